@@ -1,0 +1,1 @@
+"""Segments, labels, sampling, metrics and errors: numpy and pandas only, no torch, no video."""

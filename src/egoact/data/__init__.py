@@ -1,0 +1,1 @@
+"""Where pixels and features come from: media readers, the feature store, batches."""

@@ -1,0 +1,1 @@
+"""The built-in synthetic kitchen: first-person videos with labels, rendered offline."""

@@ -1,0 +1,1 @@
+"""One module a command: its settings dataclass and one function."""
