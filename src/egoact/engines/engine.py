@@ -113,9 +113,7 @@ def check_parity(engine: Engine, module: nn.Module, frames: np.ndarray, *, mean:
     found = engine.run(frames)
     a, b = (x.reshape(len(frames), -1).astype(np.float64) for x in (expected, found))
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    cosine = float(
-        np.min(np.where(norms > 0, (a * b).sum(1) / np.maximum(norms, 1e-30), a.any(1) == b.any(1)))
-    )
+    cosine = float(np.min(np.where(norms > 0, (a * b).sum(1) / np.maximum(norms, 1e-30), a.any(1) == b.any(1))))
     if not cosine >= MIN_COSINE[engine.precision]:
         raise ValueError(
             f"{engine.name} in {engine.precision} gives other features than torch in f32: cosine {cosine:.4f}, "

@@ -106,9 +106,7 @@ def load_backbone(
         raise ValueError(f"size must be at least 32 pixels, got {size}")
     trunk = _build_trunk(name, weights, size)
     if cut is not None and not 0 <= cut < len(trunk.blocks):
-        raise ValueError(
-            f"{name} has blocks 0 to {len(trunk.blocks) - 1}, cut after block {cut} is not possible"
-        )
+        raise ValueError(f"{name} has blocks 0 to {len(trunk.blocks) - 1}, cut after block {cut} is not possible")
     if cut is None:
         layers = [*trunk.blocks, trunk.head, *([trunk.pool] if kind == "pooled" else [])]
     else:
@@ -117,9 +115,7 @@ def load_backbone(
     with torch.no_grad():
         features = module(torch.zeros(1, 3, size, size))
     if kind == "maps" and features.ndim != 4:
-        raise ValueError(
-            f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'"
-        )
+        raise ValueError(f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'")
     spec = BackboneSpec(
         name=name,
         weights_hash=hash_weights(module),
@@ -181,9 +177,7 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     if weights is None:
         source = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
-        model.load_state_dict(
-            weight_files.download(lambda: source.get_state_dict(check_hash=True), "mobilenet_v2")
-        )
+        model.load_state_dict(weight_files.download(lambda: source.get_state_dict(check_hash=True), "mobilenet_v2"))
     else:
         described = weight_files.load_named(model, weights, only="features.")
         if described.get("input", "").startswith("x/127.5-1"):
@@ -205,7 +199,7 @@ def _tiny_random(weights: Path | None) -> Trunk:
     for i in range(4):
         conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1)
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
-        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(conv.bias)
         blocks.append(nn.Sequential(conv, nn.ReLU()))
     half = (0.5, 0.5, 0.5)
     return Trunk(blocks, nn.Identity(), _SpatialMean(), half, half)
@@ -219,7 +213,7 @@ class _TimmHead(nn.Module):
         self.model = model
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.model.forward_head(features, pre_logits=True)  # type: ignore[operator]
+        return self.model.forward_head(features, pre_logits=True)
 
 
 class _TimmFeatures(nn.Module):
@@ -228,7 +222,7 @@ class _TimmFeatures(nn.Module):
         self.model = model
 
     def forward(self, frames: Tensor) -> Tensor:
-        return self.model.forward_features(frames)  # type: ignore[operator]
+        return self.model.forward_features(frames)
 
 
 def _timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
@@ -253,10 +247,8 @@ def _timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     config = model.pretrained_cfg
     mean, std = tuple(config["mean"]), tuple(config["std"])
     if hasattr(model, "conv_stem") and hasattr(model, "conv_head") and hasattr(model, "bn2"):
-        return Trunk(
-            _flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), _SpatialMean(), mean, std
-        )  # type: ignore[arg-type]
-    return Trunk([_TimmFeatures(model)], nn.Identity(), _TimmHead(model), mean, std)  # type: ignore[arg-type]
+        return Trunk(_flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), _SpatialMean(), mean, std)
+    return Trunk([_TimmFeatures(model)], nn.Identity(), _TimmHead(model), mean, std)
 
 
 def _flat_blocks(model: Any) -> list[nn.Module]:

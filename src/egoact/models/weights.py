@@ -52,9 +52,7 @@ def load_named(
     if missing or unknown:
         what = f"lacks {missing[0]!r}" if missing else f"has the unknown {unknown[0]!r}"
         count = len(missing) or len(unknown)
-        raise ArtifactError(
-            f"these weights are not for this model: the file {what} ({count} such names)", path=path
-        )
+        raise ArtifactError(f"these weights are not for this model: the file {what} ({count} such names)", path=path)
     try:
         model.load_state_dict({k: v for k, v in values.items() if k in wanted}, strict=False)
     except RuntimeError as error:
@@ -82,9 +80,7 @@ def download(get: Callable[[], T], name: str) -> T:
         return get()
     except Exception as error:  # each hub client raises its own types
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(
-            f"cannot get the weights of {name} ({reason}); give them with --weights FILE"
-        ) from error
+        raise ArtifactError(f"cannot get the weights of {name} ({reason}); give them with --weights FILE") from error
 
 
 def pad_like_tensorflow(module: nn.Module) -> None:
