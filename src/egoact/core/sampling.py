@@ -1,0 +1,74 @@
+"""When to look: the times of the frames of a clip. Seconds in, seconds out; knows nothing about videos.
+
+Shapes: `V` views, `T` frames per clip.
+"""
+
+import hashlib
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from egoact.core.segments import Segment
+
+
+def sample_uniform(
+    start_seconds: float, stop_seconds: float, *, num_frames: int, rng: np.random.Generator | None = None
+) -> npt.NDArray[np.float64]:
+    """Times of `num_frames` frames spread evenly over a segment, one in each equal bin.
+
+        start |--x--|--x--|--x--|--x--| stop          num_frames = 4, no rng: the middles
+        start |x----|---x-|--x--|----x| stop          with rng: anywhere inside the bins
+
+    A segment shorter than `num_frames` video frames works: neighbouring times then show the same frame.
+
+    Args:
+        start_seconds: Where the segment begins, seconds from the start of the video.
+        stop_seconds: Where it ends, exclusive; must be greater than `start_seconds`.
+        num_frames: Frames per clip, at least 1.
+        rng: Draws each time uniformly from its bin; None takes the middles.
+
+    Returns:
+        float64, shape (num_frames,), ascending, inside [start, stop).
+
+    Raises:
+        ValueError: An empty or endless segment, or `num_frames` below 1.
+
+    Source: Temporal Segment Networks, arXiv:1608.00859.
+
+    >>> sample_uniform(10, 20, num_frames=2).tolist()
+    [12.5, 17.5]
+    """
+    if num_frames < 1:
+        raise ValueError(f"num_frames is {num_frames}; a clip has at least one frame")
+    if not (math.isfinite(start_seconds) and math.isfinite(stop_seconds) and start_seconds < stop_seconds):
+        raise ValueError(f"[{start_seconds}, {stop_seconds}) s is not a segment; stop must be after start")
+    inside = 0.5 if rng is None else rng.random(num_frames)
+    times = start_seconds + (np.arange(num_frames) + inside) * ((stop_seconds - start_seconds) / num_frames)
+    # Rounding may lift a time to `stop` itself, which is already outside.
+    return np.clip(times, start_seconds, np.nextafter(stop_seconds, -np.inf))
+
+
+def sample_views(segment: Segment, *, num_frames: int, num_views: int, seed: int) -> npt.NDArray[np.float64]:
+    """Times of several clips of one segment: view 0 takes the middles of the bins, the others jitter.
+
+    The same seed, narration id and view always give the same times, whatever else is sampled.
+
+    Args:
+        segment: What to look at.
+        num_frames: Frames per clip, at least 1.
+        num_views: Clips, at least 1.
+        seed: Of the jitter, from 0 on.
+
+    Returns:
+        float64, shape (num_views, num_frames), each row ascending and inside the segment.
+
+    Raises:
+        ValueError: `num_frames` or `num_views` below 1, or a negative seed.
+    """
+    if num_views < 1 or seed < 0:
+        raise ValueError(f"num_views is {num_views} and seed {seed}; at least 1 and 0 are needed")
+    name = int.from_bytes(hashlib.sha256(segment.narration_id.encode()).digest()[:16], "big")
+    generators = [None, *(np.random.default_rng((seed, name, view)) for view in range(1, num_views))]
+    span = (segment.start_seconds, segment.stop_seconds)
+    return np.stack([sample_uniform(*span, num_frames=num_frames, rng=rng) for rng in generators])
