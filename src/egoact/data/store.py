@@ -1,0 +1,171 @@
+"""The feature store: features of segments on disk, read by memory map. Knows nothing about videos or backbones.
+
+    manifest.json       how the features were made, and the fingerprint of that
+    segments.parquet    segment -> shard, offset: what is not in here is not in the store
+    shards/*.npy        float16 (num_segments, V, T, *feature), one file a video
+
+Shapes: N segments, V views, T frames, *feature = (D,) or (C, h, w).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.errors import ArtifactError
+from egoact.core.segments import Segment, SegmentTable
+from egoact.data.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
+from egoact.data.store_index import INDEX_NAME, StoreIndex
+
+__all__ = ["FeatureStore", "StoreSpec"]
+
+
+class FeatureStore:
+    """A store opened for reading; `open` or `create_or_open` makes one.
+
+    Attributes:
+        path: The folder.
+        spec: How its features were made.
+        index: Which segments it holds, and where.
+    """
+
+    def __init__(self, path: Path, spec: StoreSpec, index: StoreIndex) -> None:
+        self.path = path
+        self.spec = spec
+        self.index = index
+        self._shards: dict[int, np.ndarray] = {}
+
+    @classmethod
+    def open(cls, path: str | Path) -> "FeatureStore":
+        """Open a store that exists.
+
+        Raises:
+            ArtifactError: None there, damaged, or not one video of it finished.
+        """
+        path = Path(path)
+        spec = read_manifest(path)
+        if not (path / INDEX_NAME).exists():
+            raise ArtifactError("the feature store holds no finished video yet; run egoact extract again", path=path)
+        return cls(path, spec, StoreIndex.read(path))
+
+    @classmethod
+    def create_or_open(cls, path: str | Path, spec: StoreSpec) -> "FeatureStore":
+        """Open a store made with `spec`, or begin one.
+
+        Raises:
+            ArtifactError: The folder holds other files, or a store with another fingerprint.
+        """
+        path = Path(path)
+        if (path / MANIFEST_NAME).exists():
+            found = read_manifest(path)
+            if found.fingerprint != spec.fingerprint:
+                raise ArtifactError(
+                    f"this feature store was made with {'; '.join(found.differences(spec))}; "
+                    "use the same settings or another folder",
+                    path=path,
+                )
+        else:
+            _check_is_free(path)
+            path.mkdir(parents=True, exist_ok=True)
+            write_manifest(path, spec)
+        index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex.empty()
+        return cls(path, spec, index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
+        """Where the segments of a table are in this store.
+
+        Returns:
+            int64, shape (N,).
+
+        Raises:
+            ArtifactError: Some are missing, or were extracted with other times.
+        """
+        rows = self.index.find(table)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            names = ", ".join(table[int(i)].narration_id for i in missing[:3])
+            raise ArtifactError(
+                f"{len(missing)} of {len(table)} segments have no features here (or features of other times), "
+                f"such as {names}; run egoact extract with this CSV, and see failures.csv",
+                path=self.path,
+            )
+        return rows
+
+    def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
+        """Features of some segments, read from the memory maps; one vectorised read a shard.
+
+        Args:
+            rows: int64 (N,), as from `rows`.
+            views: One view for all, or int64 (N,): one for each.
+
+        Returns:
+            float16, shape (N, T, *feature).
+
+        Raises:
+            ValueError: A row or view that does not exist.
+            ArtifactError: A shard is missing or damaged.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        views = np.broadcast_to(np.asarray(views, dtype=np.int64), rows.shape)
+        self._check_selection(rows, views)
+        shards, offsets = self.index.shard_numbers[rows], self.index.offsets[rows]
+        out = np.empty((len(rows), *self.spec.clip_shape[1:]), dtype=np.float16)
+        # Sorted by place, so that reads of one shard run forward through its file.
+        order = np.lexsort((offsets, shards))
+        for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
+            if len(part):
+                out[part] = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
+        return out
+
+    def shard(self, number: int) -> np.ndarray:
+        """The features of one video, float16 (num_segments, V, T, *feature), mapped and not read.
+
+        Raises:
+            ArtifactError: It is missing or damaged.
+        """
+        if number not in self._shards:
+            self._shards[number] = self._map(number)
+        return self._shards[number]
+
+    def _check_selection(self, rows: np.ndarray, views: np.ndarray) -> None:
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
+            raise ValueError(f"rows must be in 0 to {len(self) - 1}, got {rows.min()} to {rows.max()}")
+        if len(views) and not (views.min() >= 0 and views.max() < self.spec.views):
+            raise ValueError(f"this store has views 0 to {self.spec.views - 1}, got {views.min()} to {views.max()}")
+
+    def _map(self, number: int) -> np.ndarray:
+        path = self.index.shard_path(self.path, number)
+        try:
+            features = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise ArtifactError(
+                "this shard of the feature store is missing; run egoact extract again", path=path
+            ) from None
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
+        expected = (self.index.shard_length(number), *self.spec.clip_shape)
+        if not isinstance(features, np.ndarray) or features.dtype != np.float16 or features.shape != expected:
+            raise ArtifactError(
+                f"this shard should be float16 {expected}, but is {features.dtype} {features.shape}; {REPAIR}",
+                path=path,
+            )
+        return features.view(np.ndarray)  # np.memmap is slow to index
+
+
+REPAIR = "delete it and run egoact extract again"
+_LEFT_OVERS = {".lock", "shards", "failures.csv", MANIFEST_NAME + ".part"}
+
+
+def _check_is_free(path: Path) -> None:
+    """A new store may begin in an empty folder, or where one was killed before its manifest was there."""
+    if path.is_file():
+        raise ArtifactError("the feature store must be a folder, this is a file", path=path)
+    others = sorted(p.name for p in path.iterdir() if p.name not in _LEFT_OVERS) if path.exists() else []
+    if others:
+        raise ArtifactError(
+            f"this folder is no feature store but holds other files, such as {others[0]}; give an empty or new folder",
+            path=path,
+        )

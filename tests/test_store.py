@@ -1,0 +1,341 @@
+import hashlib
+import json
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from egoact.core.errors import ArtifactError
+from egoact.core.segments import Segment, SegmentTable
+from egoact.data.store import FeatureStore, StoreSpec
+from egoact.data.store_writer import StoreWriter
+
+SPEC = StoreSpec(
+    backbone="tiny-random",
+    weights_hash="0" * 64,
+    input_size=(64, 64),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    num_frames=4,
+    views=2,
+    seed=0,
+    kind="pooled",
+    cut=None,
+    feature_shape=(8,),
+    engine="torch",
+    precision="f32",
+)
+
+
+def segment(number: int, *, video: str = "P01_01", start: float | None = None) -> Segment:
+    begin = float(number) if start is None else start
+    return Segment(f"{video}_{number}", "P01", video, begin, begin + 1.5)
+
+
+def features_of(item: Segment, spec: StoreSpec = SPEC) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(repr(item).encode()).digest()[:4])
+    return np.random.default_rng(seed).standard_normal(spec.clip_shape).astype(np.float16)
+
+
+def fill(path: Path, segments: list[Segment], *, spec: StoreSpec = SPEC, fail: set[str] = frozenset()) -> int:
+    """Write the missing segments video by video; gives how many were added."""
+    added = 0
+    with StoreWriter(path, spec) as writer:
+        missing = writer.missing(segments)
+        for video in sorted({s.video_id for s in missing}):
+            todo = [s for s in missing if s.video_id == video]
+            shard = writer.begin(todo)
+            each = spec.views * spec.num_frames
+            for i, item in enumerate(todo):
+                if item.narration_id not in fail:
+                    values = features_of(item, spec).reshape(each, *spec.feature_shape)
+                    shard.write(np.arange(i * each, (i + 1) * each), values)
+            added += writer.commit(shard)
+    return added
+
+
+def table(segments: list[Segment]) -> SegmentTable:
+    return SegmentTable(Path("some.csv"), tuple(segments))
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+SEGMENTS = [segment(i, video=v) for v in ("P02_03", "P01_01") for i in (3, 1, 2)]
+
+
+def test_gather_gives_back_what_was_written_in_any_order_and_view(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    store = FeatureStore.open(tmp_path / "s")
+    rows = store.rows(table(SEGMENTS))
+    pick = np.array([5, 0, 0, 3, 1, 5])
+    views = np.array([0, 1, 0, 1, 1, 1])
+    got = store.gather(rows[pick], views=views)
+    expected = np.stack([features_of(SEGMENTS[i])[v] for i, v in zip(pick, views, strict=True)])
+    assert got.dtype == np.float16
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_gather_of_nothing_has_the_right_shape(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    assert FeatureStore.open(tmp_path / "s").gather(np.array([], dtype=np.int64)).shape == (0, 4, 8)
+
+
+@pytest.mark.parametrize(("rows", "views"), [([6], 0), ([-1], 0), ([0], 2), ([0], -1)])
+def test_gather_refuses_rows_and_views_that_do_not_exist(tmp_path: Path, rows: list[int], views: int) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    with pytest.raises(ValueError, match=r"0 to"):
+        FeatureStore.open(tmp_path / "s").gather(np.array(rows), views=views)
+
+
+def test_features_are_memory_mapped(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    shard = FeatureStore.open(tmp_path / "s").shard(0)
+    assert isinstance(shard.base, np.memmap)
+    assert not shard.flags.writeable
+
+
+def test_maps_have_three_feature_axes(tmp_path: Path) -> None:
+    spec = replace(SPEC, kind="maps", feature_shape=(3, 2, 2))
+    fill(tmp_path / "s", SEGMENTS, spec=spec)
+    store = FeatureStore.open(tmp_path / "s")
+    got = store.gather(store.rows(table(SEGMENTS)), views=1)
+    np.testing.assert_array_equal(got, np.stack([features_of(s, spec)[1] for s in SEGMENTS]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations(range(8)), cuts=st.sets(st.integers(1, 7), max_size=3))
+def test_however_the_work_is_split_the_bytes_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], cuts: set[int]
+) -> None:
+    segments = [segment(i % 4, video=f"P0{i // 4}_01", start=float(i * 7 % 5)) for i in range(8)]
+    whole, parts = (tmp_path_factory.mktemp("store") / "s" for _ in range(2))
+    fill(whole, segments)
+    bounds = [0, *sorted(cuts), 8]
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        fill(parts, [segments[i] for i in order[start:stop]])
+    assert files(parts) == files(whole)
+
+
+def test_failed_segments_are_left_out_and_can_be_added_later(tmp_path: Path) -> None:
+    assert fill(tmp_path / "s", SEGMENTS, fail={"P01_01_2", "P02_03_1", "P02_03_2", "P02_03_3"}) == 2
+    store = FeatureStore.open(tmp_path / "s")
+    assert len(store) == 2
+    with pytest.raises(ArtifactError, match=r"4 of 6 segments have no features.*P02_03_3"):
+        store.rows(table(SEGMENTS))
+    assert fill(tmp_path / "s", SEGMENTS) == 4
+    fill(tmp_path / "whole", SEGMENTS)
+    assert files(tmp_path / "s") == files(tmp_path / "whole")
+
+
+def test_nothing_is_computed_twice(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    assert fill(tmp_path / "s", SEGMENTS) == 0
+
+
+def test_changed_times_are_recomputed(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    moved = [replace(s, start_seconds=s.start_seconds + 0.25) if s == SEGMENTS[1] else s for s in SEGMENTS]
+    with pytest.raises(ArtifactError, match=r"1 of 6 .*other times"):
+        FeatureStore.open(tmp_path / "s").rows(table(moved))
+    assert fill(tmp_path / "s", moved) == 1
+    store = FeatureStore.open(tmp_path / "s")
+    assert len(store) == 6
+    got = store.gather(store.rows(table(moved)))
+    np.testing.assert_array_equal(got, np.stack([features_of(s)[0] for s in moved]))
+
+
+def test_an_open_store_survives_its_own_growth(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS[:4])
+    store = FeatureStore.open(tmp_path / "s")
+    rows = store.rows(table(SEGMENTS[:4]))
+    before = store.gather(rows)
+    fill(tmp_path / "s", SEGMENTS)
+    np.testing.assert_array_equal(store.gather(rows), before)
+
+
+def test_another_fingerprint_is_refused_with_the_field_that_differs(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    with pytest.raises(ArtifactError, match=r"num_frames 4, not 5; .*same settings or another folder"):
+        fill(tmp_path / "s", SEGMENTS, spec=replace(SPEC, num_frames=5))
+
+
+def test_waste_of_a_killed_writer_is_swept_away(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS[:3])
+    before = files(tmp_path / "s")
+    (tmp_path / "s/shards/P09_01.npy.part").write_bytes(b"half")
+    (tmp_path / "s/shards/P09_01.0123456789ab.npy").write_bytes(b"never named by the index")
+    (tmp_path / "s/segments.parquet.part").write_bytes(b"half")
+    assert fill(tmp_path / "s", SEGMENTS[:3]) == 0
+    assert files(tmp_path / "s") == before
+
+
+def test_a_deleted_shard_is_computed_again(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    before = files(tmp_path / "s")
+    next((tmp_path / "s/shards").glob("P01*")).unlink()
+    assert fill(tmp_path / "s", SEGMENTS) == 3
+    assert files(tmp_path / "s") == before
+
+
+@pytest.mark.parametrize("video", ["küche 1", "a:b?*", "..x", "CON", "x" * 300, "日本"])
+def test_any_video_id_makes_a_shard(tmp_path: Path, video: str) -> None:
+    items = [segment(1, video=video), segment(2, video=video + "_")]
+    assert fill(tmp_path / "s", items) == 2
+    store = FeatureStore.open(tmp_path / "s")
+    np.testing.assert_array_equal(store.gather(store.rows(table(items)))[1], features_of(items[1])[0])
+    assert {p.parent.name for p in tmp_path.rglob("*.npy")} == {"shards"}
+
+
+def test_ids_that_differ_only_in_odd_characters_do_not_meet(tmp_path: Path) -> None:
+    items = [segment(1, video="a b"), segment(1, video="a?b")]
+    with StoreWriter(tmp_path / "s", SPEC) as writer:
+        shards = [writer.begin([item]) for item in items]
+        for shard, item in zip(shards, items, strict=True):
+            shard.write(np.arange(8), features_of(item).reshape(8, 8))
+        for shard in shards:
+            writer.commit(shard)
+    store = FeatureStore.open(tmp_path / "s")
+    np.testing.assert_array_equal(store.gather(store.rows(table(items))), np.stack([features_of(s)[0] for s in items]))
+
+
+# Damage
+
+
+def cut_shard(path: Path) -> None:
+    shard = next((path / "shards").glob("*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-10])
+
+
+def garble_shard(path: Path) -> None:
+    next((path / "shards").glob("*.npy")).write_bytes(b"\x93NUMPY\x01\x00 no header at all")
+
+
+def pickle_shard(path: Path) -> None:
+    np.save(next((path / "shards").glob("*.npy")), np.array([{}] * 3, dtype=object), allow_pickle=True)
+
+
+def retype_shard(path: Path) -> None:
+    np.save(next((path / "shards").glob("*.npy")), np.zeros((3, 2, 4, 8), dtype=np.float32))
+
+
+def remove_shard(path: Path) -> None:
+    next((path / "shards").glob("*.npy")).unlink()
+
+
+def cut_index(path: Path) -> None:
+    index = path / "segments.parquet"
+    index.write_bytes(index.read_bytes()[:200])
+
+
+def text_index(path: Path) -> None:
+    (path / "segments.parquet").write_text("narration_id,video_id\n")
+
+
+def remove_index(path: Path) -> None:
+    (path / "segments.parquet").unlink()
+
+
+def cut_manifest(path: Path) -> None:
+    (path / "manifest.json").write_text('{"fingerprint": ')
+
+
+def edit_manifest(path: Path) -> None:
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["spec"]["views"] = 1
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def list_manifest(path: Path) -> None:
+    (path / "manifest.json").write_text("[1, 2]")
+
+
+def later_manifest(path: Path) -> None:
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["spec"]["format_version"] = 99
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def remove_manifest(path: Path) -> None:
+    (path / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_shard,
+        garble_shard,
+        pickle_shard,
+        retype_shard,
+        remove_shard,
+        cut_index,
+        text_index,
+        remove_index,
+        cut_manifest,
+        edit_manifest,
+        list_manifest,
+        later_manifest,
+        remove_manifest,
+    ],
+)
+def test_damage_is_one_clear_line(tmp_path: Path, damage) -> None:
+    path = tmp_path / "s"
+    fill(path, SEGMENTS)
+    damage(path)
+    with pytest.raises(ArtifactError) as caught:
+        store = FeatureStore.open(path)
+        store.gather(store.rows(table(SEGMENTS)))
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_with_other_files_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"other files, such as holiday\.jpg"), StoreWriter(tmp_path, SPEC):
+        pass
+
+
+def test_a_file_is_not_a_store(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="must be a folder"), StoreWriter(tmp_path / "f", SPEC):
+        pass
+
+
+def _hold(path: Path, ready, done) -> None:
+    with StoreWriter(path, SPEC):
+        ready.set()
+        done.wait(30)
+
+
+def test_two_writers_do_not_meet_and_a_killed_one_does_not_block(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "s", ready, done))
+    other.start()
+    assert ready.wait(30)
+    with pytest.raises(ArtifactError, match="another egoact extract"), StoreWriter(tmp_path / "s", SPEC):
+        pass
+    other.kill()
+    other.join()
+    assert fill(tmp_path / "s", SEGMENTS) == 6
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_frames": 0},
+        {"views": 0},
+        {"kind": "vectors"},
+        {"feature_shape": (3, 4)},
+        {"dtype": "float64"},
+        {"input_size": (64,)},
+    ],
+)
+def test_impossible_specs_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError):
+        replace(SPEC, **wrong)
