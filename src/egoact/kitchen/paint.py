@@ -1,0 +1,214 @@
+"""Puts textured planes and sprites on a picture, with anti-aliased edges; knows nothing about kitchens.
+
+Pictures are uint8 RGB, (H, W, 3), changed in place.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from egoact.kitchen.camera import NEAR_METRES, Camera
+
+SUBPIXEL_BITS = 4
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A textured parallelogram in the world.
+
+        corner ──── across ───►
+          │  texture row 0
+        along
+          ▼
+
+    Args:
+        corner: World position of the texture's top left corner, metres.
+        across: Edge along texture rows, metres.
+        along: Edge along texture columns, metres.
+        texture: uint8 RGB, (H, W, 3).
+        two_sided: Whether it is seen from behind too.
+    """
+
+    corner: tuple[float, float, float]
+    across: tuple[float, float, float]
+    along: tuple[float, float, float]
+    texture: np.ndarray
+    two_sided: bool = False
+
+    def __post_init__(self) -> None:
+        if self.texture.ndim != 3 or self.texture.shape[2] != 3 or self.texture.dtype != np.uint8:
+            raise ValueError(f"texture must be uint8 (H, W, 3), got {self.texture.dtype} {self.texture.shape}")
+
+    @cached_property
+    def corners(self) -> np.ndarray:
+        """Float64, shape (4, 3), around the edge."""
+        corner, across, along = (np.asarray(v, float) for v in (self.corner, self.across, self.along))
+        return np.stack([corner, corner + across, corner + across + along, corner + along])
+
+    def faces(self, eye: tuple[float, float, float]) -> bool:
+        """Whether the eye is on the painted side."""
+        return self.two_sided or float(np.dot(np.cross(self.across, self.along), self._from(eye))) > 0
+
+    def _from(self, eye: tuple[float, float, float]) -> np.ndarray:
+        return np.asarray(eye, float) - np.asarray(self.corner, float)
+
+
+def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: float = 1.0) -> None:
+    """Draw the part of a panel that the camera sees.
+
+    Args:
+        picture: Changed in place; its size is the camera's.
+        panel: What to draw.
+        camera: Who looks.
+        shade: Factor on the panel's brightness, at most 1.
+    """
+    if not panel.faces(camera.eye):
+        return
+    visible = _clip_near(camera.to_camera(panel.corners))
+    if len(visible) < 3:
+        return
+    outline = camera.pixels(visible)
+    left, top, right, bottom = _bounds(outline, picture)
+    if right <= left or bottom <= top:
+        return
+    rows, columns = panel.texture.shape[:2]
+    to_picture = camera.projection @ np.stack(
+        [
+            np.asarray(panel.across) / columns,
+            np.asarray(panel.along) / rows,
+            np.asarray(panel.corner) - np.asarray(camera.eye),
+        ],
+        axis=1,
+    )
+    shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]])
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    matrix = np.linalg.inv(half) @ shift @ to_picture @ half
+    size = (right - left, bottom - top)
+    warped = cv2.warpPerspective(
+        panel.texture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    if shade < 1.0:
+        warped = cv2.convertScaleAbs(warped, alpha=shade)
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    fixed = np.round((outline - (left, top)) * 2**SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, SUBPIXEL_BITS)
+    blend(picture[top:bottom, left:right], warped, mask)
+
+
+def blend(region: np.ndarray, colours: np.ndarray, mask: np.ndarray) -> None:
+    """region = colours where mask is 255, unchanged where 0, mixed between; all uint8, in place."""
+    weights = cv2.merge([mask, mask, mask])
+    kept = cv2.multiply(region, cv2.bitwise_not(weights), scale=1 / 255)
+    cv2.add(kept, cv2.multiply(colours, weights, scale=1 / 255), dst=kept)
+    region[...] = kept
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A cut-out picture with a scale and a point that it hangs on.
+
+    Args:
+        colours: uint8 RGB multiplied by coverage, (H, W, 3).
+        holes: uint8, 255 minus coverage, three equal channels, (H, W, 3).
+        anchor: Pixel (x, y) that is put on the target point.
+        pixels_per_metre: Its resolution.
+    """
+
+    colours: np.ndarray
+    holes: np.ndarray
+    anchor: tuple[float, float]
+    pixels_per_metre: float
+
+    def __post_init__(self) -> None:
+        if self.colours.shape != self.holes.shape or self.colours.dtype != np.uint8:
+            raise ValueError(
+                f"colours and holes must be uint8 of one shape: {self.colours.shape}, {self.holes.shape}"
+            )
+
+
+def make_sprite(
+    colours: np.ndarray, coverage: np.ndarray, *, anchor: tuple[float, float], pixels_per_metre: float
+) -> Sprite:
+    """A sprite from float colours (H, W, 3) in 0..1 and float coverage (H, W) in 0..1."""
+    premultiplied = np.clip(colours, 0, 1) * coverage[..., None]
+    holes = np.repeat(np.round(255 * (1 - coverage)).astype(np.uint8)[..., None], 3, axis=2)
+    return Sprite(np.round(255 * premultiplied).astype(np.uint8), holes, anchor, pixels_per_metre)
+
+
+def draw_sprite(
+    picture: np.ndarray,
+    sprite: Sprite,
+    at: np.ndarray,
+    *,
+    pixels_per_metre: float,
+    angle: float = 0.0,
+    squeeze: tuple[float, float] = (1.0, 1.0),
+    mirrored: bool = False,
+) -> None:
+    """Draw a sprite with its anchor on a pixel.
+
+    Args:
+        picture: Changed in place.
+        sprite: What to draw.
+        at: Pixel (x, y) of the anchor.
+        pixels_per_metre: Scale in the picture.
+        angle: Turn clockwise in the picture, radians.
+        squeeze: Extra factors on the sprite's own width and height.
+        mirrored: Flip left and right.
+    """
+    scale = pixels_per_metre / sprite.pixels_per_metre
+    sin, cos = np.sin(angle) * scale, np.cos(angle) * scale
+    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag(
+        [squeeze[0] * (-1 if mirrored else 1), squeeze[1]]
+    )
+    matrix = np.concatenate([turn, (np.asarray(at) - turn @ np.asarray(sprite.anchor))[:, None]], axis=1)
+    rows, columns = sprite.colours.shape[:2]
+    box = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]]) @ turn.T + matrix[:, 2]
+    left, top, right, bottom = _bounds(box, picture)
+    if right <= left or bottom <= top:
+        return
+    matrix[:, 2] -= (left, top)
+    size = (right - left, bottom - top)
+    colours = cv2.warpAffine(sprite.colours, matrix, size, flags=cv2.INTER_LINEAR)
+    holes = cv2.warpAffine(sprite.holes, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(255, 255, 255))
+    region = picture[top:bottom, left:right]
+    cv2.add(colours, cv2.multiply(region, holes, scale=1 / 255), dst=colours)
+    region[...] = colours
+
+
+def draw_polygon(
+    picture: np.ndarray, outline: np.ndarray, colour: tuple[float, float, float], *, opacity: float
+) -> None:
+    """Fill a convex outline (N, 2) in pixels with one translucent colour (0..255)."""
+    left, top, right, bottom = _bounds(outline, picture)
+    if right <= left or bottom <= top:
+        return
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    fixed = np.round((outline - (left, top)) * 2**SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillConvexPoly(mask, fixed, round(255 * opacity), cv2.LINE_AA, SUBPIXEL_BITS)
+    colours = np.empty((*mask.shape, 3), np.uint8)
+    colours[:] = colour
+    blend(picture[top:bottom, left:right], colours, mask)
+
+
+def _clip_near(points: np.ndarray) -> np.ndarray:
+    """The part of a convex polygon (N, 3), camera axes, that lies in front of the eye (Sutherland-Hodgman)."""
+    if (points[:, 2] > NEAR_METRES).all():
+        return points
+    kept = []
+    for here, there in zip(points, np.roll(points, -1, axis=0), strict=True):
+        inside, next_inside = here[2] > NEAR_METRES, there[2] > NEAR_METRES
+        if inside:
+            kept.append(here)
+        if inside != next_inside:
+            kept.append(here + (there - here) * (NEAR_METRES - here[2]) / (there[2] - here[2]))
+    return np.array(kept).reshape(-1, 3)
+
+
+def _bounds(outline: np.ndarray, picture: np.ndarray) -> tuple[int, int, int, int]:
+    height, width = picture.shape[:2]
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    left, top = max(int(np.floor(low[0])) - 1, 0), max(int(np.floor(low[1])) - 1, 0)
+    return left, top, min(int(np.ceil(high[0])) + 2, width), min(int(np.ceil(high[1])) + 2, height)
