@@ -128,7 +128,7 @@ class Vocabulary:
 
     def _known_words(self) -> dict[str, tuple[int, ...]]:
         """Word -> the classes it may mean; the class of that very name comes first."""
-        known = {name: (class_id,) for class_id, name in enumerate(self.names)}
+        known: dict[str, tuple[int, ...]] = {name: (class_id,) for class_id, name in enumerate(self.names)}
         for class_id, words in enumerate(self.instances):
             for word in words:
                 if class_id not in known.get(word, ()):
@@ -235,7 +235,9 @@ def _name_classes(words_of: Mapping[int, Counter[str]], target: Target) -> tuple
         # Equal counts: the alphabet decides, so that the order of rows does not.
         words = sorted(words_of.get(class_id, Counter()).items(), key=lambda item: (-item[1], item[0]))
         name = words[0][0] if words else f"{target} {class_id}"
-        names[f"{name} ({class_id})" if name in names else name] = None
+        while name in names:
+            name = f"{name} ({class_id})"
+        names[name] = None
     return tuple(names)
 
 

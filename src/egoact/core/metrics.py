@@ -1,110 +1,188 @@
-"""How good scores are: arrays in, numbers out; knows nothing about files or models.
+"""Every number of `metrics.json`, computed from arrays; knows nothing about files or models.
 
-Shapes: `N` segments, `C` classes. Accuracies are percentages, 0 to 100.
-
-**Ties.** A true class is among the best k when fewer than k *other* classes score at least as high. Equal scores
-thus count against the answer: all-equal scores are right about nothing, whichever class is the most frequent.
-Where a single answer is needed (`predict_classes`), the highest class id among equals is taken.
+The single measures live in `accuracy`, `action_ranking` and `baselines`, and can be imported from here as well.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Scores2D = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.integer[Any]]
+from egoact.core.accuracy import (
+    Labels,
+    ScoreArray,
+    confusion_matrix,
+    count_better,
+    mean_class_accuracy,
+    mean_over_classes,
+    predict_classes,
+    top_k_accuracy,
+)
+from egoact.core.action_ranking import ACTION_SCORINGS, ActionRanking, ActionScoring, action_ranking
+from egoact.core.baselines import TOP_K, majority_baseline, prior_baseline
+
+__all__ = [
+    "ACTION_SCORINGS",
+    "ActionRanking",
+    "ActionScoring",
+    "action_ranking",
+    "confusion_matrix",
+    "evaluate_scores",
+    "majority_baseline",
+    "mean_class_accuracy",
+    "predict_classes",
+    "prior_baseline",
+    "top_k_accuracy",
+]
+
+# Joins verb and noun ids to one action id; above any vocabulary's size.
+_ACTION_STRIDE = 1_000_000
 
 
-def top_k_accuracy(scores: Scores2D, labels: Labels, *, k: int) -> float:
-    """Share of segments whose true class is among the k best, in percent.
+@dataclass(frozen=True)
+class _Ranked:
+    """How many other answers are at least as good as the true one, and the true one."""
+
+    better: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    def summary(self) -> dict[str, float]:
+        accuracies = {f"top{k}": float(100 * np.mean(self.better < k)) for k in TOP_K}
+        return accuracies | {"mean_class": mean_over_classes(self.better < 1, self.labels)}
+
+
+def evaluate_scores(
+    scores: Mapping[str, ScoreArray],
+    labels: Mapping[str, Labels],
+    *,
+    participants: Sequence[str] | None = None,
+    unseen: frozenset[str] | None = None,
+    tail: Mapping[str, frozenset[int]] | None = None,
+    training_labels: Mapping[str, Labels] | None = None,
+    action_scoring: ActionScoring = "per_segment",
+) -> dict[str, Any]:
+    """Everything that `metrics.json` says, in its layout; percentages 0 to 100.
+
+        {"num_segments": N,
+         "verb": {"top1", "top3", "top5", "mean_class"}, "noun": {...}, "action": {...},
+         "unseen": {"num_segments", "verb": {"top1"}, "noun": {...}, "action": {...}},
+         "tail": {"verb": {"num_segments", "top1"}, "noun": {...}, "action": {...}},
+         "baselines": {"majority": {"verb": {...}, ...}, "prior": {...},
+                       "majority_training": {...}, "prior_training": {...}},
+         "notes": ["why a part that was asked for is absent"]}
+
+    A part that does not apply is absent: actions without both targets, `unseen` and `tail` without such segments,
+    `notes` without anything to say. "majority" and "prior" count the evaluated labels themselves.
 
     Args:
-        scores: (N, C), any scale, higher is better.
-        labels: (N,), class ids.
-        k: How many answers are allowed, at least 1; from C on everything is right.
+        scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
+        labels: The same keys -> (N,), class ids.
+        participants: Who recorded each segment, N of them; needed for `unseen`.
+        unseen: Participants that training does not know.
+        tail: "verb" and/or "noun" -> class ids of the long tail. A tail action has a tail verb or a tail noun.
+        training_labels: The same keys as `labels` -> class ids to count for "..._training"; -1 is left out.
+        action_scoring: See `action_ranking`.
 
     Raises:
-        ValueError: No segments, shapes that do not fit, labels outside [0, C), scores that are not finite.
+        ValueError: Unlabelled segments, scores that are not finite, shapes or keys that do not fit.
     """
-    if k < 1:
-        raise ValueError(f"k is {k}; at least 1 answer is needed")
-    return _percent(count_better(scores, labels) < k)
+    _check_targets(scores, labels)
+    ranked = {target: _Ranked(count_better(scores[target], labels[target]), labels[target]) for target in scores}
+    if len(ranked) == 2:
+        pairs = action_ranking(scores["verb"], scores["noun"], scoring=action_scoring)
+        better = pairs.count_better(labels["verb"], labels["noun"])
+        ranked["action"] = _Ranked(better, _join_actions(labels))
+    num_segments = len(next(iter(ranked.values())).better)
+    metrics: dict[str, Any] = {"num_segments": num_segments}
+    metrics |= {target: part.summary() for target, part in ranked.items()}
+    notes: list[str] = []
+    if unseen is not None:
+        metrics |= _measure_unseen(ranked, participants, unseen, notes)
+    if tail:
+        metrics |= _measure_tail(ranked, labels, tail, notes)
+    metrics["baselines"] = _measure_baselines(ranked, training_labels)
+    return metrics | ({"notes": notes} if notes else {})
 
 
-def mean_class_accuracy(scores: Scores2D, labels: Labels) -> float:
-    """Top-1 accuracy of each class that occurs in `labels`, averaged over those classes, in percent.
-
-    Raises:
-        ValueError: As `top_k_accuracy`.
-    """
-    return mean_over_classes(count_better(scores, labels) < 1, labels)
-
-
-def predict_classes(scores: Scores2D) -> npt.NDArray[np.int64]:
-    """The best class of every segment, (N,); the highest id among equals."""
-    return scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1).astype(np.int64)
+def _check_targets(scores: Mapping[str, ScoreArray], labels: Mapping[str, Labels]) -> None:
+    if not scores or not set(scores) <= {"verb", "noun"} or set(scores) != set(labels):
+        raise ValueError(
+            f"scores of {sorted(scores)}, labels of {sorted(labels)}; verb, noun or both, the same in both"
+        )
+    if len({len(array) for array in (*scores.values(), *labels.values())}) > 1:
+        shapes = ", ".join(f"{target} {scores[target].shape} with {labels[target].shape}" for target in scores)
+        raise ValueError(f"scores and labels of different numbers of segments: {shapes}")
 
 
-def confusion_matrix(labels: Labels, predictions: Labels, *, num_classes: int) -> npt.NDArray[np.int64]:
-    """Counts of true class (rows) against predicted class (columns), (C, C).
-
-    Raises:
-        ValueError: Shapes that do not fit, or ids outside [0, num_classes).
-    """
-    check_labels(labels, num_classes=num_classes)
-    check_labels(predictions, num_classes=num_classes, what="predictions")
-    if len(labels) != len(predictions):
-        raise ValueError(f"{len(labels)} labels for {len(predictions)} predictions")
-    pairs = labels.astype(np.int64) * num_classes + predictions
-    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
+def _join_actions(labels: Mapping[str, Labels]) -> npt.NDArray[np.int64]:
+    return labels["verb"].astype(np.int64) * _ACTION_STRIDE + labels["noun"]
 
 
-def count_better(scores: Scores2D, labels: Labels) -> npt.NDArray[np.int64]:
-    """How many other classes score at least as high as the true one, (N,): 0 is a right first answer.
-
-    Raises:
-        ValueError: As `top_k_accuracy`.
-    """
-    check_scores(scores)
-    check_labels(labels, num_classes=scores.shape[1])
-    if len(labels) != len(scores):
-        raise ValueError(f"{len(labels)} labels for {len(scores)} rows of scores")
-    true_scores = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)
-    return (scores >= true_scores).sum(axis=1) - 1
-
-
-def mean_over_classes(right: npt.NDArray[np.bool_], labels: Labels) -> float:
-    """Percentage of `right` within each class of `labels`, averaged over the classes that occur."""
-    _, members = np.unique(labels, return_inverse=True)
-    return float(100 * np.mean(np.bincount(members, weights=right) / np.bincount(members)))
-
-
-def check_scores(scores: Scores2D) -> None:
-    """Refuse what cannot be ranked.
-
-    Raises:
-        ValueError: Not (N, C) with N and C from 1 on, or not finite.
-    """
-    if scores.ndim != 2 or 0 in scores.shape:
-        raise ValueError(f"scores of shape {scores.shape}; (segments, classes) with at least one each is needed")
-    if not np.isfinite(scores).all():
-        raise ValueError(f"{int((~np.isfinite(scores)).any(axis=1).sum())} rows of scores are not finite")
+def _measure_unseen(
+    ranked: Mapping[str, _Ranked], participants: Sequence[str] | None, unseen: frozenset[str], notes: list[str]
+) -> dict[str, Any]:
+    num_segments = len(next(iter(ranked.values())).better)
+    if participants is None or len(participants) != num_segments:
+        found = "none" if participants is None else len(participants)
+        raise ValueError(f"{found} participants for {num_segments} segments; unseen ones need one per segment")
+    members = np.array([participant in unseen for participant in participants])
+    if not members.any():
+        listed = ", ".join(sorted(unseen)) or "(none listed)"
+        notes.append(
+            f"No part for unseen participants: {listed} recorded none of these {num_segments} segments; "
+            "is this the list of another split?"
+        )
+        return {}
+    part = {target: {"top1": _top1(values, members)} for target, values in ranked.items()}
+    return {"unseen": {"num_segments": int(members.sum()), **part}}
 
 
-def check_labels(labels: Labels, *, num_classes: int, what: str = "labels") -> None:
-    """Refuse labels that are no class ids.
+def _measure_tail(
+    ranked: Mapping[str, _Ranked],
+    labels: Mapping[str, Labels],
+    tail: Mapping[str, frozenset[int]],
+    notes: list[str],
+) -> dict[str, Any]:
+    members = {target: np.isin(labels[target], sorted(tail[target])) for target in labels if target in tail}
+    if {"verb", "noun"} <= set(members):
+        members["action"] = members["verb"] | members["noun"]
+    part = {}
+    for target, mask in members.items():
+        if mask.any():
+            part[target] = {"num_segments": int(mask.sum()), "top1": _top1(ranked[target], mask)}
+        else:
+            notes.append(f"No tail part for {target}: no segment has one of the {len(tail[target])} tail classes.")
+    return {"tail": part} if part else {}
 
-    Raises:
-        ValueError: Not (N,) whole numbers, unlabelled rows (-1), or ids outside [0, num_classes).
-    """
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"{what} of shape {labels.shape}, {labels.dtype}; (segments,) of whole numbers is needed")
-    if unlabelled := int((labels == -1).sum()):
-        raise ValueError(f"{unlabelled} of {len(labels)} {what} are -1 (unlabelled); leave those segments out")
-    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
-        raise ValueError(f"{what} from {labels.min()} to {labels.max()}; allowed are 0 to {num_classes - 1}")
+
+def _top1(ranked: _Ranked, members: npt.NDArray[np.bool_]) -> float:
+    return float(100 * np.mean(ranked.better[members] < 1))
 
 
-def _percent(right: npt.NDArray[np.bool_]) -> float:
-    return float(100 * np.mean(right))
+def _measure_baselines(
+    ranked: Mapping[str, _Ranked], training_labels: Mapping[str, Labels] | None
+) -> dict[str, dict[str, dict[str, float]]]:
+    own = {target: part.labels for target, part in ranked.items()}
+    baselines = {
+        "majority": {target: majority_baseline(labels, reference=labels) for target, labels in own.items()},
+        "prior": {target: prior_baseline(labels, reference=labels) for target, labels in own.items()},
+    }
+    if training_labels is None:
+        return baselines
+    known = _training_reference(own, training_labels)
+    return baselines | {
+        "majority_training": {t: majority_baseline(own[t], reference=labels) for t, labels in known.items()},
+        "prior_training": {t: prior_baseline(own[t], reference=labels) for t, labels in known.items()},
+    }
+
+
+def _training_reference(targets: Mapping[str, Any], training: Mapping[str, Labels]) -> dict[str, npt.NDArray[np.int64]]:
+    reference = {target: training[target][training[target] >= 0] for target in targets if target != "action"}
+    if "action" in targets:
+        both = (training["verb"] >= 0) & (training["noun"] >= 0)
+        reference["action"] = _join_actions({target: training[target][both] for target in ("verb", "noun")})
+    if empty := [target for target, labels in reference.items() if not len(labels)]:
+        raise ValueError(f"the training labels have no labelled {empty[0]}")
+    return reference

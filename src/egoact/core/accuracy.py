@@ -1,0 +1,110 @@
+"""How good scores are: arrays in, numbers out; knows nothing about files or models.
+
+Shapes: `N` segments, `C` classes. Accuracies are percentages, 0 to 100.
+
+**Ties.** A true class is among the best k when fewer than k *other* classes score at least as high. Equal scores
+thus count against the answer: all-equal scores are right about nothing, whichever class is the most frequent.
+Where a single answer is needed (`predict_classes`), the highest class id among equals is taken.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ScoreArray = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.integer[Any]]
+
+
+def top_k_accuracy(scores: ScoreArray, labels: Labels, *, k: int) -> float:
+    """Share of segments whose true class is among the k best, in percent.
+
+    Args:
+        scores: (N, C), any scale, higher is better.
+        labels: (N,), class ids.
+        k: How many answers are allowed, at least 1; from C on everything is right.
+
+    Raises:
+        ValueError: No segments, shapes that do not fit, labels outside [0, C), scores that are not finite.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; at least 1 answer is needed")
+    return _percent(count_better(scores, labels) < k)
+
+
+def mean_class_accuracy(scores: ScoreArray, labels: Labels) -> float:
+    """Top-1 accuracy of each class that occurs in `labels`, averaged over those classes, in percent.
+
+    Raises:
+        ValueError: As `top_k_accuracy`.
+    """
+    return mean_over_classes(count_better(scores, labels) < 1, labels)
+
+
+def predict_classes(scores: ScoreArray) -> npt.NDArray[np.int64]:
+    """The best class of every segment, (N,); the highest id among equals."""
+    return scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1).astype(np.int64)
+
+
+def confusion_matrix(labels: Labels, predictions: Labels, *, num_classes: int) -> npt.NDArray[np.int64]:
+    """Counts of true class (rows) against predicted class (columns), (C, C).
+
+    Raises:
+        ValueError: Shapes that do not fit, or ids outside [0, num_classes).
+    """
+    check_labels(labels, num_classes=num_classes)
+    check_labels(predictions, num_classes=num_classes, what="predictions")
+    if len(labels) != len(predictions):
+        raise ValueError(f"{len(labels)} labels for {len(predictions)} predictions")
+    pairs = labels.astype(np.int64) * num_classes + predictions
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
+
+
+def count_better(scores: ScoreArray, labels: Labels) -> npt.NDArray[np.int64]:
+    """How many other classes score at least as high as the true one, (N,): 0 is a right first answer.
+
+    Raises:
+        ValueError: As `top_k_accuracy`.
+    """
+    check_scores(scores)
+    check_labels(labels, num_classes=scores.shape[1])
+    if len(labels) != len(scores):
+        raise ValueError(f"{len(labels)} labels for {len(scores)} rows of scores")
+    true_scores = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)
+    return (scores >= true_scores).sum(axis=1) - 1
+
+
+def mean_over_classes(right: npt.NDArray[np.bool_], labels: Labels) -> float:
+    """Percentage of `right` within each class of `labels`, averaged over the classes that occur."""
+    _, members = np.unique(labels, return_inverse=True)
+    return float(100 * np.mean(np.bincount(members, weights=right) / np.bincount(members)))
+
+
+def check_scores(scores: ScoreArray) -> None:
+    """Refuse what cannot be ranked.
+
+    Raises:
+        ValueError: Not (N, C) with N and C from 1 on, or not finite.
+    """
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"scores of shape {scores.shape}; (segments, classes) with at least one each is needed")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{int((~np.isfinite(scores)).any(axis=1).sum())} rows of scores are not finite")
+
+
+def check_labels(labels: Labels, *, num_classes: int, what: str = "labels") -> None:
+    """Refuse labels that are no class ids.
+
+    Raises:
+        ValueError: Not (N,) whole numbers, unlabelled rows (-1), or ids outside [0, num_classes).
+    """
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"{what} of shape {labels.shape}, {labels.dtype}; (segments,) of whole numbers is needed")
+    if unlabelled := int((labels == -1).sum()):
+        raise ValueError(f"{unlabelled} of {len(labels)} {what} are -1 (unlabelled); leave those segments out")
+    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(f"{what} from {labels.min()} to {labels.max()}; allowed are 0 to {num_classes - 1}")
+
+
+def _percent(right: npt.NDArray[np.bool_]) -> float:
+    return float(100 * np.mean(right))

@@ -1,0 +1,79 @@
+"""How unequal classes are, and weights that make up for it: labels in, numbers out, for any training loop.
+
+Shapes: `C` classes. Weights average 1 over the classes that occur; a class that never occurs weighs 0.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from egoact.core.accuracy import Labels
+
+Counts = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
+
+
+def count_classes(labels: Labels, *, num_classes: int) -> Counts:
+    """How many labels each class has, (C,); unlabelled ones (-1) are not counted.
+
+    Raises:
+        ValueError: A label below -1 or from `num_classes` on.
+    """
+    if labels.size and not -1 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()}; allowed are -1 to {num_classes - 1}")
+    return np.bincount(labels[labels >= 0], minlength=num_classes).astype(np.int64)
+
+
+def inverse_weights(counts: Counts) -> Weights:
+    """Weights proportional to 1 / count, (C,): every class weighs the same in sum.
+
+    Raises:
+        ValueError: A negative count, or no class at all that occurs.
+    """
+    return _normalise(counts, lambda seen: 1 / seen)
+
+
+def square_root_weights(counts: Counts) -> Weights:
+    """Weights proportional to 1 / sqrt(count), (C,): half way, on a log scale, to `inverse_weights`.
+
+    Raises:
+        ValueError: As `inverse_weights`.
+    """
+    return _normalise(counts, lambda seen: 1 / np.sqrt(seen))
+
+
+def effective_number_weights(counts: Counts, *, beta: float = 0.999) -> Weights:
+    """Weights proportional to (1 - beta) / (1 - beta ** count), (C,): samples of a class overlap more and more.
+
+    Args:
+        counts: (C,) labels per class.
+        beta: In [0, 1): 0 weighs all alike; towards 1 it approaches `inverse_weights`.
+
+    Raises:
+        ValueError: `beta` outside [0, 1), or as `inverse_weights`.
+
+    Source: Class-Balanced Loss Based on Effective Number of Samples, arXiv:1901.05555.
+    """
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta is {beta}; allowed is [0, 1)")
+    if beta == 0:
+        return _normalise(counts, np.ones_like)
+    # expm1 keeps the digits that 1 - beta ** count loses for beta near 1.
+    return _normalise(counts, lambda seen: (1 - beta) / -np.expm1(seen * np.log(beta)))
+
+
+CLASS_WEIGHTS: dict[str, Callable[[Counts], Weights]] = {
+    "inverse": inverse_weights,
+    "square_root": square_root_weights,
+    "effective_number": effective_number_weights,
+}
+
+
+def _normalise(counts: Counts, weigh: Callable[[Weights], Weights]) -> Weights:
+    seen = counts > 0
+    if counts.ndim != 1 or (counts < 0).any() or not seen.any():
+        raise ValueError(f"counts of shape {counts.shape}; (classes,) from 0 on with a class that occurs is needed")
+    weights = np.zeros(len(counts))
+    weights[seen] = weigh(counts[seen].astype(np.float64))
+    return weights / weights[seen].mean()
