@@ -33,6 +33,9 @@ class Engine(Protocol):
 class FrameModel(nn.Module):
     """A module with its normalisation in front: uint8 (B, H, W, 3) in, float32 features out."""
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, module: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.module = module

@@ -41,7 +41,7 @@ def export_graph(model: FrameModel, input_size: tuple[int, int]) -> bytes:
         torch.onnx.export(
             model,
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=17,
             input_names=["frames"],

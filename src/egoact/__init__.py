@@ -1,0 +1,51 @@
+"""egoact: recognise what a person does with their hands, from a camera they wear.
+
+The public names are loaded when they are first used, so that `import egoact` is instant.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from egoact.core.labels import Vocabulary, build_vocabulary, read_vocabulary
+    from egoact.core.metrics import evaluate_scores
+    from egoact.core.segments import Segment, SegmentTable, read_segments
+    from egoact.data.store import FeatureStore
+    from egoact.models.recognizer import Recognizer
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "FeatureStore": "egoact.data.store",
+    "Recognizer": "egoact.models.recognizer",
+    "Segment": "egoact.core.segments",
+    "SegmentTable": "egoact.core.segments",
+    "Vocabulary": "egoact.core.labels",
+    "build_vocabulary": "egoact.core.labels",
+    "evaluate_scores": "egoact.core.metrics",
+    "read_segments": "egoact.core.segments",
+    "read_vocabulary": "egoact.core.labels",
+}
+
+__all__ = [
+    "FeatureStore",
+    "Recognizer",
+    "Segment",
+    "SegmentTable",
+    "Vocabulary",
+    "__version__",
+    "build_vocabulary",
+    "evaluate_scores",
+    "read_segments",
+    "read_vocabulary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'egoact' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,57 @@
+"""Temporal heads: what makes one embedding out of the features of a clip. One file a head, one line here."""
+
+from typing import Any
+
+from egoact.models.heads.attention import AttentionHead
+from egoact.models.heads.average import AverageHead, MaxHead
+from egoact.models.heads.convlstm import ConvLSTMHead
+from egoact.models.heads.convnet1d import ConvNet1DHead
+from egoact.models.heads.difference import DifferenceHead
+from egoact.models.heads.head import Head
+from egoact.models.heads.lsta import LSTAHead
+from egoact.models.heads.recurrent import GRUHead, LSTMHead
+from egoact.models.heads.relation import RelationHead
+from egoact.models.heads.tcn import TCNHead
+from egoact.models.heads.transformer import TransformerHead
+
+HEADS: dict[str, type[Head]] = {
+    "average": AverageHead,
+    "max": MaxHead,
+    "lstm": LSTMHead,
+    "convnet1d": ConvNet1DHead,
+    "convlstm": ConvLSTMHead,
+    "difference": DifferenceHead,
+    "gru": GRUHead,
+    "tcn": TCNHead,
+    "relation": RelationHead,
+    "attention": AttentionHead,
+    "transformer": TransformerHead,
+    "lsta": LSTAHead,
+}
+DEFAULT_HEAD = "difference"
+
+__all__ = ["DEFAULT_HEAD", "HEADS", "Head", "build_head"]
+
+
+def build_head(name: str, *, feature_shape: tuple[int, ...], num_frames: int, **options: Any) -> Head:
+    """A head by name.
+
+    Args:
+        name: Key of `HEADS`.
+        feature_shape: (D,) or (C, h, w) of one frame.
+        num_frames: T, frames per clip.
+        **options: The head's own keyword arguments, such as `width`.
+
+    Raises:
+        ValueError: Unknown head or option, or features of the wrong kind.
+    """
+    if name not in HEADS:
+        raise ValueError(f"unknown head {name!r}; there are {', '.join(HEADS)}")
+    kind = "maps" if len(feature_shape) == 3 else "pooled"
+    if HEADS[name].kind != kind:
+        needed = HEADS[name].kind
+        raise ValueError(f"head {name!r} needs {needed} features, these are {kind}; extract with --kind {needed}")
+    try:
+        return HEADS[name](feature_shape=feature_shape, num_frames=num_frames, **options)
+    except TypeError as error:
+        raise ValueError(f"head {name!r}: {error}") from error

@@ -1,0 +1,44 @@
+"""An attentive probe that knows the order of frames: frame positions and a global token.
+
+Source: STEP, Self-attentive Temporal Embedding Probing, arXiv:2503.24298.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from egoact.models.heads.head import Head, Positions, Standardize, all_frames, masked_mean
+
+
+class AttentionHead(Head):
+    """One self-attention over [global token, frames + positions]; global token and frame mean side by side.
+
+    As in the paper there is no skip connection, feed-forward layer or normalisation: few parameters.
+    """
+
+    def __init__(
+        self, *, feature_shape: tuple[int, ...], num_frames: int, inner: int = 256, num_heads: int = 4
+    ) -> None:
+        super().__init__()
+        if inner % num_heads:
+            raise ValueError(f"inner width {inner} is not a multiple of num_heads {num_heads}")
+        self.standardize = Standardize(feature_shape[0])
+        self.project = nn.Linear(feature_shape[0], inner)
+        self.positions = Positions(num_frames, inner)
+        self.token = nn.Parameter(torch.randn(1, 1, inner) * 0.02)
+        self.queries_keys_values = nn.Linear(inner, 3 * inner)
+        self.output = nn.Linear(inner, inner)
+        self.num_heads = num_heads
+        self.width = 2 * inner
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        present = all_frames(features, mask)
+        frames = self.project(self.standardize(features)) + self.positions(features.shape[1])
+        x = torch.cat([self.token.expand(len(frames), -1, -1), frames], 1)
+        batch, length, inner = x.shape
+        split = self.queries_keys_values(x).view(batch, length, 3, self.num_heads, inner // self.num_heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        visible = torch.cat([present.new_ones(batch, 1, 1), present], 1).view(batch, 1, 1, length) > 0
+        scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5
+        weights = scores.masked_fill(~visible, -1e4).softmax(-1)
+        x = self.output((weights @ value).transpose(1, 2).reshape(batch, length, inner))
+        return torch.cat([x[:, 0], masked_mean(x[:, 1:], present)], 1)

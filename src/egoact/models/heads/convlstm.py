@@ -1,0 +1,102 @@
+"""The report's ConvLSTM: an LSTM whose products are convolutions, over spatial maps.
+
+Source: Shi et al. 2015, arXiv:1506.04214 (without peepholes, as in Keras and the report's Appendix B).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from egoact.models.heads.head import Head
+
+
+class ConvLSTM(nn.Module):
+    """One ConvLSTM layer: (B, T, C, h, w) -> states (B, T, K, h', w').
+
+        i, f, o = sigmoid(W * x_t + U * h_(t-1) + b)     g = tanh(W * x_t + U * h_(t-1) + b)
+        c_t = f c_(t-1) + i g                            h_t = o tanh(c_t)
+
+    Args:
+        channels: C.
+        kernels: K.
+        kernel_size: Of both convolutions, pixels of the map.
+        stride: Of the input convolution; the recurrent one keeps the size, whatever the kernel.
+        padding: "same" or "valid", of the input convolution.
+    """
+
+    def __init__(
+        self, channels: int, kernels: int, *, kernel_size: int = 3, stride: int = 1, padding: str = "same"
+    ) -> None:
+        super().__init__()
+        if padding not in ("same", "valid"):
+            raise ValueError(f"padding must be 'same' or 'valid', got {padding!r}")
+        self.kernels, self.kernel_size, self.stride, self.padding = kernels, kernel_size, stride, padding
+        self.input = nn.Conv2d(channels, 4 * kernels, kernel_size, stride=stride)
+        self.recurrent = nn.Conv2d(kernels, 4 * kernels, kernel_size, bias=False)
+        nn.init.xavier_uniform_(self.input.weight)
+        nn.init.orthogonal_(self.recurrent.weight)
+        nn.init.zeros_(self.input.bias)  # type: ignore[arg-type]
+        self.input.bias.data[kernels : 2 * kernels] = 1.0  # type: ignore[union-attr]
+
+    def forward(self, maps: Tensor) -> Tensor:  # noqa: D102
+        batch, num_frames = maps.shape[:2]
+        images = maps.flatten(0, 1)
+        if self.padding == "same":
+            images = _pad_same(images, self.kernel_size, self.stride)
+        inputs = self.input(images)
+        inputs = inputs.view(batch, num_frames, *inputs.shape[1:])
+        hidden = cell = inputs.new_zeros(batch, self.kernels, *inputs.shape[-2:])
+        states = []
+        for t in range(num_frames):
+            hidden, cell = self.step(inputs[:, t], hidden, cell)
+            states.append(hidden)
+        return torch.stack(states, 1)
+
+    def step(self, convolved: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step from an already convolved input (B, 4 K, h', w'): new hidden and cell state."""
+        gates = convolved + self.recurrent(_pad_same(hidden, self.kernel_size, 1))
+        update, forget, candidate, reveal = gates.chunk(4, 1)
+        cell = forget.sigmoid() * cell + update.sigmoid() * candidate.tanh()
+        return reveal.sigmoid() * cell.tanh(), cell
+
+
+class ConvLSTMHead(Head):
+    """ConvLSTM, global average pooling of the last state, and a hidden layer of `width` if it is not 0.
+
+    Table 1 of the report: MobileNetV2 cut after block 12, 64 kernels 3 x 3, width 1000, 13 verb categories:
+    446,909 trainable parameters. Its text: 8 kernels 4 x 4 with stride 4 on 1280 x 8 x 8.
+    """
+
+    kind = "maps"
+
+    def __init__(
+        self,
+        *,
+        feature_shape: tuple[int, ...],
+        num_frames: int,
+        kernels: int = 64,
+        kernel_size: int = 3,
+        stride: int = 1,
+        width: int = 1000,
+    ) -> None:
+        super().__init__()
+        self.convlstm = ConvLSTM(feature_shape[0], kernels, kernel_size=kernel_size, stride=stride)
+        self.hidden = nn.Linear(kernels, width) if width else None
+        self.width = width or kernels
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        states = self.convlstm(features)
+        if mask is None:
+            last = states[:, -1]
+        else:
+            last = states[torch.arange(len(states), device=states.device), mask.sum(1).clamp_min(1) - 1]
+        pooled = last.mean(dim=(2, 3))
+        return pooled if self.hidden is None else self.hidden(pooled)
+
+
+def _pad_same(images: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """Zeros around, one more at right and bottom when the number is odd, as TensorFlow and Keras do."""
+    padding: list[int] = []
+    for size in (images.shape[-1], images.shape[-2]):
+        total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
+        padding += [total // 2, total - total // 2]
+    return nn.functional.pad(images, padding)

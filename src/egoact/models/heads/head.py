@@ -1,0 +1,110 @@
+"""What every temporal head is, and the pieces that several of them use.
+
+Shapes: B clips, T frames, D pooled features, C x h x w maps, E embedding width.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+
+class Head(nn.Module, ABC):
+    """Turns the features of a clip into one embedding, on which the classifiers stand.
+
+    Attributes:
+        kind: The features it takes: "pooled" (B, T, D) or "maps" (B, T, C, h, w).
+        width: E, the width of its embedding.
+        recipe: Training settings that belong to this architecture, over those of the recipe.
+    """
+
+    kind: ClassVar[Literal["pooled", "maps"]] = "pooled"
+    width: int
+
+    @abstractmethod
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Embed clips.
+
+        Args:
+            features: float, (B, T, D) or (B, T, C, h, w).
+            mask: bool (B, T), True where a frame is there; frames that are there come first. None: all are.
+
+        Returns:
+            (B, E).
+        """
+
+
+class Standardize(nn.Module):
+    """(x - mean) / std over the last axis, with statistics taken once from training data, not learned.
+
+    Features of a frozen backbone do not move, so neither do these; unlike batch normalisation nothing depends on
+    the composition of a batch. Until `observe` has been called it is the identity.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("std", torch.ones(width))
+        self._sums: tuple[Tensor, Tensor, int] | None = None
+
+    def begin(self) -> None:
+        """Start to collect statistics from whatever passes through."""
+        zeros = torch.zeros_like(self.mean, dtype=torch.float64)
+        self._sums = (zeros, zeros.clone(), 0)
+
+    def end(self) -> None:
+        """Take over the collected statistics."""
+        assert self._sums is not None
+        total, squares, count = self._sums
+        if count > 1:
+            mean = total / count
+            variance = (squares / count - mean**2).clamp_min(0)
+            self.mean.copy_(mean)
+            # A feature that never changes in training says nothing: its scale stays 1.
+            self.std.copy_(torch.where(variance > 1e-10, variance.sqrt(), torch.ones_like(variance)))
+        self._sums = None
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if self._sums is not None:
+            flat = x.detach().reshape(-1, x.shape[-1]).double()
+            total, squares, count = self._sums
+            self._sums = (total + flat.sum(0), squares + (flat**2).sum(0), count + len(flat))
+        return (x - self.mean) / self.std
+
+
+def all_frames(features: Tensor, mask: Tensor | None) -> Tensor:
+    """The mask as float (B, T, 1), ones where it is None."""
+    if mask is None:
+        return features.new_ones(features.shape[0], features.shape[1], 1)
+    return mask.unsqueeze(-1).to(features.dtype)
+
+
+def masked_mean(x: Tensor, weight: Tensor) -> Tensor:
+    """(B, T, D), (B, T, 1) -> (B, D); a clip without any frame gives zeros."""
+    return (x * weight).sum(1) / weight.sum(1).clamp_min(1)
+
+
+def last_valid(x: Tensor, mask: Tensor | None) -> Tensor:
+    """(B, T, ...) -> (B, ...): the last frame that is there."""
+    if mask is None:
+        return x[:, -1]
+    index = mask.sum(1).clamp_min(1) - 1
+    return x[torch.arange(len(x), device=x.device), index]
+
+
+class Positions(nn.Module):
+    """Learned frame positions (T, E), interpolated when a clip has another length."""
+
+    def __init__(self, num_frames: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(num_frames, width) * 0.02)
+
+    def forward(self, num_frames: int) -> Tensor:  # noqa: D102
+        if num_frames == self.table.shape[0]:
+            return self.table
+        stretched = nn.functional.interpolate(self.table.T[None], size=num_frames, mode="linear", align_corners=True)
+        return stretched[0].T

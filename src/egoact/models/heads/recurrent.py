@@ -1,0 +1,51 @@
+"""Recurrent heads over pooled features: the report's LSTM, and GRU.
+
+Sources: Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014, arXiv:1406.1078 (GRU).
+"""
+
+from torch import Tensor, nn
+
+from egoact.models.heads.head import Head, Standardize, last_valid
+
+
+class LSTMHead(Head):
+    """The report's LSTM: 50 units, one bias vector as in Keras, then batch normalisation of the last state.
+
+        i, f, o = sigmoid(W x_t + U h_(t-1) + b)     g = tanh(W x_t + U h_(t-1) + b)
+        c_t = f c_(t-1) + i g                        h_t = o tanh(c_t)
+
+    On 1280 features the recurrent layer alone has 266,200 trainable parameters (Figure 8); with batch normalisation
+    and a classifier for 13 verb categories, 266,963 (Table 1).
+    """
+
+    def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int, width: int = 50) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(feature_shape[0], width, batch_first=True)
+        weights = dict(self.lstm.named_parameters())
+        # torch has two bias vectors that are only ever added; the second one stays zero and is not trained.
+        nn.init.zeros_(weights["bias_hh_l0"]).requires_grad_(False)
+        nn.init.zeros_(weights["bias_ih_l0"])
+        weights["bias_ih_l0"].data[width : 2 * width] = 1.0  # the forget gate starts open, as in Keras
+        nn.init.xavier_uniform_(weights["weight_ih_l0"])
+        nn.init.orthogonal_(weights["weight_hh_l0"])
+        self.norm = nn.BatchNorm1d(width, eps=1e-3, momentum=0.01)
+        self.width = width
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        states, _ = self.lstm(features)
+        return self.norm(last_valid(states, mask))
+
+
+class GRUHead(Head):
+    """Standardised features, a linear projection, a GRU; the last state."""
+
+    def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int, width: int = 128) -> None:
+        super().__init__()
+        self.standardize = Standardize(feature_shape[0])
+        self.project = nn.Linear(feature_shape[0], width)
+        self.gru = nn.GRU(width, width, batch_first=True)
+        self.width = width
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        states, _ = self.gru(self.project(self.standardize(features)))
+        return last_valid(states, mask)

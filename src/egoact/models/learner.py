@@ -1,0 +1,137 @@
+"""One step of training and validation, for Lightning's Trainer. Knows nothing about files.
+
+A batch has `features` (B, T, ...), `labels` {target: (B,)} and `positions` (B,).
+"""
+
+import copy
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from egoact.models.classifier import ActionClassifier
+from egoact.models.recipes import Recipe
+
+
+class NotFiniteError(ValueError):
+    """The loss became NaN or infinite; `positions` are the clips of that batch."""
+
+    def __init__(self, reason: str, positions: list[int]) -> None:
+        super().__init__(reason)
+        self.positions = positions
+
+
+class Learner(lightning.LightningModule):
+    """Trains an `ActionClassifier`.
+
+    Args:
+        model: What is trained.
+        losses: Target -> loss; the total is their sum, as in the report.
+        recipe: Hyperparameters.
+        seed: Of dropout and mixup; every epoch starts from (seed, epoch), so a resumed run equals an unbroken one.
+    """
+
+    def __init__(self, model: ActionClassifier, losses: dict[str, nn.Module], recipe: Recipe, *, seed: int) -> None:
+        super().__init__()
+        self.model = model
+        self.losses = nn.ModuleDict(losses)
+        self.recipe = recipe
+        self.seed = seed
+        self.average = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
+        self.train_loss, self.valid_loss = MeanMetric(), MeanMetric()
+        self.top1 = nn.ModuleDict(
+            {target: MulticlassAccuracy(c.out_features, average="micro") for target, c in model.classifiers.items()}
+        )
+        self.both_right = MeanMetric()
+
+    @property
+    def kept(self) -> ActionClassifier:
+        """The weights to validate and to keep: the moving average where there is one."""
+        return self.model if self.average is None else self.average
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """(B, T, ...) -> logits a target."""
+        return self.kept(features.float())
+
+    def on_train_epoch_start(self) -> None:  # noqa: D102
+        torch.manual_seed((self.seed * 1_000_003 + self.current_epoch * 101 + self.global_rank) % 2**63)
+
+    def training_step(self, batch: Any, batch_index: int) -> Tensor:  # noqa: D102
+        features = batch.features.float()
+        if self.recipe.mixup and len(batch) > 1:
+            loss = self._mixed_loss(features, batch.labels)
+        else:
+            loss = self._loss(self.model(features), batch.labels)
+        if not torch.isfinite(loss):
+            reason = f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_index}"
+            raise NotFiniteError(reason, batch.positions.tolist())
+        self.train_loss.update(loss.detach(), weight=len(batch))
+        return loss
+
+    def _loss(self, logits: dict[str, Tensor], labels: dict[str, Tensor]) -> Tensor:
+        return torch.stack([self.losses[target](logits[target], labels[target]) for target in logits]).sum()
+
+    def _mixed_loss(self, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        """Mixup of clips, Zhang et al. 2018, arXiv:1710.09412."""
+        alpha = torch.tensor(self.recipe.mixup)
+        share = torch.distributions.Beta(alpha, alpha).sample().to(features.device)
+        other = torch.randperm(len(features), device=features.device)
+        logits = self.model(share * features + (1 - share) * features[other])
+        swapped = {target: values[other] for target, values in labels.items()}
+        return share * self._loss(logits, labels) + (1 - share) * self._loss(logits, swapped)
+
+    def on_train_batch_end(self, *args: Any) -> None:  # noqa: D102
+        if self.average is None:
+            return
+        # An average that starts at random weights would need many steps to forget them.
+        decay = min(self.recipe.ema, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+                if kept.dtype.is_floating_point:
+                    kept.lerp_(new, 1 - decay)
+                else:
+                    kept.copy_(new)
+
+    def on_train_epoch_end(self) -> None:  # noqa: D102
+        self.log("train_loss", self.train_loss.compute(), prog_bar=True)
+        self.log("learning_rate", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        self.train_loss.reset()
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:  # noqa: D102
+        logits = self(batch.features)
+        self.valid_loss.update(self._loss(logits, batch.labels), weight=len(batch))
+        right = torch.ones(len(batch), dtype=torch.bool, device=self.device)
+        for target, values in logits.items():
+            self._top1_of(target).update(values, batch.labels[target])
+            right &= values.argmax(1) == batch.labels[target]
+        self.both_right.update(right.float())
+
+    def on_validation_epoch_end(self) -> None:  # noqa: D102
+        self.log("validation_loss", self.valid_loss.compute(), prog_bar=True)
+        for target in self.top1:
+            self.log(f"validation_{target}_top1", 100 * self._top1_of(target).compute(), prog_bar=True)
+            self._top1_of(target).reset()
+        # With one target this is that target's accuracy, with two the action's: what is selected by.
+        self.log("validation_top1", 100 * self.both_right.compute())
+        self.valid_loss.reset()
+        self.both_right.reset()
+
+    def _top1_of(self, target: str) -> Any:
+        return self.top1[target]
+
+    def configure_optimizers(self) -> Any:  # noqa: D102
+        recipe = self.recipe
+        weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        if recipe.schedule == "constant":
+            return optimizer
+        if recipe.schedule == "step":
+            scheduler: Any = torch.optim.lr_scheduler.MultiStepLR(optimizer, range(35, 100_000, 20), gamma=0.2)
+        else:
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}

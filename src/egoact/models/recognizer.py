@@ -1,0 +1,151 @@
+"""A trained run, ready to answer: features of clips in, probabilities of verbs and nouns out.
+
+A run directory holds `model.safetensors` (the trained part) and `config.json` (all else that prediction needs).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from egoact.core.errors import ArtifactError
+from egoact.core.labels import Target, Vocabulary
+from egoact.models.backbones import BackboneSpec
+from egoact.models.classifier import ActionClassifier
+from egoact.models.heads import build_head
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RecognizerConfig:
+    """What a run needs to predict.
+
+    Args:
+        head: Key of `HEADS`.
+        vocabularies: Target -> classes.
+        backbone: Which features, from which preprocessing.
+        num_frames: T, frames sampled uniformly from a segment.
+        dropout: Before the classifiers, while training.
+        head_options: Keyword arguments of the head.
+        format_version: Of the run directory.
+    """
+
+    head: str
+    vocabularies: Mapping[Target, Vocabulary]
+    backbone: BackboneSpec
+    num_frames: int
+    dropout: float
+    head_options: Mapping[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {
+            "format_version": self.format_version,
+            "head": self.head,
+            "head_options": dict(self.head_options),
+            "dropout": self.dropout,
+            "num_frames": self.num_frames,
+            "backbone": self.backbone.to_dict(),
+            "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RecognizerConfig":
+        """Back from JSON.
+
+        Raises:
+            ValueError: Another version, missing or impossible values.
+        """
+        if values.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in values["head_options"].items()}
+        return cls(
+            head=values["head"],
+            head_options=options,
+            dropout=values["dropout"],
+            num_frames=values["num_frames"],
+            backbone=BackboneSpec.from_dict(values["backbone"]),
+            vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
+        )
+
+    def build(self) -> ActionClassifier:
+        """The model of this configuration, untrained."""
+        head = build_head(
+            self.head, feature_shape=self.backbone.feature_shape, num_frames=self.num_frames, **self.head_options
+        )
+        sizes = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
+        return ActionClassifier(head, num_classes=sizes, dropout=self.dropout)
+
+
+class Recognizer:
+    """A trained model with its configuration; use `Recognizer.load`.
+
+    Attributes:
+        config: What it was built from.
+        model: In eval mode.
+    """
+
+    def __init__(self, config: RecognizerConfig, model: ActionClassifier) -> None:
+        self.config = config
+        self.model = model.eval()
+
+    @classmethod
+    def load(cls, run: str | Path) -> "Recognizer":
+        """Load a run directory.
+
+        Raises:
+            ArtifactError: Not a run, no weights, or weights that do not fit its configuration.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        run = Path(run)
+        config_path, weights_path = run / CONFIG_NAME, run / WEIGHTS_NAME
+        if not config_path.is_file():
+            raise ArtifactError("not a run directory: it has no config.json; make one with egoact train", path=run)
+        try:
+            config = RecognizerConfig.from_dict(json.loads(config_path.read_text(encoding="utf-8")))
+            model = config.build()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
+        if not weights_path.is_file():
+            raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
+        try:
+            model.load_state_dict(load_file(weights_path))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise ArtifactError(f"these weights cannot be used ({error})", path=weights_path) from error
+        return cls(config, model)
+
+    def save(self, run: str | Path) -> None:
+        """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
+        from safetensors.torch import save_file
+
+        run = Path(run)
+        run.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+        save_file(state, run / f"{WEIGHTS_NAME}.part", metadata={"format": "pt"})
+        (run / f"{WEIGHTS_NAME}.part").replace(run / WEIGHTS_NAME)
+        (run / f"{CONFIG_NAME}.part").write_text(json.dumps(self.config.to_dict(), indent=2), encoding="utf-8")
+        (run / f"{CONFIG_NAME}.part").replace(run / CONFIG_NAME)
+
+    def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Logits of clips.
+
+        Args:
+            features: float16 or float32, (N, T, D) or (N, T, C, h, w).
+
+        Returns:
+            Target -> float32 (N, classes).
+        """
+        device = next(self.model.parameters()).device
+        with torch.inference_mode():
+            logits = self.model(torch.from_numpy(np.ascontiguousarray(features)).to(device).float())
+        return {target: values.cpu().numpy() for target, values in logits.items()}

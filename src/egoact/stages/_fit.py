@@ -1,0 +1,154 @@
+"""Lightning's Trainer, set up the way `egoact train` wants it: resumable, quiet, with curves."""
+
+import csv
+import logging
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from egoact.core.errors import ArtifactError
+from egoact.data.batches import ClipBatches
+from egoact.models.classifier import ActionClassifier
+from egoact.models.learner import Learner
+
+MONITORED = "validation_top1"
+
+
+def fit(
+    learner: Learner,
+    training: ClipBatches,
+    validation: ClipBatches | None,
+    *,
+    run: Path,
+    select_best: bool,
+    device: str = "auto",
+) -> ActionClassifier:
+    """Train to the end, going on from the run's last checkpoint if there is one.
+
+    Returns:
+        The model with the weights to keep, on the CPU: of the best epoch, or the last.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    folder = run / "checkpoints"
+    keep = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor=MONITORED if select_best else None,
+        mode="max",
+        save_top_k=1 if select_best else 0,
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    callbacks: list[Callback] = [keep, History(run / "history.csv"), Progress(learner.recipe.epochs)]
+    if learner.recipe.patience and validation is not None:
+        callbacks.append(EarlyStopping(MONITORED, mode="max", patience=learner.recipe.patience))
+    trainer = lightning.Trainer(
+        accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu"}.get(device, device),
+        devices=1,
+        max_epochs=learner.recipe.epochs,
+        gradient_clip_val=learner.recipe.gradient_clip or None,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(run, name="tensorboard", version=""),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=50,
+    )
+    last = folder / "last.ckpt"
+    with warnings.catch_warnings():
+        # Batches come from a memory map in this process: worker processes would only slow them down.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*")
+        trainer.fit(learner, training, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if select_best:
+        _load_weights(learner, folder / "best.ckpt")
+    return learner.kept.cpu()
+
+
+def _load_weights(learner: Learner, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ArtifactError(f"the best checkpoint cannot be read ({error})", path=path) from error
+    learner.load_state_dict(state)
+
+
+class History(Callback):
+    """`history.csv`: one line an epoch; a resumed run goes on where its checkpoint was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self._began = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        measured = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items() if k.startswith("validation_")}
+        self.rows.append(
+            {
+                "epoch": trainer.current_epoch,
+                "train_loss": round(float(pl_module.train_loss.compute()), 6),
+                **measured,
+                "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+                "seconds": round(time.monotonic() - self._began, 3),
+            }
+        )
+        part = self.path.with_suffix(".part")
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.rows[-1]))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        part.replace(self.path)
+
+
+class Progress(Callback):
+    """A bar on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, num_epochs: int) -> None:
+        self.num_epochs = num_epochs
+        self._bar: Any = None
+        self._last = 0.0
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        self._last = time.monotonic()
+        if sys.stderr.isatty():
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            self._bar = Progress(*columns, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self.num_epochs, completed=trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        done = trainer.current_epoch + 1
+        text = f"epoch {done}/{self.num_epochs}, loss {float(pl_module.train_loss.compute()):.3f}"
+        score = trainer.callback_metrics.get(MONITORED)
+        text += "" if score is None else f", validation top-1 {float(score):.1f} %"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=text)
+        elif time.monotonic() - self._last > 10:
+            self._last = time.monotonic()
+            print(text, flush=True)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: D102
+        if self._bar is not None:
+            self._bar.stop()
