@@ -116,7 +116,7 @@ def _plan_classes(table: pd.DataFrame, target: str) -> _Section:
     )
     title = f"{target.capitalize()} classes"
     draw = partial(draw_classes, table, plural=f"{target}s")
-    return _Section(f"{target}s", title, text, f"All {len(table)} {target} classes", table, draw)
+    return _Section(f"{target}s", title, text, f"All {target} classes", table, draw)
 
 
 def _plan_categories(table: pd.DataFrame, target: str) -> _Section:
@@ -124,7 +124,7 @@ def _plan_categories(table: pd.DataFrame, target: str) -> _Section:
     text = f"Grouped into {len(table)} categories; the largest, “{first['name']}”, has {first['percent']:.1f} %."
     draw = partial(draw_categories, table, title=f"Segments per {target} category")
     title = f"{target.capitalize()} categories"
-    return _Section(f"{target}_categories", title, text, f"All {len(table)} categories", table, draw)
+    return _Section(f"{target}_categories", title, text, "The numbers", table, draw)
 
 
 def _plan_pairs(table: pd.DataFrame) -> _Section:
@@ -146,16 +146,14 @@ def _plan_durations(summary: dict[str, Any], table: pd.DataFrame) -> _Section:
         f"than {median:.2f} s."
     )
     draw = partial(draw_durations, table, median_seconds=median)
-    return _Section("durations", "Durations", text, "The histogram's numbers", table, draw)
+    return _Section("durations", "Durations", text, "The numbers", table, draw)
 
 
 def _plan_participants(table: pd.DataFrame) -> _Section:
     most = table.iloc[int(table["num_segments"].argmax())]
     share = 100 * most["num_segments"] / table["num_segments"].sum()
     text = f"{most['participant_id']} has the most segments: {most['num_segments']:,}, {share:.1f} % of all."
-    return _Section(
-        "participants", "Participants", text, f"All {len(table)} participants", table, partial(draw_participants, table)
-    )
+    return _Section("participants", "Participants", text, "The numbers", table, partial(draw_participants, table))
 
 
 def _render(draw: Callable[[], "Figure"]) -> bytes:
@@ -165,7 +163,7 @@ def _render(draw: Callable[[], "Figure"]) -> bytes:
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         # A class name in a script that the font lacks is shown as boxes here, and properly in the page's tables.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        draw().savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
+        draw().savefig(buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight")
     return buffer.getvalue()
 
 
@@ -184,6 +182,10 @@ def _fill_section(section: _Section, image: bytes) -> dict[str, Any]:
     }
 
 
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
 def _title(column: str) -> str:
     return column.removeprefix("num_").replace("_", " ")
 
@@ -198,9 +200,9 @@ def _format(value: Any) -> str:
 
 def _list_cards(summary: dict[str, Any]) -> list[tuple[str, str]]:
     cards = [
-        (f"{summary['num_segments']:,}", "segments"),
-        (f"{summary['num_videos']:,}", "videos"),
-        (f"{summary['num_participants']:,}", "participants"),
+        (f"{summary['num_segments']:,}", _plural(summary["num_segments"], "segment")),
+        (f"{summary['num_videos']:,}", _plural(summary["num_videos"], "video")),
+        (f"{summary['num_participants']:,}", _plural(summary["num_participants"], "participant")),
         (f"{summary['labelled_seconds'] / 60:,.1f}", "labelled minutes"),
     ]
     return cards + [(f"{count:,}", f"without {target}") for target, count in summary["unlabelled"].items() if count]

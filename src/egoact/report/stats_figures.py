@@ -17,19 +17,19 @@ TAIL_COLOUR = "#E69F00"
 _LINE_COLOUR = "#D55E00"
 _QUIET = "#666666"
 
-_CLASSES_PER_ROW = 100
-_MOST_ROWS = 5
+_CLASSES_PER_ROW = 80
+_MOST_ROWS = 6
 _HEAD_PERCENT = 80.0
 
 
 def draw_classes(classes: pd.DataFrame, *, plural: str) -> "Figure":
-    """Every class that occurs as a bar, the most frequent first, on a log scale; rows of 100 classes.
+    """Every class that occurs as a bar, the most frequent first, on a log scale; rows of equal length.
 
     The tail is what the head classes, with 80 % of the segments, leave; or the listed tail where there is a list.
     """
     seen = classes[classes["num_segments"] > 0]
     num_rows = min(_MOST_ROWS, -(-len(seen) // _CLASSES_PER_ROW))
-    width = min(_CLASSES_PER_ROW, len(seen))
+    width = min(_CLASSES_PER_ROW, -(-len(seen) // num_rows))
     figure = _new_figure(max(7.0, 1.6 + 0.135 * width), 0.9 + 2.7 * num_rows)
     axes = figure.subplots(num_rows, 1, squeeze=False, sharey=True)[:, 0]
     colours = np.where(is_tail(seen), TAIL_COLOUR, HEAD_COLOUR)
@@ -53,6 +53,7 @@ def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
     axis = figure.subplots()
     axis.barh(range(len(rows)), np.maximum(counts, 0.5), color=HEAD_COLOUR, height=0.72, left=0)
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(_format_count)
     axis.set_xlim(0.7, max(10, counts.max() * 4))
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_yticks(range(len(rows)), rows["name"])
@@ -66,6 +67,8 @@ def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
 
 def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure":
     """How long segments last, on a log time scale."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
     figure = _new_figure(8.0, 3.4)
     axis = figure.subplots()
     starts, stops = durations["start_seconds"], durations["stop_seconds"]
@@ -73,7 +76,10 @@ def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure
         starts, durations["num_segments"], width=stops - starts, align="edge", color=HEAD_COLOUR, edgecolor="white"
     )
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g} s")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.axvline(median_seconds, color=_LINE_COLOUR, linewidth=2)
     axis.annotate(
         f"median {median_seconds:.2f} s",
@@ -118,6 +124,8 @@ def draw_pairs(pairs: pd.DataFrame, *, num_verbs: int = 25, num_nouns: int = 40)
 
 def draw_participants(participants: pd.DataFrame) -> "Figure":
     """Segments and labelled minutes of each participant."""
+    from matplotlib.ticker import MaxNLocator
+
     names = participants["participant_id"].astype(str)
     figure = _new_figure(max(7.0, 1.6 + 0.24 * len(names)), 4.2)
     top, bottom = figure.subplots(2, 1, sharex=True)
@@ -126,8 +134,9 @@ def draw_participants(participants: pd.DataFrame) -> "Figure":
     top.set_ylabel("segments")
     bottom.set_ylabel("labelled minutes")
     bottom.set_xticks(range(len(names)), names, rotation=90 if len(names) > 12 else 0)
-    bottom.set_xlim(-0.8, len(names) - 0.2)
+    bottom.set_xlim(-0.8, max(len(names), 10) - 0.2)
     for axis in (top, bottom):
+        axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=axis is top))
         axis.grid(axis="x", visible=False)
     _set_title(top, "Who recorded how much")
     return figure
@@ -145,7 +154,7 @@ def _draw_bars(axis: "Axes", classes: pd.DataFrame, colours: Any, *, first_rank:
     ranks = np.arange(first_rank, first_rank + len(classes))
     axis.bar(ranks, classes["num_segments"] - 0.5, bottom=0.5, color=colours, width=0.8)
     axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}" if count >= 1 else "")
+    axis.yaxis.set_major_formatter(_format_count)
     axis.set_xticks(ranks, [_shorten(name) for name in classes["name"]], rotation=90, fontsize=7)
     axis.set_xlim(first_rank - 0.8, first_rank + width - 0.2)
     axis.grid(axis="x", visible=False)
@@ -162,6 +171,10 @@ def _add_legend(axis: "Axes", listed: bool, plural: str) -> None:
 def _most_frequent(pairs: pd.DataFrame, column: str, most: int) -> list[str]:
     counts = pairs.groupby(column, sort=False)["num_segments"].sum()
     return [str(name) for name in counts.sort_values(ascending=False, kind="stable").index[:most]]
+
+
+def _format_count(count: float, _: Any) -> str:
+    return f"{count:,.0f}" if count >= 1 else ""
 
 
 def _shorten(name: Any) -> str:
