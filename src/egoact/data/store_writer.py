@@ -137,11 +137,10 @@ class StoreWriter:
         video_id = added[0].video_id
         replaced = {segment.narration_id for segment in added}
         old = self.index.of_video(video_id)
+        rows: Sequence[Segment | IndexRow] = added  # in canonical order already
         kept = [row for row in old if row.narration_id not in replaced]
         if kept or len(added) < len(shard.segments):
             rows = self._merge(shard.path, [*kept, *added], old, np.flatnonzero(complete))
-        else:
-            rows = added  # in canonical order already
         self._publish(shard.path, video_id, rows)
         return len(added)
 

@@ -1,0 +1,145 @@
+"""A video file opened through FFmpeg (PyAV): its picture stream, its packets, and what is wrong with it."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from egoact.core.errors import MediaError
+
+_SEEK_MARGINS_SECONDS = (0, 10, 60)
+
+
+class VideoFile:
+    """The best picture stream of a file; a context manager, and a `PacketSource`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MediaError: It does not exist, is empty, is no video that FFmpeg can read, or has no picture stream.
+
+    Attributes:
+        damage: Why reading stopped before the end, or "".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damage = ""
+        self._container = _open(path)
+        try:
+            self.stream = _picture_stream(self._container, path)
+        except MediaError:
+            self._container.close()
+            raise
+        self._packets = self._demux()
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._packets.close()
+        self._container.close()
+
+    @property
+    def tick_seconds(self) -> float:
+        """Length of a tick of all timestamps."""
+        return float(self.stream.time_base or 0)
+
+    @property
+    def frame_ticks(self) -> int:
+        """How long a picture lasts, by the stream's average rate."""
+        rate = self.stream.average_rate or self.stream.guessed_rate or 25
+        return max(round(1 / (float(rate) * self.tick_seconds)), 1)
+
+    @property
+    def has_picture_times(self) -> bool:
+        """Whether packets say when their picture is shown; AVI does not, and FFmpeg's guess is wrong for B-frames."""
+        return self._container.format.name != "avi" or not self.stream.codec_context.has_b_frames
+
+    @property
+    def stated_seconds(self) -> float | None:
+        """How long the file says it is."""
+        if self.stream.duration is not None:
+            return self.stream.duration * self.tick_seconds
+        return None if self._container.duration is None else self._container.duration / av.time_base
+
+    def ticks(self, seconds: np.ndarray, *, start_ticks: int) -> np.ndarray:
+        """Timestamps of some times after the first picture, rounded down; int64."""
+        base = self.stream.time_base
+        assert base is not None
+        return np.floor(seconds * (base.denominator / base.numerator)).astype(np.int64) + start_ticks
+
+    def read(self) -> Packet | None:
+        """The next packet of the picture stream in decode order, or None at the end."""
+        try:
+            packet = next(self._packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            self.damage = error.strerror or str(error)
+            return None
+        # PyAV ends with an empty packet.
+        return None if packet is None or (packet.dts is None and packet.size == 0) else packet
+
+    def seek(self, ticks: int) -> None:
+        """Go on with a key frame shown at or before `ticks`; at the file's start, where its index is wrong."""
+        for margin in _SEEK_MARGINS_SECONDS:
+            try:
+                self._container.seek(ticks - round(margin / self.tick_seconds), stream=self.stream)
+            except (av.error.FFmpegError, OSError):
+                break
+            self._packets.close()
+            self._packets = self._demux()
+            packet = self.read()
+            while packet is not None and not packet.is_keyframe:
+                packet = self.read()
+            if packet is not None and packet.pts is not None and packet.pts <= ticks:
+                self._packets = _after(packet, self._packets)
+                return
+        self._reopen()
+
+    def _reopen(self) -> None:
+        self._packets.close()
+        self._container.close()
+        self._container = _open(self.path)
+        self.stream = _picture_stream(self._container, self.path)
+        self._packets = self._demux()
+
+    def _demux(self) -> Generator[Packet, None, None]:
+        yield from self._container.demux(self.stream)
+
+
+def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, None]:
+    yield first
+    yield from others
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError("the video file is empty (0 bytes): an incomplete download?", path=path)
+        # Text can be a playlist to FFmpeg: it must not lead to the network. An absolute path is never a URL.
+        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except av.error.InvalidDataError:
+        raise MediaError(
+            "this is not a video that can be read: truncated, damaged or another kind of file", path=path
+        ) from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"cannot open this video: {reason}", path=path) from None
+
+
+def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that a player would show; never a cover picture."""
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    if not streams:
+        raise MediaError("this file has no video stream (only sound or other data)", path=path)
+    best = container.streams.best("video")
+    stream = best if best in streams else streams[0]
+    if stream.codec_context is None or not stream.time_base:  # FFmpeg has no decoder for it
+        raise MediaError("no decoder for this video's codec", path=path)
+    return stream
