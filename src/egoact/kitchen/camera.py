@@ -35,9 +35,7 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.focal <= 0 or self.width < 1 or self.height < 1:
-            raise ValueError(
-                f"focal, width and height must be positive, got {self.focal}, {self.width}, {self.height}"
-            )
+            raise ValueError(f"focal, width and height must be positive, got {self.focal}, {self.width}, {self.height}")
 
     @cached_property
     def rotation(self) -> np.ndarray:

@@ -102,9 +102,7 @@ def _thumb_bones(pose: Pose) -> list[Bone]:
     return bones
 
 
-PALM = tuple(
-    Bone((x * 0.55, 0.04, -0.01), (x, y, 0.0), 0.1, 0.066) for x, y in KNUCKLES.values()
-)
+PALM = tuple(Bone((x * 0.55, 0.04, -0.01), (x, y, 0.0), 0.1, 0.066) for x, y in KNUCKLES.values())
 FOREARM = Bone((0, 0.06, -0.03), (0, -3.6, 0.0), 0.118, 0.31)
 
 
@@ -243,9 +241,7 @@ def hand_sprite(arm: Arm, pose: Pose, *, key: Colour, fill: Colour, only_thumb: 
     picture = colours * (diffuse * np.asarray(key) + sky) * seen.crease[..., None] + under * colours
     picture = picture + shine[..., None]
     centre = (WIDTH_HANDS / 2 * PIXELS_PER_HAND, ABOVE_HANDS * PIXELS_PER_HAND)
-    return make_sprite(
-        picture, seen.coverage, anchor=centre, pixels_per_metre=PIXELS_PER_HAND / HAND_METRES / arm.size
-    )
+    return make_sprite(picture, seen.coverage, anchor=centre, pixels_per_metre=PIXELS_PER_HAND / HAND_METRES / arm.size)
 
 
 def _sleeve(arm: Arm, seen: HandShape) -> np.ndarray:

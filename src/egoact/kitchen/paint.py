@@ -86,9 +86,7 @@ def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: floa
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     matrix = np.linalg.inv(half) @ shift @ to_picture @ half
     size = (right - left, bottom - top)
-    warped = cv2.warpPerspective(
-        panel.texture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    warped = cv2.warpPerspective(panel.texture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if shade < 1.0:
         warped = cv2.convertScaleAbs(warped, alpha=shade)
     mask = np.zeros((size[1], size[0]), np.uint8)
@@ -123,9 +121,7 @@ class Sprite:
 
     def __post_init__(self) -> None:
         if self.colours.shape != self.holes.shape or self.colours.dtype != np.uint8:
-            raise ValueError(
-                f"colours and holes must be uint8 of one shape: {self.colours.shape}, {self.holes.shape}"
-            )
+            raise ValueError(f"colours and holes must be uint8 of one shape: {self.colours.shape}, {self.holes.shape}")
 
 
 def make_sprite(
@@ -160,9 +156,7 @@ def draw_sprite(
     """
     scale = pixels_per_metre / sprite.pixels_per_metre
     sin, cos = np.sin(angle) * scale, np.cos(angle) * scale
-    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag(
-        [squeeze[0] * (-1 if mirrored else 1), squeeze[1]]
-    )
+    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag([squeeze[0] * (-1 if mirrored else 1), squeeze[1]])
     matrix = np.concatenate([turn, (np.asarray(at) - turn @ np.asarray(sprite.anchor))[:, None]], axis=1)
     rows, columns = sprite.colours.shape[:2]
     box = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]]) @ turn.T + matrix[:, 2]

@@ -54,7 +54,7 @@ def wood(size: Size, rng: np.random.Generator, colour: Colour, *, plank: float =
 
 
 def stone(size: Size, rng: np.random.Generator, colour: Colour, vein: Colour, *, kind: str) -> np.ndarray:
-    """"marble" has veins, "granite" has grains."""
+    """ "marble" has veins, "granite" has grains."""
     shape = _pixels(size)
     base = np.ones((*shape, 3), np.float32) * np.asarray(colour)
     if kind == "marble":
@@ -159,7 +159,9 @@ def _draw_handle(picture: np.ndarray, handle: str, metal: Colour) -> None:
     reach = round(0.085 * PIXELS_PER_METRE)
     step = (reach, 0) if side == "top" else (0, reach)
     ends = (x - step[0], y - step[1]), (x + step[0], y + step[1])
-    cv2.line(picture, (ends[0][0] + 3, ends[0][1] + 5), (ends[1][0] + 3, ends[1][1] + 5), (0.22, 0.22, 0.22), 5, cv2.LINE_AA)
+    cv2.line(
+        picture, (ends[0][0] + 3, ends[0][1] + 5), (ends[1][0] + 3, ends[1][1] + 5), (0.22, 0.22, 0.22), 5, cv2.LINE_AA
+    )
     cv2.line(picture, *ends, metal, 6, cv2.LINE_AA)
     cv2.line(picture, (ends[0][0] - 1, ends[0][1] - 1), (ends[1][0] - 1, ends[1][1] - 1), light, 2, cv2.LINE_AA)
 

@@ -1,0 +1,51 @@
+"""What a small head-worn camera adds: exposure drift, vignetting, motion blur, sensor noise."""
+
+import cv2
+import numpy as np
+
+NUM_NOISE_PICTURES = 7
+
+
+class Lens:
+    """A camera's optics and sensor.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        tint: Colour cast.
+        rng: Of the noise and the drift.
+    """
+
+    def __init__(self, width: int, height: int, *, tint: tuple[float, float, float], rng: np.random.Generator) -> None:
+        y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        falloff = 1 - 0.2 * np.clip(x**2 + y**2, 0, 2) ** 1.4 / 2
+        cast = np.asarray(tint) * rng.normal(1.0, 0.012, 3)
+        self._gain = falloff[..., None] * cast
+        noise = rng.normal(0, 2.3, (NUM_NOISE_PICTURES, height, width, 1)) + rng.normal(0, 1.0, (NUM_NOISE_PICTURES, height, width, 3))
+        self._noise = [np.ascontiguousarray(np.clip(np.round(n + 128), 0, 255).astype(np.uint8)) for n in noise]
+        self._drifts = [(rng.uniform(0.03, 0.25), rng.uniform(0, 6.3)) for _ in range(3)]
+        self._exposure = rng.normal(1.0, 0.05)
+        self._rng = rng
+        self._applied: tuple[int, np.ndarray] | None = None
+
+    def expose(self, picture: np.ndarray, *, seconds: float, light: float, drift: float) -> np.ndarray:
+        """The picture as the camera records it.
+
+        Args:
+            picture: uint8 RGB.
+            seconds: Time, for the drift of the exposure.
+            light: Whether the kitchen's lamp is on, 0..1.
+            drift: How far the picture moved to the side since the last one, pixels.
+        """
+        wave = sum(np.sin(2 * np.pi * f * seconds + p) for f, p in self._drifts)
+        level = (0.9 + 0.14 * light) * self._exposure * (1 + 0.025 * wave)
+        step = round(level * 64)
+        if self._applied is None or self._applied[0] != step:
+            gain = np.clip(self._gain * (step / 64) * 128, 0, 255)
+            self._applied = (step, np.round(gain).astype(np.uint8))
+        if abs(drift) > 2.5:
+            reach = min(round(abs(drift) * 0.45), 9)
+            picture = cv2.blur(picture, (reach | 1, 1))
+        lit = cv2.multiply(picture, self._applied[1], scale=1 / 128)
+        noise = self._noise[int(self._rng.integers(NUM_NOISE_PICTURES))]
+        return cv2.addWeighted(lit, 1.0, noise, 1.0, -128)
