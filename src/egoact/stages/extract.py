@@ -1,0 +1,253 @@
+"""`egoact extract`: from segments and recordings to a feature store."""
+
+import errno
+import os
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from egoact.core import epic
+from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.segments import Segment, SegmentTable, read_segments
+from egoact.data.manifest import MANIFEST_NAME, read_manifest
+from egoact.data.media import MediaRoot
+from egoact.data.store import StoreSpec
+from egoact.data.store_writer import Shard, StoreWriter
+from egoact.engines import Engine, load_engine
+from egoact.models.backbones import Backbone, load_backbone
+from egoact.stages._decoding import FrameBatch, FrameFailure, JobDone, Sampling, VideoJob, decode
+from egoact.stages._failures import FAILURES_NAME, update_failures
+from egoact.stages._progress import Progress, format_seconds
+
+MAX_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """Compute the features of segments once, and keep them.
+
+    A store that exists is filled up: what it holds already is not computed again, and a killed run goes on where it
+    was. Segments that fail are listed in failures.csv beside the features.
+    """
+
+    segments: Path
+    """Segments CSV."""
+    media: Path
+    """Folder with the recordings: EPIC-KITCHENS' own layout, or video files, frame folders and tars by video id."""
+    features: Path
+    """Feature store to fill."""
+    backbone: str = "efficientnet_lite0"
+    """efficientnet_lite0, mobilenet_v2, timm:NAME, or tiny-random (for tests)."""
+    weights: Path | None = None
+    """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones."""
+    num_frames: int = 20
+    """Frames per clip."""
+    size: int = 256
+    """Height and width that frames are resized to, pixels."""
+    views: int = 1
+    """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them."""
+    kind: Literal["pooled", "maps"] = "pooled"
+    """One vector a frame, or feature maps for the heads that need space (much larger)."""
+    cut: int | None = None
+    """Stop the backbone after this block."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    """What computes."""
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
+    """Of the computation."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    workers: int = 0
+    """Videos that are decoded at the same time; 0: one a core."""
+    frame_rate: float | None = None
+    """Frames per second of extracted frames; default: by EPIC-KITCHENS' rule for its ids, or the file fps.txt
+    beside the frames. Video files need none."""
+    seed: int = 0
+    """Of the views after the first."""
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1 or self.views < 1:
+            raise ValueError(f"--num-frames and --views must be at least 1, got {self.num_frames} and {self.views}")
+        if self.workers < 0 or self.seed < 0:
+            raise ValueError(f"--workers and --seed cannot be negative, got {self.workers} and {self.seed}")
+        if self.frame_rate is not None and not self.frame_rate > 0:
+            raise ValueError(f"--frame-rate must be positive, got {self.frame_rate}")
+
+
+def extract(settings: ExtractSettings) -> int:
+    """Fill a feature store.
+
+    Returns:
+        Number of segments that failed.
+
+    Raises:
+        AnnotationError: The CSV is wrong.
+        MediaError: The media folder is wrong, or has not one of the videos.
+        ArtifactError: The store is damaged, made with other settings, in use, or the disk is full.
+        ValueError: Impossible settings.
+    """
+    table = read_segments(settings.segments)
+    root = MediaRoot(settings.media, frame_rate=settings.frame_rate)
+    backbone = load_backbone(
+        settings.backbone, weights=settings.weights, cut=settings.cut, size=settings.size, kind=settings.kind
+    )
+    engine = _load_engine(settings, backbone)
+    with StoreWriter(settings.features, _spec(settings, backbone, engine)) as writer:
+        run = _Run(settings, table, root, engine, writer)
+        try:
+            return run.go()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ArtifactError(
+                "the disk is full; what is finished is kept: make room and give the same command again",
+                path=settings.features,
+            ) from None
+
+
+def _load_engine(settings: ExtractSettings, backbone: Backbone) -> Engine:
+    """The engine that was asked for; "auto" means that of the store, if there is one."""
+    engine, precision = str(settings.engine), str(settings.precision)
+    if (settings.features / MANIFEST_NAME).exists():
+        made = read_manifest(settings.features)
+        engine = made.engine if engine == "auto" else engine
+        precision = made.precision if precision == "auto" else precision
+    spec = backbone.spec
+    return load_engine(
+        backbone.module,
+        input_size=spec.input_size,
+        mean=spec.mean,
+        std=spec.std,
+        engine=engine,
+        precision=precision,
+        device=settings.device,
+    )
+
+
+def _spec(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> StoreSpec:
+    spec = backbone.spec
+    return StoreSpec(
+        backbone=spec.name,
+        weights_hash=spec.weights_hash,
+        input_size=spec.input_size,
+        mean=spec.mean,
+        std=spec.std,
+        num_frames=settings.num_frames,
+        views=settings.views,
+        seed=settings.seed,
+        kind=spec.kind,
+        cut=spec.cut,
+        feature_shape=spec.feature_shape,
+        engine=engine.name,
+        precision=engine.precision,
+    )
+
+
+@dataclass
+class _Run:
+    """One extraction."""
+
+    settings: ExtractSettings
+    table: SegmentTable
+    root: MediaRoot
+    engine: Engine
+    writer: StoreWriter
+    failures: dict[Segment, str] = field(default_factory=dict)
+    num_frames: int = 0
+    num_added: int = 0
+
+    def go(self) -> int:
+        """Do what is missing; gives the number of failed segments."""
+        missing = self.writer.missing(self.table)
+        jobs = self._jobs(missing)
+        self._warn_of_errata(jobs)
+        begun = time.monotonic()
+        slots_each = self.settings.num_frames * self.settings.views
+        with Progress("extract", total=slots_each * sum(len(j.segments) for j in jobs), unit="frames") as progress:
+            self._compute(jobs, progress)
+        update_failures(self.writer.path, tried=self.table, failed=list(self.failures.items()), index=self.writer.index)
+        self._summarise(len(self.table) - len(missing), len(jobs), time.monotonic() - begun)
+        return len(self.failures)
+
+    def _jobs(self, missing: Sequence[Segment]) -> list[VideoJob]:
+        by_video: dict[str, list[Segment]] = {}
+        for segment in missing:
+            by_video.setdefault(segment.video_id, []).append(segment)
+        jobs, first_error = [], None
+        for video_id, segments in by_video.items():
+            try:
+                jobs.append(VideoJob(self.root.find(video_id), segments))
+            except MediaError as error:
+                first_error = first_error or error
+                self.failures |= dict.fromkeys(segments, str(error))
+        if first_error and not jobs and len(missing) == len(self.table):
+            raise first_error  # not one video is there: the folder is wrong, rather than a few videos
+        return jobs
+
+    def _warn_of_errata(self, jobs: Sequence[VideoJob]) -> None:
+        wrong = [j.source.video_id for j in jobs if j.source.is_stills and j.source.video_id in epic.ERRATUM_VIDEOS]
+        if wrong:
+            print(
+                f"extract: warning: the published frames of {', '.join(wrong)} were wrong for years; "
+                "extract them anew from the MP4, or remove them so that the MP4 is read"
+            )
+
+    def _compute(self, jobs: Sequence[VideoJob], progress: Progress) -> None:
+        spec = self.writer.spec
+        sampling = Sampling(spec.num_frames, spec.views, spec.seed, spec.input_size, self.engine.batch_size)
+        shards: dict[str, Shard] = {}
+        num_workers = self.settings.workers or min(_num_cores(), MAX_WORKERS)
+        try:
+            with closing(decode(jobs, sampling, num_workers=num_workers)) as events:
+                for event in events:
+                    video_id = event.job.source.video_id
+                    if video_id not in shards:
+                        shards[video_id] = self.writer.begin(event.job.segments)
+                    if isinstance(event, FrameBatch):
+                        self._infer(event, shards[video_id])
+                        progress.advance(len(event.slots))
+                    elif isinstance(event, FrameFailure):
+                        self._fail(event.job, event.slots, event.reason)
+                        progress.advance(len(event.slots))
+                    elif isinstance(event, JobDone):
+                        self.num_added += self.writer.commit(shards.pop(video_id))
+        finally:
+            for shard in shards.values():
+                shard.discard()
+
+    def _infer(self, batch: FrameBatch, shard: Shard) -> None:
+        with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found below
+            features = self.engine.run(batch.frames).astype(np.float16)
+        self.num_frames += len(features)
+        finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)[batch.frame_of_slot]
+        if not finite.all():
+            reason = "the backbone's features are not finite numbers in float16; try --precision f32"
+            self._fail(batch.job, batch.slots[~finite], reason)
+        shard.write(batch.slots[finite], features[batch.frame_of_slot[finite]])
+
+    def _fail(self, job: VideoJob, slots: np.ndarray, reason: str) -> None:
+        slots_each = self.settings.num_frames * self.settings.views
+        for number in np.unique(slots // slots_each).tolist():
+            self.failures.setdefault(job.segments[number], reason)
+
+    def _summarise(self, num_present: int, num_videos: int, seconds: float) -> None:
+        rate = self.num_frames / seconds if seconds > 0 else 0.0
+        print(
+            f"extract: {self.num_added} segments of {num_videos} videos, {self.num_frames} frames in "
+            f"{format_seconds(seconds)} ({rate:.0f} frames/s, {self.engine.name} {self.engine.precision}); "
+            f"{num_present} were there already, {len(self.failures)} failed"
+        )
+        if self.failures:
+            first = min(self.failures, key=lambda s: (s.video_id, s.narration_id))
+            print(
+                f"extract: see {self.writer.path / FAILURES_NAME}; the first: {first.narration_id}: "
+                f"{self.failures[first]}"
+            )
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
