@@ -112,9 +112,9 @@ def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
     )
     lining = textures.plaster(size, rng, rgb("eef2f4"))
     for row in (0.35, 0.62, 0.88):
-        at = int(lining.shape[0] * row)
-        lining[at - 26 : at, 14:-14] = (lining[at - 26 : at, 14:-14] * (0.82, 0.9, 0.95)).astype(np.uint8)
-        lining[at - 3 : at, 14:-14] = 170
+        edge = int(lining.shape[0] * row)
+        lining[edge - 26 : edge, 14:-14] = (lining[edge - 26 : edge, 14:-14] * (0.82, 0.9, 0.95)).astype(np.uint8)
+        lining[edge - 3 : edge, 14:-14] = 170
     frame = facing(x, FRIDGE_DOOR_Y, FRIDGE_Z, white)
     plain = textures.plaster((0.7, 1.0), rng, room.look.fridge)
     body = [

@@ -25,7 +25,11 @@ def held(name: str, side: str, rng: np.random.Generator) -> Spot:
     grip = GRIPS[name]
     x = (-0.02 if grip.both else 0.0) + rng.normal(0, 0.02)
     return Spot(
-        (float(x), 0.015 + grip.height * 0.42 + float(rng.normal(0, 0.012)), grip.reach * float(rng.uniform(0.94, 1.08))),
+        (
+            float(x),
+            0.015 + grip.height * 0.42 + float(rng.normal(0, 0.012)),
+            grip.reach * float(rng.uniform(0.94, 1.08)),
+        ),
         on_head=True,
     )
 
@@ -100,7 +104,9 @@ def _grasping(
     return hands
 
 
-def insert(thing: Thing, identity: str, side: str, into: Point, sunk: float, stance: Stance, rng: np.random.Generator) -> Move:
+def insert(
+    thing: Thing, identity: str, side: str, into: Point, sunk: float, stance: Stance, rng: np.random.Generator
+) -> Move:
     """Lower a held thing into a slot and let go; backwards: remove it."""
     grip, near, slot = GRIPS[thing.name], held(thing.name, side, rng), Spot(into)
     above = slot.plus((0.0, -0.1, 0.0))
@@ -174,7 +180,13 @@ def switch(device: str, at: Point, pose: str, side: str, stance: Stance, rng: np
 
 
 def pour(
-    thing: Thing, identity: str, side: str, into: Point, colour: tuple[float, float, float], stance: Stance, rng: np.random.Generator
+    thing: Thing,
+    identity: str,
+    side: str,
+    into: Point,
+    colour: tuple[float, float, float],
+    stance: Stance,
+    rng: np.random.Generator,
 ) -> Move:
     """Tilt a held thing over a vessel and back."""
     grip, near = GRIPS[thing.name], held(thing.name, side, rng)
@@ -208,7 +220,9 @@ def pour(
                 mirrored=thing.mirrored,
             )
         },
-        stream=Stream(identity, into, lip, 0.0, colour, ((begin, 0.0), (begin + 0.08, 1.0), (end - 0.08, 1.0), (end, 0.0))),
+        stream=Stream(
+            identity, into, lip, 0.0, colour, ((begin, 0.0), (begin + 0.08, 1.0), (end - 0.08, 1.0), (end, 0.0))
+        ),
     )
 
 
@@ -228,7 +242,11 @@ def stir(thing: Thing, identity: str, side: str, into: Point, stance: Stance, rn
         stance,
         hands={
             side: HandMove(
-                tuple((u, spot.plus(offset)) for u, spot in places), grip.pose, ((0.0, 1.0),), _twist(side, rng), wiggle=around
+                tuple((u, spot.plus(offset)) for u, spot in places),
+                grip.pose,
+                ((0.0, 1.0),),
+                _twist(side, rng),
+                wiggle=around,
             )
         },
         things={identity: ThingMove(places, angle=((0.0, angle),), mirrored=thing.mirrored, wiggle=around)},
@@ -254,7 +272,9 @@ def slice_up(
     stop = start.plus((-sign * 0.05, 0.0, 0.0))
     begin, end = float(rng.uniform(0.15, 0.22)), float(rng.uniform(0.8, 0.87))
     level = ((begin, 0.0), (begin + 0.05, 1.0), (end - 0.05, 1.0), (end, 0.0))
-    chop = Wiggle((stroke[0] * 0.4, float(rng.uniform(0.03, 0.045)), 0.0), float(rng.uniform(4, 7)), (0.0, 0.0, 0.0), level)
+    chop = Wiggle(
+        (stroke[0] * 0.4, float(rng.uniform(0.03, 0.045)), 0.0), float(rng.uniform(4, 7)), (0.0, 0.0, 0.0), level
+    )
     offset = _offset(grip, side, angle)
     places = ((0.0, near), (begin, start), (end, stop), (1.0, near))
     holding = Spot(food.at).plus((-sign * 0.055, -0.03, 0.0))
@@ -262,7 +282,9 @@ def slice_up(
     return Move(
         stance,
         hands={
-            side: HandMove(tuple((u, s.plus(offset)) for u, s in places), grip.pose, ((0.0, 1.0),), _twist(side, rng), wiggle=chop),
+            side: HandMove(
+                tuple((u, s.plus(offset)) for u, s in places), grip.pose, ((0.0, 1.0),), _twist(side, rng), wiggle=chop
+            ),
             away: HandMove(
                 ((0.0, idle(away, rng)), (begin, holding), (end, holding), (1.0, idle(away, rng))),
                 "wrap",
@@ -271,7 +293,10 @@ def slice_up(
         },
         things={
             food_identity: ThingMove(
-                ((0.0, Spot(food.at)),), cut=((begin, food.cut), (end, done)), shadow=((0.0, 1.0),), mirrored=food.mirrored
+                ((0.0, Spot(food.at)),),
+                cut=((begin, food.cut), (end, done)),
+                shadow=((0.0, 1.0),),
+                mirrored=food.mirrored,
             ),
             knife_identity: ThingMove(places, angle=((0.0, angle),), mirrored=knife.mirrored, wiggle=chop),
         },
@@ -295,7 +320,12 @@ def wash(thing: Thing, identity: str, side: str, spout: Point, stance: Stance, r
         stance,
         hands={
             side: HandMove(
-                tuple((u, s.plus(offset)) for u, s in places), grip.pose, ((0.0, 1.0),), _twist(side, rng), grip.thumb_over, sway
+                tuple((u, s.plus(offset)) for u, s in places),
+                grip.pose,
+                ((0.0, 1.0),),
+                _twist(side, rng),
+                grip.thumb_over,
+                sway,
             ),
             away: HandMove(
                 ((0.0, idle(away, rng)), (begin, rubbing), (end, rubbing), (1.0, idle(away, rng))),
@@ -316,7 +346,9 @@ def fold(cloth: Thing, identity: str, stance: Stance, rng: np.random.Generator) 
     hands = {}
     for side, sign in (("left", -1), ("right", 1)):
         edge = x + sign * wide * 0.42
-        far, middle, near = (Spot((edge, y + up, z + ahead)) for up, ahead in ((0.01, deep / 2), (deep / 2, 0), (0.02, -deep / 2)))
+        far, middle, near = (
+            Spot((edge, y + up, z + ahead)) for up, ahead in ((0.01, deep / 2), (deep / 2, 0), (0.02, -deep / 2))
+        )
         hands[side] = HandMove(
             ((0.0, idle(side, rng)), (start, far), ((start + stop) / 2, middle), (stop, near), (1.0, idle(side, rng))),
             "pinch",
@@ -326,7 +358,9 @@ def fold(cloth: Thing, identity: str, stance: Stance, rng: np.random.Generator) 
     return Move(
         stance,
         hands=hands,
-        things={identity: ThingMove(((0.0, Spot(cloth.at)),), cut=((start, 0.0), ((start + stop) / 2, 0.5), (stop, 1.0)))},
+        things={
+            identity: ThingMove(((0.0, Spot(cloth.at)),), cut=((start, 0.0), ((start + stop) / 2, 0.5), (stop, 1.0)))
+        },
     )
 
 

@@ -19,7 +19,13 @@ WIDTH, HEIGHT, FRAMES_PER_SECOND = 384, 288, 12
 FOCAL = 292.0
 BACKDROP_FACTOR = 1.42
 POSE_STEPS = 5
-GRIP_HANDS = {"wrap": (0.0, 0.62), "fist": (0.02, 0.52), "rim": (-0.1, 0.72), "pinch": (-0.08, 0.68), "flat": (0.0, 0.7)}
+GRIP_HANDS = {
+    "wrap": (0.0, 0.62),
+    "fist": (0.02, 0.52),
+    "rim": (-0.1, 0.72),
+    "pinch": (-0.08, 0.68),
+    "flat": (0.0, 0.7),
+}
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,13 @@ class Film:
     def __post_init__(self) -> None:
         stop, self.spans = 0.0, []
         for act in self.acts:
-            start = stop + act.gap_seconds
-            stop = start + act.seconds
+            start = round(stop + act.gap_seconds, 2)
+            stop = round(start + act.seconds, 2)
             self.spans.append((start, stop))
         self.num_frames = int(np.ceil((stop + 0.6) * FRAMES_PER_SECOND))
-        self._sway = [(self.rng.uniform(0.12, 1.1), self.rng.uniform(0, 6.3), self.rng.normal(0, 1, 3)) for _ in range(7)]
+        self._sway = [
+            (self.rng.uniform(0.12, 1.1), self.rng.uniform(0, 6.3), self.rng.normal(0, 1, 3)) for _ in range(7)
+        ]
         self._glances = [self.rng.normal(0, (0.16, 0.07)) for _ in self.acts]
         self._idle = {side: idle(side, self.rng) for side in ("left", "right")}
         self._backdrop: tuple[tuple[object, ...], Camera, np.ndarray] | None = None
@@ -102,7 +110,9 @@ class Film:
             moment = begin
         else:
             part = ease((seconds - self.spans[index - 1][1]) / act.gap_seconds)
-            moment = _between(self._moment(self.acts[index - 1].move, 1.0, camera), begin, part, self._resting_hands(camera))
+            moment = _between(
+                self._moment(self.acts[index - 1].move, 1.0, camera), begin, part, self._resting_hands(camera)
+            )
         self._light = act.before.running["light"]
         return camera, self._compose(camera, act, moment, {*moment.things}, seconds)
 
@@ -287,5 +297,3 @@ def _drift(before: Camera, after: Camera) -> float:
 
 def _warp(backdrop: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return cv2.warpPerspective(backdrop, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
-
-

@@ -21,7 +21,9 @@ class Lens:
         falloff = 1 - 0.2 * np.clip(x**2 + y**2, 0, 2) ** 1.4 / 2
         cast = np.asarray(tint) * rng.normal(1.0, 0.012, 3)
         self._gain = falloff[..., None] * cast
-        noise = rng.normal(0, 2.3, (NUM_NOISE_PICTURES, height, width, 1)) + rng.normal(0, 1.0, (NUM_NOISE_PICTURES, height, width, 3))
+        noise = rng.normal(0, 2.3, (NUM_NOISE_PICTURES, height, width, 1)) + rng.normal(
+            0, 1.0, (NUM_NOISE_PICTURES, height, width, 3)
+        )
         self._noise = [np.ascontiguousarray(np.clip(np.round(n + 128), 0, 255).astype(np.uint8)) for n in noise]
         self._drifts = [(rng.uniform(0.03, 0.25), rng.uniform(0, 6.3)) for _ in range(3)]
         self._exposure = rng.normal(1.0, 0.05)

@@ -96,7 +96,7 @@ def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: floa
 
 
 def blend(region: np.ndarray, colours: np.ndarray, mask: np.ndarray) -> None:
-    """region = colours where mask is 255, unchanged where 0, mixed between; all uint8, in place."""
+    """Region = colours where mask is 255, unchanged where 0, mixed between; all uint8, in place."""
     weights = cv2.merge([mask, mask, mask])
     kept = cv2.multiply(region, cv2.bitwise_not(weights), scale=1 / 255)
     cv2.add(kept, cv2.multiply(colours, weights, scale=1 / 255), dst=kept)

@@ -73,7 +73,12 @@ class Room:
             floor = textures.wood((2.6, 1.6), self._rng, colour, plank=0.12)
         else:
             floor = textures.tiles(
-                (2.6, 1.6), self._rng, colour, tuple(c * 0.7 for c in colour), tile=(0.33, 0.33), shifted=False
+                (2.6, 1.6),
+                self._rng,
+                colour,
+                (colour[0] * 0.7, colour[1] * 0.7, colour[2] * 0.7),
+                tile=(0.33, 0.33),
+                shifted=False,
             )
         return [
             top(x, 0.0, z, textures.shaded(floor, top=0.6, bottom=0.9)),

@@ -139,7 +139,9 @@ def draw_flame(
     draw_sprite(picture, sprite, camera.pixels(point), pixels_per_metre=scale, squeeze=(flicker, slant * flicker))
 
 
-def draw_glow(picture: np.ndarray, camera: Camera, at: tuple[float, float, float], sprite: Sprite, radius: float) -> None:
+def draw_glow(
+    picture: np.ndarray, camera: Camera, at: tuple[float, float, float], sprite: Sprite, radius: float
+) -> None:
     """Draw a soft light of `radius` metres at a world point."""
     point = camera.to_camera(np.array(at))
     if point[2] > 0.1 and radius > 0:

@@ -215,7 +215,12 @@ class Scene:
         wide = shapes.shape(thing.name).footprint[0]
         whole = 1 - 0.62 * thing.cut
         draw_sprite(
-            picture, sprite, at + (-wide * 0.45 * thing.cut * scale, 0), pixels_per_metre=scale, angle=turn, squeeze=(whole, 1)
+            picture,
+            sprite,
+            at + (-wide * 0.45 * thing.cut * scale, 0),
+            pixels_per_metre=scale,
+            angle=turn,
+            squeeze=(whole, 1),
         )
         for i in range(round(thing.cut * 5)):
             step = np.array([wide * (0.45 + 0.34 * i) * scale, 0.012 * scale * (i % 2)])

@@ -137,8 +137,11 @@ class Story:
     def _ornaments(self) -> None:
         centres, rng = self.scene.room.centres, self.rng
         spots = [
-            (centres["sink"] - 0.4, 0.82), (centres["sink"] + 0.4, 0.82), (centres["toast"] + 0.34, 0.55),
-            (centres["hob"] - 0.33 + 0.66 * float(rng.random() < 0.5), 0.86), (centres["prep"] - 0.5, 0.84),
+            (centres["sink"] - 0.4, 0.82),
+            (centres["sink"] + 0.4, 0.82),
+            (centres["toast"] + 0.34, 0.55),
+            (centres["hob"] - 0.33 + 0.66 * float(rng.random() < 0.5), 0.86),
+            (centres["prep"] - 0.5, 0.84),
         ]
         for name, (x, z) in zip(rng.permutation(["plant", "soap", "jar", "roll", "crock"]), spots, strict=True):
             self._stand(str(name), (x, WORKTOP, z))
@@ -229,8 +232,26 @@ class Story:
         return [n for n in names if self.where.get(n) and self.where[n].area in areas]  # type: ignore[union-attr]
 
     def _relocate(self) -> None:
-        order = ("plate", "cup", "tomato", "knife", "pan", "bottle", "bowl", "milk", "onion", "sponge", "spoon", "pot",
-                 "bread", "kettle", "glass", "apple", "cereal", "board")
+        order = (
+            "plate",
+            "cup",
+            "tomato",
+            "knife",
+            "pan",
+            "bottle",
+            "bowl",
+            "milk",
+            "onion",
+            "sponge",
+            "spoon",
+            "pot",
+            "bread",
+            "kettle",
+            "glass",
+            "apple",
+            "cereal",
+            "board",
+        )
         names = [n for n in self._resting(order, "prep", "sink", "toast", "hob", "board") if self.things[n].cut == 0]
         if any(s and s.area == "on board" for s in self.where.values()):
             names = [n for n in names if n != "board"]
@@ -324,7 +345,9 @@ class Story:
         x, y, z = self.things[vessel].at
         into = (x, y + GRIPS[vessel].height * 0.8, z)
         at = stance(self.scene, slot.area, (x, y, z))
-        self._act("pour", noun(name), move.pour(self.things[name], name, self._side[name], into, POURED[name], at, self.rng))
+        self._act(
+            "pour", noun(name), move.pour(self.things[name], name, self._side[name], into, POURED[name], at, self.rng)
+        )
         self._put_away(name)
 
     def _stir(self) -> None:
@@ -369,5 +392,3 @@ class Story:
 def noun(name: str) -> str:
     """What a thing is called."""
     return "bread" if name == "slice" else name
-
-

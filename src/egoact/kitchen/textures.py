@@ -54,7 +54,7 @@ def wood(size: Size, rng: np.random.Generator, colour: Colour, *, plank: float =
 
 
 def stone(size: Size, rng: np.random.Generator, colour: Colour, vein: Colour, *, kind: str) -> np.ndarray:
-    """ "marble" has veins, "granite" has grains."""
+    """Stone of a `kind`: "marble" has veins, "granite" has grains."""
     shape = _pixels(size)
     base = np.ones((*shape, 3), np.float32) * np.asarray(colour)
     if kind == "marble":
