@@ -46,7 +46,7 @@ class _Ranked:
     """How many other answers are at least as good as the true one, and the true one."""
 
     better: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
+    labels: Labels
 
     def summary(self) -> dict[str, float]:
         accuracies = {f"top{k}": float(100 * np.mean(self.better < k)) for k in TOP_K}
@@ -178,8 +178,10 @@ def _measure_baselines(
     }
 
 
-def _training_reference(targets: Mapping[str, Any], training: Mapping[str, Labels]) -> dict[str, npt.NDArray[np.int64]]:
-    reference = {target: training[target][training[target] >= 0] for target in targets if target != "action"}
+def _training_reference(targets: Mapping[str, Any], training: Mapping[str, Labels]) -> dict[str, Labels]:
+    reference: dict[str, Labels] = {
+        target: training[target][training[target] >= 0] for target in targets if target != "action"
+    }
     if "action" in targets:
         both = (training["verb"] >= 0) & (training["noun"] >= 0)
         reference["action"] = _join_actions({target: training[target][both] for target in ("verb", "noun")})

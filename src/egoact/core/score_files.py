@@ -159,10 +159,10 @@ def _read_bytes(path: Path) -> bytes:
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ArtifactError("a single array; an npz with narration_id and verb_output is expected", path=path)
-        with loaded:
+        with path.open("rb") as file:  # Left to itself, numpy forgets to close a damaged one.
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise ArtifactError("a single array; an npz with narration_id and verb_output is expected", path=path)
             return {key: loaded[key] for key in (ID_KEY, *OUTPUT_KEYS.values()) if key in loaded}
     except _DAMAGED as error:
         raise ArtifactError(f"not a readable npz without pickled objects: {error}", path=path) from None
@@ -184,10 +184,11 @@ def _split_columns(columns: Mapping[str, Any], path: Path) -> tuple[tuple[str, .
     if ID_KEY not in columns or not outputs:
         reason = f"needs {ID_KEY} and {' and/or '.join(OUTPUT_KEYS.values())}; found {list_some(sorted(columns))}"
         raise ArtifactError(reason, path=path)
-    ids = columns[ID_KEY]
-    if not isinstance(ids, (list, np.ndarray)) or not all(isinstance(i, (str, bytes, int, np.integer)) for i in ids):
+    ids = columns[ID_KEY].tolist() if isinstance(columns[ID_KEY], np.ndarray) else columns[ID_KEY]
+    if not isinstance(ids, list) or not all(isinstance(name, (str, bytes, int)) for name in ids):
         raise ArtifactError(f"{ID_KEY} must be a list of texts or whole numbers", path=path)
-    return tuple(i.decode(errors="replace") if isinstance(i, bytes) else str(i) for i in ids), outputs
+    names = (name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in ids)
+    return tuple(names), outputs
 
 
 def list_some(names: Sequence[str], *, most: int = 3) -> str:

@@ -50,7 +50,8 @@ class Scores:
                 raise ValueError(f"{len(scores)} rows of {target} scores for {len(self.narration_ids)} narration ids")
             if not (finite := np.isfinite(scores).all(axis=1)).all():
                 first = self.narration_ids[int(np.argmin(finite))]
-                raise ValueError(f"{target} scores of {int((~finite).sum())} segments are not finite, first '{first}'")
+                count = int((~finite).sum())
+                raise ValueError(f"{target} scores are not finite in {count} of {len(self)} segments, first '{first}'")
 
     def __len__(self) -> int:
         return len(self.narration_ids)

@@ -16,6 +16,8 @@ from egoact.core.cells import parse_optional_text, parse_optional_whole, parse_w
 from egoact.core.spreadsheet import Spreadsheet, read_spreadsheet
 from egoact.core.time_columns import find_time_columns, read_times
 
+_COUNTED_FIELDS = ("start_frame", "stop_frame", "verb_class", "noun_class")
+
 
 class SegmentFieldError(ValueError):
     """A value no segment can have; `field` says which."""
@@ -73,13 +75,13 @@ class Segment:
         if not self.start_seconds < self.stop_seconds < math.inf:
             reason = f"stop at {self.stop_seconds:g} s is not after start at {self.start_seconds:g} s"
             raise SegmentFieldError("stop_seconds", reason)
-        for field in ("start_frame", "stop_frame", "verb_class", "noun_class"):
-            value = getattr(self, field)
-            if value is not None and value < 0:
-                raise SegmentFieldError(field, f"{value} is negative")
         if self.start_frame is not None and self.stop_frame is not None and self.stop_frame < self.start_frame:
             reason = f"stop frame {self.stop_frame} is before start frame {self.start_frame}"
             raise SegmentFieldError("stop_frame", reason)
+
+        for field in _COUNTED_FIELDS:
+            if (value := getattr(self, field)) is not None and value < 0:
+                raise SegmentFieldError(field, f"{value} is negative")
 
     def _refuse_empty_id(self) -> None:
         field = next(f for f in ("video_id", "narration_id", "participant_id") if not getattr(self, f))

@@ -45,8 +45,10 @@ class Spreadsheet:
 
     def convert(self, column: str, parse: Callable[[str], Value]) -> list[Value]:
         """One value per record; a `ValueError` of `parse` becomes an error that names row and column."""
+        cells = self.columns[column]
         try:
-            return [parse(cell) for cell in self.columns[column]]
+            value_of = {cell: parse(cell) for cell in set(cells)}  # Most columns repeat few different cells.
+            return [value_of[cell] for cell in cells]
         except ValueError:
             return [self._convert_cell(column, position, parse) for position in range(len(self))]
 
@@ -119,13 +121,13 @@ def _read_records(path: Path, text: str, delimiter: str) -> tuple[list[str], lis
     first_line = 1
     try:
         for cells in reader:
-            if not header:
+            if not header and not "".join(cells).strip():
+                pass
+            elif not header:
                 header = _clean_header(path, cells)
-            elif len(cells) == len(header) and any(cells):
-                records.append(cells)
-                rows.append(first_line)
-            elif any(cells):
-                records.append(_trim(path, cells, width=len(header), row=first_line))
+            elif "".join(cells).strip():
+                fits = len(cells) == len(header)
+                records.append(cells if fits else _trim(path, cells, width=len(header), row=first_line))
                 rows.append(first_line)
             first_line = reader.line_num + 1
     except csv.Error as error:
@@ -145,7 +147,7 @@ def _clean_header(path: Path, cells: list[str]) -> list[str]:
 
 def _trim(path: Path, cells: list[str], *, width: int, row: int) -> list[str]:
     """The cells without empty ones past the header's width."""
-    if len(cells) < width or any(cells[width:]):
+    if len(cells) < width or "".join(cells[width:]).strip():
         reason = f"{len(cells)} cells where the header has {width}; quote cells that contain the separator"
         raise AnnotationError(reason, path=path, place=f"row {row}")
     return cells[:width]

@@ -59,13 +59,10 @@ def write_submission(scores: Scores, path: str | Path, *, sls_pt: int, sls_tl: i
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            # A fixed date, so that the same scores make the same bytes.
-            member = zipfile.ZipInfo(SUBMISSION_MEMBER, date_time=(1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(member, "w") as file:
-                for piece in _json_pieces(scores, levels):
-                    file.write(piece.encode())
+        archive = zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        with archive, archive.open(SUBMISSION_MEMBER, "w") as file:  # Dated 1980: same scores, same bytes.
+            for piece in _json_pieces(scores, levels):
+                file.write(piece.encode())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egoact.core.sampling import sample_uniform, sample_views
+from egoact.core.segments import Segment
+
+starts = st.floats(0, 1e5, allow_nan=False)
+durations = st.floats(1e-3, 1e4, allow_nan=False)
+
+
+def segment(name: str = "a", start: float = 2.0, stop: float = 6.0) -> Segment:
+    return Segment(name, "p", "v", start, stop)
+
+
+@given(starts, durations, st.integers(1, 64), st.none() | st.integers(0, 9))
+def test_one_time_in_each_bin(start: float, duration: float, num_frames: int, seed: int | None) -> None:
+    stop = start + duration
+    rng = None if seed is None else np.random.default_rng(seed)
+    times = sample_uniform(start, stop, num_frames=num_frames, rng=rng)
+    assert times.shape == (num_frames,)
+    assert times.dtype == np.float64
+    assert (times >= start).all()
+    assert (times < stop).all()
+    edges = np.linspace(start, stop, num_frames + 1)
+    slack = 1e-9 * max(1.0, stop)
+    assert (times >= edges[:-1] - slack).all()
+    assert (times <= edges[1:] + slack).all()
+    assert (np.diff(times) >= 0).all()
+
+
+def test_the_middles() -> None:
+    assert sample_uniform(10, 20, num_frames=2).tolist() == [12.5, 17.5]
+    assert sample_uniform(0, 1, num_frames=1).tolist() == [0.5]
+
+
+def test_a_segment_of_three_frames_gives_twenty_times() -> None:
+    times = sample_uniform(1.0, 1.05, num_frames=20)
+    assert len(np.unique(times)) == 20
+    assert len(np.unique(np.floor(times * 60))) == 3
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "num_frames"),
+    [(1, 1, 4), (2, 1, 4), (0, float("inf"), 4), (float("nan"), 1, 4), (0, 1, 0), (0, 1, -3)],
+)
+def test_impossible_segments_are_refused(start: float, stop: float, num_frames: int) -> None:
+    with pytest.raises(ValueError):
+        sample_uniform(start, stop, num_frames=num_frames)
+
+
+def test_views_are_the_middles_and_reproducible_jitter() -> None:
+    views = sample_views(segment(), num_frames=8, num_views=4, seed=3)
+    assert views.shape == (4, 8)
+    assert views[0].tolist() == sample_uniform(2, 6, num_frames=8).tolist()
+    assert len({tuple(view) for view in views}) == 4
+    # More views, or other segments in between, change nothing.
+    again = sample_views(segment(), num_frames=8, num_views=9, seed=3)
+    assert (again[:4] == views).all()
+    for other in (
+        sample_views(segment("b"), num_frames=8, num_views=4, seed=3),
+        sample_views(segment(), num_frames=8, num_views=4, seed=4),
+    ):
+        assert (other[0] == views[0]).all()
+        assert not np.isclose(other[1:], views[1:]).any()
+
+
+def test_views_never_change_between_releases() -> None:
+    """A feature store made once must stay valid: these numbers are part of its format."""
+    views = sample_views(segment("P01_01_0"), num_frames=3, num_views=2, seed=0)
+    assert views[1].tolist() == pytest.approx([2.72599345384906, 3.8777738077033725, 5.185372351232145])
+
+
+def test_no_views_and_a_negative_seed_are_refused() -> None:
+    for arguments in ({"num_views": 0, "seed": 0}, {"num_views": 1, "seed": -1}):
+        with pytest.raises(ValueError, match="num_views"):
+            sample_views(segment(), num_frames=2, **arguments)
