@@ -2,7 +2,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.annotation_folder import read_unseen_participants
@@ -38,6 +38,7 @@ def test_clocks_follow_the_id(video_id: str, rate: int | None, stride: int | Non
 
 
 @given(st.integers(1, 10**7), st.sampled_from([50, 60, 59.94, 29.97]))
+@settings(deadline=None)
 def test_frames_and_seconds_are_inverse(index: int, rate: float) -> None:
     assert frame_index(frame_seconds(index, rate=rate), rate=rate) == index
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.annotation_folder import read_class_file, read_tail_classes
@@ -144,6 +144,7 @@ labels = st.tuples(st.none() | st.sampled_from(["a", "b", "c"]), st.none() | st.
 
 
 @given(st.lists(labels, min_size=1))
+@settings(deadline=None)
 def test_a_built_vocabulary_knows_its_own_table(rows: list[tuple[str | None, int | None]]) -> None:
     if any(class_id is not None for _, class_id in rows):
         rows = [(word, class_id) for word, class_id in rows if class_id is not None]
@@ -234,6 +235,7 @@ counts_lists = st.lists(st.integers(0, 10**6), min_size=1, max_size=30).filter(a
 
 
 @given(counts_lists, st.sampled_from(sorted(CLASS_WEIGHTS)))
+@settings(deadline=None)
 def test_weights_average_one_over_the_classes_that_occur(counts: list[int], name: str) -> None:
     weights = CLASS_WEIGHTS[name](np.array(counts))
     seen = np.array(counts) > 0

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.sampling import sample_uniform, sample_views
@@ -15,6 +15,7 @@ def segment(name: str = "a", start: float = 2.0, stop: float = 6.0) -> Segment:
 
 
 @given(starts, durations, st.integers(1, 64), st.none() | st.integers(0, 9))
+@settings(deadline=None)
 def test_one_time_in_each_bin(start: float, duration: float, num_frames: int, seed: int | None) -> None:
     stop = start + duration
     rng = None if seed is None else np.random.default_rng(seed)

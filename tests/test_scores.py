@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.errors import ArtifactError
@@ -190,6 +190,7 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
 
 
 @given(st.permutations(IDS))
+@settings(deadline=None)
 def test_align_follows_the_table(order: list[str]) -> None:
     aligned = Scores(IDS, VERB, NOUN).align(table_of(*order))
     assert aligned.narration_ids == tuple(order)

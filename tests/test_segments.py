@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.cells import parse_texts, parse_timestamp, parse_whole, parse_wholes
@@ -176,6 +176,8 @@ def test_a_wrong_row_is_one_clear_line(tmp_path: Path, rows: str, expected: str)
         (b"PK\x03\x04" + b"\0" * 50, "a workbook or an archive"),
         (codecs.BOM_UTF16_LE + b"a", "utf-16"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "row 1: byte 0x89"),
+        (HEADER.encode() + ROW.replace("take", "ta\0ke").encode(), "row 2: a zero byte"),
+        (HEADER.encode("utf-16-le"), "row 1: a zero byte"),
         (b"clip,start_timestamp,stop_timestamp\na,1,2\n", "row 1: no column video_id; the columns are: clip, start_"),
         (b"video_id,start_timestamp\na,1\n", "no column stop_timestamp"),
         (b"video_id,verb\na,take\n", "no columns start_timestamp and stop_timestamp"),
@@ -196,6 +198,7 @@ def test_a_folder_and_nothing_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_bytes_never_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "segments.csv"
     path.write_bytes(b"video_id,start_seconds,stop_seconds\nv,1,2\n" + content)
@@ -206,6 +209,7 @@ def test_bytes_never_raise_anything_else(tmp_path_factory: pytest.TempPathFactor
 
 
 @given(st.floats(0, 35_000, allow_nan=False), st.sampled_from(["clock", "minutes", "seconds"]))
+@settings(deadline=None)
 def test_timestamps_are_read_to_the_millisecond(seconds: float, form: str) -> None:
     milliseconds = round(seconds * 1000)
     whole, rest = divmod(milliseconds, 1000)

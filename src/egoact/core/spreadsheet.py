@@ -102,6 +102,9 @@ def _read_text(path: Path) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         reason = f"byte 0x{raw[error.start]:02x} is not {error.encoding} text; save the file as 'CSV UTF-8'"
         raise AnnotationError(reason, path=path, place=f"row {line}") from None
+    if "\0" in text:
+        place = f"row {text.count(chr(10), 0, text.index(chr(0))) + 1}"
+        raise AnnotationError("a zero byte; this is not a text file", path=path, place=place)
     if not text.strip():
         raise AnnotationError("the file is empty; a header and at least one row are expected", path=path)
     return text
