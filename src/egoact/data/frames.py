@@ -51,16 +51,19 @@ def read_still_frames(
         start = stop
 
 
-def decode_jpeg(content: bytes, *, size: tuple[int, int] | None, expected: tuple[int, int] | None = None) -> np.ndarray:
+def decode_jpeg(
+    content: bytes, *, size: tuple[int, int] | None, expected: tuple[int, int] | None = None, is_grey: bool = False
+) -> np.ndarray:
     """Decode a JPEG, all of it or nothing.
 
     Args:
         content: The file.
         size: (height, width) in pixels to resize to; None: as it is.
         expected: (height, width) that it must have before.
+        is_grey: Whether one channel is wanted.
 
     Returns:
-        uint8 (H, W, 3), RGB; grey pictures get three equal channels.
+        uint8 (H, W, 3), RGB, where grey pictures get three equal channels; or (H, W).
 
     Raises:
         ValueError: Empty, truncated, no JPEG, or of another size.
@@ -78,12 +81,14 @@ def decode_jpeg(content: bytes, *, size: tuple[int, int] | None, expected: tuple
             f"the picture is {width} x {height} pixels, but the recording is {expected[1]} x {expected[0]}"
         )
     try:
-        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
+        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), mode)
     except cv2.error:  # more pixels than OpenCV allows
         picture = None
     if picture is None:
         raise ValueError("the JPEG picture cannot be decoded")
-    return cv2.cvtColor(resize_area(picture, size), cv2.COLOR_BGR2RGB)
+    resized = resize_area(picture, size)
+    return resized if is_grey else cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
 
 
 def resize_area(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

@@ -11,7 +11,7 @@ import bisect
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,7 +28,6 @@ class Packet(Protocol):
     dts: int | None
     duration: int | None
     size: int
-    is_keyframe: bool
     is_discard: bool
 
 
@@ -39,7 +38,10 @@ class PacketSource(Protocol):
         """The next packet; None at the end."""
 
     def seek(self, ticks: int) -> None:
-        """Go on at a key frame shown at or before `ticks`."""
+        """Go on at a packet that decoding can begin at, shown at or before `ticks`."""
+
+    def can_begin_at(self, packet: Any) -> bool:
+        """Whether neither this packet nor what follows refers to anything before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ Step = Send | Want | Lack | Jump
 
 class MissingTimestampError(Exception):
     """A packet has no timestamp; the plan cannot be made."""
+
+
+class CannotSeekError(Exception):
+    """The source's index leads nowhere; it must be read from the start."""
 
 
 class PacketPlan:
@@ -139,8 +145,7 @@ class PacketPlan:
                 stop = start + self._num_lacking(targets[start:])
                 yield Lack(slice(start, stop), reason, until if self._at_end else None)
             else:
-                yield Want(pts, slice(start, stop))
-                yield from self._send_through(pts)
+                yield from self._send_for(Want(pts, slice(start, stop)))
             start = stop
 
     def _read_to(self, target: int) -> Iterator[Step]:
@@ -162,9 +167,9 @@ class PacketPlan:
 
     def _can_begin_at(self, packet: Packet, target: int) -> bool:
         """Whether what is queued before a key frame need not be decoded, and is worth leaving out."""
-        if not packet.is_keyframe or packet.pts is None or len(self._queue) <= MIN_PACKETS_TO_JUMP:
+        if packet.pts is None or packet.pts > target or len(self._queue) <= MIN_PACKETS_TO_JUMP:
             return False
-        return packet.pts <= target
+        return self._source.can_begin_at(packet)
 
     def _shown_until(self, pts: int) -> tuple[int, str]:
         """Until when a picture is shown, in ticks, exclusive; and what to say of times after that."""
@@ -188,10 +193,14 @@ class PacketPlan:
     def _at_end(self) -> bool:
         return self._ended and len(self._shown) == 1
 
-    def _send_through(self, pts: int) -> Iterator[Step]:
-        places = [place for place, packet in enumerate(self._queue) if packet.pts == pts]
-        for _ in range(places[-1] + 1 if places else 0):
-            yield from self._send_next(pts)
+    def _send_for(self, want: Want) -> Iterator[Step]:
+        """Send the packets up to the wanted one; those before it may be needed to decode it."""
+        places = [place for place, packet in enumerate(self._queue) if packet.pts == want.pts]
+        for _ in range(places[-1] if places else 0):
+            yield from self._send_next(want.pts)
+        sends = list(self._send_next(want.pts)) if places else []
+        # What is wanted is said after a jump, which settles all that was wanted before.
+        yield from (*sends[:-1], want, *sends[-1:])
 
     def _send_next(self, floor: int) -> Iterator[Step]:
         packet = self._queue.popleft()

@@ -23,8 +23,11 @@ class FrameFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with os.scandir(path) as entries:
-            first = next((entry.name for entry in entries if FRAME_NAME.fullmatch(entry.name)), "frame.jpg")
+        try:
+            with os.scandir(path) as entries:
+                first = next((entry.name for entry in entries if FRAME_NAME.fullmatch(entry.name)), "frame.jpg")
+        except OSError as error:
+            raise MediaError(f"cannot list this folder: {error.strerror}", path=path) from None
         self._suffix = os.path.splitext(first)[1]  # .jpg, .JPG or .jpeg
 
     def read(self, number: int) -> bytes:

@@ -27,7 +27,7 @@ class TarIndex:
     Args:
         places: By component ("" for RGB, "u", "v"): frame numbers (ascending), offsets and sizes, int64 (3, N).
         rate_place: Offset and size of `fps.txt`, if there is one.
-        is_truncated: Whether the file ends before the archive does.
+        is_truncated: Whether the file ends without the archive's end mark.
     """
 
     places: dict[str, np.ndarray]
@@ -62,6 +62,8 @@ def index_tar(path: Path) -> TarIndex:
 
 @functools.lru_cache(maxsize=16)
 def _index(path: Path, modified_ns: int, size: int) -> TarIndex:
+    if size < BLOCK:
+        raise MediaError(f"this archive is truncated: it has {size} bytes", path=path)
     scan = _Scan(path, size)
     with path.open("rb", buffering=0) as file:
         scan.run(file.fileno())
@@ -101,8 +103,6 @@ class _Scan:
                     self._add(long_name or _name(header), data, size)
                 long_name = pax_size = None
             position = data + -(-size // BLOCK) * BLOCK
-        # Some writers leave the end mark out; a file that stops inside a member was cut.
-        self.ended = position == self.size
 
     def result(self) -> TarIndex:
         """The index of what was found."""

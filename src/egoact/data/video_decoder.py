@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import av.error
 import numpy as np
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from egoact.data.video_file import VideoFile
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT = 720
@@ -21,16 +22,17 @@ class Decoder:
     """Turns packets into pictures; after a damaged one it gives nothing until the next key frame.
 
     Args:
-        context: Of the stream, not used before.
+        file: Just opened.
         num_threads: 0: as many as there are cores. With one thread damage is attributed exactly.
 
     Attributes:
         damage: What was wrong with the last damaged packet, or "".
     """
 
-    def __init__(self, context: VideoCodecContext, *, num_threads: int) -> None:
+    def __init__(self, file: VideoFile, *, num_threads: int) -> None:
         self.damage = ""
-        self._context = context
+        self._file = file
+        self._context = context = file.stream.codec_context
         self._is_exact = num_threads == 1
         context.thread_count = num_threads
         context.thread_type = "SLICE" if self._is_exact else "AUTO"
@@ -53,9 +55,12 @@ class Decoder:
             DamagedError: Damage, with several threads.
         """
         if self._awaits_key:
-            if not packet.is_keyframe:
+            # A file may begin at a picture that others would have to precede; later, nothing less than whole will do.
+            if not (self._file.can_begin_at(packet) or (packet.is_keyframe and self._shown_from is None)):
                 return []
             self._awaits_key, self._shown_from = False, packet.pts
+        if self._shown_from is not None and packet.pts is not None and packet.pts < self._shown_from:
+            return []  # it refers to pictures before the key frame that decoding began at
         if packet.is_corrupt:
             return self._recover(packet, "the packet is cut off")
         is_wanted = floor is None or packet.pts is None or packet.pts >= floor
@@ -92,10 +97,9 @@ class Decoder:
         self._awaits_key, self.damage = True, reason
         return pictures
 
-    def _whole(self, pictures: Iterable[VideoFrame]) -> list[VideoFrame]:
-        # Pictures before the key frame that decoding began at refer to some that were never decoded.
-        start = self._shown_from
-        return [p for p in pictures if not p.is_corrupt and (start is None or p.pts is None or p.pts >= start)]
+    @staticmethod
+    def _whole(pictures: Iterable[VideoFrame]) -> list[VideoFrame]:
+        return [picture for picture in pictures if not picture.is_corrupt]
 
 
 def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[int, int] | None) -> np.ndarray:

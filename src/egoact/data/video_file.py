@@ -11,8 +11,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from egoact.core.errors import MediaError
+from egoact.data.h264 import is_idr
+from egoact.data.packet_plan import CannotSeekError
 
 _SEEK_MARGINS_SECONDS = (0, 10, 60)
+_FINE_TICKS = 8  # a frame; with fewer, timestamps count frames and are exact
+_TIME_TOLERANCE_SECONDS = 1e-6
 
 
 class VideoFile:
@@ -73,7 +77,10 @@ class VideoFile:
         """Timestamps of some times after the first picture, rounded down; int64."""
         base = self.stream.time_base
         assert base is not None
-        return np.floor(seconds * (base.denominator / base.numerator)).astype(np.int64) + start_ticks
+        # A time computed as frame / rate must find that frame, though the file rounded it: Matroska to 1 ms.
+        is_fine = self.frame_ticks >= _FINE_TICKS
+        tolerance = 0.5 if is_fine else _TIME_TOLERANCE_SECONDS / self.tick_seconds
+        return np.floor(seconds * (base.denominator / base.numerator) + tolerance).astype(np.int64) + start_ticks
 
     def read(self) -> Packet | None:
         """The next packet of the picture stream in decode order, or None at the end."""
@@ -85,8 +92,18 @@ class VideoFile:
         # PyAV ends with an empty packet.
         return None if packet is None or (packet.dts is None and packet.size == 0) else packet
 
+    def can_begin_at(self, packet: Packet) -> bool:
+        """Whether neither this packet nor what follows refers to anything before it."""
+        if not packet.is_keyframe or self.stream.codec_context.name != "h264":
+            return packet.is_keyframe
+        return is_idr(bytes(packet), extradata=self.stream.codec_context.extradata)
+
     def seek(self, ticks: int) -> None:
-        """Go on with a key frame shown at or before `ticks`; at the file's start, where its index is wrong."""
+        """Go on with a packet that decoding can begin at, shown at or before `ticks`.
+
+        Raises:
+            CannotSeekError: None was found where the file's index says.
+        """
         for margin in _SEEK_MARGINS_SECONDS:
             try:
                 self._container.seek(ticks - round(margin / self.tick_seconds), stream=self.stream)
@@ -95,19 +112,12 @@ class VideoFile:
             self._packets.close()
             self._packets = self._demux()
             packet = self.read()
-            while packet is not None and not packet.is_keyframe:
+            while packet is not None and not self.can_begin_at(packet) and (packet.dts or 0) <= ticks:
                 packet = self.read()
-            if packet is not None and packet.pts is not None and packet.pts <= ticks:
+            if packet is not None and packet.pts is not None and packet.pts <= ticks and self.can_begin_at(packet):
                 self._packets = _after(packet, self._packets)
                 return
-        self._reopen()
-
-    def _reopen(self) -> None:
-        self._packets.close()
-        self._container.close()
-        self._container = _open(self.path)
-        self.stream = _picture_stream(self._container, self.path)
-        self._packets = self._demux()
+        raise CannotSeekError
 
     def _demux(self) -> Generator[Packet, None, None]:
         yield from self._container.demux(self.stream)

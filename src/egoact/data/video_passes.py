@@ -10,11 +10,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from egoact.core.errors import MediaError
-from egoact.data.packet_plan import Jump, Lack, MissingTimestampError, PacketPlan, Send, Want
+from egoact.data.packet_plan import CannotSeekError, Jump, Lack, MissingTimestampError, PacketPlan, Send, Want
 from egoact.data.video_decoder import DamagedError, Decoder, to_rgb
 from egoact.data.video_file import VideoFile
 
-TIME_TOLERANCE = 1e-6  # seconds; a time that was computed as frame / rate must find that frame
 _BEYOND_END = "beyond the end of the video"
 
 Answer = tuple[slice, np.ndarray | MediaError]
@@ -51,7 +50,7 @@ class _Pass:
         self._times = times
         self._size = size
         self._manner = manner
-        self._decoder = Decoder(file.stream.codec_context, num_threads=manner.num_threads)
+        self._decoder = Decoder(file, num_threads=manner.num_threads)
         self._reformatter = VideoReformatter()
 
     def _rgb(self, picture: VideoFrame) -> np.ndarray:
@@ -108,6 +107,8 @@ class PlannedPass(_Pass):
         )
         try:
             yield from self._follow(plan)
+        except CannotSeekError:
+            raise UnsuitableError(Manner(1, may_jump=False)) from None
         except MissingTimestampError:
             raise UnsuitableError(Manner(1, by_output=True)) from None
 
@@ -115,7 +116,7 @@ class PlannedPass(_Pass):
         self._start = plan.start_ticks()
         if self._start is None:
             raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
-        targets = self._file.ticks(self._times + TIME_TOLERANCE, start_ticks=self._start)
+        targets = self._file.ticks(self._times, start_ticks=self._start)
         for step in plan.steps(targets):
             is_complete = False
             if isinstance(step, Want | Lack):
@@ -189,7 +190,7 @@ class OutputPass(_Pass):
         for picture, ticks in self._pictures():
             if start is None:
                 start = ticks
-                targets = self._file.ticks(self._times + TIME_TOLERANCE, start_ticks=start)
+                targets = self._file.ticks(self._times, start_ticks=start)
             elif last is not None:
                 # After damage, the last picture stands for its own time only.
                 until = since + frame_ticks if self._decoder.damage != last_damage else ticks

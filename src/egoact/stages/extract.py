@@ -223,7 +223,7 @@ class _Run:
         with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found below
             features = self.engine.run(batch.frames).astype(np.float16)
         self.num_frames += len(features)
-        finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)[batch.frame_of_slot]
+        finite = np.array([np.isfinite(feature).all() for feature in features])[batch.frame_of_slot]
         if not finite.all():
             reason = "the backbone's features are not finite numbers in float16; try --precision f32"
             self._fail(batch.job, batch.slots[~finite], reason)

@@ -37,17 +37,15 @@ def verify(settings: VerifySettings) -> int:
         AnnotationError: The CSV is wrong.
     """
     store = FeatureStore.open(settings.features)
-    problems = []
+    problems: list[str] = []
     with Progress("verify", total=len(store.index.shards), unit="shards") as progress:
         for number in range(len(store.index.shards)):
-            for problem in shard_problems(store, number):
-                problems.append(problem)
-                progress.say(problem)
+            problems += shard_problems(store, number)
             progress.advance(1)
     if settings.segments is not None:
-        for problem in table_problems(store, read_segments(settings.segments)):
-            problems.append(problem)
-            print(f"verify: {problem}")
+        problems += table_problems(store, read_segments(settings.segments))
+    for problem in problems:
+        print(f"verify: {problem}")
     print(
         f"verify: {len(store)} segments of {len(store.index.shards)} videos, "
         f"{store.spec.backbone}, {store.spec.kind} {store.spec.clip_shape}: {len(problems)} problems"
@@ -79,12 +77,10 @@ def _number_problems(features: np.ndarray, rows: list[IndexRow]) -> Iterator[str
     for start in range(0, len(rows), step):
         chunk = features[start : start + step]
         flat = chunk.reshape(len(chunk), -1)
-        for row, is_finite, is_empty in zip(
-            rows[start : start + step], np.isfinite(flat).all(axis=1), ~flat.any(axis=1), strict=True
-        ):
-            if not is_finite:
+        for row, clip in zip(rows[start : start + step], flat, strict=True):
+            if not np.isfinite(clip).all():
                 yield f"{row.narration_id}: features that are not finite numbers"
-            elif is_empty:
+            elif not clip.any():
                 yield f"{row.narration_id}: all features are zero"
 
 

@@ -1,0 +1,128 @@
+"""Optical flow of EPIC-KITCHENS: 8-bit JPEGs of x and y motion in folders `u/` and `v/`, or in a tar with both.
+
+    root/PXX/flow_frames/VIDEO/u/frame_0000000001.jpg     1st choice
+    root/PXX/flow_frames/VIDEO.tar                        2nd
+    root/**/VIDEO/u/, root/**/flow_frames/VIDEO.tar       3rd, up to three levels deep
+
+Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020.
+"""
+
+import glob
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core import epic
+from egoact.core.errors import MediaError
+from egoact.data.frames import decode_jpeg
+from egoact.data.stills import FrameFolder, TarFrames
+
+STILL = 127.5  # the 8-bit value of no motion; 0 and 255 are 20 pixels one way and the other
+_FOLDER = "flow_frames"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSource:
+    """Where the flow of one recording is.
+
+    Args:
+        video_id: The recording.
+        path: Folder with `u/` and `v/`, or tar.
+        frame_rate: RGB frames per second.
+        stride: RGB frames per flow frame.
+    """
+
+    video_id: str
+    path: Path
+    frame_rate: float
+    stride: int
+
+    def __post_init__(self) -> None:
+        if not (self.frame_rate > 0 and self.stride >= 1):
+            raise ValueError(f"frame rate {self.frame_rate} and stride {self.stride} must be positive")
+
+
+def find_flow(
+    root: str | Path, video_id: str, *, frame_rate: float | None = None, stride: int | None = None
+) -> FlowSource:
+    """The flow of one video.
+
+    Args:
+        root: Folder with the recordings.
+        video_id: The recording.
+        frame_rate: RGB frames per second, for ids that are not EPIC-KITCHENS'.
+        stride: RGB frames per flow frame, for ids that are not EPIC-KITCHENS'.
+
+    Raises:
+        MediaError: There is none, or two are equally good.
+        ValueError: Another id without frame rate or stride.
+    """
+    frame_rate = frame_rate or epic.frame_rate(video_id)
+    stride = stride or epic.flow_stride(video_id)
+    if frame_rate is None or stride is None:
+        raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
+    root, name = Path(root), glob.escape(video_id)
+    home = root / video_id.partition("_")[0] / _FOLDER
+    choices = [
+        [p for p in [home / video_id] if (p / "u").is_dir()],
+        [p for p in [home / f"{video_id}.tar"] if p.is_file()],
+        [p.parent for depth in range(3) for p in root.glob(f"{'*/' * depth}{name}/u") if p.is_dir()]
+        + [p for depth in range(3) for p in root.glob(f"{'*/' * depth}{_FOLDER}/{name}.tar")],
+    ]
+    found = next((choice for choice in choices if choice), None)
+    if found is None:
+        raise MediaError(f"no optical flow of {video_id}: no {video_id}/u/ and no {_FOLDER}/{video_id}.tar", path=root)
+    if len(found) > 1:
+        raise MediaError(f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one", path=root)
+    return FlowSource(video_id, found[0], frame_rate, stride)
+
+
+def read_flow(
+    source: FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+    """The motion at some moments, as `media.read_frames` gives RGB frames.
+
+    Resizing leaves the values alone: they stay pixels of the size that flow was computed at.
+
+    Args:
+        source: From `find_flow`.
+        times_seconds: float64 (M,), ascending.
+        size: (height, width) in pixels; None: as recorded.
+
+    Yields:
+        Positions, and uint8 (H, W, 2), x and y motion around 127.5; or a `MediaError`.
+
+    Raises:
+        MediaError: The archive as a whole cannot be read.
+    """
+    rgb = [epic.frame_index(float(t), rate=source.frame_rate) for t in times_seconds]
+    numbers = np.array([epic.flow_index(n, stride=source.stride) for n in rgb], dtype=np.int64)
+    with ExitStack() as stack:
+        parts = [_open(source, component, stack) for component in ("u", "v")]
+        for positions in np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(numbers)) + 1):
+            if len(positions):
+                span = slice(int(positions[0]), int(positions[-1]) + 1)
+                place = f"flow frame {numbers[span.start]}, at {times_seconds[span.start]:.3f} s"
+                yield span, _read(parts, int(numbers[span.start]), size, place)
+
+
+def _open(source: FlowSource, component: str, stack: ExitStack) -> FrameFolder | TarFrames:
+    if source.path.is_dir():
+        if not (source.path / component).is_dir():
+            raise MediaError(f"the folder {component}/ of the optical flow is missing", path=source.path)
+        return FrameFolder(source.path / component)
+    return stack.enter_context(TarFrames.open(source.path, component=component))
+
+
+def _read(
+    parts: list[FrameFolder | TarFrames], number: int, size: tuple[int, int] | None, place: str
+) -> np.ndarray | MediaError:
+    try:
+        return np.stack([decode_jpeg(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
+    except MediaError as error:
+        return error if error.place else MediaError(error.reason, path=error.path, place=place)
+    except ValueError as error:
+        return MediaError(str(error), path=parts[0].path, place=place)
