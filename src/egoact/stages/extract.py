@@ -214,7 +214,8 @@ class _Run:
                         self._fail(event.job, event.slots, event.reason)
                         progress.advance(len(event.slots))
                     elif isinstance(event, JobDone):
-                        self.num_added += self.writer.commit(shards.pop(video_id))
+                        self.num_added += self.writer.commit(shards[video_id])
+                        del shards[video_id]
         finally:
             for shard in shards.values():
                 shard.discard()
