@@ -30,6 +30,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def to(self, device: torch.device, **kwargs: bool) -> "Batch":
+        """The same on another device, as `torch.Tensor.to`; Lightning calls it."""
+        labels = {target: values.to(device, **kwargs) for target, values in self.labels.items()}
+        return Batch(self.features.to(device, **kwargs), labels, self.positions)
+
 
 class ClipBatches:
     """The clips of one split, batch by batch; iterate anew for each epoch.

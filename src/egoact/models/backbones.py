@@ -39,8 +39,8 @@ class BackboneSpec:
     name: str
     weights_hash: str
     input_size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     kind: Kind
     cut: int | None
     feature_shape: tuple[int, ...]

@@ -60,7 +60,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=50,
+        log_every_n_steps=min(50, len(training)),
     )
     last = folder / "last.ckpt"
     with warnings.catch_warnings():

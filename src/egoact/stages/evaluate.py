@@ -62,11 +62,12 @@ def evaluate(settings: EvaluateSettings) -> int:
         scores = load_scores(settings.scores).align(table)
         vocabularies = _vocabularies_for(scores, table, settings.annotations)
     labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
+    participants = [segment.participant_id for segment in table]
     metrics = evaluate_scores(
         {target: values for target, values in scores.by_target().items() if target in labels},
         labels,  # type: ignore[arg-type]
-        participants=[segment.participant_id for segment in table],
-        unseen=None if settings.annotations is None else read_unseen_participants(settings.annotations),
+        participants=participants,
+        unseen=_unseen(settings.annotations, participants),
         tail={target: v.tail for target, v in vocabularies.items() if v.tail},
         action_scoring=settings.action_scoring,
     )
@@ -78,6 +79,10 @@ def evaluate(settings: EvaluateSettings) -> int:
     for note in metrics.get("notes", []):
         print(note)
     return 0
+
+
+def _unseen(annotations: Path | None, participants: list[str]) -> frozenset[str] | None:
+    return None if annotations is None else read_unseen_participants(annotations, participants=participants)
 
 
 def score_segments(run: Path, table: SegmentTable, features: Path) -> Scores:

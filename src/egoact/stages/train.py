@@ -134,7 +134,7 @@ def train(settings: TrainSettings) -> int:
         return 0
     table = read_segments(settings.segments)
     training, validation = _split(settings, table)
-    vocabularies = _vocabularies(settings, training)
+    vocabularies = _vocabularies(settings, table)
     store = FeatureStore.open(settings.features)
     config = RecognizerConfig(
         head=settings.head,
@@ -152,7 +152,7 @@ def train(settings: TrainSettings) -> int:
     _observe(model, store, train_split)
     learner = Learner(model, _losses(recipe, train_split.labels, vocabularies), recipe, seed=settings.seed)
     train_batches = _train_batches(store, train_split, learner, recipe, settings.seed)
-    valid_batches = valid_split and _plain_batches(store, valid_split)
+    valid_batches = None if valid_split is None else _plain_batches(store, valid_split)
     began = time.monotonic()
     try:
         kept = fit(
@@ -208,10 +208,10 @@ def _split(settings: TrainSettings, table: SegmentTable) -> tuple[SegmentTable, 
     return training, table.select(lambda segment: segment.video_id in wanted)
 
 
-def _vocabularies(settings: TrainSettings, training: SegmentTable) -> dict[Target, Vocabulary]:
+def _vocabularies(settings: TrainSettings, table: SegmentTable) -> dict[Target, Vocabulary]:
     found: dict[Target, Vocabulary] = {}
     for target in settings.targets or TARGETS:
-        named = build_vocabulary(training, target)
+        named = build_vocabulary(table, target)
         if named is None:
             if target in settings.targets:
                 raise ValueError(f"{settings.segments} has no {target} labels to learn")
