@@ -80,7 +80,8 @@ def _cabinet_inside(
         top(x, y[0] + 0.002, z, textures.shaded(texture, top=0.72, bottom=0.95)),
         underside(x, y[1], z, textures.shaded(texture, top=0.8, bottom=0.65)),
         *(top(x, s, z, textures.shaded(texture, top=0.75, bottom=1.0)) for s in shelves),
-        *(facing(x, (s - 0.018, s), z[0], textures.shaded(texture, top=0.95, bottom=0.8)[:8]) for s in shelves),
+        *(underside(x, s - 0.018, z, textures.shaded(texture, top=0.6, bottom=0.5)) for s in shelves),
+        *(facing(x, (s - 0.018, s), z[0], textures.shaded(texture, top=0.8, bottom=0.7)[:8]) for s in shelves),
     )
 
 

@@ -71,6 +71,19 @@ class Camera:
         scale = self.focal / np.maximum(points[..., 2:], NEAR_METRES)
         return points[..., :2] * scale + (self.width / 2, self.height / 2)
 
+    def misses(self, camera_points: np.ndarray) -> bool:
+        """Whether a convex shape with these corners (N, 3) lies wholly beyond one edge of the view."""
+        x, y, z = (camera_points[:, i].tolist() for i in range(3))
+        if max(z) <= NEAR_METRES:
+            return True
+        right, down = self.width / 2 / self.focal, self.height / 2 / self.focal
+        return (
+            all(a > right * c for a, c in zip(x, z, strict=True))
+            or all(a < -right * c for a, c in zip(x, z, strict=True))
+            or all(b > down * c for b, c in zip(y, z, strict=True))
+            or all(b < -down * c for b, c in zip(y, z, strict=True))
+        )
+
     def homography_to(self, other: "Camera") -> np.ndarray:
         """Pixels of this camera to pixels of another one at the same eye, shape (3, 3)."""
         return other.projection @ np.linalg.inv(self.projection)
@@ -78,6 +91,11 @@ class Camera:
     def widened(self, factor: float) -> "Camera":
         """The same view with `factor` times as much around it."""
         return replace(self, width=round(self.width * factor), height=round(self.height * factor))
+
+    def scaled(self, factor: float) -> "Camera":
+        """The same view with `factor` times as many pixels each way."""
+        wide, tall = round(self.width * factor), round(self.height * factor)
+        return replace(self, focal=self.focal * wide / self.width, width=wide, height=tall)
 
 
 def look_at(eye: tuple[float, float, float], target: tuple[float, float, float]) -> tuple[float, float]:

@@ -180,6 +180,7 @@ COATS: dict[str, tuple[Callable[[np.ndarray, np.ndarray, Palette], np.ndarray], 
     "roll": (_plain(rgb("f4f2ee"), WOOD), 0.0),
     "crock": (_clutter(rgb("b98d5e")), 0.2),
     "soap": (_clutter(rgb("e9e9e6")), 0.5),
+    "tub": (_clutter(rgb("e8e6e0")), 0.2),
     "lamp": (_plain(rgb("f3ead2"), rgb("6b5a3e")), 0.3),
 }
 

@@ -18,7 +18,8 @@ from egoact.kitchen.story import Act
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 384, 288, 12
 FOCAL = 292.0
 BACKDROP_FACTOR = 1.42
-POSE_STEPS = 5
+WALKING_SCALE = 0.667
+POSE_STEPS = 4
 GRIP_HANDS = {
     "wrap": (0.0, 0.62),
     "fist": (0.02, 0.52),
@@ -133,7 +134,7 @@ class Film:
         sway = sum(np.sin(2 * np.pi * f * seconds + p) * v / (1 + 2.5 * f) for f, p, v in self._sway)
         x, y, z = (float(v) for v in eye)
         return Camera(
-            (x, y, z), yaw + 0.011 * sway[0], pitch + 0.009 * sway[1], 0.014 * sway[2], FOCAL * zoom, WIDTH, HEIGHT
+            (x, y, z), yaw + 0.011 * sway[0], pitch + 0.009 * sway[1], 0.009 * sway[2], FOCAL * zoom, WIDTH, HEIGHT
         )
 
     def _moment(self, move: Move, u: float, camera: Camera) -> Moment:
@@ -182,6 +183,9 @@ class Film:
             self.scene.draw_lamp(picture, camera, state.running["light"])
         self.scene.draw_running(picture, camera, state, seconds=seconds, rng=self.rng)
         hands = {**self._resting_hands(camera), **moment.hands}
+        for hand in hands.values():
+            x, y, z = (float(v) for v in camera.to_world(hand.place))
+            self.scene.draw_hand_shadow(picture, camera, (x, y, z))
         for hand_side, hand in hands.items():
             if hand.thumb_over:
                 self._draw_hand(picture, camera, hand_side, hand)
@@ -206,10 +210,11 @@ class Film:
             if (corners >= 0).all() and (corners <= (wide.width - 1, wide.height - 1)).all():
                 return _warp(backdrop, warp)
         settled = camera.eye == act.move.stance.eye
-        wide = camera.widened(BACKDROP_FACTOR if settled else 1.0)
-        picture = self.scene.draw(wide, act.before, skip=active)
         if not settled:
-            return picture
+            coarse = self.scene.draw(camera.scaled(WALKING_SCALE), act.before, skip=active)
+            return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+        wide = camera.widened(BACKDROP_FACTOR)
+        picture = self.scene.draw(wide, act.before, skip=active)
         self._backdrop = (key, wide, picture)
         return _warp(picture, wide.homography_to(camera))
 

@@ -111,7 +111,19 @@ def _pixel_grid() -> tuple[np.ndarray, np.ndarray]:
     height = round((ABOVE_HANDS + BELOW_HANDS) * PIXELS_PER_HAND)
     x = (np.arange(width) + 0.5) / PIXELS_PER_HAND - WIDTH_HANDS / 2
     y = ABOVE_HANDS - (np.arange(height) + 0.5) / PIXELS_PER_HAND
-    return np.meshgrid(x, y)
+    return tuple(np.meshgrid(x.astype(np.float32), y.astype(np.float32)))  # type: ignore[return-value]
+
+
+def _window(bone: Bone, x: np.ndarray, y: np.ndarray, *, swell: float) -> tuple[slice, slice]:
+    """The part of the grid that a bone can cover."""
+    reach = max(bone.start_radius, bone.stop_radius) + swell + 2 / PIXELS_PER_HAND
+    columns = np.searchsorted(
+        x[0], [min(bone.start[0], bone.stop[0]) - reach, max(bone.start[0], bone.stop[0]) + reach]
+    )
+    rows = np.searchsorted(
+        -y[:, 0], [-max(bone.start[1], bone.stop[1]) - reach, -min(bone.start[1], bone.stop[1]) + reach]
+    )
+    return slice(int(rows[0]), int(rows[1])), slice(int(columns[0]), int(columns[1]))
 
 
 def _rise(bone: Bone, x: np.ndarray, y: np.ndarray, *, swell: float = 0.0) -> tuple[np.ndarray, ...]:
@@ -138,7 +150,6 @@ class HandShape:
         material: int, (H, W): SKIN, NAIL, SLEEVE or BAND.
         redness: Float, (H, W): joints and finger tips are redder.
         crease: Float, (H, W): 1 in the open, less between fingers.
-        along: Float, (H, W): hand axis y.
     """
 
     coverage: np.ndarray
@@ -146,36 +157,36 @@ class HandShape:
     material: np.ndarray
     redness: np.ndarray
     crease: np.ndarray
-    along: np.ndarray
 
 
 @cache
 def hand_shape(pose: Pose, *, cuff: float, only_thumb: bool = False) -> HandShape:
     """The height map of a right hand with its forearm; `cuff` is where the sleeve ends, in hand lengths."""
     x, y = _pixel_grid()
-    height, coverage = np.full(x.shape, -9.0), np.zeros(x.shape)
-    material, redness = np.zeros(x.shape, int), np.zeros(x.shape)
+    height, coverage = np.full_like(x, -9.0), np.zeros_like(x)
+    material, redness = np.zeros(x.shape, np.int8), np.zeros_like(x)
     bones = [b for name in KNUCKLES for b in _finger_bones(name, pose)]
-    layers = [(FOREARM, SKIN), *((b, SKIN) for b in PALM), *((b, SKIN) for b in bones)]
-    layers = ([] if only_thumb else layers) + [(b, SKIN) for b in _thumb_bones(pose)]
-    for bone, kind in layers:
-        rise, cover, along, across = _rise(bone, x, y)
-        height = _smooth_max(height, rise, 0.05 if bone in PALM else 0.012)
-        coverage = np.maximum(coverage, cover)
-        near = (rise >= height - 0.03) & (cover > 0)
+    layers = [*([] if only_thumb else [FOREARM, *PALM, *bones]), *_thumb_bones(pose)]
+    for bone in layers:
+        where = _window(bone, x, y, swell=0.0)
+        rise, cover, along, across = _rise(bone, x[where], y[where])
+        height[where] = _smooth_max(height[where], rise, 0.05 if bone in PALM else 0.012)
+        coverage[where] = np.maximum(coverage[where], cover)
+        near = (rise >= height[where] - 0.03) & (cover > 0)
         if bone is not FOREARM and bone not in PALM:
-            redness = np.where(near, 0.55 * np.exp(-((along / 0.22) ** 2)) + 0.4 * bone.is_tip * along, redness)
+            red = 0.55 * np.exp(-((along / 0.22) ** 2)) + 0.4 * bone.is_tip * along
+            redness[where] = np.where(near, red, redness[where])
         if bone.is_tip:
             nail = near & (along > 0.5) & (((along - 0.82) / 0.34) ** 2 + (across / 0.62) ** 2 < 1)
-            material = np.where(nail, NAIL, np.where(near, kind, material))
+            material[where] = np.where(nail, NAIL, np.where(near, SKIN, material[where]))
     if not only_thumb:
         height, coverage, material = _dress(height, coverage, material, x, y, cuff)
     gradient_y, gradient_x = np.gradient(np.maximum(cv2.GaussianBlur(height, (0, 0), 0.8), -0.3), 1 / PIXELS_PER_HAND)
-    normals = np.stack([-gradient_x, gradient_y, np.ones_like(x)], axis=-1)
+    normals = np.stack([-gradient_x, gradient_y, np.ones_like(x)], axis=-1).astype(np.float32)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     open_height = cv2.GaussianBlur(np.maximum(height, -0.25), (0, 0), 5)
     crease = np.clip(1 - np.maximum(open_height - height, 0) * 5, 0.45, 1)
-    return HandShape(coverage, normals, material, redness, crease, y)
+    return HandShape(coverage, normals, material, redness, crease)
 
 
 def _dress(
@@ -187,7 +198,7 @@ def _dress(
     hem = 0.02 * (y > -cuff - 0.09)
     worn = edge > 0.5
     height = np.where(worn & (cover > 0), rise + folds * (y < -cuff - 0.12) + hem, height)
-    coverage = np.maximum(coverage * (1 - edge), cover * edge) + coverage * edge * (cover == 0) * 0
+    coverage = np.maximum(coverage * (1 - edge), cover * edge)
     return height, coverage, np.where(worn & (cover > 0), SLEEVE, material)
 
 
@@ -224,27 +235,28 @@ class Arm:
 def hand_sprite(arm: Arm, pose: Pose, *, key: Colour, fill: Colour, only_thumb: bool = False) -> Sprite:
     """A right hand with its forearm; the anchor is the wrist."""
     seen = hand_shape(pose, cuff=arm.cuff, only_thumb=only_thumb)
-    colours = np.empty((*seen.coverage.shape, 3))
-    skin = np.asarray(arm.skin)
-    pink = skin * (1.06, 0.82, 0.78)
+    colours = np.empty((*seen.coverage.shape, 3), np.float32)
+    skin = np.asarray(arm.skin, np.float32)
+    pink = skin * np.array([1.06, 0.82, 0.78], np.float32)
     noise = _skin_noise(seen.coverage.shape)
     colours[:] = (skin + (pink - skin) * seen.redness[..., None]) * (1 + noise[..., None])
-    nail = np.minimum(skin * 0.6 + np.array([0.42, 0.32, 0.3]), 0.98)
+    nail = np.minimum(skin * 0.6 + np.array([0.42, 0.32, 0.3], np.float32), 0.98)
     colours[seen.material == NAIL] = nail
     worn = seen.material == SLEEVE
-    colours[worn] = _sleeve(arm, seen)[worn]
-    light = np.array([-0.45, 0.6, 0.66])
+    colours[worn] = _sleeve(arm)[worn]
+    light = np.array([-0.45, 0.6, 0.66], np.float32)
     diffuse = np.clip(seen.normals @ light * 0.85 + 0.15, 0, 1)[..., None]
-    under = np.clip(1 - diffuse, 0, 1) * np.where(worn, 0, 1)[..., None] * np.array([0.07, 0.015, 0.0])
-    sky = (0.7 + 0.3 * seen.normals[..., 1:2]) * np.asarray(fill)
-    shine = np.clip(seen.normals @ np.array([-0.26, 0.35, 0.9]), 0, 1) ** 22 * np.where(worn, 0.0, 0.07)
-    picture = colours * (diffuse * np.asarray(key) + sky) * seen.crease[..., None] + under * colours
+    under = np.clip(1 - diffuse, 0, 1) * ~worn[..., None] * np.array([0.07, 0.015, 0.0], np.float32)
+    sky = (0.7 + 0.3 * seen.normals[..., 1:2]) * np.asarray(fill, np.float32)
+    shine = np.clip(seen.normals @ np.array([-0.26, 0.35, 0.9], np.float32), 0, 1) ** 22 * ~worn * np.float32(0.07)
+    picture = colours * (diffuse * np.asarray(key, np.float32) + sky) * seen.crease[..., None] + under * colours
     picture = picture + shine[..., None]
     centre = (WIDTH_HANDS / 2 * PIXELS_PER_HAND, ABOVE_HANDS * PIXELS_PER_HAND)
     return make_sprite(picture, seen.coverage, anchor=centre, pixels_per_metre=PIXELS_PER_HAND / HAND_METRES / arm.size)
 
 
-def _sleeve(arm: Arm, seen: HandShape) -> np.ndarray:
+@cache
+def _sleeve(arm: Arm) -> np.ndarray:
     x, y = _pixel_grid()
     weave = 1 + 0.05 * np.sin(x * 160) * np.sin(y * 160)
     stripe = (np.mod(y * 4.5, 1) < 0.32) * (arm.pattern != "plain")
@@ -252,11 +264,12 @@ def _sleeve(arm: Arm, seen: HandShape) -> np.ndarray:
         stripe = 0.5 * stripe + 0.5 * (np.mod(np.arcsin(np.clip(x * 3, -1, 1)) * 1.6, 1) < 0.32)
     base, second = np.asarray(arm.sleeve), np.asarray(arm.stripe)
     hem = np.where((y > -arm.cuff - 0.09)[..., None], 0.85, 1.0)
-    return (base + (second - base) * np.asarray(stripe, float)[..., None]) * weave[..., None] * hem
+    cloth = (base + (second - base) * np.asarray(stripe, float)[..., None]) * weave[..., None] * hem
+    return cloth.astype(np.float32)
 
 
 @cache
 def _skin_noise(shape: tuple[int, int]) -> np.ndarray:
     rng = np.random.default_rng(5)
     fine = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 1.2) * 0.05
-    return fine + cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 7) * 0.25
+    return (fine + cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 7) * 0.25).astype(np.float32)

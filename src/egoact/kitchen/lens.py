@@ -21,7 +21,7 @@ class Lens:
         falloff = 1 - 0.2 * np.clip(x**2 + y**2, 0, 2) ** 1.4 / 2
         cast = np.asarray(tint) * rng.normal(1.0, 0.012, 3)
         self._gain = falloff[..., None] * cast
-        noise = rng.normal(0, 2.3, (NUM_NOISE_PICTURES, height, width, 1)) + rng.normal(
+        noise = rng.normal(0, 1.7, (NUM_NOISE_PICTURES, height, width, 1)) + rng.normal(
             0, 1.0, (NUM_NOISE_PICTURES, height, width, 3)
         )
         self._noise = [np.ascontiguousarray(np.clip(np.round(n + 128), 0, 255).astype(np.uint8)) for n in noise]
@@ -40,7 +40,7 @@ class Lens:
             drift: How far the picture moved to the side since the last one, pixels.
         """
         wave = sum(np.sin(2 * np.pi * f * seconds + p) for f, p in self._drifts)
-        level = (0.9 + 0.14 * light) * self._exposure * (1 + 0.025 * wave)
+        level = (0.98 + 0.12 * light) * self._exposure * (1 + 0.025 * wave)
         step = round(level * 64)
         if self._applied is None or self._applied[0] != step:
             gain = np.clip(self._gain * (step / 64) * 128, 0, 255)

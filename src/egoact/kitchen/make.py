@@ -24,6 +24,7 @@ from egoact.kitchen.recording import Recording, record
 
 FORMAT_VERSION = 1
 MIN_VIDEOS = 2
+VALIDATION_SHARE = 5
 VALIDATION_PARTICIPANT = len(LOOKS) - 1
 Rows = list[dict[str, object]]
 
@@ -39,7 +40,7 @@ class MadeKitchen:
 
 
 def plan_recordings(*, num_videos: int, seed: int, segments_per_video: int) -> list[Recording]:
-    """The recordings of a data set; about one in six shows the validation kitchen, which training never sees."""
+    """The recordings of a data set; about one in five shows the validation kitchen, which training never sees."""
     if num_videos < MIN_VIDEOS:
         raise ValueError(
             f"num_videos must be at least {MIN_VIDEOS}, one to train and one to validate, got {num_videos}"
@@ -48,7 +49,7 @@ def plan_recordings(*, num_videos: int, seed: int, segments_per_video: int) -> l
         raise ValueError(f"seed must be 0 or more, got {seed}")
     if segments_per_video < 1:
         raise ValueError(f"segments_per_video must be at least 1, got {segments_per_video}")
-    num_validation = max(1, round(num_videos / len(LOOKS)))
+    num_validation = max(1, round(num_videos / VALIDATION_SHARE))
     num_train = num_videos - num_validation
     owners = [*(i % VALIDATION_PARTICIPANT for i in range(num_train)), *[VALIDATION_PARTICIPANT] * num_validation]
     counts = [0] * len(LOOKS)
@@ -65,7 +66,7 @@ def make_kitchen(
     num_videos: int = 36,
     seed: int = 0,
     workers: int = 2,
-    segments_per_video: int = 20,
+    segments_per_video: int = 17,
     progress: Callable[[int, int], None] | None = None,
 ) -> MadeKitchen:
     """Render first-person kitchen videos with labels. The same arguments give the same bytes.
@@ -74,7 +75,7 @@ def make_kitchen(
 
     Args:
         out: Folder to write, made if needed.
-        num_videos: Recordings, at least 2; about one in six is of the validation kitchen.
+        num_videos: Recordings, at least 2; about one in five is of the validation kitchen.
         seed: Of all choices, 0 or more.
         workers: Processes that render; 1 renders in this process.
         segments_per_video: Labelled actions in each video, at least.

@@ -3,6 +3,7 @@
 Pictures are uint8 RGB, (H, W, 3), changed in place.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,12 +48,26 @@ class Panel:
         corner, across, along = (np.asarray(v, float) for v in (self.corner, self.across, self.along))
         return np.stack([corner, corner + across, corner + across + along, corner + along])
 
+    @cached_property
+    def _normal(self) -> tuple[float, float, float, float]:
+        """The plane's normal and its distance along it."""
+        normal = np.cross(np.asarray(self.across, float), np.asarray(self.along, float))
+        x, y, z = (float(v) for v in normal)
+        return x, y, z, float(normal @ np.asarray(self.corner, float))
+
+    @cached_property
+    def pixel_edges(self) -> np.ndarray:
+        """Columns: one texture pixel across, one along, the middle of the first one; float64, shape (3, 3)."""
+        rows, columns = self.texture.shape[:2]
+        across, along = np.asarray(self.across, float) / columns, np.asarray(self.along, float) / rows
+        return np.stack([across, along, np.asarray(self.corner, float) + (across + along) / 2], axis=1)
+
     def faces(self, eye: tuple[float, float, float]) -> bool:
         """Whether the eye is on the painted side."""
-        return self.two_sided or float(np.dot(np.cross(self.across, self.along), self._from(eye))) > 0
-
-    def _from(self, eye: tuple[float, float, float]) -> np.ndarray:
-        return np.asarray(eye, float) - np.asarray(self.corner, float)
+        if self.two_sided:
+            return True
+        x, y, z, distance = self._normal
+        return x * eye[0] + y * eye[1] + z * eye[2] > distance
 
 
 def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: float = 1.0) -> None:
@@ -66,25 +81,18 @@ def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: floa
     """
     if not panel.faces(camera.eye):
         return
-    visible = _clip_near(camera.to_camera(panel.corners))
-    if len(visible) < 3:
+    corners = camera.to_camera(panel.corners)
+    if camera.misses(corners):
         return
-    outline = camera.pixels(visible)
+    outline = camera.pixels(_clip_near(corners))
     left, top, right, bottom = _bounds(outline, picture)
     if right <= left or bottom <= top:
         return
-    rows, columns = panel.texture.shape[:2]
-    to_picture = camera.projection @ np.stack(
-        [
-            np.asarray(panel.across) / columns,
-            np.asarray(panel.along) / rows,
-            np.asarray(panel.corner) - np.asarray(camera.eye),
-        ],
-        axis=1,
-    )
-    shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]])
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    matrix = np.linalg.inv(half) @ shift @ to_picture @ half
+    edges = panel.pixel_edges.copy()
+    edges[:, 2] -= camera.eye
+    matrix = camera.projection @ edges
+    matrix[0] -= (left + 0.5) * matrix[2]
+    matrix[1] -= (top + 0.5) * matrix[2]
     size = (right - left, bottom - top)
     warped = cv2.warpPerspective(panel.texture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if shade < 1.0:
@@ -109,7 +117,7 @@ class Sprite:
 
     Args:
         colours: uint8 RGB multiplied by coverage, (H, W, 3).
-        holes: uint8, 255 minus coverage, three equal channels, (H, W, 3).
+        holes: uint8, 255 minus coverage, (H, W).
         anchor: Pixel (x, y) that is put on the target point.
         pixels_per_metre: Its resolution.
     """
@@ -120,8 +128,8 @@ class Sprite:
     pixels_per_metre: float
 
     def __post_init__(self) -> None:
-        if self.colours.shape != self.holes.shape or self.colours.dtype != np.uint8:
-            raise ValueError(f"colours and holes must be uint8 of one shape: {self.colours.shape}, {self.holes.shape}")
+        if self.colours.shape != (*self.holes.shape, 3) or self.colours.dtype != np.uint8:
+            raise ValueError(f"colours (H, W, 3) and holes (H, W) differ: {self.colours.shape}, {self.holes.shape}")
 
 
 def make_sprite(
@@ -129,7 +137,7 @@ def make_sprite(
 ) -> Sprite:
     """A sprite from float colours (H, W, 3) in 0..1 and float coverage (H, W) in 0..1."""
     premultiplied = np.clip(colours, 0, 1) * coverage[..., None]
-    holes = np.repeat(np.round(255 * (1 - coverage)).astype(np.uint8)[..., None], 3, axis=2)
+    holes = np.round(255 * (1 - coverage)).astype(np.uint8)
     return Sprite(np.round(255 * premultiplied).astype(np.uint8), holes, anchor, pixels_per_metre)
 
 
@@ -166,7 +174,8 @@ def draw_sprite(
     matrix[:, 2] -= (left, top)
     size = (right - left, bottom - top)
     colours = cv2.warpAffine(sprite.colours, matrix, size, flags=cv2.INTER_LINEAR)
-    holes = cv2.warpAffine(sprite.holes, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(255, 255, 255))
+    holes = cv2.warpAffine(sprite.holes, matrix, size, flags=cv2.INTER_LINEAR, borderValue=255)
+    holes = cv2.merge([holes, holes, holes])
     region = picture[top:bottom, left:right]
     cv2.add(colours, cv2.multiply(region, holes, scale=1 / 255), dst=colours)
     region[...] = colours
@@ -203,6 +212,6 @@ def _clip_near(points: np.ndarray) -> np.ndarray:
 
 def _bounds(outline: np.ndarray, picture: np.ndarray) -> tuple[int, int, int, int]:
     height, width = picture.shape[:2]
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    left, top = max(int(np.floor(low[0])) - 1, 0), max(int(np.floor(low[1])) - 1, 0)
-    return left, top, min(int(np.ceil(high[0])) + 2, width), min(int(np.ceil(high[1])) + 2, height)
+    xs, ys = outline[:, 0].tolist(), outline[:, 1].tolist()
+    left, top = max(math.floor(min(xs)) - 1, 0), max(math.floor(min(ys)) - 1, 0)
+    return left, top, min(math.ceil(max(xs)) + 2, width), min(math.ceil(max(ys)) + 2, height)

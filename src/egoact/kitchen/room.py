@@ -81,9 +81,11 @@ class Room:
                 shifted=False,
             )
         return [
-            top(x, 0.0, z, textures.shaded(floor, top=0.6, bottom=0.9)),
+            top(x, 0.0, (z[0], FRONT + 0.06), textures.shaded(floor, top=0.6, bottom=0.9)),
             underside(x, 2.5, z, textures.plaster((1.0, 1.0), self._rng, rgb("f4f3f0"))),
-            facing(x, (0, 2.5), BACK, textures.shaded(wall, sides=0.85)),
+            facing(x, (SHELF_Y, 2.5), BACK, textures.shaded(wall, sides=0.85)),
+            facing((x[0], self.left), (0, SHELF_Y), BACK, wall),
+            facing((self.right, x[1]), (0, SHELF_Y), BACK, wall),
             facing_right(x[0], (0, 2.5), z, textures.shaded(wall, top=0.9, bottom=0.75)),
             facing_left(x[1], (0, 2.5), z, textures.shaded(wall, top=0.9, bottom=0.75)),
         ]

@@ -131,8 +131,8 @@ def draw_flame(
     if kind == "glass" and amount < 0.97:
         faded = round(amount * 8) / 8
         sprite = make_sprite(
-            sprite.colours / 255.0 / np.maximum(1 - sprite.holes / 255.0, 1e-3),
-            (1 - sprite.holes[..., 0] / 255.0) * faded,
+            sprite.colours / 255.0 / np.maximum(1 - sprite.holes / 255.0, 1e-3)[..., None],
+            (1 - sprite.holes / 255.0) * faded,
             anchor=sprite.anchor,
             pixels_per_metre=sprite.pixels_per_metre,
         )

@@ -13,7 +13,7 @@ from egoact.kitchen.drawer import DRAWER_TRAVEL, make_drawer
 from egoact.kitchen.looks import Look
 from egoact.kitchen.paint import Panel, Sprite, draw_panel, draw_sprite
 from egoact.kitchen.planes import top
-from egoact.kitchen.room import BURNERS, WORKTOP, Room
+from egoact.kitchen.room import BACK, BURNERS, FRONT, WORKTOP, Room
 from egoact.kitchen.running import (
     BLUE_GLOW,
     LAMP_GLOW,
@@ -88,7 +88,7 @@ class Scene:
         self.sprites = ThingSprites(self.look.palette, self.look.light)
         self.fridge, self._fridge_body = make_fridge(self.room)
         self.cupboard, self.drawer, self.basin = make_cupboard(self.room), make_drawer(self.room), Basin(self.room)
-        self._shadow = soft_shadow()
+        self._shadow, self._hand_shadow = soft_shadow(0.55), soft_shadow(0.4)
         self._cloth = _cloth_texture(self.look)
 
     @property
@@ -208,6 +208,22 @@ class Scene:
             self._draw_slices(picture, sprite, pixels[0], scale, turn, thing)
         else:
             draw_sprite(picture, sprite, pixels[0], pixels_per_metre=scale, angle=turn, mirrored=thing.mirrored)
+
+    def draw_hand_shadow(self, picture: np.ndarray, camera: Camera, at: Point) -> None:
+        """Draw what a hand at a world point takes from the light on the worktop."""
+        x, y, z = at
+        rise = y - WORKTOP
+        if not (0 <= rise < 0.32 and FRONT < z < BACK):
+            return
+        point = camera.to_camera(np.array((x + 0.25 * rise, WORKTOP, z - 0.02)))
+        size = 0.075 * (1 - rise / 0.5)
+        draw_sprite(
+            picture,
+            self._hand_shadow,
+            camera.pixels(point),
+            pixels_per_metre=camera.focal / max(float(point[2]), 0.1),
+            squeeze=(size, size * 0.75),
+        )
 
     def _draw_slices(
         self, picture: np.ndarray, sprite: Sprite, at: np.ndarray, scale: float, turn: float, thing: Thing

@@ -26,7 +26,7 @@ from egoact.kitchen.solids import (
 )
 
 PIXELS_PER_METRE = 330.0
-SUPERSAMPLING = 1.6
+SUPERSAMPLING = 1.45
 
 
 @dataclass(frozen=True)
@@ -286,6 +286,11 @@ def _lamp() -> Shape:
     return Shape((bulb, both(arm, cord)), (-0.07, -0.08, -0.07), (0.07, 0.19, 0.07), (0.03, 0.03))
 
 
+def _tub() -> Shape:
+    body = lathe([(0, 0), (0.042, 0), (0.052, 0.075), (0, 0.075)], rounding=0.002)
+    return Shape((body, tube(0.056, 0.075, 0.09)), (-0.058, 0, -0.058), (0.058, 0.092, 0.058), (0.05, 0.05))
+
+
 SHAPES: dict[str, Callable[[], Shape]] = {
     "plate": _plate,
     "bowl": _bowl,
@@ -314,6 +319,7 @@ SHAPES: dict[str, Callable[[], Shape]] = {
     "crock": _crock,
     "soap": _soap,
     "lamp": _lamp,
+    "tub": _tub,
 }
 
 

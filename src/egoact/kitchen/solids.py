@@ -10,6 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean length along the last axis; faster than `np.linalg.norm`."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+
+
+def _nearest(solids: Sequence["Distance"], points: np.ndarray) -> np.ndarray:
+    """Distance to the union of solids."""
+    nearest = solids[0](points)
+    for solid in solids[1:]:
+        nearest = np.minimum(nearest, solid(points))
+    return nearest
+
+
 Distance = Callable[[np.ndarray], np.ndarray]
 Vector = tuple[float, float, float]
 MAX_STEPS = 48
@@ -19,7 +33,7 @@ HIT_METRES = 6e-4
 def ball(centre: Vector, radius: float, *, stretch: Vector = (1, 1, 1)) -> Distance:
     """An ellipsoid; its distance is a lower bound when stretched."""
     axes = np.asarray(stretch, float)
-    return lambda p: (np.linalg.norm((p - centre) / axes, axis=1) - radius) * axes.min()
+    return lambda p: (_length((p - centre) / axes) - radius) * axes.min()
 
 
 def block(centre: Vector, half: Vector, *, rounding: float = 0.0) -> Distance:
@@ -27,8 +41,8 @@ def block(centre: Vector, half: Vector, *, rounding: float = 0.0) -> Distance:
 
     def distance(p: np.ndarray) -> np.ndarray:
         q = np.abs(p - centre) - (np.asarray(half, float) - rounding)
-        outside = np.linalg.norm(np.maximum(q, 0), axis=1)
-        return outside + np.minimum(q.max(axis=1), 0) - rounding
+        inside = np.maximum(np.maximum(q[:, 0], q[:, 1]), q[:, 2])
+        return _length(np.maximum(q, 0)) + np.minimum(inside, 0) - rounding
 
     return distance
 
@@ -39,7 +53,7 @@ def rod(start: Vector, stop: Vector, radius: float) -> Distance:
 
     def distance(p: np.ndarray) -> np.ndarray:
         t = np.clip((p - a) @ ab / (ab @ ab), 0, 1)
-        return np.linalg.norm(p - a - t[:, None] * ab, axis=1) - radius
+        return _length(p - a - t[:, None] * ab) - radius
 
     return distance
 
@@ -88,7 +102,7 @@ def cut(solid: Distance, hole: Distance) -> Distance:
 
 def both(*solids: Distance) -> Distance:
     """The union of solids."""
-    return lambda p: np.min([s(p) for s in solids], axis=0)
+    return lambda p: _nearest(solids, p)
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,7 @@ def trace(
     travelled, hit = _march(solids, origins, forward, reach)
     points = origins[hit] + travelled[hit, None] * forward
     values = np.stack([s(points) for s in solids])
-    normals = _normals(lambda p: np.min([s(p) for s in solids], axis=0), points)
+    normals = _normals(lambda p: _nearest(solids, p), points)
     facing = normals @ np.stack([right, up, -forward], axis=1)
     return Surface(
         hit.reshape(height, width),
@@ -166,7 +180,7 @@ def _march(
     active = np.arange(len(origins))
     for _ in range(MAX_STEPS):
         points = origins[active] + travelled[active, None] * forward
-        step = np.min([s(points) for s in solids], axis=0)
+        step = _nearest(solids, points)
         travelled[active] += step
         done = step < HIT_METRES
         hit[active[done]] = True
@@ -180,4 +194,4 @@ def _normals(distance: Distance, points: np.ndarray) -> np.ndarray:
     """Central differences on a tetrahedron."""
     signs = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], float)
     gradient = sum(distance(points + 4e-4 * s)[:, None] * s for s in signs)
-    return gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-9)
+    return gradient / np.maximum(_length(gradient)[:, None], 1e-9)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from egoact.kitchen import choreography as move
+from egoact.kitchen.cabinets import CUPBOARD_SHELF, FRIDGE_SHELF
 from egoact.kitchen.grips import CARRY, GRIPS, other
 from egoact.kitchen.motion import HandMove, Move, Point, Spot, ThingMove
 from egoact.kitchen.places import Slot, kettle_place, slots, stance, tap_place, toaster_place, toaster_slot
@@ -87,13 +88,13 @@ class Story:
             (1.8, lambda: self._fetch("drawer")),
             (2.0, self._wash),
             (1.7, lambda: self._toggle("hob")),
-            (1.6, self._cut),
+            (2.2, self._cut),
             (1.5, self._pour),
-            (1.1, self._stir),
+            (1.8, self._stir),
             (1.0, lambda: self._toggle("kettle")),
             (0.9, lambda: self._toggle("light")),
-            (0.8, self._toast),
-            (1.2, self._fold),
+            (1.8, self._toast),
+            (2.4, self._fold),
         ]
         weights = np.array([w for w, _ in recipes])
         while len(self.acts) < num_acts:
@@ -111,7 +112,7 @@ class Story:
         self._stand("toaster", toaster_place(scene))
         self._stand("tap", tap_place(scene))
         free = {area: [s for s in self._slots if s.area == area] for area in {s.area for s in self._slots}}
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.4:
             x, y, z = free["board"][0].at
             self.things["cloth"] = Thing("cloth", (x, WORKTOP + 0.002, z))
         else:
@@ -145,6 +146,11 @@ class Story:
         ]
         for name, (x, z) in zip(rng.permutation(["plant", "soap", "jar", "roll", "crock"]), spots, strict=True):
             self._stand(str(name), (x, WORKTOP, z))
+        fridge = centres["fridge"]
+        self.things["tub"] = Thing("tub", (fridge + 0.16, FRIDGE_SHELF - 0.335, 0.34))
+        self.things["second jar"] = Thing("jar", (fridge - 0.16, FRIDGE_SHELF + 0.36, 0.4))
+        self.things["third jar"] = Thing("jar", (fridge + 0.05, FRIDGE_SHELF - 0.335, 0.4))
+        self.things["second tub"] = Thing("tub", (-0.14, CUPBOARD_SHELF, 0.7))
 
     def _stand(self, name: str, at: Point) -> None:
         self.things[name] = Thing(name, at)
@@ -219,9 +225,9 @@ class Story:
             "light": ((self.scene.lamp[0], self.scene.lamp[1] - 0.14, self.scene.lamp[2] - 0.03), "pinch", "light"),
             "kettle": ((centres["toast"] + 0.26, WORKTOP + 0.03, 0.68), "pinch", "toast"),
         }[device]
-        look_at = {"tap": self.scene.spout, "hob": self.scene.burner, "light": self.scene.lamp}.get(device, at)
+        look_at: Point = {"tap": self.scene.spout, "hob": self.scene.burner, "light": self.scene.lamp}.get(device, at)
         if device == "tap":
-            look_at = (look_at[0], look_at[1], 0.62)
+            look_at = (look_at[0], WORKTOP, 0.78)
         side = self.main if self.main not in self.hands else other(self.main)
         action = move.switch(device, at, pose, side, stance(self.scene, area, look_at), self.rng)
         on = self.running[device]
@@ -290,6 +296,15 @@ class Story:
             self._swing(fixture)
             self._swing(fixture)
 
+    def _take_tool(self, name: str) -> None:
+        """Take a knife or spoon, out of the drawer if it is there."""
+        stored = bool(self._resting((name,), "drawer"))
+        if stored and not self.openings["drawer"]:
+            self._swing("drawer")
+        self._take(name)
+        if stored:
+            self._swing("drawer")
+
     def _wash(self) -> None:
         names = [n for n in self._resting(WASHED, "prep", "sink", "toast", "hob") if self.things[n].cut == 0]
         if not names:
@@ -311,7 +326,7 @@ class Story:
 
     def _cut(self) -> None:
         foods = [n for n in self._resting(FOODS, "prep", "toast", "sink") if self.things[n].cut == 0]
-        if not foods or not self._resting(("knife",), "prep", "sink", "toast"):
+        if not foods or not self.where.get("knife"):
             return
         spots = [i for i in (0, 1) if not any(s and (s.area, s.index) == ("on board", i) for s in self.where.values())]
         if not self.where.get("board") or not spots:
@@ -320,7 +335,7 @@ class Story:
         self._take(food)
         x, y, z = self.things["board"].at
         self._put(food, Slot("on board", spots[0], (x - 0.08 + 0.16 * spots[0], y + 0.022, z)))
-        self._take("knife")
+        self._take_tool("knife")
         at = stance(self.scene, "prep", self.things[food].at)
         for done in (0.5, 1.0):
             if done == 1.0 and self.rng.random() < 0.3:
@@ -352,10 +367,10 @@ class Story:
 
     def _stir(self) -> None:
         vessels = self._resting(("pot", "pan"), "hob")
-        if not vessels or not self._resting(("spoon",), "prep", "sink", "toast"):
+        if not vessels or not self.where.get("spoon"):
             return
         vessel = self._choose(vessels, steepness=0.3)
-        self._take("spoon")
+        self._take_tool("spoon")
         x, y, z = self.things[vessel].at
         at = stance(self.scene, "hob", (x, y, z))
         into = (x, y + 0.5 * GRIPS[vessel].height, z)

@@ -9,7 +9,7 @@ from egoact.kitchen import shapes
 from egoact.kitchen.coats import Colour, Palette, coat
 from egoact.kitchen.paint import Sprite, make_sprite
 
-ELEVATIONS_DEGREES = (10, 25, 40, 55)
+ELEVATIONS_DEGREES = (8, 27, 46)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Light:
     def shade(self, colours: np.ndarray, normals: np.ndarray, gloss: np.ndarray) -> np.ndarray:
         """Reflectance (K, 3) under this light, (K, 3) in 0..1, for unit normals (K, 3)."""
         towards = np.asarray(self.direction) / np.linalg.norm(self.direction)
-        diffuse = np.clip(normals @ towards * 0.75 + 0.25, 0, 1)[:, None]
+        diffuse = np.clip(normals @ towards * 0.7 + 0.3, 0, 1)[:, None]
         sky = (0.72 + 0.28 * normals[:, 1])[:, None]
         middle = towards + (0, 0, 1)
         shine = np.clip(normals @ (middle / np.linalg.norm(middle)), 0, 1) ** 28
@@ -80,8 +80,8 @@ class ThingSprites:
         )
 
 
-def soft_shadow() -> Sprite:
+def soft_shadow(darkness: float) -> Sprite:
     """A round shadow of radius 1 m at 40 pixels per metre, darkest in the middle."""
     y, x = np.mgrid[-60:61, -60:61] / 40.0
-    coverage = np.clip(1.35 - np.hypot(x, y), 0, 0.8) ** 1.5 / 0.8**1.5 * 0.55
+    coverage = np.clip(1.35 - np.hypot(x, y), 0, 0.8) ** 1.5 / 0.8**1.5 * darkness
     return make_sprite(np.zeros((*x.shape, 3)), coverage, anchor=(60, 60), pixels_per_metre=40)

@@ -14,7 +14,7 @@ class KitchenSettings:
     out: Path
     """Folder for videos/, train.csv, validation.csv, verb_classes.csv and noun_classes.csv."""
     videos: int = 36
-    """How many recordings, at least 2; one in six shows a kitchen that is only in validation.csv."""
+    """How many recordings, at least 2; one in five shows a kitchen that is only in validation.csv."""
     seed: int = 0
     """Of all choices."""
     workers: int = 2
