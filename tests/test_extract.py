@@ -16,7 +16,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import read_segments
 from egoact.data import store_writer
 from egoact.data.store import FeatureStore
-from egoact.stages import extract as stage
+from egoact.stages import _engine_choice
 from egoact.stages.extract import ExtractSettings, extract
 from tests.media_files import SIZE, frame_members, picture, write_folder, write_tar, write_video
 
@@ -254,6 +254,48 @@ def test_the_engine_of_a_store_is_kept(tmp_path: Path, recordings: Path) -> None
     assert FeatureStore.open(chosen.features).spec.engine == "torch"
 
 
+class Wrong:
+    """An engine whose reduced precision gives other features."""
+
+    batch_size = 4
+
+    def __init__(self, precision: str, run) -> None:
+        self.name = "openvino"
+        self.precision = "bf16" if precision == "auto" else precision
+        self._run = run
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        features = self._run(frames)
+        return features if self.precision == "f32" else features[:, ::-1].copy()
+
+
+@pytest.fixture
+def wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = _engine_choice.load_engine
+
+    def load_wrong(module, *, engine: str, precision: str, **options):
+        return Wrong(precision, load(module, engine="torch", precision="f32", **options).run)
+
+    monkeypatch.setattr(_engine_choice, "load_engine", load_wrong)
+
+
+def test_an_engine_that_disagrees_with_torch_is_refused(tmp_path: Path, recordings: Path, wrong_engine: None) -> None:
+    write_segments(tmp_path / "segments.csv", ["P99_gone", *VIDEOS[:1]])
+    with pytest.raises(ValueError, match="other features than torch"):
+        extract(settings(tmp_path, media=recordings, precision="bf16"))
+    assert not (tmp_path / "features").exists()
+
+
+def test_auto_goes_on_in_f32_and_says_so(
+    tmp_path: Path, recordings: Path, wrong_engine: None, capsys: pytest.CaptureFixture
+) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1])
+    chosen = settings(tmp_path, media=recordings, precision="auto")
+    assert extract(chosen) == 0
+    assert "going on in f32" in capsys.readouterr().err
+    assert FeatureStore.open(chosen.features).spec.precision == "f32"
+
+
 def test_erratum_videos_are_warned_about_when_read_as_frames(
     tmp_path: Path, recordings: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -277,7 +319,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, interfere=lambda features, number: features) -> None:
         self.num_frames = self.num_batches = 0
-        load = stage.load_engine
+        load = _engine_choice.load_engine
 
         def load_and_wrap(*args, **options):
             engine = load(*args, **options)
@@ -291,7 +333,7 @@ class Counting:
             engine.run = counted
             return engine
 
-        monkeypatch.setattr(stage, "load_engine", load_and_wrap)
+        monkeypatch.setattr(_engine_choice, "load_engine", load_and_wrap)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
@@ -395,7 +437,7 @@ def test_a_bug_in_a_worker_is_not_swallowed(tmp_path: Path, recordings: Path, mo
 
 
 def _slow_extract(chosen: ExtractSettings, begun) -> None:
-    load = stage.load_engine
+    load = _engine_choice.load_engine
 
     def load_slow(*args, **options):
         engine = load(*args, **options)
@@ -409,7 +451,7 @@ def _slow_extract(chosen: ExtractSettings, begun) -> None:
         engine.run = slow
         return engine
 
-    stage.load_engine = load_slow
+    _engine_choice.load_engine = load_slow
     extract(chosen)
 
 

@@ -6,6 +6,7 @@ Rows are always in the same order (video, start, stop, id), however many runs it
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +107,11 @@ class StoreIndex:
     def write(self, folder: Path) -> None:
         """Replace the index of the store in `folder`, atomically."""
         path = folder / INDEX_NAME
-        columns = {name: [getattr(row, name) for row in self.rows] for name in SCHEMA.names}
+        rows = list(map(attrgetter(*SCHEMA.names), self.rows))
+        columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
         part = part_path(path)
         with part.open("wb") as file:
-            pq.write_table(pa.Table.from_pydict(columns, schema=SCHEMA), file)
+            pq.write_table(pa.Table.from_pydict(columns, schema=SCHEMA) if rows else SCHEMA.empty_table(), file)
             file.flush()
             sync(file.fileno())
         rename(part, path)

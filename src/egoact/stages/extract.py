@@ -14,13 +14,13 @@ import numpy as np
 from egoact.core import epic
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import Segment, SegmentTable, read_segments
-from egoact.data.manifest import MANIFEST_NAME, read_manifest
 from egoact.data.media import MediaRoot
 from egoact.data.store import StoreSpec
 from egoact.data.store_writer import Shard, StoreWriter
-from egoact.engines import Engine, load_engine
+from egoact.engines import Engine
 from egoact.models.backbones import Backbone, load_backbone
 from egoact.stages._decoding import FrameBatch, FrameFailure, JobDone, Sampling, VideoJob, decode
+from egoact.stages._engine_choice import choose_engine
 from egoact.stages._failures import FAILURES_NAME, update_failures
 from egoact.stages._progress import Progress, format_seconds
 
@@ -95,7 +95,15 @@ def extract(settings: ExtractSettings) -> int:
     backbone = load_backbone(
         settings.backbone, weights=settings.weights, cut=settings.cut, size=settings.size, kind=settings.kind
     )
-    engine = _load_engine(settings, backbone)
+    engine = choose_engine(
+        backbone,
+        engine=settings.engine,
+        precision=settings.precision,
+        device=settings.device,
+        store=settings.features,
+        root=root,
+        segments=table,
+    )
     with StoreWriter(settings.features, _spec(settings, backbone, engine)) as writer:
         run = _Run(settings, table, root, engine, writer)
         try:
@@ -107,25 +115,6 @@ def extract(settings: ExtractSettings) -> int:
                 "the disk is full; what is finished is kept: make room and give the same command again",
                 path=settings.features,
             ) from None
-
-
-def _load_engine(settings: ExtractSettings, backbone: Backbone) -> Engine:
-    """The engine that was asked for; "auto" means that of the store, if there is one."""
-    engine, precision = str(settings.engine), str(settings.precision)
-    if (settings.features / MANIFEST_NAME).exists():
-        made = read_manifest(settings.features)
-        engine = made.engine if engine == "auto" else engine
-        precision = made.precision if precision == "auto" else precision
-    spec = backbone.spec
-    return load_engine(
-        backbone.module,
-        input_size=spec.input_size,
-        mean=spec.mean,
-        std=spec.std,
-        engine=engine,
-        precision=precision,
-        device=settings.device,
-    )
 
 
 def _spec(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> StoreSpec:
