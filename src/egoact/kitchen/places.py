@@ -78,6 +78,6 @@ def stance(scene: Scene, area: str, at: Point) -> Stance:
     if area == "drawer":
         return Stance((centre, EYE_HEIGHT, -0.32), (centre, 0.8, 0.06), 1.0)
     if area == "light":
-        return Stance((x * 0.7, EYE_HEIGHT, -0.02), (x * 0.85, 1.12, 0.85), 1.1)
-    eye = (centre + 0.55 * (x - centre), EYE_HEIGHT - 0.04, -0.0 + 0.25 * max(z - 0.5, 0))
-    return Stance(eye, (centre + 0.9 * (x - centre), WORKTOP + 0.07, z - 0.06), 1.12)
+        return Stance((0.0, EYE_HEIGHT - 0.04, 0.02), (x * 0.9, 1.12, 0.85), 1.15)
+    eye = (centre, EYE_HEIGHT - 0.04, 0.02)
+    return Stance(eye, (centre + 0.92 * (x - centre), WORKTOP + 0.07, z - 0.06), 1.16 + 0.45 * max(z - 0.5, 0))

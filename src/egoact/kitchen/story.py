@@ -97,6 +97,8 @@ class Story:
             (2.4, self._fold),
         ]
         weights = np.array([w for w, _ in recipes])
+        rare = [self._fold if "cloth" in self.things else self._cut, self._toast, self._stir, self._pour]
+        rare[int(self.rng.integers(len(rare)))]()
         while len(self.acts) < num_acts:
             recipes[self.rng.choice(len(recipes), p=weights / weights.sum())][1]()
         for device in ("tap", "hob"):
@@ -114,7 +116,8 @@ class Story:
         free = {area: [s for s in self._slots if s.area == area] for area in {s.area for s in self._slots}}
         if self.rng.random() < 0.4:
             x, y, z = free["board"][0].at
-            self.things["cloth"] = Thing("cloth", (x, WORKTOP + 0.002, z))
+            folded = float(self.rng.random() < 0.5)
+            self.things["cloth"] = Thing("cloth", (x, WORKTOP + 0.002, z), cut=folded)
         else:
             self._place("board", free["board"][0])
         self._place("kettle", Slot("toast", 9, kettle_place(scene)))
@@ -128,9 +131,8 @@ class Story:
             self._place(name, hob.pop(0))
         counter = [s for area in ("prep", "sink", "toast") for s in free[area]]
         waiting = [n for n in GRIPS if n not in self.things and n not in ("slice", "sponge", "bread", "board")]
-        waiting = [str(n) for n in self.rng.permutation(["sponge", "bread", "slice"])[:2]] + [
-            str(n) for n in self.rng.permutation(waiting)
-        ]
+        waiting = ["slice", *(str(n) for n in self.rng.permutation([*waiting, "sponge", "bread"]))]
+        waiting = waiting[int(self.rng.random() < 0.3) :]
         for name in waiting[:7]:
             self._place(name, counter.pop(int(self.rng.integers(len(counter)))))
         self._ornaments()
@@ -174,7 +176,7 @@ class Story:
 
     def _act(self, verb: str, noun: str, action: Move) -> None:
         seconds = SECONDS.get(verb, 1.45) * float(np.exp(self.rng.normal(0, 0.17)))
-        gap = float(self.rng.uniform(0.25, 0.7))
+        gap = float(self.rng.uniform(0.25, 0.6))
         if self.acts:
             gap += 0.25 * float(np.linalg.norm(np.subtract(self.acts[-1].move.stance.eye, action.stance.eye)))
         carried = {s: n for s, n in self.hands.items() if s not in action.hands and n not in action.things}
