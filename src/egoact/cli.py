@@ -1,5 +1,8 @@
 """The program `egoact`: one dict of commands. Nothing heavy is imported before a command is chosen."""
 
+import contextlib
+import io
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -71,11 +74,24 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(COMMANDS[given[0]], given[0], given[1:], debug=debug))
 
 
-def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
+def _parse(settings: type, name: str, arguments: list[str]) -> Any:
+    """Flags to settings; what is wrong with them becomes one line instead of a box."""
     import tyro
 
+    complaint = io.StringIO()
     try:
-        settings = tyro.cli(_load(command.settings), prog=f"egoact {name}", args=arguments)
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(settings, prog=f"egoact {name}", args=arguments)
+    except SystemExit as stop:
+        if stop.code:
+            text = _one_line(re.sub("[╭╮╰╯│─]+", " ", complaint.getvalue()))
+            _fail(re.sub(r"^((Parsing|Value) error|Error parsing \w+:) ", "", text).replace(" (required)", ""))
+        raise
+
+
+def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
+    try:
+        settings = _parse(_load(command.settings), name, arguments)
         failed = _load(command.stage)(settings)
         if command.report is not None:
             _load(command.report)(settings)
@@ -91,7 +107,7 @@ def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> i
     return 1 if failed else 0
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException | str) -> str:
     text = " ".join(str(error).split())
     return text or type(error).__name__
 

@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -17,6 +16,7 @@ from egoact.core.errors import ArtifactError
 from egoact.data.batches import ClipBatches
 from egoact.models.classifier import ActionClassifier
 from egoact.models.learner import Learner
+from egoact.stages._progress import Progress
 
 MONITORED = "validation_top1"
 
@@ -47,7 +47,7 @@ def fit(
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
-    callbacks: list[Callback] = [keep, History(run / "history.csv"), Progress(learner.recipe.epochs)]
+    callbacks: list[Callback] = [keep, History(run / "history.csv"), ShowProgress(learner.recipe.epochs)]
     if learner.recipe.patience and validation is not None:
         callbacks.append(EarlyStopping(MONITORED, mode="max", patience=learner.recipe.patience))
     trainer = lightning.Trainer(
@@ -120,35 +120,25 @@ class History(Callback):
         part.replace(self.path)
 
 
-class Progress(Callback):
+class ShowProgress(Callback):
     """A bar on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, num_epochs: int) -> None:
         self.num_epochs = num_epochs
-        self._bar: Any = None
-        self._last = 0.0
+        self._progress: Progress | None = None
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
-        self._last = time.monotonic()
-        if sys.stderr.isatty():
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-            self._bar = Progress(*columns, transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self.num_epochs, completed=trainer.current_epoch)
+        self._progress = Progress("train", total=self.num_epochs - trainer.current_epoch, unit="epochs")
+        self._progress.__enter__()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
-        done = trainer.current_epoch + 1
-        text = f"epoch {done}/{self.num_epochs}, loss {float(pl_module.train_loss.compute()):.3f}"
         score = trainer.callback_metrics.get(MONITORED)
-        text += "" if score is None else f", validation top-1 {float(score):.1f} %"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=text)
-        elif time.monotonic() - self._last > 10:
-            self._last = time.monotonic()
-            print(text, flush=True)
+        note = f"loss {float(pl_module.train_loss.compute()):.3f}"
+        note += "" if score is None else f", validation top-1 {float(score):.1f} %"
+        assert self._progress is not None
+        self._progress.advance(1, note=note)
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: D102
-        if self._bar is not None:
-            self._bar.stop()
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None

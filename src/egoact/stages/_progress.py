@@ -21,6 +21,7 @@ class Progress:
         self._total = total
         self._unit = unit
         self._done = 0
+        self._note = ""
         self._begun = self._last_line = time.monotonic()
         self._bar = _bar(name, total, unit) if sys.stderr.isatty() else None
 
@@ -35,11 +36,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def advance(self, amount: int) -> None:
-        """Say that so much more is done."""
+    def advance(self, amount: int, *, note: str = "") -> None:
+        """Say that so much more is done, and in a few words how it stands."""
         self._done += amount
+        self._note = note
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], advance=amount, rate=self._rate())
+            self._bar.update(self._bar.task_ids[0], advance=amount, rate=self._rate(), note=note)
             return
         now = time.monotonic()
         if now - self._last_line >= LINE_SECONDS:
@@ -58,9 +60,9 @@ class Progress:
         percent = 100 * self._done / self._total if self._total else 100.0
         left = (self._total - self._done) / self._rate() if self._done else None
         time_left = "" if left is None else f", {format_seconds(left)} left"
-        return (
-            f"{self._done}/{self._total} {self._unit} ({percent:.0f} %), {self._rate():.0f} {self._unit}/s{time_left}"
-        )
+        rate = f"{self._rate():.{0 if self._rate() >= 10 else 1}f} {self._unit}/s"
+        note = f", {self._note}" if self._note else ""
+        return f"{self._done}/{self._total} {self._unit} ({percent:.0f} %), {rate}{time_left}{note}"
 
     def _rate(self) -> float:
         return self._done / max(time.monotonic() - self._begun, 1e-9)
@@ -90,7 +92,8 @@ def _bar(name: str, total: int, unit: str):  # type: ignore[no-untyped-def]
         progress.MofNCompleteColumn(),
         progress.TextColumn(f"{{task.fields[rate]:.0f}} {unit}/s"),
         progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
     )
-    bar.add_task(name, total=total, rate=0.0)
+    bar.add_task(name, total=total, rate=0.0, note="")
     return bar

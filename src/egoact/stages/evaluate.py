@@ -1,6 +1,5 @@
 """`egoact evaluate`: a run, or anybody's scores, against labels, by the official protocol."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from egoact.core.labels import TARGETS, Target, Vocabulary, build_vocabulary, re
 from egoact.core.metrics import evaluate_scores
 from egoact.core.scores import Scores, load_scores
 from egoact.core.segments import SegmentTable, read_segments
+from egoact.stages._run_files import METRICS_NAME, write_json
 
-METRICS_NAME = "metrics.json"
 SCORES_NAME = "scores.npz"
 EVALUATION_NAME = "evaluation.json"
 
@@ -73,8 +72,8 @@ def evaluate(settings: EvaluateSettings) -> int:
     )
     settings.out.mkdir(parents=True, exist_ok=True)
     scores.save(settings.out / SCORES_NAME)
-    _write_json(settings.out / EVALUATION_NAME, _describe(settings, vocabularies, labels))
-    _write_json(settings.out / METRICS_NAME, metrics)
+    write_json(settings.out / EVALUATION_NAME, _describe(settings, vocabularies, labels))
+    write_json(settings.out / METRICS_NAME, metrics)
     print(summarize(metrics))
     for note in metrics.get("notes", []):
         print(note)
@@ -92,8 +91,8 @@ def score_segments(run: Path, table: SegmentTable, features: Path) -> Scores:
         ArtifactError: Not a run, or features that are missing or of another backbone.
     """
     from egoact.models.recognizer import Recognizer
+    from egoact.stages._clips import score_rows
     from egoact.stages._features import open_features_for
-    from egoact.stages.train import score_rows
 
     recognizer = Recognizer.load(run)
     store = open_features_for(recognizer.config, features)
@@ -154,9 +153,3 @@ def _describe(
         "names": {target: list(v.names) for target, v in vocabularies.items()},
         "labels": {target: values.tolist() for target, values in labels.items()},
     }
-
-
-def _write_json(path: Path, values: Any) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)

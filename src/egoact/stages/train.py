@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +22,10 @@ from egoact.models.learner import Learner, NotFiniteError
 from egoact.models.losses import TargetLoss
 from egoact.models.recipes import RECIPES, Recipe, choose_recipe
 from egoact.models.recognizer import Recognizer, RecognizerConfig
+from egoact.stages._clips import Split, finite_features, load_split, plain_batches, score_rows
 from egoact.stages._features import backbone_of
 from egoact.stages._fit import fit
-
-SETTINGS_NAME = "settings.json"
+from egoact.stages._run_files import METRICS_NAME, is_finished, write_json, write_settings
 
 
 @dataclass(frozen=True)
@@ -112,15 +112,6 @@ class TrainSettings:
 assert set(f.name for f in fields(Recipe)) <= set(f.name for f in fields(TrainSettings)), RECIPES
 
 
-@dataclass(frozen=True)
-class _Split:
-    """The clips of one side: their segments, rows in the store and labels."""
-
-    table: SegmentTable
-    rows: np.ndarray
-    labels: dict[Target, np.ndarray]
-
-
 def train(settings: TrainSettings) -> int:
     """Train and write the run directory; see `TrainSettings`.
 
@@ -129,7 +120,7 @@ def train(settings: TrainSettings) -> int:
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
     recipe = settings.chosen_recipe()
-    if _is_finished(settings):
+    if is_finished(settings):
         print(f"{settings.run} is already trained with these settings")
         return 0
     table = read_segments(settings.segments)
@@ -146,13 +137,13 @@ def train(settings: TrainSettings) -> int:
     )
     torch.manual_seed(settings.seed)
     model = config.build()
-    train_split = _load_split(training, store, vocabularies)
-    valid_split = None if validation is None else _load_split(validation, store, vocabularies)
-    _write_settings(settings, recipe, model)
-    _observe(model, store, train_split)
+    train_split = load_split(training, store, vocabularies)
+    valid_split = None if validation is None else load_split(validation, store, vocabularies)
+    write_settings(settings, recipe, num_parameters=model.num_trainable)
+    model.observe(finite_features(store, train_split))
     learner = Learner(model, _losses(recipe, train_split.labels, vocabularies), recipe, seed=settings.seed)
     train_batches = _train_batches(store, train_split, learner, recipe, settings.seed)
-    valid_batches = None if valid_split is None else _plain_batches(store, valid_split)
+    valid_batches = None if valid_split is None else plain_batches(store, valid_split)
     began = time.monotonic()
     try:
         kept = fit(
@@ -172,7 +163,7 @@ def train(settings: TrainSettings) -> int:
     recognizer = Recognizer(config, kept)
     if valid_split is not None:
         metrics = _measure(recognizer, store, valid_split)
-        _write_json(settings.run / "metrics.json", metrics)
+        write_json(settings.run / METRICS_NAME, metrics)
     recognizer.save(settings.run)
     _report(settings, model, valid_split and metrics, time.monotonic() - began)
     return 0
@@ -223,16 +214,7 @@ def _vocabularies(settings: TrainSettings, table: SegmentTable) -> dict[Target, 
     return found
 
 
-def _load_split(table: SegmentTable, store: FeatureStore, vocabularies: dict[Target, Vocabulary]) -> _Split:
-    labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
-    return _Split(table, store.rows(table), labels)
-
-
-def _plain_batches(store: FeatureStore, split: _Split) -> ClipBatches:
-    return ClipBatches(store, split.rows, split.labels, batch_size=256)  # type: ignore[arg-type]
-
-
-def _train_batches(store: FeatureStore, split: _Split, learner: Learner, recipe: Recipe, seed: int) -> ClipBatches:
+def _train_batches(store: FeatureStore, split: Split, learner: Learner, recipe: Recipe, seed: int) -> ClipBatches:
     odds = None
     if recipe.class_balanced_sampling:
         first = next(iter(split.labels.values()))
@@ -247,23 +229,6 @@ def _train_batches(store: FeatureStore, split: _Split, learner: Learner, recipe:
         weights=odds,
         epoch=lambda: learner.current_epoch,
     )
-
-
-def _observe(model: ActionClassifier, store: FeatureStore, split: _Split) -> None:
-    """Statistics of the training features; also the one pass that finds what is not finite."""
-
-    def features() -> Any:
-        for batch in _plain_batches(store, split):
-            finite = torch.isfinite(batch.features.float()).flatten(1).all(1)
-            if not finite.all():
-                first = int(batch.positions[int((~finite).nonzero()[0])])
-                raise ArtifactError(
-                    f"features of segment {split.table[first].narration_id} are not finite; run egoact verify",
-                    path=store.path,
-                )
-            yield batch.features.float()
-
-    model.observe(features())
 
 
 def _losses(
@@ -283,68 +248,8 @@ def _losses(
     return losses
 
 
-def score_rows(recognizer: Recognizer, store: FeatureStore, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Logits of stored clips, averaged over the views of the store: target -> float32 (N, classes)."""
-    parts: list[dict[str, np.ndarray]] = []
-    for start in range(0, len(rows), 256):
-        chosen = rows[start : start + 256]
-        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.spec.views)]
-        parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
-    return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}
-
-
-def _measure(recognizer: Recognizer, store: FeatureStore, split: _Split) -> dict[str, Any]:
+def _measure(recognizer: Recognizer, store: FeatureStore, split: Split) -> dict[str, Any]:
     return evaluate_scores(score_rows(recognizer, store, split.rows), split.labels)  # type: ignore[arg-type]
-
-
-def _is_finished(settings: TrainSettings) -> bool:
-    """Whether the run directory holds exactly this run; refuses to write over another."""
-    path = settings.run / SETTINGS_NAME
-    if settings.overwrite:
-        for left in ("config.json", SETTINGS_NAME, "history.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt"):
-            (settings.run / left).unlink(missing_ok=True)
-        return False
-    if not path.exists():
-        if settings.run.is_dir() and any(settings.run.iterdir()):
-            raise ArtifactError("this folder holds something that is no run; give another --run", path=settings.run)
-        return False
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"cannot be read ({error}); use --overwrite to start again", path=path) from error
-    ours = _plain(settings)
-    changed = [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in ours if known.get(k) != ours[k]]
-    if changed:
-        reason = f"holds a run of other settings ({'; '.join(changed[:2])}); give another --run or --overwrite"
-        raise ArtifactError(reason, path=settings.run)
-    return (settings.run / "config.json").exists()
-
-
-def _plain(settings: TrainSettings) -> dict[str, Any]:
-    values = {k: v for k, v in asdict(settings).items() if k not in ("run", "overwrite")}
-    return json.loads(json.dumps(values, default=str))
-
-
-def _write_settings(settings: TrainSettings, recipe: Recipe, model: ActionClassifier) -> None:
-    import lightning
-
-    from egoact import __version__
-
-    _write_json(
-        settings.run / SETTINGS_NAME,
-        {
-            "settings": _plain(settings),
-            "recipe": asdict(recipe),
-            "num_trainable_parameters": model.num_trainable,
-            "versions": {"egoact": __version__, "torch": torch.__version__, "lightning": lightning.__version__},
-        },
-    )
-
-
-def _write_json(path: Path, values: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".part").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    path.with_suffix(".part").replace(path)
 
 
 def _report(settings: TrainSettings, model: ActionClassifier, metrics: Any, seconds: float) -> None:

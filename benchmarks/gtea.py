@@ -1,0 +1,208 @@
+"""Leave one recording out: every head against linear baselines, on real egocentric video.
+
+    python benchmarks/gtea.py --data FOLDER [--out FOLDER] [--backbone NAME --weights FILE] [--nested]
+
+FOLDER holds `segments.csv` (verbs) and `videos/`. Recipes are the packaged ones; nothing is chosen by the recording
+that is left out. With --nested a head is also chosen for each recording by leave-one-out inside the others.
+"""
+
+import contextlib
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tyro
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from egoact.core.labels import build_vocabulary
+from egoact.core.segments import SegmentTable, read_segments
+from egoact.data.store import FeatureStore
+from egoact.models.heads import DEFAULT_HEAD, HEADS
+from egoact.stages.evaluate import score_segments
+from egoact.stages.extract import ExtractSettings, extract
+from egoact.stages.train import TrainSettings, train
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure."""
+
+    data: Path
+    """Folder with segments.csv and videos/."""
+    out: Path | None = None
+    """Folder to keep features and runs in; default: a temporary one."""
+    backbone: str = "efficientnet_lite0"
+    """As in egoact extract."""
+    weights: Path | None = None
+    """As in egoact extract."""
+    precision: str = "f32"
+    """As in egoact extract; f32 gives the same figures on every processor, or nearly."""
+    heads: tuple[str, ...] = tuple(name for name, head in HEADS.items() if head.kind == "pooled")
+    """Heads to train."""
+    seeds: int = 3
+    """Trainings of each head and recording."""
+    recipe: str = "default"
+    """As in egoact train."""
+    nested: bool = False
+    """Also choose a head by cross-validation inside the training recordings."""
+
+
+class Bench:
+    """Trainings on some recordings, answers for others; each training is done once."""
+
+    def __init__(self, settings: Settings, work: Path) -> None:
+        self.settings = settings
+        self.work = work
+        self.table = read_segments(settings.data / "segments.csv")
+        self.frame = pd.read_csv(settings.data / "segments.csv", dtype=str, keep_default_na=False)
+        vocabulary = build_vocabulary(self.table, "verb")
+        assert vocabulary is not None, "segments.csv has no verbs"
+        self.labels = vocabulary.encode(self.table, allow_unlabelled=False)
+        names = pd.DataFrame({"id": range(vocabulary.size), "key": vocabulary.names})
+        names.to_csv(work / "verb_classes.csv", index=False)
+        self.videos = np.array([segment.video_id for segment in self.table])
+        self.features = work / f"features-{settings.backbone.replace(':', '-')}"
+        failed = extract(
+            ExtractSettings(
+                segments=settings.data / "segments.csv",
+                media=settings.data / "videos",
+                features=self.features,
+                backbone=settings.backbone,
+                weights=settings.weights,
+                precision=settings.precision,  # type: ignore[arg-type]
+            )
+        )
+        assert failed == 0, f"{failed} segments failed; see {self.features}/failures.csv"
+
+    def clips(self) -> np.ndarray:
+        """float32 (N, T, D)."""
+        store = FeatureStore.open(self.features)
+        return store.gather(store.rows(self.table)).astype(np.float32)
+
+    def answer(self, head: str, *, left_out: tuple[str, ...], seed: int) -> np.ndarray:
+        """Predicted classes of the segments of `left_out`, after training on all others."""
+        out = np.isin(self.videos, left_out)
+        name = "+".join(sorted(left_out))
+        csv = self.work / f"without-{name}.csv"
+        self.frame[~out].to_csv(csv, index=False)
+        run = self.work / "runs" / f"{head}-{self.settings.recipe}-{name}-{seed}"
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            train(
+                TrainSettings(
+                    segments=csv,
+                    features=self.features,
+                    run=run,
+                    classes=self.work,
+                    head=head,
+                    recipe=self.settings.recipe,
+                    seed=seed,
+                )
+            )
+        held = self.table.select(out)
+        assert isinstance(held, SegmentTable)
+        scores = score_segments(run, held, self.features).verb
+        assert scores is not None
+        return scores.argmax(1)
+
+    def leave_one_out(self, predict: Callable[[str], np.ndarray]) -> float:
+        """Percent right over all segments, each predicted without its own recording."""
+        right = 0
+        for video in np.unique(self.videos):
+            right += int((predict(video) == self.labels[self.videos == video]).sum())
+        return 100 * right / len(self.labels)
+
+
+def linear(bench: Bench, described: np.ndarray) -> Callable[[str], np.ndarray]:
+    """Standardised logistic regression on one description (N, F) of each clip."""
+
+    def predict(video: str) -> np.ndarray:
+        out = bench.videos == video
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        return model.fit(described[~out], bench.labels[~out]).predict(described[out])
+
+    return predict
+
+
+def measure_baselines(bench: Bench) -> dict[str, list[float]]:
+    """Majority of the training recordings, and two logistic regressions."""
+    clips = bench.clips()
+    mean, ends = clips.mean(1), clips[:, -1] - clips[:, 0]
+
+    def majority(video: str) -> np.ndarray:
+        out = bench.videos == video
+        return np.full(out.sum(), np.bincount(bench.labels[~out]).argmax())
+
+    return {
+        "majority": [bench.leave_one_out(majority)],
+        "logistic regression, mean": [bench.leave_one_out(linear(bench, mean))],
+        "logistic regression, mean and end - start": [
+            bench.leave_one_out(linear(bench, np.concatenate([mean, ends], 1)))
+        ],
+    }
+
+
+def measure_heads(bench: Bench) -> dict[str, list[float]]:
+    """Every head, every seed."""
+    results: dict[str, list[float]] = {}
+    for head in bench.settings.heads:
+        results[head] = [
+            bench.leave_one_out(lambda video, h=head, s=seed: bench.answer(h, left_out=(video,), seed=s))
+            for seed in range(bench.settings.seeds)
+        ]
+        print(f"{head}: {np.mean(results[head]):.1f} +- {np.std(results[head]):.1f}", flush=True)
+    return results
+
+
+def measure_nested(bench: Bench) -> tuple[list[float], dict[str, str]]:
+    """For each recording the head that does best among the others, leaving one of those out at a time."""
+    videos = np.unique(bench.videos)
+    right = {head: np.zeros((len(videos), len(videos))) for head in bench.settings.heads}
+    for a, b in combinations(range(len(videos)), 2):
+        pair = (str(videos[a]), str(videos[b]))
+        out = np.isin(bench.videos, pair)
+        for head in bench.settings.heads:
+            hits = bench.answer(head, left_out=pair, seed=0) == bench.labels[out]
+            right[head][a, b] = hits[bench.videos[out] == videos[b]].sum()  # a is left out for good, b validates
+            right[head][b, a] = hits[bench.videos[out] == videos[a]].sum()
+    chosen = {
+        str(video): max(bench.settings.heads, key=lambda head: right[head][index].sum())
+        for index, video in enumerate(videos)
+    }
+    scores = [
+        bench.leave_one_out(lambda video, s=seed: bench.answer(chosen[video], left_out=(video,), seed=s))
+        for seed in range(bench.settings.seeds)
+    ]
+    return scores, chosen
+
+
+def main(settings: Settings) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        work = settings.out or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        bench = Bench(settings, work)
+        results = measure_baselines(bench) | measure_heads(bench)
+        chosen: dict[str, str] = {}
+        if settings.nested:
+            results["head chosen inside the training videos"], chosen = measure_nested(bench)
+        print(f"\n{len(bench.table)} segments, {len(set(bench.videos))} videos, {settings.backbone}, leave one out\n")
+        print("| model | top-1 % |\n|---|---|")
+        for name, values in results.items():
+            spread = f" +- {np.std(values):.1f}" if len(values) > 1 else ""
+            mark = " (default)" if name == DEFAULT_HEAD else ""
+            print(f"| {name}{mark} | {np.mean(values):.1f}{spread} |")
+        if chosen:
+            print("\nchosen: " + ", ".join(f"{video}: {head}" for video, head in chosen.items()))
+        if settings.out:
+            (work / f"{settings.backbone.replace(':', '-')}.json").write_text(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings))

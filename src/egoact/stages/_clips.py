@@ -1,0 +1,60 @@
+"""The clips of a split: their segments, their rows in the feature store, their labels, and what a run says of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from egoact.core.errors import ArtifactError
+from egoact.core.labels import Target, Vocabulary
+from egoact.core.segments import SegmentTable
+from egoact.data.batches import ClipBatches
+from egoact.data.store import FeatureStore
+from egoact.models.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class Split:
+    """The labelled clips of one side, training or validation."""
+
+    table: SegmentTable
+    rows: np.ndarray
+    labels: dict[Target, np.ndarray]
+
+
+def load_split(table: SegmentTable, store: FeatureStore, vocabularies: dict[Target, Vocabulary]) -> Split:
+    """Look a table up in a store, and encode its labels."""
+    labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
+    return Split(table, store.rows(table), labels)
+
+
+def plain_batches(store: FeatureStore, split: Split) -> ClipBatches:
+    """Every clip once, in order, view 0."""
+    return ClipBatches(store, split.rows, split.labels, batch_size=256)  # type: ignore[arg-type]
+
+
+def finite_features(store: FeatureStore, split: Split) -> Iterator[torch.Tensor]:
+    """All features of a split as float32 batches.
+
+    Raises:
+        ArtifactError: Names the first segment whose features are not finite.
+    """
+    for batch in plain_batches(store, split):
+        features = batch.features.float()
+        finite = torch.isfinite(features).flatten(1).all(1)
+        if not finite.all():
+            first = int(batch.positions[int((~finite).nonzero()[0])])
+            name = split.table[first].narration_id
+            raise ArtifactError(f"features of segment {name} are not finite; run egoact verify", path=store.path)
+        yield features
+
+
+def score_rows(recognizer: Recognizer, store: FeatureStore, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Logits of stored clips, averaged over the views of the store: target -> float32 (N, classes)."""
+    parts: list[dict[str, np.ndarray]] = []
+    for start in range(0, len(rows), 256):
+        chosen = rows[start : start + 256]
+        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.spec.views)]
+        parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
+    return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}
