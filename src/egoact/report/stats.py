@@ -1,18 +1,16 @@
 """The page of `egoact stats`: reads the tables from the disk, draws them, writes PNG files and one `stats.html`."""
 
-import base64
-import io
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from egoact.core.errors import ArtifactError
+from egoact.report.page import HasOut, fill_template, inline_picture, render_png, write_page
 from egoact.report.stats_figures import (
     draw_categories,
     draw_classes,
@@ -27,27 +25,6 @@ if TYPE_CHECKING:
 
 _TEXT = {column: str for column in ("name", "category", "verb", "noun", "participant_id")}
 _MOST_TABLE_ROWS = 400
-_DOTS_PER_INCH = 120
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "text.parse_math": False,
-}
-
-
-class HasOut(Protocol):
-    """Settings that say where the tables lie."""
-
-    @property
-    def out(self) -> Path:
-        """The folder that `egoact stats` wrote."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +43,14 @@ def write_report(settings: HasOut) -> None:
     Raises:
         ArtifactError: A table that `summary.json` lists, or that file, is missing or unreadable.
     """
-    import jinja2
-
     summary, tables = _read_tables(settings.out)
     sections = []
     for section in _plan_sections(summary, tables):
-        image = _render(section.draw)
+        image = render_png(section.draw)
         (settings.out / f"{section.name}.png").write_bytes(image)
         sections.append(_fill_section(section, image))
-    template = Path(__file__).with_name("stats.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(template).render(summary=summary, cards=_list_cards(summary), sections=sections)
-    (settings.out / "stats.html").write_text(page, encoding="utf-8")
+    page = fill_template("stats", summary=summary, cards=_list_cards(summary), sections=sections)
+    write_page(settings.out / "stats.html", page)
 
 
 def _read_tables(out: Path) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
@@ -156,17 +129,6 @@ def _plan_participants(table: pd.DataFrame) -> _Section:
     return _Section("participants", "Participants", text, "The numbers", table, partial(draw_participants, table))
 
 
-def _render(draw: Callable[[], "Figure"]) -> bytes:
-    import matplotlib
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # A class name in a script that the font lacks is shown as boxes here, and properly in the page's tables.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        draw().savefig(buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight")
-    return buffer.getvalue()
-
-
 def _fill_section(section: _Section, image: bytes) -> dict[str, Any]:
     table = section.table.head(_MOST_TABLE_ROWS)
     numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in table.columns}
@@ -176,7 +138,7 @@ def _fill_section(section: _Section, image: bytes) -> dict[str, Any]:
         "title": section.title,
         "text": section.text,
         "table_title": section.table_title,
-        "image": base64.b64encode(image).decode(),
+        "image": inline_picture(image),
         "columns": columns,
         "rows": rows,
     }

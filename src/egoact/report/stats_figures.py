@@ -1,21 +1,18 @@
-"""Pictures of class distributions, durations, co-occurrence and participants: tables in, matplotlib figures out.
-
-Colours are those of Okabe and Ito, told apart by colour-blind people as well.
-"""
+"""Pictures of class distributions, durations, co-occurrence and participants: tables in, matplotlib figures out."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, set_title, shorten
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HEAD_COLOUR = "#0072B2"
-TAIL_COLOUR = "#E69F00"
-_LINE_COLOUR = "#D55E00"
-_QUIET = "#666666"
+HEAD_COLOUR = ACCENT
+TAIL_COLOUR = SECOND_COLOUR
 
 _CLASSES_PER_ROW = 80
 _MOST_ROWS = 6
@@ -30,7 +27,7 @@ def draw_classes(classes: pd.DataFrame, *, plural: str) -> "Figure":
     seen = classes[classes["num_segments"] > 0]
     num_rows = min(_MOST_ROWS, -(-len(seen) // _CLASSES_PER_ROW))
     width = min(_CLASSES_PER_ROW, -(-len(seen) // num_rows))
-    figure = _new_figure(max(7.0, 1.6 + 0.135 * width), 0.9 + 2.7 * num_rows)
+    figure = new_figure(max(7.0, 1.6 + 0.135 * width), 0.9 + 2.7 * num_rows)
     axes = figure.subplots(num_rows, 1, squeeze=False, sharey=True)[:, 0]
     colours = np.where(is_tail(seen), TAIL_COLOUR, HEAD_COLOUR)
     for row, axis in enumerate(axes):
@@ -40,7 +37,7 @@ def draw_classes(classes: pd.DataFrame, *, plural: str) -> "Figure":
         axis.set_ylabel("segments")
     hidden = len(seen) - num_rows * width
     more = f"; {hidden} rarer ones are in the table" if hidden > 0 else ""
-    _set_title(axes[0], f"{len(seen)} of {len(classes)} {plural} occur{more}")
+    set_title(axes[0], f"{len(seen)} of {len(classes)} {plural} occur{more}")
     _add_legend(axes[0], "in_tail_list" in classes, plural)
     return figure
 
@@ -49,7 +46,7 @@ def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
     """Categories as horizontal bars on a log scale, with their counts and shares."""
     rows = categories[::-1]
     counts = rows["num_segments"].to_numpy()
-    figure = _new_figure(8.0, 1.1 + 0.3 * len(rows))
+    figure = new_figure(8.0, 1.1 + 0.3 * len(rows))
     axis = figure.subplots()
     axis.barh(range(len(rows)), np.maximum(counts, 0.5), color=HEAD_COLOUR, height=0.72, left=0)
     axis.set_xscale("log")
@@ -58,10 +55,10 @@ def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_yticks(range(len(rows)), rows["name"])
     for position, (count, percent) in enumerate(zip(counts, rows["percent"], strict=True)):
-        axis.text(max(count, 0.7) * 1.08, position, f"{count:,}  ({percent:.1f} %)", va="center", color=_QUIET)
+        axis.text(max(count, 0.7) * 1.08, position, f"{count:,}  ({percent:.1f} %)", va="center", color=QUIET)
     axis.set_xlabel("segments")
     axis.grid(axis="y", visible=False)
-    _set_title(axis, title)
+    set_title(axis, title)
     return figure
 
 
@@ -69,7 +66,7 @@ def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure
     """How long segments last, on a log time scale."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    figure = _new_figure(8.0, 3.4)
+    figure = new_figure(8.0, 3.4)
     axis = figure.subplots()
     starts, stops = durations["start_seconds"], durations["stop_seconds"]
     axis.bar(
@@ -80,20 +77,20 @@ def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure
     axis.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g} s")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.axvline(median_seconds, color=_LINE_COLOUR, linewidth=2)
+    axis.axvline(median_seconds, color=LINE_COLOUR, linewidth=2)
     axis.annotate(
         f"median {median_seconds:.2f} s",
         (median_seconds, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(6, -12),
         textcoords="offset points",
-        color=_LINE_COLOUR,
+        color=LINE_COLOUR,
         fontweight="bold",
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
     axis.set_xlabel("duration of a segment")
     axis.set_ylabel("segments")
-    _set_title(axis, "How long actions last")
+    set_title(axis, "How long actions last")
     return figure
 
 
@@ -105,20 +102,20 @@ def draw_pairs(pairs: pd.DataFrame, *, num_verbs: int = 25, num_nouns: int = 40)
     verbs, nouns = _most_frequent(pairs, "verb", num_verbs), _most_frequent(pairs, "noun", num_nouns)
     counts = pairs.pivot_table(index="verb", columns="noun", values="num_segments", aggfunc="sum", sort=False)
     counts = counts.reindex(index=verbs, columns=nouns)
-    figure = _new_figure(max(5.0, 2.8 + 0.24 * len(nouns)), max(4.0, 1.9 + 0.24 * len(verbs)))
+    figure = new_figure(max(5.0, 2.8 + 0.24 * len(nouns)), max(4.0, 1.9 + 0.24 * len(verbs)))
     axis = figure.subplots()
     colours = matplotlib.colormaps["cividis_r"].with_extremes(bad="white")
     norm = LogNorm(vmin=1, vmax=max(2.0, float(np.nanmax(counts.to_numpy(dtype=float)))))
     image = axis.imshow(np.ma.masked_invalid(counts.to_numpy(dtype=float)), cmap=colours, norm=norm, aspect="equal")
-    axis.set_xticks(range(len(nouns)), [_shorten(name) for name in nouns], rotation=90)
-    axis.set_yticks(range(len(verbs)), [_shorten(name) for name in verbs])
+    axis.set_xticks(range(len(nouns)), [shorten(name) for name in nouns], rotation=90)
+    axis.set_yticks(range(len(verbs)), [shorten(name) for name in verbs])
     axis.set_xticks(np.arange(len(nouns) + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(len(verbs) + 1) - 0.5, minor=True)
     axis.grid(visible=False)
     axis.grid(which="minor", color="#e4e4e4", linewidth=0.5)
     axis.tick_params(which="both", length=0)
     figure.colorbar(image, ax=axis, label="segments", shrink=0.7, format="{x:g}", pad=0.02)
-    _set_title(axis, f"The {len(verbs)} most frequent verbs with the {len(nouns)} most frequent nouns")
+    set_title(axis, f"The {len(verbs)} most frequent verbs with the {len(nouns)} most frequent nouns")
     return figure
 
 
@@ -127,7 +124,7 @@ def draw_participants(participants: pd.DataFrame) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
     names = participants["participant_id"].astype(str)
-    figure = _new_figure(max(7.0, 1.6 + 0.24 * len(names)), 4.2)
+    figure = new_figure(max(7.0, 1.6 + 0.24 * len(names)), 4.2)
     top, bottom = figure.subplots(2, 1, sharex=True)
     top.bar(range(len(names)), participants["num_segments"], color=HEAD_COLOUR, width=0.75)
     bottom.bar(range(len(names)), participants["labelled_seconds"] / 60, color=TAIL_COLOUR, width=0.75)
@@ -138,7 +135,7 @@ def draw_participants(participants: pd.DataFrame) -> "Figure":
     for axis in (top, bottom):
         axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=axis is top))
         axis.grid(axis="x", visible=False)
-    _set_title(top, "Who recorded how much")
+    set_title(top, "Who recorded how much")
     return figure
 
 
@@ -155,7 +152,7 @@ def _draw_bars(axis: "Axes", classes: pd.DataFrame, colours: Any, *, first_rank:
     axis.bar(ranks, classes["num_segments"] - 0.5, bottom=0.5, color=colours, width=0.8)
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(_format_count)
-    axis.set_xticks(ranks, [_shorten(name) for name in classes["name"]], rotation=90, fontsize=7)
+    axis.set_xticks(ranks, [shorten(name) for name in classes["name"]], rotation=90, fontsize=7)
     axis.set_xlim(first_rank - 0.8, first_rank + width - 0.2)
     axis.grid(axis="x", visible=False)
 
@@ -175,18 +172,3 @@ def _most_frequent(pairs: pd.DataFrame, column: str, most: int) -> list[str]:
 
 def _format_count(count: float, _: Any) -> str:
     return f"{count:,.0f}" if count >= 1 else ""
-
-
-def _shorten(name: Any) -> str:
-    text = str(name)
-    return text if len(text) <= 22 else f"{text[:20]}…"
-
-
-def _new_figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _set_title(axis: "Axes", title: str) -> None:
-    axis.set_title(title, loc="left", fontweight="bold")
