@@ -101,10 +101,10 @@ class Film:
             u = (seconds - start) / (stop - start)
         act = self.acts[index]
         camera = self._camera(index, u, seconds)
+        active = {*act.move.openings, *act.move.running, *act.move.things}
         if u >= 0:
             moment = self._moment(act.move, u, camera)
             self._light = moment.running.get("light", act.before.running["light"])
-            active = {*act.move.openings, *act.move.running, *moment.things}
             return camera, self._compose(camera, act, moment, active, seconds)
         begin = self._moment(act.move, 0.0, camera)
         if index == 0:
@@ -115,7 +115,7 @@ class Film:
                 self._moment(self.acts[index - 1].move, 1.0, camera), begin, part, self._resting_hands(camera)
             )
         self._light = act.before.running["light"]
-        return camera, self._compose(camera, act, moment, {*moment.things}, seconds)
+        return camera, self._compose(camera, act, moment, active, seconds)
 
     def _camera(self, index: int, u: float, seconds: float) -> Camera:
         stance = self.acts[index].move.stance

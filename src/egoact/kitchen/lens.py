@@ -1,5 +1,7 @@
 """What a small head-worn camera adds: exposure drift, vignetting, motion blur, sensor noise."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -21,10 +23,7 @@ class Lens:
         falloff = 1 - 0.2 * np.clip(x**2 + y**2, 0, 2) ** 1.4 / 2
         cast = np.asarray(tint) * rng.normal(1.0, 0.012, 3)
         self._gain = falloff[..., None] * cast
-        noise = rng.normal(0, 1.7, (NUM_NOISE_PICTURES, height, width, 1)) + rng.normal(
-            0, 1.0, (NUM_NOISE_PICTURES, height, width, 3)
-        )
-        self._noise = [np.ascontiguousarray(np.clip(np.round(n + 128), 0, 255).astype(np.uint8)) for n in noise]
+        self._noise = _noise(width, height)
         self._drifts = [(rng.uniform(0.03, 0.25), rng.uniform(0, 6.3)) for _ in range(3)]
         self._exposure = rng.normal(1.0, 0.05)
         self._rng = rng
@@ -51,3 +50,12 @@ class Lens:
         lit = cv2.multiply(picture, self._applied[1], scale=1 / 128)
         noise = self._noise[int(self._rng.integers(NUM_NOISE_PICTURES))]
         return cv2.addWeighted(lit, 1.0, noise, 1.0, -128)
+
+
+@cache
+def _noise(width: int, height: int) -> list[np.ndarray]:
+    """Pictures of sensor noise around 128, grey and coloured, uint8 (height, width, 3)."""
+    rng = np.random.default_rng(0)
+    shape = (NUM_NOISE_PICTURES, height, width)
+    noise = rng.normal(128, 1.7, (*shape, 1)) + rng.normal(0, 0.7, (*shape, 3))
+    return [np.ascontiguousarray(np.round(n).astype(np.uint8)) for n in noise]

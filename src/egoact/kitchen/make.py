@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from egoact.core.errors import ArtifactError
 from egoact.kitchen.film import FRAMES_PER_SECOND, HEIGHT, WIDTH
 from egoact.kitchen.labels import NOUNS, VERBS
@@ -66,7 +68,7 @@ def make_kitchen(
     num_videos: int = 36,
     seed: int = 0,
     workers: int = 2,
-    segments_per_video: int = 17,
+    segments_per_video: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> MadeKitchen:
     """Render first-person kitchen videos with labels. The same arguments give the same bytes.
@@ -119,18 +121,28 @@ def make_kitchen(
 
 
 def _record_all(recordings: Sequence[Recording], out: Path, workers: int) -> Iterator[tuple[Recording, Rows]]:
+    """Rows of each recording as it is done. Neighbours share a process, which keeps their kitchen's sprites."""
     if workers == 1:
         for recording in recordings:
             yield recording, record(recording, out)
         return
-    pool = ProcessPoolExecutor(min(workers, len(recordings)), mp_context=multiprocessing.get_context("spawn"))
+    shares = [part.tolist() for part in np.array_split(np.arange(len(recordings)), min(workers, len(recordings)))]
+    spawn = multiprocessing.get_context("spawn")
+    pools = [ProcessPoolExecutor(1, mp_context=spawn) for _ in shares]
     try:
         with _main_left_alone():
-            pending = {pool.submit(record, r, out): r for r in recordings}
+            pending = {
+                pool.submit(record, recordings[i], out): recordings[i]
+                for pool, share in zip(pools, shares, strict=True)
+                for i in share
+            }
         for done in as_completed(pending):
             yield pending[done], done.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in pools:
+            pool.shutdown()
 
 
 @contextmanager

@@ -184,6 +184,9 @@ class Scene:
         if seen[:, 2].min() < 0.12:
             return
         pixels = camera.pixels(seen)
+        x, y = pixels[0].tolist()
+        if not (-0.4 < x / camera.width < 1.4 and -0.4 < y / camera.height < 1.9):
+            return
         scale = camera.focal / seen[0, 2]
         away = camera.eye - base
         elevation = float(np.arctan2(away[1], np.hypot(away[0], away[2])))
