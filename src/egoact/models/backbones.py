@@ -274,4 +274,5 @@ def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path
     for field, expected in run.to_dict().items():
         found = getattr(features, field)
         if found != expected and not (isinstance(found, tuple) and list(found) == list(expected)):
-            raise ArtifactError(f"its features have {field} {found}, the run needs {expected}", path=path)
+            what = "backbone" if field == "name" else field
+            raise ArtifactError(f"its features have {what} {found}, the run needs {expected}", path=path)

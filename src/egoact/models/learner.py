@@ -41,7 +41,7 @@ class Learner(lightning.LightningModule):
         self.recipe = recipe
         self.seed = seed
         self.average = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
-        self.train_loss, self.valid_loss = MeanMetric(), MeanMetric()
+        self.train_loss, self.valid_loss = MeanMetric(), MeanMetric(nan_strategy="disable")
         self.top1 = nn.ModuleDict(
             {target: MulticlassAccuracy(c.out_features, average="micro") for target, c in model.classifiers.items()}
         )

@@ -68,9 +68,14 @@ def fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*")
-        trainer.fit(learner, training, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(
+                learner, training, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True
+            )
+        except SystemExit:  # how Lightning answers Ctrl-C
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
     if select_best:
         _load_weights(learner, folder / "best.ckpt")
     return learner.kept.cpu()

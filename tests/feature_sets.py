@@ -1,0 +1,70 @@
+"""Small labelled feature stores for tests: classes that a head can tell apart, half of them only by order."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.segments import read_segments
+from egoact.data.store import StoreSpec
+from egoact.data.store_writer import StoreWriter
+
+WIDTH = 16
+SPEC = StoreSpec(
+    backbone="tiny-random",
+    weights_hash="0" * 64,
+    input_size=(32, 32),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    num_frames=20,
+    views=1,
+    seed=0,
+    kind="pooled",
+    cut=None,
+    feature_shape=(WIDTH,),
+    engine="torch",
+    precision="f32",
+)
+VERBS = ("open", "close", "cut")
+NOUNS = ("fridge", "door")
+
+
+def write_csv(path: Path, *, videos: tuple[str, ...] = ("A_1", "B_1"), num_each: int = 12, nouns: bool = True) -> Path:
+    """A segments CSV; its labels go round the classes."""
+    lines = ["narration_id,video_id,start_timestamp,stop_timestamp,verb,noun"]
+    if not nouns:
+        lines = [lines[0].removesuffix(",noun")]
+    for video in videos:
+        for i in range(num_each):
+            fields = [f"{video}_{i}", video, f"00:00:{i:02d}.0", f"00:00:{i:02d}.9", VERBS[i % 3]]
+            lines.append(",".join(fields + ([NOUNS[(i // 3) % 2]] if nouns else [])))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_store(path: Path, csv: Path, *, spec: StoreSpec = SPEC, seed: int = 0, poison: str | None = None) -> Path:
+    """Features for a CSV of `write_csv`; `poison` names a segment whose features become NaN."""
+    random = np.random.default_rng(seed)
+    table = read_segments(csv)
+    rising = np.linspace(-2, 2, spec.num_frames)[:, None]
+    with StoreWriter(path, spec) as writer:
+        todo = writer.missing(list(table))
+        for video in dict.fromkeys(segment.video_id for segment in todo):
+            segments = [segment for segment in todo if segment.video_id == video]
+            shard = writer.begin(segments)
+            for number, segment in enumerate(segments):
+                clip = random.normal(0, 0.3, (spec.views, spec.num_frames, *spec.feature_shape))
+                clip[..., 0] += {"open": 1, "close": -1}.get(segment.verb or "", 0) * rising[:, 0]
+                clip[..., 1] += 2 * (segment.verb == "cut")
+                clip[..., 2] += 2 * (segment.noun == "door")
+                if segment.narration_id == poison:
+                    clip[:] = np.nan
+                slots = np.arange(spec.views * spec.num_frames) + number * spec.views * spec.num_frames
+                shard.write(slots, clip.reshape(-1, *spec.feature_shape).astype(np.float16))
+            writer.commit(shard)
+    return path
+
+
+def other_spec(**changes: object) -> StoreSpec:
+    """`SPEC` with some fields changed."""
+    return replace(SPEC, **changes)  # type: ignore[arg-type]

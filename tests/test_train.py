@@ -1,0 +1,229 @@
+"""Training and evaluating on small stores: results, resuming, and every way it is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egoact.cli import main
+from egoact.core.errors import ArtifactError
+from egoact.core.scores import load_scores
+from egoact.models.recognizer import Recognizer
+from egoact.stages import train as train_module
+from egoact.stages._fit import History
+from egoact.stages.evaluate import EvaluateSettings, evaluate
+from egoact.stages.train import TrainSettings, parse_options, train
+from tests.feature_sets import other_spec, write_csv, write_store
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    csv = write_csv(tmp_path / "train.csv")
+    write_store(tmp_path / "features", csv)
+    return tmp_path
+
+
+def settings_for(data: Path, **changes: object) -> TrainSettings:
+    values: dict[str, object] = {
+        "segments": data / "train.csv",
+        "features": data / "features",
+        "run": data / "run",
+        "validation_videos": ("B_1",),
+        "epochs": 12,
+        "device": "cpu",
+    }
+    return TrainSettings(**(values | changes))  # type: ignore[arg-type]
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+def test_a_run_directory_holds_all_that_is_needed(tmp_path: Path) -> None:
+    data = tmp_path
+    write_store(data / "features", write_csv(data / "train.csv", num_each=48))
+    assert train(settings_for(data, learning_rate=0.03, epochs=60)) == 0
+    names = {path.name for path in (data / "run").iterdir()}
+    assert {"model.safetensors", "config.json", "settings.json", "metrics.json", "history.csv", "tensorboard"} <= names
+    metrics = json.loads((data / "run" / "metrics.json").read_text())
+    assert metrics["num_segments"] == 48
+    assert metrics["verb"]["top1"] > 90  # easy on purpose; the default head sees order
+    assert metrics["baselines"]["majority"]["verb"]["top1"] == pytest.approx(100 / 3)
+    lines = (data / "run" / "history.csv").read_text().splitlines()
+    assert len(lines) == 61
+    assert lines[0].startswith("epoch,train_loss,validation_loss,validation_verb_top1")
+
+
+def test_average_cannot_tell_what_only_order_tells(data: Path) -> None:
+    train(settings_for(data, head="average", epochs=60, learning_rate=0.03))
+    metrics = json.loads((data / "run" / "metrics.json").read_text())
+    assert metrics["verb"]["top1"] < 85  # "cut" is told apart, "open" and "close" are the same frames
+
+
+def test_same_seed_same_metrics(data: Path) -> None:
+    for name in ("one", "two"):
+        train(settings_for(data, run=data / name, head="lstm"))
+    assert (data / "one" / "metrics.json").read_bytes() == (data / "two" / "metrics.json").read_bytes()
+    assert (data / "one" / "model.safetensors").read_bytes() == (data / "two" / "model.safetensors").read_bytes()
+    train(settings_for(data, run=data / "three", head="lstm", seed=1))
+    assert (data / "one" / "model.safetensors").read_bytes() != (data / "three" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("recipe", ["default", "report"])
+def test_a_stopped_training_goes_on_exactly(data: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
+    changes = {"head": "tcn", "recipe": recipe, "ema": 0.9, "mixup": 0.2}
+    train(settings_for(data, run=data / "whole", **changes))
+    original = History.on_train_epoch_end
+
+    def stop_at_five(self: History, trainer: object, module: object) -> None:
+        if trainer.current_epoch == 5:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        original(self, trainer, module)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_epoch_end", stop_at_five)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings_for(data, run=data / "broken", **changes))
+    assert not (data / "broken" / "config.json").exists()
+    train(settings_for(data, run=data / "broken", **changes))
+    for name in ("metrics.json", "model.safetensors"):
+        assert (data / "whole" / name).read_bytes() == (data / "broken" / name).read_bytes(), name
+    whole, broken = ((data / n / "history.csv").read_text().splitlines() for n in ("whole", "broken"))
+    without_seconds = [[line.rpartition(",")[0] for line in lines] for lines in (whole, broken)]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_early_stopping_keeps_the_best_epoch(data: Path) -> None:
+    train(settings_for(data, epochs=200, patience=3))
+    lines = (data / "run" / "history.csv").read_text().splitlines()
+    assert len(lines) < 100
+
+
+def test_a_finished_run_is_left_alone_and_another_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(settings_for(data))
+    before = (data / "run" / "model.safetensors").stat().st_mtime_ns
+    train(settings_for(data))
+    assert "already trained" in capsys.readouterr().out
+    assert (data / "run" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ArtifactError, match="epochs was 12, now 13"):
+        train(settings_for(data, epochs=13))
+    train(settings_for(data, epochs=13, overwrite=True))
+    assert len((data / "run" / "history.csv").read_text().splitlines()) == 14
+
+
+def test_a_foreign_folder_is_not_written_into(data: Path) -> None:
+    (data / "run").mkdir()
+    (data / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ArtifactError, match="holds something that is no run"):
+        train(settings_for(data))
+    assert [path.name for path in (data / "run").iterdir()] == ["thesis.txt"]
+
+
+def test_verbs_only(tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "train.csv", nouns=False)
+    write_store(tmp_path / "features", csv)
+    train(settings_for(tmp_path))
+    assert set(Recognizer.load(tmp_path / "run").config.vocabularies) == {"verb"}
+    with pytest.raises(ValueError, match="no noun labels"):
+        train(settings_for(tmp_path, run=tmp_path / "other", targets=("noun",)))
+
+
+def test_features_that_are_not_finite_name_their_segment(tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "train.csv")
+    write_store(tmp_path / "features", csv, poison="A_1_4")
+    with pytest.raises(ArtifactError, match="segment A_1_4 are not finite"):
+        train(settings_for(tmp_path))
+
+
+def test_a_diverging_loss_says_which_batch(data: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"loss became (nan|inf) in epoch \d+, batch \d+ \(segments A_1_"):
+        train(settings_for(data, head="lstm", learning_rate=1e30, gradient_clip=0.0))
+
+
+def test_a_label_outside_the_vocabulary(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "verb_classes.csv").write_text("id,key\n0,open\n1,close\n")
+    (data / "noun_classes.csv").write_text("id,key\n0,fridge\n1,door\n")
+    code = run(
+        *("train", "--segments", data / "train.csv", "--features", data / "features"),
+        *("--run", data / "run", "--classes", data),
+    )
+    message = capsys.readouterr().err
+    assert code == 2
+    assert "train.csv, row 4, column verb: 'cut'" in message
+    assert message.count("\n") == 1
+
+
+def test_features_that_are_missing(data: Path) -> None:
+    write_csv(data / "more.csv", videos=("A_1", "C_1"))
+    with pytest.raises(ArtifactError, match="12 of 24 segments have no features"):
+        train(settings_for(data, segments=data / "more.csv", validation_videos=()))
+
+
+def test_evaluate_writes_what_the_report_needs(data: Path) -> None:
+    train(settings_for(data))
+    out = data / "results"
+    settings = EvaluateSettings(segments=data / "train.csv", run=data / "run", features=data / "features", out=out)
+    assert evaluate(settings) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    scores = load_scores(out / "scores.npz")
+    assert metrics["num_segments"] == len(scores) == 24
+    assert scores.verb is not None and scores.verb.shape == (24, 3)
+    described = json.loads((out / "evaluation.json").read_text())
+    right = scores.verb.argmax(1) == np.array(described["labels"]["verb"])
+    assert metrics["verb"]["top1"] == pytest.approx(100 * right.mean())
+    # Anybody's scores give the same numbers.
+    again = EvaluateSettings(segments=data / "train.csv", scores=out / "scores.npz", out=data / "again")
+    evaluate(again)
+    assert json.loads((data / "again" / "metrics.json").read_text()) == metrics
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"backbone": "efficientnet_lite0"}, "backbone efficientnet_lite0, the run needs tiny-random"),
+        ({"weights_hash": "1" * 64}, "weights_hash"),
+        ({"mean": (0.4, 0.5, 0.5)}, "mean"),
+        ({"num_frames": 18}, "18 frames, the run needs 20"),
+    ],
+)
+def test_features_of_another_kind_than_the_runs(data: Path, change: dict[str, object], words: str) -> None:
+    train(settings_for(data))
+    write_store(data / "others", data / "train.csv", spec=other_spec(**change))
+    with pytest.raises(ArtifactError, match=words):
+        evaluate(
+            EvaluateSettings(segments=data / "train.csv", run=data / "run", features=data / "others", out=data / "out")
+        )
+
+
+def test_a_run_without_its_weights(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(settings_for(data))
+    (data / "run" / "model.safetensors").unlink()
+    code = run(
+        *("evaluate", "--segments", data / "train.csv", "--run", data / "run"),
+        *("--features", data / "features", "--out", data / "out"),
+    )
+    assert code == 2
+    assert "no weights (model.safetensors)" in capsys.readouterr().err
+    shutil.rmtree(data / "run")
+    with pytest.raises(ArtifactError, match="not a run directory"):
+        Recognizer.load(data / "run")
+
+
+def test_head_options() -> None:
+    assert parse_options(("width=256", "scales=[2,3]", "mode=fast")) == {"width": 256, "scales": (2, 3), "mode": "fast"}
+    with pytest.raises(ValueError, match="NAME=VALUE"):
+        parse_options(("width",))
+
+
+def test_every_recipe_field_has_a_flag() -> None:
+    from dataclasses import fields
+
+    from egoact.models.recipes import Recipe
+
+    flags = {field.name for field in fields(TrainSettings)}
+    assert {field.name for field in fields(Recipe)} <= flags
+    assert train_module.TrainSettings is TrainSettings
