@@ -18,16 +18,19 @@ from egoact.core.segments import read_segments
 from egoact.kitchen import MIN_VIDEOS, make_kitchen
 from egoact.kitchen.camera import Camera, look_at
 from egoact.kitchen.choreography import backwards, swing, take
-from egoact.kitchen.film import FRAMES_PER_SECOND, HEIGHT, WIDTH, Film
+from egoact.kitchen.film import FRAMES_PER_SECOND, Film
 from egoact.kitchen.grips import GRIPS
+from egoact.kitchen.head import HEIGHT, WIDTH, Head
 from egoact.kitchen.labels import NOUNS, REVERSED_PAIRS, VERBS
 from egoact.kitchen.looks import LOOKS
 from egoact.kitchen.make import plan_recordings
+from egoact.kitchen.moments import moment_at
 from egoact.kitchen.motion import ease, value_at
 from egoact.kitchen.places import stance
-from egoact.kitchen.recording import record, timestamp
+from egoact.kitchen.recipes import write_story
+from egoact.kitchen.recording import Recording, record, timestamp
 from egoact.kitchen.scene import FIXTURES, Scene
-from egoact.kitchen.story import Act, Story
+from egoact.kitchen.story import Act
 from egoact.stages.kitchen import KitchenSettings, kitchen
 
 NUM_STORIES = 40
@@ -47,7 +50,7 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def stories(scene: Scene) -> list[list[Act]]:
-    return [Story(scene, np.random.default_rng(seed)).write(16) for seed in range(NUM_STORIES)]
+    return [write_story(scene, np.random.default_rng(seed), num_acts=16) for seed in range(NUM_STORIES)]
 
 
 def _videos(out: Path) -> list[Path]:
@@ -198,7 +201,7 @@ def test_kitchens_look_different() -> None:
     pictures = []
     for look in LOOKS:
         here = Scene(look)
-        act = Story(here, np.random.default_rng(1)).write(1)[0]
+        act = write_story(here, np.random.default_rng(1), num_acts=1)[0]
         pictures.append(here.draw(camera, act.before).astype(float))
     for i, first in enumerate(pictures):
         for second in pictures[i + 1 :]:
@@ -256,24 +259,38 @@ def test_states_follow_the_actions(stories: list[list[Act]]) -> None:
                 assert following.before.running[act.noun] == (act.verb == "turn-on")
 
 
+def test_nothing_is_reached_through_a_closed_door(scene: Scene, stories: list[list[Act]]) -> None:
+    for act in (a for s in stories for a in s if a.verb in ("take", "put")):
+        name = next(n for n in act.move.things if n in (act.noun, "slice"))
+        fixture = scene.container(act.before.things[name])
+        assert fixture is None or act.before.openings[fixture] == 1, (act.verb, act.noun)
+
+
+def test_hands_are_free_for_what_they_do(stories: list[list[Act]]) -> None:
+    for acts in stories:
+        for act, following in pairwise(acts):
+            if act.verb in ("take", "remove"):
+                assert act.noun not in FIXTURES
+                assert set(act.move.things) & set(following.move.things)
+
+
 @pytest.mark.parametrize("name", ["cup", "plate", "knife"])
 def test_put_is_take_in_reversed_time(scene: Scene, stories: list[list[Act]], name: str) -> None:
     act = next(a for s in stories for a in s if a.verb == "take" and a.noun == name)
     forward = take(act.before.things[name], name, "right", act.move.stance, np.random.default_rng(0))
-    film = Film(scene, [act], np.random.default_rng(0))
-    camera = film._camera(0, 0.5, 1.0)
+    camera = Head([act.move.stance], [(0.5, 2.0)], np.random.default_rng(0)).camera(0, 1.0)
     for u in np.linspace(0, 1, 7):
-        there, back = film._moment(forward, u, camera), film._moment(backwards(forward), 1 - u, camera)
+        there = moment_at(forward, u, camera, scene.handle)
+        back = moment_at(backwards(forward), 1 - u, camera, scene.handle)
         assert np.allclose(there.things[name][0], back.things[name][0])
         assert np.allclose(there.hands["right"].place, back.hands["right"].place)
 
 
 def test_a_taken_thing_ends_large_and_in_the_middle(scene: Scene, stories: list[list[Act]]) -> None:
     for act in (a for s in stories[:6] for a in s if a.verb == "take" and a.noun in GRIPS):
-        film = Film(scene, [act], np.random.default_rng(0))
-        camera = film._camera(0, 1.0, 1.0)
-        name = next(n for n in act.move.things if n not in ("slice",) and n == act.noun or n == "slice")
-        start, stop = (film._moment(act.move, u, camera).things[name][0] for u in (0.0, 1.0))
+        camera = Head([act.move.stance], [(0.5, 2.0)], np.random.default_rng(0)).camera(0, 1.0)
+        name = next(n for n in act.move.things if n in (act.noun, "slice"))
+        start, stop = (moment_at(act.move, u, camera, scene.handle).things[name][0] for u in (0.0, 1.0))
         assert stop[2] < 0.9 * start[2]
         middle = camera.pixels(stop - (0, GRIPS[name].height / 2, 0))
         assert np.all(np.abs(middle - (WIDTH / 2, HEIGHT / 2)) < (WIDTH * 0.25, HEIGHT * 0.3))
@@ -299,13 +316,24 @@ def test_recordings_differ_by_number_and_seed() -> None:
 
 def _rows(seed: int, number: int) -> list[dict[str, object]]:
     """The labels of a recording whose video needs not be rendered."""
-    from egoact.kitchen.recording import Recording
 
     class Rendered(Recording):
         def path(self, out: Path) -> Path:
             return Path(__file__)
 
     return record(Rendered(0, number, seed, 4), Path())
+
+
+def test_film_moves_without_jumps(scene: Scene, stories: list[list[Act]]) -> None:
+    """From frame to frame the view turns by less than a hand's width, also between actions."""
+    film = Film(scene, stories[0], np.random.default_rng(0))
+    times = np.arange(film.num_frames) / FRAMES_PER_SECOND
+    indices = np.minimum(np.searchsorted([stop for _, stop in film.spans], times, side="right"), len(film.acts) - 1)
+    cameras = [film._head.camera(int(i), float(t)) for i, t in zip(indices, times, strict=True)]
+    turns = [abs(b.yaw - a.yaw) + abs(b.pitch - a.pitch) for a, b in pairwise(cameras)]
+    steps = [np.linalg.norm(np.subtract(a.eye, b.eye)) for a, b in pairwise(cameras)]
+    assert max(turns) < 0.45
+    assert max(steps) < 0.7
 
 
 def test_settings_file_says_how_it_was_made(made: Path) -> None:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-Point = tuple[float, float, float]
+import numpy as np
+
+from egoact.kitchen.motion import Keys, Point, Spot
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,46 @@ def sided(offset: Point, side: str) -> Point:
 def other(side: str) -> str:
     """The other hand."""
     return "left" if side == "right" else "right"
+
+
+def resting_place(side: str, rng: np.random.Generator) -> Spot:
+    """A place out of view, or just inside it, where a hand rests."""
+    x, y, z = IDLE[side]
+    lift = -0.13 * float(rng.random() < 0.25)
+    return Spot((x + rng.normal(0, 0.03), y + lift + rng.normal(0, 0.015), z), on_head=True)
+
+
+def held_place(name: str, side: str, rng: np.random.Generator) -> Spot:
+    """Where a thing is held before the eyes, near the middle of the view."""
+    grip = GRIPS[name]
+    x = (-0.02 if grip.both else 0.0) + rng.normal(0, 0.02)
+    return Spot(
+        (
+            float(x),
+            0.015 + grip.height * 0.42 + float(rng.normal(0, 0.012)),
+            grip.reach * float(rng.uniform(0.94, 1.08)),
+        ),
+        on_head=True,
+    )
+
+
+def is_mirrored(name: str, side: str) -> bool:
+    """Whether a thing's sprite is flipped, so that its handle is on the side of the hand that uses it."""
+    return (side == "right") == (name in GRIPS and GRIPS[name].handle_right)
+
+
+def held_angle(grip: Grip, side: str) -> float:
+    """How far a thing is turned in a hand, radians."""
+    return grip.held_angle if side == "right" else -grip.held_angle
+
+
+def grip_offset(grip: Grip, side: str, angle: float) -> Point:
+    """The grip relative to the base of a thing that is turned by `angle`."""
+    x, y, z = sided(grip.offset, side)
+    sin, cos = float(np.sin(angle)), float(np.cos(angle))
+    return x * cos - y * sin, x * sin + y * cos, z
+
+
+def wrist_turn(side: str, rng: np.random.Generator) -> Keys:
+    """A natural turn of the wrist, the same over an action."""
+    return ((0.0, float(rng.normal(0, 0.08)) + (-0.12 if side == "right" else 0.12)),)

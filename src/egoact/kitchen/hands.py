@@ -1,14 +1,4 @@
-"""Hands as height maps: a skeleton of tapered capsules, seen from the back of the hand.
-
-Hand axes: origin at the wrist, x towards the little finger of a right hand, y along the fingers, z towards
-the eye; the unit is a hand's length.
-
-       y ▲   | | | |
-         |   | | | | /thumb is on the left (small x)
-         |    palm
-         +----wrist----► x
-             forearm
-"""
+"""Posed hands as height maps with materials; knows nothing about skin or light. Axes as in `skeleton.py`."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,97 +6,15 @@ from functools import cache
 import cv2
 import numpy as np
 
-from egoact.kitchen.coats import Colour
-from egoact.kitchen.paint import Sprite, make_sprite
+from egoact.kitchen.skeleton import FOREARM, KNUCKLES, PALM, Bone, Pose, finger_bones, thumb_bones
 
-HAND_METRES = 0.2
 PIXELS_PER_HAND = 118
 WIDTH_HANDS, ABOVE_HANDS, BELOW_HANDS = 1.35, 1.12, 3.3
-SKIN, NAIL, SLEEVE, BAND = 0, 1, 2, 3
+SKIN, NAIL, SLEEVE = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Pose:
-    """Bends of the joints in degrees.
-
-    Args:
-        fingers: Bend at knuckle, middle and end joint, the same for four fingers.
-        fan: How far the fingers spread, 1 is a relaxed hand.
-        thumb_turn: Direction of the thumb, degrees from the fingers' direction towards its own side.
-        thumb_bend: Bend of the thumb's two outer joints.
-    """
-
-    fingers: tuple[float, float, float]
-    fan: float
-    thumb_turn: float
-    thumb_bend: float
-
-    def towards(self, other: "Pose", amount: float) -> "Pose":
-        """The pose that lies `amount` (0..1) of the way to another one."""
-        mine, theirs = np.array(self._numbers()), np.array(other._numbers())
-        first, second, third, fan, turn, bend = (float(x) for x in mine + (theirs - mine) * amount)
-        return Pose((first, second, third), fan, turn, bend)
-
-    def _numbers(self) -> tuple[float, ...]:
-        return (*self.fingers, self.fan, self.thumb_turn, self.thumb_bend)
-
-
-OPEN = Pose((12, 14, 8), 1.5, 48, 5)
-POSES = {
-    "open": OPEN,
-    "relaxed": Pose((28, 34, 20), 0.9, 36, 12),
-    "wrap": Pose((44, 52, 38), 1.0, 40, 22),
-    "fist": Pose((66, 92, 55), 0.5, 12, 40),
-    "rim": Pose((30, 46, 30), 0.7, 8, 10),
-    "pinch": Pose((40, 62, 40), 0.5, 16, 22),
-    "flat": Pose((4, 8, 5), 0.4, 22, 5),
-}
-KNUCKLES = {"index": (-0.155, 0.5), "middle": (-0.05, 0.53), "ring": (0.055, 0.505), "little": (0.15, 0.45)}
-LENGTHS = {"index": 0.42, "middle": 0.46, "ring": 0.43, "little": 0.34}
-RADII = {"index": 0.058, "middle": 0.06, "ring": 0.057, "little": 0.05}
-
-
-@dataclass(frozen=True)
-class Bone:
-    """A tapered capsule: two balls and what lies between, in hand axes."""
-
-    start: tuple[float, float, float]
-    stop: tuple[float, float, float]
-    start_radius: float
-    stop_radius: float
-    is_tip: bool = False
-
-
-def _finger_bones(name: str, pose: Pose) -> list[Bone]:
-    x, y = KNUCKLES[name]
-    point = np.array([x, y, 0.02])
-    side = x * pose.fan * 1.1
-    bones, bend, radius = [], 0.0, RADII[name]
-    for i, (share, joint) in enumerate(zip((0.45, 0.3, 0.25), pose.fingers, strict=True)):
-        bend += np.radians(joint)
-        step = np.array([np.sin(side) * np.cos(bend), np.cos(side) * np.cos(bend), -np.sin(bend)])
-        stop = point + step * LENGTHS[name] * share
-        bones.append(Bone(tuple(point), tuple(stop), radius, radius * 0.88, i == 2))
-        point, radius = stop, radius * 0.88
-    return bones
-
-
-def _thumb_bones(pose: Pose) -> list[Bone]:
-    point = np.array([-0.13, 0.13, -0.02])
-    bones = []
-    for i, (length, radius) in enumerate(((0.22, 0.085), (0.17, 0.062), (0.15, 0.055))):
-        turn = np.radians(pose.thumb_turn - (pose.thumb_bend * i) + (12 if i == 0 else 0))
-        stop = point + np.array([-np.sin(turn), np.cos(turn), -0.08]) * length
-        bones.append(Bone(tuple(point), tuple(stop), radius, radius * 0.86, i == 2))
-        point = stop
-    return bones
-
-
-PALM = tuple(Bone((x * 0.55, 0.04, -0.01), (x, y, 0.0), 0.1, 0.066) for x, y in KNUCKLES.values())
-FOREARM = Bone((0, 0.06, -0.03), (0, -3.6, 0.0), 0.118, 0.31)
-
-
-def _pixel_grid() -> tuple[np.ndarray, np.ndarray]:
+def pixel_grid() -> tuple[np.ndarray, np.ndarray]:
+    """Hand axes x and y of every pixel, float32, (H, W) each."""
     width = round(WIDTH_HANDS * PIXELS_PER_HAND)
     height = round((ABOVE_HANDS + BELOW_HANDS) * PIXELS_PER_HAND)
     x = (np.arange(width) + 0.5) / PIXELS_PER_HAND - WIDTH_HANDS / 2
@@ -147,7 +55,7 @@ class HandShape:
     Args:
         coverage: Float, (H, W), 0..1.
         normals: Float, (H, W, 3).
-        material: int, (H, W): SKIN, NAIL, SLEEVE or BAND.
+        material: int, (H, W): SKIN, NAIL or SLEEVE.
         redness: Float, (H, W): joints and finger tips are redder.
         crease: Float, (H, W): 1 in the open, less between fingers.
     """
@@ -162,11 +70,11 @@ class HandShape:
 @cache
 def hand_shape(pose: Pose, *, cuff: float, only_thumb: bool = False) -> HandShape:
     """The height map of a right hand with its forearm; `cuff` is where the sleeve ends, in hand lengths."""
-    x, y = _pixel_grid()
+    x, y = pixel_grid()
     height, coverage = np.full_like(x, -9.0), np.zeros_like(x)
     material, redness = np.zeros(x.shape, np.int8), np.zeros_like(x)
-    bones = [b for name in KNUCKLES for b in _finger_bones(name, pose)]
-    layers = [*([] if only_thumb else [FOREARM, *PALM, *bones]), *_thumb_bones(pose)]
+    bones = [b for name in KNUCKLES for b in finger_bones(name, pose)]
+    layers = [*([] if only_thumb else [FOREARM, *PALM, *bones]), *thumb_bones(pose)]
     for bone in layers:
         where = _window(bone, x, y, swell=0.0)
         rise, cover, along, across = _rise(bone, x[where], y[where])
@@ -205,71 +113,3 @@ def _dress(
 def _smooth_max(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:
     overlap = np.clip(0.5 + 0.5 * (second - first) / width, 0, 1)
     return first + (second - first) * overlap + width * overlap * (1 - overlap)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """How a cook's arms look.
-
-    Args:
-        skin: Reflectance of the skin.
-        sleeve: Reflectance of the sleeve.
-        stripe: Reflectance of the sleeve's pattern.
-        pattern: "plain", "stripes" or "checks".
-        cuff: Where the sleeve ends: hand lengths below the wrist.
-        size: Factor on the size of the hands.
-    """
-
-    skin: Colour
-    sleeve: Colour
-    stripe: Colour
-    pattern: str
-    cuff: float
-    size: float
-
-    def __post_init__(self) -> None:
-        if self.pattern not in ("plain", "stripes", "checks"):
-            raise ValueError(f"pattern must be plain, stripes or checks, got {self.pattern!r}")
-
-
-def hand_sprite(arm: Arm, pose: Pose, *, key: Colour, fill: Colour, only_thumb: bool = False) -> Sprite:
-    """A right hand with its forearm; the anchor is the wrist."""
-    seen = hand_shape(pose, cuff=arm.cuff, only_thumb=only_thumb)
-    colours = np.empty((*seen.coverage.shape, 3), np.float32)
-    skin = np.asarray(arm.skin, np.float32)
-    pink = skin * np.array([1.06, 0.82, 0.78], np.float32)
-    noise = _skin_noise(seen.coverage.shape)
-    colours[:] = (skin + (pink - skin) * seen.redness[..., None]) * (1 + noise[..., None])
-    nail = np.minimum(skin * 0.6 + np.array([0.42, 0.32, 0.3], np.float32), 0.98)
-    colours[seen.material == NAIL] = nail
-    worn = seen.material == SLEEVE
-    colours[worn] = _sleeve(arm)[worn]
-    light = np.array([-0.45, 0.6, 0.66], np.float32)
-    diffuse = np.clip(seen.normals @ light * 0.85 + 0.15, 0, 1)[..., None]
-    under = np.clip(1 - diffuse, 0, 1) * ~worn[..., None] * np.array([0.07, 0.015, 0.0], np.float32)
-    sky = (0.7 + 0.3 * seen.normals[..., 1:2]) * np.asarray(fill, np.float32)
-    shine = np.clip(seen.normals @ np.array([-0.26, 0.35, 0.9], np.float32), 0, 1) ** 22 * ~worn * np.float32(0.07)
-    picture = colours * (diffuse * np.asarray(key, np.float32) + sky) * seen.crease[..., None] + under * colours
-    picture = picture + shine[..., None]
-    centre = (WIDTH_HANDS / 2 * PIXELS_PER_HAND, ABOVE_HANDS * PIXELS_PER_HAND)
-    return make_sprite(picture, seen.coverage, anchor=centre, pixels_per_metre=PIXELS_PER_HAND / HAND_METRES / arm.size)
-
-
-@cache
-def _sleeve(arm: Arm) -> np.ndarray:
-    x, y = _pixel_grid()
-    weave = 1 + 0.05 * np.sin(x * 160) * np.sin(y * 160)
-    stripe = (np.mod(y * 4.5, 1) < 0.32) * (arm.pattern != "plain")
-    if arm.pattern == "checks":
-        stripe = 0.5 * stripe + 0.5 * (np.mod(np.arcsin(np.clip(x * 3, -1, 1)) * 1.6, 1) < 0.32)
-    base, second = np.asarray(arm.sleeve), np.asarray(arm.stripe)
-    hem = np.where((y > -arm.cuff - 0.09)[..., None], 0.85, 1.0)
-    cloth = (base + (second - base) * np.asarray(stripe, float)[..., None]) * weave[..., None] * hem
-    return cloth.astype(np.float32)
-
-
-@cache
-def _skin_noise(shape: tuple[int, int]) -> np.ndarray:
-    rng = np.random.default_rng(5)
-    fine = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 1.2) * 0.05
-    return (fine + cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 7) * 0.25).astype(np.float32)

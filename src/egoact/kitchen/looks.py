@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from egoact.kitchen.arms import Arm
 from egoact.kitchen.coats import Colour, rgb
-from egoact.kitchen.hands import Arm
 from egoact.kitchen.things import Light
 
 MODULES = ("fridge", "hob", "prep", "sink", "toast")

@@ -9,7 +9,7 @@ from egoact.kitchen.camera import Camera
 
 Point = tuple[float, float, float]
 Keys = Sequence[tuple[float, float]]
-Handles = Callable[[str], Point]
+Handles = Callable[[str, float], Point]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Spot:
         x, y, z = (float(a + b) for a, b in zip(self.offset, offset, strict=True))
         return Spot(self.point, self.on_head, (x, y, z), self.handle)
 
-    def seen(self, camera: Camera, handles: Handles) -> np.ndarray:
+    def seen(self, camera: Camera, handle: Callable[[str], Point]) -> np.ndarray:
         """Where it is in camera axes, float64, shape (3,)."""
-        point = self.point if self.handle is None else handles(self.handle)
+        point = self.point if self.handle is None else handle(self.handle)
         place = np.asarray(point, float) if self.on_head else camera.to_camera(np.asarray(point))
         return place + self.offset
 
@@ -55,13 +55,13 @@ def value_at(keys: Keys, u: float) -> float:
     return keys[before][1] + (keys[after][1] - keys[before][1]) * part
 
 
-def spot_at(keys: Sequence[tuple[float, Spot]], u: float, camera: Camera, handles: Handles) -> np.ndarray:
+def spot_at(keys: Sequence[tuple[float, Spot]], u: float, camera: Camera, handle: Callable[[str], Point]) -> np.ndarray:
     """A place in camera axes that passes through (time, spot) keys."""
     before, after, part = _around([k for k, _ in keys], u)
-    start = keys[before][1].seen(camera, handles)
+    start = keys[before][1].seen(camera, handle)
     if part == 0.0:
         return start
-    return start + (keys[after][1].seen(camera, handles) - start) * part
+    return start + (keys[after][1].seen(camera, handle) - start) * part
 
 
 def _around(times: Sequence[float], u: float) -> tuple[int, int, float]:

@@ -1,10 +1,11 @@
 """Where things stand, and where the cook stands to reach them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from egoact.kitchen.cabinets import CUPBOARD_SHELF, FRIDGE_SHELF
 from egoact.kitchen.motion import Point, Stance
-from egoact.kitchen.room import BURNERS, DRAWER_Y, SHELF_Y, WORKTOP
+from egoact.kitchen.room import BURNERS, DRAWER_Y, KNOBS_X, KNOBS_Z, SHELF_Y, WORKTOP
 from egoact.kitchen.running import TAP_Z
 from egoact.kitchen.scene import Scene
 
@@ -16,6 +17,11 @@ COUNTER_SLOTS = {
     "hob": (BURNERS[2], BURNERS[3]),
 }
 BOARD_SLOT = (0.0, 0.46)
+HOMES = {
+    "fridge": ("milk", "tomato", "bottle", "apple", "onion"),
+    "cupboard": ("plate", "cup", "bowl", "glass", "cereal"),
+    "drawer": ("knife", "spoon"),
+}
 SHELVES = {
     "fridge": ((-0.16, FRIDGE_SHELF, 0.3), (0.02, FRIDGE_SHELF, 0.36), (0.18, FRIDGE_SHELF, 0.3)),
     "cupboard": ((-0.12, SHELF_Y + 0.02, 0.66), (0.12, SHELF_Y + 0.02, 0.66), (0.0, CUPBOARD_SHELF, 0.66)),
@@ -62,6 +68,11 @@ def kettle_place(scene: Scene) -> Point:
     return scene.room.centres["toast"] + 0.2, WORKTOP, 0.74
 
 
+def kettle_slot(scene: Scene) -> Slot:
+    """The kettle's own place, which nothing else takes."""
+    return Slot("toast", 9, kettle_place(scene))
+
+
 def tap_place(scene: Scene) -> Point:
     """Where the tap stands."""
     return scene.room.centres["sink"], WORKTOP, TAP_Z
@@ -81,3 +92,32 @@ def stance(scene: Scene, area: str, at: Point) -> Stance:
         return Stance((0.0, EYE_HEIGHT - 0.04, 0.02), (x * 0.9, 1.12, 0.85), 1.15)
     eye = (centre, EYE_HEIGHT - 0.04, 0.02)
     return Stance(eye, (centre + 0.92 * (x - centre), WORKTOP + 0.07, z - 0.06), 1.16 + 0.45 * max(z - 0.5, 0))
+
+
+def _tap_switch(scene: Scene) -> tuple[str, Point, Point]:
+    x, y, z = tap_place(scene)
+    return "sink", (x + 0.09, y + 0.13, z - 0.02), (scene.spout[0], WORKTOP, 0.78)
+
+
+def _hob_switch(scene: Scene) -> tuple[str, Point, Point]:
+    return "hob", (scene.room.centres["hob"] + KNOBS_X[1], WORKTOP + 0.02, KNOBS_Z), scene.burner
+
+
+def _light_switch(scene: Scene) -> tuple[str, Point, Point]:
+    x, y, z = scene.lamp
+    return "light", (x, y - 0.14, z - 0.03), scene.lamp
+
+
+def _kettle_switch(scene: Scene) -> tuple[str, Point, Point]:
+    x, y, z = kettle_place(scene)
+    switch = (x + 0.06, y + 0.03, z - 0.06)
+    return "toast", switch, switch
+
+
+SWITCHES: dict[str, Callable[[Scene], tuple[str, Point, Point]]] = {
+    "tap": _tap_switch,
+    "hob": _hob_switch,
+    "light": _light_switch,
+    "kettle": _kettle_switch,
+}
+"""By device: its area, the switch, and what the cook looks at."""

@@ -105,6 +105,31 @@ def both(*solids: Distance) -> Distance:
     return lambda p: _nearest(solids, p)
 
 
+def vessel(profile_out: list[tuple[float, float]], thickness: float) -> Distance:
+    """An open vessel: an outline from the bottom centre outwards and up, hollow inside."""
+    inside = [(max(r - thickness, 0.0), y + (thickness if i < 2 else 0.0)) for i, (r, y) in enumerate(profile_out)]
+    return lathe([*profile_out, *reversed(inside)], rounding=0.0015)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Parts of a thing inside a box.
+
+    Args:
+        parts: Distance functions, one a material.
+        low: Lower corner of the box.
+        high: Upper corner.
+        footprint: Half width and half depth of what touches the worktop, for its shadow.
+        yaw_degrees: How it stands, seen from the cook.
+    """
+
+    parts: tuple[Distance, ...]
+    low: Vector
+    high: Vector
+    footprint: tuple[float, float]
+    yaw_degrees: float = 0.0
+
+
 @dataclass(frozen=True)
 class Surface:
     """What an orthographic eye sees of some solids; K pixels are hit.

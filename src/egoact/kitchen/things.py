@@ -78,10 +78,3 @@ class ThingSprites:
             anchor=(x * scale_x, y * scale_y),
             pixels_per_metre=shapes.PIXELS_PER_METRE,
         )
-
-
-def soft_shadow(darkness: float) -> Sprite:
-    """A round shadow of radius 1 m at 40 pixels per metre, darkest in the middle."""
-    y, x = np.mgrid[-60:61, -60:61] / 40.0
-    coverage = np.clip(1.35 - np.hypot(x, y), 0, 0.8) ** 1.5 / 0.8**1.5 * darkness
-    return make_sprite(np.zeros((*x.shape, 3)), coverage, anchor=(60, 60), pixels_per_metre=40)
