@@ -1,9 +1,11 @@
 """Lightning's Trainer, set up the way `egoact train` wants it: resumable, quiet, with curves."""
 
+import contextlib
 import csv
 import logging
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,7 @@ def fit(
         log_every_n_steps=min(50, len(training)),
     )
     last = folder / "last.ckpt"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _few_threads(pooled=learner.model.head.kind == "pooled"):
         # Batches come from a memory map in this process: worker processes would only slow them down.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
@@ -79,6 +81,20 @@ def fit(
     if select_best:
         _load_weights(learner, folder / "best.ckpt")
     return learner.kept.cpu()
+
+
+@contextlib.contextmanager
+def _few_threads(*, pooled: bool) -> Iterator[None]:
+    """One thread for heads on pooled features: their steps take milliseconds.
+
+    Two threads gain a third on an idle machine, and lose a factor of ten where another process wants a core.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if pooled else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _load_weights(learner: Learner, path: Path) -> None:
