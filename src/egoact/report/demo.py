@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from egoact.core.segments import Segment, SegmentTable, read_segments
+from egoact.core.segments import SegmentTable, read_segments
 from egoact.report.demo_figures import draw_curves_of_heads
-from egoact.report.demo_files import DemoResult, HeadResult, read_demo, verb_names
-from egoact.report.evaluation import bar, format_percent, write_evaluation_report
-from egoact.report.film_strip import encode_strip, open_videos, read_strip
+from egoact.report.demo_files import DemoResult, HeadResult, read_demo
+from egoact.report.demo_order import explain_order
+from egoact.report.evaluation import format_percent, write_evaluation_report
+from egoact.report.film_strip import inline_strip, open_videos, read_strip
 from egoact.report.page import HasOut, fill_template, inline_picture, render_png, write_page
-from egoact.report.reversal import choose_of_two, compare_backwards
 
 PAGE_NAME = "index.html"
 HEAD_DESCRIPTIONS = {
@@ -41,45 +41,51 @@ def write_report(settings: HasOut) -> None:
     result = read_demo(settings.out)
     for head in result.heads:
         write_evaluation_report(head.evaluation.path, run=head.run.path)
-    table = read_segments(result.out / "kitchen" / "validation.csv")
-    scenes = choose_scenes(table, _wrong_answers(result.shown), reverse=result.reverse)
+    training, table = (read_segments(result.out / "kitchen" / f"{part}.csv") for part in ("train", "validation"))
+    scenes = choose_scenes(table, reverse=result.reverse)
+    mistake = first_mistake(scenes, _wrong_answers(result.shown))
     page = fill_template(
         "demo",
         demo=result,
         cards=_list_cards(result),
-        scenes=_show_scenes(result, table, scenes),
+        scenes=_show_scenes(result, table, scenes if mistake is None else [*scenes, mistake]),
+        has_extra_mistake=mistake is not None,
         rows=_list_heads(result),
-        order=None if result.blind is None else _explain_order(result, table, scenes),
+        order=None if result.blind is None else explain_order(result, table, scenes),
         matrices=[_show_matrix(head) for head in (result.blind, result.shown) if head is not None],
         curves=_show_curves(result),
         times=_list_times(result.seconds),
         total=_format_seconds(sum(result.seconds.values())),
         num_segments=len(table),
+        num_training=len(training),
+        num_kitchens=len({segment.participant_id for segment in training}),
     )
     write_page(result.out / PAGE_NAME, page)
     print(f"done; open {(result.out / PAGE_NAME).resolve()}")
 
 
-def choose_scenes(table: SegmentTable, wrong: np.ndarray, *, reverse: Mapping[str, str]) -> list[int]:
-    """Which segments to show: two reversed pairs on one noun each, other verbs, and the first mistake if there is one.
-
-    Except for that mistake they are the first of their kind, whatever the answers.
+def choose_scenes(table: SegmentTable, *, reverse: Mapping[str, str]) -> list[int]:
+    """Which segments to show: two reversed pairs, on one noun each, then other verbs; always the first of their kind.
 
     Args:
         table: N segments.
-        wrong: (N,) where the head to look at is wrong.
         reverse: Verb -> the verb that it is backwards.
     """
     chosen: list[int] = []
     for first, second in (("open", "close"), ("take", "put")):
         chosen += _first_pair(table, first, second)
-    seen = {table[i].verb for i in chosen}
+    seen = {*reverse, *(table[i].verb for i in chosen)}
     for i, segment in enumerate(table):
-        if len(chosen) < _NUM_SCENES and segment.verb not in {*seen, *reverse}:
+        if len(chosen) < _NUM_SCENES and segment.verb not in seen:
             seen.add(segment.verb)
             chosen.append(i)
-    mistakes = [i for i in np.flatnonzero(wrong).tolist() if i not in chosen]
-    return chosen + mistakes[:1]
+    return chosen
+
+
+def first_mistake(scenes: list[int], wrong: np.ndarray) -> int | None:
+    """The first segment with a wrong answer; None if there is none, or one is among the scenes already."""
+    mistakes = np.flatnonzero(wrong)
+    return int(mistakes[0]) if len(mistakes) and not wrong[scenes].any() else None
 
 
 def _first_pair(table: SegmentTable, first: str, second: str) -> list[int]:
@@ -112,15 +118,12 @@ def _show_scenes(result: DemoResult, table: SegmentTable, scenes: list[int]) -> 
         {
             "truth": f"{table[i].verb} {table[i].noun}",
             "place": f"{table[i].video_id}, {table[i].start_seconds:.1f} to {table[i].stop_seconds:.1f} s",
-            "image": _encode(read_strip(videos, table[i])),
+            "image": inline_strip(read_strip(videos, table[i])),
             "answers": [_answer(head, i) for head in heads],
+            "is_mistake": not _answer(result.shown, i)["is_right"],
         }
         for i in scenes
     ]
-
-
-def _encode(frames: np.ndarray) -> str:
-    return inline_picture(encode_strip(frames), kind="jpeg")
 
 
 def _list_cards(result: DemoResult) -> list[dict[str, str]]:
@@ -163,54 +166,6 @@ def _list_heads(result: DemoResult) -> list[dict[str, Any]]:
     return rows
 
 
-def _explain_order(result: DemoResult, table: SegmentTable, scenes: list[int]) -> dict[str, Any]:
-    """The same frames in another order: pairs of verbs, and clips played backwards."""
-    assert result.blind is not None
-    heads = (result.blind, result.shown)
-    names = verb_names(result.shown).tolist()
-    pairs = [(names.index(a), names.index(b)) for a, b in result.reversed_pairs if a in names and b in names]
-    rows = []
-    for pair in pairs:
-        counts = []
-        for head in heads:
-            verb = head.evaluation.targets["verb"]
-            counts.append(choose_of_two(verb.scores, verb.labels, pair=pair))
-        num_segments = counts[0][0]
-        if num_segments:
-            shares = [100 * right / num_segments for _, right in counts]
-            rows.append({"name": " / ".join(names[i] for i in pair), "num_segments": num_segments, "shares": shares})
-    backwards = []
-    for head in heads:
-        verb = head.evaluation.targets["verb"]
-        found = compare_backwards(verb.predictions, head.backwards, verb.labels, pairs=pairs)
-        share = 100 * found.num_reversed / max(1, found.num_segments)
-        backwards.append({"name": head.name, "found": found, "bar": bar(head.name, share, _css(result, head))})
-    return {"pairs": rows, "backwards": backwards, "heads": heads, **_show_both_ways(result, table, scenes)}
-
-
-def _show_both_ways(result: DemoResult, table: SegmentTable, scenes: list[int]) -> dict[str, Any]:
-    """The first scene whose verb has a reverse, as it is and backwards."""
-    usable = [i for i in scenes if table[i].verb in result.reverse]
-    if not usable:
-        return {"strips": []}
-    segment: Segment = table[usable[0]]
-    frames = read_strip(open_videos(result.out / "kitchen"), segment)
-    return {
-        "strips": [
-            {"title": f"{segment.verb} {segment.noun}", "way": "as filmed", "image": _encode(frames)},
-            {
-                "title": f"{result.reverse[str(segment.verb)]} {segment.noun}",
-                "way": "the same frames backwards",
-                "image": _encode(frames[::-1]),
-            },
-        ]
-    }
-
-
-def _css(result: DemoResult, head: HeadResult) -> str:
-    return "main" if head is result.shown else ""
-
-
 def _show_matrix(head: HeadResult) -> dict[str, Any]:
     picture = (head.evaluation.path / "confusion_verb.png").read_bytes()
     return {"name": head.name, "image": inline_picture(picture), "link": f"evaluations/{head.name}/report.html"}
@@ -232,7 +187,7 @@ def _list_times(seconds: dict[str, float]) -> list[dict[str, Any]]:
         merged[shown] = merged.get(shown, 0.0) + value
     longest = max([*merged.values(), 1e-9])
     return [
-        {"name": name, "share": 100 * value / longest, "text": _format_seconds(value), "css": "main"}
+        {"name": name, "share": 100 * value / longest, "text": _format_seconds(value), "css": "step"}
         for name, value in merged.items()
     ]
 

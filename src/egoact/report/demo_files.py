@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from egoact.core.accuracy import predict_classes
 from egoact.core.errors import ArtifactError
 from egoact.core.scores import load_scores
@@ -115,8 +113,3 @@ def _read_seconds(timings: Any, path: Path) -> dict[str, float]:
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"not what egoact demo writes ({error!r}); delete it", path=path) from None
     return seconds
-
-
-def verb_names(result: HeadResult) -> np.ndarray:
-    """Names of the verbs, as an array to index."""
-    return np.array(result.evaluation.targets["verb"].names, dtype=np.str_)

@@ -175,7 +175,8 @@ def _caption(target: str, num_used: int, num_classes: int, num_hidden: int) -> s
     if num_hidden:
         text += (
             f" Too many classes for numbers: the {_MOST_NAMED} most frequent of {num_used} are named, the most "
-            f"frequent first; “all others” are the other {num_hidden}. All numbers are in confusion_{target}.csv."
+            f"frequent first; “all others” are the other {num_hidden}, right or wrong among themselves. "
+            f"All numbers are in confusion_{target}.csv."
         )
     if num_used < num_classes:
         text += f" {num_classes - num_used} of the {num_classes} classes neither occur nor were answered: left out."

@@ -9,6 +9,7 @@ from egoact.core.errors import MediaError
 from egoact.core.sampling import sample_uniform
 from egoact.core.segments import Segment
 from egoact.data.media import MediaRoot, read_frames
+from egoact.report.page import inline_picture
 
 NUM_FRAMES = 6
 _FRAME_SIZE = (180, 240)
@@ -34,13 +35,13 @@ def read_strip(root: MediaRoot, segment: Segment, *, num_frames: int = NUM_FRAME
     return np.stack(frames)
 
 
-def encode_strip(frames: np.ndarray) -> bytes:
-    """Frames, uint8 (T, H, W, 3) RGB, from left to right in one JPEG, with white gaps."""
+def inline_strip(frames: np.ndarray) -> str:
+    """Frames, uint8 (T, H, W, 3) RGB, from left to right in one JPEG with white gaps, as the `src` of an image."""
     gap = np.full((frames.shape[1], _GAP, 3), 255, dtype=np.uint8)
     parts = [part for frame in frames for part in (frame, gap)][:-1]
     picture = cv2.cvtColor(np.concatenate(parts, axis=1), cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return content.tobytes()
+    return inline_picture(content.tobytes(), kind="jpeg")
 
 
 def open_videos(kitchen: Path) -> MediaRoot:

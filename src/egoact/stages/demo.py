@@ -82,7 +82,7 @@ def demo(settings: DemoSettings) -> int:
         ArtifactError: `out` holds something else, or a demo with other settings.
     """
     settings.out.mkdir(parents=True, exist_ok=True)
-    clock = _Clock(settings.out / TIMINGS_NAME)
+    clock = StepClock(settings.out / TIMINGS_NAME)
     made, features = settings.out / "kitchen", settings.out / "features"
     print(f"1/5 filming {settings.videos} recordings in the built-in kitchens", flush=True)
     with clock.measure("film"):
@@ -151,7 +151,7 @@ def _describe(settings: DemoSettings) -> dict[str, Any]:
     }
 
 
-class _Clock:
+class StepClock:
     """Seconds of each step, on disk; a step that was interrupted adds up, a finished one is not measured again."""
 
     def __init__(self, path: Path) -> None:

@@ -1,0 +1,128 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egoact.core.errors import ArtifactError
+from egoact.core.scores import load_scores
+from egoact.core.segments import Segment, SegmentTable, read_segments
+from egoact.models.heads import DEFAULT_HEAD
+from egoact.report.demo import choose_scenes, first_mistake, write_report
+from egoact.report.demo_files import read_demo
+from egoact.report.film_strip import inline_strip
+from egoact.stages.demo import DemoSettings, StepClock
+
+REVERSE = {"open": "close", "close": "open", "take": "put", "put": "take"}
+
+
+def test_settings_check_themselves(tmp_path: Path) -> None:
+    for heads in ((), ("lstm", "lstm"), ("lstm", "nothing"), ("convlstm",)):
+        with pytest.raises(ValueError, match="--heads"):
+            DemoSettings(out=tmp_path, heads=heads)
+    assert DemoSettings(out=tmp_path).shown_head == DEFAULT_HEAD
+    assert DemoSettings(out=tmp_path, heads=("average", "lstm")).shown_head == "lstm"
+
+
+def test_steps_add_up_until_they_are_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("egoact.stages.demo.time.monotonic", lambda: now[0])
+    path = tmp_path / "timings.json"
+
+    def step(seconds: float, *, fails: bool = False) -> None:
+        with StepClock(path).measure("film"):
+            now[0] += seconds
+            if fails:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        step(5, fails=True)
+    assert json.loads(path.read_text()) == {"steps": [{"name": "film", "seconds": 5, "finished": False}]}
+    step(3)
+    step(0.5)
+    assert json.loads(path.read_text()) == {"steps": [{"name": "film", "seconds": 8, "finished": True}]}
+    path.write_text("{}")
+    with pytest.raises(ArtifactError, match="delete it"):
+        StepClock(path)
+
+
+def scene_table(*actions: str) -> SegmentTable:
+    segments = []
+    for i, action in enumerate(actions):
+        verb, noun, video = action.split()
+        segments.append(Segment(f"s{i}", "P1", video, i, i + 1, verb=verb, noun=noun))
+    return SegmentTable(Path("validation.csv"), tuple(segments))
+
+
+def test_scenes_are_the_first_of_their_kind() -> None:
+    table = scene_table(
+        "wash cup a", "open fridge a", "take milk a", "close door a", "close fridge b", "put milk a", "open door b",
+        "close door b", "cut bread b", "cut apple b", "pour milk b", "stir pan b",
+    )  # fmt: skip
+    assert choose_scenes(table, reverse=REVERSE) == [6, 7, 2, 5, 0, 8]
+    assert choose_scenes(scene_table("wash cup a", "open cup a"), reverse=REVERSE) == [0]
+
+
+def test_one_mistake_is_always_shown() -> None:
+    wrong = np.array([False, True, False, True])
+    assert first_mistake([0, 2], wrong) == 1
+    assert first_mistake([0, 3], wrong) is None
+    assert first_mistake([0], np.zeros(4, dtype=bool)) is None
+    assert first_mistake([], wrong) == 1
+
+
+def test_a_strip_is_a_picture_of_its_own() -> None:
+    strip = inline_strip(np.full((3, 8, 10, 3), 128, dtype=np.uint8))
+    assert strip.startswith("data:image/jpeg;base64,/9j/")
+
+
+@pytest.mark.slow
+def test_the_whole_story_twice(tmp_path: Path) -> None:
+    heads = ("average", DEFAULT_HEAD)
+    said = run_demo(tmp_path, *heads)
+    assert [line[0] for line in said if re.match(r"\d/5 ", line)] == ["1", "2", "3", "3", "4", "4", "5"]
+    assert said[-1] == f"done; open {(tmp_path / 'index.html').resolve()}"
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert not re.findall(r"https?://", page)
+    assert not re.findall(r'src="(?!data:image/)', page)
+    links = re.findall(r'href="([^"]+)"', page)
+    assert set(links) == {f"evaluations/{head}/report.html" for head in heads}
+    assert all((tmp_path / link).is_file() for link in links)
+    for head in read_demo(tmp_path).heads:
+        for target in ("verb", "noun", "action"):
+            assert f">{head.evaluation.metrics[target]['top1']:.1f}<" in page
+    check_backwards(tmp_path)
+    before = (tmp_path / "timings.json").read_text(), metrics(tmp_path)
+    run_demo(tmp_path, *heads)
+    assert before == ((tmp_path / "timings.json").read_text(), metrics(tmp_path))
+    (tmp_path / "evaluations" / "average" / "backwards.npz").unlink()
+    with pytest.raises(ArtifactError, match=r"backwards.npz: no such file"):
+        write_report(DemoSettings(out=tmp_path))
+
+
+def run_demo(out: Path, *heads: str) -> list[str]:
+    """The command itself; the lines that it prints."""
+    flags = ["--videos", "2", "--backbone", "tiny-random", "--epochs", "1", "--heads", *heads]
+    command = [sys.executable, "-m", "egoact", "demo", "--out", str(out), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def check_backwards(out: Path) -> None:
+    """The order of frames is nothing to an average, and something to the default head."""
+    folder = out / "evaluations"
+    forwards, backwards = (load_scores(folder / "average" / f"{name}.npz") for name in ("scores", "backwards"))
+    assert forwards.verb is not None and backwards.verb is not None
+    np.testing.assert_allclose(forwards.verb, backwards.verb, atol=1e-4)
+    table = read_segments(out / "kitchen" / "validation.csv")
+    assert backwards.narration_ids == tuple(segment.narration_id for segment in table)
+    ordered = [load_scores(folder / DEFAULT_HEAD / f"{name}.npz").verb for name in ("scores", "backwards")]
+    assert not np.allclose(*ordered, atol=1e-3)
+
+
+def metrics(out: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((out / "evaluations").glob("*/metrics.json"))]
