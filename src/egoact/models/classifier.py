@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.models.heads import Head
-from egoact.models.heads.head import Standardize
+from egoact.models.heads.head import Standardize, without_absent
 
 
 class ActionClassifier(nn.Module):
@@ -36,7 +36,7 @@ class ActionClassifier(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """(B, T, ...) -> {"verb": logits (B, num_verbs), "noun": ...}."""
-        embedding = self.dropout(self.head(features, mask))
+        embedding = self.dropout(self.head(without_absent(features, mask), mask))
         return {target: classifier(embedding) for target, classifier in self.classifiers.items()}
 
     def observe(self, batches: Iterable[Tensor]) -> None:

@@ -1,5 +1,6 @@
 """Temporal heads: what makes one embedding out of the features of a clip. One file a head, one line here."""
 
+import inspect
 from typing import Any
 
 from egoact.models.heads.attention import AttentionHead
@@ -51,7 +52,17 @@ def build_head(name: str, *, feature_shape: tuple[int, ...], num_frames: int, **
     if HEADS[name].kind != kind:
         needed = HEADS[name].kind
         raise ValueError(f"head {name!r} needs {needed} features, these are {kind}; extract with --kind {needed}")
+    _check_counts(name, options)
     try:
         return HEADS[name](feature_shape=feature_shape, num_frames=num_frames, **options)
     except TypeError as error:
         raise ValueError(f"head {name!r}: {error}") from error
+
+
+def _check_counts(name: str, options: dict[str, Any]) -> None:
+    """Whole numbers of at least 1 for every option that a head declares as int; torch would take 0 and warn."""
+    for option, parameter in inspect.signature(HEADS[name]).parameters.items():
+        value = options.get(option, 1)
+        is_count = parameter.annotation is int or (parameter.annotation == int | None and value is not None)
+        if is_count and (type(value) is not int or value < 1):
+            raise ValueError(f"head {name!r}: {option} must be a whole number of at least 1, got {value!r}")

@@ -33,7 +33,7 @@ class AttentionHead(Head):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         present = all_frames(features, mask)
         frames = self.project(self.standardize(features)) + self.positions(features.shape[1])
-        x = torch.cat([self.token.expand(len(frames), -1, -1), frames], 1)
+        x = torch.cat([self.token.expand(frames.shape[0], -1, -1), frames], 1)
         batch, length, inner = x.shape
         split = self.queries_keys_values(x).view(batch, length, 3, self.num_heads, inner // self.num_heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)

@@ -22,7 +22,7 @@ class AverageHead(Head):
 
 
 class MaxHead(Head):
-    """Maximum of the standardised features over time: (B, T, D) -> (B, D)."""
+    """Maximum of the standardised features over time: (B, T, D) -> (B, D); a clip without any frame gives zeros."""
 
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int) -> None:
         super().__init__()
@@ -32,4 +32,5 @@ class MaxHead(Head):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         present = all_frames(features, mask) > 0
         lowest = torch.finfo(features.dtype).min
-        return self.standardize(features).masked_fill(~present, lowest).amax(1)
+        highest = self.standardize(features).masked_fill(~present, lowest).amax(1)
+        return highest.masked_fill(~present.any(1), 0)

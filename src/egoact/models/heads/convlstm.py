@@ -6,7 +6,7 @@ Source: Shi et al. 2015, arXiv:1506.04214 (without peepholes, as in Keras and th
 import torch
 from torch import Tensor, nn
 
-from egoact.models.heads.head import Head
+from egoact.models.heads.head import Head, last_valid
 
 
 class ConvLSTM(nn.Module):
@@ -60,7 +60,7 @@ class ConvLSTM(nn.Module):
 
 
 class ConvLSTMHead(Head):
-    """ConvLSTM, global average pooling of the last state, and a hidden layer of `width` if it is not 0.
+    """ConvLSTM, global average pooling of the last state, and a hidden layer of `width` units unless that is None.
 
     Table 1 of the report: MobileNetV2 cut after block 12, 64 kernels 3 x 3, width 1000, 13 verb categories:
     446,909 trainable parameters. Its text: 8 kernels 4 x 4 with stride 4 on 1280 x 8 x 8.
@@ -76,20 +76,19 @@ class ConvLSTMHead(Head):
         kernels: int = 64,
         kernel_size: int = 3,
         stride: int = 1,
-        width: int = 1000,
+        padding: str = "same",
+        width: int | None = 1000,
     ) -> None:
         super().__init__()
-        self.convlstm = ConvLSTM(feature_shape[0], kernels, kernel_size=kernel_size, stride=stride)
-        self.hidden = nn.Linear(kernels, width) if width else None
+        if padding == "valid" and kernel_size > min(feature_shape[1:]):
+            raise ValueError(f"kernel_size {kernel_size} does not fit maps of shape {feature_shape} with valid padding")
+        self.convlstm = ConvLSTM(feature_shape[0], kernels, kernel_size=kernel_size, stride=stride, padding=padding)
+        self.hidden = None if width is None else nn.Linear(kernels, width)
         self.width = width or kernels
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         states = self.convlstm(features)
-        if mask is None:
-            last = states[:, -1]
-        else:
-            last = states[torch.arange(len(states), device=states.device), mask.sum(1).clamp_min(1) - 1]
-        pooled = last.mean(dim=(2, 3))
+        pooled = last_valid(states, mask).mean(dim=(2, 3))
         return pooled if self.hidden is None else self.hidden(pooled)
 
 

@@ -28,6 +28,8 @@ class DifferenceHead(Head):
         super().__init__()
         if num_frames < 2:
             raise ValueError(f"difference needs at least 2 frames, got {num_frames}")
+        if not 0 <= mean_weight < float("inf"):
+            raise ValueError(f"mean_weight must be a number from 0 up, got {mean_weight}")
         self.width = 3 * feature_shape[0]
         self.mean_weight = mean_weight
         self.standardize = Standardize(self.width)

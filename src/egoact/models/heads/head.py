@@ -83,6 +83,16 @@ def all_frames(features: Tensor, mask: Tensor | None) -> Tensor:
     return mask.unsqueeze(-1).to(features.dtype)
 
 
+def without_absent(features: Tensor, mask: Tensor | None) -> Tensor:
+    """Zeros in place of frames that are not there: (B, T, ...) -> (B, T, ...).
+
+    Not a product with the mask, because what stands there may be NaN, and NaN times zero is NaN.
+    """
+    if mask is None:
+        return features
+    return features.masked_fill(~mask.view(*mask.shape, *(1 for _ in features.shape[2:])), 0)
+
+
 def masked_mean(x: Tensor, weight: Tensor) -> Tensor:
     """(B, T, D), (B, T, 1) -> (B, D); a clip without any frame gives zeros."""
     return (x * weight).sum(1) / weight.sum(1).clamp_min(1)
@@ -93,7 +103,7 @@ def last_valid(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return x[:, -1]
     index = mask.sum(1).clamp_min(1) - 1
-    return x[torch.arange(len(x), device=x.device), index]
+    return x[torch.arange(x.shape[0], device=x.device), index]
 
 
 class Positions(nn.Module):

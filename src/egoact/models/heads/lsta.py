@@ -5,11 +5,10 @@ class-specific pooling layer; here the pooling has `num_maps` learned activation
 strongest, tracked over time by a small ConvLSTM, and its output gate is modulated by a second pooling of the memory.
 """
 
-import torch
 from torch import Tensor, nn
 
 from egoact.models.heads.convlstm import ConvLSTM
-from egoact.models.heads.head import Head
+from egoact.models.heads.head import Head, last_valid
 
 
 class _ActivationPooling(nn.Module):
@@ -44,7 +43,7 @@ class LSTAHead(Head):
     def attend(self, features: Tensor) -> Tensor:
         """Where it looks: (B, T, C, h, w) -> (B, T, h, w), each frame summing to 1."""
         batch, num_frames = features.shape[:2]
-        found = self.where(features.flatten(0, 1)).unflatten(0, (batch, num_frames))
+        found = self.where(features.flatten(0, 1)).view(batch, num_frames, 1, *features.shape[-2:])
         tracked = found + self.track(found)
         return tracked.flatten(2).softmax(-1).view(batch, num_frames, *features.shape[-2:])
 
@@ -53,9 +52,6 @@ class LSTAHead(Head):
         num_cells = attention.shape[-1] * attention.shape[-2]
         # A residual of 1: uniform attention leaves the features as they are, scaled by 2.
         states = self.memory(features * (1 + num_cells * attention.unsqueeze(2)))
-        if mask is None:
-            last = states[:, -1]
-        else:
-            last = states[torch.arange(len(states), device=states.device), mask.sum(1).clamp_min(1) - 1]
+        last = last_valid(states, mask)
         weights = self.reveal(last).flatten(2).softmax(-1)
         return (last.flatten(2) * weights).sum(-1)

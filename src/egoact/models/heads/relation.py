@@ -29,10 +29,15 @@ class RelationHead(Head):
         num_positions: int = 8,
     ) -> None:
         super().__init__()
+        if num_frames < 2:
+            raise ValueError(f"relation needs at least 2 frames, got {num_frames}")
+        usable = [scale for scale in scales if 1 < scale <= min(num_positions, num_frames)]
+        if not usable or min(scales) < 2:
+            raise ValueError(f"scales must be 2 to num_positions ({num_positions}) frames, got {scales}")
         self.standardize = Standardize(feature_shape[0])
         self.project = nn.Linear(feature_shape[0], width)
         self.num_positions = min(num_positions, num_frames)
-        self.tuples = [_spread_tuples(self.num_positions, k, num_tuples) for k in scales if k <= self.num_positions]
+        self.tuples = [_spread_tuples(self.num_positions, k, num_tuples) for k in usable]
         self.relations = nn.ModuleList(
             nn.Sequential(nn.Linear(width * len(group[0]), width), nn.ReLU(), nn.Linear(width, width))
             for group in self.tuples
@@ -45,11 +50,11 @@ class RelationHead(Head):
             x = torch.where(mask.unsqueeze(-1), x, last_valid(x, mask).unsqueeze(1))
         at = torch.linspace(0, x.shape[1] - 1, self.num_positions, device=x.device).round().long()
         x = x[:, at]
-        total = x.new_zeros(len(x), self.width)
+        parts = []
         for group, relation in zip(self.tuples, self.relations, strict=True):
             ordered = torch.stack([x[:, list(frames)].flatten(1) for frames in group], 1)
-            total = total + relation(ordered).mean(1)
-        return total
+            parts.append(relation(ordered).mean(1))
+        return torch.stack(parts).sum(0)
 
 
 def _spread_tuples(num_positions: int, size: int, count: int) -> list[tuple[int, ...]]:

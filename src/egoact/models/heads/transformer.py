@@ -23,6 +23,8 @@ class TransformerHead(Head):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
+        if width % num_heads:
+            raise ValueError(f"width {width} is not a multiple of num_heads {num_heads}")
         self.standardize = Standardize(feature_shape[0])
         self.project = nn.Linear(feature_shape[0], width)
         self.positions = Positions(num_frames, width)
@@ -36,6 +38,6 @@ class TransformerHead(Head):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         present = all_frames(features, mask)[..., 0] > 0
         frames = self.project(self.standardize(features)) + self.positions(features.shape[1])
-        x = torch.cat([self.token.expand(len(frames), -1, -1), frames], 1)
-        absent = torch.cat([present.new_zeros(len(x), 1), ~present], 1)
+        x = torch.cat([self.token.expand(frames.shape[0], -1, -1), frames], 1)
+        absent = torch.cat([torch.zeros_like(present[:, :1]), ~present], 1)
         return self.encoder(x, src_key_padding_mask=absent)[:, 0]

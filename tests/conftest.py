@@ -1,0 +1,23 @@
+import random
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("egoact", deadline=None)
+settings.load_profile("egoact")
+
+
+@pytest.fixture(autouse=True)
+def restored_randomness() -> Iterator[None]:
+    """No test changes what the next one draws."""
+    python, legacy = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")  # tests of the core do without it
+    torch_state = None if torch is None else torch.get_rng_state()
+    yield
+    random.setstate(python)
+    np.random.set_state(legacy)
+    if torch is not None:
+        torch.set_rng_state(torch_state)
