@@ -68,6 +68,7 @@ def fit(
     with warnings.catch_warnings(), _few_threads(pooled=learner.model.head.kind == "pooled"):
         # Batches come from a memory map in this process: worker processes would only slow them down.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*")
         try:
