@@ -26,6 +26,7 @@ class ActionClassifier(nn.Module):
         if not num_classes:
             raise ValueError("there is nothing to classify: no targets")
         self.head = head
+        self.num_classes = dict(num_classes)
         self.dropout = nn.Dropout(dropout)
         self.classifiers = nn.ModuleDict({t: nn.Linear(head.width, n) for t, n in num_classes.items()})
         if not any(True for _ in head.parameters()):

@@ -43,7 +43,7 @@ class Learner(lightning.LightningModule):
         self.average = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
         self.train_loss, self.valid_loss = MeanMetric(), MeanMetric(nan_strategy="disable")
         self.top1 = nn.ModuleDict(
-            {target: MulticlassAccuracy(c.out_features, average="micro") for target, c in model.classifiers.items()}
+            {target: MulticlassAccuracy(number, average="micro") for target, number in model.num_classes.items()}
         )
         self.both_right = MeanMetric()
 

@@ -81,7 +81,7 @@ class RecognizerConfig:
         head = build_head(
             self.head, feature_shape=self.backbone.feature_shape, num_frames=self.num_frames, **self.head_options
         )
-        sizes = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
+        sizes: dict[str, int] = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
         return ActionClassifier(head, num_classes=sizes, dropout=self.dropout)
 
 
@@ -114,7 +114,7 @@ class Recognizer:
         try:
             config = RecognizerConfig.from_dict(json.loads(config_path.read_text(encoding="utf-8")))
             model = config.build()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
         if not weights_path.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)

@@ -84,12 +84,13 @@ def download(get: Callable[[], T], name: str) -> T:
 
 
 def pad_like_tensorflow(module: nn.Module) -> None:
-    """Make stride-2 convolutions pad (0, 1) at left/right and top/bottom, as TensorFlow's SAME does on even sizes."""
+    """Make stride-2 convolutions pad as TensorFlow's SAME does: (0, 1) around an even size, (1, 1) around an odd one."""
     for child in module.modules():
-        if isinstance(child, nn.Conv2d) and child.stride == (2, 2) and child.padding == (1, 1):
+        if isinstance(child, nn.Conv2d) and child.stride == (2, 2) and child.kernel_size == (3, 3):
             child.padding = (0, 0)
-            child.register_forward_pre_hook(_pad_right_and_bottom)
+            child.register_forward_pre_hook(_pad_same)
 
 
-def _pad_right_and_bottom(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (nn.functional.pad(inputs[0], (0, 1, 0, 1)),)
+def _pad_same(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    height, width = inputs[0].shape[-2:]
+    return (nn.functional.pad(inputs[0], (width % 2, 1, height % 2, 1)),)

@@ -52,7 +52,7 @@ def build_head(name: str, *, feature_shape: tuple[int, ...], num_frames: int, **
     if HEADS[name].kind != kind:
         needed = HEADS[name].kind
         raise ValueError(f"head {name!r} needs {needed} features, these are {kind}; extract with --kind {needed}")
-    _check_counts(name, options)
+    _check_counts(name, options | {"num_frames": num_frames})
     try:
         return HEADS[name](feature_shape=feature_shape, num_frames=num_frames, **options)
     except TypeError as error:
