@@ -19,7 +19,7 @@ class OnnxEngine:
         if precision not in ("auto", "f32"):
             raise ValueError(f"engine onnxruntime offers precision f32, not {precision}")
         self.precision = "f32"
-        self.batch_size = 32
+        self.batch_size = 16
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         graph = export_graph(model, input_size)

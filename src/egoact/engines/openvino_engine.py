@@ -21,7 +21,7 @@ class OpenVinoEngine:
         if precision == "bf16" and "BF16" not in offered:
             raise ValueError("this processor has no bf16 instructions; use --precision f32")
         self.precision = precision
-        self.batch_size = 32
+        self.batch_size = 16
         example = torch.zeros(1, *input_size, 3, dtype=torch.uint8)
         graph = openvino.convert_model(model, example_input=example, input=[(-1, *input_size, 3)])
         self._compiled = core.compile_model(
