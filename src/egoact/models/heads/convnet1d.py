@@ -43,4 +43,5 @@ class ConvNet1DHead(Head):
 
 
 def _batch_norm(channels: int) -> nn.Module:
-    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01)  # Keras' epsilon and momentum
+    # Keras averages over 100 batches (momentum 0.01 here): in a short training its statistics would never arrive.
+    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.1)

@@ -28,7 +28,7 @@ class LSTMHead(Head):
         weights["bias_ih_l0"].data[width : 2 * width] = 1.0  # the forget gate starts open, as in Keras
         nn.init.xavier_uniform_(weights["weight_ih_l0"])
         nn.init.orthogonal_(weights["weight_hh_l0"])
-        self.norm = nn.BatchNorm1d(width, eps=1e-3, momentum=0.01)
+        self.norm = nn.BatchNorm1d(width, eps=1e-3)
         self.width = width
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
