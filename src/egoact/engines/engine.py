@@ -5,6 +5,7 @@
 Frames stay uint8 until they are inside the engine; the normalisation is part of its graph.
 """
 
+import re
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision = Literal["auto", "f32", "bf16"]
 MIN_COSINE = {"f32": 0.999, "bf16": 0.999}
+MAX_SCALE_ERROR = 0.05  # of the length of a feature vector; a cosine alone does not see it
 
 
 class Engine(Protocol):
@@ -73,10 +75,14 @@ def load_engine(
     Raises:
         ValueError: Unknown names, an engine that is not installed, or a precision that it does not offer here.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ValueError(f"unknown device {device!r}; there are auto, cpu, cuda and cuda:N")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() and engine in ("auto", "torch") else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} was asked for, but torch sees no GPU here; use --device cpu")
+    if device.startswith("cuda:") and int(device.removeprefix("cuda:")) >= torch.cuda.device_count():
+        raise ValueError(f"there is no device {device!r}, GPUs are numbered 0 to {torch.cuda.device_count() - 1}")
     if engine == "auto":
         engine = "torch" if device != "cpu" else available_engines()[0]
     if engine not in LOADERS:
@@ -87,6 +93,19 @@ def load_engine(
         raise ValueError(f"unknown precision {precision!r}; there are auto, {', '.join(MIN_COSINE)}")
     model = FrameModel(module, mean=mean, std=std).eval()
     return LOADERS[engine](model, input_size, precision, device)
+
+
+def checked_frames(frames: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+    """Frames as one block of memory.
+
+    Raises:
+        ValueError: Another type or size: floats from 0 to 1 would give features too, only wrong ones.
+    """
+    height, width = input_size
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (height, width, 3) or not len(frames):
+        wanted = f"uint8 of shape (B, {height}, {width}, 3)"
+        raise ValueError(f"frames must be {wanted}, got {frames.dtype} of shape {frames.shape}")
+    return np.ascontiguousarray(frames)
 
 
 def available_engines() -> list[str]:
@@ -107,20 +126,26 @@ def check_parity(engine: Engine, module: nn.Module, frames: np.ndarray, *, mean:
         std: As for `load_engine`.
 
     Raises:
-        ValueError: The cosine is under the bound for the engine's precision.
+        ValueError: Features of another shape, not finite, or too far from torch's in direction or length.
     """
     reference = FrameModel(module.float(), mean=mean, std=std).eval()
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     with torch.inference_mode():
-        expected = reference.to(device)(torch.from_numpy(frames).to(device)).cpu().numpy()
+        expected = reference.to(device)(torch.tensor(frames, device=device)).cpu().numpy()
     found = engine.run(frames)
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        what = f"shape {found.shape}, needed {expected.shape}" if found.shape != expected.shape else "not finite"
+        raise ValueError(f"{engine.name} in {engine.precision} gives broken features ({what}); choose another --engine")
     a, b = (x.reshape(len(frames), -1).astype(np.float64) for x in (expected, found))
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    cosine = float(np.min(np.where(norms > 0, (a * b).sum(1) / np.maximum(norms, 1e-30), a.any(1) == b.any(1))))
-    if not cosine >= MIN_COSINE[engine.precision]:
+    lengths, found_lengths = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    both = lengths * found_lengths
+    cosine = float(np.min(np.where(both > 0, (a * b).sum(1) / np.maximum(both, 1e-30), lengths == found_lengths)))
+    scale_error = float(np.max(np.abs(found_lengths - lengths) / np.maximum(lengths, 1e-30)))
+    if cosine < MIN_COSINE[engine.precision] or scale_error > MAX_SCALE_ERROR:
         raise ValueError(
             f"{engine.name} in {engine.precision} gives other features than torch in f32: cosine {cosine:.4f}, "
-            f"needed {MIN_COSINE[engine.precision]}; choose another --engine or --precision f32"
+            f"needed {MIN_COSINE[engine.precision]}, length off by {scale_error:.1%}; "
+            "choose another --engine or --precision f32"
         )
     return cosine
 
@@ -128,7 +153,7 @@ def check_parity(engine: Engine, module: nn.Module, frames: np.ndarray, *, mean:
 def _torch(model: FrameModel, input_size: tuple[int, int], precision: str, device: str) -> Engine:
     from egoact.engines.torch_engine import TorchEngine
 
-    return TorchEngine(model, precision=precision, device=device)
+    return TorchEngine(model, input_size=input_size, precision=precision, device=device)
 
 
 def _onnxruntime(model: FrameModel, input_size: tuple[int, int], precision: str, device: str) -> Engine:

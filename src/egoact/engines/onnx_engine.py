@@ -5,7 +5,7 @@ import io
 import numpy as np
 import torch
 
-from egoact.engines.engine import FrameModel
+from egoact.engines.engine import FrameModel, checked_frames
 
 
 class OnnxEngine:
@@ -18,6 +18,7 @@ class OnnxEngine:
 
         if precision not in ("auto", "f32"):
             raise ValueError(f"engine onnxruntime offers precision f32, not {precision}")
+        self.input_size = input_size
         self.precision = "f32"
         self.batch_size = 16
         options = onnxruntime.SessionOptions()
@@ -27,7 +28,7 @@ class OnnxEngine:
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
-        return self._session.run(None, {"frames": np.ascontiguousarray(frames)})[0]
+        return self._session.run(None, {"frames": checked_frames(frames, self.input_size)})[0]
 
 
 def export_graph(model: FrameModel, input_size: tuple[int, int]) -> bytes:

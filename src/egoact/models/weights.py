@@ -84,7 +84,7 @@ def download(get: Callable[[], T], name: str) -> T:
 
 
 def pad_like_tensorflow(module: nn.Module) -> None:
-    """Make stride-2 convolutions pad as TensorFlow's SAME does: (0, 1) around an even size, (1, 1) around an odd one."""
+    """Make stride-2 convolutions pad as TensorFlow's SAME does: (0, 1) on an even size, (1, 1) on an odd one."""
     for child in module.modules():
         if isinstance(child, nn.Conv2d) and child.stride == (2, 2) and child.kernel_size == (3, 3):
             child.padding = (0, 0)
