@@ -16,8 +16,8 @@ from egoact.kitchen.thing_painter import CLOTH_METRES, Thing
 def take(thing: Thing, identity: str, side: str, stance: Stance, rng: np.random.Generator) -> Move:
     """Reach for a thing, grasp it and bring it before the eyes; backwards: put it there."""
     grip, slot, near = GRIPS[thing.name], Spot(thing.at), held_place(thing.name, side, rng)
-    touch = float(rng.uniform(0.3, 0.4))
-    lift, arrive = touch + float(rng.uniform(0.04, 0.12)), float(rng.uniform(0.76, 0.9))
+    touch = float(rng.uniform(0.26, 0.36))
+    lift, arrive = touch + float(rng.uniform(0.04, 0.1)), float(rng.uniform(0.64, 0.82))
     angle = held_angle(grip, side) + float(rng.normal(0, 0.07))
     return Move(
         stance,

@@ -115,7 +115,7 @@ def _bread(p: np.ndarray, part: np.ndarray, palette: Palette) -> np.ndarray:
 
 def _slice(p: np.ndarray, part: np.ndarray, palette: Palette) -> np.ndarray:
     crumb = (np.abs(p[:, 0]) < 0.062) & (p[:, 1] < 0.124) & (p[:, 1] > 0.008) & (np.abs(p[:, 2]) > 0.009)
-    colours = np.asarray(rgb("f1d9a0")) * (0.9 + 0.14 * _speckle(p, 0.005))[:, None]
+    colours = np.asarray(rgb("fbe8b8")) * (0.92 + 0.14 * _speckle(p, 0.005))[:, None]
     return np.where(crumb[:, None], colours, rgb("a8662a"))
 
 

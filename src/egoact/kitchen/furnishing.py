@@ -8,8 +8,8 @@ from egoact.kitchen.story import COUNTERS, Story
 from egoact.kitchen.thing_painter import Thing
 
 CLOTH_CHANCE, LIGHT_CHANCE, SLICE_CHANCE = 0.4, 0.3, 0.7
-STORED_CHANCE = {"fridge": 0.7, "cupboard": 0.7, "drawer": 0.45}
-NUM_ON_COUNTERS = 7
+STORED_CHANCE = {"fridge": 0.6, "cupboard": 0.6, "drawer": 0.45}
+NUM_ON_COUNTERS = 8
 
 
 def furnish(story: Story) -> None:

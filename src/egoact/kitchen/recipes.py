@@ -14,8 +14,8 @@ from egoact.kitchen.scene import Scene
 from egoact.kitchen.story import COUNTERS, Act, Story, called
 
 CARRIED = (
-    *("plate", "cup", "tomato", "pan", "milk", "bowl", "knife", "bottle", "onion", "pot", "sponge", "spoon"),
-    *("bread", "apple", "kettle", "glass", "cereal", "board"),
+    *("plate", "cup", "tomato", "bowl", "milk", "knife", "bottle", "onion", "sponge", "glass", "apple", "spoon"),
+    *("cereal", "pan", "bread", "pot", "kettle", "board"),
 )
 FOODS = ("tomato", "onion", "apple", "bread")
 WASHED = ("plate", "cup", "tomato", "pan", "bowl", "knife", "spoon", "sponge", "apple", "glass", "pot")
@@ -26,7 +26,6 @@ POURED = {
     "kettle": (190, 215, 232),
     "cereal": (196, 128, 56),
     "glass": (190, 215, 232),
-    "pot": (224, 133, 31),
 }
 SUNK = 0.5
 
@@ -54,7 +53,7 @@ def relocate(story: Story) -> None:
     if any(slot.area == "on board" for slot in story.where.values()):
         names = [name for name in names if name != "board"]
     if names:
-        name = story.choose(names, steepness=0.5)
+        name = story.choose(names, steepness=0.25)
         story.take(name)
         put_away(story, name)
 
@@ -66,7 +65,13 @@ def put_away(story: Story, name: str) -> None:
         return
     areas = {"pan": ("hob",), "pot": ("hob",), "board": ("board",)}.get(name, COUNTERS)
     free = story.free(*areas) or story.free(*COUNTERS)
-    story.put(name, free[int(story.rng.integers(len(free)))])
+    if free:
+        story.put(name, free[int(story.rng.integers(len(free)))])
+        return
+    home = next(fixture for fixture, names in HOMES.items() if name in names)
+    story.open(home)
+    story.put(name, story.free(home)[0])
+    story.close(home)
 
 
 def fetch(fixture: str) -> Callable[[Story], None]:
@@ -109,7 +114,7 @@ def wash(story: Story) -> None:
     names = story.resting(WASHED, *COUNTERS, "hob")
     if not names:
         return
-    name, scene = story.choose(names, steepness=0.5), story.scene
+    name, scene = story.choose(names, steepness=0.3), story.scene
     story.take(name)
     if not story.running["tap"]:
         story.toggle("tap")
@@ -205,17 +210,17 @@ def _toggle(device: str) -> Callable[[Story], None]:
 
 
 RECIPES: tuple[tuple[float, Callable[[Story], None]], ...] = (
-    (8.0, relocate),
+    (9.0, relocate),
     (3.2, fetch("fridge")),
-    (2.6, fetch("cupboard")),
+    (3.2, fetch("cupboard")),
     (1.4, fetch("drawer")),
     (2.4, wash),
     (2.2, _toggle("hob")),
     (2.0, cut),
     (1.8, pour),
     (1.5, stir),
-    (1.5, _toggle("kettle")),
+    (1.0, _toggle("kettle")),
     (1.3, _toggle("light")),
-    (2.0, toast),
+    (0.8, toast),
     (3.2, fold),
 )

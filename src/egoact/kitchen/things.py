@@ -30,7 +30,7 @@ class Light:
         """Reflectance (K, 3) under this light, (K, 3) in 0..1, for unit normals (K, 3)."""
         towards = np.asarray(self.direction) / np.linalg.norm(self.direction)
         diffuse = np.clip(normals @ towards * 0.7 + 0.3, 0, 1)[:, None]
-        sky = (0.72 + 0.28 * normals[:, 1])[:, None]
+        sky = (0.84 + 0.16 * normals[:, 1])[:, None]
         middle = towards + (0, 0, 1)
         shine = np.clip(normals @ (middle / np.linalg.norm(middle)), 0, 1) ** 28
         edge = (1 - np.clip(normals[:, 2], 0, 1)) ** 3 * 0.25
