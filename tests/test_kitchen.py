@@ -121,7 +121,7 @@ def test_completes_what_was_left(made: Path, tmp_path: Path) -> None:
     copy = tmp_path / first.relative_to(made)
     copy.parent.mkdir(parents=True)
     copy.write_bytes(b"not rendered again")
-    (copy.parent / "P01_01.MP4.part").write_bytes(b"left by a killed run")
+    (copy.parent / "P01_01.MP4.4711.part").write_bytes(b"left by a killed run")
     (tmp_path / "kitchen.json").write_bytes((made / "kitchen.json").read_bytes())
     calls: list[tuple[int, int]] = []
     make_kitchen(
@@ -136,6 +136,7 @@ def test_completes_what_was_left(made: Path, tmp_path: Path) -> None:
     assert (tmp_path / second.relative_to(made)).read_bytes() == second.read_bytes()
     assert (tmp_path / "train.csv").read_bytes() == (made / "train.csv").read_bytes()
     assert calls == [(1, 2), (2, 2)]
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_refuses_a_folder_of_another_kitchen(made: Path) -> None:

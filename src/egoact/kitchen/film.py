@@ -118,7 +118,7 @@ class Film:
         hands = {**self._resting_hands(camera), **moment.hands}
         for hand in hands.values():
             x, y, z = (float(v) for v in camera.to_world(hand.place))
-            self.scene.things.draw_hand_shadow(picture, camera, (x, y, z))
+            self.scene.draw_hand_shadow(picture, camera, (x, y, z))
         for side, hand in hands.items():
             if hand.thumb_over:
                 self._draw_hand(picture, camera, side, hand, only_thumb=False)

@@ -104,6 +104,8 @@ def make_kitchen(
     _claim(out, settings)
     rows: dict[str, Rows] = {}
     try:
+        for left_by_a_killed_run in out.glob("videos/*/videos/*.part"):
+            left_by_a_killed_run.unlink(missing_ok=True)
         for recording, made in _record_all(recordings, out, workers):
             rows[recording.video_id] = made
             if progress is not None:

@@ -152,6 +152,12 @@ class Scene:
         draw_glow(picture, camera, (x, y, z - 0.03), LAMP_GLOW, 0.3 * amount)
         draw_glow(picture, camera, (x, y, z - 0.03), LAMP_GLOW, 0.12 * amount)
 
+    def draw_hand_shadow(self, picture: np.ndarray, camera: Camera, at: Point) -> None:
+        """Draw the shadow of a hand at a world point, where there is a worktop under it."""
+        x0, x1 = self.room.span("fridge")
+        if not x0 < at[0] < x1:
+            self.things.draw_hand_shadow(picture, camera, at)
+
     def draw_running(
         self, picture: np.ndarray, camera: Camera, state: State, *, seconds: float, rng: np.random.Generator
     ) -> None:

@@ -1,5 +1,6 @@
 """Writes pictures as H.264 in MP4; the same pictures give the same bytes."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, rate: int, width: int, height: int) -> None:
     """Encode uint8 RGB frames (height, width, 3) at a constant `rate` per second into `path`, atomically."""
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with av.open(str(unfinished), "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=rate)
