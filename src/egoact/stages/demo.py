@@ -45,7 +45,7 @@ class DemoSettings:
 
     out: Path
     """Folder for everything."""
-    videos: int = 36
+    videos: int = 24
     """How many recordings to film."""
     heads: tuple[str, ...] = (ORDER_BLIND_HEAD, "lstm", "convnet1d", DEFAULT_HEAD)
     """Temporal heads to compare."""
