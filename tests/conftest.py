@@ -21,3 +21,15 @@ def restored_randomness() -> Iterator[None]:
     np.random.set_state(legacy)
     if torch is not None:
         torch.set_rng_state(torch_state)
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, np.ndarray]:
+    """Real photographs, uint8 (256, 256, 3) RGB, from packages that bring some along."""
+    import cv2
+    from skimage import data
+    from sklearn.datasets import load_sample_image
+
+    found = {name: getattr(data, name)() for name in ("chelsea", "coffee", "astronaut", "rocket")}
+    found |= {name: load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
+    return {name: cv2.resize(photo, (256, 256), interpolation=cv2.INTER_AREA) for name, photo in found.items()}

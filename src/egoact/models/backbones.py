@@ -6,6 +6,7 @@ Shapes: B frames, H x W pixels, D pooled features, C x h x w a feature map.
 Knows nothing about videos or engines: a module and its spec, no more.
 """
 
+import difflib
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -231,7 +232,7 @@ def _timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     import timm
 
     if not timm.is_model(name):
-        close = ", ".join(timm.list_models(f"*{name[:12]}*")[:5])
+        close = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
         raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
 
     def create(pretrained: bool) -> Any:

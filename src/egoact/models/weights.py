@@ -1,5 +1,6 @@
 """Weight files: reading them without unpickling what somebody hands us, and fitting them to a model."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,11 +77,16 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
 
 def download(get: Callable[[], T], name: str) -> T:
     """Run a library's own download; without a network say what to do instead."""
+    logger = logging.getLogger("huggingface_hub")  # tells of every attempt, of which there are twelve
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         return get()
     except Exception as error:  # each hub client raises its own types
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"cannot get the weights of {name} ({reason}); give them with --weights FILE") from error
+    finally:
+        logger.setLevel(level)
 
 
 def pad_like_tensorflow(module: nn.Module) -> None:

@@ -1,0 +1,279 @@
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from egoact.engines import available_engines, check_parity, load_engine
+from egoact.engines.engine import LOADERS, MIN_COSINE, Engine, FrameModel
+from egoact.engines.onnx_engine import OnnxEngine
+from egoact.models.backbones import Backbone, load_backbone
+
+every_engine = pytest.mark.parametrize("name", LOADERS)
+
+
+def load(backbone: Backbone, **options: str) -> Engine:
+    spec = backbone.spec
+    return load_engine(backbone.module, input_size=spec.input_size, mean=spec.mean, std=spec.std, **options)
+
+
+def reference(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
+    """Features by torch in float32, written out with numpy up to the module."""
+    spec = backbone.spec
+    images = ((frames / 255 - np.array(spec.mean)) / np.array(spec.std)).astype(np.float32)
+    with torch.inference_mode():
+        return backbone.module(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (a, b))
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+@pytest.fixture(scope="module")
+def frames(photos: dict[str, np.ndarray]) -> np.ndarray:
+    return np.stack(list(photos.values()))
+
+
+@pytest.fixture(scope="module")
+def small() -> Backbone:
+    return load_backbone("tiny-random", size=64)
+
+
+@pytest.fixture(scope="module")
+def small_frames(frames: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(frames[:, ::4, ::4])
+
+
+@pytest.fixture
+def missing(name: str) -> None:
+    if name not in available_engines():
+        pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(scope="module")
+def load_small(small: Backbone) -> Callable[[str], Engine]:
+    """An engine for `small` by name, made once."""
+    return cache(lambda name: load(small, engine=name, precision="f32", device="cpu"))
+
+
+@pytest.fixture
+def engine(name: str, missing: None, load_small: Callable[[str], Engine]) -> Engine:
+    return load_small(name)
+
+
+@every_engine
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("pooled", (1280,)), pytest.param("maps", (1280, 8, 8), marks=pytest.mark.slow)]
+)
+@pytest.mark.usefixtures("missing")
+def test_in_f32_an_engine_is_torch_on_real_photos(
+    name: str, kind: str, shape: tuple[int, ...], frames: np.ndarray
+) -> None:
+    backbone = load_backbone("efficientnet_lite0", kind=kind)
+    engine = load(backbone, engine=name, precision="f32", device="cpu")
+    assert (engine.name, engine.precision) == (name, "f32")
+    found, expected = engine.run(frames), reference(backbone, frames)
+    assert found.shape == (len(frames), *shape) and found.dtype == np.float32
+    assert cosines(found, expected).min() > 0.99999
+    np.testing.assert_allclose(found, expected, atol=2e-3, rtol=2e-3)
+    assert cosines(expected[:-1], expected[1:]).max() < 0.9, "the photos do not differ, so this proves nothing"
+    measured = check_parity(engine, backbone.module, frames, mean=backbone.spec.mean, std=backbone.spec.std)
+    assert measured == pytest.approx(cosines(found, expected).min(), abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+@pytest.mark.usefixtures("missing")
+def test_bf16_is_close_and_is_told_from_f32(name: str, frames: np.ndarray) -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    try:
+        engine = load(backbone, engine=name, precision="bf16", device="cpu")
+    except ValueError as error:
+        pytest.skip(str(error))
+    assert engine.precision == "bf16"
+    found, expected = engine.run(frames), reference(backbone, frames)
+    assert found.dtype == np.float32
+    lowest = cosines(found, expected).min()
+    assert 0.99 < lowest < 0.9999999, "not bf16 at all"
+    bounds = {"mean": backbone.spec.mean, "std": backbone.spec.std}
+    if lowest >= MIN_COSINE["bf16"]:
+        assert check_parity(engine, backbone.module, frames, **bounds) == pytest.approx(lowest, abs=1e-6)
+    else:
+        with pytest.raises(ValueError, match=r"bf16.*cosine 0\.99.*--precision f32"):
+            check_parity(engine, backbone.module, frames, **bounds)
+
+
+@every_engine
+def test_any_number_of_frames_gives_the_same_features(
+    engine: Engine, small: Backbone, small_frames: np.ndarray
+) -> None:
+    expected = reference(small, small_frames)
+    many = np.tile(small_frames, (1 + engine.batch_size // 2, 1, 1, 1))
+    assert len(many) > engine.batch_size
+    for batch in (1, 5, len(many), 2):  # the engine must not remember a size
+        found = engine.run(many[:batch])
+        np.testing.assert_allclose(found, np.resize(expected, (batch, 32)), rtol=1e-4, atol=1e-5)
+
+
+VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mirrored": lambda frames: frames[:, :, ::-1],
+    "BGR turned round": lambda frames: frames[..., ::-1],
+    "every second": lambda frames: frames[::2],
+    "transposed": lambda frames: frames.transpose(0, 2, 1, 3),
+    "channels first in memory": lambda frames: np.ascontiguousarray(frames.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1),
+}
+
+
+@every_engine
+@pytest.mark.parametrize("view", VIEWS)
+def test_frames_may_lie_in_memory_in_any_way(
+    engine: Engine, view: str, small: Backbone, small_frames: np.ndarray
+) -> None:
+    chosen = VIEWS[view](small_frames)
+    assert not chosen.flags.c_contiguous
+    np.testing.assert_allclose(engine.run(chosen), reference(small, chosen), rtol=1e-4, atol=1e-5)
+
+
+@every_engine
+def test_frames_may_be_read_only_and_stay_as_they_are(
+    engine: Engine, small: Backbone, small_frames: np.ndarray
+) -> None:
+    frozen = small_frames.copy()
+    frozen.flags.writeable = False
+    np.testing.assert_allclose(engine.run(frozen), reference(small, small_frames), rtol=1e-4, atol=1e-5)
+    assert (frozen == small_frames).all()
+
+
+@every_engine
+def test_features_of_one_call_outlive_the_next(engine: Engine, small: Backbone, small_frames: np.ndarray) -> None:
+    first = engine.run(small_frames[:3])
+    kept = first.copy()
+    engine.run(small_frames[3:])
+    np.testing.assert_array_equal(first, kept)
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda frames: frames.astype(np.float32) / 255,
+        lambda frames: frames[0],
+        lambda frames: frames[..., :1],
+        lambda frames: frames[:, :32],
+        lambda frames: frames.transpose(0, 3, 1, 2),
+        lambda frames: frames[:0],
+    ],
+    ids=["floats", "one frame", "grey", "smaller", "channels first", "none"],
+)
+def test_what_are_no_frames_of_the_right_size_is_refused(
+    engine: Engine, spoil: Callable[[np.ndarray], np.ndarray], small: Backbone, small_frames: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match=r"frames must be uint8 of shape \(B, 64, 64, 3\), got"):
+        engine.run(spoil(small_frames))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"engine": "tensorrt"}, r"unknown engine 'tensorrt'; there are auto, openvino, onnxruntime, torch"),
+        ({"precision": "int4"}, r"unknown precision 'int4'; there are auto, f32, bf16"),
+        ({"device": "tpu"}, r"unknown device 'tpu'; there are auto, cpu, cuda"),
+        ({"device": "cuda:first"}, r"unknown device 'cuda:first'"),
+        ({"engine": "onnxruntime", "precision": "bf16"}, r"onnxruntime offers precision f32, not bf16"),
+    ],
+)
+def test_unknown_names_are_refused_with_those_that_exist(options: dict[str, str], told: str, small: Backbone) -> None:
+    with pytest.raises(ValueError, match=told):
+        load(small, **options)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_gpu_that_is_not_there_is_told(device: str, small: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=rf"'{device}'.*sees no GPU here; use --device cpu"):
+        load(small, device=device)
+
+
+def test_a_gpu_with_a_number_too_high_is_told(small: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=r"no device 'cuda:2', GPUs are numbered 0 to 1"):
+        load(small, device="cuda:2")
+
+
+def test_an_engine_that_is_not_installed_names_its_package(small: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egoact.engines.engine.available_engines", lambda: ["torch"])
+    with pytest.raises(ValueError, match=r"'openvino' is not installed here; pip install openvino"):
+        load(small, engine="openvino")
+    assert load(small, device="cpu").name == "torch"
+
+
+def test_auto_takes_the_first_engine_that_is_there(small: Backbone) -> None:
+    assert load(small, device="cpu").name == available_engines()[0]
+    assert available_engines()[-1] == "torch"
+
+
+class Broken:
+    """An engine that does something to the features of another."""
+
+    def __init__(self, engine: Engine, harm: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.name, self.precision, self.batch_size = engine.name, engine.precision, engine.batch_size
+        self._engine, self._harm = engine, harm
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        return self._harm(self._engine.run(frames).copy())
+
+
+def nan_somewhere(features: np.ndarray) -> np.ndarray:
+    features[1, 3] = np.nan
+    return features
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda x: x[::-1], "cosine"),
+        (lambda x: x * -1, "cosine"),
+        (lambda x: x + x.std(), "cosine"),
+        (lambda x: np.roll(x, 1, axis=1), "cosine"),
+        (lambda x: x * 0, "cosine"),
+        (lambda x: x * 2, "length off by 100.0%"),
+        (lambda x: x * np.nan, "not finite"),
+        (lambda x: x * np.inf, "not finite"),
+        (nan_somewhere, "not finite"),
+        (lambda x: x[:, :-1], r"shape \(6, 31\), needed \(6, 32\)"),
+        (lambda x: x[:-1], r"shape \(5, 32\), needed \(6, 32\)"),
+    ],
+)
+def test_a_broken_engine_is_refused(
+    harm: Callable[[np.ndarray], np.ndarray], told: str, small: Backbone, small_frames: np.ndarray
+) -> None:
+    bounds = {"mean": small.spec.mean, "std": small.spec.std}
+    engine = load(small, engine="torch", precision="f32", device="cpu")
+    assert check_parity(engine, small.module, small_frames, **bounds) > 0.999999
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=told) as refusal:
+        check_parity(Broken(engine, harm), small.module, small_frames, **bounds)
+    assert "\n" not in str(refusal.value)
+
+
+def test_another_normalisation_is_refused(frames: np.ndarray) -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    spec = backbone.spec
+    wrong = load_engine(
+        backbone.module, input_size=spec.input_size, mean=(0, 0, 0), std=(1, 1, 1), engine="torch", device="cpu"
+    )
+    with pytest.raises(ValueError, match="other features than torch"):
+        check_parity(wrong, backbone.module, frames, mean=spec.mean, std=spec.std)
+
+
+def test_features_that_are_all_zero_on_both_sides_agree() -> None:
+    silent = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    nn.init.zeros_(silent[0].weight)
+    nn.init.zeros_(silent[0].bias)
+    model = FrameModel(silent, mean=(0.5,) * 3, std=(0.5,) * 3).eval()
+    engine = OnnxEngine(model, input_size=(32, 32), precision="f32")
+    black = np.zeros((2, 32, 32, 3), np.uint8)
+    assert check_parity(engine, silent, black, mean=(0.5,) * 3, std=(0.5,) * 3) == 1.0
