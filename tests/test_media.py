@@ -52,7 +52,10 @@ KINDS = {
     "avi-b-frames": ("video.avi", {"codec": "mpeg4", "b_frames": 2}),
     "avi-h264": ("video.avi", {"b_frames": 3}),
     "avi-mjpeg": ("video.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p"}),
-    "webm-vp8": ("video.webm", {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "5"}}),
+    "webm-vp8": (
+        "video.webm",
+        {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "5"}},
+    ),
     "webm-vp9": ("video.webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
 }
 

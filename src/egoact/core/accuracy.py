@@ -43,7 +43,8 @@ def mean_class_accuracy(scores: ScoreArray, labels: Labels) -> float:
 
 def predict_classes(scores: ScoreArray) -> npt.NDArray[np.int64]:
     """The best class of every segment, (N,); the highest id among equals."""
-    return scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1).astype(np.int64)
+    result: npt.NDArray[np.int64] = scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1).astype(np.int64)
+    return result
 
 
 def confusion_matrix(labels: Labels, predictions: Labels, *, num_classes: int) -> npt.NDArray[np.int64]:
@@ -71,7 +72,8 @@ def count_better(scores: ScoreArray, labels: Labels) -> npt.NDArray[np.int64]:
     if len(labels) != len(scores):
         raise ValueError(f"{len(labels)} labels for {len(scores)} rows of scores")
     true_scores = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)
-    return (scores >= true_scores).sum(axis=1) - 1
+    result: npt.NDArray[np.int64] = (scores >= true_scores).sum(axis=1) - 1
+    return result
 
 
 def mean_over_classes(right: npt.NDArray[np.bool_], labels: Labels) -> float:

@@ -111,7 +111,8 @@ def _softmax_of_everything(scores: ScoreArray) -> npt.NDArray[np.float32]:
     precise = scores.astype(np.result_type(scores, np.float32))
     with np.errstate(over="ignore", under="ignore"):  # Too far below the best is 0 here: that is the point.
         exponentials = np.exp((precise - precise.max()).astype(np.float32))
-        return exponentials / exponentials.sum()
+        shares: npt.NDArray[np.float32] = exponentials / exponentials.sum()
+    return shares
 
 
 def _candidate_ranks(num_verbs: int, num_nouns: int, *, num_best: int) -> tuple[npt.NDArray[np.intp], ...]:

@@ -76,4 +76,5 @@ def _normalise(counts: Counts, weigh: Callable[[Weights], Weights]) -> Weights:
         raise ValueError(f"counts of shape {counts.shape}; (classes,) from 0 on with a class that occurs is needed")
     weights = np.zeros(len(counts))
     weights[seen] = weigh(counts[seen].astype(np.float64))
-    return weights / weights[seen].mean()
+    normalised: Weights = weights / weights[seen].mean()
+    return normalised

@@ -30,10 +30,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def to(self, device: torch.device, **kwargs: bool) -> "Batch":
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> "Batch":
         """The same on another device, as `torch.Tensor.to`; Lightning calls it."""
-        labels = {target: values.to(device, **kwargs) for target, values in self.labels.items()}
-        return Batch(self.features.to(device, **kwargs), labels, self.positions)
+        labels = {target: values.to(device, non_blocking=non_blocking) for target, values in self.labels.items()}
+        return Batch(self.features.to(device, non_blocking=non_blocking), labels, self.positions)
 
 
 class ClipBatches:

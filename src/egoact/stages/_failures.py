@@ -25,7 +25,7 @@ def update_failures(
         index: Of the store as it is now: what it holds did not fail.
     """
     path = folder / FAILURES_NAME
-    settled = {(s.video_id, s.narration_id) for s in [*tried, *index.rows]}
+    settled = {(s.video_id, s.narration_id) for s in tried} | {(r.video_id, r.narration_id) for r in index.rows}
     rows = {key: reason for key, reason in _read(path).items() if key not in settled}
     rows |= {(s.video_id, s.narration_id): reason for s, reason in failed}
     if not rows:
