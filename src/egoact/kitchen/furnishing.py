@@ -7,18 +7,18 @@ from egoact.kitchen.room import WORKTOP
 from egoact.kitchen.story import COUNTERS, Story
 from egoact.kitchen.thing_painter import Thing
 
-CLOTH_CHANCE, LIGHT_CHANCE, SLICE_CHANCE = 0.4, 0.3, 0.7
+CLOTH_CHANCE, LIGHT_CHANCE, SLICE_CHANCE = 0.25, 0.3, 0.5
 STORED_CHANCE = {"fridge": 0.6, "cupboard": 0.6, "drawer": 0.45}
 NUM_ON_COUNTERS = 8
 
 
-def furnish(story: Story) -> None:
-    """Fill an empty kitchen."""
+def furnish(story: Story, *, at_hand: list[str]) -> None:
+    """Fill an empty kitchen; things named in `at_hand` stand where they can be seen."""
     rng, scene = story.rng, story.scene
     story.running["light"] = float(rng.random() < LIGHT_CHANCE)
     _ornaments(story)
     board = story.free("board")[0]
-    if rng.random() < CLOTH_CHANCE:
+    if "cloth" in at_hand or (rng.random() < CLOTH_CHANCE and "board" not in at_hand):
         x, _, z = board.at
         story.things["cloth"] = Thing("cloth", (x, WORKTOP + 0.002, z), cut=float(rng.random() < 0.5))
     else:
@@ -26,13 +26,14 @@ def furnish(story: Story) -> None:
     story.place("kettle", kettle_slot(scene))
     for area, names in HOMES.items():
         for name in rng.permutation(names):
-            if story.free(area) and rng.random() < STORED_CHANCE[area]:
+            if story.free(area) and rng.random() < STORED_CHANCE[area] and name not in at_hand:
                 story.place(str(name), story.free(area)[0])
     for name in rng.permutation(["pan", "pot"]):
         story.place(str(name), story.free("hob")[0])
-    waiting = [name for name in GRIPS if name not in story.things and name not in ("slice", "board")]
-    chosen = [str(name) for name in rng.permutation(waiting)][:NUM_ON_COUNTERS]
-    if rng.random() < SLICE_CHANCE:
+    wanted = [name for name in at_hand if name in GRIPS and name not in story.things and name != "board"]
+    waiting = [name for name in GRIPS if name not in story.things and name not in ("slice", "board", *wanted)]
+    chosen = [*wanted, *(str(name) for name in rng.permutation(waiting))][:NUM_ON_COUNTERS]
+    if "slice" not in chosen and rng.random() < SLICE_CHANCE:
         chosen[-1] = "slice"
     for name in chosen:
         free = story.free(*COUNTERS)

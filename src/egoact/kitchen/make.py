@@ -69,7 +69,7 @@ def make_kitchen(
     num_videos: int = 36,
     seed: int = 0,
     workers: int = 2,
-    segments_per_video: int = 16,
+    segments_per_video: int = 17,
     progress: Callable[[int, int], None] | None = None,
 ) -> MadeKitchen:
     """Render first-person kitchen videos with labels. The same arguments give the same bytes.

@@ -1,17 +1,15 @@
-"""What cooks do: short chains of actions, chosen so that verbs and nouns get a long tail."""
+"""What cooks do: short chains of actions; a recipe that lacks something does nothing."""
 
 from collections.abc import Callable
 
-import numpy as np
-
 from egoact.kitchen import choreography, handling
 from egoact.kitchen.choreography import backwards
-from egoact.kitchen.furnishing import furnish
 from egoact.kitchen.grips import GRIPS
 from egoact.kitchen.places import HOMES, Slot, kettle_slot, stance, toaster_place, toaster_slot
 from egoact.kitchen.room import WORKTOP
-from egoact.kitchen.scene import Scene
-from egoact.kitchen.story import COUNTERS, Act, Story, called
+from egoact.kitchen.story import COUNTERS, Story, called
+
+Recipe = Callable[[Story], None]
 
 CARRIED = (
     *("plate", "cup", "tomato", "bowl", "milk", "knife", "bottle", "onion", "sponge", "glass", "apple", "spoon"),
@@ -30,32 +28,24 @@ POURED = {
 SUNK = 0.5
 
 
-def write_story(scene: Scene, rng: np.random.Generator, *, num_acts: int) -> list[Act]:
-    """Act until at least `num_acts` are done, and everything is put away, closed and off."""
-    story = Story(scene, rng)
-    furnish(story)
-    rare = (fold if "cloth" in story.things else cut, toast, stir, pour)
-    rare[int(rng.integers(len(rare)))](story)
-    weights = np.array([weight for weight, _ in RECIPES])
-    while len(story.acts) < num_acts:
-        RECIPES[int(rng.choice(len(RECIPES), p=weights / weights.sum()))][1](story)
-    for device in ("tap", "hob"):
-        if story.running[device]:
-            story.toggle(device)
-    for fixture in story.openings:
-        story.close(fixture)
-    return story.acts
+def movable(story: Story) -> list[str]:
+    """What can be carried elsewhere."""
+    names = story.resting(CARRIED, *COUNTERS, "hob", "board")
+    board_in_use = any(slot.area == "on board" for slot in story.where.values())
+    return [name for name in names if name != "board" or not board_in_use]
+
+
+def carry_over(story: Story, name: str) -> None:
+    """Take a thing and put it elsewhere."""
+    story.take(name)
+    put_away(story, name)
 
 
 def relocate(story: Story) -> None:
     """Move a thing to another place."""
-    names = story.resting(CARRIED, *COUNTERS, "hob", "board")
-    if any(slot.area == "on board" for slot in story.where.values()):
-        names = [name for name in names if name != "board"]
+    names = movable(story)
     if names:
-        name = story.choose(names, steepness=0.25)
-        story.take(name)
-        put_away(story, name)
+        carry_over(story, story.choose(names, steepness=0.25))
 
 
 def put_away(story: Story, name: str) -> None:
@@ -74,7 +64,7 @@ def put_away(story: Story, name: str) -> None:
     story.close(home)
 
 
-def fetch(fixture: str) -> Callable[[Story], None]:
+def fetch(fixture: str) -> Recipe:
     """A recipe: take something out of a fixture, put something in, or just look."""
 
     def recipe(story: Story) -> None:
@@ -205,22 +195,6 @@ def fold(story: Story) -> None:
         story.change("cloth", cut=float(folded))
 
 
-def _toggle(device: str) -> Callable[[Story], None]:
+def toggle(device: str) -> Recipe:
+    """A recipe: turn a device on or off."""
     return lambda story: story.toggle(device)
-
-
-RECIPES: tuple[tuple[float, Callable[[Story], None]], ...] = (
-    (9.0, relocate),
-    (3.2, fetch("fridge")),
-    (3.2, fetch("cupboard")),
-    (1.4, fetch("drawer")),
-    (2.4, wash),
-    (2.2, _toggle("hob")),
-    (2.0, cut),
-    (1.8, pour),
-    (1.5, stir),
-    (1.0, _toggle("kettle")),
-    (1.3, _toggle("light")),
-    (0.8, toast),
-    (3.2, fold),
-)

@@ -11,7 +11,7 @@ from egoact.kitchen.film import FRAMES_PER_SECOND, Film
 from egoact.kitchen.head import HEIGHT, WIDTH
 from egoact.kitchen.labels import NOUNS, VERBS, narration
 from egoact.kitchen.looks import LOOKS
-from egoact.kitchen.recipes import write_story
+from egoact.kitchen.plot import write_story
 from egoact.kitchen.scene import Scene
 from egoact.kitchen.video import write_video
 
@@ -60,7 +60,8 @@ def record(recording: Recording, out: Path) -> list[dict[str, object]]:
     cv2.setNumThreads(1)
     identity = [recording.seed, recording.participant, recording.number]
     scene = _scene(recording.participant)
-    acts = write_story(scene, np.random.default_rng([*identity, 1]), num_acts=recording.num_segments)
+    turn = recording.participant + recording.number * (len(LOOKS) - 1)
+    acts = write_story(scene, np.random.default_rng([*identity, 1]), num_acts=recording.num_segments, turn=turn)
     film = Film(scene, acts, np.random.default_rng([*identity, 2]))
     path = recording.path(out)
     if not path.is_file():
