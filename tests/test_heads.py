@@ -101,6 +101,20 @@ def test_a_gradient_reaches_every_trainable_parameter(name: str) -> None:
 
 
 @every_head
+def test_an_epoch_may_end_on_a_single_clip(name: str) -> None:
+    model = classifier_for(name).train()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    before = {key: values.clone() for key, values in model.state_dict().items()}
+    logits = model(features_for(name, batch=1))["verb"]
+    assert logits.isfinite().all() and logits.grad_fn is not None
+    if name in ("lstm", "convnet1d"):  # their last batch normalisation has one value a channel: nothing to learn
+        last = [key for key in before if "running_mean" in key][-1]
+        torch.testing.assert_close(model.state_dict()[last], before[last])
+
+
+@every_head
 def test_one_step_down_the_gradient_lowers_the_loss(name: str) -> None:
     model = classifier_for(name)
     features, labels = features_for(name, batch=8), torch.arange(8) % 5

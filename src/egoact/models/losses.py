@@ -45,6 +45,16 @@ class TargetLoss(nn.Module):
         super().__init__()
         if name not in LOSSES:
             raise ValueError(f"unknown loss {name!r}; there are {', '.join(LOSSES)}")
+        for option, value, most in (
+            ("label_smoothing", label_smoothing, 1.0),
+            ("temperature", temperature, torch.inf),
+            ("gamma", gamma, torch.inf),
+        ):
+            if not 0 <= value <= most or value == torch.inf:
+                raise ValueError(f"{option} must be a number from 0 to {most}, got {value}")
+        if class_weights is not None and class_weights.shape != class_counts.shape:
+            shapes = f"class_weights have shape {tuple(class_weights.shape)}, class_counts {tuple(class_counts.shape)}"
+            raise ValueError(shapes)
         self.name, self.label_smoothing, self.gamma = name, label_smoothing, gamma
         tau = {"balanced_softmax": 1.0, "logit_adjustment": temperature}.get(name, 0.0)
         # A class that never occurs in training counts as one half, so that its logarithm exists.

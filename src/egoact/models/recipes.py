@@ -1,7 +1,7 @@
 """How to train: named sets of hyperparameters, as plain Python."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class Recipe:
     """Decay of an exponential moving average of the weights, which is then what is kept; 0: none."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            allowed = get_args(field.type)  # empty unless a Literal
+            if allowed and getattr(self, field.name) not in allowed:
+                raise ValueError(f"{field.name} must be one of {', '.join(allowed)}, got {getattr(self, field.name)!r}")
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -144,8 +144,14 @@ class Recognizer:
 
         Returns:
             Target -> float32 (N, classes).
+
+        Raises:
+            ValueError: Features of another shape than the backbone's.
         """
+        needed = self.config.backbone.feature_shape
+        if features.ndim < 3 or features.shape[2:] != needed:
+            raise ValueError(f"features must have shape (N, T, {', '.join(map(str, needed))}), got {features.shape}")
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            logits = self.model(torch.from_numpy(np.ascontiguousarray(features)).to(device).float())
+            logits = self.model(torch.tensor(features, device=device).float())
         return {target: values.cpu().numpy() for target, values in logits.items()}

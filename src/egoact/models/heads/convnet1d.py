@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from egoact.models.heads.head import Head, all_frames
+from egoact.models.heads.head import BatchNorm, Head, all_frames
 
 
 class ConvNet1DHead(Head):
@@ -44,4 +44,4 @@ class ConvNet1DHead(Head):
 
 def _batch_norm(channels: int) -> nn.Module:
     # Keras averages over 100 batches (momentum 0.01 here): in a short training its statistics would never arrive.
-    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.1)
+    return BatchNorm(channels, eps=1e-3, momentum=0.1)

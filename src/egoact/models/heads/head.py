@@ -76,6 +76,20 @@ class Standardize(nn.Module):
         return (x - self.mean) / self.std
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that copes with an epoch that ends on a single clip.
+
+    One value a channel has no spread to learn from, and torch refuses it: such a batch takes the running statistics.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: D102
+        if self.training and input.numel() == input.shape[1]:
+            return nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(input)
+
+
 def all_frames(features: Tensor, mask: Tensor | None) -> Tensor:
     """The mask as float (B, T, 1), ones where it is None."""
     if mask is None:

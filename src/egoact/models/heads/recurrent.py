@@ -5,7 +5,7 @@ Sources: Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014, arXiv:1406.107
 
 from torch import Tensor, nn
 
-from egoact.models.heads.head import Head, Standardize, last_valid
+from egoact.models.heads.head import BatchNorm, Head, Standardize, last_valid
 
 
 class LSTMHead(Head):
@@ -28,7 +28,7 @@ class LSTMHead(Head):
         weights["bias_ih_l0"].data[width : 2 * width] = 1.0  # the forget gate starts open, as in Keras
         nn.init.xavier_uniform_(weights["weight_ih_l0"])
         nn.init.orthogonal_(weights["weight_hh_l0"])
-        self.norm = nn.BatchNorm1d(width, eps=1e-3)
+        self.norm = BatchNorm(width, eps=1e-3)
         self.width = width
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
