@@ -23,6 +23,17 @@ def restored_randomness() -> Iterator[None]:
         torch.set_rng_state(torch_state)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For layers that are small a second thread costs more than it gains, most of all on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def photos() -> dict[str, np.ndarray]:
     """Real photographs, uint8 (256, 256, 3) RGB, from packages that bring some along."""

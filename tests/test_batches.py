@@ -80,8 +80,8 @@ def test_the_order_and_the_views_depend_on_seed_and_epoch_alone(store: FeatureSt
     one, same, other = (batches(store, shuffle=True, seed=seed, epoch=lambda: epoch[0]) for seed in (7, 7, 8))
     orders, seen = [], []
     for epoch[0] in range(4):
-        torch.manual_seed(epoch)
-        np.random.seed(epoch)
+        torch.manual_seed(epoch[0])
+        np.random.seed(epoch[0])
         assert positions(one) == positions(one) == positions(same) != positions(other)
         assert views(one) == views(same) != views(other)
         orders.append(positions(one))

@@ -1,7 +1,6 @@
 import io
 import re
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from egoact.models.heads.convlstm import ConvLSTM
 from egoact.models.heads.head import Standardize
 from egoact.models.recognizer import Recognizer, RecognizerConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 T = 20
 CLASSES = {"verb": 5, "noun": 7}
 SHAPES = {"pooled": (12,), "maps": (6, 5, 4)}
@@ -32,15 +32,6 @@ WEIGHTS = (
 )
 
 every_head = pytest.mark.parametrize("name", HEADS)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """For layers this small a second thread costs more than it gains, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def features_for(name: str, *, batch: int = 4, num_frames: int = T, seed: int = 0) -> Tensor:

@@ -102,7 +102,8 @@ class Learner(lightning.LightningModule):
 
     def validation_step(self, batch: Any, batch_index: int) -> None:  # noqa: D102
         logits = self(batch.features)
-        self.valid_loss.update(self._loss(logits, batch.labels), weight=len(batch))
+        # Once a clip: `weight=` is dropped where NaN is let through, github.com/Lightning-AI/torchmetrics/issues/3434.
+        self.valid_loss.update(self._loss(logits, batch.labels).expand(len(batch)))
         right = torch.ones(len(batch), dtype=torch.bool, device=self.device)
         for target, values in logits.items():
             self._top1_of(target).update(values, batch.labels[target])

@@ -35,6 +35,8 @@ class Recipe:
             if allowed and getattr(self, field.name) not in allowed:
                 raise ValueError(f"{field.name} must be one of {', '.join(allowed)}, got {getattr(self, field.name)!r}")
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0)):
+            if type(getattr(self, name)) is not int:
+                raise ValueError(f"{name} must be a whole number, got {getattr(self, name)!r}")
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.learning_rate < float("inf"):
