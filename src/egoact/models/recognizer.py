@@ -153,5 +153,5 @@ class Recognizer:
             raise ValueError(f"features must have shape (N, T, {', '.join(map(str, needed))}), got {features.shape}")
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            logits = self.model(torch.tensor(features, device=device).float())
+            logits = self.model(torch.from_numpy(np.array(features, np.float32)).to(device))
         return {target: values.cpu().numpy() for target, values in logits.items()}
