@@ -34,7 +34,10 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def frames(photos: dict[str, np.ndarray]) -> np.ndarray:
-    return np.stack(list(photos.values()))
+    """At 128 pixels: as telling as 256, and four times as fast."""
+    return np.stack(
+        [photo.reshape(128, 2, 128, 2, 3).mean((1, 3)).round().astype(np.uint8) for photo in photos.values()]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def small() -> Backbone:
 
 @pytest.fixture(scope="module")
 def small_frames(frames: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(frames[:, ::4, ::4])
+    return np.ascontiguousarray(frames[:, ::2, ::2])
 
 
 @pytest.fixture
@@ -66,13 +69,13 @@ def engine(name: str, missing: None, load_small: Callable[[str], Engine]) -> Eng
 
 @every_engine
 @pytest.mark.parametrize(
-    ("kind", "shape"), [("pooled", (1280,)), pytest.param("maps", (1280, 8, 8), marks=pytest.mark.slow)]
+    ("kind", "shape"), [("pooled", (1280,)), pytest.param("maps", (1280, 4, 4), marks=pytest.mark.slow)]
 )
 @pytest.mark.usefixtures("missing")
 def test_in_f32_an_engine_is_torch_on_real_photos(
     name: str, kind: str, shape: tuple[int, ...], frames: np.ndarray
 ) -> None:
-    backbone = load_backbone("efficientnet_lite0", kind=kind)
+    backbone = load_backbone("efficientnet_lite0", kind=kind, size=128)
     engine = load(backbone, engine=name, precision="f32", device="cpu")
     assert (engine.name, engine.precision) == (name, "f32")
     found, expected = engine.run(frames), reference(backbone, frames)
@@ -88,7 +91,7 @@ def test_in_f32_an_engine_is_torch_on_real_photos(
 @pytest.mark.parametrize("name", ["openvino", "torch"])
 @pytest.mark.usefixtures("missing")
 def test_bf16_is_close_and_is_told_from_f32(name: str, frames: np.ndarray) -> None:
-    backbone = load_backbone("efficientnet_lite0")
+    backbone = load_backbone("efficientnet_lite0", size=128)
     try:
         engine = load(backbone, engine=name, precision="bf16", device="cpu")
     except ValueError as error:
@@ -260,7 +263,7 @@ def test_a_broken_engine_is_refused(
 
 
 def test_another_normalisation_is_refused(frames: np.ndarray) -> None:
-    backbone = load_backbone("efficientnet_lite0")
+    backbone = load_backbone("efficientnet_lite0", size=128)
     spec = backbone.spec
     wrong = load_engine(
         backbone.module, input_size=spec.input_size, mean=(0, 0, 0), std=(1, 1, 1), engine="torch", device="cpu"
