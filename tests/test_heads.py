@@ -144,6 +144,21 @@ def test_frames_that_are_not_there_do_not_matter_whatever_they_hold(name: str, g
 
 
 @every_head
+@pytest.mark.parametrize("garbage", [1e3, -1e6])
+def test_a_head_by_itself_does_not_look_at_them_either(name: str, garbage: float) -> None:
+    head, features, mask = classifier_for(name).head, features_for(name), mask_of([1, 2, 9, 20])
+    spoiled = features.clone()
+    spoiled[~mask] = garbage
+    torch.testing.assert_close(head(features, mask), head(spoiled, mask), rtol=1e-5, atol=1e-6)
+
+
+def test_relation_repeats_the_last_frame_of_a_short_clip() -> None:
+    head, features = classifier_for("relation").head, features_for("relation")
+    repeated = torch.cat([features[:, :7], features[:, 6:7].expand(-1, T - 7, -1)], 1)
+    torch.testing.assert_close(head(features, mask_of([7] * 4)), head(repeated))
+
+
+@every_head
 def test_no_gradient_comes_from_frames_that_are_not_there(name: str) -> None:
     model, mask = classifier_for(name), mask_of([3, 18, 7, 20])
     features = features_for(name)
