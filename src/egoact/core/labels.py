@@ -139,6 +139,11 @@ class Vocabulary:
         index = {name: position for position, name in enumerate(self.names)}
         return np.array([index[category] for category in classes.categories], dtype=np.int64)
 
+    def class_name(self, word: str) -> str:
+        """The name of the class that a word stands for; the word itself where it stands for none, or for several."""
+        candidates = self._known_words().get(word, ())
+        return self.names[candidates[0]] if len(candidates) == 1 else word
+
     def to_categories(self) -> "tuple[Vocabulary, npt.NDArray[np.int64]]":
         """The categories as a vocabulary of their own, and the category id of every class, int64 (size,).
 

@@ -1,0 +1,145 @@
+"""What happens in a recording, and when: segments with a verb, a noun and a confidence. Knows nothing about models.
+
+video   |--[take cup)----[pour milk~~~~~)--[put cup)-------|      half-open, seconds from the start
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, overload
+
+FORMAT_VERSION = 1
+
+TimelineTarget = Literal["verb", "noun", "action"]
+Label = str | tuple[str, str]
+
+_TOLERANCE_SECONDS = 1e-3  # a CSV writes times in milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineSegment:
+    """One action.
+
+    Args:
+        start_seconds: Where it begins, seconds from the start of the video.
+        stop_seconds: Where it ends, exclusive.
+        verb: Name of its verb class, or None.
+        noun: Name of its noun class, or None; one of both is there.
+        confidence: Probability that it is right, 0 to 1.
+
+    Raises:
+        ValueError: Times that are no interval, no name, a confidence outside 0 to 1.
+    """
+
+    start_seconds: float
+    stop_seconds: float
+    verb: str | None = None
+    noun: str | None = None
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_seconds < self.stop_seconds < math.inf:
+            raise ValueError(f"[{self.start_seconds}, {self.stop_seconds}) s is not a piece of a recording")
+        if not self.verb and not self.noun:
+            raise ValueError(f"the segment at {self.start_seconds:g} s has neither verb nor noun")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"confidence {self.confidence} is not between 0 and 1")
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long it lasts."""
+        return self.stop_seconds - self.start_seconds
+
+    def label(self, target: TimelineTarget) -> Label | None:
+        """The verb, the noun, or both as a pair; None where it is not known."""
+        if target == "action":
+            return (self.verb, self.noun) if self.verb and self.noun else None
+        return self.verb if target == "verb" else self.noun
+
+
+@dataclass(frozen=True)
+class Timeline(Sequence[TimelineSegment]):
+    """The actions of one recording, in the order in which they begin; what is in none of them is background.
+
+    Args:
+        video_id: The recording.
+        segments: Ascending by start; they may overlap.
+        duration_seconds: Length of the recording, or None where it is not known.
+
+    Raises:
+        ValueError: Segments out of order or after the end.
+    """
+
+    video_id: str
+    segments: tuple[TimelineSegment, ...]
+    duration_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        starts = [segment.start_seconds for segment in self.segments]
+        if starts != sorted(starts):
+            raise ValueError(f"the segments of '{self.video_id}' are not in the order in which they begin")
+        if self.duration_seconds is not None and self.last_stop_seconds > self.duration_seconds + _TOLERANCE_SECONDS:
+            reason = f"a segment stops at {self.last_stop_seconds:g} s, the video at {self.duration_seconds:g} s"
+            raise ValueError(f"'{self.video_id}': {reason}")
+
+    @overload
+    def __getitem__(self, index: int) -> TimelineSegment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Timeline": ...
+
+    def __getitem__(self, index: int | slice) -> "TimelineSegment | Timeline":
+        if isinstance(index, slice):
+            return Timeline(self.video_id, self.segments[index], self.duration_seconds)
+        return self.segments[index]
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __iter__(self) -> Iterator[TimelineSegment]:
+        return iter(self.segments)
+
+    @property
+    def last_stop_seconds(self) -> float:
+        """Where the last action ends; 0 without any."""
+        return max((segment.stop_seconds for segment in self.segments), default=0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can say it."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "video_id": self.video_id,
+            "duration_seconds": self.duration_seconds,
+            "segments": [asdict(segment) for segment in self.segments],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Back from JSON; keys that are not ours are left alone.
+
+        Raises:
+            ValueError: Another version, or values that no timeline has.
+        """
+        if values.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
+        try:
+            duration = values["duration_seconds"]
+            segments = [
+                TimelineSegment(
+                    float(found["start_seconds"]),
+                    float(found["stop_seconds"]),
+                    _optional_text(found.get("verb")),
+                    _optional_text(found.get("noun")),
+                    float(found.get("confidence", 1.0)),
+                )
+                for found in values["segments"]
+            ]
+            return cls(str(values["video_id"]), tuple(segments), None if duration is None else float(duration))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is no timeline: {type(error).__name__} {error}") from None
+
+
+def _optional_text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{value!r} is not the name of a class")
+    return value or None
