@@ -37,7 +37,10 @@ class ActionClassifier(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """(B, T, ...) -> {"verb": logits (B, num_verbs), "noun": ...}."""
-        embedding = self.dropout(self.head(without_absent(features, mask), mask))
+        return self.classify(self.dropout(self.head(without_absent(features, mask), mask)))
+
+    def classify(self, embedding: Tensor) -> dict[str, Tensor]:
+        """What the head made, (B, E), to logits."""
         return {target: classifier(embedding) for target, classifier in self.classifiers.items()}
 
     def observe(self, batches: Iterable[Tensor]) -> None:

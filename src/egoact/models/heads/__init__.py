@@ -12,6 +12,7 @@ from egoact.models.heads.head import Head
 from egoact.models.heads.lsta import LSTAHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 from egoact.models.heads.relation import RelationHead
+from egoact.models.heads.stepping import SteppingHead
 from egoact.models.heads.tcn import TCNHead
 from egoact.models.heads.transformer import TransformerHead
 
@@ -31,7 +32,7 @@ HEADS: dict[str, type[Head]] = {
 }
 DEFAULT_HEAD = "difference"
 
-__all__ = ["DEFAULT_HEAD", "HEADS", "Head", "build_head"]
+__all__ = ["DEFAULT_HEAD", "HEADS", "Head", "SteppingHead", "build_head"]
 
 
 def build_head(name: str, *, feature_shape: tuple[int, ...], num_frames: int, **options: Any) -> Head:

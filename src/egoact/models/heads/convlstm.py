@@ -6,7 +6,8 @@ Source: Shi et al. 2015, arXiv:1506.04214 (without peepholes, as in Keras and th
 import torch
 from torch import Tensor, nn
 
-from egoact.models.heads.head import Head, last_valid
+from egoact.models.heads.head import last_valid
+from egoact.models.heads.stepping import State, SteppingHead
 
 
 class ConvLSTM(nn.Module):
@@ -39,10 +40,7 @@ class ConvLSTM(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:  # noqa: D102
         batch, num_frames = maps.shape[:2]
-        images = maps.flatten(0, 1)
-        if self.padding == "same":
-            images = _pad_same(images, self.kernel_size, self.stride)
-        inputs = self.input(images)
+        inputs = self.convolve(maps.flatten(0, 1))
         inputs = inputs.view(batch, num_frames, *inputs.shape[1:])
         hidden = cell = inputs.new_zeros(batch, self.kernels, *inputs.shape[-2:])
         states = []
@@ -50,6 +48,21 @@ class ConvLSTM(nn.Module):
             hidden, cell = self.step(inputs[:, t], hidden, cell)
             states.append(hidden)
         return torch.stack(states, 1)
+
+    def convolve(self, maps: Tensor) -> Tensor:
+        """The part that knows no time: (B, C, h, w) -> (B, 4 K, h', w')."""
+        if self.padding == "same":
+            maps = _pad_same(maps, self.kernel_size, self.stride)
+        return self.input(maps)
+
+    def initial_state(self, batch_size: int, size: tuple[int, int]) -> State:
+        """Hidden and cell state before the first of some maps of (h, w)."""
+        if self.padding == "same":
+            height, width = (-(-pixels // self.stride) for pixels in size)
+        else:
+            height, width = ((pixels - self.kernel_size) // self.stride + 1 for pixels in size)
+        zeros = self.input.weight.new_zeros(batch_size, self.kernels, height, width)
+        return zeros, zeros
 
     def step(self, convolved: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """One time step from an already convolved input (B, 4 K, h', w'): new hidden and cell state."""
@@ -59,7 +72,7 @@ class ConvLSTM(nn.Module):
         return reveal.sigmoid() * cell.tanh(), cell
 
 
-class ConvLSTMHead(Head):
+class ConvLSTMHead(SteppingHead):
     """ConvLSTM, global average pooling of the last state, and a hidden layer of `width` units unless that is None.
 
     Table 1 of the report: MobileNetV2 cut after block 12, 64 kernels 3 x 3, width 1000, 13 verb categories:
@@ -83,12 +96,22 @@ class ConvLSTMHead(Head):
         if padding == "valid" and kernel_size > min(feature_shape[1:]):
             raise ValueError(f"kernel_size {kernel_size} does not fit maps of shape {feature_shape} with valid padding")
         self.convlstm = ConvLSTM(feature_shape[0], kernels, kernel_size=kernel_size, stride=stride, padding=padding)
+        self.map_size = (feature_shape[1], feature_shape[2])
         self.hidden = None if width is None else nn.Linear(kernels, width)
         self.width = width or kernels
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        states = self.convlstm(features)
-        pooled = last_valid(states, mask).mean(dim=(2, 3))
+        return self._embed(last_valid(self.convlstm(features), mask))
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: D102
+        return self.convlstm.initial_state(batch_size, self.map_size)
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:  # noqa: D102
+        state = self.convlstm.step(self.convlstm.convolve(frame), *state)
+        return self._embed(state[0]), state
+
+    def _embed(self, hidden: Tensor) -> Tensor:
+        pooled = hidden.mean(dim=(2, 3))
         return pooled if self.hidden is None else self.hidden(pooled)
 
 

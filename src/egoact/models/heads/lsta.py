@@ -8,7 +8,8 @@ strongest, tracked over time by a small ConvLSTM, and its output gate is modulat
 from torch import Tensor, nn
 
 from egoact.models.heads.convlstm import ConvLSTM
-from egoact.models.heads.head import Head, last_valid
+from egoact.models.heads.head import last_valid
+from egoact.models.heads.stepping import State, SteppingHead
 
 
 class _ActivationPooling(nn.Module):
@@ -24,7 +25,7 @@ class _ActivationPooling(nn.Module):
         return (activations * choice).sum(1, keepdim=True)
 
 
-class LSTAHead(Head):
+class LSTAHead(SteppingHead):
     """Attention over the map at every frame, a ConvLSTM memory, attention pooling of its last state."""
 
     kind = "maps"
@@ -38,6 +39,7 @@ class LSTAHead(Head):
         self.track = ConvLSTM(1, 1)
         self.memory = ConvLSTM(channels, kernels)
         self.reveal = _ActivationPooling(kernels, num_maps)
+        self.map_size = (feature_shape[1], feature_shape[2])
         self.width = kernels
 
     def attend(self, features: Tensor) -> Tensor:
@@ -48,10 +50,26 @@ class LSTAHead(Head):
         return tracked.flatten(2).softmax(-1).view(batch, num_frames, *features.shape[-2:])
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        attention = self.attend(features)
-        num_cells = attention.shape[-1] * attention.shape[-2]
-        # A residual of 1: uniform attention leaves the features as they are, scaled by 2.
-        states = self.memory(features * (1 + num_cells * attention.unsqueeze(2)))
-        last = last_valid(states, mask)
-        weights = self.reveal(last).flatten(2).softmax(-1)
-        return (last.flatten(2) * weights).sum(-1)
+        states = self.memory(_emphasize(features, self.attend(features).unsqueeze(2)))
+        return self._embed(last_valid(states, mask))
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: D102
+        track, memory = (part.initial_state(batch_size, self.map_size) for part in (self.track, self.memory))
+        return (*track, *memory)
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:  # noqa: D102
+        found = self.where(frame)
+        track = self.track.step(self.track.convolve(found), *state[:2])
+        attention = (found + track[0]).flatten(2).softmax(-1).view_as(found)
+        memory = self.memory.step(self.memory.convolve(_emphasize(frame, attention)), *state[2:])
+        return self._embed(memory[0]), (*track, *memory)
+
+    def _embed(self, hidden: Tensor) -> Tensor:
+        weights = self.reveal(hidden).flatten(2).softmax(-1)
+        return (hidden.flatten(2) * weights).sum(-1)
+
+
+def _emphasize(features: Tensor, attention: Tensor) -> Tensor:
+    """A residual of 1: uniform attention, (..., 1, h, w), leaves the features as they are, scaled by 2."""
+    num_cells = attention.shape[-1] * attention.shape[-2]
+    return features * (1 + num_cells * attention)

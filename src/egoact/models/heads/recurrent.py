@@ -5,10 +5,11 @@ Sources: Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014, arXiv:1406.107
 
 from torch import Tensor, nn
 
-from egoact.models.heads.head import BatchNorm, Head, Standardize, last_valid
+from egoact.models.heads.head import BatchNorm, Standardize, last_valid
+from egoact.models.heads.stepping import State, SteppingHead
 
 
-class LSTMHead(Head):
+class LSTMHead(SteppingHead):
     """The report's LSTM: 50 units, one bias vector as in Keras, then batch normalisation of the last state.
 
         i, f, o = sigmoid(W x_t + U h_(t-1) + b)     g = tanh(W x_t + U h_(t-1) + b)
@@ -35,8 +36,16 @@ class LSTMHead(Head):
         states, _ = self.lstm(features)
         return self.norm(last_valid(states, mask))
 
+    def initial_state(self, batch_size: int) -> State:  # noqa: D102
+        zeros = self.norm.weight.new_zeros(1, batch_size, self.width)
+        return zeros, zeros
 
-class GRUHead(Head):
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:  # noqa: D102
+        hidden, state = self.lstm(frame.unsqueeze(1), state)
+        return self.norm(hidden[:, 0]), state
+
+
+class GRUHead(SteppingHead):
     """Standardised features, a linear projection, a GRU; the last state."""
 
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int, width: int = 128) -> None:
@@ -49,3 +58,10 @@ class GRUHead(Head):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         states, _ = self.gru(self.project(self.standardize(features)))
         return last_valid(states, mask)
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: D102
+        return (self.project.weight.new_zeros(1, batch_size, self.width),)
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:  # noqa: D102
+        hidden, after = self.gru(self.project(self.standardize(frame)).unsqueeze(1), state[0])
+        return hidden[:, 0], (after,)

@@ -3,9 +3,11 @@
 Source: Temporal convolutional networks, Bai et al. 2018, arXiv:1803.01271; Lea et al. 2017, arXiv:1611.05267.
 """
 
+import torch
 from torch import Tensor, nn
 
-from egoact.models.heads.head import Head, Standardize, all_frames, last_valid, masked_mean
+from egoact.models.heads.head import Standardize, all_frames, last_valid, masked_mean
+from egoact.models.heads.stepping import State, SteppingHead
 
 
 class _Block(nn.Module):
@@ -20,8 +22,14 @@ class _Block(nn.Module):
         hidden = nn.functional.gelu(self.conv(nn.functional.pad(x, self.padding)))
         return x + self.dropout(self.mix(hidden))
 
+    def step(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """One frame (B, width, 1) after its two dilations of frames before, (B, width, 2 dilations), causal."""
+        seen = torch.cat([before, x], 2)
+        hidden = nn.functional.gelu(self.conv(seen))
+        return x + self.dropout(self.mix(hidden)), seen[:, :, 1:]
 
-class TCNHead(Head):
+
+class TCNHead(SteppingHead):
     """Residual blocks with dilation 1, 2, 4, 8; causal: the last frame's output, else their mean."""
 
     def __init__(
@@ -48,3 +56,18 @@ class TCNHead(Head):
             x = block(x) * present.transpose(1, 2)
         x = x.transpose(1, 2)
         return last_valid(x, mask) if self.causal else masked_mean(x, present)
+
+    def initial_state(self, batch_size: int) -> State:  # noqa: D102
+        if not self.causal:
+            raise ValueError("a tcn that is not causal needs whole clips; train it with causal=true")
+        zeros = self.project.weight.new_zeros(batch_size, self.width, 1)
+        return tuple(zeros.repeat(1, 1, 2 * 2**i) for i in range(len(self.blocks)))
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:  # noqa: D102
+        x = self.project(self.standardize(frame)).unsqueeze(2)
+        after = []
+        for block, before in zip(self.blocks, state, strict=True):
+            assert isinstance(block, _Block)
+            x, seen = block.step(x, before)
+            after.append(seen)
+        return x[:, :, 0], tuple(after)
