@@ -49,6 +49,30 @@ def sample_uniform(
     return np.clip(times, start_seconds, np.nextafter(stop_seconds, -np.inf))
 
 
+def resample_indices(num_steps: int, *, num_frames: int) -> npt.NDArray[np.int64]:
+    """Which of some evenly spaced frames make a clip of `num_frames`: those shown at the middles of equal bins.
+
+        steps   0 1 2 3 4 5 6 7        num_frames = 4
+        bins    [  1][  3][  5][  7]   `sample_uniform` would look at the same pictures
+
+    Args:
+        num_steps: How many there are, at least 1; with fewer than `num_frames` some are seen more than once.
+        num_frames: Frames per clip, at least 1.
+
+    Returns:
+        int64, shape (num_frames,), ascending, inside [0, num_steps).
+
+    Raises:
+        ValueError: Nothing to choose from, or nothing wanted.
+
+    >>> resample_indices(8, num_frames=4).tolist(), resample_indices(2, num_frames=4).tolist()
+    ([1, 3, 5, 7], [0, 0, 1, 1])
+    """
+    if num_steps < 1 or num_frames < 1:
+        raise ValueError(f"{num_frames} of {num_steps} frames cannot be chosen; both are at least 1")
+    return (2 * np.arange(num_frames, dtype=np.int64) + 1) * num_steps // (2 * num_frames)
+
+
 def sample_views(segment: Segment, *, num_frames: int, num_views: int, seed: int) -> npt.NDArray[np.float64]:
     """Times of several clips of one segment: view 0 takes the middles of the bins, the others jitter.
 
