@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from egoact.core.accuracy import confusion_matrix
 from egoact.core.errors import ArtifactError
+from egoact.core.evaluation_files import read_evaluation
 from egoact.core.metrics import evaluate_scores
 from egoact.core.scores import Scores
 from egoact.report.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation import interval, write_evaluation_report, write_report
-from egoact.report.evaluation_files import read_evaluation
 from egoact.report.reversal import choose_of_two, compare_backwards
 
 NAMES = {"verb": ["take", "put", "<b>open</b>", "close", "wave"], "noun": ["cup & saucer", "切る", "pan"]}

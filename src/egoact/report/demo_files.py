@@ -7,9 +7,9 @@ from typing import Any
 
 from egoact.core.accuracy import predict_classes
 from egoact.core.errors import ArtifactError
+from egoact.core.evaluation_files import Evaluation, TrainedRun, read_evaluation, read_json, read_run
 from egoact.core.scores import load_scores
 from egoact.report.confusions import Counts
-from egoact.report.evaluation_files import Evaluation, TrainedRun, read_evaluation, read_json, read_run
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class HeadResult:
     @property
     def num_parameters(self) -> int | None:
         """How many numbers training had to find."""
-        settings = self.run.settings or {}
-        return settings.get("num_trainable_parameters")
+        return self.run.num_parameters
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from egoact.report.confusions import choose_shown, list_classes, list_confusions
-from egoact.report.evaluation_figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
-from egoact.report.evaluation_files import (
+from egoact.core.evaluation_files import (
     MEASURES,
     TARGETS,
     Evaluation,
@@ -18,6 +16,8 @@ from egoact.report.evaluation_files import (
     read_evaluation,
     read_run,
 )
+from egoact.report.confusions import choose_shown, list_classes, list_confusions
+from egoact.report.evaluation_figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.page import fill_template, inline_picture, render_png, write_page
 
 REPORT_NAME = "report.html"

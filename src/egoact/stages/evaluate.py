@@ -72,7 +72,7 @@ def evaluate(settings: EvaluateSettings) -> int:
     )
     settings.out.mkdir(parents=True, exist_ok=True)
     scores.save(settings.out / SCORES_NAME)
-    write_json(settings.out / EVALUATION_NAME, _describe(settings, vocabularies, labels))
+    write_json(settings.out / EVALUATION_NAME, _describe(settings, table, vocabularies, labels))
     write_json(settings.out / METRICS_NAME, metrics)
     print(summarize(metrics))
     for note in metrics.get("notes", []):
@@ -145,11 +145,16 @@ def _vocabularies_for(scores: Scores, table: SegmentTable, annotations: Path | N
 
 
 def _describe(
-    settings: EvaluateSettings, vocabularies: dict[Target, Vocabulary], labels: dict[Target, np.ndarray]
+    settings: EvaluateSettings,
+    table: SegmentTable,
+    vocabularies: dict[Target, Vocabulary],
+    labels: dict[Target, np.ndarray],
 ) -> dict[str, Any]:
     return {
         "model": str(settings.run or settings.scores),
+        "run": None if settings.run is None else str(settings.run.resolve()),
         "segments": str(settings.segments),
+        "video_ids": [segment.video_id for segment in table],
         "names": {target: list(v.names) for target, v in vocabularies.items()},
         "labels": {target: values.tolist() for target, values in labels.items()},
     }

@@ -57,6 +57,8 @@ class Evaluation:
         metrics: `metrics.json`.
         narration_ids: N ids in the order of the labels.
         targets: "verb" and/or "noun".
+        video_ids: The recording of each segment; empty where the file does not say.
+        run: The run directory, or None.
     """
 
     path: Path
@@ -65,6 +67,8 @@ class Evaluation:
     metrics: dict[str, Any]
     narration_ids: tuple[str, ...]
     targets: dict[str, TargetResult]
+    video_ids: tuple[str, ...] = ()
+    run: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,18 @@ class TrainedRun:
     path: Path
     history: pd.DataFrame | None
     settings: dict[str, Any] | None
+
+    @property
+    def num_parameters(self) -> int | None:
+        """How many numbers training had to find."""
+        return (self.settings or {}).get("num_trainable_parameters")
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long its epochs took, those before an interruption included."""
+        if self.history is None or "seconds" not in self.history:
+            return None
+        return round(float(self.history["seconds"].sum()), 3)
 
 
 def read_evaluation(out: Path) -> Evaluation:
@@ -103,11 +119,15 @@ def read_evaluation(out: Path) -> Evaluation:
         if set(targets) != set(metrics) & {"verb", "noun"}:
             raise ValueError("other targets than metrics.json")
         model, segments = str(described["model"]), str(described["segments"])
+        video_ids = tuple(str(video_id) for video_id in described.get("video_ids", ()))
+        if video_ids and len(video_ids) != len(scores):
+            raise ValueError(f"{len(video_ids)} videos for {len(scores)} segments")
+        run = None if described.get("run") is None else Path(described["run"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"does not fit the files beside it ({error}); run egoact evaluate again", path=out / "evaluation.json"
         ) from None
-    return Evaluation(out, model, segments, metrics, scores.narration_ids, targets)
+    return Evaluation(out, model, segments, metrics, scores.narration_ids, targets, video_ids, run)
 
 
 def read_run(run: Path) -> TrainedRun:
