@@ -42,6 +42,7 @@ COMMANDS: dict[str, Command] = {
     "verify": _command("verify", "check a feature store"),
     "train": _command("train", "features and labels to a run directory"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation:write_report"),
+    "compare": _command("compare", "several models in one table", report="egoact.report.comparison:write_report"),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

@@ -27,6 +27,7 @@ __all__ = [
     "ACTION_SCORINGS",
     "ActionRanking",
     "ActionScoring",
+    "Ranked",
     "action_ranking",
     "confusion_matrix",
     "evaluate_scores",
@@ -34,6 +35,7 @@ __all__ = [
     "mean_class_accuracy",
     "predict_classes",
     "prior_baseline",
+    "rank_answers",
     "top_k_accuracy",
 ]
 
@@ -42,13 +44,19 @@ _ACTION_STRIDE = 1_000_000
 
 
 @dataclass(frozen=True)
-class _Ranked:
-    """How many other answers are at least as good as the true one, and the true one."""
+class Ranked:
+    """The answers to N segments.
+
+    Args:
+        better: (N,) how many other answers are at least as good as the true one; 0 is a right first answer.
+        labels: (N,) the true one.
+    """
 
     better: npt.NDArray[np.int64]
     labels: Labels
 
     def summary(self) -> dict[str, float]:
+        """Top-k and mean-class accuracy, in percent."""
         accuracies = {f"top{k}": float(100 * np.mean(self.better < k)) for k in TOP_K}
         return accuracies | {"mean_class": mean_over_classes(self.better < 1, self.labels)}
 
@@ -88,12 +96,7 @@ def evaluate_scores(
     Raises:
         ValueError: Unlabelled segments, scores that are not finite, shapes or keys that do not fit.
     """
-    _check_targets(scores, labels)
-    ranked = {target: _Ranked(count_better(scores[target], labels[target]), labels[target]) for target in scores}
-    if len(ranked) == 2:
-        pairs = action_ranking(scores["verb"], scores["noun"], scoring=action_scoring)
-        better = pairs.count_better(labels["verb"], labels["noun"])
-        ranked["action"] = _Ranked(better, _join_actions(labels))
+    ranked = rank_answers(scores, labels, action_scoring=action_scoring)
     num_segments = len(next(iter(ranked.values())).better)
     metrics: dict[str, Any] = {"num_segments": num_segments}
     metrics |= {target: part.summary() for target, part in ranked.items()}
@@ -104,6 +107,28 @@ def evaluate_scores(
         metrics |= _measure_tail(ranked, labels, tail, notes)
     metrics["baselines"] = _measure_baselines(ranked, training_labels)
     return metrics | ({"notes": notes} if notes else {})
+
+
+def rank_answers(
+    scores: Mapping[str, ScoreArray], labels: Mapping[str, Labels], *, action_scoring: ActionScoring = "per_segment"
+) -> dict[str, Ranked]:
+    """How every segment was answered, for verb and/or noun, and for the action where there are both.
+
+    Args:
+        scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
+        labels: The same keys -> (N,), class ids.
+        action_scoring: See `action_ranking`.
+
+    Raises:
+        ValueError: As `evaluate_scores`.
+    """
+    _check_targets(scores, labels)
+    ranked = {target: Ranked(count_better(scores[target], labels[target]), labels[target]) for target in scores}
+    if len(ranked) == 2:
+        pairs = action_ranking(scores["verb"], scores["noun"], scoring=action_scoring)
+        better = pairs.count_better(labels["verb"], labels["noun"])
+        ranked["action"] = Ranked(better, _join_actions(labels))
+    return ranked
 
 
 def _check_targets(scores: Mapping[str, ScoreArray], labels: Mapping[str, Labels]) -> None:
@@ -121,7 +146,7 @@ def _join_actions(labels: Mapping[str, Labels]) -> npt.NDArray[np.int64]:
 
 
 def _measure_unseen(
-    ranked: Mapping[str, _Ranked], participants: Sequence[str] | None, unseen: frozenset[str], notes: list[str]
+    ranked: Mapping[str, Ranked], participants: Sequence[str] | None, unseen: frozenset[str], notes: list[str]
 ) -> dict[str, Any]:
     num_segments = len(next(iter(ranked.values())).better)
     if participants is None or len(participants) != num_segments:
@@ -140,7 +165,7 @@ def _measure_unseen(
 
 
 def _measure_tail(
-    ranked: Mapping[str, _Ranked],
+    ranked: Mapping[str, Ranked],
     labels: Mapping[str, Labels],
     tail: Mapping[str, frozenset[int]],
     notes: list[str],
@@ -157,12 +182,12 @@ def _measure_tail(
     return {"tail": part} if part else {}
 
 
-def _top1(ranked: _Ranked, members: npt.NDArray[np.bool_]) -> float:
+def _top1(ranked: Ranked, members: npt.NDArray[np.bool_]) -> float:
     return float(100 * np.mean(ranked.better[members] < 1))
 
 
 def _measure_baselines(
-    ranked: Mapping[str, _Ranked], training_labels: Mapping[str, Labels] | None
+    ranked: Mapping[str, Ranked], training_labels: Mapping[str, Labels] | None
 ) -> dict[str, dict[str, dict[str, float]]]:
     own = {target: part.labels for target, part in ranked.items()}
     baselines = {
