@@ -72,7 +72,7 @@ def compare(settings: CompareSettings) -> int:
     video_ids = found[0].video_ids
     table = compare_models(ranks, video_ids, reference=reference, num_draws=settings.draws, seed=settings.seed)
     costs = _measure_costs(candidates, settings.rounds)
-    document = {
+    document: dict[str, Any] = {
         "segments": found[0].segments,
         "num_segments": len(video_ids),
         "num_videos": len(set(video_ids)),
