@@ -444,12 +444,12 @@ def test_flow_goes_missing(tmp_path: Path) -> None:
 
 
 def test_flow_of_other_recordings_needs_rate_and_stride(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="frame_rate and stride must be given"):
-        find_flow(tmp_path, "mine")
     for name, content in flow_members(3).items():
         path = tmp_path / "mine" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    with pytest.raises(ValueError, match="frame_rate and stride must be given"):
+        find_flow(tmp_path, "mine")
     assert flow_numbers(find_flow(tmp_path, "mine", frame_rate=10, stride=1), [0.15]) == [(2, 1002)]
 
 

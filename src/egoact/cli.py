@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "kitchen": _command("kitchen", "make the built-in kitchen's videos and labels"),
     "stats": _command("stats", "class distributions and durations", report="egoact.report.stats:write_report"),
     "extract": _command("extract", "videos to features, once"),
+    "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
     "verify": _command("verify", "check a feature store"),
     "train": _command("train", "features and labels to a run directory"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation:write_report"),

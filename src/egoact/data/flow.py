@@ -8,6 +8,7 @@ Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020
 """
 
 import glob
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from egoact.core.errors import MediaError
 from egoact.data.frames import decode_jpeg
 from egoact.data.stills import FrameFolder, TarFrames
 
-STILL = 127.5  # the 8-bit value of no motion; 0 and 255 are 20 pixels one way and the other
-_FOLDER = "flow_frames"
+FLOW_FOLDER = "flow_frames"
+FLOW_NAME = "flow.json"  # beside u/ and v/: how `egoact flow` made them; the published flow has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +54,47 @@ def find_flow(
     Args:
         root: Folder with the recordings.
         video_id: The recording.
-        frame_rate: RGB frames per second, for ids that are not EPIC-KITCHENS'.
-        stride: RGB frames per flow frame, for ids that are not EPIC-KITCHENS'.
+        frame_rate: RGB frames per second; None: as the file flow.json beside the flow says, or the rule for the ids of
+            EPIC-KITCHENS.
+        stride: RGB frames per flow frame; None: likewise.
 
     Raises:
         MediaError: There is none, or two are equally good.
         ValueError: Another id without frame rate or stride.
     """
-    frame_rate = frame_rate or epic.frame_rate(video_id)
-    stride = stride or epic.flow_stride(video_id)
-    if frame_rate is None or stride is None:
-        raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
     root, name = Path(root), glob.escape(video_id)
-    home = root / video_id.partition("_")[0] / _FOLDER
+    home = root / video_id.partition("_")[0] / FLOW_FOLDER
     choices = [
         [p for p in [home / video_id] if (p / "u").is_dir()],
         [p for p in [home / f"{video_id}.tar"] if p.is_file()],
         [p.parent for depth in range(3) for p in root.glob(f"{'*/' * depth}{name}/u") if p.is_dir()]
-        + [p for depth in range(3) for p in root.glob(f"{'*/' * depth}{_FOLDER}/{name}.tar")],
+        + [p for depth in range(3) for p in root.glob(f"{'*/' * depth}{FLOW_FOLDER}/{name}.tar")],
     ]
     found = next((choice for choice in choices if choice), None)
     if found is None:
-        raise MediaError(f"no optical flow of {video_id}: no {video_id}/u/ and no {_FOLDER}/{video_id}.tar", path=root)
+        raise MediaError(
+            f"no optical flow of {video_id}: no {video_id}/u/ and no {FLOW_FOLDER}/{video_id}.tar", path=root
+        )
     if len(found) > 1:
         raise MediaError(f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one", path=root)
+    stated_rate, stated_stride = _read_stated(found[0])
+    frame_rate = frame_rate or stated_rate or epic.frame_rate(video_id)
+    stride = stride or stated_stride or epic.flow_stride(video_id)
+    if frame_rate is None or stride is None:
+        raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
     return FlowSource(video_id, found[0], frame_rate, stride)
+
+
+def _read_stated(path: Path) -> tuple[float | None, int | None]:
+    """Frame rate and stride out of flow.json, if there is one."""
+    path = path / FLOW_NAME
+    if not path.is_file():
+        return None, None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return float(values["frame_rate"]), int(values["stride"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MediaError(f"not what egoact flow writes ({error!r})", path=path) from None
 
 
 def read_flow(
@@ -93,7 +110,8 @@ def read_flow(
         size: (height, width) in pixels; None: as recorded.
 
     Yields:
-        Positions, and uint8 (H, W, 2), x and y motion around 127.5; or a `MediaError`.
+        Positions, and uint8 (H, W, 2), x and y motion around 127.5 (`core.flow` makes pixels of it); or a
+        `MediaError`.
 
     Raises:
         MediaError: The archive as a whole cannot be read.

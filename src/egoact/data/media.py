@@ -81,6 +81,11 @@ class MediaRoot:
         except OSError as error:
             raise MediaError(f"cannot list this folder: {error.strerror}", path=error.filename) from None
 
+    @property
+    def video_ids(self) -> list[str]:
+        """Names of all recordings, sorted."""
+        return sorted(self._found)
+
     def find(self, video_id: str) -> MediaSource:
         """The recording of this name, by the order at the top of this module.
 
@@ -146,13 +151,14 @@ def read_frames(
     if source.kind == "video":
         yield from read_video_frames(source.path, times, size=size, num_threads=num_threads)
         return
-    with _open_stills(source) as stills:
-        rate = _frame_rate(source, stills)
+    with open_stills(source) as stills:
+        rate = stills_rate(source, stills)
         yield from read_still_frames(stills, times, rate=rate, size=size)
 
 
 @contextmanager
-def _open_stills(source: MediaSource) -> Iterator[FrameFolder | TarFrames]:
+def open_stills(source: MediaSource) -> Iterator[FrameFolder | TarFrames]:
+    """The extracted frames of a recording, by number."""
     if source.kind == "folder":
         yield FrameFolder(source.path)
     else:
@@ -160,7 +166,12 @@ def _open_stills(source: MediaSource) -> Iterator[FrameFolder | TarFrames]:
             yield tar
 
 
-def _frame_rate(source: MediaSource, stills: FrameFolder | TarFrames) -> float:
+def stills_rate(source: MediaSource, stills: FrameFolder | TarFrames) -> float:
+    """Extracted frames per second.
+
+    Raises:
+        MediaError: Nobody says it.
+    """
     rate = stills.stated_rate() or source.frame_rate or epic.frame_rate(source.video_id)
     if rate is None:
         raise MediaError(

@@ -53,10 +53,13 @@ class FrameFolder:
         path = self.path / RATE_NAME
         return parse_rate(path.read_bytes(), path=path) if path.is_file() else None
 
-    def _missing(self, number: int) -> str:
+    def last_number(self) -> int:
+        """The number of the last frame."""
         matches = (FRAME_NAME.fullmatch(name) for name in os.listdir(self.path))
-        last = max((int(match[1]) for match in matches if match), default=0)
-        return missing_frame(number, last=last)
+        return max((int(match[1]) for match in matches if match), default=0)
+
+    def _missing(self, number: int) -> str:
+        return missing_frame(number, last=self.last_number())
 
 
 class TarFrames:
@@ -115,6 +118,10 @@ class TarFrames:
         offset, size = self._index.rate_place
         self._file.seek(offset)
         return parse_rate(self._file.read(size), path=self.path / RATE_NAME)
+
+    def last_number(self) -> int:
+        """The number of the last frame."""
+        return self._index.last(self._component)
 
     def _hint(self) -> str:
         return "; the archive is truncated: an incomplete download?" if self._index.is_truncated else ""

@@ -1,0 +1,99 @@
+"""Progress of long work: a bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+
+LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Counts work that is done; a context manager. Everything goes to standard error.
+
+    Args:
+        name: What is being done, such as "extract".
+        total: How much there is.
+        unit: Of what, in the plural.
+    """
+
+    def __init__(self, name: str, *, total: int, unit: str) -> None:
+        self._name = name
+        self._total = total
+        self._unit = unit
+        self._done = 0
+        self._note = ""
+        self._begun = self._last_line = time.monotonic()
+        self._bar = _bar(name, total, unit) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> "Progress":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, amount: int, *, note: str = "") -> None:
+        """Say that so much more is done, and in a few words how it stands."""
+        self._done += amount
+        self._note = note
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=amount, rate=self._rate(), note=note)
+            return
+        now = time.monotonic()
+        if now - self._last_line >= LINE_SECONDS:
+            self._last_line = now
+            self.say(self.line())
+
+    def say(self, text: str) -> None:
+        """Show a line of text without disturbing the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            print(f"{self._name}: {text}", file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """How far it is, as plain text."""
+        percent = 100 * self._done / self._total if self._total else 100.0
+        left = (self._total - self._done) / self._rate() if self._done else None
+        time_left = "" if left is None else f", {format_seconds(left)} left"
+        rate = f"{self._rate():.{0 if self._rate() >= 10 else 1}f} {self._unit}/s"
+        note = f", {self._note}" if self._note else ""
+        return f"{self._done}/{self._total} {self._unit} ({percent:.0f} %), {rate}{time_left}{note}"
+
+    def _rate(self) -> float:
+        return self._done / max(time.monotonic() - self._begun, 1e-9)
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration for people.
+
+    >>> format_seconds(3725)
+    '1 h 02 min'
+    >>> format_seconds(65)
+    '1 min 05 s'
+    """
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+def _bar(name: str, total: int, unit: str):  # type: ignore[no-untyped-def]
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn(f"{{task.fields[rate]:.0f}} {unit}/s"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )
+    bar.add_task(name, total=total, rate=0.0, note="")
+    return bar
