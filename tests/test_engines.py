@@ -1,5 +1,9 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -280,3 +284,19 @@ def test_features_that_are_all_zero_on_both_sides_agree() -> None:
     engine = OnnxEngine(model, input_size=(32, 32), precision="f32")
     black = np.zeros((2, 32, 32, 3), np.uint8)
     assert check_parity(engine, silent, black, mean=(0.5,) * 3, std=(0.5,) * 3) == 1.0
+
+
+def test_openvino_tells_nobody_and_starts_no_process(tmp_path: Path) -> None:
+    """Its import alone would fork a sender of statistics and write an identifier to the home folder."""
+    code = (
+        "import os, sys\n"
+        "forks = []\n"
+        "os.register_at_fork(before=lambda: forks.append(1))\n"
+        "from egoact.engines.quiet_openvino import import_openvino\n"
+        "print(import_openvino().__name__, len(forks), 'openvino_telemetry.main' in sys.modules)\n"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    environment.pop("CI", None)  # where it is set they send nothing anyway
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["openvino", "0", "False"]
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from egoact.engines.engine import FrameModel, checked_frames
+from egoact.engines.quiet_openvino import import_openvino
 
 
 class OpenVinoEngine:
@@ -14,8 +15,7 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, model: FrameModel, *, input_size: tuple[int, int], precision: str) -> None:
-        import openvino
-
+        openvino = import_openvino()
         core = openvino.Core()
         offered = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "auto":
