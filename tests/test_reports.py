@@ -63,7 +63,7 @@ def test_verbs_and_nouns_with_a_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     tail = {"verb": {"num_segments": 7, "top1": 14.29}}
     notes = ["<i>nothing</i> is missing"]
     metrics = write_evaluation(tmp_path / "out", NAMES, unseen=unseen, tail=tail, notes=notes)
-    write_report(SimpleNamespace(out=tmp_path / "out", run=write_run(tmp_path / "run")))
+    write_report(SimpleNamespace(out=tmp_path / "out", timeline=None, run=write_run(tmp_path / "run")))
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert str(tmp_path / "out" / "report.html") in capsys.readouterr().out
     check_self_contained(page)

@@ -22,6 +22,7 @@ from egoact.core.timeline_metrics import (
     segmental_f1,
 )
 from egoact.core.timelines import Timeline, TimelineSegment
+from egoact.stages.evaluate import EvaluateSettings, evaluate
 
 labels = st.lists(st.integers(-1, 3), min_size=1, max_size=40).map(np.array)
 two_of_one_length = labels.flatmap(
@@ -313,3 +314,66 @@ def test_words_become_names_of_classes(tmp_path: Path) -> None:
     path.write_text("video_id,start_timestamp,stop_timestamp,verb_class\nv,0,1,1\n")
     named = timelines_of(read_segments(path), names=lambda _, segment: (verbs.names[segment.verb_class or 0], None))
     assert named["v"][0].verb == "cut"
+
+
+# --- egoact evaluate --timeline ---
+
+LABELS = """video_id,start_timestamp,stop_timestamp,verb,verb_class,noun
+v,0,2,open,0,fridge
+v,4,6,shut,1,fridge
+w,1,3,open,0,door
+"""
+
+
+@pytest.fixture
+def labels_csv(tmp_path: Path) -> Path:
+    path = tmp_path / "labels.csv"
+    path.write_text(LABELS)
+    return path
+
+
+def test_evaluate_measures_a_folder_of_timelines_and_draws_them(
+    labels_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from egoact.report.evaluation import write_report
+
+    for video, made in {
+        "v": timeline((0, 2, "open fridge"), (4, 6, "open fridge"), duration=8),
+        "other": timeline((0, 1, "cut <b>"), video="other"),
+    }.items():
+        (tmp_path / "found" / video).mkdir(parents=True)
+        (tmp_path / "found" / video / "timeline.json").write_text(json.dumps(made.to_dict()))
+    settings = EvaluateSettings(segments=labels_csv, timeline=tmp_path / "found", out=tmp_path / "out")
+    assert evaluate(settings) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["verb"]["frame_accuracy"] == 75 and metrics["noun"]["frame_accuracy"] == 100
+    assert (metrics["num_videos"], metrics["num_segments"]) == (1, 2)
+    out = capsys.readouterr().out
+    assert "verb: frames 75.0 % (all background 50.0 %), edit 50.0, F1 at 10: 50.0" in out
+    assert "1 timelines of videos without labels are left out: other" in out
+    assert "1 labelled videos without a timeline are left out: w" in out
+    write_report(settings)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "shut, 4.00 to 6.00 s" in page and '<td class="number">75.0</td>' in page
+
+
+def test_a_perfect_csv_without_classes_gets_everything(labels_csv: Path, tmp_path: Path) -> None:
+    assert evaluate(EvaluateSettings(segments=labels_csv, timeline=labels_csv, out=tmp_path / "out")) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert all(metrics[t]["frame_accuracy"] == metrics[t]["map"]["mean"] == 100 for t in ("verb", "noun", "action"))
+
+
+def test_timelines_of_other_videos_are_refused(labels_csv: Path, tmp_path: Path) -> None:
+    (tmp_path / "timeline.json").write_text(json.dumps(timeline(video="x").to_dict()))
+    settings = EvaluateSettings(segments=labels_csv, timeline=tmp_path / "timeline.json", out=tmp_path / "out")
+    with pytest.raises(AnnotationError, match=r"its videos \(x\) are none of those.*\(v, w\)"):
+        evaluate(settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_verbs_alone_are_measured_where_a_timeline_has_no_nouns(labels_csv: Path, tmp_path: Path) -> None:
+    (tmp_path / "timeline.json").write_text(json.dumps(timeline((0, 2, "open")).to_dict()))
+    settings = EvaluateSettings(segments=labels_csv, timeline=tmp_path / "timeline.json", out=tmp_path / "out")
+    assert evaluate(settings) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert "verb" in metrics and "noun" not in metrics and "action" not in metrics

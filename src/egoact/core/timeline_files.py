@@ -6,7 +6,7 @@ from pathlib import Path
 
 from egoact.core.cells import parse_decimal_comma, show
 from egoact.core.errors import AnnotationError
-from egoact.core.labels import Vocabulary
+from egoact.core.labels import Target, Vocabulary
 from egoact.core.segments import Segment, SegmentTable, read_segments
 from egoact.core.spreadsheet import read_spreadsheet
 from egoact.core.timelines import Timeline, TimelineSegment
@@ -86,10 +86,10 @@ def timelines_of(
     }
 
 
-def with_class_names(timeline: Timeline, vocabularies: Mapping[str, Vocabulary]) -> Timeline:
+def with_class_names(timeline: Timeline, vocabularies: Mapping[Target, Vocabulary]) -> Timeline:
     """The same timeline, with words replaced by the names of their classes."""
 
-    def name(target: str, word: str | None) -> str | None:
+    def name(target: Target, word: str | None) -> str | None:
         return vocabularies[target].class_name(word) if word is not None and target in vocabularies else word
 
     segments = [

@@ -19,6 +19,7 @@ from egoact.core.evaluation_files import (
 from egoact.report.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation_figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.page import fill_template, inline_picture, render_png, write_page
+from egoact.report.timeline_evaluation import write_timeline_report
 
 REPORT_NAME = "report.html"
 BASELINES = {
@@ -43,6 +44,10 @@ class EvaluateSettings(Protocol):
     def run(self) -> Path | None:
         """The run directory, or None where somebody's scores were evaluated."""
 
+    @property
+    def timeline(self) -> Path | None:
+        """The timelines, where these were evaluated."""
+
 
 def write_report(settings: EvaluateSettings) -> None:
     """Write `report.html` and the pictures beside what `egoact evaluate` wrote.
@@ -50,6 +55,9 @@ def write_report(settings: EvaluateSettings) -> None:
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
+    if settings.timeline is not None:
+        print(f"see {write_timeline_report(settings.out)}")
+        return
     print(f"see {write_evaluation_report(settings.out, run=settings.run)}")
 
 

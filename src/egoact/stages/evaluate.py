@@ -1,4 +1,4 @@
-"""`egoact evaluate`: a run, or anybody's scores, against labels, by the official protocol."""
+"""`egoact evaluate`: a run, anybody's scores, or timelines, against labels, by the official protocol."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from egoact.core.metrics import evaluate_scores
 from egoact.core.scores import Scores, load_scores
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.stages._run_files import METRICS_NAME, write_json
+from egoact.stages._timeline_evaluation import evaluate_timeline_files, summarize_timelines
 
 SCORES_NAME = "scores.npz"
 EVALUATION_NAME = "evaluation.json"
@@ -20,7 +21,7 @@ EVALUATION_NAME = "evaluation.json"
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """Measure a run, or any scores file, on labelled segments."""
+    """Measure a run, any scores file, or timelines, on labelled segments."""
 
     segments: Path
     """Segments CSV with labels."""
@@ -32,14 +33,16 @@ class EvaluateSettings:
     """Feature store that holds the segments."""
     scores: Path | None = None
     """Scores of any model (npz or JSON) instead of --run."""
+    timeline: Path | None = None
+    """Instead of --run: a timeline.json or timeline.csv, or a folder of them, to measure when actions were found."""
     annotations: Path | None = None
     """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
     action_scoring: ActionScoring = "per_segment"
     """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
 
     def __post_init__(self) -> None:
-        if (self.run is None) == (self.scores is None):
-            raise ValueError("give either --run with --features, or --scores")
+        if sum(given is not None for given in (self.run, self.scores, self.timeline)) != 1:
+            raise ValueError("give either --run with --features, or --scores, or --timeline")
         if (self.run is None) != (self.features is None):
             raise ValueError("--run and --features belong together")
 
@@ -47,10 +50,18 @@ class EvaluateSettings:
 def evaluate(settings: EvaluateSettings) -> int:
     """Write metrics.json, scores.npz and evaluation.json (what the report needs beside them).
 
+    For timelines it is metrics.json and timelines.json.
+
     Raises:
         AnnotationError: Labels that are missing or outside the vocabulary.
         ArtifactError: A run, features or scores that do not fit.
     """
+    if settings.timeline is not None:
+        metrics = evaluate_timeline_files(
+            settings.timeline, segments=settings.segments, annotations=settings.annotations, out=settings.out
+        )
+        print("\n".join([summarize_timelines(metrics), *metrics.get("notes", [])]))
+        return 0
     table = read_segments(settings.segments)
     if settings.run is not None:
         assert settings.features is not None
