@@ -44,6 +44,12 @@ COMMANDS: dict[str, Command] = {
     "train": _command("train", "features and labels to a run directory"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation:write_report"),
     "compare": _command("compare", "several models in one table", report="egoact.report.comparison:write_report"),
+    "explain": Command(
+        "what a kernel looks for (filters), where and when a run looks (clip)",
+        "egoact.explain.command:ExplainSettings",
+        "egoact.explain.command:explain",
+        "egoact.report.explain:write_report",
+    ),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

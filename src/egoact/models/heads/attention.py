@@ -32,6 +32,17 @@ class AttentionHead(Head):
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         present = all_frames(features, mask)
+        weights, value = self._look(features, present)
+        x = self.output((weights @ value).transpose(1, 2).flatten(2))
+        return torch.cat([x[:, 0], masked_mean(x[:, 1:], present)], 1)
+
+    def attend(self, features: Tensor) -> Tensor:
+        """When it looks: how much the global token takes of each frame, (B, T, D) -> (B, T), mean over the heads."""
+        weights, _ = self._look(features, all_frames(features, None))
+        return weights[:, :, 0, 1:].mean(1)
+
+    def _look(self, features: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (B, heads, 1 + T, 1 + T), a row for each that looks, and what it sees, (B, heads, 1 + T, E)."""
         frames = self.project(self.standardize(features)) + self.positions(features.shape[1])
         x = torch.cat([self.token.expand(frames.shape[0], -1, -1), frames], 1)
         batch, length, inner = x.shape
@@ -39,6 +50,4 @@ class AttentionHead(Head):
         query, key, value = split.permute(2, 0, 3, 1, 4)
         visible = torch.cat([present.new_ones(batch, 1, 1), present], 1).view(batch, 1, 1, length) > 0
         scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5
-        weights = scores.masked_fill(~visible, -1e4).softmax(-1)
-        x = self.output((weights @ value).transpose(1, 2).reshape(batch, length, inner))
-        return torch.cat([x[:, 0], masked_mean(x[:, 1:], present)], 1)
+        return scores.masked_fill(~visible, -1e4).softmax(-1), value

@@ -37,7 +37,20 @@ class TransformerHead(Head):
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         present = all_frames(features, mask)[..., 0] > 0
-        frames = self.project(self.standardize(features)) + self.positions(features.shape[1])
-        x = torch.cat([self.token.expand(frames.shape[0], -1, -1), frames], 1)
         absent = torch.cat([torch.zeros_like(present[:, :1]), ~present], 1)
-        return self.encoder(x, src_key_padding_mask=absent)[:, 0]
+        return self.encoder(self._embed(features), src_key_padding_mask=absent)[:, 0]
+
+    def attend(self, features: Tensor) -> Tensor:
+        """When it looks: how much the token takes of each frame in the last layer, (B, T, D) -> (B, T)."""
+        x = self._embed(features)
+        *before, last = self.encoder.layers
+        for layer in before:
+            x = layer(x)
+        normal = last.norm1(x)
+        _, weights = last.self_attn(normal, normal, normal, need_weights=True)
+        return weights[:, 0, 1:]
+
+    def _embed(self, features: Tensor) -> Tensor:
+        """The token and the frames with their positions: (B, 1 + T, E)."""
+        frames = self.project(self.standardize(features)) + self.positions(features.shape[1])
+        return torch.cat([self.token.expand(frames.shape[0], -1, -1), frames], 1)

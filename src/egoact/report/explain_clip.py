@@ -1,0 +1,168 @@
+"""The strip, the film and the page of `egoact explain clip`. Reads files only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from egoact.core.errors import ArtifactError
+from egoact.core.evaluation_files import read_json
+from egoact.kitchen.video import write_video
+from egoact.report.page import (
+    ACCENT,
+    SECOND_COLOUR,
+    fill_template,
+    inline_picture,
+    new_figure,
+    render_png,
+    set_title,
+    write_page,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STRIP_NAME, FILM_NAME = "strip.png", "clip.mp4"
+_MOST_COLUMNS = 10
+_FILM_RATE = 5
+_FILM_SIZE = 256
+_OPACITY = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedClip:
+    """What `egoact explain clip` wrote: `clip.json`, and the arrays of `clip.npz`; T frames."""
+
+    described: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that were answered: verb, noun, or both."""
+        return list(self.described["answers"])
+
+    @property
+    def layers(self) -> dict[str, np.ndarray]:
+        """Name -> (T, h, w) maps, each on the scale 0 to 1."""
+        maps = {f"{t}: {self.described['answers'][t]['name']}": self.arrays[f"{t}_maps"] for t in self.targets}
+        attention = self.arrays.get("attention")
+        if attention is not None and attention.ndim == 3:
+            maps["the head's attention"] = attention
+        return {name: values / max(float(values.max()), 1e-12) for name, values in maps.items()}
+
+
+def write_clip_page(out: Path) -> Path:
+    """Write `strip.png`, `clip.mp4` and `index.html`; gives the page.
+
+    Raises:
+        ArtifactError: A file that is missing or damaged.
+    """
+    clip = read_clip(out)
+    strip = render_png(lambda: draw_strip(clip))
+    (out / STRIP_NAME).write_bytes(strip)
+    film = draw_film(clip)
+    write_video(out / FILM_NAME, film, rate=_FILM_RATE, width=film.shape[2], height=film.shape[1])
+    described = clip.described
+    page = fill_template(
+        "explain_clip",
+        clip=described,
+        strip=inline_picture(strip),
+        film=inline_picture((out / FILM_NAME).read_bytes(), kind="mp4").replace("image/", "video/"),
+        has_attention="attention" in clip.arrays,
+    )
+    write_page(out / "index.html", page)
+    return out / "index.html"
+
+
+def read_clip(out: Path) -> ExplainedClip:
+    """Read clip.json and clip.npz.
+
+    Raises:
+        ArtifactError: Missing, damaged, or not fitting each other.
+    """
+    described = read_json(out / "clip.json")
+    try:
+        with np.load(out / "clip.npz", allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        num_frames = len(described["times_seconds"])
+        needed = [f"{target}_{part}" for target in described["answers"] for part in ("maps", "importance")]
+        if any(len(arrays[name]) != num_frames for name in ("frames", *needed)):
+            raise ValueError("other numbers of frames than clip.json")
+    except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+        raise ArtifactError(f"not what egoact explain writes ({error!r})", path=out / "clip.npz") from None
+    return ExplainedClip(described, arrays)
+
+
+def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A map from 0 to 1, (h, w), as colours over a frame, uint8 (H, W, 3) RGB; what is 0 shows the frame alone."""
+    size = frame.shape[1::-1]
+    smooth = np.clip(cv2.resize(heat.astype(np.float32), size, interpolation=cv2.INTER_CUBIC), 0, 1)
+    colours = cv2.applyColorMap(np.rint(255 * smooth).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    share = (_OPACITY * np.sqrt(smooth))[..., None]
+    return np.rint((1 - share) * frame + share * colours).astype(np.uint8)
+
+
+def draw_strip(clip: ExplainedClip) -> "Figure":
+    """Rows: the frames, each layer over them, and how much each frame mattered."""
+    frames, times, layers = clip.arrays["frames"], clip.described["times_seconds"], clip.layers
+    shown = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MOST_COLUMNS)).round().astype(int))
+    figure = new_figure(1.45 * len(shown), 1.75 * (1 + len(layers)) + 2.1)
+    rows = figure.add_gridspec(2 + len(layers), len(shown), height_ratios=[*[1.0] * (1 + len(layers)), 1.15])
+    for column, i in enumerate(shown):
+        pictures = {"frames": frames[i]} | {name: overlay(frames[i], maps[i]) for name, maps in layers.items()}
+        for row, (name, picture) in enumerate(pictures.items()):
+            axis = figure.add_subplot(rows[row, column])
+            axis.imshow(picture)
+            axis.axis("off")
+            if column == 0:
+                set_title(axis, name)
+            elif row == 0:
+                axis.set_title(f"{times[i]:.2f} s", fontsize=7)
+    _draw_importance(figure.add_subplot(rows[-1, :]), clip)
+    return figure
+
+
+def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
+    places = np.arange(len(clip.arrays["frames"]))
+    width = 0.8 / len(clip.targets)
+    for number, (target, colour) in enumerate(zip(clip.targets, (ACCENT, SECOND_COLOUR), strict=False)):
+        values = clip.arrays[f"{target}_importance"]
+        axis.bar(places + (number - (len(clip.targets) - 1) / 2) * width, values, width, color=colour, label=target)
+    attention = clip.arrays.get("attention")
+    axis.axhline(0, color="black", linewidth=0.8)
+    axis.set_xticks(places, [f"{t:.1f}" for t in clip.described["times_seconds"]], fontsize=7)
+    axis.set_xlabel("seconds")
+    axis.set_ylabel("log-probability lost\nwithout the frame")
+    axis.grid(axis="x", visible=False)
+    axis.legend(loc="upper left", ncols=2)
+    if attention is not None and attention.ndim == 1:
+        right = axis.twinx()
+        right.plot(places, attention, color="black", marker=".", label="the head's attention")
+        right.set_ylim(bottom=0)
+        right.grid(visible=False)
+        right.legend(loc="upper right")
+    set_title(axis, "which frames mattered")
+
+
+def draw_film(clip: ExplainedClip) -> np.ndarray:
+    """Frame and layers side by side, a bar below that shows the time: uint8 (T, H, W, 3) RGB."""
+    frames, layers = clip.arrays["frames"], clip.layers
+    pictures = []
+    for i, frame in enumerate(frames):
+        panels = {"": frame} | {name: overlay(frame, maps[i]) for name, maps in layers.items()}
+        row = np.concatenate([_panel(name, picture) for name, picture in panels.items()], axis=1)
+        bar = np.full((12, row.shape[1], 3), 235, np.uint8)
+        bar[:, : row.shape[1] * (i + 1) // len(frames)] = (0, 114, 178)
+        pictures.append(np.concatenate([row, bar]))
+    return np.stack(pictures)
+
+
+def _panel(name: str, picture: np.ndarray) -> np.ndarray:
+    panel = cv2.resize(picture, (_FILM_SIZE, _FILM_SIZE), interpolation=cv2.INTER_LINEAR)
+    if name:
+        cv2.rectangle(panel, (0, 0), (_FILM_SIZE, 20), (20, 20, 20), -1)
+        ascii_name = name.encode("ascii", "replace").decode()
+        cv2.putText(panel, ascii_name, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    return panel
