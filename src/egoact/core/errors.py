@@ -35,5 +35,9 @@ class MediaError(InputError):
     """A video, a frame folder or an archive is missing or cannot be decoded."""
 
 
+class EndOfRecordingError(MediaError):
+    """A moment after the last picture of a recording that is whole."""
+
+
 class ArtifactError(InputError):
     """A run directory, feature store or scores file is missing, damaged or does not fit."""

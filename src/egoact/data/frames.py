@@ -44,7 +44,7 @@ def read_still_frames(
                 expected = _recording_size(stills, number, content)
             frame = decode_jpeg(content, size=size, expected=expected)
         except MediaError as error:
-            frame = error if error.place else MediaError(error.reason, path=error.path, place=place)
+            frame = error if error.place else type(error)(error.reason, path=error.path, place=place)
         except ValueError as error:
             frame = MediaError(str(error), path=stills.path, place=place)
         yield slice(start, stop), frame

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from egoact.core.errors import MediaError
+from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.data.tar_index import index_tar
 
 FRAME_NAME = re.compile(r"frame_(\d{10})\.jpe?g", re.ASCII | re.IGNORECASE)
@@ -40,7 +40,7 @@ class FrameFolder:
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            raise MediaError(self._missing(number), path=path) from None
+            raise self._missing(number, path) from None
         except OSError as error:
             raise MediaError(f"cannot read this frame: {error.strerror}", path=path) from None
 
@@ -58,8 +58,8 @@ class FrameFolder:
         matches = (FRAME_NAME.fullmatch(name) for name in os.listdir(self.path))
         return max((int(match[1]) for match in matches if match), default=0)
 
-    def _missing(self, number: int) -> str:
-        return missing_frame(number, last=self.last_number())
+    def _missing(self, number: int, path: Path) -> MediaError:
+        return missing_frame(number, last=self.last_number(), path=path)
 
 
 class TarFrames:
@@ -102,8 +102,7 @@ class TarFrames:
         """
         place = self._index.find(self._component, number)
         if place is None:
-            reason = missing_frame(number, last=self._index.last(self._component))
-            raise MediaError(reason + self._hint(), path=self.path)
+            raise missing_frame(number, last=self._index.last(self._component), path=self.path, hint=self._hint())
         offset, size = place
         self._file.seek(offset)
         content = self._file.read(size)
@@ -127,11 +126,12 @@ class TarFrames:
         return "; the archive is truncated: an incomplete download?" if self._index.is_truncated else ""
 
 
-def missing_frame(number: int, *, last: int) -> str:
-    """What to say about a frame that is not there."""
+def missing_frame(number: int, *, last: int, path: Path, hint: str = "") -> MediaError:
+    """What is wrong with a frame that is not there; after the last one that is only the end."""
     if number > last:
-        return f"there is no frame {number}: the last one is {last}"
-    return f"frame {number} is missing (the last one is {last})"
+        kind = MediaError if hint or not last else EndOfRecordingError
+        return kind(f"there is no frame {number}: the last one is {last}{hint}", path=path)
+    return MediaError(f"frame {number} is missing (the last one is {last}){hint}", path=path)
 
 
 def parse_rate(content: bytes, *, path: Path) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from egoact.core.errors import MediaError
+from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.data.packet_plan import CannotSeekError, Jump, Lack, MissingTimestampError, PacketPlan, Send, Want
 from egoact.data.video_decoder import DamagedError, Decoder, to_rgb
 from egoact.data.video_file import VideoFile
@@ -68,10 +68,12 @@ class _Pass:
     def _beyond_end(self, position: int, end_seconds: float) -> MediaError:
         reason = f"{_BEYOND_END}, whose pictures last {end_seconds:.3f} s"
         stated = self._file.stated_seconds
+        place = f"at {self._times[position]:.3f} s"
         if self._file.damage or (stated is not None and stated > end_seconds + 1):
             reason += f" though it says {stated:.3f} s" if stated else ""
             reason += f": truncated or damaged {self._file.damage}".rstrip()
-        return self._error(position, reason)
+            return MediaError(reason, path=self._file.path, place=place)
+        return EndOfRecordingError(reason, path=self._file.path, place=place)
 
     def _undecodable(self, position: int) -> MediaError:
         damage = self._decoder.damage or "the decoder gives no picture"

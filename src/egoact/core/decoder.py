@@ -1,0 +1,168 @@
+"""From scores of every step to segments: Viterbi over actions with learned transitions and minimum durations.
+
+    steps      . . o o o . O O O O . . c c c .        the best answer of each step by itself
+    decoded    [  ] open [    ] close [          ]    few, long enough, in an order that training has seen
+
+A state is an action (a verb, or a verb with a noun) or background, state 0. States with the same verb form a group:
+who follows whom is learned for groups, so that the cost of thousands of actions stays that of their verbs.
+
+Knows nothing about features or files. Shapes: `F` steps, `S` states, `G` groups.
+
+Sources: Viterbi, 1967; explicit durations as in Rabiner, A tutorial on hidden Markov models, 1989, section IV-D.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+BACKGROUND = 0
+_IMPOSSIBLE = -1e18
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What may follow what, how often, and how long it lasts; everything per step and as logarithms.
+
+    Args:
+        group_of_state: int64 (S,); group of each state, background's is 0.
+        enter: float64 (S,), log share of the state among those of its group.
+        follow: float64 (G, G), log probability that a segment of group j comes after one of group i.
+        leave: float64 (G,), log probability that a segment of the group ends with a step.
+        least: int64 (G,), fewest steps of a segment of the group.
+    """
+
+    group_of_state: Counts
+    enter: Floats
+    follow: Floats
+    leave: Floats
+    least: Counts
+
+    def __post_init__(self) -> None:
+        num_groups = len(self.leave)
+        shapes = (self.enter.shape, self.follow.shape, self.least.shape)
+        if shapes != (self.group_of_state.shape, (num_groups, num_groups), (num_groups,)):
+            raise ValueError(f"a grammar of {num_groups} groups cannot have shapes {shapes}")
+        if len(self.least) and self.least.min() < 1:
+            raise ValueError("every segment has at least one step")
+
+    def of_states(self, kept: Counts) -> "Grammar":
+        """The same with some of the states only."""
+        return replace(self, group_of_state=self.group_of_state[kept], enter=self.enter[kept])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can say it."""
+        return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Back from JSON.
+
+        Raises:
+            ValueError, KeyError, TypeError: Missing or impossible values.
+        """
+        whole = ("group_of_state", "least")
+        arrays: dict[str, Any] = {
+            f.name: np.array(values[f.name], dtype=np.int64 if f.name in whole else np.float64) for f in fields(cls)
+        }
+        return cls(**arrays)
+
+
+def decode(scores: Floats, grammar: Grammar, *, weight: float = 1.0) -> Counts:
+    """The most probable state of every step.
+
+    Args:
+        scores: (F, S), log probability of each state at each step.
+        grammar: Of the same states.
+        weight: What scores count against the grammar. Neighbouring steps look at nearly the same pictures, so that
+            their scores say together less than their sum: below 1.
+
+    Returns:
+        int64, shape (F,).
+
+    Raises:
+        ValueError: Scores of other states than the grammar's, or that are not numbers.
+    """
+    if scores.ndim != 2 or scores.shape[1] != len(grammar.group_of_state):
+        raise ValueError(f"scores have shape {scores.shape}, the grammar has {len(grammar.group_of_state)} states")
+    if np.isnan(scores).any():
+        raise ValueError("scores must be numbers, some are nan")
+    if not len(scores):
+        return np.zeros(0, dtype=np.int64)
+    return _Lattice(np.maximum(weight * scores, _IMPOSSIBLE / 1e6), grammar).trace()
+
+
+class _Lattice:
+    """The best way to every (step, state), and where it came from."""
+
+    def __init__(self, scores: Floats, grammar: Grammar) -> None:
+        num_steps, num_states = scores.shape
+        self._group = grammar.group_of_state
+        self._members = [np.flatnonzero(self._group == group) for group in range(len(grammar.leave))]
+        self._least = np.minimum(grammar.least, num_steps)[self._group]
+        stay = np.log1p(-np.exp(np.minimum(grammar.leave, -1e-9)))[self._group]
+        # A segment of n steps stays n - 1 times; its first step only enters.
+        self._emit = scores + stay
+        self._summed = np.vstack([np.zeros(num_states), np.cumsum(self._emit, axis=0)])
+        self._entered = np.full((num_steps + 1, num_states), _IMPOSSIBLE)
+        self._came_from = np.full((num_steps + 1, len(self._members)), BACKGROUND, dtype=np.int32)
+        self._begun = np.zeros((num_steps + 1, num_states), dtype=np.int32)
+        self._grammar = grammar
+        self._stay = stay
+        self._run()
+
+    def _run(self) -> None:
+        grammar, states = self._grammar, np.arange(len(self._group))
+        self._entered[0] = grammar.enter + grammar.follow[BACKGROUND][self._group] - self._stay
+        best = np.full(len(states), _IMPOSSIBLE)
+        exits = np.full(len(self._members), _IMPOSSIBLE)
+        last = np.zeros(len(self._members), dtype=np.int32)
+        self._exit_state = np.zeros((len(self._summed), len(self._members)), dtype=np.int32)
+        for step in range(1, len(self._summed)):
+            best = best + self._emit[step - 1]
+            self._begun[step] = self._begun[step - 1]
+            since = step - self._least
+            could = np.flatnonzero(since >= 0)
+            from_step = since[could]
+            fresh = self._entered[from_step, could] + self._summed[step, could] - self._summed[from_step, could]
+            wins = fresh > best[could]
+            best[could[wins]], self._begun[step, could[wins]] = fresh[wins], from_step[wins]
+            for group, members in enumerate(self._members):
+                if len(members):
+                    last[group] = members[best[members].argmax()]
+                    exits[group] = best[last[group]] + grammar.leave[group]
+            ways = exits[:, None] + grammar.follow
+            self._came_from[step], self._exit_state[step] = ways.argmax(axis=0), last
+            entered = ways.max(axis=0)[self._group] + grammar.enter - self._stay
+            self._entered[step] = np.maximum(entered, _IMPOSSIBLE)
+        self._best = best
+
+    def trace(self) -> Counts:
+        """The best path."""
+        step = len(self._summed) - 1
+        path = np.empty(step, dtype=np.int64)
+        state = int(self._best.argmax())
+        while step:
+            begun = int(self._begun[step, state])
+            path[begun:step] = state
+            state = int(self._exit_state[begun, self._came_from[begun, self._group[state]]])
+            step = begun
+        return path
+
+
+def runs(path: Counts) -> list[tuple[int, int, int]]:
+    """Equal neighbours put together: (first step, step after the last, state) of everything but background.
+
+    >>> runs(np.array([0, 2, 2, 0, 1]))
+    [(1, 3, 2), (4, 5, 1)]
+    """
+    if not len(path):
+        return []
+    edges = np.flatnonzero(np.diff(path)) + 1
+    bounds = [0, *edges.tolist(), len(path)]
+    return [(a, b, int(path[a])) for a, b in zip(bounds, bounds[1:], strict=False) if path[a] != BACKGROUND]
