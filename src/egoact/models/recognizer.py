@@ -14,6 +14,7 @@ import torch
 
 from egoact.core.errors import ArtifactError
 from egoact.core.labels import Target, Vocabulary
+from egoact.core.timeline_rules import TimelineRules
 from egoact.models.backbones import BackboneSpec
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
@@ -34,6 +35,7 @@ class RecognizerConfig:
         num_frames: T, frames sampled uniformly from a segment.
         dropout: Before the classifiers, while training.
         head_options: Keyword arguments of the head.
+        timeline: How whole recordings become actions; None in a model that only names clips.
         format_version: Of the run directory.
     """
 
@@ -43,6 +45,7 @@ class RecognizerConfig:
     num_frames: int
     dropout: float
     head_options: Mapping[str, Any] = field(default_factory=dict)
+    timeline: TimelineRules | None = None
     format_version: int = FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,6 +58,7 @@ class RecognizerConfig:
             "num_frames": self.num_frames,
             "backbone": self.backbone.to_dict(),
             "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
+            "timeline": None if self.timeline is None else self.timeline.to_dict(),
         }
 
     @classmethod
@@ -66,6 +70,7 @@ class RecognizerConfig:
         """
         if values.get("format_version") != FORMAT_VERSION:
             raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
+        timeline = values.get("timeline")
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in values["head_options"].items()}
         return cls(
             head=values["head"],
@@ -74,6 +79,7 @@ class RecognizerConfig:
             num_frames=values["num_frames"],
             backbone=BackboneSpec.from_dict(values["backbone"]),
             vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
+            timeline=None if timeline is None else TimelineRules.from_dict(timeline),
         )
 
     def build(self) -> ActionClassifier:

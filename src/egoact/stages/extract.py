@@ -1,5 +1,6 @@
 """`egoact extract`: from segments and recordings to a feature store."""
 
+import contextlib
 import errno
 import os
 import time
@@ -14,7 +15,7 @@ import numpy as np
 from egoact.core import epic
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import Segment, SegmentTable, read_segments
-from egoact.data.media import MediaRoot
+from egoact.data.media import MediaRoot, MediaSource
 from egoact.data.store import StoreSpec
 from egoact.data.store_writer import Shard, StoreWriter
 from egoact.engines import Engine
@@ -23,6 +24,7 @@ from egoact.stages._decoding import FrameBatch, FrameFailure, JobDone, Sampling,
 from egoact.stages._engine_choice import choose_engine
 from egoact.stages._failures import FAILURES_NAME, update_failures
 from egoact.stages._progress import Progress, format_seconds
+from egoact.stages._recordings import extract_recordings
 
 MAX_WORKERS = 8
 
@@ -68,6 +70,8 @@ class ExtractSettings:
     beside the frames. Video files need none."""
     seed: int = 0
     """Of the views after the first."""
+    recordings: bool = False
+    """Also compute the whole recordings, 8 pictures a second, so that train --background can learn from the gaps."""
 
     def __post_init__(self) -> None:
         if self.num_frames < 1 or self.views < 1:
@@ -107,7 +111,10 @@ def extract(settings: ExtractSettings) -> int:
     with StoreWriter(settings.features, _spec(settings, backbone, engine)) as writer:
         run = _Run(settings, table, root, engine, writer)
         try:
-            return run.go()
+            num_failed = run.go()
+            if settings.recordings:
+                num_failed += extract_recordings(settings.features, writer.spec, _sources(root, table), engine)
+            return num_failed
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -115,6 +122,15 @@ def extract(settings: ExtractSettings) -> int:
                 "the disk is full; what is finished is kept: make room and give the same command again",
                 path=settings.features,
             ) from None
+
+
+def _sources(root: MediaRoot, table: SegmentTable) -> list[MediaSource]:
+    """The recordings of a table, those left out that are not there: their segments have failed already."""
+    found = []
+    for video_id in table.video_ids:
+        with contextlib.suppress(MediaError):
+            found.append(root.find(video_id))
+    return found
 
 
 def _spec(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> StoreSpec:

@@ -26,6 +26,7 @@ from egoact.stages._clips import Split, finite_features, load_split, plain_batch
 from egoact.stages._features import backbone_of
 from egoact.stages._fit import fit
 from egoact.stages._run_files import METRICS_NAME, is_finished, write_json, write_settings
+from egoact.stages._timeline_training import TimelineTraining
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class TrainSettings:
     """Of initial weights, shuffling and dropout."""
     device: str = "auto"
     """auto, cpu or cuda."""
+    background: bool = False
+    """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
+    (egoact extract --recordings) and makes egoact predict much better."""
     overwrite: bool = False
     """Replace a run of other settings that is already there."""
     epochs: int | None = None
@@ -164,7 +168,8 @@ def train(settings: TrainSettings) -> int:
     if valid_split is not None:
         metrics = _measure(recognizer, store, valid_split)
         write_json(settings.run / METRICS_NAME, metrics)
-    recognizer.save(settings.run)
+    timelines = TimelineTraining(recognizer, store, recipe, run=settings.run, seed=settings.seed)
+    timelines.learn(train_split, valid_split, background=settings.background).save(settings.run)
     _report(settings, model, valid_split and metrics, time.monotonic() - began)
     return 0
 
