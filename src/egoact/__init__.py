@@ -7,17 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from egoact.api import Recognizer
     from egoact.core.labels import Vocabulary, build_vocabulary, read_vocabulary
     from egoact.core.metrics import evaluate_scores
+    from egoact.core.prediction import Prediction
     from egoact.core.segments import Segment, SegmentTable, read_segments
     from egoact.data.store import FeatureStore
-    from egoact.models.recognizer import Recognizer
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "FeatureStore": "egoact.data.store",
-    "Recognizer": "egoact.models.recognizer",
+    "Prediction": "egoact.core.prediction",
+    "Recognizer": "egoact.api",
     "Segment": "egoact.core.segments",
     "SegmentTable": "egoact.core.segments",
     "Vocabulary": "egoact.core.labels",
@@ -29,6 +31,7 @@ _WHERE = {
 
 __all__ = [
     "FeatureStore",
+    "Prediction",
     "Recognizer",
     "Segment",
     "SegmentTable",

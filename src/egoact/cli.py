@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
         "egoact.explain.command:explain",
         "egoact.report.explain:write_report",
     ),
+    "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

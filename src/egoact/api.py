@@ -1,0 +1,74 @@
+"""A run as Python code uses it: clips, whole recordings. Everything is done by the floors below."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.prediction import Prediction
+from egoact.data.media import MediaSource
+from egoact.models.recognizer import Recognizer as ClipRecognizer
+from egoact.models.recognizer import RecognizerConfig
+from egoact.stages._predictor import Predictor
+
+
+class Recognizer:
+    """A trained run; use `Recognizer.load`.
+
+    Args:
+        run: Run directory.
+        clips: Its model.
+        options: As `Predictor.load` takes them.
+
+    Attributes:
+        run: Run directory.
+    """
+
+    def __init__(self, run: Path, clips: ClipRecognizer, **options: Any) -> None:
+        self.run = run
+        self._clips = clips
+        self._options = options
+
+    @classmethod
+    def load(cls, run: str | Path, **options: Any) -> "Recognizer":
+        """Load a run directory.
+
+        Args:
+            run: Of `egoact train`.
+            **options: For recordings: `weights`, `engine`, `precision` and `device`, as the flags of `egoact predict`.
+
+        Raises:
+            ArtifactError: Not a run, or one that is damaged.
+        """
+        return cls(Path(run), ClipRecognizer.load(run), **options)
+
+    @property
+    def config(self) -> RecognizerConfig:
+        """What the run is: classes, backbone, head."""
+        return self._clips.config
+
+    def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Logits of clips: float16 or float32 (N, T, ...) -> target -> float32 (N, classes)."""
+        return self._clips.score(features)
+
+    def predict(self, video: str | Path) -> Prediction:
+        """The actions of a recording, up to where it breaks if it does.
+
+        Args:
+            video: Video file.
+
+        Returns:
+            Its `timeline` is a sequence of segments with `start_seconds`, `stop_seconds`, `verb`, `noun`, `confidence`.
+
+        Raises:
+            MediaError: Not one picture can be read.
+            ArtifactError: The run knows nothing of whole recordings, or its backbone's weights are not here.
+        """
+        path = Path(video)
+        return self._predictor.predict(MediaSource(path.stem, path, "video"))
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        """Made once, when the first recording comes: preparing an engine takes seconds."""
+        return Predictor.load(self.run, **self._options)
