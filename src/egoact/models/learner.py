@@ -128,7 +128,7 @@ class Learner(lightning.LightningModule):
         weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
         if recipe.schedule == "constant":
             return optimizer
         if recipe.schedule == "step":

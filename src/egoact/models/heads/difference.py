@@ -7,7 +7,7 @@ this beats every deeper head (`docs/LOG.md`).
 import torch
 from torch import Tensor
 
-from egoact.models.heads.head import Head, Standardize, all_frames, masked_mean
+from egoact.models.heads.head import Head, Standardize, all_frames
 
 
 class DifferenceHead(Head):
@@ -35,14 +35,20 @@ class DifferenceHead(Head):
         self.standardize = Standardize(self.width)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        present = all_frames(features, mask)
-        mean = masked_mean(features, present)
+        present = all_frames(features, mask).squeeze(-1)
         length = present.sum(1, keepdim=True)
-        position = torch.arange(features.shape[1], device=features.device).view(1, -1, 1)
+        position = torch.arange(features.shape[1], device=features.device)
         third = (length / 3).floor().clamp_min(1)
-        start = masked_mean(features, present * (position < third))
-        end = masked_mean(features, present * (position >= length - third))
-        moved = (features[:, 1:] - features[:, :-1]).abs()
-        change = masked_mean(moved, present[:, 1:])
-        mean_scaled, *changes = self.standardize(torch.cat([mean, end - start, change], 1)).chunk(3, 1)
+        start, end = present * (position < third), present * (position >= length - third)
+        # One product reads the features once; means taken one by one would read them three times.
+        weights = torch.stack([_shares(present), _shares(end) - _shares(start)], 1)
+        mean, difference = (weights @ features).unbind(1)
+        moved = (features[:, 1:] - features[:, :-1]).abs_()
+        change = (_shares(present[:, 1:]).unsqueeze(1) @ moved).squeeze(1)
+        mean_scaled, *changes = self.standardize(torch.cat([mean, difference, change], 1)).chunk(3, 1)
         return torch.cat([mean_scaled * self.mean_weight, *changes], 1)
+
+
+def _shares(present: Tensor) -> Tensor:
+    """(B, T) of zeros and ones -> each frame's share in the mean over those that are there."""
+    return present / present.sum(1, keepdim=True).clamp_min(1)
