@@ -1,5 +1,7 @@
+import os
 import random
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,6 +10,10 @@ from hypothesis import settings
 
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")
+
+# Speeds of engines are measured once a test session, and nothing is left in the user's own cache.
+_cache = tempfile.TemporaryDirectory(prefix="egoact-tests-")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import read_segments
 from egoact.data import store_writer
 from egoact.data.store import FeatureStore
+from egoact.engines import Speed
 from egoact.stages import _engine_choice
 from egoact.stages.extract import ExtractSettings, extract
 from tests.media_files import SIZE, frame_members, picture, write_folder, write_tar, write_video
@@ -258,6 +259,7 @@ class Wrong:
     """An engine whose reduced precision gives other features."""
 
     batch_size = 4
+    graph = None
 
     def __init__(self, precision: str, run) -> None:
         self.name = "openvino"
@@ -286,13 +288,20 @@ def test_an_engine_that_disagrees_with_torch_is_refused(tmp_path: Path, recordin
     assert not (tmp_path / "features").exists()
 
 
-def test_auto_goes_on_in_f32_and_says_so(
-    tmp_path: Path, recordings: Path, wrong_engine: None, capsys: pytest.CaptureFixture
+def test_auto_passes_over_what_disagrees_and_says_so(
+    tmp_path: Path,
+    recordings: Path,
+    wrong_engine: None,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    ranked = [Speed("openvino", "bf16", 4, 300.0), Speed("openvino", "f32", 4, 100.0)]
+    monkeypatch.setattr(_engine_choice, "rank_engines", lambda *args, **options: ranked)
     write_segments(tmp_path / "segments.csv", VIDEOS[:1])
-    chosen = settings(tmp_path, media=recordings, precision="auto")
+    chosen = settings(tmp_path, media=recordings, engine="openvino", precision="auto")
     assert extract(chosen) == 0
-    assert "going on in f32" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "in bf16 gives other features than torch in f32" in told and "going on with the next fastest" in told
     assert FeatureStore.open(chosen.features).spec.precision == "f32"
 
 

@@ -37,6 +37,7 @@ class StoreSpec:
         precision: "f32", "bf16" or "int8".
         resize: How frames were brought to `input_size`.
         dtype: Of the features on disk.
+        quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
         format_version: Of the store's layout.
     """
 
@@ -55,6 +56,7 @@ class StoreSpec:
     precision: str
     resize: str = RESIZE
     dtype: str = "float16"
+    quantized: str = ""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -79,11 +81,14 @@ class StoreSpec:
     @property
     def fingerprint(self) -> str:
         """sha256 (hex) of all fields."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-able values."""
-        return json.loads(json.dumps(asdict(self)))
+        """As JSON-able values; what only int8 has is left out elsewhere."""
+        values = json.loads(json.dumps(asdict(self)))
+        if not self.quantized:
+            del values["quantized"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StoreSpec":
@@ -93,7 +98,7 @@ class StoreSpec:
             ValueError: Missing, unknown or impossible values.
         """
         names = {field.name for field in fields(cls)}
-        if names != values.keys():
+        if names != values.keys() | {"quantized"}:
             missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
             raise ValueError(f"fields missing: {missing or 'none'}, unknown: {unknown or 'none'}")
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -7,48 +7,57 @@ Frames stay uint8 until they are inside the engine; the normalisation is part of
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from egoact.engines.frame_model import FrameModel
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
-Precision = Literal["auto", "f32", "bf16"]
-MIN_COSINE = {"f32": 0.999, "bf16": 0.999}
-MAX_SCALE_ERROR = 0.05  # of the length of a feature vector; a cosine alone does not see it
+Precision = Literal["auto", "f32", "bf16", "f16", "int8"]
+PRECISIONS = ("f32", "bf16", "f16", "int8")
 
 
 class Engine(Protocol):
     """Runs a frozen module on batches of frames.
 
-    `run` takes uint8 (B, H, W, 3) RGB with B at most `batch_size` and gives float32 (B, D) or (B, C, h, w).
+    `run` takes uint8 (B, H, W, 3) RGB and gives float32 (B, D) or (B, C, h, w). It is fastest with `batch_size`
+    frames at a time. `graph` is what int8 made of the module with its calibration, to be kept with the features;
+    None in other precisions.
     """
 
     name: str
     precision: str
     batch_size: int
+    graph: bytes | None
 
     def run(self, frames: np.ndarray) -> np.ndarray: ...  # noqa: D102
 
 
-class FrameModel(nn.Module):
-    """A module with its normalisation in front: uint8 (B, H, W, 3) in, float32 features out."""
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What an engine is told besides the model; see `load_engine`."""
 
-    scale: Tensor
-    shift: Tensor
+    input_size: tuple[int, int]
+    precision: str = "auto"
+    device: str = "cpu"
+    calibration: np.ndarray | bytes | None = None
 
-    def __init__(self, module: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.module = module
-        scale = torch.tensor([1 / (255 * s) for s in std])
-        shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
-        self.register_buffer("scale", scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("shift", shift.view(1, 3, 1, 1), persistent=False)
+    def calibration_or_raise(self) -> np.ndarray | bytes:
+        """What int8 needs.
 
-    def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
-        images = frames.permute(0, 3, 1, 2).to(self.scale.dtype)
-        return self.module(images * self.scale + self.shift).float()
+        Raises:
+            ValueError: There is none, or it is no frames of the right size.
+        """
+        if self.calibration is None:
+            raise ValueError("int8 is calibrated on real frames, and none were given")
+        if isinstance(self.calibration, bytes):
+            return self.calibration
+        return checked_frames(self.calibration, self.input_size)
 
 
 def load_engine(
@@ -60,6 +69,7 @@ def load_engine(
     engine: str = "auto",
     precision: str = "auto",
     device: str = "auto",
+    calibration: np.ndarray | bytes | None = None,
 ) -> Engine:
     """Prepare a frozen module for fast inference.
 
@@ -68,31 +78,83 @@ def load_engine(
         input_size: (H, W) in pixels.
         mean: Per channel, 0 to 1.
         std: Per channel, 0 to 1.
-        engine: "auto" takes torch on a GPU, else OpenVINO, else ONNX Runtime, else torch.
-        precision: "auto" takes bf16 where the hardware multiplies it directly, else f32.
+        engine: "auto" takes the fastest here, as measured once and remembered (see `speed`).
+        precision: "auto" takes the fastest of f32 and half precision; int8 is only taken when it is asked for.
         device: "auto", "cpu", "cuda" or "cuda:N"; only torch uses a GPU.
+        calibration: For int8: real frames, uint8 (N, H, W, 3), or the `graph` of an engine that saw them before.
 
     Raises:
         ValueError: Unknown names, an engine that is not installed, or a precision that it does not offer here.
     """
+    device = find_device(device, engine)
+    pairs = offered_pairs(engine, precision, device)
+    if len(pairs) > 1:
+        from egoact.engines.speed import rank_engines
+
+        speeds = rank_engines(module, pairs, input_size=input_size, mean=mean, std=std, device=device)
+        pairs = [(speed.engine, speed.precision) for speed in speeds]
+    name, chosen = pairs[0]
+    return LOADERS[name](
+        FrameModel(module, mean=mean, std=std).eval(), Options(input_size, chosen, device, calibration)
+    )
+
+
+def find_device(device: str, engine: str) -> str:
+    """Where to compute: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        ValueError: Another name, or a GPU that is not there.
+    """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}; there are auto, cpu, cuda and cuda:N")
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() and engine in ("auto", "torch") else "cpu"
+        return "cuda" if torch.cuda.is_available() and engine in ("auto", "torch") else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} was asked for, but torch sees no GPU here; use --device cpu")
     if device.startswith("cuda:") and int(device.removeprefix("cuda:")) >= torch.cuda.device_count():
         raise ValueError(f"there is no device {device!r}, GPUs are numbered 0 to {torch.cuda.device_count() - 1}")
-    if engine == "auto":
-        engine = "torch" if device != "cpu" else available_engines()[0]
-    if engine not in LOADERS:
+    return device
+
+
+def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, str]]:
+    """What "auto" leaves open, as (engine, precision); at least one. Only torch runs on a GPU.
+
+    Raises:
+        ValueError: Unknown names, or an engine that is not installed.
+    """
+    if engine not in ("auto", *LOADERS):
         raise ValueError(f"unknown engine {engine!r}; there are auto, {', '.join(LOADERS)}")
-    if engine not in available_engines():
+    if engine != "auto" and engine not in available_engines():
         raise ValueError(f"engine {engine!r} is not installed here; pip install {engine}")
-    if precision not in ("auto", *MIN_COSINE):
-        raise ValueError(f"unknown precision {precision!r}; there are auto, {', '.join(MIN_COSINE)}")
-    model = FrameModel(module, mean=mean, std=std).eval()
-    return LOADERS[engine](model, input_size, precision, device)
+    if precision not in ("auto", *PRECISIONS):
+        raise ValueError(f"unknown precision {precision!r}; there are auto, {', '.join(PRECISIONS)}")
+    engines = [engine] if engine != "auto" else ["torch"] if device != "cpu" else available_engines()
+    if precision == "int8":  # to measure it, it would have to be calibrated: the first that can do it
+        return [next(((name, "int8") for name in engines if _can_int8(name)), (engines[0], "int8"))]
+    if precision == "auto":
+        half = "bf16" if device == "cpu" else half_of_gpu(device)
+        pairs = [(name, each) for name in engines for each in ("f32", half)]
+        return [pair for pair in pairs if device != "cpu" or pair[1] == "f32" or has_bf16(pair[0])]
+    able = [name for name in engines if precision in PRECISIONS_OF[name]]
+    return [(name, precision) for name in able or engines]
+
+
+def half_of_gpu(device: str) -> str:
+    """The half precision that a GPU multiplies directly."""
+    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
+
+
+def has_bf16(engine: str) -> bool:
+    """Whether an engine offers bf16, and this processor multiplies it directly."""
+    if "bf16" not in PRECISIONS_OF[engine] or "openvino" not in available_engines():
+        return False
+    from egoact.engines.quiet_openvino import import_openvino
+
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _can_int8(engine: str) -> bool:
+    return engine == "onnxruntime" or (engine == "openvino" and find_spec("nncf") is not None)
 
 
 def checked_frames(frames: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
@@ -110,66 +172,34 @@ def checked_frames(frames: np.ndarray, input_size: tuple[int, int]) -> np.ndarra
 
 def available_engines() -> list[str]:
     """Names of the installed engines, the fastest on a CPU first."""
-    from importlib.util import find_spec
-
     return [name for name in ("openvino", "onnxruntime", "torch") if find_spec(name)]
 
 
-def check_parity(engine: Engine, module: nn.Module, frames: np.ndarray, *, mean: tuple, std: tuple) -> float:
-    """Lowest cosine between an engine's features and torch's in float32, over some real frames.
-
-    Args:
-        engine: The engine to check.
-        module: The module that it was made from, on the CPU or a GPU.
-        frames: uint8 (B, H, W, 3).
-        mean: As for `load_engine`.
-        std: As for `load_engine`.
-
-    Raises:
-        ValueError: Features of another shape, not finite, or too far from torch's in direction or length.
-    """
-    reference = FrameModel(module.float(), mean=mean, std=std).eval()
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    with torch.inference_mode():
-        expected = reference.to(device)(torch.tensor(frames, device=device)).cpu().numpy()
-    found = engine.run(frames)
-    if found.shape != expected.shape or not np.isfinite(found).all():
-        what = f"shape {found.shape}, needed {expected.shape}" if found.shape != expected.shape else "not finite"
-        raise ValueError(f"{engine.name} in {engine.precision} gives broken features ({what}); choose another --engine")
-    a, b = (x.reshape(len(frames), -1).astype(np.float64) for x in (expected, found))
-    lengths, found_lengths = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    both = lengths * found_lengths
-    cosine = float(np.min(np.where(both > 0, (a * b).sum(1) / np.maximum(both, 1e-30), lengths == found_lengths)))
-    scale_error = float(np.max(np.abs(found_lengths - lengths) / np.maximum(lengths, 1e-30)))
-    if cosine < MIN_COSINE[engine.precision] or scale_error > MAX_SCALE_ERROR:
-        raise ValueError(
-            f"{engine.name} in {engine.precision} gives other features than torch in f32: cosine {cosine:.4f}, "
-            f"needed {MIN_COSINE[engine.precision]}, length off by {scale_error:.1%}; "
-            "choose another --engine or --precision f32"
-        )
-    return cosine
-
-
-def _torch(model: FrameModel, input_size: tuple[int, int], precision: str, device: str) -> Engine:
+def _torch(model: FrameModel, options: Options) -> Engine:
     from egoact.engines.torch_engine import TorchEngine
 
-    return TorchEngine(model, input_size=input_size, precision=precision, device=device)
+    return TorchEngine(model, options)
 
 
-def _onnxruntime(model: FrameModel, input_size: tuple[int, int], precision: str, device: str) -> Engine:
+def _onnxruntime(model: FrameModel, options: Options) -> Engine:
     from egoact.engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(model, input_size=input_size, precision=precision)
+    return OnnxEngine(model, options)
 
 
-def _openvino(model: FrameModel, input_size: tuple[int, int], precision: str, device: str) -> Engine:
+def _openvino(model: FrameModel, options: Options) -> Engine:
     from egoact.engines.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine(model, input_size=input_size, precision=precision)
+    return OpenVinoEngine(model, options)
 
 
-LOADERS: dict[str, Callable[[FrameModel, tuple[int, int], str, str], Engine]] = {
+LOADERS: dict[str, Callable[[FrameModel, Options], Engine]] = {
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
     "torch": _torch,
+}
+PRECISIONS_OF = {
+    "openvino": ("f32", "bf16", "int8"),
+    "onnxruntime": ("f32", "int8"),
+    "torch": ("f32", "bf16", "f16"),
 }

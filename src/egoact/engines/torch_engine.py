@@ -3,27 +3,41 @@
 import numpy as np
 import torch
 
-from egoact.engines.engine import FrameModel, checked_frames
+from egoact.engines.engine import Options, checked_frames
+from egoact.engines.frame_model import FrameModel
+
+_TYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 
 class TorchEngine:
-    """Eager torch; channels-last, and autocast to bfloat16 on a GPU."""
+    """Eager torch, channels-last; autocast to half precision where that is asked for, and on a GPU by default."""
 
     name = "torch"
+    graph: bytes | None = None
 
-    def __init__(self, model: FrameModel, *, input_size: tuple[int, int], precision: str, device: str) -> None:
-        self.input_size = input_size
-        self.device = torch.device(device)
-        fast = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        self.precision = ("bf16" if fast else "f32") if precision == "auto" else precision
-        self.batch_size = 256 if self.device.type == "cuda" else 32
+    def __init__(self, model: FrameModel, options: Options) -> None:
+        self.input_size = options.input_size
+        self.device = torch.device(options.device)
+        self.precision = _choose(options.precision, self.device)
+        self.batch_size = 256 if self.device.type == "cuda" else 16
         self._model = model.to(self.device).to(memory_format=torch.channels_last)
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
-        ):
+        kind = _TYPES.get(self.precision)
+        with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
             batch = torch.tensor(checked_frames(frames, self.input_size), device=self.device)
             return self._model(batch).float().cpu().numpy()
+
+
+def _choose(precision: str, device: torch.device) -> str:
+    on_gpu = device.type == "cuda"
+    if precision == "auto":
+        if not on_gpu:
+            return "f32"
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
+    if precision == "int8":
+        raise ValueError("engine torch offers no int8; use --engine openvino or onnxruntime")
+    if precision == "f16" and not on_gpu:
+        raise ValueError("f16 is for GPUs; on a CPU there are f32, bf16 and int8")
+    return precision

@@ -1,21 +1,68 @@
 """Which engine computes features, proven on real frames before it is trusted with a whole store."""
 
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from egoact.core.errors import MediaError
+from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import Segment
-from egoact.data.manifest import MANIFEST_NAME, read_manifest
+from egoact.data.atomic import write_atomically
+from egoact.data.manifest import MANIFEST_NAME, StoreSpec, read_manifest
 from egoact.data.media import MediaRoot, read_frames
-from egoact.engines import Engine, check_parity, load_engine
+from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
+from egoact.engines.engine import find_device, offered_pairs
 from egoact.models.backbones import Backbone
 
 NUM_FRAMES_TO_CHECK = 4
+NUM_FRAMES_TO_CALIBRATE = 64
+GRAPH_NAME = "quantized.graph"
 _MAX_VIDEOS_TO_TRY = 20
+_NUM_CALIBRATION_CLIPS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class RealFrames:
+    """Frames of the recordings that features are wanted of.
+
+    Args:
+        root: Where they are.
+        segments: Which.
+        size: (height, width) in pixels.
+    """
+
+    root: MediaRoot
+    segments: Sequence[Segment]
+    size: tuple[int, int]
+
+    def first(self, count: int) -> np.ndarray | None:
+        """uint8 (N, H, W, 3) of the first recordings that can be read; None if there is not one."""
+        firsts = {segment.video_id: segment for segment in reversed(self.segments)}
+        found = list(islice(self._of(list(reversed(firsts.values()))[:_MAX_VIDEOS_TO_TRY], NUM_FRAMES_TO_CHECK), count))
+        return np.stack(found) if found else None
+
+    def spread(self, count: int) -> np.ndarray | None:
+        """uint8 (N, H, W, 3) of clips spread over all segments, always the same ones; None if none can be read."""
+        segments = sorted(self.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
+        chosen = np.linspace(0, len(segments) - 1, min(_NUM_CALIBRATION_CLIPS, len(segments))).round().astype(int)
+        each = -(-count // len(chosen))
+        found = list(islice(self._of([segments[i] for i in chosen], each), count))
+        return np.stack(found) if found else None
+
+    def _of(self, segments: Sequence[Segment], each: int) -> Iterator[np.ndarray]:
+        """Frames of some segments; why others cannot be read is told when their turn comes."""
+        for segment in segments:
+            times = np.linspace(segment.start_seconds, segment.stop_seconds, each, endpoint=False)
+            try:
+                for _, frame in read_frames(self.root.find(segment.video_id), times, size=self.size):
+                    if isinstance(frame, np.ndarray):
+                        yield frame
+            except MediaError:
+                continue
 
 
 def choose_engine(
@@ -28,34 +75,90 @@ def choose_engine(
     root: MediaRoot,
     segments: Sequence[Segment],
 ) -> Engine:
-    """The engine that was asked for; "auto" means that of the store, if there is one.
+    """The engine that was asked for; "auto" means that of the store, or for a new one the fastest that is as good.
 
-    For a new store its features are compared with torch's in float32 on frames of the first video that can be read.
-    What "auto" chose and fails is replaced by float32, and said so.
+    For a new store its features are compared with torch's in float32 on frames of the first videos that can be read.
+    What "auto" tries and finds wanting is passed over, and said so.
 
     Raises:
         ValueError: An engine that is not there, or whose features are others than torch's.
-        ArtifactError: The store's manifest is damaged.
+        ArtifactError: The store is damaged.
     """
-    is_new = not (store / MANIFEST_NAME).exists()
-    if not is_new:
-        made = read_manifest(store)
+    frames = RealFrames(root, segments, backbone.spec.input_size)
+    made = read_manifest(store) if (store / MANIFEST_NAME).exists() else None
+    if made is not None:
         engine = made.engine if engine == "auto" else engine
         precision = made.precision if precision == "auto" else precision
-    chosen = _load(backbone, engine=engine, precision=precision, device=device)
-    if is_new:
+    device = find_device(device, engine)
+    to_check = frames.first(NUM_FRAMES_TO_CHECK) if made is None else None
+    if precision == "int8":
+        chosen = _load_int8(backbone, engine, device, store, made, frames)
+        _check(chosen, backbone, to_check)
+        tune_batch(chosen, backbone.module, input_size=backbone.spec.input_size, device=device)
+        return chosen
+    return _fastest(backbone, engine, precision, device, to_check)
+
+
+def _fastest(backbone: Backbone, engine: str, precision: str, device: str, frames: np.ndarray | None) -> Engine:
+    """The fastest whose features are those of torch on some frames; None: the fastest."""
+    spec = backbone.spec
+    pairs = offered_pairs(engine, precision, device)
+    speeds = rank_engines(
+        backbone.module, pairs, input_size=spec.input_size, mean=spec.mean, std=spec.std, device=device
+    )
+    for speed in speeds:
+        chosen = _load(backbone, speed.engine, speed.precision, device)
+        chosen.batch_size = speed.batch_size
         try:
-            _check(chosen, backbone, root, segments)
+            _check(chosen, backbone, frames)
         except ValueError as error:
-            if precision != "auto" or chosen.precision == "f32":
+            if speed == speeds[-1]:
                 raise
-            print(f"extract: {error}; going on in f32", file=sys.stderr)
-            chosen = _load(backbone, engine=engine, precision="f32", device=device)
-            _check(chosen, backbone, root, segments)
-    return chosen
+            print(f"extract: {error}; going on with the next fastest", file=sys.stderr)
+        else:
+            return chosen
+    raise AssertionError("the last one was taken or refused")
 
 
-def _load(backbone: Backbone, *, engine: str, precision: str, device: str) -> Engine:
+def _load_int8(
+    backbone: Backbone, engine: str, device: str, store: Path, made: StoreSpec | None, frames: RealFrames
+) -> Engine:
+    """Quantised as the store was, or anew on real frames."""
+    if made is not None and made.precision == "int8":
+        kept = _read_graph(store, made)
+        if kept is not None and engine == made.engine:
+            return _load(backbone, engine, "int8", device, kept)
+    calibration = frames.spread(NUM_FRAMES_TO_CALIBRATE)
+    if calibration is None:
+        raise ValueError("int8 is calibrated on frames of the recordings, and not one can be read; use --precision f32")
+    return _load(backbone, engine, "int8", device, calibration)
+
+
+def graph_hash(engine: Engine) -> str:
+    """sha256 (hex) of an engine's quantised graph; "" if it has none."""
+    return "" if engine.graph is None else hashlib.sha256(engine.graph).hexdigest()
+
+
+def keep_graph(engine: Engine, store: Path) -> None:
+    """Put an engine's quantised graph into a store, so that whatever is added later is computed by the same one."""
+    if engine.graph is not None and not (store / GRAPH_NAME).exists():
+        write_atomically(store / GRAPH_NAME, engine.graph)
+
+
+def _read_graph(store: Path, made: StoreSpec) -> bytes | None:
+    """The quantised graph of a store; None if it was killed before it had one."""
+    path = store / GRAPH_NAME
+    if not path.exists():
+        return None
+    graph = path.read_bytes()
+    if hashlib.sha256(graph).hexdigest() != made.quantized:
+        raise ArtifactError("the quantised graph of this store is damaged; extract into another folder", path=path)
+    return graph
+
+
+def _load(
+    backbone: Backbone, engine: str, precision: str, device: str, calibration: np.ndarray | bytes | None = None
+) -> Engine:
     spec = backbone.spec
     return load_engine(
         backbone.module,
@@ -65,26 +168,11 @@ def _load(backbone: Backbone, *, engine: str, precision: str, device: str) -> En
         engine=engine,
         precision=precision,
         device=device,
+        calibration=calibration,
     )
 
 
-def _check(engine: Engine, backbone: Backbone, root: MediaRoot, segments: Sequence[Segment]) -> None:
-    if (engine.name, engine.precision) == ("torch", "f32"):
+def _check(engine: Engine, backbone: Backbone, frames: np.ndarray | None) -> None:
+    if frames is None or (engine.name, engine.precision) == ("torch", "f32"):
         return
-    spec = backbone.spec
-    frames = list(islice(_frames(root, segments, spec.input_size), NUM_FRAMES_TO_CHECK))
-    if frames:
-        check_parity(engine, backbone.module, np.stack(frames), mean=spec.mean, std=spec.std)
-
-
-def _frames(root: MediaRoot, segments: Sequence[Segment], size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Frames of the first recordings that can be read; why others cannot is told when their turn comes."""
-    firsts = {segment.video_id: segment for segment in reversed(segments)}
-    for segment in islice(reversed(firsts.values()), _MAX_VIDEOS_TO_TRY):
-        times = np.linspace(segment.start_seconds, segment.stop_seconds, NUM_FRAMES_TO_CHECK, endpoint=False)
-        try:
-            for _, frame in read_frames(root.find(segment.video_id), times, size=size):
-                if isinstance(frame, np.ndarray):
-                    yield frame
-        except MediaError:
-            continue
+    check_parity(engine, backbone.module, frames, mean=backbone.spec.mean, std=backbone.spec.std)

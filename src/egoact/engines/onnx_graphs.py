@@ -1,0 +1,135 @@
+"""ONNX graphs: from torch, and to int8. Knows nothing about running them."""
+
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+OPSET = 17
+
+
+def export_graph(model: nn.Module, input_size: tuple[int, int]) -> bytes:
+    """A model of frames as ONNX with a free batch size: uint8 "frames" in, "features" out."""
+    example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
+    return trace(model, example, input_name="frames", output_names=["features"], is_batch_free=True)
+
+
+def trace(
+    model: nn.Module, example: Tensor, *, input_name: str, output_names: list[str], is_batch_free: bool = False
+) -> bytes:
+    """Any module of one tensor as ONNX."""
+    buffer = io.BytesIO()
+    free = {name: {0: "batch"} for name in [input_name, *output_names]} if is_batch_free else None
+    with warnings.catch_warnings():  # the exporter that writes to memory is called legacy by torch
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (example,),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[input_name],
+            output_names=output_names,
+            dynamic_axes=free,
+        )
+    return buffer.getvalue()
+
+
+class _Frames:
+    """Real frames, one at a time, as ONNX Runtime's calibration wants them."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self._left: Iterator[np.ndarray] = iter(frames)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        frame = next(self._left, None)
+        return None if frame is None else {"frames": frame[None]}
+
+
+def quantize(graph: bytes, frames: np.ndarray, *, num_float: int) -> bytes:
+    """A graph of `export_graph` in int8: per channel, ranges from real frames, by ONNX Runtime's own tool.
+
+    Args:
+        graph: In float32.
+        frames: uint8 (N, H, W, 3).
+        num_float: Convolutions from the input on that stay as they are.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it advises a preparation that was just made
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plain, prepared, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "int8"))
+            plain.write_bytes(graph)
+            quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+            convolutions = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
+            quantize_static(
+                prepared,
+                small,
+                _Frames(frames),  # type: ignore[arg-type]
+                quant_format=QuantFormat.QDQ,
+                nodes_to_exclude=convolutions[:num_float],
+                op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QUInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+            )
+            return small.read_bytes()
+    finally:
+        root.setLevel(level)
+
+
+def join(frame: bytes, window: bytes, *, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> bytes:
+    """Frames to answers in one graph: uint8 "frames" (1, T, H, W, 3) in, the outputs of the window graph out.
+
+    Args:
+        frame: From `export_graph` or `quantize`.
+        window: From `trace`, of one input of shape (B, *clip_shape).
+        frames_shape: (T, H, W, 3).
+        clip_shape: (T, *feature).
+    """
+    import onnx
+    from onnx import TensorProto, compose, helper
+
+    first, second = (
+        compose.add_prefix(onnx.load_from_string(content), prefix)
+        for content, prefix in ((frame, "frame/"), (window, "window/"))
+    )
+    shapes = [
+        helper.make_tensor(name, TensorProto.INT64, [len(shape)], shape)
+        for name, shape in (("frames_shape", frames_shape), ("clip_shape", (1, *clip_shape)))
+    ]
+    found = [output.name for output in second.graph.output]
+    names = [name.removeprefix("window/") for name in found]
+    nodes = [
+        helper.make_node("Reshape", ["frames", "frames_shape"], [first.graph.input[0].name]),
+        *first.graph.node,
+        helper.make_node("Reshape", [first.graph.output[0].name, "clip_shape"], [second.graph.input[0].name]),
+        *second.graph.node,
+        *(helper.make_node("Identity", [inner], [name]) for inner, name in zip(found, names, strict=True)),
+    ]
+    frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, (1, *frames_shape))
+    sizes = [output.type.tensor_type.shape.dim[-1].dim_value for output in second.graph.output]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, size))
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    graph = helper.make_graph(
+        nodes, "recognizer", [frames], outputs, [*first.graph.initializer, *second.graph.initializer, *shapes]
+    )
+    imports = {entry.domain: entry for entry in (*second.opset_import, *first.opset_import)}
+    whole = helper.make_model(graph, opset_imports=list(imports.values()))
+    whole.ir_version = max(first.ir_version, second.ir_version)
+    onnx.checker.check_model(whole)
+    return whole.SerializeToString()

@@ -1,0 +1,129 @@
+"""OpenVINO graphs: from torch, to int8, to bytes and back. Knows nothing about running them."""
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.quiet_openvino import import_openvino
+
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")
+
+
+def convert(model: nn.Module, shape: Any) -> Any:
+    """A torch module as an OpenVINO model with a free batch size.
+
+    Args:
+        model: Of frames, or of what another graph gives.
+        shape: (H, W) of the frames, or the partial shape (-1, C, h, w) of float32 input.
+    """
+    if isinstance(model, FrameModel) and len(shape) == 2:
+        example = torch.zeros(1, *shape, 3, dtype=torch.uint8)
+    else:
+        example = torch.zeros(1, *(int(str(length)) for length in list(shape)[1:]))
+    with warnings.catch_warnings():  # its converter still traces with torch.jit
+        warnings.filterwarnings("ignore", r"`torch\.jit\.trace(_method)?` is deprecated", FutureWarning)
+        return import_openvino().convert_model(model, example_input=example, input=[(-1, *example.shape[1:])])
+
+
+def quantize(graph: Any, frames: np.ndarray, *, num_float: int) -> Any:
+    """A graph of frames in int8: per channel, ranges and biases from real frames, by NNCF.
+
+    Args:
+        graph: Of `convert`.
+        frames: uint8 (N, H, W, 3).
+        num_float: Convolutions from the input on that stay as they are.
+
+    Raises:
+        ValueError: NNCF is not installed.
+    """
+    import_openvino()
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # tells on import that there is no CUDA
+    try:
+        import nncf
+    except ImportError:
+        raise ValueError(
+            "int8 with openvino needs NNCF; pip install 'egoact[int8]', or use --engine onnxruntime"
+        ) from None
+    nncf.set_log_level(logging.ERROR)
+    convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name() in _CONVOLUTIONS]
+    kept = nncf.IgnoredScope(names=[node.get_friendly_name() for node in convolutions[:num_float]])
+    with contextlib.redirect_stdout(io.StringIO()):  # it draws bars
+        return nncf.quantize(
+            graph,
+            nncf.Dataset([frame[None] for frame in frames]),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(frames),
+            ignored_scope=kept,
+        )
+
+
+def join(frame: Any, window: Any, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> Any:
+    """Frames to answers in one graph: uint8 "frames" (1, T, H, W, 3) in, the outputs of the window graph out.
+
+    Both graphs are used up.
+
+    Args:
+        frame: Of frames (N, H, W, 3).
+        window: Of features (B, T, ...).
+        frames_shape: (T, H, W, 3).
+        clip_shape: (T, *feature).
+    """
+    openvino = import_openvino()
+    from openvino import opset13 as operations
+
+    names = [output.get_any_name() for output in window.outputs]
+    frames = operations.parameter([1, *frames_shape], np.uint8, name="frames")
+    _feed(frame, operations.reshape(frames, np.array(frames_shape, np.int64), False))
+    features = frame.get_results()[0].input_value(0)
+    _feed(window, operations.reshape(features, np.array((1, *clip_shape), np.int64), False))
+    whole = openvino.Model([result.input_value(0) for result in window.get_results()], [frames], "recognizer")
+    whole.inputs[0].get_tensor().set_names({"frames"})
+    for output, name in zip(whole.outputs, names, strict=True):
+        output.get_tensor().set_names({name})
+    return whole
+
+
+def _feed(graph: Any, node: Any) -> None:
+    """Put a node in the place of a graph's only input."""
+    for use in graph.get_parameters()[0].output(0).get_target_inputs():
+        use.replace_source_output(node.output(0))
+
+
+def to_files(graph: Any) -> tuple[bytes, bytes]:
+    """The two files of a graph: structure (.xml) and weights (.bin)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.xml"
+        import_openvino().serialize(graph, path)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+
+
+def pack(graph: Any) -> bytes:
+    """A graph as one block of bytes: its two files in an uncompressed zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in zip(("graph.xml", "graph.bin"), to_files(graph), strict=True):
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def unpack(core: Any, content: bytes) -> Any:
+    """Back from `pack`.
+
+    Raises:
+        ValueError: It is something else, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return core.read_model(archive.read("graph.xml"), archive.read("graph.bin"))
+    except (zipfile.BadZipFile, KeyError, RuntimeError) as error:
+        raise ValueError(f"this is no quantised OpenVINO graph ({type(error).__name__})") from None

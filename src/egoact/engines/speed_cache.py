@@ -1,0 +1,107 @@
+"""Measured speeds between one start of the program and the next, in the user's cache folder.
+
+A file for each machine, set of versions and network; one that cannot be read or written is as good as none.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from egoact.engines.speed import Speed
+
+
+class SpeedCache:
+    """Speeds of engines for one network on this machine.
+
+    Args:
+        module: The network; its structure counts, not its weights.
+        input_size: (H, W) of its frames.
+        device: "cpu", "cuda" or "cuda:N".
+    """
+
+    def __init__(self, module: nn.Module, *, input_size: tuple[int, int], device: str) -> None:
+        self._facts = machine_facts(device) | {"input_size": list(input_size), "network": _structure(module)}
+        digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()
+        self._path = cache_folder() / "speeds" / f"{digest[:24]}.json"
+        self._known = self._read()
+
+    def get(self, engine: str, precision: str) -> "Speed | None":
+        """What was measured before."""
+        return self._known.get((engine, precision))
+
+    def put(self, speed: "Speed") -> None:
+        """Remember a measurement, if that is possible."""
+        self._known[speed.engine, speed.precision] = speed
+        content = {"facts": self._facts, "speeds": [asdict(known) for known in self._known.values()]}
+        part = self._path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            part.replace(self._path)
+        except OSError:
+            return  # it will be measured again
+
+    def _read(self) -> dict[tuple[str, str], "Speed"]:
+        from egoact.engines.speed import Speed
+
+        try:
+            entries: list[dict[str, Any]] = json.loads(self._path.read_text(encoding="utf-8"))["speeds"]
+            speeds = [Speed(**entry) for entry in entries]
+            if not all(0 < speed.batch_size <= 4096 and speed.frames_per_second > 0 for speed in speeds):
+                return {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return {(speed.engine, speed.precision): speed for speed in speeds}
+
+
+def cache_folder() -> Path:
+    """Where this user's programs keep what can be made again."""
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "egoact"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "egoact" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "egoact"
+    return Path.home() / ".cache" / "egoact"
+
+
+def machine_facts(device: str) -> dict[str, Any]:
+    """What a speed depends on besides the network."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "processor": _processor(),
+        "cores": cores,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device != "cpu" else "cpu",
+        "versions": {name: _version(name) for name in ("egoact", "torch", "openvino", "onnxruntime")},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Hardware")))
+    except (OSError, StopIteration):
+        return f"{platform.machine()} {platform.processor()}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _structure(module: nn.Module) -> str:
+    shapes = [(name, tuple(parameter.shape)) for name, parameter in module.named_parameters()]
+    return hashlib.sha256(f"{module!r} {shapes}".encode()).hexdigest()
