@@ -51,6 +51,7 @@ COMMANDS: dict[str, Command] = {
         "egoact.report.explain:write_report",
     ),
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
+    "export": _command("export", "a run as ONNX or OpenVINO graphs, proven on real clips"),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

@@ -1,4 +1,4 @@
-"""A trained run, ready to answer: features of clips in, probabilities of verbs and nouns out.
+"""A trained run, ready to answer: features of clips in, logits of verbs and nouns out.
 
 A run directory holds `model.safetensors` (the trained part) and `config.json` (all else that prediction needs).
 """
@@ -17,6 +17,7 @@ from egoact.core.labels import Target, Vocabulary
 from egoact.core.timeline_rules import TimelineRules
 from egoact.models.backbones import BackboneSpec
 from egoact.models.classifier import ActionClassifier
+from egoact.models.exported import EXPORT_NAME, ExportedClassifier
 from egoact.models.heads import build_head
 
 CONFIG_NAME = "config.json"
@@ -96,16 +97,26 @@ class Recognizer:
 
     Attributes:
         config: What it was built from.
-        model: In eval mode.
     """
 
-    def __init__(self, config: RecognizerConfig, model: ActionClassifier) -> None:
+    def __init__(self, config: RecognizerConfig, model: ActionClassifier | ExportedClassifier) -> None:
         self.config = config
-        self.model = model.eval()
+        self._model = model.eval() if isinstance(model, ActionClassifier) else model
+
+    @property
+    def model(self) -> ActionClassifier:
+        """The trained network, in eval mode.
+
+        Raises:
+            ArtifactError: This is an export, which answers without one.
+        """
+        if isinstance(self._model, ExportedClassifier):
+            raise ArtifactError("an export answers but cannot be looked into; give the run that it was made from")
+        return self._model
 
     @classmethod
     def load(cls, run: str | Path) -> "Recognizer":
-        """Load a run directory.
+        """Load a run directory, or a folder that `egoact export` made of one.
 
         Raises:
             ArtifactError: Not a run, no weights, or weights that do not fit its configuration.
@@ -122,6 +133,8 @@ class Recognizer:
             model = config.build()
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
+        if (run / EXPORT_NAME).is_file():
+            return cls(config, ExportedClassifier(run))
         if not weights_path.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
         try:
@@ -157,6 +170,8 @@ class Recognizer:
         needed = self.config.backbone.feature_shape
         if features.ndim < 3 or features.shape[2:] != needed:
             raise ValueError(f"features must have shape (N, T, {', '.join(map(str, needed))}), got {features.shape}")
+        if isinstance(self._model, ExportedClassifier):
+            return self._model(features)
         device = next(self.model.parameters()).device
         with torch.inference_mode():
             logits = self.model(torch.from_numpy(np.array(features, np.float32)).to(device))
