@@ -32,7 +32,16 @@ def convert(model: nn.Module, shape: Any) -> Any:
         example = torch.zeros(1, *(int(str(length)) for length in list(shape)[1:]))
     with warnings.catch_warnings():  # its converter still traces with torch.jit
         warnings.filterwarnings("ignore", r"`torch\.jit\.trace(_method)?` is deprecated", FutureWarning)
-        return import_openvino().convert_model(model, example_input=example, input=[(-1, *example.shape[1:])])
+        graph = import_openvino().convert_model(model, example_input=example, input=[(-1, *example.shape[1:])])
+    return _numbered(graph)
+
+
+def _numbered(graph: Any) -> Any:
+    """The same graph with names that depend on nothing but its structure: OpenVINO counts on through a process."""
+    for number, node in enumerate(graph.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{number}")
+    graph.set_friendly_name("graph")
+    return graph
 
 
 def quantize(graph: Any, frames: np.ndarray, *, num_float: int) -> Any:
@@ -103,7 +112,7 @@ def to_files(graph: Any) -> tuple[bytes, bytes]:
     """The two files of a graph: structure (.xml) and weights (.bin)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.xml"
-        import_openvino().serialize(graph, path)
+        import_openvino().serialize(_numbered(graph), path)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
