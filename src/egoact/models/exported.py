@@ -75,6 +75,11 @@ class ExportManifest:
         }
 
 
+def is_export(folder: Path) -> bool:
+    """Whether `egoact export` made this folder."""
+    return (folder / EXPORT_NAME).is_file()
+
+
 def read_export(folder: Path) -> ExportManifest:
     """The manifest of an exported folder, with its files checked.
 

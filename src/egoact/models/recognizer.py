@@ -17,7 +17,7 @@ from egoact.core.labels import Target, Vocabulary
 from egoact.core.timeline_rules import TimelineRules
 from egoact.models.backbones import BackboneSpec
 from egoact.models.classifier import ActionClassifier
-from egoact.models.exported import EXPORT_NAME, ExportedClassifier
+from egoact.models.exported import ExportedClassifier, is_export
 from egoact.models.heads import build_head
 
 CONFIG_NAME = "config.json"
@@ -133,7 +133,7 @@ class Recognizer:
             model = config.build()
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
-        if (run / EXPORT_NAME).is_file():
+        if is_export(run):
             return cls(config, ExportedClassifier(run))
         if not weights_path.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)

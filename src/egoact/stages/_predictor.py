@@ -11,11 +11,10 @@ from egoact.core.errors import MediaError
 from egoact.core.prediction import Prediction
 from egoact.data.media import MediaSource
 from egoact.data.spool import FeatureSpool
-from egoact.engines import Engine, load_engine
-from egoact.models.backbones import check_same_backbone, load_backbone
-from egoact.models.recognizer import RecognizerConfig
+from egoact.engines import Engine
 from egoact.stages._action_finder import ActionFinder
 from egoact.stages._recordings import spool_features
+from egoact.stages._run_engine import load_run_engine
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Predictor:
         """Load a run and prepare its backbone.
 
         Args:
-            run: Run directory.
+            run: Run directory, or a folder that `egoact export` made of one.
             weights: File of the backbone's weights, where the run's backbone was given one.
             engine: As `load_engine`.
             precision: As `load_engine`.
@@ -76,28 +75,6 @@ class Predictor:
             broken = spool_features(source, self.engine, spool, rate=self.finder.rules.rate, size=size, advance=advance)
             timeline, top5 = self.finder.answer(spool.read(), video_id=source.video_id)
         return Prediction(timeline, self.finder.targets, top5, None if broken is None else _said(broken))
-
-
-def load_run_engine(
-    config: RecognizerConfig, *, run: Path, weights: Path | None, engine: str, precision: str, device: str
-) -> Engine:
-    """The backbone that a run was trained on, in a fast engine.
-
-    Raises:
-        ArtifactError: The weights that are here are others.
-    """
-    spec = config.backbone
-    backbone = load_backbone(spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind)
-    check_same_backbone(backbone.spec, spec, path=run)
-    return load_engine(
-        backbone.module,
-        input_size=spec.input_size,
-        mean=spec.mean,
-        std=spec.std,
-        engine=engine,
-        precision=precision,
-        device=device,
-    )
 
 
 def _said(broken: MediaError) -> str:

@@ -23,6 +23,7 @@ from egoact.models.exported import (
     LABELS_NAME,
     ExportManifest,
     WindowModel,
+    is_export,
     open_graph,
 )
 from egoact.models.recognizer import CONFIG_NAME, Recognizer
@@ -90,7 +91,7 @@ def export(settings: ExportSettings) -> int:
 
 
 def _check_is_free(out: Path) -> None:
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / EXPORT_NAME).is_file()):
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not is_export(out)):
         raise ArtifactError("this holds something that is no export; give an empty or new folder", path=out)
 
 

@@ -1,0 +1,59 @@
+"""Where runs meet engines: the backbone that a run was trained on, ready for frames."""
+
+from pathlib import Path
+
+from egoact.engines import Engine, load_engine
+from egoact.models.backbones import check_same_backbone, load_backbone
+from egoact.models.exported import ExportedFrames, is_export
+from egoact.models.recognizer import RecognizerConfig
+
+
+def load_run_engine(
+    config: RecognizerConfig,
+    *,
+    run: Path,
+    weights: Path | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+) -> Engine:
+    """The backbone that a run was trained on, in a fast engine; of an export its own frame graph.
+
+    Args:
+        config: Of the run.
+        run: Run directory, or a folder that `egoact export` made.
+        weights: File of the backbone's weights, where the run's backbone was given one.
+        engine: As `load_engine`.
+        precision: As `load_engine`.
+        device: As `load_engine`.
+
+    Raises:
+        ArtifactError: The weights that are here are others, or the export is damaged.
+        ValueError: Another engine, precision or device than the export's.
+    """
+    if is_export(run):
+        return _exported(run, engine=engine, precision=precision, device=device)
+    spec = config.backbone
+    backbone = load_backbone(spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind)
+    check_same_backbone(backbone.spec, spec, path=run)
+    return load_engine(
+        backbone.module,
+        input_size=spec.input_size,
+        mean=spec.mean,
+        std=spec.std,
+        engine=engine,
+        precision=precision,
+        device=device,
+    )
+
+
+def _exported(folder: Path, *, engine: str, precision: str, device: str) -> Engine:
+    frames = ExportedFrames(folder)
+    for flag, asked, has in (
+        ("engine", engine, frames.name),
+        ("precision", precision, frames.precision),
+        ("device", device, "cpu"),
+    ):
+        if asked not in ("auto", has):
+            raise ValueError(f"--{flag} {asked}: the export {folder} has {has}; leave it away, or give the run itself")
+    return frames
