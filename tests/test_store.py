@@ -302,7 +302,7 @@ def test_a_folder_with_other_files_is_not_taken(tmp_path: Path) -> None:
 
 def test_a_file_is_not_a_store(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="must be a folder"), StoreWriter(tmp_path / "f", SPEC):
+    with pytest.raises(ArtifactError, match="a folder is needed"), StoreWriter(tmp_path / "f", SPEC):
         pass
 
 

@@ -42,6 +42,7 @@ COMMANDS: dict[str, Command] = {
     "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
     "verify": _command("verify", "check a feature store"),
     "train": _command("train", "features and labels to a run directory"),
+    "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation:write_report"),
     "compare": _command("compare", "several models in one table", report="egoact.report.comparison:write_report"),
     "explain": Command(

@@ -41,7 +41,7 @@ class Progress:
         self._done += amount
         self._note = note
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], advance=amount, rate=self._rate(), note=note)
+            self._bar.update(self._bar.task_ids[0], advance=amount, rate=self._rate_text(), note=note)
             return
         now = time.monotonic()
         if now - self._last_line >= LINE_SECONDS:
@@ -60,12 +60,15 @@ class Progress:
         percent = 100 * self._done / self._total if self._total else 100.0
         left = (self._total - self._done) / self._rate() if self._done else None
         time_left = "" if left is None else f", {format_seconds(left)} left"
-        rate = f"{self._rate():.{0 if self._rate() >= 10 else 1}f} {self._unit}/s"
+        rate = f"{self._rate_text()} {self._unit}/s"
         note = f", {self._note}" if self._note else ""
         return f"{self._done}/{self._total} {self._unit} ({percent:.0f} %), {rate}{time_left}{note}"
 
     def _rate(self) -> float:
         return self._done / max(time.monotonic() - self._begun, 1e-9)
+
+    def _rate_text(self) -> str:
+        return f"{self._rate():.{0 if self._rate() >= 10 else 1}f}"
 
 
 def format_seconds(seconds: float) -> str:
@@ -90,10 +93,10 @@ def _bar(name: str, total: int, unit: str):  # type: ignore[no-untyped-def]
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn(f"{{task.fields[rate]:.0f}} {unit}/s"),
+        progress.TextColumn(f"{{task.fields[rate]}} {unit}/s"),
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
+        console=Console(file=sys.stderr),  # this one, even while what is inside is kept quiet
     )
-    bar.add_task(name, total=total, rate=0.0, note="")
+    bar.add_task(name, total=total, rate="0", note="")
     return bar

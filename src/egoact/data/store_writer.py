@@ -17,10 +17,10 @@ import numpy as np
 
 from egoact.core.segments import Segment
 from egoact.data.atomic import PART_SUFFIX, rename, sync
+from egoact.data.folder_lock import FolderLock
 from egoact.data.manifest import StoreSpec
 from egoact.data.store import FeatureStore
 from egoact.data.store_index import SHARDS_NAME, IndexRow, StoreIndex, canonical_order
-from egoact.data.store_lock import StoreLock
 
 
 class Shard:
@@ -93,7 +93,7 @@ class StoreWriter:
         self.path = Path(path)
         self.spec = spec
         self.index = StoreIndex.empty()
-        self._lock = StoreLock(self.path)
+        self._lock = FolderLock(self.path, command="extract")
 
     def __enter__(self) -> "StoreWriter":
         self._lock.acquire()

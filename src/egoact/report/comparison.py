@@ -8,14 +8,22 @@ from typing import Any
 from egoact.core.errors import ArtifactError
 from egoact.core.evaluation_files import TARGETS, read_json
 from egoact.report.comparison_figures import draw_intervals
-from egoact.report.page import HasOut, fill_template, inline_picture, render_png, write_page
+from egoact.report.page import (
+    HasOut,
+    fill_template,
+    format_duration,
+    inline_picture,
+    render_png,
+    scale_bars,
+    write_page,
+)
 
 PAGE_NAME = "comparison.html"
 DASH = "–"
 _MEASURES = ("top1", "top5", "mean_class")
 _COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "num_trainable_parameters": ("Trainable parameters", lambda value: f"{value:,}"),
-    "training_seconds": ("Training", lambda value: _seconds(value)),
+    "training_seconds": ("Training", format_duration),
     "inference_milliseconds": ("One clip, from features to answer", lambda value: f"{value:.2f} ms"),
 }
 
@@ -104,20 +112,11 @@ def _list_costs(model: dict[str, Any]) -> dict[str, str]:
     return {"name": model["name"], "head": model["head"] or ""} | shown
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 100 else f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
-
-
 def _list_bars(models: list[dict[str, Any]], key: str) -> dict[str, Any] | None:
-    """One cost of all models as bars."""
+    """One cost of all models as bars; None where no run was found."""
     title, form = _COSTS[key]
-    known = [model for model in models if model[key] is not None]
-    longest = max((model[key] for model in known), default=0) or 1
-    rows = [
-        {"name": model["name"], "share": 100 * model[key] / longest, "text": form(model[key]), "css": ""}
-        for model in known
-    ]
-    return {"title": title, "rows": rows} if rows else None
+    known = {model["name"]: model[key] for model in models if model[key] is not None}
+    return {"title": title, "rows": scale_bars(known, form)} if known else None
 
 
 def _fill_page(out: Path, comparison: dict[str, Any], sections: list[dict[str, Any]], costs: list[Any]) -> str:

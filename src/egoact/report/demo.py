@@ -12,7 +12,15 @@ from egoact.report.demo_files import DemoResult, HeadResult, read_demo
 from egoact.report.demo_order import explain_order
 from egoact.report.evaluation import format_percent, write_evaluation_report
 from egoact.report.film_strip import inline_strip, open_videos, read_strip
-from egoact.report.page import HasOut, fill_template, inline_picture, render_png, write_page
+from egoact.report.page import (
+    HasOut,
+    fill_template,
+    format_duration,
+    inline_picture,
+    render_png,
+    scale_bars,
+    write_page,
+)
 
 PAGE_NAME = "index.html"
 HEAD_DESCRIPTIONS = {
@@ -55,7 +63,7 @@ def write_report(settings: HasOut) -> None:
         matrices=[_show_matrix(head) for head in (result.blind, result.shown) if head is not None],
         curves=_show_curves(result),
         times=_list_times(result.seconds),
-        total=_format_seconds(sum(result.seconds.values())),
+        total=format_duration(sum(result.seconds.values())),
         num_segments=len(table),
         num_training=len(training),
         num_kitchens=len({segment.participant_id for segment in training}),
@@ -185,14 +193,4 @@ def _list_times(seconds: dict[str, float]) -> list[dict[str, Any]]:
         step, _, head = name.partition(" ")
         shown = f"training {head}" if step == "train" else _STEPS.get(step, name)
         merged[shown] = merged.get(shown, 0.0) + value
-    longest = max([*merged.values(), 1e-9])
-    return [
-        {"name": name, "share": 100 * value / longest, "text": _format_seconds(value), "css": "step"}
-        for name, value in merged.items()
-    ]
-
-
-def _format_seconds(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 100 else f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
+    return scale_bars(merged, format_duration, css="step")

@@ -18,7 +18,7 @@ from egoact.core.evaluation_files import (
 )
 from egoact.report.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation_figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
-from egoact.report.page import fill_template, inline_picture, render_png, write_page
+from egoact.report.page import fill_template, inline_picture, plain_name, render_png, write_page
 from egoact.report.timeline_evaluation import write_timeline_report
 
 REPORT_NAME = "report.html"
@@ -207,15 +207,11 @@ def _list_settings(trained: TrainedRun | None) -> list[tuple[str, list[tuple[str
     single: list[tuple[str, str]] = []
     for name, values in trained.settings.items():
         if isinstance(values, dict):
-            shown = [(_plain(k), _show(v)) for k, v in values.items() if v is not None and v != []]
-            groups.append((_plain(name), shown))
+            shown = [(plain_name(k), _show(v)) for k, v in values.items() if v is not None and v != []]
+            groups.append((plain_name(name), shown))
         else:
-            single.append((_plain(name), _show(values)))
+            single.append((plain_name(name), _show(values)))
     return [*groups, ("model", single)] if single else groups
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("num_").replace("_", " ")
 
 
 def _show(value: Any) -> str:

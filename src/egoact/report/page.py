@@ -6,7 +6,7 @@ Colours are those of Okabe and Ito, told apart by colour-blind people as well.
 import base64
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,6 +62,35 @@ def shorten(name: Any, *, most: int = 22) -> str:
     """
     text = str(name)
     return text if len(text) <= most else f"{text[: most - 2]}…"
+
+
+def plain_name(name: str) -> str:
+    """A column or setting for people.
+
+    >>> plain_name("num_trainable_parameters")
+    'trainable parameters'
+    """
+    return name.removeprefix("num_").replace("_", " ")
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as far as they matter.
+
+    >>> format_duration(4.26), format_duration(64.2), format_duration(754)
+    ('4.3 s', '64 s', '12 min 34 s')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
+
+
+def scale_bars(values: Mapping[str, float], form: Callable[[Any], str], *, css: str = "") -> list[dict[str, Any]]:
+    """Rows of the template's `bars`; the largest value fills its track."""
+    largest = max([*values.values(), 1e-9])
+    return [
+        {"name": name, "share": 100 * value / largest, "text": form(value), "css": css}
+        for name, value in values.items()
+    ]
 
 
 def render_png(draw: Callable[[], "Figure"]) -> bytes:

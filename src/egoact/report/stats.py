@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from egoact.core.errors import ArtifactError
-from egoact.report.page import HasOut, fill_template, inline_picture, render_png, write_page
+from egoact.report.page import HasOut, fill_template, inline_picture, plain_name, render_png, write_page
 from egoact.report.stats_figures import (
     draw_categories,
     draw_classes,
@@ -132,7 +132,7 @@ def _plan_participants(table: pd.DataFrame) -> _Section:
 def _fill_section(section: _Section, image: bytes) -> dict[str, Any]:
     table = section.table.head(_MOST_TABLE_ROWS)
     numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in table.columns}
-    columns = [{"name": _title(name), "css": "number" if numeric[name] else "text"} for name in table.columns]
+    columns = [{"name": plain_name(name), "css": "number" if numeric[name] else "text"} for name in table.columns]
     rows = [[_format(value) for value in row] for row in table.itertuples(index=False)]
     return {
         "title": section.title,
@@ -146,10 +146,6 @@ def _fill_section(section: _Section, image: bytes) -> dict[str, Any]:
 
 def _plural(count: int, noun: str) -> str:
     return noun if count == 1 else f"{noun}s"
-
-
-def _title(column: str) -> str:
-    return column.removeprefix("num_").replace("_", " ")
 
 
 def _format(value: Any) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SETTINGS_NAME = "settings.json"
 METRICS_NAME = "metrics.json"
+_FREE = ("run", "overwrite")
 _OWN_FILES = (
     "config.json",
     SETTINGS_NAME,
@@ -35,20 +36,29 @@ def is_finished(settings: "TrainSettings") -> bool:
         if settings.run.is_dir() and any(settings.run.iterdir()):
             raise ArtifactError("this folder holds something that is no run; give another --run", path=settings.run)
         return False
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"cannot be read ({error}); use --overwrite to start again", path=path) from error
-    ours = _plain(settings)
-    changed = [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in ours if known.get(k) != ours[k]]
+    changed = changed_settings(path, plain(settings, leave_out=_FREE), remedy="use --overwrite to start again")
     if changed:
         reason = f"holds a run of other settings ({'; '.join(changed[:2])}); give another --run or --overwrite"
         raise ArtifactError(reason, path=settings.run)
     return (settings.run / "config.json").exists()
 
 
-def _plain(settings: "TrainSettings") -> dict[str, Any]:
-    values = {k: v for k, v in asdict(settings).items() if k not in ("run", "overwrite")}
+def changed_settings(path: Path, ours: dict[str, Any], *, remedy: str) -> list[str]:
+    """What differs from the settings that a JSON file keeps.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        return [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in ours if known.get(k) != ours[k]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"cannot be read ({error}); {remedy}", path=path) from error
+
+
+def plain(settings: Any, *, leave_out: tuple[str, ...]) -> dict[str, Any]:
+    """A settings dataclass as JSON has it."""
+    values = {k: v for k, v in asdict(settings).items() if k not in leave_out}
     return json.loads(json.dumps(values, default=str))
 
 
@@ -62,7 +72,7 @@ def write_settings(settings: "TrainSettings", recipe: Recipe, *, num_parameters:
     write_json(
         settings.run / SETTINGS_NAME,
         {
-            "settings": _plain(settings),
+            "settings": plain(settings, leave_out=_FREE),
             "recipe": asdict(recipe),
             "num_trainable_parameters": num_parameters,
             "versions": {"egoact": __version__, "torch": torch.__version__, "lightning": lightning.__version__},

@@ -8,15 +8,17 @@ from egoact.core.errors import ArtifactError
 LOCK_NAME = ".lock"
 
 
-class StoreLock:
+class FolderLock:
     """An advisory lock on a folder.
 
     Args:
         folder: Made if it does not exist.
+        command: Of egoact, that takes it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, command: str) -> None:
         self._folder = folder
+        self._command = command
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -29,7 +31,7 @@ class StoreLock:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
         except FileExistsError:
-            raise ArtifactError("a feature store must be a folder, this is a file", path=self._folder) from None
+            raise ArtifactError("a folder is needed, this is a file", path=self._folder) from None
         except OSError as error:
             raise ArtifactError(f"cannot write here: {error.strerror}", path=self._folder) from None
         try:
@@ -37,7 +39,7 @@ class StoreLock:
         except OSError:
             os.close(descriptor)
             raise ArtifactError(
-                "another egoact extract is writing to this feature store; wait for it to end", path=self._folder
+                f"another egoact {self._command} is writing here; wait for it to end", path=self._folder
             ) from None
         self._descriptor = descriptor
 
