@@ -56,6 +56,7 @@ def print_tables(comparison: dict[str, Any], sections: list[dict[str, Any]], cos
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)  # a file has no edge to break lines at
+    gap = " " if console.width >= 120 else "\n"
     table = Table("model", box=box.SIMPLE_HEAD)
     for name in ("parameters", "training", "a clip"):
         table.add_column(name, justify="right")
@@ -63,12 +64,14 @@ def print_tables(comparison: dict[str, Any], sections: list[dict[str, Any]], cos
         table.add_row(Text(cost["name"]), *(cost[key] for key in _COSTS))
     console.print(table)
     for section in sections:
-        table = Table(section["target"], box=box.SIMPLE_HEAD)
-        for name in ("top-1 %", "top-5 %", "mean class %", f"against {comparison['reference']}", "p (Holm)"):
-            table.add_column(Text(name), justify="right")
+        table = Table(section["target"], box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.columns[0].overflow = "fold"
+        for name in ("top-1 %", "top-5 %", "mean class %", f"against{gap}{comparison['reference']}", "p (Holm)"):
+            table.add_column(Text(name), justify="right", no_wrap=True)
         for row in section["rows"]:
-            cells = [f"{cell['value']} {cell['range']}" for cell in row["cells"]]
-            table.add_row(Text(row["name"]), *cells, f"{row['difference']} {row['range']}".strip(), row["p_holm"])
+            cells = [(cell["value"], cell["range"]) for cell in row["cells"]]
+            numbers = [gap.join(cell).strip() for cell in (*cells, (row["difference"], row["range"]))]
+            table.add_row(Text(row["name"]), *map(Text, numbers), row["p_holm"])
         console.print(table)
 
 
