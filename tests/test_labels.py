@@ -13,8 +13,10 @@ from egoact.core.imbalance import (
     CLASS_WEIGHTS,
     count_classes,
     effective_number_weights,
+    head_classes,
     inverse_weights,
     square_root_weights,
+    tail_classes,
 )
 from egoact.core.labels import Vocabulary, build_vocabulary, read_vocabulary
 from egoact.core.segments import Segment, SegmentTable, read_segments
@@ -263,3 +265,35 @@ def test_weights_by_hand() -> None:
         inverse_weights(np.zeros(3, dtype=np.int64))
     with pytest.raises(ValueError, match="allowed are -1 to 1"):
         count_classes(np.array([2]), num_classes=2)
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=30))
+def test_the_tail_is_the_last_fifth_of_the_instances(numbers: list[int]) -> None:
+    counts = np.array(numbers)
+    tail = tail_classes(counts)
+    head = head_classes(counts, tail)
+    assert not tail & head
+    assert tail | head == {i for i, n in enumerate(numbers) if n}
+    assert sum(numbers[i] for i in tail) <= 0.2 * sum(numbers) + 1e-9
+    if tail and head:
+        assert max(numbers[i] for i in tail) < min(numbers[i] for i in head)
+    if head:
+        next_ones = [numbers[i] for i in head if numbers[i] == min(numbers[j] for j in head)]
+        assert sum(numbers[i] for i in tail) + sum(next_ones) > 0.2 * sum(numbers), "more would fit"
+
+
+@pytest.mark.parametrize("target", ["verb", "noun"])
+def test_the_tail_is_that_of_the_official_lists(target: str) -> None:
+    """A quarter of the training rows is here: enough to name all but a few of the same classes."""
+    vocabulary = read_vocabulary(need(KITCHENS), target)  # type: ignore[arg-type]
+    labels = vocabulary.encode(read_segments(KITCHENS / "EPIC_100_uda_source_train.csv"))
+    ours = tail_classes(count_classes(labels, num_classes=vocabulary.size))
+    seen = set(labels.tolist())
+    official = vocabulary.tail & seen
+    assert len(ours & official) >= 0.95 * len(official)
+    assert len(ours - official) <= 0.12 * len(official)
+
+
+def test_a_share_that_is_no_share() -> None:
+    with pytest.raises(ValueError, match=r"share is 1.5; allowed is \[0, 1\]"):
+        tail_classes(np.array([1, 2]), share=1.5)

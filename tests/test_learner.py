@@ -346,6 +346,23 @@ def test_the_recipe_of_the_report() -> None:
     )
 
 
+def test_without_weight_decay_the_optimizer_is_the_adam_of_the_report() -> None:
+    learner = learner_for(RECIPES["report"])
+    optimizer = learner.configure_optimizers()["optimizer"]
+    parameters = [p for p in learner.model.parameters() if p.requires_grad]
+    copies = [p.detach().clone().requires_grad_() for p in parameters]
+    adam = torch.optim.Adam(copies, lr=1e-3)
+    for step in range(3):
+        generator = torch.Generator().manual_seed(step)
+        for one, other in zip(parameters, copies, strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            other.grad = one.grad.clone()
+        optimizer.step()
+        adam.step()
+    for one, other in zip(parameters, copies, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
@@ -355,6 +372,7 @@ def test_the_recipe_of_the_report() -> None:
         (lambda: choose_recipe("default", batch_size=-3), "batch_size must be at least 1"),
         (lambda: choose_recipe("default", epochs=2.5), "epochs must be a whole number"),
         (lambda: choose_recipe("default", patience=-1), "patience must be at least 0"),
+        (lambda: choose_recipe("default", retrain_epochs=-1), "retrain_epochs must be at least 0"),
         (lambda: choose_recipe("default", learning_rate=0), "learning_rate must be positive"),
         (lambda: choose_recipe("default", learning_rate=float("nan")), "learning_rate must be positive"),
         (lambda: choose_recipe("default", dropout=1.0), r"dropout must be in \[0, 1\)"),

@@ -326,8 +326,15 @@ def test_unseen_and_tail_are_measured_on_their_segments_alone() -> None:
         participants=["a", "b", "b", "c"],
         unseen=frozenset({"b", "z"}),
         tail={"verb": frozenset({2}), "noun": frozenset({1})},
+        head={"verb": frozenset({0}), "noun": frozenset({0})},
     )
     assert [metrics[target]["top1"] for target in ("verb", "noun", "action")] == [75, 75, 50]
+    # Verb 1 was never seen in training: it is neither rare nor frequent.
+    assert metrics["head"] == {
+        "verb": {"num_segments": 1, "top1": 100, "mean_class": 100},
+        "noun": {"num_segments": 3, "top1": pytest.approx(200 / 3), "mean_class": pytest.approx(200 / 3)},
+        "action": {"num_segments": 1, "top1": 100, "mean_class": 100},
+    }
     assert metrics["unseen"] == {
         "num_segments": 2,
         "verb": {"top1": 50},
@@ -335,9 +342,9 @@ def test_unseen_and_tail_are_measured_on_their_segments_alone() -> None:
         "action": {"top1": 0},
     }
     assert metrics["tail"] == {
-        "verb": {"num_segments": 2, "top1": 50},
-        "noun": {"num_segments": 1, "top1": 100},
-        "action": {"num_segments": 2, "top1": 50},
+        "verb": {"num_segments": 2, "top1": 50, "mean_class": 50},
+        "noun": {"num_segments": 1, "top1": 100, "mean_class": 100},
+        "action": {"num_segments": 2, "top1": 50, "mean_class": 50},
     }
 
 

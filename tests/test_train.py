@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from egoact.cli import main
 from egoact.core.errors import ArtifactError
 from egoact.core.scores import load_scores
 from egoact.models.recognizer import Recognizer
 from egoact.stages import train as train_module
-from egoact.stages._fit import History
+from egoact.stages._training_callbacks import History
+from egoact.stages._training_set import balanced_odds
 from egoact.stages.evaluate import EvaluateSettings, evaluate
 from egoact.stages.train import TrainSettings, parse_options, train
 from tests.feature_sets import other_spec, write_csv, write_store
@@ -73,34 +75,160 @@ def test_same_seed_same_metrics(data: Path) -> None:
     assert (data / "one" / "model.safetensors").read_bytes() != (data / "three" / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("recipe", ["default", "report"])
-def test_a_stopped_training_goes_on_exactly(data: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
-    changes = {"head": "tcn", "recipe": recipe, "ema": 0.9, "mixup": 0.2}
+BROKEN = {
+    "default": {"recipe": "default", "ema": 0.9, "mixup": 0.2},
+    "report": {"recipe": "report"},
+    "long tail": {"class_balanced_sampling": True, "retrain_epochs": 3, "epochs": 6},
+    "early stopping": {"recipe": "report", "patience": 2, "epochs": 60},
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_stopped_training_goes_on_exactly(data: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    changes = {"head": "lstm", **BROKEN[case]}
     train(settings_for(data, run=data / "whole", **changes))
     original = History.on_train_epoch_end
 
-    def stop_at_five(self: History, trainer: object, module: object) -> None:
-        if trainer.current_epoch == 5:  # type: ignore[attr-defined]
+    def stop(self: History, trainer: object, module: object) -> None:
+        if trainer.current_epoch == 2:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
         original(self, trainer, module)
 
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_end", stop_at_five)
+        patch.setattr(History, "on_train_epoch_end", stop)
         with pytest.raises(KeyboardInterrupt):
             train(settings_for(data, run=data / "broken", **changes))
     assert not (data / "broken" / "config.json").exists()
     train(settings_for(data, run=data / "broken", **changes))
-    for name in ("metrics.json", "model.safetensors"):
-        assert (data / "whole" / name).read_bytes() == (data / "broken" / name).read_bytes(), name
-    whole, broken = ((data / n / "history.csv").read_text().splitlines() for n in ("whole", "broken"))
-    without_seconds = [[line.rpartition(",")[0] for line in lines] for lines in (whole, broken)]
-    assert without_seconds[0] == without_seconds[1]
+    assert_same_run(data / "whole", data / "broken")
 
 
-def test_early_stopping_keeps_the_best_epoch(data: Path) -> None:
-    train(settings_for(data, epochs=200, patience=3))
-    lines = (data / "run" / "history.csv").read_text().splitlines()
-    assert len(lines) < 100
+def assert_same_run(one: Path, other: Path) -> None:
+    """The same models, metrics and curves; only the seconds of an epoch may differ."""
+    names = {str(p.relative_to(one)) for p in one.rglob("*") if p.suffix in (".safetensors", ".csv")}
+    assert names >= {"model.safetensors", "best/model.safetensors", "last/model.safetensors", "history.csv"}
+    for name in (*names, "metrics.json"):
+        if name.endswith(".csv"):
+            rows = [[line.rpartition(",")[0] for line in (run / name).read_text().splitlines()] for run in (one, other)]
+            assert rows[0] == rows[1], name
+        else:
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_early_stopping_stops_and_stays_stopped(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"epochs": 200, "patience": 3}
+    train(settings_for(data, **changes))
+    assert len((data / "run" / "history.csv").read_text().splitlines()) < 100
+    with monkeypatch.context() as patch:  # killed after the last epoch, before the model was written
+        patch.setattr(Recognizer, "save", lambda self, run: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(settings_for(data, run=data / "late", **changes))
+    train(settings_for(data, run=data / "late", **changes))
+    assert_same_run(data / "run", data / "late")
+
+
+def test_best_and_last_are_runs_of_their_own(data: Path) -> None:
+    train(settings_for(data, learning_rate=0.03))
+    history = (data / "run" / "history.csv").read_text().splitlines()
+    column = history[0].split(",").index("validation_top1")
+    scores = [float(line.split(",")[column]) for line in history[1:]]
+    assert max(scores) > scores[-1] or scores.index(max(scores)) < len(scores) - 1, "proves nothing"
+    for name, expected in (("best", max(scores)), ("last", scores[-1])):
+        out = data / f"results-{name}"
+        held = data / "held.csv"
+        write_csv(held, videos=("B_1",))
+        evaluate(EvaluateSettings(segments=held, run=data / "run" / name, features=data / "features", out=out))
+        metrics = json.loads((out / "metrics.json").read_text())
+        right = load_scores(out / "scores.npz")
+        assert right.verb is not None and right.noun is not None
+        labels = json.loads((out / "evaluation.json").read_text())["labels"]
+        both = (right.verb.argmax(1) == labels["verb"]) & (right.noun.argmax(1) == labels["noun"])
+        assert 100 * both.mean() == pytest.approx(expected, abs=1e-3)
+        assert metrics["num_segments"] == 12
+    model = (data / "run" / "model.safetensors").read_bytes()
+    assert model == (data / "run" / "best" / "model.safetensors").read_bytes()
+    train(settings_for(data, run=data / "other", learning_rate=0.03, select="last"))
+    assert (data / "other" / "model.safetensors").read_bytes() == (
+        data / "run" / "last" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_a_run_remembers_which_classes_are_rare(tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "train.csv", num_each=36)
+    write_store(tmp_path / "features", csv)
+    lines = csv.read_text().splitlines()
+    rare = [line for line in lines[1:] if line.startswith("A_1") and line.split(",")[4] == "cut"][2:]
+    csv.write_text("\n".join(line for line in lines if line not in rare) + "\n")
+    train(settings_for(tmp_path, epochs=2))
+    assert dict(Recognizer.load(tmp_path / "run").config.training_counts) == {"verb": (12, 2, 12), "noun": (13, 13)}
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["tail"]["verb"]["num_segments"] == 12  # "cut" in B_1
+    assert metrics["head"]["verb"]["num_segments"] == 24
+    assert set(metrics["tail"]) == {"verb"}, "no noun is rare, so there is no rare action either"
+    out = tmp_path / "results"
+    held = write_csv(tmp_path / "held.csv", videos=("B_1",), num_each=36)
+    evaluate(EvaluateSettings(segments=held, run=tmp_path / "run", features=tmp_path / "features", out=out))
+    again = json.loads((out / "metrics.json").read_text())
+    assert (again["tail"], again["head"]) == (metrics["tail"], metrics["head"])
+
+
+def test_retraining_freezes_the_head(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(settings_for(data, head="convnet1d", epochs=3, select="last"))
+    train(settings_for(data, run=data / "crt", head="convnet1d", epochs=3, select="last", retrain_epochs=4))
+    assert "training from zero" not in capsys.readouterr().out
+    first, second = (Recognizer.load(data / name).model.state_dict() for name in ("run", "crt"))
+    for name, values in first.items():
+        assert torch.equal(values, second[name]) == name.startswith("head."), name  # batch statistics as well
+    assert len((data / "crt" / "history.csv").read_text().splitlines()) == 4
+    assert len((data / "crt" / "history_classifiers.csv").read_text().splitlines()) == 5
+    average = settings_for(data, run=data / "average", head="convnet1d", epochs=3, retrain_epochs=4, ema=0.5)
+    train(average)  # the moving average itself is never trained, but what starts from it is
+    moved = Recognizer.load(data / "average").model.state_dict()["classifiers.verb.weight"]
+    assert not torch.equal(moved, second["classifiers.verb.weight"])
+    train(settings_for(data, run=data / "linear", epochs=1, retrain_epochs=1))
+    assert "head difference has no parameters" in capsys.readouterr().out
+
+
+def test_bfloat16_keeps_weights_in_float32(data: Path) -> None:
+    train(settings_for(data, head="lstm"))
+    train(settings_for(data, run=data / "half", head="lstm", precision="bf16"))
+    whole, half = (Recognizer.load(data / name).model.state_dict() for name in ("run", "half"))
+    assert all(values.dtype != torch.bfloat16 for values in half.values())
+    name = "head.lstm.weight_ih_l0"
+    assert not torch.equal(whole[name], half[name])
+    assert torch.nn.functional.cosine_similarity(whole[name].flatten(), half[name].flatten(), dim=0) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"device": "tpu"}, "--device must be auto, cpu or cuda, got 'tpu'"),
+        ({"devices": 0}, "--devices must be at least 1"),
+        ({"nodes": -1}, "--nodes must be at least 1"),
+    ],
+)
+def test_impossible_machines(data: Path, change: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        settings_for(data, **change)
+
+
+def test_a_device_that_is_not_there(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="no CUDA device found"):
+        settings_for(data, device="cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="this machine has 2 CUDA devices"):
+        settings_for(data, device="auto", devices=3)
+
+
+def test_balanced_odds_are_equal_for_every_class() -> None:
+    labels = {"verb": np.array([0, 0, 0, 2, 2, 0]), "noun": np.array([1, 1, 0, 1, 1, 1])}
+    odds = balanced_odds(labels)  # type: ignore[arg-type]
+    assert odds.sum() == pytest.approx(1)
+    only_verbs = balanced_odds({"verb": labels["verb"]})
+    assert only_verbs[labels["verb"] == 0].sum() == pytest.approx(0.5)
+    assert only_verbs[labels["verb"] == 2].sum() == pytest.approx(0.5)
+    np.testing.assert_allclose(odds, (only_verbs + balanced_odds({"noun": labels["noun"]})) / 2)
 
 
 def test_a_finished_run_is_left_alone_and_another_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""How unequal classes are, and weights that make up for it: labels in, numbers out, for any training loop.
+"""How unequal classes are, where their tail begins, and weights that make up for it: labels in, numbers out.
 
 Shapes: `C` classes. Weights average 1 over the classes that occur; a class that never occurs weighs 0.
 """
@@ -13,6 +13,8 @@ from egoact.core.accuracy import Labels
 Counts = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
 
+TAIL_SHARE = 0.2
+
 
 def count_classes(labels: Labels, *, num_classes: int) -> Counts:
     """How many labels each class has, (C,); unlabelled ones (-1) are not counted.
@@ -23,6 +25,33 @@ def count_classes(labels: Labels, *, num_classes: int) -> Counts:
     if labels.size and not -1 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(f"labels from {labels.min()} to {labels.max()}; allowed are -1 to {num_classes - 1}")
     return np.bincount(labels[labels >= 0], minlength=num_classes).astype(np.int64)
+
+
+def tail_classes(counts: Counts, *, share: float = TAIL_SHARE) -> frozenset[int]:
+    """The rarest classes, which together make up the last `share` of all training instances.
+
+    Equally frequent classes are in the tail together or not at all, so no order of classes matters. A class that
+    never occurs is no part of it: so it is in the lists of EPIC-KITCHENS-100, where 11 nouns are without instances.
+
+    Args:
+        counts: (C,) training segments of each class.
+        share: Of the instances, in [0, 1].
+
+    Source: Rescaling Egocentric Vision, arXiv:2006.13256.
+
+    >>> sorted(tail_classes(np.array([80, 11, 6, 3, 0])))
+    [1, 2, 3]
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}; allowed is [0, 1]")
+    up_to = np.array([counts[counts <= count].sum() for count in counts])
+    members = (counts > 0) & (up_to <= share * counts.sum() + 1e-9)
+    return frozenset(np.flatnonzero(members).tolist())
+
+
+def head_classes(counts: Counts, tail: frozenset[int]) -> frozenset[int]:
+    """The classes that occur and are not in the tail."""
+    return frozenset(np.flatnonzero(counts > 0).tolist()) - tail
 
 
 def inverse_weights(counts: Counts) -> Weights:

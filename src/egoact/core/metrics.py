@@ -3,7 +3,7 @@
 The single measures live in `accuracy`, `action_ranking` and `baselines`, and can be imported from here as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,15 @@ class Ranked:
         accuracies = {f"top{k}": float(100 * np.mean(self.better < k)) for k in TOP_K}
         return accuracies | {"mean_class": mean_over_classes(self.better < 1, self.labels)}
 
+    def select(self, members: npt.NDArray[np.bool_]) -> dict[str, float]:
+        """Some of them: how many, their top-1 and mean-class accuracy in percent."""
+        right, labels = self.better[members] < 1, self.labels[members]
+        return {
+            "num_segments": int(members.sum()),
+            "top1": float(100 * np.mean(right)),
+            "mean_class": mean_over_classes(right, labels),
+        }
+
 
 def evaluate_scores(
     scores: Mapping[str, ScoreArray],
@@ -68,6 +77,7 @@ def evaluate_scores(
     participants: Sequence[str] | None = None,
     unseen: frozenset[str] | None = None,
     tail: Mapping[str, frozenset[int]] | None = None,
+    head: Mapping[str, frozenset[int]] | None = None,
     training_labels: Mapping[str, Labels] | None = None,
     action_scoring: ActionScoring = "per_segment",
 ) -> dict[str, Any]:
@@ -76,13 +86,14 @@ def evaluate_scores(
         {"num_segments": N,
          "verb": {"top1", "top3", "top5", "mean_class"}, "noun": {...}, "action": {...},
          "unseen": {"num_segments", "verb": {"top1"}, "noun": {...}, "action": {...}},
-         "tail": {"verb": {"num_segments", "top1"}, "noun": {...}, "action": {...}},
+         "tail": {"verb": {"num_segments", "top1", "mean_class"}, "noun": {...}, "action": {...}},
+         "head": the same of the frequent classes,
          "baselines": {"majority": {"verb": {...}, ...}, "prior": {...},
                        "majority_training": {...}, "prior_training": {...}},
          "notes": ["why a part that was asked for is absent"]}
 
-    A part that does not apply is absent: actions without both targets, `unseen` and `tail` without such segments,
-    `notes` without anything to say. "majority" and "prior" count the evaluated labels themselves.
+    A part that does not apply is absent: actions without both targets, `unseen`, `tail` and `head` without such
+    segments, `notes` without anything to say. "majority" and "prior" count the evaluated labels themselves.
 
     Args:
         scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
@@ -90,6 +101,7 @@ def evaluate_scores(
         participants: Who recorded each segment, N of them; needed for `unseen`.
         unseen: Participants that training does not know.
         tail: "verb" and/or "noun" -> class ids of the long tail. A tail action has a tail verb or a tail noun.
+        head: The same for the frequent classes. A head action has a head verb and a head noun.
         training_labels: The same keys as `labels` -> class ids to count for "..._training"; -1 is left out.
         action_scoring: See `action_ranking`.
 
@@ -104,7 +116,9 @@ def evaluate_scores(
     if unseen is not None:
         metrics |= _measure_unseen(ranked, participants, unseen, notes)
     if tail:
-        metrics |= _measure_tail(ranked, labels, tail, notes)
+        metrics |= _measure_part("tail", ranked, labels, tail, np.logical_or, notes)
+    if head:
+        metrics |= _measure_part("head", ranked, labels, head, np.logical_and, notes)
     metrics["baselines"] = _measure_baselines(ranked, training_labels)
     return metrics | ({"notes": notes} if notes else {})
 
@@ -164,22 +178,32 @@ def _measure_unseen(
     return {"unseen": {"num_segments": int(members.sum()), **part}}
 
 
-def _measure_tail(
+def _measure_part(
+    name: str,
     ranked: Mapping[str, Ranked],
     labels: Mapping[str, Labels],
-    tail: Mapping[str, frozenset[int]],
+    classes: Mapping[str, frozenset[int]],
+    join: Callable[[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], npt.NDArray[np.bool_]],
     notes: list[str],
 ) -> dict[str, Any]:
-    members = {target: np.isin(labels[target], sorted(tail[target])) for target in labels if target in tail}
+    """Segments of some classes; `join` says which actions belong to them by their verb and their noun."""
+    members = {target: np.isin(labels[target], sorted(classes[target])) for target in labels if target in classes}
     if {"verb", "noun"} <= set(members):
-        members["action"] = members["verb"] | members["noun"]
+        members["action"] = join(members["verb"], members["noun"])
     part = {}
     for target, mask in members.items():
         if mask.any():
-            part[target] = {"num_segments": int(mask.sum()), "top1": _top1(ranked[target], mask)}
+            part[target] = ranked[target].select(mask)
         else:
-            notes.append(f"No tail part for {target}: no segment has one of the {len(tail[target])} tail classes.")
-    return {"tail": part} if part else {}
+            notes.append(_explain_absence(name, target, classes))
+    return {name: part} if part else {}
+
+
+def _explain_absence(name: str, target: str, classes: Mapping[str, frozenset[int]]) -> str:
+    which = (
+        f"such a {name} verb and noun" if target == "action" else f"one of the {len(classes[target])} {name} classes"
+    )
+    return f"No {name} part for {target}: no segment has {which}."
 
 
 def _top1(ranked: Ranked, members: npt.NDArray[np.bool_]) -> float:

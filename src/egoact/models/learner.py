@@ -4,11 +4,12 @@ A batch has `features` (B, T, ...), `labels` {target: (B,)} and `positions` (B,)
 """
 
 import copy
+import math
 from typing import Any
 
 import lightning
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -65,11 +66,25 @@ class Learner(lightning.LightningModule):
             loss = self._mixed_loss(features, batch.labels)
         else:
             loss = self._loss(self.model(features), batch.labels)
-        if not torch.isfinite(loss):
-            reason = f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_index}"
-            raise NotFiniteError(reason, batch.positions.tolist())
+        self._refuse_infinite(loss.detach(), batch.positions, batch_index)
         self.train_loss.update(loss.detach(), weight=len(batch))
         return loss
+
+    def _refuse_infinite(self, loss: Tensor, positions: Tensor, batch_index: int) -> None:
+        """All processes stop together: one alone would leave the others waiting for it."""
+        is_shared = distributed.is_available() and distributed.is_initialized()
+        is_lost = ~torch.isfinite(loss)
+        if is_shared:
+            distributed.all_reduce(is_lost := is_lost.float(), op=distributed.ReduceOp.MAX)
+        if not is_lost:
+            return
+        found = [(loss.item(), positions.tolist())]
+        if is_shared:
+            found = found * distributed.get_world_size()
+            distributed.all_gather_object(found, (loss.item(), positions.tolist()))
+        value, lost = next(part for part in found if not math.isfinite(part[0]))
+        reason = f"the loss became {value} in epoch {self.current_epoch}, batch {batch_index}"
+        raise NotFiniteError(reason, lost)
 
     def _loss(self, logits: dict[str, Tensor], labels: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.losses[target](logits[target], labels[target]) for target in logits]).sum()
@@ -82,6 +97,13 @@ class Learner(lightning.LightningModule):
         logits = self.model(share * features + (1 - share) * features[other])
         swapped = {target: values[other] for target, values in labels.items()}
         return share * self._loss(logits, labels) + (1 - share) * self._loss(logits, swapped)
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Lightning's own refuses fused optimizers in mixed precision, for loss scalers' sake: there is none here."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def on_train_batch_end(self, *args: Any) -> None:  # noqa: D102
         if self.average is None:
@@ -96,8 +118,9 @@ class Learner(lightning.LightningModule):
                     kept.copy_(new)
 
     def on_train_epoch_end(self) -> None:  # noqa: D102
-        self.log("train_loss", self.train_loss.compute(), prog_bar=True)
-        self.log("learning_rate", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        # Metrics are of all processes already; `sync_dist` takes the mean of equal numbers and keeps Lightning calm.
+        self.log("train_loss", self.train_loss.compute(), sync_dist=True)
+        self.log("learning_rate", self.optimizers().param_groups[0]["lr"], sync_dist=True)  # type: ignore[union-attr]
         self.train_loss.reset()
 
     def validation_step(self, batch: Any, batch_index: int) -> None:  # noqa: D102
@@ -111,12 +134,12 @@ class Learner(lightning.LightningModule):
         self.both_right.update(right.float())
 
     def on_validation_epoch_end(self) -> None:  # noqa: D102
-        self.log("validation_loss", self.valid_loss.compute(), prog_bar=True)
+        self.log("validation_loss", self.valid_loss.compute(), sync_dist=True)
         for target in self.top1:
-            self.log(f"validation_{target}_top1", 100 * self._top1_of(target).compute(), prog_bar=True)
+            self.log(f"validation_{target}_top1", 100 * self._top1_of(target).compute(), sync_dist=True)
             self._top1_of(target).reset()
         # With one target this is that target's accuracy, with two the action's: what is selected by.
-        self.log("validation_top1", 100 * self.both_right.compute())
+        self.log("validation_top1", 100 * self.both_right.compute(), sync_dist=True)
         self.valid_loss.reset()
         self.both_right.reset()
 

@@ -37,7 +37,11 @@ class RecognizerConfig:
         dropout: Before the classifiers, while training.
         head_options: Keyword arguments of the head.
         timeline: How whole recordings become actions; None in a model that only names clips.
+        training_counts: Target -> training segments of each class: which classes it saw often, rarely, never.
         format_version: Of the run directory.
+
+    Raises:
+        ValueError: Counts that do not fit the classes.
     """
 
     head: str
@@ -47,7 +51,13 @@ class RecognizerConfig:
     dropout: float
     head_options: Mapping[str, Any] = field(default_factory=dict)
     timeline: TimelineRules | None = None
+    training_counts: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for target, counts in self.training_counts.items():
+            if target not in self.vocabularies or len(counts) != self.vocabularies[target].size:
+                raise ValueError(f"training counts of {len(counts)} {target} classes do not fit the vocabulary")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -60,6 +70,7 @@ class RecognizerConfig:
             "backbone": self.backbone.to_dict(),
             "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
             "timeline": None if self.timeline is None else self.timeline.to_dict(),
+            "training_counts": {target: list(counts) for target, counts in self.training_counts.items()},
         }
 
     @classmethod
@@ -81,6 +92,7 @@ class RecognizerConfig:
             backbone=BackboneSpec.from_dict(values["backbone"]),
             vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
             timeline=None if timeline is None else TimelineRules.from_dict(timeline),
+            training_counts={t: tuple(map(int, v)) for t, v in values.get("training_counts", {}).items()},
         )
 
     def build(self) -> ActionClassifier:

@@ -145,17 +145,23 @@ def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
 
 
 def _list_parts(metrics: dict[str, Any]) -> list[list[str]]:
+    """What, segments, top-1 and mean-class accuracy of the unseen participants, the rare and the frequent classes."""
     rows = []
-    unseen, tail = metrics.get("unseen", {}), metrics.get("tail", {})
+    unseen = metrics.get("unseen", {})
     for target in TARGETS:
         if target in unseen:
-            segments = f"{unseen['num_segments']:,}"
-            rows.append([f"{target}, unseen participants", segments, format_percent(unseen[target]["top1"])])
-    for target in TARGETS:
-        if target in tail:
-            name = "action with a tail verb or noun" if target == "action" else f"{target} of the tail classes"
-            rows.append([name, f"{tail[target]['num_segments']:,}", format_percent(tail[target]["top1"])])
+            rows.append(_part(f"{target}, unseen participants", unseen[target] | unseen))
+    for part, verb_and_noun in (("tail", "a tail verb or noun"), ("head", "a head verb and noun")):
+        for target in TARGETS:
+            if target in metrics.get(part, {}):
+                name = f"action with {verb_and_noun}" if target == "action" else f"{target} of the {part} classes"
+                rows.append(_part(name, metrics[part][target]))
     return rows
+
+
+def _part(name: str, values: dict[str, Any]) -> list[str]:
+    accuracies = (format_percent(values.get(measure)) for measure in ("top1", "mean_class"))
+    return [name, f"{values['num_segments']:,}", *accuracies]
 
 
 def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]:

@@ -86,7 +86,8 @@ class BackgroundTraining:
         labels: dict[str, np.ndarray] = {
             t: np.append(i, np.full(clips.num_background, self.vocabularies[t].size)) for t, i in ids.items()
         }
-        config = replace(self.config, vocabularies={t: _with_background(v) for t, v in self.vocabularies.items()})
+        vocabularies = {t: _with_background(v) for t, v in self.vocabularies.items()}
+        config = replace(self.config, vocabularies=vocabularies, training_counts={})
         torch.manual_seed(self.seed)
         return Recognizer(config, learn_windows(config.build(), clips, labels, recipe=self.recipe, seed=self.seed))
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from egoact.core.errors import ArtifactError
 from egoact.data.atomic import write_atomically
 from egoact.models.recipes import Recipe
+from egoact.stages._processes import is_leader
 
 if TYPE_CHECKING:
-    from egoact.stages.train import TrainSettings
+    from egoact.stages._train_settings import TrainSettings
 
 SETTINGS_NAME = "settings.json"
 METRICS_NAME = "metrics.json"
@@ -20,8 +21,9 @@ _OWN_FILES = (
     SETTINGS_NAME,
     METRICS_NAME,
     "history.csv",
-    "checkpoints/last.ckpt",
-    "checkpoints/best.ckpt",
+    "history_classifiers.csv",
+    *(f"{model}/{name}" for model in ("best", "last") for name in ("config.json", "model.safetensors")),
+    *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
 )
 
 
@@ -29,11 +31,11 @@ def is_finished(settings: "TrainSettings") -> bool:
     """Whether the run directory holds exactly this run; refuses to write over another."""
     path = settings.run / SETTINGS_NAME
     if settings.overwrite:
-        for left in _OWN_FILES:
+        for left in _OWN_FILES if is_leader() else ():
             (settings.run / left).unlink(missing_ok=True)
         return False
     if not path.exists():
-        if settings.run.is_dir() and any(settings.run.iterdir()):
+        if is_leader() and settings.run.is_dir() and any(settings.run.iterdir()):
             raise ArtifactError("this folder holds something that is no run; give another --run", path=settings.run)
         return False
     changed = changed_settings(path, plain(settings, leave_out=_FREE), remedy="use --overwrite to start again")

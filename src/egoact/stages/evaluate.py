@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,12 @@ from egoact.core.labels import TARGETS, Target, Vocabulary, build_vocabulary, re
 from egoact.core.metrics import evaluate_scores
 from egoact.core.scores import Scores, load_scores
 from egoact.core.segments import SegmentTable, read_segments
+from egoact.stages._long_tail import split_by_frequency
 from egoact.stages._run_files import METRICS_NAME, write_json
 from egoact.stages._timeline_evaluation import evaluate_timeline_files, summarize_timelines
+
+if TYPE_CHECKING:
+    from egoact.models.recognizer import RecognizerConfig
 
 SCORES_NAME = "scores.npz"
 EVALUATION_NAME = "evaluation.json"
@@ -65,21 +69,24 @@ def evaluate(settings: EvaluateSettings) -> int:
     table = read_segments(settings.segments)
     if settings.run is not None:
         assert settings.features is not None
-        vocabularies = _official(_vocabularies_of(settings.run), settings.annotations)
+        config = _config_of(settings.run)
+        vocabularies, counts = _official(dict(config.vocabularies), settings.annotations), dict(config.training_counts)
         scores = score_segments(settings.run, table, settings.features)
     else:
         assert settings.scores is not None
         scores = load_scores(settings.scores).align(table)
-        vocabularies = _vocabularies_for(scores, table, settings.annotations)
+        vocabularies, counts = _vocabularies_for(scores, table, settings.annotations), {}
     labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
     participants = [segment.participant_id for segment in table]
+    tail, head = split_by_frequency(vocabularies, counts)
     metrics = evaluate_scores(
         {target: values for target, values in scores.by_target().items() if target in labels},
         labels,  # type: ignore[arg-type]
         participants=participants,
         unseen=_unseen(settings.annotations, participants),
-        tail={target: v.tail for target, v in vocabularies.items() if v.tail},
         action_scoring=settings.action_scoring,
+        tail=tail,
+        head=head,
     )
     settings.out.mkdir(parents=True, exist_ok=True)
     scores.save(settings.out / SCORES_NAME)
@@ -117,10 +124,10 @@ def summarize(metrics: dict[str, Any]) -> str:
     return f"{', '.join(shown)} (top-1 %, {metrics['num_segments']:,} segments)"
 
 
-def _vocabularies_of(run: Path) -> dict[Target, Vocabulary]:
+def _config_of(run: Path) -> "RecognizerConfig":
     from egoact.models.recognizer import Recognizer
 
-    return dict(Recognizer.load(run).config.vocabularies)
+    return Recognizer.load(run).config
 
 
 def _official(vocabularies: dict[Target, Vocabulary], annotations: Path | None) -> dict[Target, Vocabulary]:

@@ -1,119 +1,31 @@
 """`egoact train`: from features and labels to a run directory."""
 
-import json
 import time
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from egoact.core.errors import ArtifactError
-from egoact.core.imbalance import CLASS_WEIGHTS, count_classes
-from egoact.core.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.imbalance import count_classes
 from egoact.core.metrics import evaluate_scores
-from egoact.core.segments import SegmentTable, read_segments
+from egoact.core.segments import read_segments
 from egoact.data.batches import ClipBatches
 from egoact.data.store import FeatureStore
 from egoact.models.classifier import ActionClassifier
-from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.models.learner import Learner, NotFiniteError
-from egoact.models.losses import TargetLoss
-from egoact.models.recipes import RECIPES, Recipe, choose_recipe
+from egoact.models.recipes import Recipe
 from egoact.models.recognizer import Recognizer, RecognizerConfig
 from egoact.stages._clips import Split, finite_features, load_split, plain_batches, score_rows
 from egoact.stages._features import backbone_of
-from egoact.stages._fit import fit
+from egoact.stages._fit import Fitted, fit
+from egoact.stages._long_tail import split_by_frequency
+from egoact.stages._processes import is_leader, part_ways
 from egoact.stages._run_files import METRICS_NAME, is_finished, write_json, write_settings
 from egoact.stages._timeline_training import TimelineTraining
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Train a temporal head and its classifiers on extracted features.
-
-    A killed training goes on where it was when the same command is given again.
-    """
-
-    segments: Path
-    """Segments CSV with labels to learn from."""
-    features: Path
-    """Feature store made by `egoact extract`; must hold all segments."""
-    run: Path
-    """Run directory to write."""
-    validation: Path | None = None
-    """Segments CSV to validate on; its features are in the same store."""
-    validation_videos: tuple[str, ...] = ()
-    """Videos of --segments to keep for validation instead."""
-    head: str = DEFAULT_HEAD
-    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer;
-    on maps: convlstm, lsta."""
-    head_options: tuple[str, ...] = ()
-    """Options of the head, as NAME=VALUE: width=256."""
-    targets: tuple[Literal["verb", "noun"], ...] = ()
-    """What to learn; default: what --segments has labels for."""
-    labels: Literal["classes", "categories"] = "classes"
-    """Classes, or the categories that the class files give for them."""
-    classes: Path | None = None
-    """Folder with verb_classes.csv and noun_classes.csv; default: classes as in --segments."""
-    recipe: str = "default"
-    """Set of hyperparameters: default or report. The flags below change single ones."""
-    select: Literal["best", "last"] = "best"
-    """Which weights to keep: the best epoch on validation data, or the last. Without validation: the last."""
-    seed: int = 0
-    """Of initial weights, shuffling and dropout."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    background: bool = False
-    """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
-    (egoact extract --recordings) and makes egoact predict much better."""
-    overwrite: bool = False
-    """Replace a run of other settings that is already there."""
-    epochs: int | None = None
-    """Passes over the training clips."""
-    batch_size: int | None = None
-    """Clips in a batch."""
-    learning_rate: float | None = None
-    """Of AdamW, at the start."""
-    weight_decay: float | None = None
-    """Decoupled, as in AdamW."""
-    dropout: float | None = None
-    """Before the classifiers."""
-    schedule: Literal["constant", "step", "cosine"] | None = None
-    """Of the learning rate."""
-    loss: Literal["cross_entropy", "focal", "balanced_softmax", "logit_adjustment"] | None = None
-    """For each target; the sum is minimised."""
-    class_weights: Literal["none", "inverse", "square_root", "effective_number"] | None = None
-    """Of the loss, from the class counts."""
-    class_balanced_sampling: bool | None = None
-    """Draw every class equally often (by the first target)."""
-    temperature: float | None = None
-    """Of logit adjustment."""
-    label_smoothing: float | None = None
-    """Share of the target that is spread over all classes."""
-    mixup: float | None = None
-    """Alpha of mixup on features; 0: none."""
-    gradient_clip: float | None = None
-    """Largest gradient norm; 0: no clipping."""
-    patience: int | None = None
-    """Stop after that many epochs without a better validation score; 0: never."""
-    ema: float | None = None
-    """Decay of the moving average of the weights; 0: none."""
-
-    def __post_init__(self) -> None:
-        if self.validation is not None and self.validation_videos:
-            raise ValueError("give --validation or --validation-videos, not both")
-        if self.head not in HEADS:
-            raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
-        self.chosen_recipe()
-
-    def chosen_recipe(self) -> Recipe:
-        """The recipe with the changes that flags ask for."""
-        return choose_recipe(self.recipe, **{f.name: getattr(self, f.name) for f in fields(Recipe)})
-
-
-assert set(f.name for f in fields(Recipe)) <= set(f.name for f in fields(TrainSettings)), RECIPES
+from egoact.stages._train_settings import TrainSettings, parse_options
+from egoact.stages._training_set import balanced_odds, choose_vocabularies, split_segments, target_losses
 
 
 def train(settings: TrainSettings) -> int:
@@ -125,12 +37,22 @@ def train(settings: TrainSettings) -> int:
     """
     recipe = settings.chosen_recipe()
     if is_finished(settings):
-        print(f"{settings.run} is already trained with these settings")
+        if is_leader():
+            print(f"{settings.run} is already trained with these settings")
         return 0
     table = read_segments(settings.segments)
-    training, validation = _split(settings, table)
-    vocabularies = _vocabularies(settings, table)
+    training, validation = split_segments(
+        table, validation=settings.validation, validation_videos=settings.validation_videos
+    )
+    vocabularies = choose_vocabularies(
+        table, targets=settings.targets, classes=settings.classes, labels=settings.labels
+    )
     store = FeatureStore.open(settings.features)
+    data = TrainingData(
+        store,
+        load_split(training, store, vocabularies),
+        None if validation is None else load_split(validation, store, vocabularies),
+    )
     config = RecognizerConfig(
         head=settings.head,
         head_options=parse_options(settings.head_options),
@@ -138,128 +60,133 @@ def train(settings: TrainSettings) -> int:
         backbone=backbone_of(store.spec),
         num_frames=store.spec.num_frames,
         dropout=recipe.dropout,
+        training_counts={
+            target: tuple(count_classes(labels, num_classes=vocabularies[target].size).tolist())
+            for target, labels in data.training.labels.items()
+        },
     )
     torch.manual_seed(settings.seed)
     model = config.build()
-    train_split = load_split(training, store, vocabularies)
-    valid_split = None if validation is None else load_split(validation, store, vocabularies)
-    write_settings(settings, recipe, num_parameters=model.num_trainable)
-    model.observe(finite_features(store, train_split))
-    learner = Learner(model, _losses(recipe, train_split.labels, vocabularies), recipe, seed=settings.seed)
-    train_batches = _train_batches(store, train_split, learner, recipe, settings.seed)
-    valid_batches = None if valid_split is None else plain_batches(store, valid_split)
+    num_parameters = model.num_trainable
+    if is_leader():
+        write_settings(settings, recipe, num_parameters=num_parameters)
+    model.observe(finite_features(store, data.training))
     began = time.monotonic()
+    fitted = _fit_phase(settings, recipe, model, data, config)
+    if recipe.retrain_epochs:
+        fitted = _retrain(settings, recipe, _chosen(settings, fitted), data, config)
+    part_ways()
+    if is_leader():
+        metrics = _save(settings, recipe, config, fitted, data)
+        _report(settings, num_parameters, metrics, time.monotonic() - began)
+    return 0
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Features and both sides of the split."""
+
+    store: FeatureStore
+    training: Split
+    validation: Split | None
+
+    def batches(self, learner: Learner, recipe: Recipe, *, seed: int) -> ClipBatches:
+        """Shuffled training batches, in another order each epoch."""
+        return ClipBatches(
+            self.store,
+            self.training.rows,
+            self.training.labels,  # type: ignore[arg-type]
+            batch_size=recipe.batch_size,
+            seed=seed,
+            shuffle=True,
+            weights=balanced_odds(self.training.labels) if recipe.class_balanced_sampling else None,
+            epoch=lambda: learner.current_epoch,
+        )
+
+
+def _fit_phase(
+    settings: TrainSettings,
+    recipe: Recipe,
+    model: ActionClassifier,
+    data: TrainingData,
+    config: RecognizerConfig,
+    *,
+    phase: str = "",
+) -> Fitted:
+    counts = {target: np.array(seen, np.int64) for target, seen in config.training_counts.items()}
+    learner = Learner(model, target_losses(recipe, counts), recipe, seed=settings.seed)
     try:
-        kept = fit(
+        return fit(
             learner,
-            train_batches,
-            valid_batches,
+            data.batches(learner, recipe, seed=settings.seed),
+            None if data.validation is None else plain_batches(data.store, data.validation),
             run=settings.run,
-            select_best=settings.select == "best" and valid_batches is not None,
-            device=settings.device,
+            phase=phase,
+            machine=settings.machine(),
         )
     except NotFiniteError as error:
-        names = [train_split.table[i].narration_id for i in error.positions[:3]]
+        names = [data.training.table[i].narration_id for i in error.positions[:3]]
         raise ArtifactError(
             f"{error} (segments {', '.join(names)}, ...); use a smaller --learning-rate or --gradient-clip 1",
             path=settings.run,
         ) from error
-    recognizer = Recognizer(config, kept)
-    if valid_split is not None:
-        metrics = _measure(recognizer, store, valid_split)
-        write_json(settings.run / METRICS_NAME, metrics)
-    timelines = TimelineTraining(recognizer, store, recipe, run=settings.run, seed=settings.seed)
-    timelines.learn(train_split, valid_split, background=settings.background).save(settings.run)
-    _report(settings, model, valid_split and metrics, time.monotonic() - began)
-    return 0
 
 
-def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE pairs as keyword arguments; values are read as JSON, else as text."""
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise ValueError(f"head options are NAME=VALUE, got {pair!r}")
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = value
-        options[name] = tuple(parsed) if isinstance(parsed, list) else parsed
-    return options
+def _retrain(
+    settings: TrainSettings, recipe: Recipe, model: ActionClassifier, data: TrainingData, config: RecognizerConfig
+) -> Fitted:
+    """Classifier re-training (cRT): new classifiers on the frozen head, every class drawn equally often.
 
-
-def _split(settings: TrainSettings, table: SegmentTable) -> tuple[SegmentTable, SegmentTable | None]:
-    if settings.validation is not None:
-        return table, read_segments(settings.validation)
-    if not settings.validation_videos:
-        return table, None
-    wanted = set(settings.validation_videos)
-    unknown = sorted(wanted - set(table.video_ids))
-    if unknown:
-        raise ValueError(f"--validation-videos: {settings.segments} has no video {unknown[0]!r}")
-    training = table.select(lambda segment: segment.video_id not in wanted)
-    if not len(training):
-        raise ValueError("--validation-videos takes all videos, none is left to train on")
-    return training, table.select(lambda segment: segment.video_id in wanted)
-
-
-def _vocabularies(settings: TrainSettings, table: SegmentTable) -> dict[Target, Vocabulary]:
-    found: dict[Target, Vocabulary] = {}
-    for target in settings.targets or TARGETS:
-        named = build_vocabulary(table, target)
-        if named is None:
-            if target in settings.targets:
-                raise ValueError(f"{settings.segments} has no {target} labels to learn")
-            continue
-        vocabulary = named if settings.classes is None else read_vocabulary(settings.classes, target)
-        found[target] = vocabulary.to_categories()[0] if settings.labels == "categories" else vocabulary
-    if not found:
-        raise ValueError(f"{settings.segments} has no labels: columns verb, verb_class, noun or noun_class are needed")
-    return found
-
-
-def _train_batches(store: FeatureStore, split: Split, learner: Learner, recipe: Recipe, seed: int) -> ClipBatches:
-    odds = None
-    if recipe.class_balanced_sampling:
-        first = next(iter(split.labels.values()))
-        odds = 1.0 / np.bincount(first)[first]
-    return ClipBatches(
-        store,
-        split.rows,
-        split.labels,  # type: ignore[arg-type]
-        batch_size=recipe.batch_size,
-        seed=seed,
-        shuffle=True,
-        weights=odds,
-        epoch=lambda: learner.current_epoch,
+    Source: Decoupling Representation and Classifier for Long-Tailed Recognition, Kang et al. 2020, arXiv:1910.09217.
+    """
+    if not any(True for _ in model.head.parameters()) and is_leader():
+        print(f"head {settings.head} has no parameters: re-training its classifiers is a training from zero")
+    torch.manual_seed(settings.seed)
+    model.freeze_head()
+    balanced = replace(
+        recipe,
+        epochs=recipe.retrain_epochs,
+        retrain_epochs=0,
+        loss="cross_entropy",
+        class_weights="none",
+        class_balanced_sampling=True,
     )
+    return _fit_phase(settings, balanced, model, data, config, phase="classifiers")
 
 
-def _losses(
-    recipe: Recipe, labels: dict[Target, np.ndarray], vocabularies: dict[Target, Vocabulary]
-) -> dict[str, torch.nn.Module]:
-    losses: dict[str, torch.nn.Module] = {}
-    for target, vocabulary in vocabularies.items():
-        counts = count_classes(labels[target], num_classes=vocabulary.size)
-        weigh = CLASS_WEIGHTS.get(recipe.class_weights)
-        losses[target] = TargetLoss(
-            recipe.loss,
-            class_counts=torch.from_numpy(counts),
-            class_weights=None if weigh is None else torch.from_numpy(weigh(counts)),
-            label_smoothing=recipe.label_smoothing,
-            temperature=recipe.temperature,
-        )
-    return losses
+def _chosen(settings: TrainSettings, fitted: Fitted) -> ActionClassifier:
+    return fitted.last if fitted.best is None or settings.select == "last" else fitted.best
+
+
+def _save(
+    settings: TrainSettings, recipe: Recipe, config: RecognizerConfig, fitted: Fitted, data: TrainingData
+) -> dict[str, Any]:
+    """Write models and metrics; the chosen model's configuration comes last, and says that the run is finished."""
+    chosen = Recognizer(config, _chosen(settings, fitted))
+    metrics: dict[str, Any] = {}
+    if data.validation is not None:
+        metrics = _measure(chosen, data.store, data.validation)
+        write_json(settings.run / METRICS_NAME, metrics)
+    timelines = TimelineTraining(chosen, data.store, recipe, run=settings.run, seed=settings.seed)
+    finished = timelines.learn(data.training, data.validation, background=settings.background)
+    if fitted.best is not None:
+        # A model of background belongs to the chosen weights alone; without it they share the rules.
+        rules = None if settings.background else finished.config.timeline
+        for name, model in (("best", fitted.best), ("last", fitted.last)):
+            Recognizer(replace(config, timeline=rules), model).save(settings.run / name)
+    finished.save(settings.run)
+    return metrics
 
 
 def _measure(recognizer: Recognizer, store: FeatureStore, split: Split) -> dict[str, Any]:
-    return evaluate_scores(score_rows(recognizer, store, split.rows), split.labels)  # type: ignore[arg-type]
+    tail, head = split_by_frequency(recognizer.config.vocabularies, recognizer.config.training_counts)
+    scores = score_rows(recognizer, store, split.rows)
+    return evaluate_scores(scores, split.labels, tail=tail, head=head)  # type: ignore[arg-type]
 
 
-def _report(settings: TrainSettings, model: ActionClassifier, metrics: Any, seconds: float) -> None:
+def _report(settings: TrainSettings, num_parameters: int, metrics: dict[str, Any], seconds: float) -> None:
     scores = ""
     if metrics:
         shown = [f"{t} {metrics[t]['top1']:.1f}" for t in ("verb", "noun", "action") if t in metrics]
         scores = f"; validation top-1 %: {', '.join(shown)}"
-    print(f"trained {settings.head} ({model.num_trainable:,} parameters) in {seconds:.0f} s{scores}; {settings.run}")
+    print(f"trained {settings.head} ({num_parameters:,} parameters) in {seconds:.0f} s{scores}; {settings.run}")

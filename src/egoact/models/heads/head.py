@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 
 class Head(nn.Module, ABC):
@@ -77,17 +77,47 @@ class Standardize(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that copes with an epoch that ends on a single clip.
+    """Batch normalisation that copes with an epoch that ends on a single clip, and with a batch in several processes.
 
     One value a channel has no spread to learn from, and torch refuses it: such a batch takes the running statistics.
+    Processes that share a batch share its statistics, so that the sharing changes nothing; torch's own
+    `SyncBatchNorm` does that on GPUs only.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: D102
+        if self.training and distributed.is_available() and distributed.is_initialized():
+            return self._normalise_together(input)
         if self.training and input.numel() == input.shape[1]:
             return nn.functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(input)
+
+    def _normalise_together(self, input: Tensor) -> Tensor:
+        over = [axis for axis in range(input.ndim) if axis != 1]
+        shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
+        own = input.float()
+        count = own.new_tensor(input.numel() // input.shape[1])
+        distributed.all_reduce(count)
+        mean = _sum_of_processes(own.sum(over)) / count
+        centred = own - mean.view(shape)
+        variance = _sum_of_processes((centred**2).sum(over)) / count
+        with torch.no_grad():
+            assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1).clamp_min(1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
+
+
+def _sum_of_processes(values: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients flow back to all of them."""
+    from torch.distributed.nn.functional import all_reduce
+
+    total: Tensor = all_reduce(values)
+    return total
 
 
 def all_frames(features: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,0 +1,127 @@
+"""What can be said to `egoact train`: its flags, and the rules between them."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from egoact.models.heads import DEFAULT_HEAD, HEADS
+from egoact.models.recipes import RECIPES, Recipe, choose_recipe
+from egoact.stages._fit import Machine, Precision
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Train a temporal head and its classifiers on extracted features.
+
+    A killed training goes on where it was when the same command is given again.
+    """
+
+    segments: Path
+    """Segments CSV with labels to learn from."""
+    features: Path
+    """Feature store made by `egoact extract`; must hold all segments."""
+    run: Path
+    """Run directory to write."""
+    validation: Path | None = None
+    """Segments CSV to validate on; its features are in the same store."""
+    validation_videos: tuple[str, ...] = ()
+    """Videos of --segments to keep for validation instead."""
+    head: str = DEFAULT_HEAD
+    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer;
+    on maps: convlstm, lsta."""
+    head_options: tuple[str, ...] = ()
+    """Options of the head, as NAME=VALUE: width=256."""
+    targets: tuple[Literal["verb", "noun"], ...] = ()
+    """What to learn; default: what --segments has labels for."""
+    labels: Literal["classes", "categories"] = "classes"
+    """Classes, or the categories that the class files give for them."""
+    classes: Path | None = None
+    """Folder with verb_classes.csv and noun_classes.csv; default: classes as in --segments."""
+    recipe: str = "default"
+    """Set of hyperparameters: default or report. The flags below change single ones."""
+    select: Literal["best", "last"] = "best"
+    """Which weights to keep: the best epoch on validation data, or the last. Without validation: the last. With it
+    RUN/best and RUN/last are runs of their own."""
+    seed: int = 0
+    """Of initial weights, shuffling and dropout."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    background: bool = False
+    """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
+    (egoact extract --recordings) and makes egoact predict much better."""
+    precision: Precision = "auto"
+    """f32; bf16: matrix products in bfloat16; auto: f32."""
+    devices: int = 1
+    """Processes on this machine that share every epoch, one a device; --batch-size is that of each."""
+    nodes: int = 1
+    """Machines that share every epoch: start the same command on each, as torchrun, SLURM or Lightning want it."""
+    overwrite: bool = False
+    """Replace a run of other settings that is already there."""
+    epochs: int | None = None
+    """Passes over the training clips."""
+    batch_size: int | None = None
+    """Clips in a batch."""
+    learning_rate: float | None = None
+    """Of AdamW, at the start."""
+    weight_decay: float | None = None
+    """Decoupled, as in AdamW."""
+    dropout: float | None = None
+    """Before the classifiers."""
+    schedule: Literal["constant", "step", "cosine"] | None = None
+    """Of the learning rate."""
+    loss: Literal["cross_entropy", "focal", "balanced_softmax", "logit_adjustment"] | None = None
+    """For each target; the sum is minimised."""
+    class_weights: Literal["none", "inverse", "square_root", "effective_number"] | None = None
+    """Of the loss, from the class counts."""
+    class_balanced_sampling: bool | None = None
+    """Draw every class equally often: half of the clips by verb, half by noun."""
+    retrain_epochs: int | None = None
+    """Then freeze the head and train new classifiers for that many epochs on classes drawn equally often (cRT, Kang
+    et al. 2020). A head without parameters (average, max, difference) has nothing to freeze: it starts from zero."""
+    temperature: float | None = None
+    """Of logit adjustment."""
+    label_smoothing: float | None = None
+    """Share of the target that is spread over all classes."""
+    mixup: float | None = None
+    """Alpha of mixup on features; 0: none."""
+    gradient_clip: float | None = None
+    """Largest gradient norm; 0: no clipping."""
+    patience: int | None = None
+    """Stop after that many epochs without a better validation score; 0: never."""
+    ema: float | None = None
+    """Decay of the moving average of the weights; 0: none."""
+
+    def __post_init__(self) -> None:
+        if self.validation is not None and self.validation_videos:
+            raise ValueError("give --validation or --validation-videos, not both")
+        if self.head not in HEADS:
+            raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
+        self.chosen_recipe()
+        self.machine()
+
+    def chosen_recipe(self) -> Recipe:
+        """The recipe with the changes that flags ask for."""
+        return choose_recipe(self.recipe, **{f.name: getattr(self, f.name) for f in fields(Recipe)})
+
+    def machine(self) -> Machine:
+        """Where to train."""
+        return Machine(self.device, self.precision, self.devices, self.nodes)
+
+
+assert set(f.name for f in fields(Recipe)) <= set(f.name for f in fields(TrainSettings)), RECIPES
+
+
+def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs as keyword arguments; values are read as JSON, else as text."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"head options are NAME=VALUE, got {pair!r}")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        options[name] = tuple(parsed) if isinstance(parsed, list) else parsed
+    return options
