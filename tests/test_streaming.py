@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.core.answers import Answer, softmax
+from egoact.core.answers import BACKGROUND_NAME, Answer, softmax
 from egoact.core.labels import Vocabulary
 from egoact.core.sampling import resample_indices, sample_uniform
 from egoact.engines import Engine, load_engine
@@ -267,3 +267,19 @@ def test_an_answer_ranks_verbs_nouns_and_actions() -> None:
         Answer(0, 1, {"verb": np.array([0.5, np.nan])}, {"verb": ("a", "b")})
     with pytest.raises(ValueError, match="2 names"):
         Answer(0, 1, {"verb": np.array([1.0])}, {"verb": ("a", "b")})
+
+
+def test_background_is_one_action() -> None:
+    probabilities = {"verb": np.array([0.2, 0.8]), "noun": np.array([0.6, 0.4])}
+    answer = Answer(0, 1, probabilities, {"verb": ("open", BACKGROUND_NAME), "noun": ("door", BACKGROUND_NAME)})
+    assert answer.top("action") == [(BACKGROUND_NAME, pytest.approx(0.32)), ("open door", pytest.approx(0.12))]
+    assert answer.name == BACKGROUND_NAME
+
+
+def test_a_temperature_makes_windows_less_sure(backbones: dict[str, Backbone], engines: dict[str, Engine]) -> None:
+    recognizer, frames, engine = recognizer_for("gru", backbones), film(20), engines["pooled"]
+    _, sure = stream_over(frames, recognizer, engine)
+    _, unsure = stream_over(frames, recognizer, engine, temperature={"verb": 4.0})
+    expected = softmax(np.log(sure[-1].probabilities["verb"]) / 4)
+    assert unsure[-1].probabilities["verb"] == pytest.approx(expected, abs=1e-9)
+    assert (unsure[-1].probabilities["noun"] == sure[-1].probabilities["noun"]).all()

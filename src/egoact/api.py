@@ -1,4 +1,4 @@
-"""A run as Python code uses it: clips, whole recordings. Everything is done by the floors below."""
+"""A run as Python code uses it: clips, recordings, frames as they come. Everything is done by the floors below."""
 
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,8 @@ from egoact.core.prediction import Prediction
 from egoact.data.media import MediaSource
 from egoact.models.recognizer import Recognizer as ClipRecognizer
 from egoact.models.recognizer import RecognizerConfig
+from egoact.models.streaming import FRAMES_PER_SECOND, Mode, Stream
+from egoact.stages._live_model import LiveModel
 from egoact.stages._predictor import Predictor
 
 
@@ -67,6 +69,33 @@ class Recognizer:
         """
         path = Path(video)
         return self._predictor.predict(MediaSource(path.stem, path, "video"))
+
+    def stream(
+        self, *, mode: Mode = "window", rate: float = FRAMES_PER_SECOND, window_seconds: tuple[float, ...] = ()
+    ) -> Stream:
+        """Frames in one by one, answers out, in memory that does not grow.
+
+            stream = recognizer.stream()
+            answer = stream.push(frame, seconds)        uint8 (H, W, 3) RGB of any size, and its time
+            if answer is not None:                      passed over, or not enough seen yet
+                print(answer.name, answer.top("verb"))
+
+        Args:
+            mode: "window": the last seconds, any head; "running": all frames since the beginning, at a cost that does
+                not grow, for heads that go frame by frame.
+            rate: Most frames to look at a second; others are passed over.
+            window_seconds: Lengths of the windows; empty: those that the run learned, or 2 s.
+
+        Raises:
+            ValueError: A head that needs whole clips, or impossible numbers.
+            ArtifactError: The weights of the run's backbone are not here.
+        """
+        return self._live_model.stream(mode=mode, rate=rate, window_seconds=window_seconds)
+
+    @cached_property
+    def _live_model(self) -> LiveModel:
+        """Made once, when the first stream is opened."""
+        return LiveModel.load(self.run, **self._options)
 
     @cached_property
     def _predictor(self) -> Predictor:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from egoact.core.timelines import TimelineTarget
 
+BACKGROUND_NAME = "(background)"  # of a run that was trained to know when nothing happens
+
 Ranking = list[tuple[str, float]]
 
 
@@ -41,6 +43,8 @@ class Answer:
     def top(self, target: TimelineTarget, k: int = 5) -> Ranking:
         """The k most probable names, best first; an action's is "verb noun", its probability the product of both.
 
+        Background is one action: a verb without a noun is none.
+
         Raises:
             KeyError: The model does not know this target.
         """
@@ -48,7 +52,12 @@ class Answer:
             values, names = self.probabilities[target], self.names[target]
             return [(names[i], float(values[i])) for i in np.argsort(-values, kind="stable")[:k]]
         # The k best pairs are pairs of the k best verbs and the k best nouns.
-        pairs = [(f"{verb} {noun}", p * q) for verb, p in self.top("verb", k) for noun, q in self.top("noun", k)]
+        pairs = [
+            (verb if verb == BACKGROUND_NAME else f"{verb} {noun}", p * q)
+            for verb, p in self.top("verb", k + 1)
+            for noun, q in self.top("noun", k + 1)
+            if (verb == BACKGROUND_NAME) == (noun == BACKGROUND_NAME)
+        ]
         return sorted(pairs, key=lambda pair: -pair[1])[:k]
 
     @property

@@ -35,9 +35,9 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage = ""
-        self._container = _open(path)
+        self._container = open_container(path)
         try:
-            self.stream = _picture_stream(self._container, path)
+            self.stream = picture_stream(self._container, path)
         except MediaError:
             self._container.close()
             raise
@@ -128,7 +128,12 @@ def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, N
     yield from others
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Open a video file.
+
+    Raises:
+        MediaError: It is not there, empty, or no video.
+    """
     try:
         if path.stat().st_size == 0:
             raise MediaError("the video file is empty (0 bytes): an incomplete download?", path=path)
@@ -143,8 +148,12 @@ def _open(path: Path) -> InputContainer:
         raise MediaError(f"cannot open this video: {reason}", path=path) from None
 
 
-def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that a player would show; never a cover picture."""
+def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that a player would show; never a cover picture.
+
+    Raises:
+        MediaError: There is none, or no decoder for it.
+    """
     streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
     if not streams:
         raise MediaError("this file has no video stream (only sound or other data)", path=path)

@@ -11,7 +11,7 @@ Knows nothing about cameras or engines: the backbone comes as a callable.
 Shapes: `T` frames per clip, `K` classes, `F` the shape of a frame's feature: (D,) or (C, h, w).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 
 from egoact.core.answers import Answer, softmax
 from egoact.core.sampling import resample_indices
+from egoact.core.timeline_rules import log_softmax
 from egoact.models.heads import HEADS, SteppingHead
 from egoact.models.recognizer import Recognizer
 
@@ -94,12 +95,21 @@ class WindowMemory:
         recognizer: Any.
         rate: Frames that are added a second, at most.
         window_seconds: Lengths.
+        temperature: Target -> what logits are divided by.
     """
 
-    def __init__(self, recognizer: Recognizer, *, rate: float, window_seconds: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        *,
+        rate: float,
+        window_seconds: tuple[float, ...],
+        temperature: Mapping[str, float] | None = None,
+    ) -> None:
         if not window_seconds or not all(1 / rate < length < float("inf") for length in window_seconds):
             raise ValueError(f"windows of {window_seconds} s; at least one, longer than a frame (1/{rate:g} s)")
         self._recognizer, self._rate, self._lengths = recognizer, rate, window_seconds
+        self._temperature = temperature or {}
         self._ring = FeatureRing(round(max(window_seconds) * rate) + 1, recognizer.config.backbone.feature_shape)
 
     def add(self, feature: np.ndarray, seconds: float) -> None:  # noqa: D102
@@ -119,7 +129,11 @@ class WindowMemory:
         num_frames = self._recognizer.config.num_frames
         clips = np.stack([self._ring.clip(count, num_frames=num_frames) for count in dict.fromkeys(counts)])
         logits = self._recognizer.score(clips)
-        return max(covered), {target: softmax(_log_softmax(values).mean(0)) for target, values in logits.items()}
+        return max(covered), {target: self._mean(target, values) for target, values in logits.items()}
+
+    def _mean(self, target: str, logits: np.ndarray) -> np.ndarray:
+        """Over the windows: (W, K) -> (K,)."""
+        return softmax(log_softmax(logits / self._temperature.get(target, 1.0)).mean(0))
 
 
 class RunningMemory:
@@ -217,6 +231,7 @@ def open_stream(
     mode: Mode = "window",
     rate: float = FRAMES_PER_SECOND,
     window_seconds: tuple[float, ...] = (WINDOW_SECONDS,),
+    temperature: Mapping[str, float] | None = None,
 ) -> Stream:
     """A stream of a run.
 
@@ -226,6 +241,7 @@ def open_stream(
         mode: "window": the last seconds, any head; "running": all since the beginning, heads that step.
         rate: Most frames to look at a second.
         window_seconds: Lengths of the windows.
+        temperature: Target -> what logits are divided by, so that probabilities are true; for windows.
 
     Raises:
         ValueError: A head that needs whole clips, or impossible numbers.
@@ -236,9 +252,5 @@ def open_stream(
     if mode == "running":
         memory = RunningMemory(recognizer)
     else:
-        memory = WindowMemory(recognizer, rate=rate, window_seconds=window_seconds)
+        memory = WindowMemory(recognizer, rate=rate, window_seconds=window_seconds, temperature=temperature)
     return Stream(recognizer, embed, memory, rate=rate)
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(softmax(logits), 1e-300))

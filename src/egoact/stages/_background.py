@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from egoact.core.answers import BACKGROUND_NAME
 from egoact.core.calibration import fit_temperature
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.labels import TARGETS, Target, Vocabulary
@@ -31,7 +32,6 @@ MOST_FOLDS = 4
 MOST_TUNING_VIDEOS = 20
 WEIGHTS = (0.4, 0.8, 1.5, 2.5)  # of scores against the grammar
 SHORTEST = (0.5, 1.0)  # of what nine tenths of the segments last
-_BACKGROUND_NAME = "(background)"
 
 
 @dataclass(frozen=True)
@@ -224,4 +224,4 @@ def _true_timeline(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary
 
 
 def _with_background(vocabulary: Vocabulary) -> Vocabulary:
-    return Vocabulary(vocabulary.target, (*vocabulary.names, _BACKGROUND_NAME))
+    return Vocabulary(vocabulary.target, (*vocabulary.names, BACKGROUND_NAME))
