@@ -46,7 +46,7 @@ class Settings:
     """Heads to train."""
     seeds: int = 1
     """Trainings of each."""
-    precision: str = "f32"
+    precision: str = "auto"
     """As in egoact extract."""
     plain: bool = False
     """Also runs without --background, whose background is a threshold."""
