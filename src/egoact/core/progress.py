@@ -12,11 +12,11 @@ class Progress:
 
     Args:
         name: What is being done, such as "extract".
-        total: How much there is.
+        total: How much there is; None: nobody knows.
         unit: Of what, in the plural.
     """
 
-    def __init__(self, name: str, *, total: int, unit: str) -> None:
+    def __init__(self, name: str, *, total: int | None, unit: str) -> None:
         self._name = name
         self._total = total
         self._unit = unit
@@ -57,6 +57,8 @@ class Progress:
 
     def line(self) -> str:
         """How far it is, as plain text."""
+        if self._total is None:
+            return f"{self._done} {self._unit}, {self._rate():.0f} {self._unit}/s"
         percent = 100 * self._done / self._total if self._total else 100.0
         left = (self._total - self._done) / self._rate() if self._done else None
         time_left = "" if left is None else f", {format_seconds(left)} left"
@@ -85,7 +87,7 @@ def format_seconds(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
 
 
-def _bar(name: str, total: int, unit: str):  # type: ignore[no-untyped-def]
+def _bar(name: str, total: int | None, unit: str):  # type: ignore[no-untyped-def]
     from rich import progress
     from rich.console import Console
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from egoact.core.decoder import BACKGROUND, Grammar, decode, runs
 
 MOST_STATES = 256
+_STEPS_AT_ONCE = 1000
 
 Floats = npt.NDArray[np.float64]
 Action = tuple[int, ...]
@@ -68,20 +69,33 @@ class TimelineRules:
         Args:
             log_probabilities: Target -> (F, K) of every step; with `has_background` (F, K + 1), the last for it.
         """
-        scores = self._state_scores(log_probabilities)
-        kept = self._plausible(scores)
-        grammar = self.grammar.of_states(kept)
+        kept = self._plausible(log_probabilities)
+        scores = self._state_scores(log_probabilities, kept)
         return [
             (start, stop, self.actions[kept[state] - 1])
-            for start, stop, state in runs(decode(scores[:, kept], grammar, weight=self.weight))
+            for start, stop, state in runs(decode(scores, self.grammar.of_states(kept), weight=self.weight))
         ]
 
-    def _state_scores(self, log_probabilities: Mapping[str, Floats]) -> Floats:
-        """(F, S)."""
+    def _plausible(self, log_probabilities: Mapping[str, Floats]) -> npt.NDArray[np.int64]:
+        """Background and the states that come nearest to the best of some step; thousands are more than needed."""
+        states = np.arange(len(self.actions) + 1)
+        if len(states) <= MOST_STATES:
+            return states
+        nearness = np.full(len(states), -np.inf)
         num_steps = len(next(iter(log_probabilities.values())))
-        scores = np.zeros((num_steps, len(self.actions) + 1))
+        for first in range(0, num_steps, _STEPS_AT_ONCE):
+            part = {t: values[first : first + _STEPS_AT_ONCE] for t, values in log_probabilities.items()}
+            scores = self._state_scores(part, states)
+            nearness = np.maximum(nearness, (scores - scores.max(axis=1, keepdims=True)).max(axis=0))
+        nearness[BACKGROUND] = np.inf
+        return np.sort(np.argsort(-nearness, kind="stable")[:MOST_STATES])
+
+    def _state_scores(self, log_probabilities: Mapping[str, Floats], states: npt.NDArray[np.int64]) -> Floats:
+        """(F, S) of some states, background being the first."""
+        num_steps = len(next(iter(log_probabilities.values())))
+        scores = np.zeros((num_steps, len(states)))
         surest = np.zeros(num_steps)
-        ids = np.array(self.actions, dtype=np.int64).reshape(len(self.actions), len(self.targets))
+        ids = np.array(self.actions, dtype=np.int64).reshape(len(self.actions), len(self.targets))[states[1:] - 1]
         for column, target in enumerate(self.targets):
             values = log_probabilities[target]
             if self.has_background:
@@ -96,14 +110,6 @@ class TimelineRules:
             scores[:, 1:] -= np.log1p(np.exp(-log_odds))[:, None]
             scores[:, BACKGROUND] = -np.log1p(np.exp(log_odds))
         return scores
-
-    def _plausible(self, scores: Floats) -> npt.NDArray[np.int64]:
-        """Background and the states that come nearest to the best of some step; thousands are more than needed."""
-        if scores.shape[1] <= MOST_STATES:
-            return np.arange(scores.shape[1])
-        nearness = (scores - scores.max(axis=1, keepdims=True)).max(axis=0)
-        nearness[BACKGROUND] = np.inf
-        return np.sort(np.argsort(-nearness, kind="stable")[:MOST_STATES])
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can say it."""

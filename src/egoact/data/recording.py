@@ -11,8 +11,15 @@ import numpy as np
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.windows import step_times
 from egoact.data.media import MediaSource, read_frames
+from egoact.data.video_file import VideoFile
 
 MOST_HOURS = 24
+
+
+def estimate_steps(source: MediaSource, *, rate: float) -> int | None:
+    """How many steps a video file says it has, for showing progress; None where it does not say."""
+    with VideoFile(source.path) as file:
+        return None if file.stated_seconds is None else round(file.stated_seconds * rate)
 
 
 def read_steps(

@@ -22,7 +22,7 @@ _OWN_FILES = (
     METRICS_NAME,
     "history.csv",
     "history_classifiers.csv",
-    *(f"{model}/{name}" for model in ("best", "last") for name in ("config.json", "model.safetensors")),
+    *(f"{model}/{name}" for model in ("best", "last", "background") for name in ("config.json", "model.safetensors")),
     *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
 )
 

@@ -15,6 +15,7 @@ from egoact import __version__
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.prediction import Prediction
 from egoact.data.media import VIDEO_SUFFIXES, MediaSource
+from egoact.data.recording import estimate_steps
 from egoact.stages._predictor import Predictor
 from egoact.stages._progress import Progress, format_seconds
 from egoact.stages._run_files import write_json
@@ -130,8 +131,10 @@ def _predict_one(predictor: Predictor, video: Path, out: Path, settings: Predict
     """Write one timeline; gives its row of the summary."""
     out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with Progress(video.name, total=0, unit="steps") as progress:
-        prediction = predictor.predict(MediaSource(video.stem, video, "video"), folder=out, advance=progress.advance)
+    source = MediaSource(video.stem, video, "video")
+    total = estimate_steps(source, rate=predictor.finder.rules.rate)
+    with Progress(video.name, total=total, unit="steps") as progress:
+        prediction = predictor.predict(source, folder=out, advance=progress.advance)
     seconds = time.monotonic() - begun
     write_prediction(prediction, video, out, predictor, descriptions=settings.descriptions, run=settings.run)
     length = prediction.timeline.duration_seconds or 0.0
