@@ -1,7 +1,9 @@
 """From features of a recording to its actions, by a run's model and rules; knows nothing about videos.
 
-features ──► windows around every step ──► Viterbi ──► actions
-└──────► every action as one clip ──► confidence and the top five
+    features ──► windows around every step ──► Viterbi ──► actions
+        └──────► every action as one clip ──► confidence and the top five
+
+Shapes: `F` steps, `K` classes.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from egoact.core.timelines import Timeline, TimelineSegment
 from egoact.models.recognizer import Recognizer, RecognizerConfig
 from egoact.models.windows import score_steps, score_windows
 
-BACKGROUND_NAME = "background"
+BACKGROUND_FOLDER = "background"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ActionFinder:
         if rules is None:
             raise ArtifactError("this run knows nothing of whole recordings; train it again", path=run)
         if rules.has_background:
-            recognizer = Recognizer.load(Path(run) / BACKGROUND_NAME)
+            recognizer = Recognizer.load(Path(run) / BACKGROUND_FOLDER)
         return cls(recognizer, rules)
 
     @property

@@ -100,7 +100,7 @@ def train_background(
     Args:
         training: What is trained on.
         table: Training segments.
-        validation: Segments of other recordings, or None.
+        validation: Segments of other recordings, or None; those that were not extracted as a whole are left out.
 
     Returns:
         The model, and the rules.
@@ -108,8 +108,8 @@ def train_background(
     model = training.fit(table)
     rules = learn_rules(table, training.vocabularies, rate=training.recordings.rate)
     held_out: list[_HeldOut] = []
-    if validation is not None:
-        videos = [video for video in validation.video_ids if video in training.recordings]
+    videos = [] if validation is None else [v for v in validation.video_ids if v in training.recordings]
+    if validation is not None and videos:
         held_out = _hold_out(training, model, table, validation, videos)
     else:
         for fold in _folds(table):

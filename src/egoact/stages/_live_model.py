@@ -10,7 +10,7 @@ from egoact.data.frames import resize_area
 from egoact.engines import Engine
 from egoact.models.recognizer import Recognizer
 from egoact.models.streaming import FRAMES_PER_SECOND, WINDOW_SECONDS, Mode, Stream, open_stream
-from egoact.stages._action_finder import BACKGROUND_NAME
+from egoact.stages._action_finder import BACKGROUND_FOLDER
 from egoact.stages._run_engine import load_run_engine
 
 
@@ -56,7 +56,7 @@ class LiveModel:
             recognizer.config, run=Path(run), weights=weights, engine=engine, precision=precision, device=device
         )
         if rules is not None and rules.has_background:
-            recognizer = Recognizer.load(Path(run) / BACKGROUND_NAME)
+            recognizer = Recognizer.load(Path(run) / BACKGROUND_FOLDER)
         prepared.run(np.zeros((1, *recognizer.config.backbone.input_size, 3), dtype=np.uint8))
         return cls(recognizer, prepared, rules)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from egoact.data.store import FeatureStore
 from egoact.models.recipes import Recipe
 from egoact.models.recognizer import Recognizer
-from egoact.stages._action_finder import BACKGROUND_NAME
+from egoact.stages._action_finder import BACKGROUND_FOLDER
 from egoact.stages._background import BackgroundTraining, train_background
 from egoact.stages._clips import Split, score_rows
 from egoact.stages._recordings import DEFAULT_RATE, Recordings
@@ -42,7 +42,7 @@ class TimelineTraining:
         if background:
             common = BackgroundTraining(config, self.recipe, Recordings(self.store), seed=self.seed)
             model, rules = train_background(common, training.table, None if validation is None else validation.table)
-            model.save(self.run / BACKGROUND_NAME)
+            model.save(self.run / BACKGROUND_FOLDER)
         else:
             rules = learn_rules(training.table, config.vocabularies, rate=DEFAULT_RATE)
             if validation is not None:
