@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from egoact.core.errors import ArtifactError
 from egoact.data.atomic import write_atomically
+from egoact.data.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -36,8 +39,8 @@ class StoreSpec:
         engine: What computed them: "torch", "onnxruntime", "openvino".
         precision: "f32", "bf16" or "int8".
         resize: How frames were brought to `input_size`.
-        dtype: Of the features on disk.
         quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
+        dtype: Of the features on disk: "float16", or for maps also "int8" with a scale for each channel.
         format_version: Of the store's layout.
     """
 
@@ -66,8 +69,10 @@ class StoreSpec:
             raise ValueError(f"kind must be 'pooled' or 'maps', got {self.kind!r}")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3) or min(self.feature_shape) < 1:
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
-        if self.dtype != "float16":
-            raise ValueError(f"dtype must be 'float16', got {self.dtype!r}")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.dtype == "int8" and self.kind != "maps":
+            raise ValueError("dtype int8 is for maps: pooled features have one number a channel, and nothing to scale")
         if self.num_frames < 1 or self.views < 1:
             raise ValueError(f"num_frames and views must be at least 1, got {self.num_frames} and {self.views}")
         if len(self.input_size) != 2 or min(self.input_size) < 1:
@@ -77,6 +82,10 @@ class StoreSpec:
     def clip_shape(self) -> tuple[int, ...]:
         """Shape of one segment's features: (V, T, *feature_shape)."""
         return (self.views, self.num_frames, *self.feature_shape)
+
+    def layout(self, num_segments: int) -> tuple[np.dtype, tuple[int, ...]]:
+        """Element type and shape of a shard on disk."""
+        return shard_layout(self.dtype, (num_segments, self.views, self.num_frames), self.feature_shape)
 
     @property
     def fingerprint(self) -> str:

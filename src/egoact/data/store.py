@@ -2,7 +2,7 @@
 
     manifest.json       how the features were made, and the fingerprint of that
     segments.parquet    segment -> shard, offset: what is not in here is not in the store
-    shards/*.npy        float16 (num_segments, V, T, *feature), one file a video
+    shards/*.npy        (num_segments, V, T) frames, one file a video; see `encoding` for how they are stored
 
 Shapes: N segments, V views, T frames, *feature = (D,) or (C, h, w).
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from egoact.core.errors import ArtifactError
 from egoact.core.segments import Segment, SegmentTable
+from egoact.data.encoding import decode
 from egoact.data.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
 from egoact.data.store_index import INDEX_NAME, StoreIndex
 
@@ -74,6 +75,11 @@ class FeatureStore:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def specs(self) -> tuple[StoreSpec, ...]:
+        """`spec` alone: a stack of stores has several."""
+        return (self.spec,)
+
     def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
         """Where the segments of a table are in this store.
 
@@ -117,11 +123,12 @@ class FeatureStore:
         order = np.lexsort((offsets, shards))
         for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
             if len(part):
-                out[part] = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
+                stored = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
+                out[part] = decode(stored, self.spec.dtype)
         return out
 
     def shard(self, number: int) -> np.ndarray:
-        """The features of one video, float16 (num_segments, V, T, *feature), mapped and not read.
+        """The features of one video as they lie on disk, mapped and not read; `decode` makes float16 of them.
 
         Raises:
             ArtifactError: It is missing or damaged.
@@ -146,10 +153,10 @@ class FeatureStore:
             ) from None
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
-        expected = (self.index.shard_length(number), *self.spec.clip_shape)
-        if not isinstance(features, np.ndarray) or features.dtype != np.float16 or features.shape != expected:
+        dtype, shape = self.spec.layout(self.index.shard_length(number))
+        if not isinstance(features, np.ndarray) or features.dtype != dtype or features.shape != shape:
             raise ArtifactError(
-                f"this shard should be float16 {expected}, but is {features.dtype} {features.shape}; {REPAIR}",
+                f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}",
                 path=path,
             )
         return features.view(np.ndarray)  # np.memmap is slow to index

@@ -7,6 +7,7 @@ and is swept away by the next writer.
 
 import contextlib
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 from egoact.core.segments import Segment
 from egoact.data.atomic import PART_SUFFIX, rename, sync
+from egoact.data.encoding import encode
 from egoact.data.folder_lock import FolderLock
 from egoact.data.manifest import StoreSpec
 from egoact.data.store import FeatureStore
@@ -37,11 +39,13 @@ class Shard:
     def __init__(self, path: Path, segments: Sequence[Segment], spec: StoreSpec) -> None:
         self.path = path
         self.segments = list(segments)
-        self._feature_shape = spec.feature_shape
+        self._spec = spec
         self._slots_each = spec.views * spec.num_frames
         self._written = np.zeros(len(segments), dtype=np.int64)
         self._file = path.open("wb")
-        self._start = _write_header(self._file, (len(segments), *spec.clip_shape))
+        self._start = _write_header(self._file, *spec.layout(len(segments)))
+        element, shape = spec.layout(1)
+        self._frame_bytes = element.itemsize * math.prod(shape) // self._slots_each
 
     def write(self, slots: np.ndarray, features: np.ndarray) -> None:
         """Put features into slots.
@@ -50,22 +54,19 @@ class Shard:
             slots: int64 (M,), flat index into (segment, view, frame).
             features: float16 (M, *feature).
         """
-        if features.dtype != np.float16 or features.shape != (len(slots), *self._feature_shape):
-            raise ValueError(
-                f"expected float16 {(len(slots), *self._feature_shape)}, got {features.dtype} {features.shape}"
-            )
-        size = features[0].nbytes if len(slots) else 0
-        for slot, feature in zip(slots.tolist(), features, strict=True):
-            self._file.seek(self._start + slot * size)
-            self._file.write(np.ascontiguousarray(feature).data)
+        expected = (len(slots), *self._spec.feature_shape)
+        if features.dtype != np.float16 or features.shape != expected:
+            raise ValueError(f"expected float16 {expected}, got {features.dtype} {features.shape}")
+        for slot, frame in zip(slots.tolist(), encode(features, self._spec.dtype), strict=True):
+            self._file.seek(self._start + slot * self._frame_bytes)
+            self._file.write(frame.tobytes())
         np.add.at(self._written, slots // self._slots_each, 1)
 
     def finish(self) -> np.ndarray:
         """Make the file durable; gives bool (num_segments,), which segments are complete."""
         complete = self._written == self._slots_each
         if not complete[-1]:  # the file ends early: extend it to what its header says
-            size = int(np.prod(self._feature_shape)) * 2
-            self._file.truncate(self._start + len(self.segments) * self._slots_each * size)
+            self._file.truncate(self._start + len(self.segments) * self._slots_each * self._frame_bytes)
         self._file.flush()
         sync(self._file.fileno())
         self._file.close()
@@ -171,10 +172,10 @@ class StoreWriter:
         merged = part.with_name(f"merged-{part.name}")
         next_new = iter(new_rows.tolist())  # new segments keep their order when sorted among old ones
         with merged.open("wb") as file:
-            _write_header(file, (len(ordered), *self.spec.clip_shape))
+            _write_header(file, *self.spec.layout(len(ordered)))
             for item in ordered:
                 row = before[item.offset] if isinstance(item, IndexRow) else new[next(next_new)]
-                file.write(np.ascontiguousarray(row).data)
+                file.write(row.tobytes())
             file.flush()
             sync(file.fileno())
         del new, before  # Windows does not replace a file that is mapped
@@ -199,9 +200,9 @@ class StoreWriter:
             self.index.write(self.path)
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> int:
-    """Write an .npy header for float16 of this shape; gives its length."""
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+def _write_header(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> int:
+    """Write an .npy header; gives its length."""
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
     return file.tell()
 

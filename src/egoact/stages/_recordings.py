@@ -13,6 +13,7 @@ import numpy as np
 
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import Segment
+from egoact.data.encoding import decode
 from egoact.data.media import MediaSource
 from egoact.data.recording import read_steps
 from egoact.data.spool import FeatureSpool
@@ -166,7 +167,7 @@ class Recordings(Mapping[str, np.ndarray]):
 
     def __getitem__(self, video_id: str) -> np.ndarray:
         shard = self._store.shard(self._store.index.shards.index(self._shards[video_id]))
-        return shard.reshape(-1, *self._store.spec.feature_shape)
+        return decode(shard, self._store.spec.dtype).reshape(-1, *self._store.spec.feature_shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._shards)

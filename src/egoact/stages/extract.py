@@ -15,6 +15,7 @@ import numpy as np
 from egoact.core import epic
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import Segment, SegmentTable, read_segments
+from egoact.data.encoding import StoredDtype
 from egoact.data.media import MediaRoot, MediaSource
 from egoact.data.store import StoreSpec
 from egoact.data.store_writer import Shard, StoreWriter
@@ -57,6 +58,8 @@ class ExtractSettings:
     """One vector a frame, or feature maps for the heads that need space (much larger)."""
     cut: int | None = None
     """Stop the backbone after this block."""
+    dtype: StoredDtype = "float16"
+    """Of the features on disk: float16, or for maps int8 with a scale for each channel, half as large."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """What computes: auto takes the fastest here, as measured once and remembered."""
     precision: Literal["auto", "f32", "bf16", "f16", "int8"] = "auto"
@@ -77,6 +80,8 @@ class ExtractSettings:
     def __post_init__(self) -> None:
         if self.num_frames < 1 or self.views < 1:
             raise ValueError(f"--num-frames and --views must be at least 1, got {self.num_frames} and {self.views}")
+        if self.dtype == "int8" and self.kind != "maps":
+            raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
         if self.workers < 0 or self.seed < 0:
             raise ValueError(f"--workers and --seed cannot be negative, got {self.workers} and {self.seed}")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -152,6 +157,7 @@ def _spec(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> Stor
         engine=engine.name,
         precision=engine.precision,
         quantized=graph_hash(engine),
+        dtype=settings.dtype,
     )
 
 

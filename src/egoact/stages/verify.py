@@ -9,6 +9,7 @@ import numpy as np
 
 from egoact.core.errors import ArtifactError
 from egoact.core.segments import SegmentTable, read_segments
+from egoact.data.encoding import decode
 from egoact.data.store import FeatureStore
 from egoact.data.store_index import IndexRow
 from egoact.stages._progress import Progress
@@ -69,13 +70,13 @@ def shard_problems(store: FeatureStore, number: int) -> Iterator[str]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != rows[0].shard_sha256:
         yield f"{path}: its bytes have changed since it was written; delete it and run egoact extract again"
-    yield from _number_problems(features, rows)
+    yield from _number_problems(features, rows, store.spec.dtype)
 
 
-def _number_problems(features: np.ndarray, rows: list[IndexRow]) -> Iterator[str]:
+def _number_problems(features: np.ndarray, rows: list[IndexRow], dtype: str) -> Iterator[str]:
     step = max(1, _CHUNK_BYTES // features[0].nbytes)
     for start in range(0, len(rows), step):
-        chunk = features[start : start + step]
+        chunk = decode(features[start : start + step], dtype)
         flat = chunk.reshape(len(chunk), -1)
         for row, clip in zip(rows[start : start + step], flat, strict=True):
             if not np.isfinite(clip).all():
