@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from egoact.core.errors import ArtifactError
+from egoact.engines import check_parity, load_engine
 from egoact.engines.engine import FrameModel
 from egoact.models.backbones import BACKBONES, Backbone, BackboneSpec, check_same_backbone, hash_weights, load_backbone
 from egoact.models.weights import load_in_file_order, packaged_lite0
@@ -279,13 +280,70 @@ def test_timm_models_take_a_file_and_their_own_preprocessing(tmp_path: Path) -> 
     torch.testing.assert_close(run(pooled, frames), run(maps, frames).mean(dim=(2, 3)), rtol=1e-4, atol=1e-4)
 
 
-def test_a_vision_transformer_gives_pooled_features_and_says_that_it_has_no_maps(tmp_path: Path) -> None:
-    model = timm.create_model("test_vit", img_size=96, num_classes=0)
+# A family each: tokens, channels last, stages, and blocks in a row.
+FAMILIES = {"test_vit": 6, "test_convnext": 4, "resnet18": 5, "regnetx_002": 5, "mobilenetv3_small_050": 12}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def of_timm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Any]:
+    """Name, file of random weights, and timm's own model with them."""
+    torch.manual_seed(0)
+    size = {"img_size": 64} if "vit" in request.param else {}
+    model = timm.create_model(request.param, num_classes=0, **size).eval()
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_file(model.state_dict(), path)
+    return request.param, path, model
+
+
+@pytest.mark.parametrize("cut", [0, 2, -1])
+def test_any_block_of_any_family_gives_the_maps_that_timm_itself_has_there(
+    cut: int, of_timm: tuple[str, Path, Any]
+) -> None:
+    name, path, model = of_timm
+    cut %= FAMILIES[name]
+    maps, pooled = (
+        load_backbone(f"timm:{name}", weights=path, kind=kind, cut=cut, size=64) for kind in ("maps", "pooled")
+    )
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        if name.startswith("mobilenetv3"):  # timm tells of its five stages only; here every block counts
+            expected = nn.Sequential(model.conv_stem, model.bn1, *[b for s in model.blocks for b in s][: cut + 1])(
+                images
+            )
+        else:
+            expected = model.forward_intermediates(images, intermediates_only=True)[cut]
+        found, mean = maps.module(images), pooled.module(images)
+    assert found.std() > 0
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(mean, expected.mean((2, 3)))
+    assert maps.spec.feature_shape == tuple(expected.shape[1:])
+    if cut < FAMILIES[name] - 1:
+        assert sum(p.numel() for p in maps.module.parameters()) < sum(p.numel() for p in model.parameters())
+    with pytest.raises(ValueError, match=f"blocks 0 to {FAMILIES[name] - 1}, cut after block {FAMILIES[name]} is not"):
+        load_backbone(f"timm:{name}", weights=path, cut=FAMILIES[name], size=64)
+
+
+def test_maps_of_a_whole_model_are_what_it_pools(of_timm: tuple[str, Path, Any]) -> None:
+    name, path, model = of_timm
+    maps = load_backbone(f"timm:{name}", weights=path, kind="maps", size=64)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        features, found = model.forward_features(images), maps.module(images)
+    if features.ndim == 3:  # the tokens of the image, without the one of the class
+        features = features[:, model.num_prefix_tokens :].transpose(1, 2).unflatten(2, found.shape[2:])
+    torch.testing.assert_close(found, features)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_engines_run_a_cut_vision_transformer(engine: str, tmp_path: Path, photos: dict[str, np.ndarray]) -> None:
+    model = timm.create_model("test_vit", img_size=64, num_classes=0)
     save_file(model.state_dict(), tmp_path / "vit.safetensors")
-    backbone = load_backbone("timm:test_vit", weights=tmp_path / "vit.safetensors", size=96)
-    assert backbone.spec.feature_shape == (model.num_features,)
-    with pytest.raises(ValueError, match=r"timm:test_vit gives features of shape .*, not maps; use kind 'pooled'"):
-        load_backbone("timm:test_vit", weights=tmp_path / "vit.safetensors", size=96, kind="maps")
+    backbone = load_backbone("timm:test_vit", weights=tmp_path / "vit.safetensors", size=64, kind="maps", cut=3)
+    preprocessing = {"mean": backbone.spec.mean, "std": backbone.spec.std}
+    loaded = load_engine(backbone.module, input_size=(64, 64), engine=engine, precision="f32", **preprocessing)
+    frames = np.stack([photo[:64, :64] for photo in photos.values()])
+    assert check_parity(loaded, backbone.module, frames, **preprocessing) > 0.9999
+    assert loaded.run(frames).shape == (len(frames), *backbone.spec.feature_shape)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Shapes: B frames, H x W pixels, D pooled features, C x h x w a feature map.
 Knows nothing about videos or engines: a module and its spec, no more.
 """
 
-import difflib
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,10 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from egoact.core.errors import ArtifactError
 from egoact.models import weights as weight_files
+from egoact.models.timm_backbones import flat_blocks, timm_trunk
+from egoact.models.trunk import SpatialMean, Trunk, sequential_trunk
 
 Kind = Literal["pooled", "maps"]
 
@@ -76,17 +77,6 @@ class Backbone:
     module: nn.Module
 
 
-@dataclass(frozen=True)
-class Trunk:
-    """What a family must offer: numbered blocks that turn normalised frames into maps, and a way to pool them."""
-
-    blocks: list[nn.Module]
-    head: nn.Module
-    pool: nn.Module
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
 def load_backbone(
     name: str, *, weights: Path | None = None, cut: int | None = None, size: int = 256, kind: Kind = "pooled"
 ) -> Backbone:
@@ -96,7 +86,8 @@ def load_backbone(
         name: One of `BACKBONES`, or `timm:NAME` for any image model of timm.
         weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights.
         cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
-            is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16.
+            is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16. For timm's models, blocks are
+            numbered as in `timm_backbones`.
         size: Height and width of the input, pixels.
         kind: "pooled" (averaged over space) or "maps".
 
@@ -107,12 +98,13 @@ def load_backbone(
     if size < 32:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
     trunk = _build_trunk(name, weights, size)
-    if cut is not None and not 0 <= cut < len(trunk.blocks):
-        raise ValueError(f"{name} has blocks 0 to {len(trunk.blocks) - 1}, cut after block {cut} is not possible")
-    if cut is None:
-        layers = [*trunk.blocks, trunk.head, *([trunk.pool] if kind == "pooled" else [])]
+    if cut is not None and not 0 <= cut < trunk.num_blocks:
+        there = f"has blocks 0 to {trunk.num_blocks - 1}" if trunk.num_blocks else "does not show its blocks"
+        raise ValueError(f"{name} {there}, cut after block {cut} is not possible")
+    if kind == "pooled" and cut is None:
+        layers = [*trunk.whole, trunk.pool]
     else:
-        layers = [*trunk.blocks[: cut + 1], *([_SpatialMean()] if kind == "pooled" else [])]
+        layers = [*trunk.layers(cut), *([SpatialMean()] if kind == "pooled" else [])]
     module = nn.Sequential(*layers).eval().requires_grad_(False)
     with torch.no_grad():
         features = module(torch.zeros(1, 3, size, size))
@@ -140,16 +132,9 @@ def hash_weights(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-class _SpatialMean(nn.Module):
-    """(B, C, h, w) -> (B, C), the global average pooling of the report's Figure 7."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps.mean(dim=(2, 3))
-
-
 def _build_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     if name.startswith("timm:"):
-        return _timm_trunk(name.removeprefix("timm:"), weights, size)
+        return timm_trunk(name.removeprefix("timm:"), weights, size)
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
     return BACKBONES[name](weights)
@@ -165,7 +150,7 @@ def _efficientnet_lite0(weights: Path | None) -> Trunk:
     else:
         weight_files.load_named(model, weights)
     half = (0.5, 0.5, 0.5)
-    return Trunk(_flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), _SpatialMean(), half, half)
+    return sequential_trunk(flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), mean=half, std=half)
 
 
 def _mobilenet_v2(weights: Path | None) -> Trunk:
@@ -188,7 +173,7 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
             weight_files.pad_like_tensorflow(model)
     features = list(model.features)
     blocks = [nn.Sequential(*features[:2]), *features[2:-1]]
-    return Trunk(blocks, features[-1], _SpatialMean(), mean, std)
+    return sequential_trunk(blocks, features[-1], mean=mean, std=std)
 
 
 def _tiny_random(weights: Path | None) -> Trunk:
@@ -204,59 +189,7 @@ def _tiny_random(weights: Path | None) -> Trunk:
         nn.init.zeros_(conv.get_parameter("bias"))
         blocks.append(nn.Sequential(conv, nn.ReLU()))
     half = (0.5, 0.5, 0.5)
-    return Trunk(blocks, nn.Identity(), _SpatialMean(), half, half)
-
-
-class _TimmHead(nn.Module):
-    """What a timm model does between its feature map and its classifier."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.model.forward_head(features, pre_logits=True)
-
-
-class _TimmFeatures(nn.Module):
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.model.forward_features(frames)
-
-
-def _timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
-    """Any image model of timm; block numbers exist where it is a plain sequence of blocks."""
-    import timm
-
-    if not timm.is_model(name):
-        close = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
-        raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
-
-    def create(pretrained: bool) -> Any:
-        try:
-            return timm.create_model(name, pretrained=pretrained, img_size=size, num_classes=0)
-        except TypeError:  # convolutional models take any size and no img_size argument
-            return timm.create_model(name, pretrained=pretrained, num_classes=0)
-
-    if weights is None:
-        model = weight_files.download(lambda: create(True), f"timm:{name}")
-    else:
-        model = create(False)
-        weight_files.load_named(model, weights, ignore=("classifier.", "head.fc.", "fc.", "head."))
-    config = model.pretrained_cfg
-    mean, std = tuple(config["mean"]), tuple(config["std"])
-    if hasattr(model, "conv_stem") and hasattr(model, "conv_head") and hasattr(model, "bn2"):
-        return Trunk(_flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), _SpatialMean(), mean, std)
-    return Trunk([_TimmFeatures(model)], nn.Identity(), _TimmHead(model), mean, std)
-
-
-def _flat_blocks(model: Any) -> list[nn.Module]:
-    """The inverted-residual blocks of a timm EfficientNet one by one; the stem goes with the first."""
-    blocks = [block for stage in model.blocks for block in stage]
-    return [nn.Sequential(model.conv_stem, model.bn1, blocks[0]), *blocks[1:]]
+    return sequential_trunk(blocks, nn.Identity(), mean=half, std=half)
 
 
 BACKBONES: dict[str, Callable[[Path | None], Trunk]] = {
