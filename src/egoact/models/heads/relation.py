@@ -15,6 +15,7 @@ class RelationHead(Head):
     """Sum over scales of an MLP on ordered frame tuples; tuples are fixed, so the same clip gives the same answer.
 
     The paper draws three random tuples a scale; here each scale takes `num_tuples` spread evenly over all of them.
+    Its scales are 2 to 8, on 8 frames; those up to 5 are the default here, with half as many parameters.
     Frames that are not there are replaced by the last one that is.
     """
 
