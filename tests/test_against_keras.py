@@ -128,6 +128,49 @@ def test_convlstm(
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("shape", "options", "num_parameters"),
+    [
+        pytest.param((96, 16, 16), {}, 446_909, id="Table 1"),
+        pytest.param(
+            (1280, 8, 8),
+            {"kernels": 8, "kernel_size": 4, "stride": 4, "width": None},
+            659_488 + 8 * 13 + 13,
+            id="text",
+        ),
+    ],
+)
+def test_the_whole_convlstm(
+    keras: Any, shape: tuple[int, int, int], options: dict[str, Any], num_parameters: int
+) -> None:
+    head = build_head("convlstm", feature_shape=shape, num_frames=T, **options)
+    ours = ActionClassifier(head, num_classes={"verb": 13}).eval()
+    randomize(ours)
+    assert ours.num_trainable == num_parameters
+    convlstm, layers = head.convlstm, keras.layers
+    channels, height, width = shape
+    dense = [module for module in (head.hidden, ours.classifiers["verb"]) if module is not None]
+    theirs = keras.Sequential(
+        [
+            layers.Input((T, height, width, channels)),
+            layers.ConvLSTM2D(convlstm.kernels, convlstm.kernel_size, strides=convlstm.stride, padding="same"),
+            layers.GlobalAveragePooling2D(),
+            *(layers.Dense(module.out_features) for module in dense),
+        ]
+    )
+    assert theirs.count_params() == num_parameters
+    recurrent, *others = [layer for layer in theirs.layers if layer.weights]
+    kernels = (convlstm.input.weight, convlstm.recurrent.weight)
+    recurrent.set_weights([*(as_numpy(w.permute(2, 3, 1, 0)) for w in kernels), as_numpy(convlstm.input.bias)])
+    for module, layer in zip(dense, others, strict=True):
+        layer.set_weights([as_numpy(module.weight).T, as_numpy(module.bias)])
+    maps = features(*shape)
+    expected = as_array(theirs(as_numpy(maps.permute(0, 1, 3, 4, 2)), training=False))
+    found = as_numpy(ours(maps)["verb"])
+    assert np.ptp(expected, axis=0).max() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_whole_convnet1d(keras: Any) -> None:
     head = build_head("convnet1d", feature_shape=(1280,), num_frames=T)
     for norm in (m for m in head.modules() if isinstance(m, nn.BatchNorm1d)):
