@@ -98,7 +98,7 @@ class Bench:
             train(
                 TrainSettings(
                     segments=csv,
-                    features=self.features,
+                    features=(self.features,),
                     run=run,
                     classes=self.work,
                     head=head,

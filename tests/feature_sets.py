@@ -42,8 +42,20 @@ def write_csv(path: Path, *, videos: tuple[str, ...] = ("A_1", "B_1"), num_each:
     return path
 
 
-def write_store(path: Path, csv: Path, *, spec: StoreSpec = SPEC, seed: int = 0, poison: str | None = None) -> Path:
-    """Features for a CSV of `write_csv`; `poison` names a segment whose features become NaN."""
+def write_store(
+    path: Path,
+    csv: Path,
+    *,
+    spec: StoreSpec = SPEC,
+    seed: int = 0,
+    poison: str | None = None,
+    hide: tuple[int, ...] = (),
+) -> Path:
+    """Features for a CSV of `write_csv`; `poison` names a segment whose features become NaN.
+
+    Channel 0 tells "open" from "close" by its direction, channel 1 tells "cut", channel 2 the nouns; those in `hide`
+    are noise.
+    """
     random = np.random.default_rng(seed)
     table = read_segments(csv)
     rising = np.linspace(-2, 2, spec.num_frames)[:, None]
@@ -54,9 +66,14 @@ def write_store(path: Path, csv: Path, *, spec: StoreSpec = SPEC, seed: int = 0,
             shard = writer.begin(segments)
             for number, segment in enumerate(segments):
                 clip = random.normal(0, 0.3, (spec.views, spec.num_frames, *spec.feature_shape))
-                clip[..., 0] += {"open": 1, "close": -1}.get(segment.verb or "", 0) * rising[:, 0]
-                clip[..., 1] += 2 * (segment.verb == "cut")
-                clip[..., 2] += 2 * (segment.noun == "door")
+                signals = (
+                    {"open": 1, "close": -1}.get(segment.verb or "", 0) * rising[:, 0],
+                    2 * (segment.verb == "cut"),
+                    2 * (segment.noun == "door"),
+                )
+                for channel, signal in enumerate(signals):
+                    if channel not in hide:
+                        clip[:, :, channel] += np.reshape(signal, (-1, *(1 for _ in spec.feature_shape[1:])))
                 if segment.narration_id == poison:
                     clip[:] = np.nan
                 slots = np.arange(spec.views * spec.num_frames) + number * spec.views * spec.num_frames

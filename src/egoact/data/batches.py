@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egoact.data.store import FeatureStore
+from egoact.data.stack import FeatureSource
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ClipBatches:
 
     Args:
         store: Where the features are.
-        rows: int64 (N,), rows of the store, one a clip.
+        rows: int64, rows of the store as from `rows`, one a clip.
         labels: Target -> int64 (N,).
         batch_size: B.
         seed: Of shuffling and of the choice of views.
@@ -54,7 +54,7 @@ class ClipBatches:
 
     def __init__(
         self,
-        store: FeatureStore,
+        store: FeatureSource,
         rows: np.ndarray,
         labels: Mapping[str, np.ndarray],
         *,
@@ -92,7 +92,7 @@ class ClipBatches:
             random = np.random.default_rng((self.seed, self.epoch()))
             odds = None if self.weights is None else self.weights / self.weights.sum()
             order = random.permutation(order) if odds is None else random.choice(order, len(order), p=odds)
-            views = random.integers(self.store.spec.views, size=len(order))
+            views = random.integers(self.store.specs[0].views, size=len(order))
         mine = order[self.rank :: self.world_size][: self._share]
         views = views[self.rank :: self.world_size][: self._share]
         for start in range(0, len(mine), self.batch_size):

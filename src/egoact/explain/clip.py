@@ -95,7 +95,7 @@ def explain_clip(settings: ClipSettings) -> int:
 
 
 def _load_backbone(recognizer: Recognizer, settings: ClipSettings) -> Backbone:
-    spec = recognizer.config.backbone
+    spec = recognizer.config.only_backbone(settings.run)
     try:
         backbone = load_backbone(
             spec.name, weights=settings.weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind

@@ -3,32 +3,43 @@
 Shapes: B clips, T frames, E embedding width.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from egoact.models.fusion import LateClassifier, LateFusion
 from egoact.models.heads import Head
 from egoact.models.heads.head import Standardize, without_absent
+from egoact.models.joint import ACTION, JointActions
 
 
 class ActionClassifier(nn.Module):
     """features ──► head ──► dropout ──► linear for verbs, linear for nouns.
 
     Args:
-        head: Makes the embedding.
+        head: Makes the embedding; after a `LateFusion` each store has its own linear classifiers.
         num_classes: Target ("verb", "noun") -> number of classes.
         dropout: Share of the embedding that is dropped before the classifiers while training.
+        pairs: Verb-noun pairs of a third, joint classifier (see `JointActions`); empty: none.
     """
 
-    def __init__(self, head: Head, *, num_classes: Mapping[str, int], dropout: float = 0.5) -> None:
+    def __init__(
+        self, head: Head, *, num_classes: Mapping[str, int], dropout: float = 0.5, pairs: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         if not num_classes:
             raise ValueError("there is nothing to classify: no targets")
+        if pairs and num_classes.keys() != {"verb", "noun"}:
+            raise ValueError(f"joint actions need verbs and nouns, there are {', '.join(num_classes)}")
         self.head = head
         self.num_classes = dict(num_classes)
         self.dropout = nn.Dropout(dropout)
-        self.classifiers = nn.ModuleDict({t: nn.Linear(head.width, n) for t, n in num_classes.items()})
+        sizes = self.num_classes | ({ACTION: len(pairs)} if pairs else {})
+        self.classifiers = nn.ModuleDict({target: _classifier(head, number) for target, number in sizes.items()})
+        self.joint = None
+        if pairs:
+            self.joint = JointActions(pairs, num_verbs=num_classes["verb"], num_nouns=num_classes["noun"])
         self._is_frozen = False
         self._zero_if_linear()
 
@@ -57,11 +68,24 @@ class ActionClassifier(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """(B, T, ...) -> {"verb": logits (B, num_verbs), "noun": ...}."""
-        return self.classify(self.dropout(self.head(without_absent(features, mask), mask)))
+        return self.classify(self.embed(features, mask))
+
+    def embed(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, T, ...) -> (B, E), what the classifiers see; with dropout in training."""
+        return self.dropout(self.head(without_absent(features, mask), mask))
 
     def classify(self, embedding: Tensor) -> dict[str, Tensor]:
         """What the head made, (B, E), to logits."""
-        return {target: classifier(embedding) for target, classifier in self.classifiers.items()}
+        logits = {target: classifier(embedding) for target, classifier in self.classifiers.items()}
+        return logits if self.joint is None else self.joint.combine(logits)
+
+    def supervised(self, features: Tensor, mask: Tensor | None = None) -> list[tuple[str, Tensor]]:
+        """Everything that a loss is put on in training, as (target, logits); without joint or late fusion: `forward`.
+
+        The targets are those of the classifiers: "action" is among them where there is a joint one.
+        """
+        embedding = self.embed(features, mask)
+        return [(t, logits) for t, classifier in self.classifiers.items() for logits in _each(classifier, embedding)]
 
     def observe(self, batches: Iterable[Tensor]) -> None:
         """Take the statistics of every `Standardize` from training features; call once, before training."""
@@ -83,3 +107,15 @@ class ActionClassifier(nn.Module):
     def num_trainable(self) -> int:
         """How many parameters training changes."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def _classifier(head: Head, num_classes: int) -> nn.Module:
+    if isinstance(head, LateFusion):
+        return LateClassifier(head.widths, num_classes)
+    return nn.Linear(head.width, num_classes)
+
+
+def _each(classifier: nn.Module, embedding: Tensor) -> list[Tensor]:
+    if isinstance(classifier, LateClassifier):
+        return classifier.supervised(embedding)
+    return [classifier(embedding)]

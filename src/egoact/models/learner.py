@@ -5,6 +5,7 @@ A batch has `features` (B, T, ...), `labels` {target: (B,)} and `positions` (B,)
 
 import copy
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import lightning
@@ -65,7 +66,7 @@ class Learner(lightning.LightningModule):
         if self.recipe.mixup and len(batch) > 1:
             loss = self._mixed_loss(features, batch.labels)
         else:
-            loss = self._loss(self.model(features), batch.labels)
+            loss = self._loss(self.model.supervised(features), batch.labels)
         self._refuse_infinite(loss.detach(), batch.positions, batch_index)
         self.train_loss.update(loss.detach(), weight=len(batch))
         return loss
@@ -86,17 +87,17 @@ class Learner(lightning.LightningModule):
         reason = f"the loss became {value} in epoch {self.current_epoch}, batch {batch_index}"
         raise NotFiniteError(reason, lost)
 
-    def _loss(self, logits: dict[str, Tensor], labels: dict[str, Tensor]) -> Tensor:
-        return torch.stack([self.losses[target](logits[target], labels[target]) for target in logits]).sum()
+    def _loss(self, outputs: Iterable[tuple[str, Tensor]], labels: dict[str, Tensor]) -> Tensor:
+        return torch.stack([self.losses[target](logits, labels[target]) for target, logits in outputs]).sum()
 
     def _mixed_loss(self, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
         """Mixup of clips, Zhang et al. 2018, arXiv:1710.09412."""
         alpha = torch.tensor(self.recipe.mixup)
         share = torch.distributions.Beta(alpha, alpha).sample().to(features.device)
         other = torch.randperm(len(features), device=features.device)
-        logits = self.model(share * features + (1 - share) * features[other])
+        outputs = self.model.supervised(share * features + (1 - share) * features[other])
         swapped = {target: values[other] for target, values in labels.items()}
-        return share * self._loss(logits, labels) + (1 - share) * self._loss(logits, swapped)
+        return share * self._loss(outputs, labels) + (1 - share) * self._loss(outputs, swapped)
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, *args: Any, **kwargs: Any
@@ -126,7 +127,7 @@ class Learner(lightning.LightningModule):
     def validation_step(self, batch: Any, batch_index: int) -> None:  # noqa: D102
         logits = self(batch.features)
         # Once a clip: `weight=` is dropped where NaN is let through, github.com/Lightning-AI/torchmetrics/issues/3434.
-        self.valid_loss.update(self._loss(logits, batch.labels).expand(len(batch)))
+        self.valid_loss.update(self._loss(logits.items(), batch.labels).expand(len(batch)))
         right = torch.ones(len(batch), dtype=torch.bool, device=self.device)
         for target, values in logits.items():
             self._top1_of(target).update(values, batch.labels[target])

@@ -6,8 +6,9 @@ A run directory holds `model.safetensors` (the trained part) and `config.json` (
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from egoact.core.timeline_rules import TimelineRules
 from egoact.models.backbones import BackboneSpec
 from egoact.models.classifier import ActionClassifier
 from egoact.models.exported import ExportedClassifier, is_export
-from egoact.models.heads import build_head
+from egoact.models.fusion import EarlyFusion, Fusion, LateFusion
+from egoact.models.heads import Head, build_head
+from egoact.models.joint import ACTION
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -38,6 +41,9 @@ class RecognizerConfig:
         head_options: Keyword arguments of the head.
         timeline: How whole recordings become actions; None in a model that only names clips.
         training_counts: Target -> training segments of each class: which classes it saw often, rarely, never.
+        stacked: Of runs on several feature stores: the backbones of those after the first, in order.
+        fusion: Of several stores: "early", one head on all features, or "late", one head a store.
+        pairs: Verb-noun pairs of a joint action classifier, as verb * number of nouns + noun; empty: there is none.
         format_version: Of the run directory.
 
     Raises:
@@ -52,12 +58,54 @@ class RecognizerConfig:
     head_options: Mapping[str, Any] = field(default_factory=dict)
     timeline: TimelineRules | None = None
     training_counts: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
+    stacked: tuple[BackboneSpec, ...] = ()
+    fusion: Fusion = "early"
+    pairs: tuple[int, ...] = ()
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         for target, counts in self.training_counts.items():
             if target not in self.vocabularies or len(counts) != self.vocabularies[target].size:
                 raise ValueError(f"training counts of {len(counts)} {target} classes do not fit the vocabulary")
+        if self.fusion not in get_args(Fusion):
+            raise ValueError(f"fusion must be early or late, got {self.fusion!r}")
+        if any(other.feature_shape[1:] != self.backbone.feature_shape[1:] for other in self.stacked):
+            shapes = ", ".join(str(spec.feature_shape) for spec in self.backbones)
+            raise ValueError(f"features of shapes {shapes} cannot stand side by side")
+
+    @property
+    def backbones(self) -> tuple[BackboneSpec, ...]:
+        """Of all feature stores, in order."""
+        return (self.backbone, *self.stacked)
+
+    def only_backbone(self, run: Path) -> BackboneSpec:
+        """The backbone, for whoever looks at frames with it.
+
+        Raises:
+            ArtifactError: The run needs the features of several.
+        """
+        if self.stacked:
+            names = ", ".join(spec.name for spec in self.backbones)
+            raise ArtifactError(
+                f"this run needs features of several backbones ({names}), here one can be run", path=run
+            )
+        return self.backbone
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Of one frame, the features of all backbones side by side: (D,) or (C, h, w)."""
+        return (sum(self.num_channels), *self.backbone.feature_shape[1:])
+
+    @property
+    def num_channels(self) -> tuple[int, ...]:
+        """Of each backbone."""
+        return tuple(spec.feature_width for spec in self.backbones)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Classifier -> number of its classes: the targets, and "action" where there is a joint one."""
+        sizes: dict[str, int] = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
+        return sizes | ({ACTION: len(self.pairs)} if self.pairs else {})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -68,6 +116,9 @@ class RecognizerConfig:
             "dropout": self.dropout,
             "num_frames": self.num_frames,
             "backbone": self.backbone.to_dict(),
+            "stacked": [spec.to_dict() for spec in self.stacked],
+            "fusion": self.fusion,
+            "pairs": list(self.pairs),
             "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
             "timeline": None if self.timeline is None else self.timeline.to_dict(),
             "training_counts": {target: list(counts) for target, counts in self.training_counts.items()},
@@ -90,6 +141,10 @@ class RecognizerConfig:
             dropout=values["dropout"],
             num_frames=values["num_frames"],
             backbone=BackboneSpec.from_dict(values["backbone"]),
+            # Runs of one store that were made before there were stacks do not say so.
+            stacked=tuple(BackboneSpec.from_dict(spec) for spec in values.get("stacked", ())),
+            fusion=values.get("fusion", "early"),
+            pairs=tuple(values.get("pairs", ())),
             vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
             timeline=None if timeline is None else TimelineRules.from_dict(timeline),
             training_counts={t: tuple(map(int, v)) for t, v in values.get("training_counts", {}).items()},
@@ -97,11 +152,16 @@ class RecognizerConfig:
 
     def build(self) -> ActionClassifier:
         """The model of this configuration, untrained."""
-        head = build_head(
-            self.head, feature_shape=self.backbone.feature_shape, num_frames=self.num_frames, **self.head_options
-        )
         sizes: dict[str, int] = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
-        return ActionClassifier(head, num_classes=sizes, dropout=self.dropout)
+        return ActionClassifier(self._build_head(), num_classes=sizes, dropout=self.dropout, pairs=self.pairs)
+
+    def _build_head(self) -> Head:
+        make = partial(build_head, self.head, num_frames=self.num_frames, **self.head_options)
+        if not self.stacked:
+            return make(feature_shape=self.feature_shape)
+        if self.fusion == "early":
+            return EarlyFusion(make(feature_shape=self.feature_shape), sum(self.num_channels))
+        return LateFusion([make(feature_shape=spec.feature_shape) for spec in self.backbones], self.num_channels)
 
 
 class Recognizer:
@@ -177,9 +237,9 @@ class Recognizer:
             Target -> float32 (N, classes).
 
         Raises:
-            ValueError: Features of another shape than the backbone's.
+            ValueError: Features of another shape than the backbone's, or the backbones' side by side.
         """
-        needed = self.config.backbone.feature_shape
+        needed = self.config.feature_shape
         if features.ndim < 3 or features.shape[2:] != needed:
             raise ValueError(f"features must have shape (N, T, {', '.join(map(str, needed))}), got {features.shape}")
         if isinstance(self._model, ExportedClassifier):

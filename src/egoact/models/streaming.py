@@ -110,7 +110,7 @@ class WindowMemory:
             raise ValueError(f"windows of {window_seconds} s; at least one, longer than a frame (1/{rate:g} s)")
         self._recognizer, self._rate, self._lengths = recognizer, rate, window_seconds
         self._temperature = temperature or {}
-        self._ring = FeatureRing(round(max(window_seconds) * rate) + 1, recognizer.config.backbone.feature_shape)
+        self._ring = FeatureRing(round(max(window_seconds) * rate) + 1, recognizer.config.feature_shape)
 
     def add(self, feature: np.ndarray, seconds: float) -> None:  # noqa: D102
         self._ring.add(feature, seconds)

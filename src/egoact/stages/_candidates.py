@@ -110,8 +110,7 @@ def time_clips(recognizers: Mapping[str, Recognizer], *, rounds: int) -> dict[st
     import torch
 
     clips = {
-        name: np.zeros((1, r.config.num_frames, *r.config.backbone.feature_shape), np.float32)
-        for name, r in recognizers.items()
+        name: np.zeros((1, r.config.num_frames, *r.config.feature_shape), np.float32) for name, r in recognizers.items()
     }
     taken: dict[str, list[float]] = {name: [] for name in recognizers}
     before = torch.get_num_threads()

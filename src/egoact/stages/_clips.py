@@ -10,8 +10,9 @@ from egoact.core.errors import ArtifactError
 from egoact.core.labels import Target, Vocabulary
 from egoact.core.segments import SegmentTable
 from egoact.data.batches import ClipBatches
-from egoact.data.store import FeatureStore
-from egoact.models.recognizer import Recognizer
+from egoact.data.stack import FeatureSource
+from egoact.models.joint import ACTION, encode_pairs, pairs_seen
+from egoact.models.recognizer import Recognizer, RecognizerConfig
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,32 @@ class Split:
     labels: dict[Target, np.ndarray]
 
 
-def load_split(table: SegmentTable, store: FeatureStore, vocabularies: dict[Target, Vocabulary]) -> Split:
+def load_split(table: SegmentTable, store: FeatureSource, vocabularies: dict[Target, Vocabulary]) -> Split:
     """Look a table up in a store, and encode its labels."""
     labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
     return Split(table, store.rows(table), labels)
 
 
-def plain_batches(store: FeatureStore, split: Split) -> ClipBatches:
+def pairs_of(split: Split, vocabularies: dict[Target, Vocabulary]) -> tuple[int, ...]:
+    """The pairs of verb and noun that a split shows, as `RecognizerConfig.pairs`."""
+    return pairs_seen(split.labels["verb"], split.labels["noun"], num_nouns=vocabularies["noun"].size)
+
+
+def training_labels(split: Split, config: RecognizerConfig) -> dict[str, np.ndarray]:
+    """Labels of every classifier of a run: of its targets, and of the joint one where there is one."""
+    labels: dict[str, np.ndarray] = dict(split.labels)  # type: ignore[arg-type]
+    if config.pairs:
+        size = config.vocabularies["noun"].size
+        labels[ACTION] = encode_pairs(labels["verb"], labels["noun"], config.pairs, num_nouns=size)
+    return labels
+
+
+def plain_batches(store: FeatureSource, split: Split) -> ClipBatches:
     """Every clip once, in order, view 0."""
     return ClipBatches(store, split.rows, split.labels, batch_size=256)  # type: ignore[arg-type]
 
 
-def finite_features(store: FeatureStore, split: Split) -> Iterator[torch.Tensor]:
+def finite_features(store: FeatureSource, split: Split) -> Iterator[torch.Tensor]:
     """All features of a split as float32 batches.
 
     Raises:
@@ -50,11 +65,11 @@ def finite_features(store: FeatureStore, split: Split) -> Iterator[torch.Tensor]
         yield features
 
 
-def score_rows(recognizer: Recognizer, store: FeatureStore, rows: np.ndarray) -> dict[str, np.ndarray]:
+def score_rows(recognizer: Recognizer, store: FeatureSource, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Logits of stored clips, averaged over the views of the store: target -> float32 (N, classes)."""
     parts: list[dict[str, np.ndarray]] = []
     for start in range(0, len(rows), 256):
         chosen = rows[start : start + 256]
-        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.spec.views)]
+        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.specs[0].views)]
         parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
     return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}

@@ -1,8 +1,10 @@
 """Where feature stores meet runs: whether the features of one fit the other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
+from egoact.data.stack import FeatureStack, open_features
 from egoact.data.store import FeatureStore, StoreSpec
 from egoact.models.backbones import BackboneSpec, check_same_backbone
 from egoact.models.recognizer import RecognizerConfig
@@ -22,16 +24,23 @@ def backbone_of(spec: StoreSpec) -> BackboneSpec:
     )
 
 
-def open_features_for(config: RecognizerConfig, path: Path) -> FeatureStore:
-    """Open a store whose features a run can read.
+def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | FeatureStack:
+    """Open the store, or the stores, whose features a run can read.
 
     Raises:
-        ArtifactError: Another backbone, other weights or preprocessing, or another number of frames.
+        ArtifactError: Another backbone, other weights or preprocessing, or another number of stores or frames.
     """
-    store = FeatureStore.open(path)
-    check_same_backbone(backbone_of(store.spec), config.backbone, path=path)
-    if store.spec.num_frames != config.num_frames:
+    source = open_features(paths)
+    needed = config.backbones
+    if len(source.specs) != len(needed):
+        names = ", ".join(spec.name for spec in needed)
+        reason = f"{len(source.specs)} given, the run needs {len(needed)}, in this order: --features with {names}"
+        raise ArtifactError(f"feature stores: {reason}", path=source.path)
+    stores = source.stores if isinstance(source, FeatureStack) else (source,)
+    for store, backbone in zip(stores, needed, strict=True):
+        check_same_backbone(backbone_of(store.spec), backbone, path=store.path)
+    if source.specs[0].num_frames != config.num_frames:
         raise ArtifactError(
-            f"its clips have {store.spec.num_frames} frames, the run needs {config.num_frames}", path=path
+            f"its clips have {source.specs[0].num_frames} frames, the run needs {config.num_frames}", path=source.path
         )
-    return store
+    return source

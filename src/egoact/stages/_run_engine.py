@@ -28,12 +28,12 @@ def load_run_engine(
         device: As `load_engine`.
 
     Raises:
-        ArtifactError: The weights that are here are others, or the export is damaged.
+        ArtifactError: The run has several backbones, the weights that are here are others, or the export is damaged.
         ValueError: Another engine, precision or device than the export's.
     """
     if is_export(run):
         return _exported(run, engine=engine, precision=precision, device=device)
-    spec = config.backbone
+    spec = config.only_backbone(run)
     backbone = load_backbone(spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind)
     check_same_backbone(backbone.spec, spec, path=run)
     return load_engine(

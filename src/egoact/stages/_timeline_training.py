@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from egoact.core.errors import ArtifactError
+from egoact.data.stack import FeatureSource
 from egoact.data.store import FeatureStore
 from egoact.models.recipes import Recipe
 from egoact.models.recognizer import Recognizer
@@ -26,7 +28,7 @@ class TimelineTraining:
     """
 
     recognizer: Recognizer
-    store: FeatureStore
+    store: FeatureSource
     recipe: Recipe
     run: Path
     seed: int
@@ -40,6 +42,10 @@ class TimelineTraining:
         """
         config = self.recognizer.config
         if background:
+            if not isinstance(self.store, FeatureStore):
+                raise ArtifactError(
+                    "--background learns from the recordings of one feature store", path=self.store.path
+                )
             common = BackgroundTraining(config, self.recipe, Recordings(self.store), seed=self.seed)
             model, rules = train_background(common, training.table, None if validation is None else validation.table)
             model.save(self.run / BACKGROUND_FOLDER)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from egoact.models.fusion import Fusion
 from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.models.recipes import RECIPES, Recipe, choose_recipe
 from egoact.stages._fit import Machine, Precision
@@ -19,8 +20,8 @@ class TrainSettings:
 
     segments: Path
     """Segments CSV with labels to learn from."""
-    features: Path
-    """Feature store made by `egoact extract`; must hold all segments."""
+    features: tuple[Path, ...]
+    """Feature store made by `egoact extract`; must hold all segments. Several: their features are used together."""
     run: Path
     """Run directory to write."""
     validation: Path | None = None
@@ -32,6 +33,11 @@ class TrainSettings:
     on maps: convlstm, lsta."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
+    fusion: Fusion = "early"
+    """Of several feature stores: early, one head on all features; late, one head a store and the mean of what they
+    say, with learned weights."""
+    joint: bool = False
+    """Also learn the pairs of verb and noun as classes, and let them have a say in both."""
     targets: tuple[Literal["verb", "noun"], ...] = ()
     """What to learn; default: what --segments has labels for."""
     labels: Literal["classes", "categories"] = "classes"

@@ -70,8 +70,8 @@ def balanced_odds(labels: dict[Target, np.ndarray]) -> np.ndarray:
     return np.mean(shares, axis=0)
 
 
-def target_losses(recipe: Recipe, counts: dict[Target, np.ndarray]) -> dict[str, torch.nn.Module]:
-    """The loss of each target, from its training segments a class."""
+def target_losses(recipe: Recipe, counts: dict[str, np.ndarray]) -> dict[str, torch.nn.Module]:
+    """The loss of each classifier, from its training segments a class."""
     losses: dict[str, torch.nn.Module] = {}
     for target, seen in counts.items():
         weigh = CLASS_WEIGHTS.get(recipe.class_weights)

@@ -114,7 +114,7 @@ def _train_settings(settings: DemoSettings, head: str) -> TrainSettings:
         segments=made / "train.csv",
         validation=made / "validation.csv",
         classes=made,
-        features=settings.out / "features",
+        features=(settings.out / "features",),
         run=settings.out / "runs" / head,
         head=head,
         select="last",  # choosing the epoch by the validation kitchen would be peeking at it
@@ -126,7 +126,7 @@ def _train_settings(settings: DemoSettings, head: str) -> TrainSettings:
 def _evaluate(settings: DemoSettings, head: str, features: Path) -> None:
     segments = settings.out / "kitchen" / "validation.csv"
     run, out = settings.out / "runs" / head, settings.out / "evaluations" / head
-    evaluate(EvaluateSettings(segments=segments, run=run, features=features, out=out))
+    evaluate(EvaluateSettings(segments=segments, run=run, features=(features,), out=out))
     score_backwards(run, segments, features).save(out / "backwards.npz")
 
 

@@ -1,5 +1,6 @@
 """`egoact evaluate`: a run, anybody's scores, or timelines, against labels, by the official protocol."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,8 @@ class EvaluateSettings:
     """Folder for metrics.json, scores.npz, confusion matrices and report.html."""
     run: Path | None = None
     """Run directory; needs --features."""
-    features: Path | None = None
-    """Feature store that holds the segments."""
+    features: tuple[Path, ...] = ()
+    """Feature store that holds the segments; for a run on several, all of them in its order."""
     scores: Path | None = None
     """Scores of any model (npz or JSON) instead of --run."""
     timeline: Path | None = None
@@ -47,7 +48,7 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         if sum(given is not None for given in (self.run, self.scores, self.timeline)) != 1:
             raise ValueError("give either --run with --features, or --scores, or --timeline")
-        if (self.run is None) != (self.features is None):
+        if (self.run is None) == bool(self.features):
             raise ValueError("--run and --features belong together")
 
 
@@ -68,7 +69,6 @@ def evaluate(settings: EvaluateSettings) -> int:
         return 0
     table = read_segments(settings.segments)
     if settings.run is not None:
-        assert settings.features is not None
         config = _config_of(settings.run)
         vocabularies, counts = _official(dict(config.vocabularies), settings.annotations), dict(config.training_counts)
         scores = score_segments(settings.run, table, settings.features)
@@ -102,7 +102,7 @@ def _unseen(annotations: Path | None, participants: list[str]) -> frozenset[str]
     return None if annotations is None else read_unseen_participants(annotations, participants=participants)
 
 
-def score_segments(run: Path, table: SegmentTable, features: Path) -> Scores:
+def score_segments(run: Path, table: SegmentTable, features: Path | Sequence[Path]) -> Scores:
     """What a run answers for the segments of a table.
 
     Raises:

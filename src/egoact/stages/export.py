@@ -96,7 +96,7 @@ def _check_is_free(out: Path) -> None:
 
 
 def _backbone_of(recognizer: Recognizer, settings: ExportSettings) -> Backbone:
-    spec = recognizer.config.backbone
+    spec = recognizer.config.only_backbone(settings.run)
     backbone = load_backbone(spec.name, weights=settings.weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind)
     check_same_backbone(backbone.spec, spec, path=settings.run)
     return backbone

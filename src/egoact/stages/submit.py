@@ -23,8 +23,8 @@ class SubmitSettings:
     """The zip to write."""
     run: Path | None = None
     """Run directory of the model that answers; needs --features."""
-    features: Path | None = None
-    """Feature store of the test segments."""
+    features: tuple[Path, ...] = ()
+    """Feature store of the test segments; for a run on several, all of them in its order."""
     scores: Path | None = None
     """Scores of any model (npz or JSON) instead of --run; needs the three levels."""
     check: Path | None = None
@@ -38,14 +38,14 @@ class SubmitSettings:
 
     def __post_init__(self) -> None:
         if self.check is not None:
-            if any(value is not None for value in (self.out, self.run, self.features, self.scores)):
+            if self.features or any(value is not None for value in (self.out, self.run, self.scores)):
                 raise ValueError("--check reads a zip that exists; leave --out, --run, --features and --scores away")
             return
         if self.segments is None or self.out is None:
             raise ValueError("--segments and --out are needed to write a submission (or --check FILE.zip to read one)")
         if (self.run is None) == (self.scores is None):
             raise ValueError("give either --run with --features, or --scores")
-        if (self.run is None) != (self.features is None):
+        if (self.run is None) == bool(self.features):
             raise ValueError("--run and --features belong together")
         if missing := [name for name, level in self._levels().items() if level is None]:
             flag = "--" + missing[0].replace("_", "-")
@@ -89,7 +89,7 @@ def _find_scores(settings: SubmitSettings, table: SegmentTable) -> Scores:
         return load_scores(settings.scores).align(table)
     from egoact.stages.evaluate import score_segments
 
-    assert settings.run is not None and settings.features is not None
+    assert settings.run is not None
     scores: Scores = score_segments(settings.run, table, settings.features)
     return scores.align(table)
 

@@ -9,15 +9,24 @@ import torch
 
 from egoact.core.errors import ArtifactError
 from egoact.core.imbalance import count_classes
+from egoact.core.labels import Target, Vocabulary
 from egoact.core.metrics import evaluate_scores
 from egoact.core.segments import read_segments
 from egoact.data.batches import ClipBatches
-from egoact.data.store import FeatureStore
+from egoact.data.stack import FeatureSource, open_features
 from egoact.models.classifier import ActionClassifier
 from egoact.models.learner import Learner, NotFiniteError
 from egoact.models.recipes import Recipe
 from egoact.models.recognizer import Recognizer, RecognizerConfig
-from egoact.stages._clips import Split, finite_features, load_split, plain_batches, score_rows
+from egoact.stages._clips import (
+    Split,
+    finite_features,
+    load_split,
+    pairs_of,
+    plain_batches,
+    score_rows,
+    training_labels,
+)
 from egoact.stages._features import backbone_of
 from egoact.stages._fit import Fitted, fit
 from egoact.stages._long_tail import split_by_frequency
@@ -47,24 +56,11 @@ def train(settings: TrainSettings) -> int:
     vocabularies = choose_vocabularies(
         table, targets=settings.targets, classes=settings.classes, labels=settings.labels
     )
-    store = FeatureStore.open(settings.features)
-    data = TrainingData(
-        store,
-        load_split(training, store, vocabularies),
-        None if validation is None else load_split(validation, store, vocabularies),
-    )
-    config = RecognizerConfig(
-        head=settings.head,
-        head_options=parse_options(settings.head_options),
-        vocabularies=vocabularies,
-        backbone=backbone_of(store.spec),
-        num_frames=store.spec.num_frames,
-        dropout=recipe.dropout,
-        training_counts={
-            target: tuple(count_classes(labels, num_classes=vocabularies[target].size).tolist())
-            for target, labels in data.training.labels.items()
-        },
-    )
+    store = open_features(settings.features)
+    train_split = load_split(training, store, vocabularies)
+    valid_split = None if validation is None else load_split(validation, store, vocabularies)
+    config = _configure(settings, recipe, store, train_split, vocabularies)
+    data = TrainingData(store, train_split, valid_split, training_labels(train_split, config))
     torch.manual_seed(settings.seed)
     model = config.build()
     num_parameters = model.num_trainable
@@ -82,20 +78,48 @@ def train(settings: TrainSettings) -> int:
     return 0
 
 
+def _configure(
+    settings: TrainSettings,
+    recipe: Recipe,
+    store: FeatureSource,
+    split: Split,
+    vocabularies: dict[Target, Vocabulary],
+) -> RecognizerConfig:
+    backbone, *stacked = map(backbone_of, store.specs)
+    if settings.joint and set(vocabularies) != {"verb", "noun"}:
+        raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
+    return RecognizerConfig(
+        head=settings.head,
+        head_options=parse_options(settings.head_options),
+        vocabularies=vocabularies,
+        backbone=backbone,
+        stacked=tuple(stacked),
+        fusion=settings.fusion,
+        pairs=pairs_of(split, vocabularies) if settings.joint else (),
+        num_frames=store.specs[0].num_frames,
+        dropout=recipe.dropout,
+        training_counts={
+            target: tuple(count_classes(labels, num_classes=vocabularies[target].size).tolist())
+            for target, labels in split.labels.items()
+        },
+    )
+
+
 @dataclass(frozen=True)
 class TrainingData:
-    """Features and both sides of the split."""
+    """Features, both sides of the split, and the training labels of every classifier."""
 
-    store: FeatureStore
+    store: FeatureSource
     training: Split
     validation: Split | None
+    labels: dict[str, np.ndarray]
 
     def batches(self, learner: Learner, recipe: Recipe, *, seed: int) -> ClipBatches:
         """Shuffled training batches, in another order each epoch."""
         return ClipBatches(
             self.store,
             self.training.rows,
-            self.training.labels,  # type: ignore[arg-type]
+            self.labels,
             batch_size=recipe.batch_size,
             seed=seed,
             shuffle=True,
@@ -113,7 +137,7 @@ def _fit_phase(
     *,
     phase: str = "",
 ) -> Fitted:
-    counts = {target: np.array(seen, np.int64) for target, seen in config.training_counts.items()}
+    counts = {target: count_classes(data.labels[target], num_classes=size) for target, size in config.sizes.items()}
     learner = Learner(model, target_losses(recipe, counts), recipe, seed=settings.seed)
     try:
         return fit(
@@ -178,7 +202,7 @@ def _save(
     return metrics
 
 
-def _measure(recognizer: Recognizer, store: FeatureStore, split: Split) -> dict[str, Any]:
+def _measure(recognizer: Recognizer, store: FeatureSource, split: Split) -> dict[str, Any]:
     tail, head = split_by_frequency(recognizer.config.vocabularies, recognizer.config.training_counts)
     scores = score_rows(recognizer, store, split.rows)
     return evaluate_scores(scores, split.labels, tail=tail, head=head)  # type: ignore[arg-type]

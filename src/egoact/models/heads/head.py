@@ -4,7 +4,7 @@ Shapes: B clips, T frames, D pooled features, C x h x w maps, E embedding width.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, distributed, nn
@@ -16,10 +16,9 @@ class Head(nn.Module, ABC):
     Attributes:
         kind: The features it takes: "pooled" (B, T, D) or "maps" (B, T, C, h, w).
         width: E, the width of its embedding.
-        recipe: Training settings that belong to this architecture, over those of the recipe.
     """
 
-    kind: ClassVar[Literal["pooled", "maps"]] = "pooled"
+    kind: Literal["pooled", "maps"] = "pooled"
     width: int
 
     @abstractmethod

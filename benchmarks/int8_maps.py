@@ -1,0 +1,121 @@
+"""What int8 maps lose: the same maps as float16 and as int8, their cosine, and heads trained and tested on either.
+
+egoact kitchen --out kitchen
+egoact extract --segments kitchen/train.csv --media kitchen/videos --features maps --kind maps --cut 12 \
+        --backbone mobilenet_v2      (and validation.csv)
+python benchmarks/int8_maps.py --kitchen kitchen --features maps
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import tempfile
+import time
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.segments import SegmentTable, read_segments
+from egoact.data.store import FeatureStore
+from egoact.data.store_writer import StoreWriter
+from egoact.stages.evaluate import EvaluateSettings, evaluate
+from egoact.stages.train import TrainSettings, train
+
+NUM_SEEDS = 2
+# Small enough for a laptop: the report's ConvLSTM has 64 kernels, stride 1 and a hidden layer of 1000.
+HEADS = {
+    "convlstm": ("kernels=16", "stride=2", "width=128"),
+    "lsta": ("kernels=16",),
+}
+
+
+def copy_as_int8(store: FeatureStore, tables: list[SegmentTable], path: Path) -> FeatureStore:
+    """A store of the same features, quantised from their float16."""
+    with StoreWriter(path, replace(store.spec, dtype="int8")) as writer:
+        missing = writer.missing([segment for table in tables for segment in table])
+        for _, group in groupby(missing, key=lambda segment: segment.video_id):
+            segments = list(group)
+            shard = writer.begin(segments)
+            clips = store.gather(store.rows(segments))
+            frames = clips.reshape(-1, *store.spec.feature_shape)
+            shard.write(np.arange(len(frames)), frames)
+            writer.commit(shard)
+    return FeatureStore.open(path)
+
+
+def compare(a: FeatureStore, b: FeatureStore, table: SegmentTable) -> str:
+    """Cosine of each frame's map, bytes, and seconds to gather a batch of 32 clips."""
+    lines = []
+    lowest, total = 1.0, []
+    rows = [store.rows(table) for store in (a, b)]
+    for start in range(0, len(table), 32):
+        x, y = (
+            store.gather(row[start : start + 32]).astype(np.float32).reshape(-1, np.prod(store.spec.feature_shape))
+            for store, row in zip((a, b), rows, strict=True)
+        )
+        cosine = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+        lowest = min(lowest, float(cosine.min()))
+        total.append(float(cosine.mean()))
+    lines.append(f"cosine of a frame's maps: mean {np.mean(total):.6f}, lowest {lowest:.6f}")
+    for store, row in zip((a, b), rows, strict=True):
+        size = sum(file.stat().st_size for file in (store.path / "shards").iterdir())
+        began = time.perf_counter()
+        for _ in range(3):
+            store.gather(row[:32])
+        seconds = (time.perf_counter() - began) / 3
+        lines.append(f"{store.spec.dtype}: {size / 1e6:.0f} MB, {1000 * seconds:.0f} ms to gather 32 clips")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kitchen", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=20)
+    settings = parser.parse_args()
+    csvs = [settings.kitchen / f"{part}.csv" for part in ("train", "validation")]
+    tables = [read_segments(csv) for csv in csvs]
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        exact = FeatureStore.open(settings.features)
+        small = copy_as_int8(exact, tables, work / "int8")
+        print(compare(exact, small, tables[1]), flush=True)
+        print("\n| head | trained on | tested on | verb | noun | action |\n|---|---|---|---|---|---|", flush=True)
+        for head, options in HEADS.items():
+            for trained in (exact, small):
+                found: dict[str, list[list[float]]] = {"float16": [], "int8": []}
+                for seed in range(NUM_SEEDS):
+                    run = work / f"{head}-{trained.spec.dtype}-{seed}"
+                    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                        train(
+                            TrainSettings(
+                                segments=csvs[0],
+                                classes=settings.kitchen,
+                                features=(trained.path,),
+                                run=run,
+                                head=head,
+                                head_options=options,
+                                epochs=settings.epochs,
+                                seed=seed,
+                                select="last",
+                            )
+                        )
+                        for tested in (exact, small):
+                            evaluate(
+                                EvaluateSettings(
+                                    segments=csvs[1], run=run, features=(tested.path,), out=work / "results"
+                                )
+                            )
+                            metrics = json.loads((work / "results" / "metrics.json").read_text())
+                            top1 = [metrics[target]["top1"] for target in ("verb", "noun", "action")]
+                            found[tested.spec.dtype].append(top1)
+                for dtype, values in found.items():
+                    cells = " | ".join(f"{x:.1f}" for x in np.mean(values, 0))
+                    print(f"| {head} | {trained.spec.dtype} | {dtype} | {cells} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

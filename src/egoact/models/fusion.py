@@ -1,0 +1,110 @@
+"""Features of several stores in one model: early fusion, one head on all; late fusion, one head a store.
+
+    early   [A | B] ──► standardise ──► head ──► classifiers
+    late     A ──► head ──► classifier ──► log-probabilities ──┐
+             B ──► head ──► classifier ──► log-probabilities ──┴─► weighted mean
+
+Shapes: B clips, T frames, S stores, E embedding width, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from egoact.models.heads import Head
+from egoact.models.heads.head import Standardize, without_absent
+
+Fusion = Literal["early", "late"]
+
+
+class EarlyFusion(Head):
+    """One head on the channels of all stores, each channel standardised.
+
+    A head that standardises by itself is left to it; others, such as the report's, would listen most to the store
+    with the largest numbers.
+    """
+
+    def __init__(self, head: Head, num_channels: int) -> None:
+        super().__init__()
+        self.kind = head.kind
+        self.width = head.width
+        self.standardize = None if _standardizes(head) else Standardize(num_channels)
+        self.head = head
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        if self.standardize is not None:
+            last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
+            standard = self.standardize(features.movedim(2, last)).movedim(last, 2)
+            features = without_absent(standard, mask)
+        return self.head(features, mask)
+
+
+class LateFusion(Head):
+    """A head for each store; its embedding is theirs, side by side: (B, E + F + ...).
+
+    Args:
+        heads: One a store, in the order of their channels.
+        num_channels: Of each store.
+    """
+
+    def __init__(self, heads: Sequence[Head], num_channels: Sequence[int]) -> None:
+        super().__init__()
+        self.kind = heads[0].kind
+        self.heads = nn.ModuleList(heads)
+        self.num_channels = list(num_channels)
+        self.widths = [head.width for head in heads]
+        self.width = sum(self.widths)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        parts = features.split(self.num_channels, dim=2)
+        return torch.cat([head(part, mask) for head, part in zip(self.heads, parts, strict=True)], 1)
+
+
+class LateClassifier(nn.Module):
+    """A linear classifier for each store; the mean of their log-probabilities, with learned weights that sum to 1.
+
+    Args:
+        widths: Embedding width of each store.
+        num_classes: K.
+    """
+
+    def __init__(self, widths: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        self.parts = nn.ModuleList(nn.Linear(width, num_classes) for width in widths)
+        self.weights = nn.Parameter(torch.zeros(len(self.widths)))
+
+    def reset_parameters(self) -> None:
+        """A new start, as of `torch.nn.Linear`."""
+        for part in self.parts:
+            part.reset_parameters()  # type: ignore[operator]
+        nn.init.zeros_(self.weights)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """(B, E + F + ...) -> (B, K)."""
+        return self.fuse(self.apart(embedding))
+
+    def apart(self, embedding: Tensor) -> list[Tensor]:
+        """What each store says: S logits (B, K)."""
+        parts = embedding.split(self.widths, dim=1)
+        return [classify(part) for classify, part in zip(self.parts, parts, strict=True)]
+
+    def fuse(self, logits: Sequence[Tensor]) -> Tensor:
+        """S logits (B, K) -> weighted mean of their log-probabilities (B, K)."""
+        said = torch.stack([each.log_softmax(1) for each in logits])
+        return (self.weights.softmax(0).view(-1, 1, 1) * said).sum(0)
+
+    def supervised(self, embedding: Tensor) -> list[Tensor]:
+        """Everything that learns from the labels: each store for itself, and the weights from what they say.
+
+        Trained through the mean alone the stores would lean on each other, and late fusion of linear models would be
+        early fusion.
+        """
+        apart = self.apart(embedding)
+        return [*apart, self.fuse([each.detach() for each in apart])]
+
+
+def _standardizes(head: Head) -> bool:
+    return any(isinstance(module, Standardize) for module in head.modules())
