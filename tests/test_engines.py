@@ -115,6 +115,17 @@ def test_bf16_is_close_and_is_told_from_f32(name: str, frames: np.ndarray) -> No
             check_parity(engine, backbone.module, frames, **bounds)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["f32", "bf16", "f16"])
+def test_a_gpu_gives_the_features_of_torch_on_a_cpu(precision: str, frames: np.ndarray) -> None:
+    backbone = load_backbone("efficientnet_lite0", size=128)
+    expected = reference(backbone, frames)
+    engine = load(backbone, engine="torch", precision=precision, device="cuda")
+    assert engine.precision == precision
+    assert cosines(engine.run(frames), expected).min() > 0.998
+    assert load(backbone, device="cuda").name == "torch"
+
+
 @every_engine
 def test_any_number_of_frames_gives_the_same_features(
     engine: Engine, small: Backbone, small_frames: np.ndarray

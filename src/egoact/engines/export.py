@@ -5,6 +5,7 @@ frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...)
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,36 +48,52 @@ def build_onnx(parts: ExportParts) -> dict[str, bytes]:
     frame = onnx_graphs.export_graph(parts.frame, parts.input_size)
     if parts.calibration is not None:
         frame = onnx_graphs.quantize(frame, parts.calibration, num_float=parts.frame.num_float)
-    example = torch.zeros(2, *parts.clip_shape)
-    window = onnx_graphs.trace(
-        parts.window, example, input_name="clip", output_names=list(parts.targets), is_batch_free=True
-    )
+    window = _onnx_window(parts.window, parts.targets, parts.clip_shape)
     whole = onnx_graphs.join(frame, window, frames_shape=parts.frames_shape, clip_shape=parts.clip_shape)
     return {"frame.onnx": frame, "window.onnx": window, "recognizer.onnx": whole}
 
 
 def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     """Three pairs of OpenVINO files: name -> content."""
-
-    def frame() -> Any:
-        made = openvino_graphs.convert(parts.frame, parts.input_size)
-        return made if quantized is None else openvino_graphs.unpack(import_openvino().Core(), quantized)
-
     quantized = None
     if parts.calibration is not None:
-        small = openvino_graphs.quantize(frame(), parts.calibration, num_float=parts.frame.num_float)
+        plain = openvino_graphs.convert(parts.frame, parts.input_size)
+        small = openvino_graphs.quantize(plain, parts.calibration, num_float=parts.frame.num_float)
         quantized = openvino_graphs.pack(small)
-    whole = openvino_graphs.join(frame(), _window(parts), parts.frames_shape, parts.clip_shape)
-    graphs = {"frame": _named(frame(), "frames", ("features",)), "window": _window(parts), "recognizer": whole}
-    return {
-        f"{name}{suffix}": content
-        for name, graph in graphs.items()
-        for suffix, content in zip((".xml", ".bin"), openvino_graphs.to_files(graph), strict=True)
-    }
+
+    def frame() -> Any:
+        if quantized is None:
+            return openvino_graphs.convert(parts.frame, parts.input_size)
+        return openvino_graphs.unpack(import_openvino().Core(), quantized)
+
+    window = partial(_openvino_window, parts.window, parts.targets, parts.clip_shape)
+    whole = openvino_graphs.join(frame(), window(), parts.frames_shape, parts.clip_shape)  # uses them up
+    graphs = {"frame": _named(frame(), "frames", ("features",)), "window": window(), "recognizer": whole}
+    return {name: content for stem, graph in graphs.items() for name, content in _files(stem, graph).items()}
 
 
-def _window(parts: ExportParts) -> Any:
-    return _named(openvino_graphs.convert(parts.window, (-1, *parts.clip_shape)), "clip", parts.targets)
+def build_window(
+    format: str, window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]
+) -> dict[str, bytes]:
+    """Only the window graph, for another model on the same features: name -> content."""
+    if format == "onnx":
+        return {"window.onnx": _onnx_window(window, targets, clip_shape)}
+    return _files("window", _openvino_window(window, targets, clip_shape))
+
+
+def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> bytes:
+    example = torch.zeros(2, *clip_shape)
+    return onnx_graphs.trace(window, example, input_name="clip", output_names=list(targets), is_batch_free=True)
+
+
+def _openvino_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> Any:
+    """By way of ONNX: straight from torch, OpenVINO cannot trace a transformer."""
+    graph = import_openvino().Core().read_model(_onnx_window(window, targets, clip_shape))
+    return _named(graph, "clip", targets)
+
+
+def _files(stem: str, graph: Any) -> dict[str, bytes]:
+    return dict(zip((f"{stem}.xml", f"{stem}.bin"), openvino_graphs.to_files(graph), strict=True))
 
 
 def _named(graph: Any, given: str, names: tuple[str, ...]) -> Any:

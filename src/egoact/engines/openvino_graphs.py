@@ -31,6 +31,7 @@ def convert(model: nn.Module, shape: Any) -> Any:
     else:
         example = torch.zeros(1, *(int(str(length)) for length in list(shape)[1:]))
     with warnings.catch_warnings():  # its converter still traces with torch.jit
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.filterwarnings("ignore", r"`torch\.jit\.trace(_method)?` is deprecated", FutureWarning)
         # Vision transformers compute with the size of the image, which is fixed here; only the batch is free.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)

@@ -2,21 +2,20 @@
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.sampling import sample_uniform
 from egoact.core.segments import Segment, read_segments
 from egoact.data.media import MediaRoot, read_frames
-from egoact.engines.export import BUILDERS, ExportParts
+from egoact.engines.export import BUILDERS, ExportParts, build_window
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.parity import MIN_COSINE, compare_features
 from egoact.models.backbones import Backbone, check_same_backbone, load_backbone
 from egoact.models.exported import (
     EXPORT_NAME,
@@ -24,13 +23,12 @@ from egoact.models.exported import (
     ExportManifest,
     WindowModel,
     is_export,
-    open_graph,
 )
 from egoact.models.recognizer import CONFIG_NAME, Recognizer
+from egoact.stages._action_finder import BACKGROUND_NAME
 from egoact.stages._engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
+from egoact.stages._export_parity import check_measured, measure_parity, measure_window_parity, torch_features
 from egoact.stages._run_files import write_json
-
-MAX_PROBABILITY_ERROR = {"f32": 1e-3, "int8": 1.0}  # int8 is bound by its features; what it does to answers is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +77,40 @@ def export(settings: ExportSettings) -> int:
     table = read_segments(settings.segments)
     frames = RealFrames(MediaRoot(settings.media), table, backbone.spec.input_size)
     clips = _clips(frames, settings.clips, recognizer.config.num_frames)
+    features = torch_features(backbone, clips)
     files = BUILDERS[settings.format](_parts(settings, recognizer, backbone, frames))
+    with _unpacked(files) as folder:
+        parity = measure_parity(folder, settings.format, recognizer, clips, features)
+    check_measured(parity, settings.format, settings.precision)
+    exports = [(settings.out, recognizer, files, parity)]
+    if (settings.run / BACKGROUND_NAME).is_dir():
+        exports.insert(0, _background(settings, features))
+    for out, each, content, measured in exports:
+        _write(out, settings, each, content, measured)
+    print(_describe(settings, parity))
+    return 0
+
+
+def _background(
+    settings: ExportSettings, features: Sequence[np.ndarray]
+) -> tuple[Path, Recognizer, dict[str, bytes], dict[str, Any]]:
+    """The second model of a run that also knows what nothing looks like: a window graph on the same features."""
+    recognizer = Recognizer.load(settings.run / BACKGROUND_NAME)
+    targets = tuple(recognizer.config.vocabularies)
+    window = WindowModel(recognizer.model.cpu(), targets).eval()
+    files = build_window(settings.format, window, targets, features[0].shape)
+    with _unpacked(files) as folder:
+        parity = measure_window_parity(folder, settings.format, recognizer, features)
+    check_measured(parity, settings.format, "f32")
+    return settings.out / BACKGROUND_NAME, recognizer, files, parity
+
+
+@contextmanager
+def _unpacked(files: dict[str, bytes]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        parity = measure_parity(Path(folder), settings.format, recognizer, backbone, clips)
-    check_measured(parity, settings.format, settings.precision)
-    _write(settings, recognizer, files, parity)
-    print(_describe(settings, parity))
-    return 0
+        yield Path(folder)
 
 
 def _check_is_free(out: Path) -> None:
@@ -144,83 +167,21 @@ def _parts(settings: ExportSettings, recognizer: Recognizer, backbone: Backbone,
     )
 
 
-def measure_parity(
-    folder: Path, format: str, recognizer: Recognizer, backbone: Backbone, clips: np.ndarray
-) -> dict[str, Any]:
-    """How far graphs are from torch in float32.
-
-    Args:
-        folder: With the three graphs.
-        format: Of them.
-        recognizer: The run.
-        backbone: Its backbone.
-        clips: uint8 (N, T, H, W, 3).
-
-    Returns:
-        num_clips, features: {cosine, scale_error}, and for each target of the whole recognizer and of the streaming
-        pair the largest difference of a probability, and the share (0 to 1) of clips with the same best class.
-    """
-    spec = backbone.spec
-    reference = FrameModel(backbone.module, mean=spec.mean, std=spec.std).eval()
-    whole, frame, window = (open_graph(folder, name, format) for name in ("recognizer", "frame", "window"))
-    answers: dict[str, list[dict[str, np.ndarray]]] = {"torch": [], "recognizer": [], "pair": []}
-    agreement: list[tuple[float, float]] = []
-    for clip in clips:
-        with torch.inference_mode():
-            features = reference(torch.from_numpy(clip)).numpy()
-            logits = recognizer.model(torch.from_numpy(features)[None])
-        found = frame(clip)["features"]
-        agreement.append(compare_features(features, found))
-        answers["torch"].append({target: values.softmax(-1).numpy() for target, values in logits.items()})
-        answers["recognizer"].append(whole(clip[None]))
-        answers["pair"].append(window(found[None]))
-    return {
-        "num_clips": len(clips),
-        "features": {"cosine": min(a for a, _ in agreement), "scale_error": max(b for _, b in agreement)},
-        **{name: _compare_answers(answers["torch"], answers[name]) for name in ("recognizer", "pair")},
-    }
-
-
-def _compare_answers(expected: Sequence[dict[str, np.ndarray]], found: Sequence[dict[str, np.ndarray]]) -> dict:
-    compared = {}
-    for target in expected[0]:
-        a, b = (np.concatenate([answer[target] for answer in answers]) for answers in (expected, found))
-        compared[target] = {
-            "max_difference": float(np.abs(a - b).max()) if np.isfinite(b).all() else float("inf"),
-            "same_answer": float((a.argmax(1) == b.argmax(1)).mean()),
-        }
-    return compared
-
-
-def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
-    """Refuse graphs that say something else.
-
-    Raises:
-        ValueError: Says what differs.
-    """
-    cosine = parity["features"]["cosine"]
-    worst = max(compared["max_difference"] for name in ("recognizer", "pair") for compared in parity[name].values())
-    if not (cosine >= MIN_COSINE[precision] and worst <= MAX_PROBABILITY_ERROR[precision]):
-        raise ValueError(
-            f"the {format} graphs in {precision} do not agree with torch on {parity['num_clips']} clips: features' "
-            f"cosine {cosine:.4f} (needed {MIN_COSINE[precision]}), probabilities up to {worst:.4f} off (allowed "
-            f"{MAX_PROBABILITY_ERROR[precision]}); nothing was written"
-        )
-
-
-def _write(settings: ExportSettings, recognizer: Recognizer, files: dict[str, bytes], parity: dict[str, Any]) -> None:
+def _write(
+    out: Path, settings: ExportSettings, recognizer: Recognizer, files: dict[str, bytes], parity: dict[str, Any]
+) -> None:
     """Everything, export.json last: without it a folder is no export."""
     config = recognizer.config
-    settings.out.mkdir(parents=True, exist_ok=True)
-    (settings.out / EXPORT_NAME).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / EXPORT_NAME).unlink(missing_ok=True)
     for name, content in files.items():
-        (settings.out / name).write_bytes(content)
-    write_json(settings.out / CONFIG_NAME, config.to_dict())
-    write_json(settings.out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
+        (out / name).write_bytes(content)
+    write_json(out / CONFIG_NAME, config.to_dict())
+    write_json(out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     targets = tuple(config.vocabularies)
     manifest = ExportManifest(settings.format, settings.precision, targets, digests, parity)
-    write_json(settings.out / EXPORT_NAME, manifest.to_dict())
+    write_json(out / EXPORT_NAME, manifest.to_dict())
 
 
 def _describe(settings: ExportSettings, parity: dict[str, Any]) -> str:

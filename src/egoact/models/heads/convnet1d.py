@@ -50,6 +50,8 @@ class FrameConv(nn.Conv1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: D102
+        if torch.jit.is_tracing():  # an export: of a single clip OpenVINO 2026.4 mixes up the axes of the sums below
+            return super().forward(input.transpose(1, 2))
         num_taps, length = self.kernel_size[0], input.shape[1] - self.kernel_size[0] + 1
         assert self.bias is not None
         taps = self.weight.permute(2, 0, 1).flatten(0, 1)

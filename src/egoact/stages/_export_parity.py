@@ -1,0 +1,100 @@
+"""How far exported graphs are from torch in float32, on real clips.
+
+Shapes: N clips, T frames, H x W pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.parity import MIN_COSINE, compare_features
+from egoact.models.backbones import Backbone
+from egoact.models.exported import open_graph
+from egoact.models.recognizer import Recognizer
+
+MAX_PROBABILITY_ERROR = {"f32": 1e-3, "int8": 1.0}  # int8 is bound by its features; what it does to answers is told
+
+Answers = list[dict[str, np.ndarray]]
+
+
+def torch_features(backbone: Backbone, clips: np.ndarray) -> list[np.ndarray]:
+    """uint8 (N, T, H, W, 3) -> N times float32 (T, ...), by torch in float32."""
+    spec = backbone.spec
+    reference = FrameModel(backbone.module, mean=spec.mean, std=spec.std).eval()
+    with torch.inference_mode():
+        return [reference(torch.from_numpy(clip)).numpy() for clip in clips]
+
+
+def measure_parity(
+    folder: Path, format: str, recognizer: Recognizer, clips: np.ndarray, features: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """The whole recognizer, and the streaming pair, against torch.
+
+    Args:
+        folder: With the three graphs.
+        format: Of them.
+        recognizer: The run.
+        clips: uint8 (N, T, H, W, 3).
+        features: What torch makes of them.
+
+    Returns:
+        num_clips, features: {cosine, scale_error}, and for each target of the whole recognizer and of the streaming
+        pair the largest difference of a probability, and the share (0 to 1) of clips with the same best class.
+    """
+    whole, frame, window = (open_graph(folder, name, format) for name in ("recognizer", "frame", "window"))
+    found = [frame(clip)["features"] for clip in clips]
+    agreement = [compare_features(a, b) for a, b in zip(features, found, strict=True)]
+    expected = _torch_answers(recognizer, features)
+    return {
+        "num_clips": len(clips),
+        "features": {"cosine": min(a for a, _ in agreement), "scale_error": max(b for _, b in agreement)},
+        "recognizer": _compare(expected, [whole(clip[None]) for clip in clips]),
+        "pair": _compare(expected, [window(each[None]) for each in found]),
+    }
+
+
+def measure_window_parity(
+    folder: Path, format: str, recognizer: Recognizer, features: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """The same for a folder that has only a window graph: num_clips and window."""
+    window = open_graph(folder, "window", format)
+    found = [window(each[None]) for each in features]
+    return {"num_clips": len(features), "window": _compare(_torch_answers(recognizer, features), found)}
+
+
+def _torch_answers(recognizer: Recognizer, features: Sequence[np.ndarray]) -> Answers:
+    with torch.inference_mode():
+        logits = [recognizer.model(torch.from_numpy(each)[None]) for each in features]
+    return [{target: values.softmax(-1).numpy() for target, values in each.items()} for each in logits]
+
+
+def _compare(expected: Answers, found: Answers) -> dict[str, dict[str, float]]:
+    compared = {}
+    for target in expected[0]:
+        a, b = (np.concatenate([answer[target] for answer in answers]) for answers in (expected, found))
+        compared[target] = {
+            "max_difference": float(np.abs(a - b).max()) if np.isfinite(b).all() else float("inf"),
+            "same_answer": float((a.argmax(1) == b.argmax(1)).mean()),
+        }
+    return compared
+
+
+def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
+    """Refuse graphs that say something else.
+
+    Raises:
+        ValueError: Says what differs.
+    """
+    cosine = parity["features"]["cosine"] if "features" in parity else 1.0
+    parts = (parity[name] for name in ("recognizer", "pair", "window") if name in parity)
+    worst = max(compared["max_difference"] for part in parts for compared in part.values())
+    if not (cosine >= MIN_COSINE[precision] and worst <= MAX_PROBABILITY_ERROR[precision]):
+        raise ValueError(
+            f"the {format} graphs in {precision} do not agree with torch on {parity['num_clips']} clips: features' "
+            f"cosine {cosine:.4f} (needed {MIN_COSINE[precision]}), probabilities up to {worst:.4f} off (allowed "
+            f"{MAX_PROBABILITY_ERROR[precision]}); nothing was written"
+        )
