@@ -13,7 +13,7 @@ from egoact.models.backbones import load_backbone
 from egoact.models.exported import ExportedFrames, open_graph, read_export
 from egoact.models.heads import HEADS
 from egoact.models.recognizer import Recognizer, RecognizerConfig
-from egoact.stages._action_finder import BACKGROUND_NAME
+from egoact.stages._action_finder import BACKGROUND_FOLDER
 from egoact.stages._export_parity import check_measured
 from egoact.stages._run_engine import load_run_engine
 from egoact.stages.export import ExportSettings, export
@@ -130,13 +130,13 @@ def test_an_export_cannot_be_looked_into_nor_exported(exported: Path, media: Pat
 @every_format
 def test_the_background_model_of_a_run_goes_along(format: str, media: Path, tmp_path: Path) -> None:
     run, out = make_run(tmp_path / "run"), tmp_path / "out"
-    make_run(run / BACKGROUND_NAME, head="gru")
+    make_run(run / BACKGROUND_FOLDER, head="gru")
     assert export(settings(media, run, out, format=format)) == 0
     features = np.random.default_rng(3).random((2, NUM_FRAMES, 32)).astype(np.float16)
-    expected = Recognizer.load(run / BACKGROUND_NAME).score(features)
-    for target, found in Recognizer.load(out / BACKGROUND_NAME).score(features).items():
+    expected = Recognizer.load(run / BACKGROUND_FOLDER).score(features)
+    for target, found in Recognizer.load(out / BACKGROUND_FOLDER).score(features).items():
         np.testing.assert_allclose(softmax(found, axis=1), softmax(expected[target], axis=1), atol=1e-5)
-    parity = read_export(out / BACKGROUND_NAME).parity
+    parity = read_export(out / BACKGROUND_FOLDER).parity
     assert parity["num_clips"] == 3 and parity["window"]["noun"]["same_answer"] == 1.0
 
 

@@ -25,7 +25,7 @@ from egoact.models.exported import (
     is_export,
 )
 from egoact.models.recognizer import CONFIG_NAME, Recognizer
-from egoact.stages._action_finder import BACKGROUND_NAME
+from egoact.stages._action_finder import BACKGROUND_FOLDER
 from egoact.stages._engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
 from egoact.stages._export_parity import check_measured, measure_parity, measure_window_parity, torch_features
 from egoact.stages._run_files import write_json
@@ -83,7 +83,7 @@ def export(settings: ExportSettings) -> int:
         parity = measure_parity(folder, settings.format, recognizer, clips, features)
     check_measured(parity, settings.format, settings.precision)
     exports = [(settings.out, recognizer, files, parity)]
-    if (settings.run / BACKGROUND_NAME).is_dir():
+    if (settings.run / BACKGROUND_FOLDER).is_dir():
         exports.insert(0, _background(settings, features))
     for out, each, content, measured in exports:
         _write(out, settings, each, content, measured)
@@ -95,14 +95,14 @@ def _background(
     settings: ExportSettings, features: Sequence[np.ndarray]
 ) -> tuple[Path, Recognizer, dict[str, bytes], dict[str, Any]]:
     """The second model of a run that also knows what nothing looks like: a window graph on the same features."""
-    recognizer = Recognizer.load(settings.run / BACKGROUND_NAME)
+    recognizer = Recognizer.load(settings.run / BACKGROUND_FOLDER)
     targets = tuple(recognizer.config.vocabularies)
     window = WindowModel(recognizer.model.cpu(), targets).eval()
     files = build_window(settings.format, window, targets, features[0].shape)
     with _unpacked(files) as folder:
         parity = measure_window_parity(folder, settings.format, recognizer, features)
     check_measured(parity, settings.format, "f32")
-    return settings.out / BACKGROUND_NAME, recognizer, files, parity
+    return settings.out / BACKGROUND_FOLDER, recognizer, files, parity
 
 
 @contextmanager
