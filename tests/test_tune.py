@@ -224,6 +224,7 @@ def test_another_search_is_not_mixed_in(data: Path, tmp_path: Path, monkeypatch:
     (tmp_path / "thesis" / "thesis.txt").write_text("years of work")
     with pytest.raises(ArtifactError, match=r"something else, such as thesis\.txt"):
         tune(replace(settings, out=tmp_path / "thesis"))
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["thesis.txt"]
 
 
 def test_a_damaged_study(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

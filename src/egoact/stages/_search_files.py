@@ -42,6 +42,14 @@ class Plan:
     folds: tuple[tuple[str, ...], ...]
 
 
+def refuse_foreign(out: Path) -> None:
+    """Nothing is written into a folder that holds something else."""
+    if (out / TUNE_NAME).exists() or not out.is_dir():
+        return
+    if others := sorted(p.name for p in out.iterdir() if p.name not in (".lock", f"{TUNE_NAME}.part")):
+        raise ArtifactError(f"this folder holds something else, such as {others[0]}; give another --out", path=out)
+
+
 def claim(settings: "TuneSettings", plan: Plan, store: FeatureStore) -> None:
     """Make the folder ours; refuse to mix trials of other settings, labels or features."""
     path = settings.out / TUNE_NAME
@@ -55,10 +63,6 @@ def claim(settings: "TuneSettings", plan: Plan, store: FeatureStore) -> None:
         if changed := changed_settings(path, described, remedy="give another --out"):
             reason = f"holds a search of other settings ({'; '.join(changed[:2])}); give another --out"
             raise ArtifactError(reason, path=settings.out)
-    elif others := sorted(p.name for p in settings.out.iterdir() if p.name not in (".lock", f"{TUNE_NAME}.part")):
-        raise ArtifactError(
-            f"this folder holds something else, such as {others[0]}; give another --out", path=settings.out
-        )
     else:
         write_json(path, {"settings": described, "folds": plan.folds, "searched": settings.searched})
 

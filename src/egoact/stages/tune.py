@@ -29,6 +29,7 @@ from egoact.stages._search_files import (
     best_of,
     claim,
     command_for,
+    refuse_foreign,
     summarize,
     train_settings,
     write_results,
@@ -121,6 +122,7 @@ def tune(settings: TuneSettings) -> int:
     table, store = read_segments(settings.segments), FeatureStore.open(settings.features)
     store.rows(table)
     plan = _plan(settings, table, store)
+    refuse_foreign(settings.out)
     lock = FolderLock(settings.out, command="tune")
     lock.acquire()
     try:
