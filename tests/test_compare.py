@@ -10,6 +10,7 @@ from scipy import stats
 
 from egoact.cli import main
 from egoact.core.comparison import compare_models
+from egoact.core.evaluation_files import read_run
 from egoact.core.metrics import Ranked
 from egoact.core.scores import load_scores
 from egoact.stages.evaluate import EvaluateSettings, evaluate
@@ -168,6 +169,14 @@ def test_a_run_that_was_not_handed_on(data: Path, tmp_path: Path, capsys: pytest
     assert models[1]["num_trainable_parameters"] is models[1]["inference_milliseconds"] is None
     assert models[1]["verb"]["top1"] == models[0]["verb"]["top1"]
     assert "its run directory was not found" in (tmp_path / "out" / "comparison.html").read_text()
+
+
+def test_training_time_counts_retrained_classifiers(tmp_path: Path) -> None:
+    assert read_run(tmp_path).training_seconds is None
+    (tmp_path / "history.csv").write_text("epoch,train_loss,seconds\n0,2.0,1.5\n1,1.0,2.5\n")
+    assert read_run(tmp_path).training_seconds == 4.0
+    (tmp_path / "history_classifiers.csv").write_text("epoch,train_loss,seconds\n0,1.0,0.25\n")
+    assert read_run(tmp_path).training_seconds == 4.25
 
 
 @pytest.mark.parametrize(

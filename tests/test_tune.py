@@ -321,7 +321,7 @@ def test_a_killed_search_goes_on(data: Path, tmp_path: Path) -> None:
         return [*map(str, words), "--fix", "epochs=3", "--device", "cpu"]
 
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
-    for _ in range(4):
+    for _ in range(2):
         process = subprocess.Popen(command(tmp_path / "killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         before = len(list((tmp_path / "killed").glob("**/metrics.json")))
         while process.poll() is None and len(list((tmp_path / "killed").glob("**/metrics.json"))) <= before:

@@ -79,11 +79,13 @@ class TrainedRun:
         path: Run directory.
         history: One row an epoch, or None.
         settings: `settings.json`, or None.
+        retraining: The epochs of classifiers on a frozen head that followed, or None.
     """
 
     path: Path
     history: pd.DataFrame | None
     settings: dict[str, Any] | None
+    retraining: pd.DataFrame | None = None
 
     @property
     def num_parameters(self) -> int | None:
@@ -95,7 +97,8 @@ class TrainedRun:
         """How long its epochs took, those before an interruption included."""
         if self.history is None or "seconds" not in self.history:
             return None
-        return round(float(self.history["seconds"].sum()), 3)
+        phases = [self.history] if self.retraining is None else [self.history, self.retraining]
+        return round(sum(float(phase["seconds"].sum()) for phase in phases), 3)
 
 
 def read_evaluation(out: Path) -> Evaluation:
@@ -131,22 +134,26 @@ def read_evaluation(out: Path) -> Evaluation:
 
 
 def read_run(run: Path) -> TrainedRun:
-    """Read history.csv and settings.json of a run, where they are: a run that was handed on may lack them.
+    """Read the histories and settings.json of a run, where they are: a run that was handed on may lack them.
 
     Raises:
         ArtifactError: One is there and damaged.
     """
-    history_path, settings_path = run / "history.csv", run / "settings.json"
-    history = None
-    if history_path.exists():
-        try:
-            history = pd.read_csv(history_path)
-            if "epoch" not in history or not len(history) or not history.map(np.isreal).all(axis=None):
-                raise ValueError("not one row of numbers an epoch")
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"not a history of 'egoact train' ({error})", path=history_path) from None
+    settings_path = run / "settings.json"
     settings = _read_object(settings_path) if settings_path.exists() else None
-    return TrainedRun(run, history, settings)
+    return TrainedRun(run, _read_history(run / "history.csv"), settings, _read_history(run / "history_classifiers.csv"))
+
+
+def _read_history(path: Path) -> pd.DataFrame | None:
+    if not path.exists():
+        return None
+    try:
+        history = pd.read_csv(path)
+        if "epoch" not in history or not len(history) or not history.map(np.isreal).all(axis=None):
+            raise ValueError("not one row of numbers an epoch")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"not a history of 'egoact train' ({error})", path=path) from None
+    return history
 
 
 def read_json(path: Path) -> Any:

@@ -14,7 +14,7 @@ from egoact.data.store import FeatureStore
 from egoact.models.recipes import choose_recipe
 from egoact.stages._run_files import changed_settings, plain, write_json
 from egoact.stages._study import TrialResult
-from egoact.stages.train import TrainSettings
+from egoact.stages._train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from egoact.stages.tune import TuneSettings

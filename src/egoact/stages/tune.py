@@ -36,7 +36,8 @@ from egoact.stages._search_files import (
 )
 from egoact.stages._search_space import SPACE, suggest_flags, usual_answers
 from egoact.stages._study import FoldResult, Study, import_optuna
-from egoact.stages.train import parse_options, train
+from egoact.stages._train_settings import parse_options
+from egoact.stages.train import train
 
 Objective = Literal["verb_top1", "verb_mean_class", "noun_top1", "noun_mean_class", "action_top1", "action_mean_class"]
 
