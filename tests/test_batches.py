@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from egoact.core.errors import ArtifactError
 from egoact.core.segments import Segment
 from egoact.data.batches import Batch, ClipBatches
 from egoact.data.manifest import StoreSpec
@@ -173,3 +174,29 @@ def test_a_batch_moves_as_one() -> None:
     assert moved.features.is_meta and moved.labels["verb"].is_meta
     assert not moved.positions.is_meta, "positions are read on the CPU"
     assert len(moved) == 2 and set(moved.labels) == {"verb"}
+
+
+def test_one_batch_is_read_ahead_and_no_more(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    gather = FeatureStore.gather
+    monkeypatch.setattr(
+        FeatureStore, "gather", lambda self, rows, **o: (read.append(len(rows)), gather(self, rows, **o))[1]
+    )
+    for _ in batches(store):
+        break
+    assert len(read) <= 2
+    read.clear()
+    assert len(list(batches(store))) == len(read) == 5
+
+
+def test_what_is_wrong_with_a_batch_is_told_in_its_turn(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gather(self: FeatureStore, rows: np.ndarray, **options: object) -> np.ndarray:
+        if 12 in rows:
+            raise ArtifactError("this shard is damaged", path=self.path)
+        return np.zeros((len(rows), 4, 2), dtype=np.float16)
+
+    monkeypatch.setattr(FeatureStore, "gather", gather)
+    found = iter(batches(store))
+    assert [len(next(found)) for _ in range(2)] == [5, 5]
+    with pytest.raises(ArtifactError, match="damaged"):
+        next(found)

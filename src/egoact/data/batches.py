@@ -1,9 +1,10 @@
-"""Batches of features and labels, gathered by vectorised reads of the store; no worker processes needed.
+"""Batches of features and labels, gathered by vectorised reads of the store, one ahead; no worker processes needed.
 
 Shapes: B clips, T frames; features (B, T, D) or (B, T, C, h, w), labels (B,).
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,9 +96,17 @@ class ClipBatches:
             views = random.integers(self.store.specs[0].views, size=len(order))
         mine = order[self.rank :: self.world_size][: self._share]
         views = views[self.rank :: self.world_size][: self._share]
-        for start in range(0, len(mine), self.batch_size):
-            chosen = slice(start, start + self.batch_size)
-            yield self._gather(mine[chosen], views[chosen])
+        # While a batch is learned from, the next one is read: from a disk that takes as long, and never in the way.
+        with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+            coming: Future[Batch] | None = None
+            for start in range(0, len(mine), self.batch_size):
+                part = slice(start, start + self.batch_size)
+                following = reader.submit(self._gather, mine[part], views[part])
+                if coming is not None:
+                    yield coming.result()
+                coming = following
+            if coming is not None:
+                yield coming.result()
 
     def _gather(self, positions: np.ndarray, views: np.ndarray) -> Batch:
         features = self.store.gather(self.rows[positions], views=views)
