@@ -18,7 +18,7 @@ from egoact.data import store_writer
 from egoact.data.store import FeatureStore
 from egoact.engines import Speed
 from egoact.stages import _engine_choice
-from egoact.stages.extract import ExtractSettings, extract
+from egoact.stages.extract import ExtractSettings, extract, fill_up
 from tests.media_files import SIZE, frame_members, picture, write_folder, write_tar, write_video
 
 NUM_FRAMES = 100  # of each recording, at 50 frames per second: two seconds
@@ -335,7 +335,7 @@ class Counting:
             run = engine.run
 
             def counted(frames):
-                self.num_frames += len(frames)
+                self.num_frames += int(frames.any(axis=(1, 2, 3)).sum())  # black ones only fill up a batch
                 self.num_batches += 1
                 return interfere(run(frames), self.num_batches)
 
@@ -462,6 +462,14 @@ def _slow_extract(chosen: ExtractSettings, begun) -> None:
 
     _engine_choice.load_engine = load_slow
     extract(chosen)
+
+
+@pytest.mark.parametrize(("count", "filled"), [(1, 1), (3, 4), (8, 8), (9, 12), (12, 12)])
+def test_engines_meet_batches_of_few_sizes(count: int, filled: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (count, 2, 2, 3), dtype=np.uint8)
+    batch = fill_up(frames, batch_size=12)
+    assert batch.shape == (filled, 2, 2, 3) and batch.dtype == np.uint8
+    np.testing.assert_array_equal(batch[:count], frames)
 
 
 @pytest.fixture(scope="module")

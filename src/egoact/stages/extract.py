@@ -114,9 +114,9 @@ def extract(settings: ExtractSettings) -> int:
         root=root,
         segments=table,
     )
-    with StoreWriter(settings.features, _spec(settings, backbone, engine)) as writer:
+    with StoreWriter(settings.features, plan_store(settings, backbone, engine)) as writer:
         keep_graph(engine, settings.features)
-        run = _Run(settings, table, root, engine, writer)
+        run = Extraction(settings, table, root, engine, writer)
         try:
             num_failed = run.go()
             if settings.recordings:
@@ -140,7 +140,8 @@ def _sources(root: MediaRoot, table: SegmentTable) -> list[MediaSource]:
     return found
 
 
-def _spec(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> StoreSpec:
+def plan_store(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> StoreSpec:
+    """What the manifest of a store says of its features."""
     spec = backbone.spec
     return StoreSpec(
         backbone=spec.name,
@@ -162,7 +163,7 @@ def _spec(settings: ExtractSettings, backbone: Backbone, engine: Engine) -> Stor
 
 
 @dataclass
-class _Run:
+class Extraction:
     """One extraction."""
 
     settings: ExtractSettings
@@ -236,7 +237,8 @@ class _Run:
 
     def _infer(self, batch: FrameBatch, shard: Shard) -> None:
         with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found below
-            features = self.engine.run(batch.frames).astype(np.float16)
+            features = self.engine.run(fill_up(batch.frames, self.engine.batch_size)).astype(np.float16)
+        features = features[: len(batch.frames)]
         self.num_frames += len(features)
         finite = np.array([np.isfinite(feature).all() for feature in features])[batch.frame_of_slot]
         if not finite.all():
@@ -262,6 +264,14 @@ class _Run:
                 f"extract: see {self.writer.path / FAILURES_NAME}; the first: {first.narration_id}: "
                 f"{self.failures[first]}"
             )
+
+
+def fill_up(frames: np.ndarray, batch_size: int) -> np.ndarray:
+    """Black frames behind the last batch of a video, up to a power of two: engines plan anew for each new size."""
+    size = min(1 << (len(frames) - 1).bit_length(), max(batch_size, len(frames)))
+    if size == len(frames):
+        return frames
+    return np.concatenate([frames, np.zeros((size - len(frames), *frames.shape[1:]), dtype=frames.dtype)])
 
 
 def _num_cores() -> int:
