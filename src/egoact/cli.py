@@ -54,6 +54,7 @@ COMMANDS: dict[str, Command] = {
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
     "export": _command("export", "a run as ONNX or OpenVINO graphs, proven on real clips"),
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
+    "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

@@ -1,0 +1,103 @@
+"""`egoact bench extract`: from recordings to a feature store, against decoding alone and the backbone alone."""
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.segments import SegmentTable
+from egoact.data.media import MediaRoot
+from egoact.data.store_writer import StoreWriter
+from egoact.engines import Engine
+from egoact.models.backbones import Backbone
+from egoact.stages._bench_decode import count_decoded
+from egoact.stages._bench_results import Figure, Results, Table, num_cores
+from egoact.stages._bench_sample import (
+    load_sample_backbone,
+    load_sample_engine,
+    open_recordings,
+    plan_jobs,
+    read_sample,
+)
+from egoact.stages._bench_timing import take_turns
+from egoact.stages.bench import BenchSettings
+from egoact.stages.extract import Extraction, ExtractSettings, plan_store
+
+GOAL = 80.0  # percent of the backbone alone
+
+
+def measure(settings: BenchSettings) -> Results:
+    """Time the whole and its parts in turns."""
+    root, table = open_recordings(settings)
+    backbone = load_sample_backbone(settings)
+    frames = read_sample(root, table, count=128, size=backbone.spec.input_size)
+    engine = load_sample_engine(
+        backbone, frames, engine=settings.engine, precision=settings.precision, device=settings.device
+    )
+    rates = time_extraction(settings, root, table, backbone, engine, frames)
+    slowest = min(rates["decoding alone"], rates["backbone alone"])
+    rows = [[name, round(rate, 1), round(100 * rate / rates["backbone alone"], 1)] for name, rate in rates.items()]
+    return Results(
+        title=f"Extraction with {backbone.spec.name}, {engine.name} {engine.precision}",
+        text=f"{len(table)} segments of {len(table.video_ids)} recordings. End to end is decoding, resizing, "
+        f"the backbone "
+        "and the store on disk, in the steady state: the start of the program, a few seconds, is left out. The parts "
+        "have all cores for themselves when they run alone; end to end they share them.",
+        tables=[Table("speed", "Frames a second", ("what", "frames/s", "% of the backbone"), rows, bars="frames/s")],
+        figures=[
+            Figure("end to end", rates["end to end"], "frames/s"),
+            Figure("end to end, against the slowest stage", 100 * rates["end to end"] / slowest, "%"),
+            Figure(
+                "end to end, against the backbone alone",
+                100 * rates["end to end"] / rates["backbone alone"],
+                "%",
+                GOAL,
+            ),
+        ],
+    )
+
+
+def time_extraction(
+    settings: BenchSettings,
+    root: MediaRoot,
+    table: SegmentTable,
+    backbone: Backbone,
+    engine: Engine,
+    frames: np.ndarray,
+) -> dict[str, float]:
+    """Frames a second of decoding, of the backbone, and of everything together."""
+    jobs = plan_jobs(root, table)
+    with tempfile.TemporaryDirectory(dir=settings.out) as folder:
+        tasks: dict[str, Callable[[], float]] = {
+            "decoding alone": partial(count_decoded, jobs, size=settings.size, num_workers=num_cores()),
+            "backbone alone": partial(_run_backbone, engine, frames),
+            "end to end": partial(_fill_a_store, Path(folder), root, table, backbone, engine),
+        }
+        return take_turns(tasks, seconds=2 if settings.quick else 30, min_rounds=2)
+
+
+def _run_backbone(engine: Engine, frames: np.ndarray) -> float:
+    """The same number of frames as a few recordings have, in the batches of the pipeline."""
+    num_rounds = 4
+    for _ in range(num_rounds):
+        for start in range(0, len(frames), engine.batch_size):
+            engine.run(frames[start : start + engine.batch_size])
+    return float(num_rounds * len(frames))
+
+
+def _fill_a_store(folder: Path, root: MediaRoot, table: SegmentTable, backbone: Backbone, engine: Engine) -> float:
+    """Extract into a new store; gives how many frames went through the backbone."""
+    features = Path(tempfile.mkdtemp(dir=folder)) / "features"
+    extraction = ExtractSettings(segments=table.path, media=root.root, features=features)
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        StoreWriter(features, plan_store(extraction, backbone, engine)) as writer,
+    ):
+        run = Extraction(extraction, table, root, engine, writer)
+        run.go()
+    return float(run.num_frames)

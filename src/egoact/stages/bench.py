@@ -1,0 +1,65 @@
+"""`egoact bench`: how fast this machine is at what egoact does, room by room."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from egoact.stages._bench_results import Results, write_results
+
+What = Literal["engines", "decode", "extract", "train", "scale", "latency", "storage", "epic100"]
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """Measure this machine: engines | decode | extract | train | scale | latency | storage | epic100.
+
+    engines: frames/s of every engine, and its share of the matrix-multiply peak. decode: videos to frames. extract: end
+    to end, against its parts. train: clips/s of every head. scale: time and memory of an epoch over up to 67,217 clips.
+    latency: frames to answer. storage: ways to keep a clip. epic100: hours for the whole of EPIC-KITCHENS-100.
+    """
+
+    what: tyro.conf.Positional[What]
+    """What to measure."""
+    out: Path
+    """Folder for the CSV files and the page, one of each name."""
+    segments: Path | None = None
+    """Segments CSV of recordings to measure with; default: the built-in kitchen, filmed into --out."""
+    media: Path | None = None
+    """Folder with those recordings."""
+    backbone: str = "efficientnet_lite0"
+    """As in egoact extract."""
+    weights: Path | None = None
+    """As in egoact extract."""
+    size: int = 256
+    """As in egoact extract."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    """For extract, latency and epic100."""
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
+    """For extract, latency and epic100."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    annotations: Path | None = None
+    """For epic100: folder with EPIC-KITCHENS-100's CSV files, whose durations say how many frames differ."""
+    quick: bool = False
+    """Measure less: a few seconds, and rougher numbers."""
+
+    def __post_init__(self) -> None:
+        if (self.segments is None) != (self.media is None):
+            raise ValueError("--segments and --media belong together")
+
+
+def bench(settings: BenchSettings) -> int:
+    """Measure, and write `WHAT.json` and a CSV file a table into `settings.out`.
+
+    Raises:
+        InputError: Media, annotations or weights that cannot be used.
+        ValueError: An engine or precision that is not offered here.
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    room: Callable[[BenchSettings], Results] = import_module(f"egoact.stages._bench_{settings.what}").measure
+    write_results(settings.out, settings.what, room(settings))
+    return 0
