@@ -24,7 +24,7 @@ every_format = pytest.mark.parametrize("format", FORMATS)
 NUM_FRAMES = 20
 
 
-def make_run(path: Path, *, head: str = "difference", nouns: bool = True) -> Path:
+def make_run(path: Path, *, head: str = "difference", nouns: bool = True, pairs: tuple[int, ...] = ()) -> Path:
     """A run with a tiny backbone and weights that make it say something."""
     torch.manual_seed(0)
     backbone = load_backbone("tiny-random", size=32, kind=HEADS[head].kind)
@@ -32,7 +32,12 @@ def make_run(path: Path, *, head: str = "difference", nouns: bool = True) -> Pat
     if nouns:
         vocabularies["noun"] = Vocabulary("noun", ("fridge", "door", "café", "茶"))
     config = RecognizerConfig(
-        head=head, vocabularies=vocabularies, backbone=backbone.spec, num_frames=NUM_FRAMES, dropout=0.5
+        head=head,
+        vocabularies=vocabularies,
+        backbone=backbone.spec,
+        num_frames=NUM_FRAMES,
+        dropout=0.5,
+        pairs=pairs,
     )
     model = config.build()
     model.observe([torch.rand(8, NUM_FRAMES, *backbone.spec.feature_shape)])
@@ -138,6 +143,15 @@ def test_the_background_model_of_a_run_goes_along(format: str, media: Path, tmp_
         np.testing.assert_allclose(softmax(found, axis=1), softmax(expected[target], axis=1), atol=1e-5)
     parity = read_export(out / BACKGROUND_FOLDER).parity
     assert parity["num_clips"] == 3 and parity["window"]["noun"]["same_answer"] == 1.0
+
+
+@every_format
+def test_a_run_with_a_joint_classifier_is_exported_with_it(format: str, media: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", pairs=(0, 5, 9))
+    assert export(settings(media, run, tmp_path / "out", format=format)) == 0
+    parity = read_export(tmp_path / "out").parity
+    assert parity["recognizer"]["verb"]["max_difference"] < 1e-4
+    assert Recognizer.load(tmp_path / "out").score(np.zeros((1, NUM_FRAMES, 32), np.float16)).keys() == {"verb", "noun"}
 
 
 def test_an_export_is_replaced_but_nothing_else_is(exported: Path, media: Path, tmp_path: Path) -> None:
