@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from egoact.data.store_writer import StoreWriter
 from egoact.stages.evaluate import EvaluateSettings, evaluate
 from egoact.stages.train import TrainSettings, train
 
-NUM_SEEDS = 2
 # Small enough for a laptop: the report's ConvLSTM has 64 kernels, stride 1 and a hidden layer of 1000.
 HEADS = {
     "convlstm": ("kernels=16", "stride=2", "width=128"),
@@ -70,51 +69,56 @@ def compare(a: FeatureStore, b: FeatureStore, table: SegmentTable) -> str:
     return "\n".join(lines)
 
 
+def train_on(store: FeatureStore, kitchen: Path, run: Path, *, head: str, seed: int, epochs: int) -> None:
+    """One training in silence."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        train(
+            TrainSettings(
+                segments=kitchen / "train.csv",
+                classes=kitchen,
+                features=(store.path,),
+                run=run,
+                head=head,
+                head_options=HEADS[head],
+                epochs=epochs,
+                seed=seed,
+                select="last",
+            )
+        )
+
+
+def test_on(store: FeatureStore, kitchen: Path, run: Path) -> list[float]:
+    """Top-1 of verb, noun and action, percent."""
+    segments, out = kitchen / "validation.csv", run / "results"
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluate(EvaluateSettings(segments=segments, run=run, features=(store.path,), out=out))
+    metrics = json.loads((out / "metrics.json").read_text())
+    return [metrics[target]["top1"] for target in ("verb", "noun", "action")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kitchen", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--heads", nargs="+", default=list(HEADS))
     settings = parser.parse_args()
-    csvs = [settings.kitchen / f"{part}.csv" for part in ("train", "validation")]
-    tables = [read_segments(csv) for csv in csvs]
+    tables = [read_segments(settings.kitchen / f"{part}.csv") for part in ("train", "validation")]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         exact = FeatureStore.open(settings.features)
-        small = copy_as_int8(exact, tables, work / "int8")
-        print(compare(exact, small, tables[1]), flush=True)
+        stores = (exact, copy_as_int8(exact, tables, work / "int8"))
+        print(compare(*stores, tables[1]), flush=True)
         print("\n| head | trained on | tested on | verb | noun | action |\n|---|---|---|---|---|---|", flush=True)
-        for head, options in HEADS.items():
-            for trained in (exact, small):
-                found: dict[str, list[list[float]]] = {"float16": [], "int8": []}
-                for seed in range(NUM_SEEDS):
-                    run = work / f"{head}-{trained.spec.dtype}-{seed}"
-                    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                        train(
-                            TrainSettings(
-                                segments=csvs[0],
-                                classes=settings.kitchen,
-                                features=(trained.path,),
-                                run=run,
-                                head=head,
-                                head_options=options,
-                                epochs=settings.epochs,
-                                seed=seed,
-                                select="last",
-                            )
-                        )
-                        for tested in (exact, small):
-                            evaluate(
-                                EvaluateSettings(
-                                    segments=csvs[1], run=run, features=(tested.path,), out=work / "results"
-                                )
-                            )
-                            metrics = json.loads((work / "results" / "metrics.json").read_text())
-                            top1 = [metrics[target]["top1"] for target in ("verb", "noun", "action")]
-                            found[tested.spec.dtype].append(top1)
-                for dtype, values in found.items():
-                    cells = " | ".join(f"{x:.1f}" for x in np.mean(values, 0))
-                    print(f"| {head} | {trained.spec.dtype} | {dtype} | {cells} |", flush=True)
+        for head, trained in product(settings.heads, stores):
+            runs = [work / f"{head}-{trained.spec.dtype}-{seed}" for seed in range(settings.seeds)]
+            for seed, run in enumerate(runs):
+                train_on(trained, settings.kitchen, run, head=head, seed=seed, epochs=settings.epochs)
+            for tested in stores:
+                found = np.mean([test_on(tested, settings.kitchen, run) for run in runs], axis=0)
+                cells = " | ".join(f"{value:.1f}" for value in found)
+                print(f"| {head} | {trained.spec.dtype} | {tested.spec.dtype} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

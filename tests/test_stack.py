@@ -22,6 +22,7 @@ from egoact.models.fusion import EarlyFusion, LateClassifier, LateFusion
 from egoact.models.heads import HEADS, build_head
 from egoact.models.joint import JointActions, encode_pairs, pairs_seen
 from egoact.models.recognizer import Recognizer
+from egoact.stages import _clips as clips_module
 from egoact.stages._run_engine import load_run_engine
 from egoact.stages.evaluate import EvaluateSettings, evaluate, score_segments
 from egoact.stages.train import TrainSettings, train
@@ -124,6 +125,17 @@ def test_a_store_given_twice_and_one_that_lacks_segments_are_named(data: Path) -
     write_store(data / "few", write_csv(data / "few.csv", videos=("A_1",), num_each=48), spec=OTHER)
     with pytest.raises(ArtifactError, match=r"few: 48 of 48 segments have no features"):
         train(settings_for(data, features=(data / "a", data / "few")))
+
+
+def test_large_maps_are_read_a_few_clips_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    csv = write_csv(tmp_path / "train.csv", num_each=4)
+    write_store(tmp_path / "a", csv, spec=other_spec(kind="maps", feature_shape=(4, 2, 2), dtype="int8"))
+    store = open_features(tmp_path / "a")
+    table = read_segments(csv)
+    split = clips_module.Split(table, store.rows(table), {})
+    assert [len(features) for features in clips_module.finite_features(store, split)] == [8]
+    monkeypatch.setattr(clips_module, "_BATCH_BYTES", 3 * 20 * 16 * 2 + 1)
+    assert [len(features) for features in clips_module.finite_features(store, split)] == [3, 3, 2]
 
 
 # Learning.

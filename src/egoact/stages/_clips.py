@@ -1,5 +1,6 @@
 """The clips of a split: their segments, their rows in the feature store, their labels, and what a run says of them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from egoact.data.batches import ClipBatches
 from egoact.data.stack import FeatureSource
 from egoact.models.joint import ACTION, encode_pairs, pairs_seen
 from egoact.models.recognizer import Recognizer, RecognizerConfig
+
+_BATCH_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def training_labels(split: Split, config: RecognizerConfig) -> dict[str, np.ndar
 
 def plain_batches(store: FeatureSource, split: Split) -> ClipBatches:
     """Every clip once, in order, view 0."""
-    return ClipBatches(store, split.rows, split.labels, batch_size=256)  # type: ignore[arg-type]
+    return ClipBatches(store, split.rows, split.labels, batch_size=_batch_size(store))  # type: ignore[arg-type]
 
 
 def finite_features(store: FeatureSource, split: Split) -> Iterator[torch.Tensor]:
@@ -68,8 +71,15 @@ def finite_features(store: FeatureSource, split: Split) -> Iterator[torch.Tensor
 def score_rows(recognizer: Recognizer, store: FeatureSource, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Logits of stored clips, averaged over the views of the store: target -> float32 (N, classes)."""
     parts: list[dict[str, np.ndarray]] = []
-    for start in range(0, len(rows), 256):
-        chosen = rows[start : start + 256]
+    step = _batch_size(store)
+    for start in range(0, len(rows), step):
+        chosen = rows[start : start + step]
         views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.specs[0].views)]
         parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
     return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}
+
+
+def _batch_size(store: FeatureSource) -> int:
+    """Clips to read at once: 256, or as many maps as fit into `_BATCH_BYTES` as float16."""
+    clip_bytes = sum(2 * math.prod(spec.clip_shape[1:]) for spec in store.specs)
+    return max(1, min(256, _BATCH_BYTES // clip_bytes))
