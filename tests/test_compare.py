@@ -28,10 +28,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     csv = write_csv(folder / "all.csv", videos=VIDEOS)
     write_store(folder / "features", csv)
     for head, targets in (("average", ()), ("difference", ("verb",))):
-        values = {"segments": csv, "features": folder / "features", "run": folder / head, "device": "cpu"}
+        values = {"segments": csv, "features": (folder / "features",), "run": folder / head, "device": "cpu"}
         train(TrainSettings(**values, head=head, epochs=3, learning_rate=0.03, targets=targets))  # type: ignore[arg-type]
         out = folder / f"evaluated-{head}"
-        evaluate(EvaluateSettings(segments=csv, run=folder / head, features=folder / "features", out=out))
+        evaluate(EvaluateSettings(segments=csv, run=folder / head, features=(folder / "features",), out=out))
     return folder
 
 
@@ -200,7 +200,9 @@ def test_wrong_usage(
 
 def test_other_segments_or_labels(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fewer = write_csv(tmp_path / "fewer.csv", videos=VIDEOS[:2])
-    evaluate(EvaluateSettings(segments=fewer, run=data / "average", features=data / "features", out=tmp_path / "fewer"))
+    evaluate(
+        EvaluateSettings(segments=fewer, run=data / "average", features=(data / "features",), out=tmp_path / "fewer")
+    )
     capsys.readouterr()
     code, _, err = call(capsys, data / "evaluated-average", tmp_path / "fewer", "--out", tmp_path / "out")
     assert code == 2 and "answers 24 segments" in err and "36, and C_1_0 is only in one" in err and err.count("\n") == 1

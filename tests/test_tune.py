@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings_for(data: Path, out: Path, **changes: object) -> TuneSettings:
     values: dict[str, object] = {"trials": 12, "folds": 4, "heads": ("average", "lstm"), "device": "cpu"}
-    values |= {"segments": data / "train.csv", "features": data / "features", "out": out}
+    values |= {"segments": data / "train.csv", "features": (data / "features",), "out": out}
     return TuneSettings(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -197,12 +197,16 @@ def test_all_diverged(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_command_line_means_the_same_settings(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = pretend(monkeypatch)
     fix = ("class_balanced_sampling=true", "gradient_clip=1.5")
-    settings = settings_for(data, tmp_path / "a b", trials=3, fix=fix, heads=("tcn",), objective="noun_mean_class")
+    settings = settings_for(
+        data, tmp_path / "a b", trials=3, fix=fix, heads=("tcn",), objective="noun_mean_class", joint=True
+    )
     tune(settings)
     best = json.loads((settings.out / "best.json").read_text())
     assert best["objective"] == "noun_mean_class"
     parsed = tyro.cli(TrainSettings, args=shlex.split(best["command"])[2:])
-    assert parsed.class_balanced_sampling is True and parsed.gradient_clip == 1.5 and parsed.head == "tcn"
+    assert (
+        parsed.joint and parsed.class_balanced_sampling is True and parsed.gradient_clip == 1.5 and parsed.head == "tcn"
+    )
     tried = next(c for c in training.calls if c.learning_rate == parsed.learning_rate)
     changes = {"run": settings.out / "run", "validation_videos": (), "select": "best", "patience": None}
     assert parsed == replace(tried, **changes)  # type: ignore[arg-type]

@@ -17,12 +17,12 @@ from egoact.stages.evaluate import EVALUATION_NAME, score_segments
 _WARM_UPS = 5
 
 
-def read_candidate(path: Path, *, segments: Path | None, features: Path | None) -> Evaluation:
+def read_candidate(path: Path, *, segments: Path | None, features: tuple[Path, ...]) -> Evaluation:
     """What `egoact evaluate` wrote, or a run that is measured now.
 
     Raises:
         ArtifactError: Neither of both, damaged, or of segments whose recordings are not known.
-        ValueError: A run without `segments` and `features`.
+        ValueError: A run without `segments` or `features`.
     """
     if (path / EVALUATION_NAME).is_file():
         evaluation = read_evaluation(path)
@@ -32,12 +32,12 @@ def read_candidate(path: Path, *, segments: Path | None, features: Path | None) 
         return evaluation
     if not (path / CONFIG_NAME).is_file():
         raise ArtifactError("neither a folder that egoact evaluate wrote nor a run of egoact train", path=path)
-    if segments is None or features is None:
+    if segments is None or not features:
         raise ValueError(f"{path} is a run: give --segments and --features to measure it, or its evaluation folder")
     return _answer(path, segments, features)
 
 
-def _answer(run: Path, segments: Path, features: Path) -> Evaluation:
+def _answer(run: Path, segments: Path, features: tuple[Path, ...]) -> Evaluation:
     table = read_segments(segments)
     vocabularies = Recognizer.load(run).config.vocabularies
     scores = score_segments(run, table, features)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from egoact.core.errors import ArtifactError
 from egoact.data.atomic import write_atomically
-from egoact.data.store import FeatureStore
+from egoact.data.stack import FeatureSource
 from egoact.models.recipes import choose_recipe
 from egoact.stages._run_files import changed_settings, plain, write_json
 from egoact.stages._study import TrialResult
@@ -24,7 +24,7 @@ TRIALS_NAME = "trials.csv"
 BEST_NAME = "best.json"
 IMPORTANCES_NAME = "importances.json"
 _FREE = ("out", "trials")
-_SHARED = ("segments", "features", "targets", "labels", "classes", "recipe", "seed", "device")
+_SHARED = ("segments", "features", "fusion", "joint", "targets", "labels", "classes", "recipe", "seed", "device")
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ def refuse_foreign(out: Path) -> None:
         raise ArtifactError(f"this folder holds something else, such as {others[0]}; give another --out", path=out)
 
 
-def claim(settings: "TuneSettings", plan: Plan, store: FeatureStore) -> None:
+def claim(settings: "TuneSettings", plan: Plan, store: FeatureSource) -> None:
     """Make the folder ours; refuse to mix trials of other settings, labels or features."""
     path = settings.out / TUNE_NAME
     described = plain(settings, leave_out=_FREE) | {
         "heads": list(plan.heads),
         "objective": plan.objective,
         "segments_hash": hashlib.sha256(settings.segments.read_bytes()).hexdigest(),
-        "features_fingerprint": store.spec.fingerprint,
+        "features_fingerprint": [spec.fingerprint for spec in store.specs],
     }
     if path.exists():
         if changed := changed_settings(path, described, remedy="give another --out"):
@@ -83,7 +83,8 @@ def command_for(settings: "TuneSettings", flags: dict[str, Any]) -> list[str]:
         if value == field.default:
             continue
         words.append("--" + field.name.replace("_", "-"))
-        words += map(str, value) if isinstance(value, tuple) else [str(value)]
+        if field.default is not False:  # a switch needs no value
+            words += map(str, value) if isinstance(value, tuple) else [str(value)]
     return words
 
 

@@ -10,6 +10,7 @@ import tyro
 from egoact.core.action_ranking import ActionScoring
 from egoact.core.bootstrap import NUM_DRAWS
 from egoact.core.comparison import compare_models
+from egoact.core.errors import ArtifactError
 from egoact.core.evaluation_files import TARGETS, Evaluation, read_run
 from egoact.core.metrics import Ranked, rank_answers
 from egoact.models.recognizer import CONFIG_NAME, Recognizer
@@ -34,8 +35,8 @@ class CompareSettings:
     """Folder for comparison.csv, comparison.json and comparison.html."""
     segments: Path | None = None
     """Segments CSV with labels to measure run directories on."""
-    features: Path | None = None
-    """Feature store that holds those segments."""
+    features: tuple[Path, ...] = ()
+    """Feature store that holds those segments; for runs on several, all of them in their order."""
     against: Literal["first", "best"] = "first"
     """Which model the others are tested against: the first one given, or the one with the best top-1 (of actions,
     where all know them)."""
@@ -51,7 +52,7 @@ class CompareSettings:
     def __post_init__(self) -> None:
         if not self.runs:
             raise ValueError("give the runs or evaluation folders to compare")
-        if (self.segments is None) != (self.features is None):
+        if (self.segments is None) == bool(self.features):
             raise ValueError("--segments and --features belong together")
         for name in ("draws", "rounds"):
             if getattr(self, name) < 1:
@@ -114,11 +115,18 @@ def _measure_costs(candidates: dict[str, Evaluation], rounds: int) -> dict[str, 
     for name, run in runs.items():
         costs[name] = {
             "head": recognizers[name].config.head,
-            "num_trainable_parameters": recognizers[name].model.num_trainable,
+            "num_trainable_parameters": _count_parameters(recognizers[name], run),
             "training_seconds": read_run(run).training_seconds,
             "inference_milliseconds": round(milliseconds[name], 4),
         }
     return costs
+
+
+def _count_parameters(recognizer: Recognizer, run: Path) -> int | None:
+    try:
+        return recognizer.model.num_trainable
+    except ArtifactError:  # an export
+        return read_run(run).num_parameters
 
 
 def _flatten(model: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from egoact.core.labels import TARGETS, build_vocabulary
 from egoact.core.progress import Progress
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.data.folder_lock import FolderLock
-from egoact.data.store import FeatureStore
+from egoact.data.stack import FeatureSource, open_features
+from egoact.models.fusion import Fusion
 from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
 from egoact.models.learner import NotFiniteError
 from egoact.models.losses import LOSSES
@@ -53,8 +54,8 @@ class TuneSettings:
 
     segments: Path
     """Segments CSV with labels; keep what you will test on out of it."""
-    features: Path
-    """Feature store made by egoact extract; must hold all segments."""
+    features: tuple[Path, ...]
+    """Feature store made by egoact extract; must hold all segments. Several: their features are used together."""
     out: Path
     """Folder for the study, trials.csv, best.json and tune.html."""
     trials: int = 40
@@ -71,6 +72,10 @@ class TuneSettings:
     """Losses to choose from."""
     fix: tuple[str, ...] = ()
     """Hyperparameters of the recipe to hold, as NAME=VALUE: epochs=30 class_weights=inverse."""
+    fusion: Fusion = "early"
+    """As in egoact train."""
+    joint: bool = False
+    """As in egoact train."""
     targets: tuple[Literal["verb", "noun"], ...] = ()
     """As in egoact train."""
     labels: Literal["classes", "categories"] = "classes"
@@ -120,7 +125,7 @@ def tune(settings: TuneSettings) -> int:
         ArtifactError: Features that are missing, or a search of other settings or data in `out`.
     """
     import_optuna()
-    table, store = read_segments(settings.segments), FeatureStore.open(settings.features)
+    table, store = read_segments(settings.segments), open_features(settings.features)
     store.rows(table)
     plan = _plan(settings, table, store)
     refuse_foreign(settings.out)
@@ -147,7 +152,7 @@ def tune(settings: TuneSettings) -> int:
     return 0
 
 
-def _plan(settings: TuneSettings, table: SegmentTable, store: FeatureStore) -> Plan:
+def _plan(settings: TuneSettings, table: SegmentTable, store: FeatureSource) -> Plan:
     known = [t for t in TARGETS if t in (settings.targets or TARGETS) and build_vocabulary(table, t) is not None]
     if not known:
         raise ValueError(f"{settings.segments} has no {' or '.join(settings.targets or TARGETS)} labels to learn")
@@ -159,9 +164,10 @@ def _plan(settings: TuneSettings, table: SegmentTable, store: FeatureStore) -> P
     return Plan(_possible_heads(settings, store), objective, folds)
 
 
-def _possible_heads(settings: TuneSettings, store: FeatureStore) -> tuple[str, ...]:
+def _possible_heads(settings: TuneSettings, store: FeatureSource) -> tuple[str, ...]:
     """The default head first, where it is among them."""
-    shape, num_frames = store.spec.feature_shape, store.spec.num_frames
+    first, num_frames = store.specs[0].feature_shape, store.specs[0].num_frames
+    shape = (sum(spec.feature_shape[0] for spec in store.specs), *first[1:])
     if settings.heads:
         for head in settings.heads:
             build_head(head, feature_shape=shape, num_frames=num_frames)
