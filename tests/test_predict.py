@@ -210,6 +210,24 @@ def test_plain_runs_with_nouns_find_actions_too(tmp_path: Path) -> None:
     assert len(prediction.timeline) and "open " in prediction.to_vtt()
 
 
+def test_joint_classifiers_learn_background_without_their_pairs(tmp_path: Path) -> None:
+    train_run(tmp_path, background=True, nouns=True)
+    train(
+        TrainSettings(
+            segments=tmp_path / "labels.csv",
+            features=(tmp_path / "features",),
+            run=tmp_path / "joint",
+            background=True,
+            joint=True,
+            head="average",
+            epochs=2,
+        )
+    )
+    recognizer = Recognizer.load(tmp_path / "joint", engine="torch")
+    assert recognizer.config.pairs
+    assert recognizer.predict(tmp_path / "videos" / "kitchen_9.mp4").targets == ("verb", "noun")
+
+
 def test_background_needs_recordings_and_gaps(tmp_path: Path) -> None:
     labels = write_recording(tmp_path / "videos" / "a.mp4")
     source = MediaSource("a", tmp_path / "videos" / "a.mp4", "video")

@@ -87,7 +87,8 @@ class BackgroundTraining:
             t: np.append(i, np.full(clips.num_background, self.vocabularies[t].size)) for t, i in ids.items()
         }
         vocabularies = {t: _with_background(v) for t, v in self.vocabularies.items()}
-        config = replace(self.config, vocabularies=vocabularies, training_counts={})
+        # A joint classifier's pairs count in classes without background.
+        config = replace(self.config, vocabularies=vocabularies, training_counts={}, pairs=())
         torch.manual_seed(self.seed)
         return Recognizer(config, learn_windows(config.build(), clips, labels, recipe=self.recipe, seed=self.seed))
 
