@@ -211,7 +211,7 @@ def time_ours(folder: Path, root: MediaRoot, table: SegmentTable, weights: Path,
         train(
             TrainSettings(
                 segments=table.path,
-                features=features,
+                features=(features,),
                 run=run,
                 head="convnet1d",
                 epochs=NUM_EPOCHS,
