@@ -29,9 +29,8 @@ def measure(settings: BenchSettings) -> Results:
     wanted, different = NUM_FRAMES * len(table), int(count_decoded(jobs, size=32, num_workers=1))
     return Results(
         title="Decoding",
-        text=f"{len(table)} segments of {len(jobs)} recordings want {wanted} frames, {different} of which "
-        f"differ: each of "
-        "them is decoded and given once. Workers decode a recording each.",
+        text=f"{len(table)} segments of {len(jobs)} recordings want {wanted} frames, {different} of which differ: each "
+        "of them is decoded and given once. Workers decode a recording each.",
         tables=[Table("speed", "Frames a second", ("workers", "size, pixels", "frames/s"), rows, bars="frames/s")],
         figures=[Figure("decoding with one worker a core", rates[f"{num_cores()} x {settings.size}"], "frames/s")],
     )

@@ -38,10 +38,9 @@ def measure(settings: BenchSettings) -> Results:
     peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in PRECISIONS if f"peak {p}" in rates]
     return Results(
         title=f"Engines for {backbone.spec.name}, {settings.size} x {settings.size}",
-        text=f"A frame takes {flops / 1e9:.3f} GFLOP (a multiplication and an addition are two). The peak is "
-        f"what torch "
-        f"reaches here multiplying {_MATRIX} x {_MATRIX} matrices in the same precision, measured in the same turns. "
-        "Cosine: the lowest between features of an engine and torch's in float32, on real frames.",
+        text=f"A frame takes {flops / 1e9:.3f} GFLOP (a multiplication and an addition are two). The peak is what "
+        f"torch reaches here multiplying {_MATRIX} x {_MATRIX} matrices in the same precision, measured in the same "
+        "turns. Cosine: the lowest between features of an engine and torch's in float32, on real frames.",
         tables=[
             Table(
                 "speed",

@@ -67,12 +67,10 @@ def measure(settings: BenchSettings) -> Results:
         hours.append([f"{NUM_EPOCHS} epochs, {head}", f"{seconds * fraction:.1f} s an epoch", round(whole, 2)])
     return Results(
         title="The whole of EPIC-KITCHENS-100",
-        text=f"{NUM_TRAIN:,} training, {NUM_VALIDATION:,} validation and {NUM_TEST:,} test segments; "
-        f"{share:.1%} of their "
-        f"frames differ ({source}). Extraction was measured from JPEG frames of 456 x 256 in a tar, as the data set is "
-        f"published; from its MP4 files of 1920 x 1080 decoding would decide. An epoch was measured over "
-        f"1/{fraction} of "
-        "the training clips. The report needed six days on two GPUs for 100 epochs.",
+        text=f"{NUM_TRAIN:,} training, {NUM_VALIDATION:,} validation and {NUM_TEST:,} test segments; {share:.1%} of "
+        f"their frames differ ({source}). Extraction was measured from JPEG frames of 456 x 256 in a tar, as the data "
+        "set is published; from its MP4 files of 1920 x 1080 decoding would decide. An epoch was measured over "
+        f"1/{fraction} of the training clips. The report needed six days on two GPUs for 100 epochs.",
         tables=[
             Table("hours", "Hours", ("work", "how much", "hours"), hours, bars="hours"),
             Table(

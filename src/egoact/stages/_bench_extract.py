@@ -43,10 +43,9 @@ def measure(settings: BenchSettings) -> Results:
     rows = [[name, round(rate, 1), round(100 * rate / rates["backbone alone"], 1)] for name, rate in rates.items()]
     return Results(
         title=f"Extraction with {backbone.spec.name}, {engine.name} {engine.precision}",
-        text=f"{len(table)} segments of {len(table.video_ids)} recordings. End to end is decoding, resizing, "
-        f"the backbone "
-        "and the store on disk, in the steady state: the start of the program, a few seconds, is left out. The parts "
-        "have all cores for themselves when they run alone; end to end they share them.",
+        text=f"{len(table)} segments of {len(table.video_ids)} recordings. End to end is decoding, resizing, the "
+        "backbone and the store on disk, in the steady state: the start of the program, a few seconds, is left out. "
+        "The parts have all cores for themselves when they run alone; end to end they share them.",
         tables=[Table("speed", "Frames a second", ("what", "frames/s", "% of the backbone"), rows, bars="frames/s")],
         figures=[
             Figure("end to end", rates["end to end"], "frames/s"),

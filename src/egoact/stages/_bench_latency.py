@@ -60,10 +60,9 @@ def measure(settings: BenchSettings) -> Results:
     )
     return Results(
         title=f"Latency with {backbone.spec.name}, {settings.size} x {settings.size}",
-        text=f"From uint8 frames in memory to probabilities of {epic.NUM_VERBS} verbs and {epic.NUM_NOUNS} "
-        f"nouns, by the "
-        f"backbone and the head {DEFAULT_HEAD}; {rounds} rounds. A stream computes one frame at a time, and "
-        f"then the head.",
+        text=f"From uint8 frames in memory to probabilities of {epic.NUM_VERBS} verbs and {epic.NUM_NOUNS} nouns, by "
+        f"the backbone and the head {DEFAULT_HEAD}; {rounds} rounds. A stream computes one frame at a time, and then "
+        "the head.",
         tables=[
             Table(
                 "latency",

@@ -40,13 +40,10 @@ def measure(settings: BenchSettings) -> Results:
                 reading = _time_reading(table, store)
     return Results(
         title=f"An epoch over {num_clips:,} clips",
-        text=f"Clips of 20 x 1280 float16, {num_clips * CLIP_BYTES / 1e9:.2f} GB in all, batches of "
-        f"{_BATCH_SIZE}, by egoact "
-        "train with the default recipe in a process of its own; of two epochs the faster, when the store is in "
-        "the page "
-        "cache. Memory is the process's own: the page cache, which the system gives to whoever needs it, is not "
-        "counted. "
-        "Cold: the system was asked to drop the store from its cache first.",
+        text=f"Clips of 20 x 1280 float16, {num_clips * CLIP_BYTES / 1e9:.2f} GB in all, batches of {_BATCH_SIZE}, by "
+        "egoact train with the default recipe in a process of its own; of two epochs the faster, when the store is in "
+        "the page cache. Memory is the process's own: the page cache, which the system gives to whoever needs it, is "
+        "not counted. Cold: the system was asked to drop the store from its cache first.",
         tables=[
             Table("epochs", "Time and memory", ("head", "clips", "s an epoch", "peak memory, GB"), rows),
             Table("reading", "Reading the store once", ("order", "cache", "MB/s"), reading, bars="MB/s"),

@@ -36,9 +36,9 @@ def measure(settings: BenchSettings) -> Results:
             rows.append([head, parameters, round(1000 * seconds / num_steps, 2), round(num_clips / seconds, 1)])
     return Results(
         title="Training heads",
-        text=f"{num_clips} clips of 20 x 1280 features, 97 verbs and 300 nouns, batches of {batch_size}, by "
-        f"egoact train "
-        "with the default recipe; reading from the store, the loss, the optimiser and the loop around it included.",
+        text=f"{num_clips} clips of 20 x 1280 features, 97 verbs and 300 nouns, batches of {batch_size}, by egoact "
+        "train with the default recipe; reading from the store, the loss, the optimiser and the loop around it "
+        "included.",
         tables=[Table("heads", "Clips a second", ("head", "parameters", "ms a step", "clips/s"), rows, bars="clips/s")],
     )
 
