@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,6 +56,8 @@ class _Frames:
 def quantize(graph: bytes, frames: np.ndarray, *, num_float: int) -> bytes:
     """A graph of `export_graph` in int8: per channel, ranges from real frames, by ONNX Runtime's own tool.
 
+    Depthwise convolutions and sums stay in float32: this tool corrects no biases, and they lose most (`docs/LOG.md`).
+
     Args:
         graph: In float32.
         frames: uint8 (N, H, W, 3).
@@ -72,14 +75,15 @@ def quantize(graph: bytes, frames: np.ndarray, *, num_float: int) -> bytes:
             plain, prepared, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "int8"))
             plain.write_bytes(graph)
             quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-            convolutions = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
+            convolutions = [node for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
+            kept = [node.name for n, node in enumerate(convolutions) if n < num_float or _is_depthwise(node)]
             quantize_static(
                 prepared,
                 small,
                 _Frames(frames),  # type: ignore[arg-type]
                 quant_format=QuantFormat.QDQ,
-                nodes_to_exclude=convolutions[:num_float],
-                op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"],
+                nodes_to_exclude=kept,
+                op_types_to_quantize=["Conv", "Gemm", "MatMul"],
                 per_channel=True,
                 weight_type=QuantType.QInt8,
                 activation_type=QuantType.QUInt8,
@@ -88,6 +92,10 @@ def quantize(graph: bytes, frames: np.ndarray, *, num_float: int) -> bytes:
             return small.read_bytes()
     finally:
         root.setLevel(level)
+
+
+def _is_depthwise(node: Any) -> bool:
+    return any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
 
 
 def join(frame: bytes, window: bytes, *, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> bytes:
