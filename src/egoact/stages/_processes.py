@@ -2,8 +2,6 @@
 
 import os
 
-from torch import distributed
-
 _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
@@ -17,5 +15,7 @@ def is_leader() -> bool:
 
 def part_ways() -> None:
     """From here on no process waits for another, and the leader works alone."""
+    from torch import distributed
+
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
