@@ -3,9 +3,8 @@
     python benchmarks/long_tail.py --out FOLDER [--videos 60] [--head difference] [--seeds 3]
 
 Training segments are dropped until the most frequent verb and noun have `--imbalance` times as many as the rarest;
-the kitchen that training never sees is left as it is. The setting of a method (the temperature of logit adjustment)
-is chosen by leaving training kitchens out, never by the validation kitchen. Every seed draws another tail and starts
-training anew. At the end: how unsteady class weights make the report's training.
+the kitchen that training never sees is left as it is. No setting of a method is tuned: temperatures are fixed
+beforehand. Every seed draws another tail and starts training anew.
 """
 
 import contextlib
@@ -20,28 +19,22 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.core.labels import TARGETS, read_vocabulary
-from egoact.core.metrics import evaluate_scores
-from egoact.core.segments import read_segments
-from egoact.stages.evaluate import score_segments
+from egoact.core.labels import TARGETS
 from egoact.stages.extract import ExtractSettings, extract
 from egoact.stages.kitchen import KitchenSettings, kitchen
 from egoact.stages.train import TrainSettings, train
 
-PLAIN = "plain cross entropy"
-METHODS: dict[str, list[dict[str, Any]]] = {
-    PLAIN: [{}],
-    "class weights, inverse": [{"class_weights": "inverse"}],
-    "class weights, square root": [{"class_weights": "square_root"}],
-    "class weights, effective number": [{"class_weights": "effective_number"}],
-    "class-balanced sampling": [{"class_balanced_sampling": True}],
-    "focal loss": [{"loss": "focal"}],
-    "balanced softmax": [{"loss": "balanced_softmax"}],
-    "logit adjustment": [{"loss": "logit_adjustment", "temperature": tau} for tau in (0.5, 1.0, 1.5, 2.0)],
-    "classifier re-training": [{"retrain_epochs": 30}],
+METHODS: dict[str, dict[str, Any]] = {
+    "plain cross entropy": {},
+    "class weights, inverse": {"class_weights": "inverse"},
+    "class weights, square root": {"class_weights": "square_root"},
+    "class weights, effective number": {"class_weights": "effective_number"},
+    "class-balanced sampling": {"class_balanced_sampling": True},
+    "focal loss": {"loss": "focal"},
+    "balanced softmax": {"loss": "balanced_softmax"},
+    "logit adjustment, temperature 0.5": {"loss": "logit_adjustment", "temperature": 0.5},
+    "classifier re-training": {"retrain_epochs": 30},
 }
-"""Method -> the settings to choose from."""
-FOLDS = (("P01", "P02"), ("P03", "P04", "P05"))
 PARTS = [(target, measure) for target in (*TARGETS, "action") for measure in ("top1", "mean_class")]
 
 
@@ -99,18 +92,16 @@ class Bench:
                     quotas[target][name] -= 1
         return self.frame.loc[sorted(kept)]
 
-    def train_and_measure(
-        self, name: str, training: pd.DataFrame, held: Path, change: dict[str, Any], seed: int
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Scores and metrics of held-out segments after training on others."""
-        run = self.out / "runs" / f"{self.settings.head}-{name}-{seed}-{'-'.join(map(str, change.values())) or 'plain'}"
-        csv = self.out / f"{name}-{seed}.csv"
+    def train_and_measure(self, training: pd.DataFrame, change: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Metrics of the validation kitchen after training on some segments."""
+        run = self.out / "runs" / f"{self.settings.head}-{seed}-{'-'.join(map(str, change.values())) or 'plain'}"
+        csv = self.out / f"train-{seed}.csv"
         training.to_csv(csv, index=False)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             train(
                 TrainSettings(
                     segments=csv,
-                    validation=held,
+                    validation=self.made / "validation.csv",
                     features=self.features,
                     run=run,
                     classes=self.made,
@@ -121,81 +112,20 @@ class Bench:
                     **change,
                 )
             )
-        scores = score_segments(run, read_segments(held), self.features).by_target()
-        return scores, json.loads((run / "metrics.json").read_text())
-
-    def cross_validate(self, training: pd.DataFrame, change: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Metrics over all training segments, each answered without its own kitchen."""
-        parts, answers = [], []
-        for number, fold in enumerate(FOLDS):
-            out = training["participant_id"].isin(fold)
-            held = self.out / f"held-{number}-{seed}.csv"
-            training[out].to_csv(held, index=False)
-            answers.append(self.train_and_measure(f"fold{number}", training[~out], held, change, seed)[0])
-            parts.append(read_segments(held))
-        scores = {target: np.concatenate([answer[target] for answer in answers]) for target in TARGETS}
-        labels = {
-            target: np.concatenate([read_vocabulary(self.made, target).encode(part) for part in parts])
-            for target in TARGETS
-        }
-        return evaluate_scores(scores, labels)
-
-    def choose(self, training: pd.DataFrame, options: list[dict[str, Any]], seed: int) -> dict[str, Any]:
-        """The setting with the best mean-class accuracy of actions that costs no more than two points of top-1."""
-        if len(options) == 1:
-            return options[0]
-        plain = self.cross_validate(training, {}, seed)["action"]
-        found = [self.cross_validate(training, change, seed)["action"] for change in options]
-        allowed = [metrics["mean_class"] - 100 * (plain["top1"] - metrics["top1"] > 2) for metrics in found]
-        return options[int(np.argmax(allowed))]
+        metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+        return metrics
 
     def run_seed(self, seed: int) -> dict[str, Any]:
-        """Every method with its chosen setting on the validation kitchen."""
+        """Metrics of every method on the validation kitchen."""
         training = self.draw_tail(seed)
         counts = {t: training[f"{t}_class"].value_counts() for t in TARGETS}
         counted = ", ".join(f"{t}s {c.iloc[0]} to {c.iloc[-1]}" for t, c in counts.items())
         print(f"seed {seed}: {len(training)} training segments, {counted}", flush=True)
         results: dict[str, Any] = {}
-        for method, options in METHODS.items():
-            setting = self.choose(training, options, seed)
-            metrics = self.train_and_measure("all", training, self.made / "validation.csv", setting, seed)[1]
-            results[method] = {"setting": setting, "metrics": metrics}
-            print(f"seed {seed}, {method} {setting}: {_show([metrics])}", flush=True)
+        for method, change in METHODS.items():
+            results[method] = self.train_and_measure(training, change, seed)
+            print(f"seed {seed}, {method}: {_show([results[method]])}", flush=True)
         return results
-
-    def measure_unsteadiness(self) -> list[str]:
-        """The report's LSTM and recipe with class weights: how far the validation curve jumps from epoch to epoch."""
-        lines = []
-        for weights in ("none", "square_root", "inverse"):
-            jumps, best, last = [], [], []
-            for seed in range(self.settings.seeds):
-                run = self.out / "runs" / f"unsteady-{weights}-{seed}"
-                csv = self.out / f"unsteady-{seed}.csv"
-                self.draw_tail(seed).to_csv(csv, index=False)
-                settings = TrainSettings(
-                    segments=csv,
-                    validation=self.made / "validation.csv",
-                    features=self.features,
-                    run=run,
-                    classes=self.made,
-                    head="lstm",
-                    recipe="report",
-                    patience=0,
-                    epochs=34,  # the learning rate is that of the start
-                    class_weights=weights,  # type: ignore[arg-type]
-                    seed=seed,
-                )
-                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    train(settings)
-                history = pd.read_csv(run / "history.csv")
-                loss = history["validation_loss"].to_numpy()[10:]
-                jumps.append(np.abs(np.diff(loss)).mean() / loss.mean())
-                top1 = history["validation_top1"].to_numpy()
-                best.append(top1.max())
-                last.append(top1[-10:].std())
-            row = (100 * np.mean(jumps), np.mean(best), np.mean(last))
-            lines.append(f"| {weights} | {row[0]:.1f} | {row[1]:.1f} | {row[2]:.1f} |")
-        return lines
 
 
 def _mean(values: list[dict[str, Any]], get: Callable[[dict[str, Any]], float]) -> str:
@@ -217,11 +147,7 @@ def main(settings: Settings) -> None:
     print("| method | verb top-1 | mean class | noun top-1 | mean class | action top-1 | mean class |", end="")
     print(f" noun head | noun tail |\n|{'---|' * 9}")
     for method in METHODS:
-        print(f"| {method} | {_show([seed[method]['metrics'] for seed in found])} |")
-    print("temperatures: " + ", ".join(str(seed["logit adjustment"]["setting"]["temperature"]) for seed in found))
-    print("\nThe report's LSTM and recipe, epochs 10 to 34\n")
-    print("| class weights | mean jump of the validation loss between epochs, % | best action top-1 | its spread |")
-    print("|---|---|---|---|\n" + "\n".join(bench.measure_unsteadiness()))
+        print(f"| {method} | {_show([seed[method] for seed in found])} |")
 
 
 if __name__ == "__main__":
