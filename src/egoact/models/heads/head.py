@@ -4,7 +4,7 @@ Shapes: B clips, T frames, D pooled features, C x h x w maps, E embedding width.
 """
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, distributed, nn
@@ -111,11 +111,24 @@ class BatchNorm(nn.BatchNorm1d):
         return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
 
 
-def _sum_of_processes(values: Tensor) -> Tensor:
+class _SumOfProcesses(torch.autograd.Function):
     """The sum over all processes, through which gradients flow back to all of them."""
-    from torch.distributed.nn.functional import all_reduce
 
-    total: Tensor = all_reduce(values)
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: D102
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: D102
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _sum_of_processes(values: Tensor) -> Tensor:
+    total: Tensor = _SumOfProcesses.apply(values)
     return total
 
 
