@@ -239,6 +239,19 @@ def test_a_file_that_breaks_off_is_answered_up_to_there_and_fails(
     assert last.startswith("live: ") and "broken.mp4, at 2." in last
 
 
+def test_a_damaged_picture_is_left_out_and_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", num_frames=60, gop=10)
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"mdat") + 4 + (len(content) - content.index(b"mdat")) // 2
+    content[middle : middle + 400] = bytes(byte ^ 0x5A for byte in content[middle : middle + 400])
+    path.write_bytes(content)
+    seen: list[int] = []
+    with pytest.raises(MediaError, match=r"v\.mp4, at .* s: damaged"):
+        for shot in FileSource(path).shots(threading.Event(), lambda _: None):
+            seen.append(number_in(shot.rgb(size=SIZE)))
+    assert seen[0] == 0 and len(seen) < 60 and seen == sorted(set(seen))
+
+
 # --- sources ---
 
 

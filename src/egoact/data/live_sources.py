@@ -59,10 +59,10 @@ class FileSource:
                 raise MediaError(f"not one picture can be decoded {playback.damage}".rstrip(), path=self._path)
             missing = 0.0
             if stream.duration is not None and stream.time_base is not None:
-                missing = float(stream.duration * stream.time_base) - playback.shown_seconds
+                missing = float(stream.duration * stream.time_base) - playback.read_seconds
             if playback.damage or missing > _MOST_MISSING_SECONDS:
                 reason = playback.damage or f"the file says that {missing:.1f} s more should follow"
-                place = f"at {playback.shown_seconds:.2f} s"
+                place = f"at {playback.read_seconds:.2f} s"
                 raise MediaError(f"damaged ({reason})", path=self._path, place=place)
 
 
@@ -107,7 +107,7 @@ class UrlSource:
                 yield shot
                 if seconds is not None:
                     self._played_seconds = playback.shown_seconds
-        if not stop.is_set() and (seconds is None or playback.shown_seconds < seconds - _MOST_MISSING_SECONDS):
+        if not stop.is_set() and (seconds is None or playback.read_seconds < seconds - _MOST_MISSING_SECONDS):
             raise MediaError(f"{self._url}: {playback.damage or 'the stream ended'}")
 
     def _open(self) -> av.container.InputContainer:

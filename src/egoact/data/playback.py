@@ -29,13 +29,14 @@ class Playback:
     Attributes:
         damage: What was wrong, the last thing; or "".
         shown_seconds: Timestamp of the last picture, from the first of the container on.
+        read_seconds: Timestamp of the last picture that was read, shown or not.
     """
 
     def __init__(
         self, container: InputContainer, stream: VideoStream, *, is_recorded: bool, begun: float | None = None
     ) -> None:
         self.damage = ""
-        self.shown_seconds = 0.0
+        self.shown_seconds = self.read_seconds = 0.0
         self._container, self._stream = container, stream
         self._is_recorded, self._begun = is_recorded, begun
         self._reformatter = VideoReformatter()
@@ -47,6 +48,7 @@ class Playback:
         context.thread_count = 0
         # Decoding several pictures side by side holds some of them back, which a live stream cannot afford.
         context.thread_type = "AUTO" if is_recorded else "SLICE"
+        context.options = {"err_detect": "explode"}  # else FFmpeg paints over what it cannot decode
 
     def shots(self, stop: threading.Event) -> Iterator[Shot]:
         """Pictures until the end; what is damaged is left out."""
@@ -54,6 +56,8 @@ class Playback:
             for packet in self._container.demux(self._stream):
                 if stop.is_set():
                     return
+                if packet.pts is not None and packet.size:
+                    self.read_seconds = max(self.read_seconds, self._since_first(packet.pts))
                 for picture in self._decode(packet):
                     shot = self._shot(picture, stop)
                     if shot is not None and not stop.is_set():
@@ -90,6 +94,8 @@ class Playback:
         except av.error.FFmpegError as error:
             self.damage = f"at {self.shown_seconds:.2f} s: {error.strerror or error}"
             return []
+        if any(picture.is_corrupt for picture in pictures):
+            self.damage = f"at {self.shown_seconds:.2f} s: a picture is incomplete"
         return [picture for picture in pictures if not picture.is_corrupt]
 
     def _is_past(self, packet: Packet) -> bool:
