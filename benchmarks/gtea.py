@@ -4,13 +4,16 @@
 
 FOLDER holds `segments.csv` (verbs) and `videos/`. Recipes are the packaged ones; nothing is chosen by the recording
 that is left out. With --nested a head is also chosen for each recording by leave-one-out inside the others.
+`benchmarks/heads.py` makes the table of the README from this and the built-in kitchen.
 """
 
 import contextlib
 import io
 import json
+import multiprocessing
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -23,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from egoact.core.labels import build_vocabulary
-from egoact.core.segments import SegmentTable, read_segments
+from egoact.core.segments import read_segments
 from egoact.data.store import FeatureStore
 from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.stages.evaluate import score_segments
@@ -53,6 +56,24 @@ class Settings:
     """As in egoact train."""
     nested: bool = False
     """Also choose a head by cross-validation inside the training recordings."""
+    workers: int = 2
+    """Trainings at the same time, each on one thread."""
+
+    def __post_init__(self) -> None:
+        if min(self.seeds, self.workers) < 1:
+            raise ValueError(f"--seeds and --workers must be at least 1, got {self.seeds} and {self.workers}")
+
+
+def train_quietly(settings: TrainSettings) -> None:
+    """Train a run, or find it trained, without a word."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        train(settings)
+
+
+def train_all(runs: Iterable[TrainSettings], *, workers: int) -> None:
+    """Train runs in several processes; asking for one of them afterwards finds it."""
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(train_quietly, runs))
 
 
 class Bench:
@@ -87,28 +108,28 @@ class Bench:
         store = FeatureStore.open(self.features)
         return store.gather(store.rows(self.table)).astype(np.float32)
 
-    def answer(self, head: str, *, left_out: tuple[str, ...], seed: int) -> np.ndarray:
-        """Predicted classes of the segments of `left_out`, after training on all others."""
-        out = np.isin(self.videos, left_out)
+    def run(self, head: str, *, left_out: tuple[str, ...], seed: int) -> TrainSettings:
+        """The training on all recordings but `left_out`."""
         name = "+".join(sorted(left_out))
         csv = self.work / f"without-{name}.csv"
-        self.frame[~out].to_csv(csv, index=False)
-        run = self.work / "runs" / f"{head}-{self.settings.recipe}-{name}-{seed}"
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            train(
-                TrainSettings(
-                    segments=csv,
-                    features=(self.features,),
-                    run=run,
-                    classes=self.work,
-                    head=head,
-                    recipe=self.settings.recipe,
-                    seed=seed,
-                )
-            )
-        held = self.table.select(out)
-        assert isinstance(held, SegmentTable)
-        scores = score_segments(run, held, self.features).verb
+        if not csv.exists():
+            self.frame[~np.isin(self.videos, left_out)].to_csv(csv, index=False)
+        return TrainSettings(
+            segments=csv,
+            features=(self.features,),
+            run=self.work / "runs" / f"{head}-{self.settings.recipe}-{name}-{seed}",
+            classes=self.work,
+            head=head,
+            recipe=self.settings.recipe,
+            seed=seed,
+        )
+
+    def answer(self, head: str, *, left_out: tuple[str, ...], seed: int) -> np.ndarray:
+        """Predicted classes of the segments of `left_out`, after training on all others."""
+        settings = self.run(head, left_out=left_out, seed=seed)
+        train_quietly(settings)
+        held = self.table.select(np.isin(self.videos, left_out))
+        scores = score_segments(settings.run, held, self.features).verb
         assert scores is not None
         return scores.argmax(1)
 
@@ -151,11 +172,14 @@ def measure_baselines(bench: Bench) -> dict[str, list[float]]:
 
 def measure_heads(bench: Bench) -> dict[str, list[float]]:
     """Every head, every seed."""
+    seeds, videos = range(bench.settings.seeds), np.unique(bench.videos)
+    runs = [bench.run(h, left_out=(v,), seed=s) for h in bench.settings.heads for s in seeds for v in videos]
+    train_all(runs, workers=bench.settings.workers)
     results: dict[str, list[float]] = {}
     for head in bench.settings.heads:
         results[head] = [
             bench.leave_one_out(lambda video, h=head, s=seed: bench.answer(h, left_out=(video,), seed=s))
-            for seed in range(bench.settings.seeds)
+            for seed in seeds
         ]
         print(f"{head}: {np.mean(results[head]):.1f} +- {np.std(results[head]):.1f}", flush=True)
     return results
@@ -164,18 +188,17 @@ def measure_heads(bench: Bench) -> dict[str, list[float]]:
 def measure_nested(bench: Bench) -> tuple[list[float], dict[str, str]]:
     """For each recording the head that does best among the others, leaving one of those out at a time."""
     videos = np.unique(bench.videos)
-    right = {head: np.zeros((len(videos), len(videos))) for head in bench.settings.heads}
+    heads, pairs = bench.settings.heads, [(str(a), str(b)) for a, b in combinations(videos, 2)]
+    train_all((bench.run(h, left_out=p, seed=0) for h in heads for p in pairs), workers=bench.settings.workers)
+    right = {head: np.zeros((len(videos), len(videos))) for head in heads}
     for a, b in combinations(range(len(videos)), 2):
         pair = (str(videos[a]), str(videos[b]))
         out = np.isin(bench.videos, pair)
-        for head in bench.settings.heads:
+        for head in heads:
             hits = bench.answer(head, left_out=pair, seed=0) == bench.labels[out]
             right[head][a, b] = hits[bench.videos[out] == videos[b]].sum()  # a is left out for good, b validates
             right[head][b, a] = hits[bench.videos[out] == videos[a]].sum()
-    chosen = {
-        str(video): max(bench.settings.heads, key=lambda head: right[head][index].sum())
-        for index, video in enumerate(videos)
-    }
+    chosen = {str(video): max(heads, key=lambda head: right[head][index].sum()) for index, video in enumerate(videos)}
     scores = [
         bench.leave_one_out(lambda video, s=seed: bench.answer(chosen[video], left_out=(video,), seed=s))
         for seed in range(bench.settings.seeds)
