@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.progress import Progress
 from egoact.core.segments import Segment
 from egoact.data.encoding import decode
 from egoact.data.media import MediaSource
@@ -24,7 +25,6 @@ from egoact.models.backbones import check_same_backbone
 from egoact.stages._failures import update_failures
 from egoact.stages._features import backbone_of
 from egoact.stages._prefetch import prefetch
-from egoact.stages._progress import Progress
 
 RECORDINGS_NAME = "recordings"
 DEFAULT_RATE = 8

@@ -7,8 +7,8 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
+from egoact.core.progress import Progress
 from egoact.data.batches import ClipBatches
-from egoact.stages._progress import Progress
 
 
 class Shares(Callback):

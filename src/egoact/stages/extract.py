@@ -14,6 +14,7 @@ import numpy as np
 
 from egoact.core import epic
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.progress import Progress, format_seconds
 from egoact.core.segments import Segment, SegmentTable, read_segments
 from egoact.data.encoding import StoredDtype
 from egoact.data.media import MediaRoot, MediaSource
@@ -24,7 +25,6 @@ from egoact.models.backbones import Backbone, load_backbone
 from egoact.stages._decoding import FrameBatch, FrameFailure, JobDone, Sampling, VideoJob, decode
 from egoact.stages._engine_choice import choose_engine, graph_hash, keep_graph
 from egoact.stages._failures import FAILURES_NAME, update_failures
-from egoact.stages._progress import Progress, format_seconds
 from egoact.stages._recordings import extract_recordings
 
 MAX_WORKERS = 8

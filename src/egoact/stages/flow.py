@@ -13,12 +13,12 @@ import numpy as np
 from egoact.core import epic
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.flow import BOUND_PIXELS, flow_magnitude, pack_flow
+from egoact.core.progress import Progress
 from egoact.data.atomic import write_atomically
 from egoact.data.flow_methods import FLOW_METHODS, load_flow_method
 from egoact.data.flow_writer import FlowSpec, FlowWriter, encode_grey
 from egoact.data.frame_grid import lay_grid
 from egoact.data.media import MediaRoot, MediaSource, read_frames
-from egoact.stages._progress import Progress
 
 FAILURES_NAME = "flow_failures.csv"
 PAIR_FRAMES = ("first.png", "second.png")
@@ -42,7 +42,7 @@ class FlowSettings:
     pair: tuple[Path, Path] | None = None
     """Two pictures of one size, instead of --media."""
     method: Literal["tvl1", "farneback", "dis"] = "tvl1"
-    """TV-L1 is what EPIC-KITCHENS used; DIS is ten times faster."""
+    """TV-L1 is what EPIC-KITCHENS used; DIS takes a fraction of its time."""
     stride: int | None = None
     """RGB frames per flow frame; default: 2 for ids of EPIC-KITCHENS recorded in 2018, else 1."""
     dilation: int | None = None

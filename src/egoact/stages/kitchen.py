@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from egoact.core.progress import Progress
 from egoact.kitchen import make_kitchen
-from egoact.stages._progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from tyro.conf import Positional
 from egoact import __version__
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.prediction import Prediction
+from egoact.core.progress import Progress, format_seconds
 from egoact.data.media import VIDEO_SUFFIXES, MediaSource
 from egoact.data.recording import estimate_steps
 from egoact.stages._predictor import Predictor
-from egoact.stages._progress import Progress, format_seconds
 from egoact.stages._run_files import write_json
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"

@@ -92,7 +92,7 @@ class ReproduceSettings:
     only: tuple[str, ...] = ()
     """Do these steps alone (and what they need), without the page: figure_08, table_1, ..."""
     quick: bool = False
-    """Less of everything: under 6 minutes instead of under 20."""
+    """Less of everything, to see the page soon."""
     seed: int = 0
     """Of everything."""
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.errors import ArtifactError
+from egoact.core.progress import Progress
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.data.encoding import decode
 from egoact.data.store import FeatureStore
 from egoact.data.store_index import IndexRow
-from egoact.stages._progress import Progress
 
 _CHUNK_BYTES = 32 << 20
 
