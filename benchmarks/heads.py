@@ -133,8 +133,8 @@ def main(settings: Settings) -> None:
     lines = table(real, kitchen.measure_baselines() | kitchen.measure_heads())
     told = (
         f"Top-1 %, {settings.seeds} seeds, `{settings.backbone}`: {len(bench.table)} segments of "
-        f"{len(set(bench.videos))} real recordings, each left out once; {len(kitchen.validation)} segments of "
-        "the built-in kitchen that training never saw. `python benchmarks/heads.py`, which wrote this."
+        f"{len(set(bench.videos))} real recordings, each left out once; {len(kitchen.validation)} segments of the\n"
+        "built-in kitchen that training never saw. `python benchmarks/heads.py`, which wrote this."
     )
     text = "\n".join([told, "", *lines])
     print(f"{text}\n\n{note}")
