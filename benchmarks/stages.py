@@ -1,6 +1,6 @@
 """Wall time and peak memory of every stage of the main job, on the built-in kitchen; Linux.
 
-    python benchmarks/stages.py [--out FOLDER]
+    python benchmarks/stages.py [--out FOLDER] [--parts stages heads]
 
 Each stage runs as a user would start it, one after the other, and its process tree is watched. Also: `egoact --help`,
 and 100 epochs over 1,000 clips of 20 x 1280 features with every pooled head.
@@ -16,6 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -35,6 +36,8 @@ class Settings:
 
     out: Path | None = None
     """Folder for what the stages write; default: a temporary one."""
+    parts: tuple[Literal["stages", "heads"], ...] = ("stages", "heads")
+    """The stages of the main job, the training of every pooled head, or both."""
 
 
 def resident_bytes(root: int) -> int:
@@ -94,36 +97,44 @@ def make_thousand(folder: Path) -> None:
             store.commit(shard)
 
 
+def show(name: str, seconds: float, peak: float) -> None:
+    print(f"| {name} | {seconds:.1f} | {peak:.0f} |", flush=True)
+
+
+def measure_stages(out: Path) -> None:
+    kitchen, features, run = out / "kitchen", out / "features", out / "run"
+    media = ["--media", str(kitchen / "videos"), "--features", str(features)]
+    train, validation = ["--segments", str(kitchen / "train.csv")], ["--segments", str(kitchen / "validation.csv")]
+    evaluation = ["--run", str(run), "--features", str(features), "--out", str(out / "results")]
+    helps = [watch([*EGOACT, "--help"]) for _ in range(5)]
+    print(f"| --help (median of 5) | {statistics.median(s for s, _ in helps):.2f} | {helps[0][1]:.0f} |")
+    show("kitchen", *watch([*EGOACT, "kitchen", "--out", str(kitchen)]))
+    seconds, peak = watch([*EGOACT, "extract", *train, *media])
+    show("extract, training videos", seconds, peak)
+    frames = 20 * len(read_segments(kitchen / "train.csv"))
+    print(f"| - frames asked for a second, start of the program included | {frames / seconds:.0f} | |")
+    show("extract, validation videos", *watch([*EGOACT, "extract", *validation, *media]))
+    fit = ["--features", str(features), "--run", str(run), "--classes", str(kitchen)]
+    show("train, default head", *watch([*EGOACT, "train", *train, *fit]))
+    show("evaluate", *watch([*EGOACT, "evaluate", *validation, *evaluation]))
+    show("demo, whole", *watch([*EGOACT, "demo", "--out", str(out / "demo")]))
+
+
+def measure_heads(out: Path) -> None:
+    make_thousand(out)
+    for head in [name for name, head in HEADS.items() if head.kind == "pooled"]:
+        thousand = ["--segments", str(out / "thousand.csv"), "--features", str(out / "thousand")]
+        arguments = [*EGOACT, "train", *thousand, "--run", str(out / f"thousand-{head}"), "--head", head]
+        show(f"train, 100 epochs x 1,000 clips, {head}", *watch([*arguments, "--epochs", "100"]))
+
+
 def main(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = settings.out or Path(temporary)
         out.mkdir(parents=True, exist_ok=True)
-        kitchen, features, run = out / "kitchen", out / "features", out / "run"
-        media = ["--media", str(kitchen / "videos"), "--features", str(features)]
-        train, validation = ["--segments", str(kitchen / "train.csv")], ["--segments", str(kitchen / "validation.csv")]
-        evaluation = ["--run", str(run), "--features", str(features), "--out", str(out / "results")]
         print("| stage | seconds | peak memory, MB |\n|---|---|---|")
-
-        def show(name: str, seconds: float, peak: float) -> None:
-            print(f"| {name} | {seconds:.1f} | {peak:.0f} |", flush=True)
-
-        helps = [watch([*EGOACT, "--help"]) for _ in range(5)]
-        print(f"| --help (median of 5) | {statistics.median(s for s, _ in helps):.2f} | {helps[0][1]:.0f} |")
-        show("kitchen", *watch([*EGOACT, "kitchen", "--out", str(kitchen)]))
-        seconds, peak = watch([*EGOACT, "extract", *train, *media])
-        show("extract, training videos", seconds, peak)
-        frames = 20 * len(read_segments(kitchen / "train.csv"))
-        print(f"| - frames asked for a second, start of the program included | {frames / seconds:.0f} | |")
-        show("extract, validation videos", *watch([*EGOACT, "extract", *validation, *media]))
-        fit = ["--features", str(features), "--run", str(run), "--classes", str(kitchen)]
-        show("train, default head", *watch([*EGOACT, "train", *train, *fit]))
-        show("evaluate", *watch([*EGOACT, "evaluate", *validation, *evaluation]))
-        show("demo, whole", *watch([*EGOACT, "demo", "--out", str(out / "demo")]))
-        make_thousand(out)
-        for head in [name for name, head in HEADS.items() if head.kind == "pooled"]:
-            thousand = ["--segments", str(out / "thousand.csv"), "--features", str(out / "thousand")]
-            arguments = [*EGOACT, "train", *thousand, "--run", str(out / f"thousand-{head}"), "--head", head]
-            show(f"train, 100 epochs x 1,000 clips, {head}", *watch([*arguments, "--epochs", "100"]))
+        for part in settings.parts:
+            {"stages": measure_stages, "heads": measure_heads}[part](out)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class TCNHead(SteppingHead):
         *,
         feature_shape: tuple[int, ...],
         num_frames: int,
-        width: int = 128,
+        width: int = 64,
         num_blocks: int = 4,
         causal: bool = True,
         dropout: float = 0.2,

@@ -10,15 +10,15 @@ from egoact.models.heads.head import Head, Positions, Standardize, all_frames
 
 
 class TransformerHead(Head):
-    """Two encoder layers over [class token, frames + positions]; the class token."""
+    """An encoder layer, or several, over [class token, frames + positions]; the class token."""
 
     def __init__(
         self,
         *,
         feature_shape: tuple[int, ...],
         num_frames: int,
-        width: int = 192,
-        num_layers: int = 2,
+        width: int = 128,
+        num_layers: int = 1,
         num_heads: int = 4,
         dropout: float = 0.2,
     ) -> None:
