@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+import torch
+
 from egoact.core.answers import Answer
 from egoact.core.errors import ArtifactError, InputError
 from egoact.data.live_sources import find_source
@@ -89,6 +91,9 @@ def live(settings: LiveSettings) -> int:
             precision=settings.precision,
             device=settings.device,
         )
+        if model.engine.name != "torch":  # its threads would wait for each other, on a busy machine for a second
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
         stream = model.stream(mode=settings.mode, rate=settings.rate, window_seconds=settings.window_seconds)
         view = stack.enter_context(LiveView(settings.source, on_error_output=settings.jsonl == "-"))
         watch = Watch(source, stream, view, size=model.input_size, lines=lines, window=window)
