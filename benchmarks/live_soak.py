@@ -80,7 +80,7 @@ def report(answers: list[dict], memory: list[tuple[float, float]]) -> None:
             f"| {np.percentile(age[part], 99):.0f} | {np.percentile(replaced[part[:-1]], 99):.0f} "
             f"| {np.median(used[during]):.0f} |"
         )
-    settled = used[seen >= edges[1]]
+    settled = used[(seen >= edges[1]) & (seen <= edges[-1])]
     print(
         f"\n{frames[-1]} frames, {len(answers)} answers; age when given: median {np.median(age):.0f} ms, 99 % "
         f"{np.percentile(age, 99):.0f} ms, worst {age.max():.0f} ms; when replaced: 99 % "

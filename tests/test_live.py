@@ -165,7 +165,7 @@ def test_the_stream_of_the_readme_runs(
     recognizer = egoact.Recognizer.load(run, engine="torch", precision="f32")
     exec(code[0], {"av": av, "recognizer": recognizer})
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 11 and lines[-1].startswith("1.9 s: ")  # from half of its 2 s on, ten a second
+    assert len(lines) == 16 and lines[-1].startswith("1.9 s: ")  # from half of its 2 s on, fifteen a second
 
 
 # --- bad input ---

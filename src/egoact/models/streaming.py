@@ -27,7 +27,7 @@ Mode = Literal["window", "running"]
 Embed = Callable[[np.ndarray], np.ndarray]
 Probabilities = dict[str, np.ndarray]
 
-FRAMES_PER_SECOND = 10.0
+FRAMES_PER_SECOND = 15.0
 WINDOW_SECONDS = 2.0
 _GRID_TOLERANCE_SECONDS = 2e-3  # some containers round timestamps to milliseconds
 
