@@ -44,8 +44,8 @@ class ConvLSTM(nn.Module):
         inputs = inputs.view(batch, num_frames, *inputs.shape[1:])
         hidden = cell = inputs.new_zeros(batch, self.kernels, *inputs.shape[-2:])
         states = []
-        for t in range(num_frames):
-            hidden, cell = self.step(inputs[:, t], hidden, cell)
+        for frame in inputs.unbind(1):  # indexing them one by one would cost a whole gradient of zeros for each
+            hidden, cell = self.step(frame, hidden, cell)
             states.append(hidden)
         return torch.stack(states, 1)
 

@@ -66,8 +66,8 @@ class LSTAHead(SteppingHead):
         gates = self.memory(seen.flatten(0, 1)).view(batch, num_frames, 3 * self.width, *seen.shape[-2:])
         hidden = cell = gates.new_zeros(batch, self.width, *gates.shape[-2:])
         cells = []
-        for t in range(num_frames):
-            hidden, cell = self._remember(seen[:, t], gates[:, t], hidden, cell)
+        for frame, gate in zip(seen.unbind(1), gates.unbind(1), strict=True):
+            hidden, cell = self._remember(frame, gate, hidden, cell)
             cells.append(cell)
         return last_valid(torch.stack(cells, 1), mask).mean((2, 3))
 
@@ -85,7 +85,7 @@ class LSTAHead(SteppingHead):
     def _find(self, maps: Tensor) -> Tensor:
         """Attention pooling: (B, C, h, w) -> (B, 1, h, w)."""
         share = self.where(maps.mean((2, 3))).softmax(1)
-        return (maps * (share @ self.where.weight)[:, :, None, None]).sum(1, keepdim=True)
+        return torch.einsum("bc,bchw->bhw", share @ self.where.weight, maps).unsqueeze(1)
 
     def _remember(self, seen: Tensor, convolved: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         *before, revealed = self.recurrent(hidden).chunk(4, 1)
@@ -103,4 +103,4 @@ def _softmax(maps: Tensor) -> Tensor:
 
 def _look(features: Tensor, attention: Tensor) -> Tensor:
     """(..., C, h, w), (..., 1, h, w) -> what is looked at; uniform attention leaves the features as they are."""
-    return features * attention * (attention.shape[-1] * attention.shape[-2])
+    return features * (attention * (attention.shape[-1] * attention.shape[-2]))
