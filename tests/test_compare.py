@@ -1,6 +1,7 @@
 """`egoact compare`: numbers against a plain recount, the page, and what cannot be compared."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from egoact.core.metrics import Ranked
 from egoact.core.scores import load_scores
 from egoact.stages.evaluate import EvaluateSettings, evaluate
 from egoact.stages.train import TrainSettings, train
-from tests.feature_sets import write_csv, write_store
+from tests.feature_sets import SPEC, write_csv, write_store
 from tests.test_reports import check_self_contained
 
 VIDEOS = ("A_1", "B_1", "C_1")
@@ -71,6 +72,22 @@ def test_evaluations_and_runs_give_the_same_table(data: Path, capsys: pytest.Cap
     assert "noun" not in difference and "against" not in average["verb"]
     assert f"{difference['verb']['top1']['value']:.1f} [" in printed and "85" in printed
     check_page(data / "one", average, difference)
+
+
+def test_runs_on_one_store_and_on_two(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    csv, first = data / "all.csv", data / "features"
+    second = write_store(tmp_path / "other", csv, spec=replace(SPEC, weights_hash="1" * 64), seed=1)
+    for name, stores in (("second", (second,)), ("both", (first, second))):
+        values = {"segments": csv, "features": stores, "run": tmp_path / name, "device": "cpu"}
+        train(TrainSettings(**values, head="average", epochs=2))  # type: ignore[arg-type]
+    runs = [data / "average", tmp_path / "second", tmp_path / "both"]
+    flags = ("--segments", csv, "--rounds", 2, "--out", tmp_path / "out", "--features")
+    assert call(capsys, *runs, *flags, second, first)[0] == 0, "each takes its own"
+    models = json.loads((tmp_path / "out" / "comparison.json").read_text())["models"]
+    assert [model["num_trainable_parameters"] for model in models] == [16 * 5 + 5, 16 * 5 + 5, 32 * 5 + 5]
+    for store, reason in ((first, "its features have weights_hash"), (tmp_path, "manifest.json")):
+        code, _, err = call(capsys, tmp_path / "second", data / "average", *flags, store)
+        assert code == 2 and reason in err and err.count("\n") == 1
 
 
 def check_page(out: Path, average: dict, difference: dict) -> None:

@@ -12,6 +12,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.evaluation_files import Evaluation, TargetResult, read_evaluation
 from egoact.core.segments import read_segments
 from egoact.models.recognizer import CONFIG_NAME, Recognizer
+from egoact.stages._features import choose_stores
 from egoact.stages.evaluate import EVALUATION_NAME, score_segments
 
 _WARM_UPS = 5
@@ -39,10 +40,10 @@ def read_candidate(path: Path, *, segments: Path | None, features: tuple[Path, .
 
 def _answer(run: Path, segments: Path, features: tuple[Path, ...]) -> Evaluation:
     table = read_segments(segments)
-    vocabularies = Recognizer.load(run).config.vocabularies
-    scores = score_segments(run, table, features)
+    config = Recognizer.load(run).config
+    scores = score_segments(run, table, choose_stores(config, features))
     targets: dict[str, TargetResult] = {}
-    for target, vocabulary in vocabularies.items():
+    for target, vocabulary in config.vocabularies.items():
         labels = vocabulary.encode(table, allow_unlabelled=False)
         values = scores.by_target()[target]
         targets[target] = TargetResult(vocabulary.names, labels, predict_classes(values), values)

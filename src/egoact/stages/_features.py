@@ -24,6 +24,15 @@ def backbone_of(spec: StoreSpec) -> BackboneSpec:
     )
 
 
+def choose_stores(config: RecognizerConfig, paths: Sequence[Path]) -> list[Path]:
+    """Of some stores those that a run reads, in its order; all of them where backbones do not tell which."""
+    of_backbone = {backbone_of(FeatureStore.open(path).spec): path for path in paths}
+    found = {of_backbone[backbone] for backbone in config.backbones if backbone in of_backbone}
+    if len(found) < len(config.backbones):
+        return list(paths)
+    return [of_backbone[backbone] for backbone in config.backbones]
+
+
 def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | FeatureStack:
     """Open the store, or the stores, whose features a run can read.
 

@@ -36,7 +36,7 @@ class CompareSettings:
     segments: Path | None = None
     """Segments CSV with labels to measure run directories on."""
     features: tuple[Path, ...] = ()
-    """Feature store that holds those segments; for runs on several, all of them in their order."""
+    """Feature stores that hold those segments; each run reads the one, or those, of its backbones."""
     against: Literal["first", "best"] = "first"
     """Which model the others are tested against: the first one given, or the one with the best top-1 (of actions,
     where all know them)."""
