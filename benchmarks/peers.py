@@ -199,7 +199,7 @@ def time_ours(folder: Path, root: MediaRoot, table: SegmentTable, weights: Path,
         extract(
             ExtractSettings(
                 segments=table.path,
-                media=root.root,
+                media=root.folders,
                 features=features,
                 backbone="mobilenet_v2",
                 weights=weights,

@@ -453,6 +453,22 @@ def test_flow_of_other_recordings_needs_rate_and_stride(tmp_path: Path) -> None:
     assert flow_numbers(find_flow(tmp_path, "mine", frame_rate=10, stride=1), [0.15]) == [(2, 1002)]
 
 
+def test_several_folders_are_searched_as_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / f"disk_1/P01/rgb_frames/{VIDEO}", numbers=[3])
+    write_tar(tmp_path / f"disk_2/P01/rgb_frames/{OLD_VIDEO}.tar", frame_members([5]))
+    write_tar(tmp_path / f"disk_2/P01/rgb_frames/{VIDEO}.tar", frame_members([7]))  # the folder comes first
+    root = MediaRoot([tmp_path / "disk_1", tmp_path / "disk_2"])
+    assert root.video_ids == sorted([VIDEO, OLD_VIDEO])
+    assert [seen(root.find(video), [0.0]) for video in (VIDEO, OLD_VIDEO)] == [[3], [5]]
+    write_folder(tmp_path / f"disk_2/P01/rgb_frames/{VIDEO}", numbers=[9])
+    with pytest.raises(MediaError, match="two recordings are called .*disk_1.* and .*disk_2"):
+        MediaRoot([tmp_path / "disk_1", tmp_path / "disk_2"]).find(VIDEO)
+    with pytest.raises(MediaError, match="disk_3: the media folder does not exist"):
+        MediaRoot([tmp_path / "disk_1", tmp_path / "disk_3"])
+    with pytest.raises(ValueError, match="at least one folder"):
+        MediaRoot([])
+
+
 def test_the_tar_of_one_recording_can_hold_both(tmp_path: Path) -> None:
     """RGB frames are found beside u/ and v/."""
     write_tar(tmp_path / f"{VIDEO}.tar", {**frame_members(range(4)), **flow_members(4)})

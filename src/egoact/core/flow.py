@@ -42,7 +42,7 @@ def unpack_flow(packed: npt.ArrayLike) -> npt.NDArray[np.float32]:
 def flow_magnitude(flow: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """How far everything moved, pixels: (..., 2) -> (...).
 
-    Of bytes it is measured from 127.5 and not from (0, 0), which would make what stands still the fastest of all:
+    Of bytes it is measured from 127.5 and not from (0, 0), which would make what stands still look as if it moved:
     give it `unpack_flow` of them.
     """
     u, v = np.moveaxis(np.asarray(flow, dtype=np.float32), -1, 0)

@@ -9,7 +9,7 @@ Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020
 
 import glob
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ import numpy as np
 
 from egoact.core import epic
 from egoact.core.errors import MediaError
+from egoact.core.flow import flow_picture
+from egoact.data.folders import Folders, list_folders, name_folders
 from egoact.data.frames import decode_jpeg
 from egoact.data.stills import FrameFolder, TarFrames
 
@@ -46,13 +48,40 @@ class FlowSource:
             raise ValueError(f"frame rate {self.frame_rate} and stride {self.stride} must be positive")
 
 
+class FlowRoot:
+    """Folders of optical flow, asked for many videos as a `MediaRoot` is for RGB.
+
+    Raises:
+        MediaError: A folder does not exist.
+    """
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = list_folders(folders)
+
+    @property
+    def path(self) -> Path:
+        """What to call it in a complaint: its folders as one name."""
+        return name_folders(self.folders)
+
+    def find(self, video_id: str) -> FlowSource:
+        """The flow of one video.
+
+        Raises:
+            MediaError: There is none, two are equally good, or nobody says its rate and stride.
+        """
+        try:
+            return find_flow(self.folders, video_id)
+        except ValueError as error:
+            raise MediaError(str(error), path=self.path) from None
+
+
 def find_flow(
-    root: str | Path, video_id: str, *, frame_rate: float | None = None, stride: int | None = None
+    root: Folders, video_id: str, *, frame_rate: float | None = None, stride: int | None = None
 ) -> FlowSource:
     """The flow of one video.
 
     Args:
-        root: Folder with the recordings.
+        root: Folder with the recordings, or several.
         video_id: The recording.
         frame_rate: RGB frames per second; None: as the file flow.json beside the flow says, or the rule for the ids of
             EPIC-KITCHENS.
@@ -62,27 +91,31 @@ def find_flow(
         MediaError: There is none, or two are equally good.
         ValueError: Another id without frame rate or stride.
     """
-    root, name = Path(root), glob.escape(video_id)
-    home = root / video_id.partition("_")[0] / FLOW_FOLDER
+    folders, name = list_folders(root), glob.escape(video_id)
+    homes = [folder / video_id.partition("_")[0] / FLOW_FOLDER for folder in folders]
     choices = [
-        [p for p in [home / video_id] if (p / "u").is_dir()],
-        [p for p in [home / f"{video_id}.tar"] if p.is_file()],
-        [p.parent for depth in range(3) for p in root.glob(f"{'*/' * depth}{name}/u") if p.is_dir()]
-        + [p for depth in range(3) for p in root.glob(f"{'*/' * depth}{FLOW_FOLDER}/{name}.tar")],
+        [home / video_id for home in homes if (home / video_id / "u").is_dir()],
+        [home / f"{video_id}.tar" for home in homes if (home / f"{video_id}.tar").is_file()],
+        [p.parent for p in _search(folders, f"{name}/u") if p.is_dir()] + _search(folders, f"{FLOW_FOLDER}/{name}.tar"),
     ]
     found = next((choice for choice in choices if choice), None)
     if found is None:
-        raise MediaError(
-            f"no optical flow of {video_id}: no {video_id}/u/ and no {FLOW_FOLDER}/{video_id}.tar", path=root
-        )
+        reason = f"no optical flow of {video_id}: no {video_id}/u/ and no {FLOW_FOLDER}/{video_id}.tar"
+        raise MediaError(reason, path=name_folders(folders))
     if len(found) > 1:
-        raise MediaError(f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one", path=root)
+        reason = f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one"
+        raise MediaError(reason, path=name_folders(folders))
     stated_rate, stated_stride = _read_stated(found[0])
     frame_rate = frame_rate or stated_rate or epic.frame_rate(video_id)
     stride = stride or stated_stride or epic.flow_stride(video_id)
     if frame_rate is None or stride is None:
         raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
     return FlowSource(video_id, found[0], frame_rate, stride)
+
+
+def _search(folders: Sequence[Path], pattern: str) -> list[Path]:
+    """What fits a pattern, up to three levels deep."""
+    return [path for folder in folders for depth in range(3) for path in folder.glob(f"{'*/' * depth}{pattern}")]
 
 
 def _read_stated(path: Path) -> tuple[float | None, int | None]:
@@ -125,6 +158,18 @@ def read_flow(
                 span = slice(int(positions[0]), int(positions[-1]) + 1)
                 place = f"flow frame {numbers[span.start]}, at {times_seconds[span.start]:.3f} s"
                 yield span, _read(parts, int(numbers[span.start]), size, place)
+
+
+def read_flow_pictures(
+    source: FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+    """As `read_flow`, but as pictures of three channels, u, v and magnitude: what an image backbone takes.
+
+    Yields:
+        Positions, and uint8 (H, W, 3) from `core.flow.flow_picture`; or a `MediaError`.
+    """
+    for positions, packed in read_flow(source, times_seconds, size=size):
+        yield positions, packed if isinstance(packed, MediaError) else flow_picture(packed)
 
 
 def _open(source: FlowSource, component: str, stack: ExitStack) -> FrameFolder | TarFrames:

@@ -17,6 +17,7 @@ from egoact.data.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+_LEFT_OUT = {"quantized": "", "modality": "rgb"}  # fields that a manifest has only where they are others
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
 
 
@@ -40,6 +41,7 @@ class StoreSpec:
         precision: "f32", "bf16" or "int8".
         resize: How frames were brought to `input_size`.
         quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
+        modality: What the backbone looked at: "rgb" frames, or "flow", pictures of u, v and magnitude.
         dtype: Of the features on disk: "float16", or for maps also "int8" with a scale for each channel.
         format_version: Of the store's layout.
     """
@@ -60,6 +62,7 @@ class StoreSpec:
     resize: str = RESIZE
     dtype: str = "float16"
     quantized: str = ""
+    modality: Literal["rgb", "flow"] = "rgb"
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -67,6 +70,8 @@ class StoreSpec:
             raise ValueError(f"format_version {self.format_version} is not {FORMAT_VERSION}, the one understood here")
         if self.kind not in ("pooled", "maps"):
             raise ValueError(f"kind must be 'pooled' or 'maps', got {self.kind!r}")
+        if self.modality not in ("rgb", "flow"):
+            raise ValueError(f"modality must be 'rgb' or 'flow', got {self.modality!r}")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3) or min(self.feature_shape) < 1:
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if self.dtype not in DTYPES:
@@ -93,11 +98,9 @@ class StoreSpec:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-able values; what only int8 has is left out elsewhere."""
+        """As JSON-able values; what only int8 or flow has is left out elsewhere."""
         values = json.loads(json.dumps(asdict(self)))
-        if not self.quantized:
-            del values["quantized"]
-        return values
+        return {name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StoreSpec":
@@ -107,7 +110,7 @@ class StoreSpec:
             ValueError: Missing, unknown or impossible values.
         """
         names = {field.name for field in fields(cls)}
-        if names != values.keys() | {"quantized"}:
+        if names != values.keys() | _LEFT_OUT.keys():
             missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
             raise ValueError(f"fields missing: {missing or 'none'}, unknown: {unknown or 'none'}")
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -19,6 +19,8 @@ import numpy as np
 
 from egoact.core import epic
 from egoact.core.errors import MediaError
+from egoact.data.flow import FlowSource, read_flow_pictures
+from egoact.data.folders import Folders, list_folders, name_folders
 from egoact.data.frames import read_still_frames
 from egoact.data.stills import FRAME_NAME, FrameFolder, TarFrames
 from egoact.data.video import read_video_frames
@@ -59,27 +61,32 @@ class MediaSource:
 
 
 class MediaRoot:
-    """One listing of a folder of recordings, made once and asked for many videos.
+    """One listing of the folders of recordings, made once and asked for many videos.
 
     Args:
-        root: The folder.
+        folders: One, or several that are searched as if they were one.
         frame_rate: Of extracted frames whose recording does not say it; overrides the rule for EPIC-KITCHENS ids.
 
     Raises:
-        MediaError: The folder does not exist or cannot be read.
+        MediaError: A folder does not exist or cannot be read.
+        ValueError: No folder at all.
     """
 
-    def __init__(self, root: str | Path, *, frame_rate: float | None = None) -> None:
-        self.root = Path(root)
+    def __init__(self, folders: Folders, *, frame_rate: float | None = None) -> None:
+        self.folders = list_folders(folders)
         self.frame_rate = frame_rate
-        if not self.root.is_dir():
-            raise MediaError("the media folder does not exist (or is not a folder)", path=self.root)
         self._found: dict[str, list[_Candidate]] = defaultdict(list)
         try:
-            for candidate in _walk(self.root, ()):
-                self._found[_normal(candidate.video_id)].append(candidate)
+            for folder in self.folders:
+                for candidate in _walk(folder, ()):
+                    self._found[_normal(candidate.video_id)].append(candidate)
         except OSError as error:
             raise MediaError(f"cannot list this folder: {error.strerror}", path=error.filename) from None
+
+    @property
+    def path(self) -> Path:
+        """What to call it in a complaint: its folders as one name."""
+        return name_folders(self.folders)
 
     @property
     def video_ids(self) -> list[str]:
@@ -94,13 +101,13 @@ class MediaRoot:
         """
         ranked = [(c.rank(video_id), c) for c in self._found.get(_normal(video_id), [])]
         if not ranked:
-            raise MediaError(self._not_found(video_id), path=self.root)
+            raise MediaError(self._not_found(video_id), path=self.path)
         best = min(rank for rank, _ in ranked)
         equals = {c.path.resolve(): c for rank, c in ranked if rank == best}
         if len(equals) > 1:
             first, second, *_ = sorted(str(c.path) for c in equals.values())
             raise MediaError(
-                f"two recordings are called {video_id}: {first} and {second}; remove or rename one", path=self.root
+                f"two recordings are called {video_id}: {first} and {second}; remove or rename one", path=self.path
             )
         chosen = next(iter(equals.values()))
         return MediaSource(video_id, chosen.path, chosen.kind, self.frame_rate)
@@ -114,7 +121,7 @@ class MediaRoot:
         )
 
 
-def find_media(root: str | Path, video_id: str, *, frame_rate: float | None = None) -> MediaSource:
+def find_media(root: Folders, video_id: str, *, frame_rate: float | None = None) -> MediaSource:
     """The recording of one video; for many videos make one `MediaRoot`.
 
     Raises:
@@ -124,7 +131,11 @@ def find_media(root: str | Path, video_id: str, *, frame_rate: float | None = No
 
 
 def read_frames(
-    source: MediaSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None, num_threads: int = 0
+    source: MediaSource | FlowSource,
+    times_seconds: np.ndarray,
+    *,
+    size: tuple[int, int] | None = None,
+    num_threads: int = 0,
 ) -> Iterator[ReadFrame]:
     """The frames that a recording shows at some moments; each is decoded and given once.
 
@@ -132,7 +143,7 @@ def read_frames(
         times       x      x x             x        gives  [0:1] f0,  [1:3] f1,  [3:4] f3
 
     Args:
-        source: From `find_media`.
+        source: From `find_media`; or from `find_flow`, whose motion is then given as pictures, see `flow_picture`.
         times_seconds: float64 (M,), ascending, seconds from the first frame.
         size: (height, width) in pixels to resize to, whatever the aspect ratio; None: as recorded.
         num_threads: For decoding one video; 0: as many as there are cores.
@@ -148,6 +159,9 @@ def read_frames(
     times = np.asarray(times_seconds, dtype=np.float64)
     if times.ndim != 1 or not np.isfinite(times).all() or (times < 0).any() or (np.diff(times) < 0).any():
         raise ValueError("times_seconds must be one ascending row of finite times from 0 on")
+    if isinstance(source, FlowSource):
+        yield from read_flow_pictures(source, times, size=size)
+        return
     if source.kind == "video":
         yield from read_video_frames(source.path, times, size=size, num_threads=num_threads)
         return

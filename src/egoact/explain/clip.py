@@ -37,8 +37,8 @@ class ClipSettings:
     """Run directory."""
     out: Path
     """Folder for strip.png, clip.mp4, index.html and the numbers."""
-    media: Path
-    """Folder with the recordings, or one video file."""
+    media: tuple[Path, ...]
+    """Folder (or several) with the recordings, or one video file."""
     segments: Path | None = None
     """Segments CSV, with --narration-id."""
     narration_id: str | None = None
@@ -111,9 +111,9 @@ def _find_clip(settings: ClipSettings) -> tuple[MediaSource, float, float, dict[
     if settings.segments is None:
         if settings.narration_id is not None:
             raise ValueError("--narration-id needs --segments")
-        if not settings.media.is_file():
+        if len(settings.media) != 1 or not settings.media[0].is_file():
             raise ValueError("without --segments, --media must be one video file")
-        source = MediaSource(settings.media.stem, settings.media, "video")
+        source = MediaSource(settings.media[0].stem, settings.media[0], "video")
         grid = lay_grid(source)
         stop = settings.stop_seconds or grid.num_frames / grid.frame_rate
         return source, settings.start_seconds, stop, {}

@@ -50,8 +50,8 @@ class FilterSettings:
     """Of the pictures, pixels."""
     steps: int = 128
     """Of the gradient ascent."""
-    media: Path | None = None
-    """Folder with recordings to compare with; default: films the built-in kitchen, OUT/kitchen."""
+    media: tuple[Path, ...] = ()
+    """Folder (or several) with recordings to compare with; default: films the built-in kitchen, OUT/kitchen."""
     num_frames: int = 128
     """Real frames to compare with."""
     seed: int = 0
@@ -109,7 +109,7 @@ def explain_filters(settings: FilterSettings) -> int:
             results += found
     described = {
         "backbone": settings.backbone,
-        "frames": "the built-in kitchen" if settings.media is None else str(settings.media),
+        "frames": ", ".join(map(str, settings.media)) or "the built-in kitchen",
         "num_frames": len(frames),
         "kernels": [asdict(result) for result in results],
     }
@@ -137,12 +137,12 @@ def _choose_kernels(settings: FilterSettings, backbone: Backbone) -> list[int]:
 
 def _read_real_frames(settings: FilterSettings) -> np.ndarray:
     """uint8 (N, S, S, 3), spread evenly over all recordings."""
-    folder = settings.media
-    if folder is None:
-        folder = settings.out / "kitchen"
-        make_kitchen(folder, num_videos=_NUM_KITCHEN_VIDEOS, seed=settings.seed, workers=2)
-        folder = folder / "videos"
-    root = MediaRoot(folder)
+    folders = settings.media
+    if not folders:
+        kitchen = settings.out / "kitchen"
+        make_kitchen(kitchen, num_videos=_NUM_KITCHEN_VIDEOS, seed=settings.seed, workers=2)
+        folders = (kitchen / "videos",)
+    root = MediaRoot(folders)
     sources = [root.find(video_id) for video_id in root.video_ids]
     frames: list[np.ndarray] = []
     for number, source in enumerate(sources):
@@ -152,7 +152,7 @@ def _read_real_frames(settings: FilterSettings) -> np.ndarray:
         found = read_frames(source, grid.middles_seconds(numbers), size=(settings.size, settings.size))
         frames += [frame for _, frame in found if isinstance(frame, np.ndarray)]
     if not frames:
-        raise MediaError("no frame of any recording can be read", path=folder)
+        raise MediaError("no frame of any recording can be read", path=root.path)
     return np.stack(frames)
 
 

@@ -21,6 +21,7 @@ from egoact.models.timm_backbones import flat_blocks, timm_trunk
 from egoact.models.trunk import SpatialMean, Trunk, sequential_trunk
 
 Kind = Literal["pooled", "maps"]
+Modality = Literal["rgb", "flow"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class BackboneSpec:
         kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).
+        modality: What it looks at: "rgb" frames, or "flow", pictures of u, v and magnitude.
     """
 
     name: str
@@ -46,6 +48,7 @@ class BackboneSpec:
     kind: Kind
     cut: int | None
     feature_shape: tuple[int, ...]
+    modality: Modality = "rgb"
 
     def __post_init__(self) -> None:
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
@@ -57,6 +60,11 @@ class BackboneSpec:
     def feature_width(self) -> int:
         """Channels of the features: D or C."""
         return self.feature_shape[0]
+
+    @property
+    def title(self) -> str:
+        """Its name for people, with what it looks at if that is not plain frames."""
+        return self.name if self.modality == "rgb" else f"{self.name} on {self.modality}"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON-able values."""
@@ -78,7 +86,13 @@ class Backbone:
 
 
 def load_backbone(
-    name: str, *, weights: Path | None = None, cut: int | None = None, size: int = 256, kind: Kind = "pooled"
+    name: str,
+    *,
+    weights: Path | None = None,
+    cut: int | None = None,
+    size: int = 256,
+    kind: Kind = "pooled",
+    modality: Modality = "rgb",
 ) -> Backbone:
     """A frozen backbone with real weights.
 
@@ -90,6 +104,7 @@ def load_backbone(
             numbered as in `timm_backbones`.
         size: Height and width of the input, pixels.
         kind: "pooled" (averaged over space) or "maps".
+        modality: What it will look at; the weights are the same.
 
     Raises:
         ValueError: Unknown name, block or size.
@@ -119,6 +134,7 @@ def load_backbone(
         kind=kind,
         cut=cut,
         feature_shape=tuple(features.shape[1:]),
+        modality=modality,
     )
     return Backbone(spec, module)
 

@@ -82,13 +82,16 @@ class RecognizerConfig:
         """The backbone, for whoever looks at frames with it.
 
         Raises:
-            ArtifactError: The run needs the features of several.
+            ArtifactError: The run needs the features of several, or looks at optical flow.
         """
         if self.stacked:
-            names = ", ".join(spec.name for spec in self.backbones)
+            names = ", ".join(spec.title for spec in self.backbones)
             raise ArtifactError(
                 f"this run needs features of several backbones ({names}), here one can be run", path=run
             )
+        if self.backbone.modality != "rgb":
+            reason = "this run looks at optical flow, and answers about stored features; here it would get frames"
+            raise ArtifactError(reason, path=run)
         return self.backbone
 
     @property

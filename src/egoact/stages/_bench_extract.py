@@ -91,7 +91,7 @@ def _run_backbone(engine: Engine, frames: np.ndarray) -> float:
 def _fill_a_store(folder: Path, root: MediaRoot, table: SegmentTable, backbone: Backbone, engine: Engine) -> float:
     """Extract into a new store; gives how many frames went through the backbone."""
     features = Path(tempfile.mkdtemp(dir=folder)) / "features"
-    extraction = ExtractSettings(segments=table.path, media=root.root, features=features)
+    extraction = ExtractSettings(segments=table.path, media=root.folders, features=features)
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

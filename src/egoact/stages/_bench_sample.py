@@ -25,7 +25,7 @@ def open_recordings(settings: BenchSettings) -> tuple[MediaRoot, SegmentTable]:
     Raises:
         InputError: They cannot be used.
     """
-    if settings.media is not None and settings.segments is not None:
+    if settings.segments is not None:
         return MediaRoot(settings.media), read_segments(settings.segments)
     folder = settings.out / ("kitchen-quick" if settings.quick else "kitchen")
     num_videos, each = (3, 3) if settings.quick else (5, 17)
@@ -54,7 +54,7 @@ def read_sample(root: MediaRoot, table: Sequence, *, count: int, size: tuple[int
     """
     found = list(islice(_frames(root, table, size), count))
     if not found:
-        raise MediaError("not one frame of these segments can be read", path=root.root)
+        raise MediaError("not one frame of these segments can be read", path=root.path)
     return np.stack([found[i % len(found)] for i in range(count)])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from egoact.core.errors import MediaError
 from egoact.core.sampling import sample_views
 from egoact.core.segments import Segment
+from egoact.data.flow import FlowSource
 from egoact.data.media import MediaSource, read_frames
 
 _POLL_SECONDS = 0.2
@@ -26,11 +27,11 @@ class VideoJob:
     """Segments of one video that need frames.
 
     Args:
-        source: The recording.
+        source: The recording, or its optical flow.
         segments: At least one.
     """
 
-    source: MediaSource
+    source: MediaSource | FlowSource
     segments: Sequence[Segment]
 
 

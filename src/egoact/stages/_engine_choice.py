@@ -12,6 +12,7 @@ import numpy as np
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.segments import Segment
 from egoact.data.atomic import write_atomically
+from egoact.data.flow import FlowRoot
 from egoact.data.manifest import MANIFEST_NAME, StoreSpec, read_manifest
 from egoact.data.media import MediaRoot, read_frames
 from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
@@ -35,7 +36,7 @@ class RealFrames:
         size: (height, width) in pixels.
     """
 
-    root: MediaRoot
+    root: MediaRoot | FlowRoot
     segments: Sequence[Segment]
     size: tuple[int, int]
 
@@ -72,7 +73,7 @@ def choose_engine(
     precision: str,
     device: str,
     store: Path,
-    root: MediaRoot,
+    root: MediaRoot | FlowRoot,
     segments: Sequence[Segment],
 ) -> Engine:
     """The engine that was asked for; "auto" means that of the store, or for a new one the fastest that is as good.

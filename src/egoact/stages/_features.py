@@ -21,6 +21,7 @@ def backbone_of(spec: StoreSpec) -> BackboneSpec:
         kind=spec.kind,
         cut=spec.cut,
         feature_shape=spec.feature_shape,
+        modality=spec.modality,
     )
 
 
@@ -42,7 +43,7 @@ def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) ->
     source = open_features(paths)
     needed = config.backbones
     if len(source.specs) != len(needed):
-        names = ", ".join(spec.name for spec in needed)
+        names = ", ".join(spec.title for spec in needed)
         reason = f"{len(source.specs)} given, the run needs {len(needed)}, in this order: --features with {names}"
         raise ArtifactError(f"feature stores: {reason}", path=source.path)
     stores = source.stores if isinstance(source, FeatureStack) else (source,)

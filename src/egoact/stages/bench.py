@@ -28,8 +28,8 @@ class BenchSettings:
     """Folder for the CSV files and the page, one of each name."""
     segments: Path | None = None
     """Segments CSV of recordings to measure with; default: the built-in kitchen, filmed into --out."""
-    media: Path | None = None
-    """Folder with those recordings."""
+    media: tuple[Path, ...] = ()
+    """Folder (or several) with those recordings."""
     backbone: str = "efficientnet_lite0"
     """As in egoact extract."""
     weights: Path | None = None
@@ -48,7 +48,7 @@ class BenchSettings:
     """Measure less: a few seconds, and rougher numbers."""
 
     def __post_init__(self) -> None:
-        if (self.segments is None) != (self.media is None):
+        if bool(self.segments) != bool(self.media):
             raise ValueError("--segments and --media belong together")
 
 

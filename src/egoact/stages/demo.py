@@ -105,7 +105,7 @@ def demo(settings: DemoSettings) -> int:
 
 def _extract(settings: DemoSettings, segments: Path) -> int:
     media, features = settings.out / "kitchen" / "videos", settings.out / "features"
-    return extract(ExtractSettings(segments=segments, media=media, features=features, backbone=settings.backbone))
+    return extract(ExtractSettings(segments=segments, media=(media,), features=features, backbone=settings.backbone))
 
 
 def _train_settings(settings: DemoSettings, head: str) -> TrainSettings:

@@ -45,8 +45,8 @@ class ExportSettings:
     """Folder for the graphs."""
     segments: Path
     """CSV of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
-    media: Path
-    """Folder with their recordings, as in egoact extract."""
+    media: tuple[Path, ...]
+    """Folder (or several) with their recordings, as in egoact extract."""
     format: Literal["onnx", "openvino"] = "onnx"
     """Of the graphs."""
     precision: Literal["f32", "int8"] = "f32"

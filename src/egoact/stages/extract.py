@@ -17,6 +17,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.progress import Progress, format_seconds
 from egoact.core.segments import Segment, SegmentTable, read_segments
 from egoact.data.encoding import StoredDtype
+from egoact.data.flow import FlowRoot
 from egoact.data.media import MediaRoot, MediaSource
 from egoact.data.store import StoreSpec
 from egoact.data.store_writer import Shard, StoreWriter
@@ -40,8 +41,9 @@ class ExtractSettings:
 
     segments: Path
     """Segments CSV."""
-    media: Path
-    """Folder with the recordings: EPIC-KITCHENS' own layout, or video files, frame folders and tars by video id."""
+    media: tuple[Path, ...]
+    """Folder (or several) with the recordings: EPIC-KITCHENS' own layout, or video files, frame folders and tars by
+    video id."""
     features: Path
     """Feature store to fill."""
     backbone: str = "efficientnet_lite0"
@@ -54,6 +56,9 @@ class ExtractSettings:
     """Height and width that frames are resized to, pixels."""
     views: int = 1
     """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them."""
+    modality: Literal["rgb", "flow"] = "rgb"
+    """Look at frames, or at optical flow as egoact flow writes it (and EPIC-KITCHENS publishes it): u, v and their
+    magnitude as the three channels of a picture."""
     kind: Literal["pooled", "maps"] = "pooled"
     """One vector a frame, or feature maps for the heads that need space (much larger)."""
     cut: int | None = None
@@ -86,6 +91,11 @@ class ExtractSettings:
             raise ValueError(f"--workers and --seed cannot be negative, got {self.workers} and {self.seed}")
         if self.frame_rate is not None and not self.frame_rate > 0:
             raise ValueError(f"--frame-rate must be positive, got {self.frame_rate}")
+        if self.modality == "flow" and (self.recordings or self.frame_rate):
+            raise ValueError(
+                "--modality flow goes without --recordings (timelines are found in frames) and without --frame-rate "
+                "(flow.json beside the flow says it)"
+            )
 
 
 def extract(settings: ExtractSettings) -> int:
@@ -101,9 +111,15 @@ def extract(settings: ExtractSettings) -> int:
         ValueError: Impossible settings.
     """
     table = read_segments(settings.segments)
-    root = MediaRoot(settings.media, frame_rate=settings.frame_rate)
+    is_flow = settings.modality == "flow"
+    root = FlowRoot(settings.media) if is_flow else MediaRoot(settings.media, frame_rate=settings.frame_rate)
     backbone = load_backbone(
-        settings.backbone, weights=settings.weights, cut=settings.cut, size=settings.size, kind=settings.kind
+        settings.backbone,
+        weights=settings.weights,
+        cut=settings.cut,
+        size=settings.size,
+        kind=settings.kind,
+        modality=settings.modality,
     )
     engine = choose_engine(
         backbone,
@@ -119,7 +135,7 @@ def extract(settings: ExtractSettings) -> int:
         run = Extraction(settings, table, root, engine, writer)
         try:
             num_failed = run.go()
-            if settings.recordings:
+            if settings.recordings and isinstance(root, MediaRoot):
                 num_failed += extract_recordings(settings.features, writer.spec, _sources(root, table), engine)
             return num_failed
         except OSError as error:
@@ -159,6 +175,7 @@ def plan_store(settings: ExtractSettings, backbone: Backbone, engine: Engine) ->
         precision=engine.precision,
         quantized=graph_hash(engine),
         dtype=settings.dtype,
+        modality=spec.modality,
     )
 
 
@@ -168,7 +185,7 @@ class Extraction:
 
     settings: ExtractSettings
     table: SegmentTable
-    root: MediaRoot
+    root: MediaRoot | FlowRoot
     engine: Engine
     writer: StoreWriter
     failures: dict[Segment, str] = field(default_factory=dict)
@@ -204,7 +221,8 @@ class Extraction:
         return jobs
 
     def _warn_of_errata(self, jobs: Sequence[VideoJob]) -> None:
-        wrong = [j.source.video_id for j in jobs if j.source.is_stills and j.source.video_id in epic.ERRATUM_VIDEOS]
+        stills = {j.source.video_id for j in jobs if isinstance(j.source, MediaSource) and j.source.is_stills}
+        wrong = sorted(stills & epic.ERRATUM_VIDEOS)
         if wrong:
             print(
                 f"extract: warning: the published frames of {', '.join(wrong)} were wrong for years; "

@@ -35,8 +35,8 @@ class FlowSettings:
 
     out: Path
     """Folder for the flow."""
-    media: Path | None = None
-    """Folder with the recordings, as for egoact extract."""
+    media: tuple[Path, ...] = ()
+    """Folder (or several) with the recordings, as for egoact extract."""
     videos: tuple[str, ...] = ()
     """Which recordings, by id; default: all of them."""
     pair: tuple[Path, Path] | None = None
@@ -55,7 +55,7 @@ class FlowSettings:
     """Threads; 0: one a core."""
 
     def __post_init__(self) -> None:
-        if (self.media is None) == (self.pair is None):
+        if bool(self.media) == bool(self.pair):
             raise ValueError("give either --media, or --pair with two pictures")
         if self.size and self.size < 32:
             raise ValueError(f"--size must be at least 32 pixels (or 0), got {self.size}")
@@ -84,11 +84,10 @@ def flow(settings: FlowSettings) -> int:
 
 
 def _recordings(settings: FlowSettings) -> int:
-    assert settings.media is not None
     root = MediaRoot(settings.media, frame_rate=settings.frame_rate)
     video_ids = settings.videos or tuple(root.video_ids)
     if not video_ids:
-        raise MediaError("found no recording at all", path=settings.media)
+        raise MediaError("found no recording at all", path=root.path)
     failures: list[tuple[str, int, str]] = []
     todo: list[tuple[FlowWriter, list[int]]] = []
     for video_id in video_ids:

@@ -230,7 +230,7 @@ class _Reproduction:
         is_maps = kind == "maps"
         return ExtractSettings(
             segments=segments,
-            media=self.data.media,
+            media=(self.data.media,),
             features=self.out / ("maps" if is_maps else "features"),
             backbone=self.settings.backbone,
             weights=self.settings.weights,
