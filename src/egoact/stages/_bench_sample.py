@@ -8,11 +8,12 @@ import numpy as np
 from egoact.core.errors import MediaError
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.data.media import MediaRoot, read_frames
-from egoact.engines import Engine, load_engine, tune_batch
+from egoact.engines import Engine, tune_batch
 from egoact.engines.engine import find_device
 from egoact.kitchen import make_kitchen
 from egoact.models.backbones import Backbone, load_backbone
 from egoact.stages._decoding import Sampling, VideoJob
+from egoact.stages._run_engine import load_backbone_engine
 from egoact.stages.bench import BenchSettings
 
 NUM_FRAMES = 20
@@ -79,16 +80,12 @@ def load_sample_engine(
     Raises:
         ValueError: It is not offered here.
     """
-    spec = backbone.spec
-    chosen = load_engine(
-        backbone.module,
-        input_size=spec.input_size,
-        mean=spec.mean,
-        std=spec.std,
+    chosen = load_backbone_engine(
+        backbone,
         engine=engine,
         precision=precision,
         device=device,
         calibration=frames[:NUM_CALIBRATION_FRAMES] if precision == "int8" else None,
     )
-    tune_batch(chosen, backbone.module, input_size=spec.input_size, device=find_device(device, engine))
+    tune_batch(chosen, backbone.module, input_size=backbone.spec.input_size, device=find_device(device, engine))
     return chosen

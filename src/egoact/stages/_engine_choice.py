@@ -15,9 +15,10 @@ from egoact.data.atomic import write_atomically
 from egoact.data.flow import FlowRoot
 from egoact.data.manifest import MANIFEST_NAME, StoreSpec, read_manifest
 from egoact.data.media import MediaRoot, read_frames
-from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
+from egoact.engines import Engine, check_parity, rank_engines, tune_batch
 from egoact.engines.engine import find_device, offered_pairs
 from egoact.models.backbones import Backbone
+from egoact.stages._run_engine import load_backbone_engine
 
 NUM_FRAMES_TO_CHECK = 4
 NUM_FRAMES_TO_CALIBRATE = 64
@@ -108,7 +109,7 @@ def _fastest(backbone: Backbone, engine: str, precision: str, device: str, frame
         backbone.module, pairs, input_size=spec.input_size, mean=spec.mean, std=spec.std, device=device
     )
     for speed in speeds:
-        chosen = _load(backbone, speed.engine, speed.precision, device)
+        chosen = load_backbone_engine(backbone, engine=speed.engine, precision=speed.precision, device=device)
         chosen.batch_size = speed.batch_size
         try:
             _check(chosen, backbone, frames)
@@ -128,11 +129,11 @@ def _load_int8(
     if made is not None and made.precision == "int8":
         kept = _read_graph(store, made)
         if kept is not None and engine == made.engine:
-            return _load(backbone, engine, "int8", device, kept)
+            return load_backbone_engine(backbone, engine=engine, precision="int8", device=device, calibration=kept)
     calibration = frames.spread(NUM_FRAMES_TO_CALIBRATE)
     if calibration is None:
         raise ValueError("int8 is calibrated on frames of the recordings, and not one can be read; use --precision f32")
-    return _load(backbone, engine, "int8", device, calibration)
+    return load_backbone_engine(backbone, engine=engine, precision="int8", device=device, calibration=calibration)
 
 
 def graph_hash(engine: Engine) -> str:
@@ -155,22 +156,6 @@ def _read_graph(store: Path, made: StoreSpec) -> bytes | None:
     if hashlib.sha256(graph).hexdigest() != made.quantized:
         raise ArtifactError("the quantised graph of this store is damaged; extract into another folder", path=path)
     return graph
-
-
-def _load(
-    backbone: Backbone, engine: str, precision: str, device: str, calibration: np.ndarray | bytes | None = None
-) -> Engine:
-    spec = backbone.spec
-    return load_engine(
-        backbone.module,
-        input_size=spec.input_size,
-        mean=spec.mean,
-        std=spec.std,
-        engine=engine,
-        precision=precision,
-        device=device,
-        calibration=calibration,
-    )
 
 
 def _check(engine: Engine, backbone: Backbone, frames: np.ndarray | None) -> None:

@@ -1,11 +1,35 @@
-"""Where runs meet engines: the backbone that a run was trained on, ready for frames."""
+"""Where backbones and runs meet engines: a frozen backbone with its own preprocessing, ready for frames."""
 
 from pathlib import Path
 
+import numpy as np
+
 from egoact.engines import Engine, load_engine
-from egoact.models.backbones import check_same_backbone, load_backbone
+from egoact.models.backbones import Backbone, check_same_backbone, load_backbone
 from egoact.models.exported import ExportedFrames, is_export
 from egoact.models.recognizer import RecognizerConfig
+
+
+def load_backbone_engine(
+    backbone: Backbone,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+    calibration: np.ndarray | bytes | None = None,
+) -> Engine:
+    """A backbone in a fast engine, fed as its spec says; the rest as in `load_engine`."""
+    spec = backbone.spec
+    return load_engine(
+        backbone.module,
+        input_size=spec.input_size,
+        mean=spec.mean,
+        std=spec.std,
+        engine=engine,
+        precision=precision,
+        device=device,
+        calibration=calibration,
+    )
 
 
 def load_run_engine(
@@ -36,15 +60,7 @@ def load_run_engine(
     spec = config.only_backbone(run)
     backbone = load_backbone(spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind)
     check_same_backbone(backbone.spec, spec, path=run)
-    return load_engine(
-        backbone.module,
-        input_size=spec.input_size,
-        mean=spec.mean,
-        std=spec.std,
-        engine=engine,
-        precision=precision,
-        device=device,
-    )
+    return load_backbone_engine(backbone, engine=engine, precision=precision, device=device)
 
 
 def _exported(folder: Path, *, engine: str, precision: str, device: str) -> Engine:
