@@ -26,7 +26,7 @@ from torch import nn
 from egoact.core import epic
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.data.media import MediaRoot
-from egoact.engines import Engine, load_engine
+from egoact.engines import Engine, check_parity, load_engine
 from egoact.kitchen import make_kitchen
 from egoact.models.backbones import Backbone, load_backbone
 from egoact.models.classifier import ActionClassifier
@@ -138,7 +138,7 @@ def our_engines(backbone: Backbone, frames: np.ndarray) -> dict[str, Engine]:
     """OpenVINO in every precision that this machine offers."""
     engines = {}
     spec = backbone.spec
-    for precision in ("f32", "bf16", "int8"):
+    for precision in ("f32", "mixed", "bf16", "int8"):
         try:
             engines[precision] = load_engine(
                 backbone.module,
@@ -221,6 +221,17 @@ def time_ours(folder: Path, root: MediaRoot, table: SegmentTable, weights: Path,
     return {"extract": between - begun, "train": time.perf_counter() - between}
 
 
+def tell_agreement(engines: dict[str, Engine], module: nn.Module, frames: np.ndarray, spec: Any) -> None:
+    """How near each engine's features are to torch's in float32, and whether egoact would take them."""
+    for precision, engine in engines.items():
+        try:
+            found = check_parity(engine, module, frames[:16], mean=spec.mean, std=spec.std)
+        except ValueError as error:
+            print(f"{precision}: refused: {error}")
+        else:
+            print(f"{precision}: cosine {found.cosine:.5f}, lowest of a frame {found.lowest:.5f}")
+
+
 def compare_speed(peers: dict[str, Any], frames: np.ndarray, seconds: float) -> None:
     """Frames a second and clip latency, in turns."""
     batch, clip = frames[:16], frames[:NUM_FRAMES]
@@ -256,6 +267,7 @@ def main(settings: Settings) -> None:
         print(f"{describe_machine()}; {len(table)} clips of {NUM_FRAMES} frames", flush=True)
         peers = {"Keras graph": (keras_features, keras_answer), "eager PyTorch": (eager_features, eager_answer)}
         peers |= {f"egoact {precision}": (engine.run, our_answer(engine)) for precision, engine in engines.items()}
+        tell_agreement(engines, backbone.module, frames[:: max(1, len(frames) // 16)], backbone.spec)
         compare_speed(peers, frames, settings.seconds)
         random = np.random.default_rng(0)
         clips = frames.reshape(len(table), NUM_FRAMES, SIZE, SIZE, 3)

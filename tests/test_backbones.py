@@ -342,7 +342,7 @@ def test_engines_run_a_cut_vision_transformer(engine: str, tmp_path: Path, photo
     preprocessing = {"mean": backbone.spec.mean, "std": backbone.spec.std}
     loaded = load_engine(backbone.module, input_size=(64, 64), engine=engine, precision="f32", **preprocessing)
     frames = np.stack([photo[:64, :64] for photo in photos.values()])
-    assert check_parity(loaded, backbone.module, frames, **preprocessing) > 0.9999
+    assert check_parity(loaded, backbone.module, frames, **preprocessing).lowest > 0.9999
     assert loaded.run(frames).shape == (len(frames), *backbone.spec.feature_shape)
 
 

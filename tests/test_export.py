@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.special import softmax
 
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.labels import Vocabulary
+from egoact.engines.parity import Agreement
 from egoact.models.backbones import load_backbone
 from egoact.models.exported import ExportedFrames, open_graph, read_export
 from egoact.models.heads import HEADS
@@ -234,7 +236,12 @@ def test_graphs_that_say_something_else_are_not_written(
 def test_the_bounds_of_parity(precision: str) -> None:
     def measured(cosine: float, difference: float) -> dict:
         compared = {"verb": {"max_difference": difference, "same_answer": 1.0}}
-        return {"num_clips": 1, "features": {"cosine": cosine}, "recognizer": compared, "pair": compared}
+        return {
+            "num_clips": 1,
+            "features": asdict(Agreement(cosine, 1.0, 0.0)),
+            "recognizer": compared,
+            "pair": compared,
+        }
 
     check_measured(measured(1.0, 0.0), "onnx", precision)
     for cosine, difference in ((0.98, 0.0), (float("nan"), 0.0), (1.0, float("inf"))):

@@ -9,6 +9,7 @@ from egoact.engines import Speed, load_engine, rank_engines, speed, tune_batch
 from egoact.engines.engine import offered_pairs
 from egoact.engines.speed_cache import SpeedCache, cache_folder
 from egoact.models.backbones import Backbone, load_backbone
+from egoact.stages._run_engine import trusted_precision
 
 SIZE = (32, 32)
 
@@ -162,3 +163,24 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch: pytest.Monkey
     for system, expected in (("linux", ".cache/egoact"), ("darwin", "Library/Caches/egoact")):
         monkeypatch.setattr("egoact.engines.speed_cache.sys.platform", system)
         assert cache_folder() == tmp_path / expected
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked", "able", "taken"),
+    [
+        ("bf16", "auto", True, "bf16"),
+        ("mixed", "auto", True, "mixed"),
+        ("bf16", "auto", False, "f32"),  # trained elsewhere
+        ("int8", "auto", True, "f32"),  # its graph lies in the store
+        ("f16", "auto", True, "f32"),  # trained on a GPU
+        ("mixed", "torch", True, "f32"),
+        ("bf16", "torch", True, "bf16"),
+    ],
+)
+def test_a_run_is_asked_in_the_precision_it_was_trained_in(
+    trained: str, asked: str, able: bool, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features in another one may be as far from its own as parity allows, and nobody has looked."""
+    monkeypatch.setattr("egoact.engines.engine.available_engines", lambda: ["openvino", "onnxruntime", "torch"])
+    monkeypatch.setattr("egoact.engines.engine.has_bf16", lambda name: able and name != "onnxruntime")
+    assert trusted_precision(trained, asked, "cpu") == taken

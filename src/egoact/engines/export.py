@@ -58,7 +58,7 @@ def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     quantized = None
     if parts.calibration is not None:
         plain = openvino_graphs.convert(parts.frame, parts.input_size)
-        small = openvino_graphs.quantize(plain, parts.calibration, num_float=parts.frame.num_float)
+        small = openvino_graphs.quantize(plain, parts.calibration)
         quantized = openvino_graphs.pack(small)
 
     def frame() -> Any:

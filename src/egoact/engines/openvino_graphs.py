@@ -47,13 +47,14 @@ def _numbered(graph: Any) -> Any:
     return graph
 
 
-def quantize(graph: Any, frames: np.ndarray, *, num_float: int) -> Any:
+def quantize(graph: Any, frames: np.ndarray) -> Any:
     """A graph of frames in int8: per channel, ranges and biases from real frames, by NNCF.
+
+    The first convolution and the depthwise ones stay as they are: they lose the most, and in bf16 they are as fast.
 
     Args:
         graph: Of `convert`.
         frames: uint8 (N, H, W, 3).
-        num_float: Convolutions from the input on that stay as they are.
 
     Raises:
         ValueError: NNCF is not installed.
@@ -68,15 +69,61 @@ def quantize(graph: Any, frames: np.ndarray, *, num_float: int) -> Any:
         ) from None
     nncf.set_log_level(logging.ERROR)
     convolutions = [node for node in graph.get_ordered_ops() if node.get_type_name() in _CONVOLUTIONS]
-    kept = nncf.IgnoredScope(names=[node.get_friendly_name() for node in convolutions[:num_float]])
+    kept = [node for n, node in enumerate(convolutions) if n == 0 or _is_depthwise(node)]
     with contextlib.redirect_stdout(io.StringIO()):  # it draws bars
-        return nncf.quantize(
+        quantized = nncf.quantize(
             graph,
             nncf.Dataset([frame[None] for frame in frames]),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(frames),
-            ignored_scope=kept,
+            ignored_scope=nncf.IgnoredScope(names=[node.get_friendly_name() for node in kept]),
         )
+    keep_depthwise_sums(quantized)
+    return quantized
+
+
+def _is_depthwise(node: Any) -> bool:
+    """Whether each of its filters sees one channel."""
+    return node.get_type_name() == "GroupConvolution" and node.input_value(1).get_partial_shape()[2] == 1
+
+
+def keep_depthwise_sums(graph: Any) -> None:
+    """Round the weights of depthwise convolutions to bf16 such that the sum of each filter stays what it was.
+
+    Their filters are often nearly differences: large weights that cancel each other. Where the input is even, what
+    rounding takes from their sum is an error as large as the output. The smallest weight of a filter, which has the
+    finest steps, takes up the rest.
+    """
+    from openvino import opset13 as operations
+
+    for node in graph.get_ordered_ops():
+        if node.get_type_name() != "GroupConvolution" or not _is_depthwise(node):
+            continue
+        weights = _constant(node.input_value(1).get_node())
+        if weights is not None:
+            node.input(1).replace_source_output(operations.constant(round_keeping_sums(weights)).output(0))
+
+
+def _constant(node: Any) -> np.ndarray | None:
+    """float32 values of a constant, or of a reshaped one; None: it is computed in another way."""
+    shape = node.output(0).get_partial_shape()
+    if node.get_type_name() == "Reshape":
+        node = node.input_value(0).get_node()
+    return np.array(node.data, np.float32).reshape(shape.to_shape()) if node.get_type_name() == "Constant" else None
+
+
+def round_keeping_sums(weights: np.ndarray) -> np.ndarray:
+    """float32 (C, ...) -> the same in steps of bf16, each row with nearly its own sum."""
+    rows = weights.reshape(len(weights), -1).astype(np.float64)
+    rounded = _to_bf16(rows)
+    smallest = np.where(rounded == 0, np.inf, np.abs(rounded)).argmin(1)  # a zero may be meant: pruned, or padding
+    every = np.arange(len(rows))
+    rounded[every, smallest] = _to_bf16(rounded[every, smallest] + rows.sum(1) - rounded.sum(1))
+    return rounded.reshape(weights.shape).astype(np.float32)
+
+
+def _to_bf16(values: np.ndarray) -> np.ndarray:
+    return torch.from_numpy(values).bfloat16().double().numpy()
 
 
 def join(frame: Any, window: Any, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> Any:

@@ -116,15 +116,17 @@ def check_file(path: Path, digest: str) -> None:
         raise ArtifactError("this file of the export is damaged; export again", path=path)
 
 
-def open_graph(folder: Path, name: str, format: str) -> Graph:
+def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") -> Graph:
     """A graph of a folder, ready to run on the CPU: one array in, arrays by name out.
+
+    With precision int8, what is not quantised may be in bf16.
 
     Raises:
         ArtifactError: It cannot be read.
     """
     path = folder / f"{name}{SUFFIXES[format][0]}"
     try:
-        return _open_onnx(path) if format == "onnx" else _open_openvino(path)
+        return _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
     except Exception as error:  # each library has its own types for what is wrong with a file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"this graph cannot be read ({reason})", path=path) from None
@@ -145,12 +147,14 @@ def _open_onnx(path: Path) -> Graph:
     return run
 
 
-def _open_openvino(path: Path) -> Graph:
+def _open_openvino(path: Path, precision: str) -> Graph:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # importing it uses the network
     import openvino
 
-    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(path, "CPU", hints)
+    core = openvino.Core()
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = "bf16" if precision == "int8" and has_bf16 else "f32"
+    compiled = core.compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint})
     request = compiled.create_infer_request()
     names = [output.get_any_name() for output in compiled.outputs]
 
@@ -185,7 +189,7 @@ class ExportedFrames:
         manifest = read_export(folder)
         self.name = {"onnx": "onnxruntime", "openvino": "openvino"}[manifest.format]
         self.precision = manifest.precision
-        self._run = open_graph(folder, "frame", manifest.format)
+        self._run = open_graph(folder, "frame", manifest.format, precision=manifest.precision)
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) -> float32 (N, D) or (N, C, h, w).

@@ -43,6 +43,7 @@ class RecognizerConfig:
         training_counts: Target -> training segments of each class: which classes it saw often, rarely, never.
         stacked: Of runs on several feature stores: the backbones of those after the first, in order.
         fusion: Of several stores: "early", one head on all features, or "late", one head a store.
+        precision: In which the features that it was trained on were computed.
         pairs: Verb-noun pairs of a joint action classifier, as verb * number of nouns + noun; empty: there is none.
         format_version: Of the run directory.
 
@@ -60,6 +61,7 @@ class RecognizerConfig:
     training_counts: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
     stacked: tuple[BackboneSpec, ...] = ()
     fusion: Fusion = "early"
+    precision: str = "f32"
     pairs: tuple[int, ...] = ()
     format_version: int = FORMAT_VERSION
 
@@ -121,6 +123,7 @@ class RecognizerConfig:
             "backbone": self.backbone.to_dict(),
             "stacked": [spec.to_dict() for spec in self.stacked],
             "fusion": self.fusion,
+            "precision": self.precision,
             "pairs": list(self.pairs),
             "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
             "timeline": None if self.timeline is None else self.timeline.to_dict(),
@@ -147,6 +150,7 @@ class RecognizerConfig:
             # Runs of one store that were made before there were stacks do not say so.
             stacked=tuple(BackboneSpec.from_dict(spec) for spec in values.get("stacked", ())),
             fusion=values.get("fusion", "early"),
+            precision=values.get("precision", "f32"),
             pairs=tuple(values.get("pairs", ())),
             vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
             timeline=None if timeline is None else TimelineRules.from_dict(timeline),

@@ -20,11 +20,10 @@ from egoact.engines.engine import find_device, offered_pairs
 from egoact.models.backbones import Backbone
 from egoact.stages._run_engine import load_backbone_engine
 
-NUM_FRAMES_TO_CHECK = 4
+NUM_FRAMES_TO_CHECK = 16
 NUM_FRAMES_TO_CALIBRATE = 64
 GRAPH_NAME = "quantized.graph"
-_MAX_VIDEOS_TO_TRY = 20
-_NUM_CALIBRATION_CLIPS = 16
+_NUM_CLIPS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +40,10 @@ class RealFrames:
     segments: Sequence[Segment]
     size: tuple[int, int]
 
-    def first(self, count: int) -> np.ndarray | None:
-        """uint8 (N, H, W, 3) of the first recordings that can be read; None if there is not one."""
-        firsts = {segment.video_id: segment for segment in reversed(self.segments)}
-        found = list(islice(self._of(list(reversed(firsts.values()))[:_MAX_VIDEOS_TO_TRY], NUM_FRAMES_TO_CHECK), count))
-        return np.stack(found) if found else None
-
     def spread(self, count: int) -> np.ndarray | None:
         """uint8 (N, H, W, 3) of clips spread over all segments, always the same ones; None if none can be read."""
         segments = sorted(self.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
-        chosen = np.linspace(0, len(segments) - 1, min(_NUM_CALIBRATION_CLIPS, len(segments))).round().astype(int)
+        chosen = np.linspace(0, len(segments) - 1, min(_NUM_CLIPS, len(segments))).round().astype(int)
         each = -(-count // len(chosen))
         found = list(islice(self._of([segments[i] for i in chosen], each), count))
         return np.stack(found) if found else None
@@ -79,7 +72,7 @@ def choose_engine(
 ) -> Engine:
     """The engine that was asked for; "auto" means that of the store, or for a new one the fastest that is as good.
 
-    For a new store its features are compared with torch's in float32 on frames of the first videos that can be read.
+    For a new store its features are compared with torch's in float32 on frames spread over all segments.
     What "auto" tries and finds wanting is passed over, and said so.
 
     Raises:
@@ -92,7 +85,7 @@ def choose_engine(
         engine = made.engine if engine == "auto" else engine
         precision = made.precision if precision == "auto" else precision
     device = find_device(device, engine)
-    to_check = frames.first(NUM_FRAMES_TO_CHECK) if made is None else None
+    to_check = frames.spread(NUM_FRAMES_TO_CHECK) if made is None else None
     if precision == "int8":
         chosen = _load_int8(backbone, engine, device, store, made, frames)
         _check(chosen, backbone, to_check)

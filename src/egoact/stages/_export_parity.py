@@ -4,6 +4,7 @@ Shapes: N clips, T frames, H x W pixels.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.parity import MIN_COSINE, compare_features
+from egoact.engines.parity import Agreement, compare_features
 from egoact.models.backbones import Backbone
 from egoact.models.exported import open_graph
 from egoact.models.recognizer import Recognizer
@@ -30,7 +31,13 @@ def torch_features(backbone: Backbone, clips: np.ndarray) -> list[np.ndarray]:
 
 
 def measure_parity(
-    folder: Path, format: str, recognizer: Recognizer, clips: np.ndarray, features: Sequence[np.ndarray]
+    folder: Path,
+    format: str,
+    recognizer: Recognizer,
+    clips: np.ndarray,
+    features: Sequence[np.ndarray],
+    *,
+    precision: str,
 ) -> dict[str, Any]:
     """The whole recognizer, and the streaming pair, against torch.
 
@@ -40,18 +47,20 @@ def measure_parity(
         recognizer: The run.
         clips: uint8 (N, T, H, W, 3).
         features: What torch makes of them.
+        precision: Of the export.
 
     Returns:
-        num_clips, features: {cosine, scale_error}, and for each target of the whole recognizer and of the streaming
-        pair the largest difference of a probability, and the share (0 to 1) of clips with the same best class.
+        num_clips, features: an `Agreement`, and for each target of the whole recognizer and of the streaming pair the
+        largest difference of a probability, and the share (0 to 1) of clips with the same best class.
     """
-    whole, frame, window = (open_graph(folder, name, format) for name in ("recognizer", "frame", "window"))
+    whole, window = (open_graph(folder, name, format) for name in ("recognizer", "window"))
+    frame = open_graph(folder, "frame", format, precision=precision)
     found = [frame(clip)["features"] for clip in clips]
-    agreement = [compare_features(a, b) for a, b in zip(features, found, strict=True)]
+    agreement = compare_features(np.concatenate(features), np.concatenate(found))
     expected = _torch_answers(recognizer, features)
     return {
         "num_clips": len(clips),
-        "features": {"cosine": min(a for a, _ in agreement), "scale_error": max(b for _, b in agreement)},
+        "features": asdict(agreement),
         "recognizer": _compare(expected, [whole(clip[None]) for clip in clips]),
         "pair": _compare(expected, [window(each[None]) for each in found]),
     }
@@ -89,12 +98,13 @@ def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
     Raises:
         ValueError: Says what differs.
     """
-    cosine = parity["features"]["cosine"] if "features" in parity else 1.0
+    far = Agreement(**parity["features"]).complaint(precision) if "features" in parity else None
     parts = (parity[name] for name in ("recognizer", "pair", "window") if name in parity)
     worst = max(compared["max_difference"] for part in parts for compared in part.values())
-    if not (cosine >= MIN_COSINE[precision] and worst <= MAX_PROBABILITY_ERROR[precision]):
+    allowed = MAX_PROBABILITY_ERROR[precision]
+    if far is not None or not worst <= allowed:
+        what = f"features' {far}" if far is not None else f"probabilities up to {worst:.4f} off, allowed {allowed}"
         raise ValueError(
-            f"the {format} graphs in {precision} do not agree with torch on {parity['num_clips']} clips: features' "
-            f"cosine {cosine:.4f} (needed {MIN_COSINE[precision]}), probabilities up to {worst:.4f} off (allowed "
-            f"{MAX_PROBABILITY_ERROR[precision]}); nothing was written"
+            f"the {format} graphs in {precision} do not agree with torch on {parity['num_clips']} clips: {what}; "
+            "nothing was written"
         )

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from egoact.engines import Engine, load_engine
-from egoact.models.backbones import Backbone, check_same_backbone, load_backbone
+from egoact.engines.engine import find_device, offered_pairs
+from egoact.models.backbones import check_same_backbone, load_backbone
 from egoact.models.exported import ExportedFrames, is_export
 from egoact.models.recognizer import RecognizerConfig
 
@@ -48,7 +49,8 @@ def load_run_engine(
         run: Run directory, or a folder that `egoact export` made.
         weights: File of the backbone's weights, where the run's backbone was given one.
         engine: As `load_engine`.
-        precision: As `load_engine`.
+        precision: As `load_engine`; "auto" is that of the features which the run was trained on, where this machine
+            has it: they were found to be as good as float32's when they were extracted.
         device: As `load_engine`.
 
     Raises:
@@ -60,7 +62,23 @@ def load_run_engine(
     spec = config.only_backbone(run)
     backbone = load_backbone(spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind)
     check_same_backbone(backbone.spec, spec, path=run)
-    return load_backbone_engine(backbone, engine=engine, precision=precision, device=device)
+    if precision == "auto":
+        precision = trusted_precision(config.precision, engine, find_device(device, engine))
+    return load_engine(
+        backbone.module,
+        input_size=spec.input_size,
+        mean=spec.mean,
+        std=spec.std,
+        engine=engine,
+        precision=precision,
+        device=device,
+    )
+
+
+def trusted_precision(trained: str, engine: str, device: str) -> str:
+    """That of the training features, or float32: int8 would need their graph, and this machine may lack bf16."""
+    offered = {precision for _, precision in offered_pairs(engine, "auto", device)}
+    return trained if trained in offered else "f32"
 
 
 def _exported(folder: Path, *, engine: str, precision: str, device: str) -> Engine:

@@ -80,7 +80,7 @@ def export(settings: ExportSettings) -> int:
     features = torch_features(backbone, clips)
     files = BUILDERS[settings.format](_parts(settings, recognizer, backbone, frames))
     with _unpacked(files) as folder:
-        parity = measure_parity(folder, settings.format, recognizer, clips, features)
+        parity = measure_parity(folder, settings.format, recognizer, clips, features, precision=settings.precision)
     check_measured(parity, settings.format, settings.precision)
     exports = [(settings.out, recognizer, files, parity)]
     if (settings.run / BACKGROUND_FOLDER).is_dir():

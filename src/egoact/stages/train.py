@@ -95,6 +95,7 @@ def _configure(
         backbone=backbone,
         stacked=tuple(stacked),
         fusion=settings.fusion,
+        precision=store.specs[0].precision,
         pairs=pairs_of(split, vocabularies) if settings.joint else (),
         num_frames=store.specs[0].num_frames,
         dropout=recipe.dropout,
