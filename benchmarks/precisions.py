@@ -1,4 +1,4 @@
-"""What reduced precision does to accuracy: the same heads trained and measured on features in f32, bf16 and int8.
+"""What reduced precision does to accuracy: the same heads trained and measured on features in every precision.
 
     python benchmarks/precisions.py --gtea FOLDER [--kitchen FOLDER] [--weights FILE] [--out FOLDER]
 
@@ -38,7 +38,7 @@ class Settings:
     """Folder that egoact kitchen made; default: film one."""
     weights: Path | None = None
     """Weights of mobilenet_v2."""
-    precisions: tuple[str, ...] = ("bf16", "int8")
+    precisions: tuple[str, ...] = ("mixed", "bf16", "int8")
     """To compare with f32."""
     backbones: tuple[str, ...] = ("efficientnet_lite0", "mobilenet_v2")
     """What looks at the frames."""

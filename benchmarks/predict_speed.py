@@ -18,6 +18,7 @@ import tyro
 
 from egoact.data.media import MediaSource
 from egoact.stages._predictor import Predictor
+from egoact.stages._run_engine import EngineSettings
 from egoact.stages.predict import find_videos
 
 
@@ -95,7 +96,7 @@ def measure(predictor: Predictor, path: Path) -> tuple[Clock, float]:
 
 def main(settings: Settings) -> None:
     begun = Clock.now()
-    predictor = Predictor.load(settings.run, precision=settings.precision)
+    predictor = Predictor.load(settings.run, EngineSettings(precision=settings.precision))
     ready = Clock.now().since(begun)
     print(
         f"{predictor.engine.name} {predictor.engine.precision}, ready in {ready.wall:.1f} s, {ready.cpu:.1f} s of cores"

@@ -198,3 +198,8 @@ def test_training_segments_become_rules() -> None:
     groups = dict(zip(named, rules.grammar.group_of_state[1:].tolist(), strict=True))
     assert groups["take", "cup"] == groups["take", "pan"] != groups["put", "cup"]
     assert rules.window_seconds == (0.75, 1.5, 3.0)  # around the median of 1, 2, 1, 2
+    # A model that nobody calibrated is unsure of everything: what it says is an action unless it is as good as chance.
+    assert 0.5 < rules.threshold < 0.7
+    unsure, chance = ({t: np.log(np.tile([p, 1 - p], (16, 1))) for t in ("verb", "noun")} for p in (0.75, 0.5))
+    assert [action for *_, action in rules.find_actions(unsure)] == [rules.actions[0]]
+    assert rules.find_actions(chance) == []

@@ -17,7 +17,7 @@ from egoact.models.heads import HEADS
 from egoact.models.recognizer import Recognizer, RecognizerConfig
 from egoact.stages._action_finder import BACKGROUND_FOLDER
 from egoact.stages._export_parity import check_measured
-from egoact.stages._run_engine import load_run_engine
+from egoact.stages._run_engine import EngineSettings, load_run_engine
 from egoact.stages.export import ExportSettings, export
 from tests.test_extract import make_video, write_segments
 
@@ -115,14 +115,15 @@ def test_what_lies_beside_the_graphs(exported: Path) -> None:
 def test_whoever_wants_the_engine_of_an_export_gets_its_frame_graph(exported: Path) -> None:
     run, out = exported / "run", exported / "out"
     config = Recognizer.load(out).config
-    plain = load_run_engine(config, run=run, engine="torch", precision="f32")
+    plain = load_run_engine(config, run=run, settings=EngineSettings(engine="torch", precision="f32"))
     made = load_run_engine(config, run=out)
     frames = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_allclose(made.run(frames), plain.run(frames), rtol=1e-3, atol=1e-4)
-    assert load_run_engine(config, run=out, engine=made.name, precision="f32", device="cpu").name == made.name
+    same = EngineSettings(engine=made.name, precision="f32", device="cpu")
+    assert load_run_engine(config, run=out, settings=same).name == made.name
     for wrong in ({"engine": "torch"}, {"precision": "int8"}, {"device": "cuda"}):
         with pytest.raises(ValueError, match="leave it away, or give the run itself"):
-            load_run_engine(config, run=out, **wrong)
+            load_run_engine(config, run=out, settings=EngineSettings(**wrong))
     with pytest.raises(ValueError, match="frames must be uint8"):
         made.run(frames.astype(np.float32))
 

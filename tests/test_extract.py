@@ -273,12 +273,12 @@ class Wrong:
 
 @pytest.fixture
 def wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = _engine_choice.load_engine
+    load = _engine_choice.load_backbone_engine
 
     def load_wrong(module, *, engine: str, precision: str, **options):
         return Wrong(precision, load(module, engine="torch", precision="f32", **options).run)
 
-    monkeypatch.setattr(_engine_choice, "load_engine", load_wrong)
+    monkeypatch.setattr(_engine_choice, "load_backbone_engine", load_wrong)
 
 
 def test_an_engine_that_disagrees_with_torch_is_refused(tmp_path: Path, recordings: Path, wrong_engine: None) -> None:
@@ -328,7 +328,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, interfere=lambda features, number: features) -> None:
         self.num_frames = self.num_batches = 0
-        load = _engine_choice.load_engine
+        load = _engine_choice.load_backbone_engine
 
         def load_and_wrap(*args, **options):
             engine = load(*args, **options)
@@ -342,7 +342,7 @@ class Counting:
             engine.run = counted
             return engine
 
-        monkeypatch.setattr(_engine_choice, "load_engine", load_and_wrap)
+        monkeypatch.setattr(_engine_choice, "load_backbone_engine", load_and_wrap)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
@@ -446,7 +446,7 @@ def test_a_bug_in_a_worker_is_not_swallowed(tmp_path: Path, recordings: Path, mo
 
 
 def _slow_extract(chosen: ExtractSettings, begun) -> None:
-    load = _engine_choice.load_engine
+    load = _engine_choice.load_backbone_engine
 
     def load_slow(*args, **options):
         engine = load(*args, **options)
@@ -460,7 +460,7 @@ def _slow_extract(chosen: ExtractSettings, begun) -> None:
         engine.run = slow
         return engine
 
-    _engine_choice.load_engine = load_slow
+    _engine_choice.load_backbone_engine = load_slow
     extract(chosen)
 
 

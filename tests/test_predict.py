@@ -20,6 +20,7 @@ from egoact.data.store import FeatureStore
 from egoact.report.timeline import write_report
 from egoact.stages._prefetch import prefetch
 from egoact.stages._recordings import Recordings
+from egoact.stages._run_engine import EngineSettings
 from egoact.stages.predict import PredictSettings, find_videos, name_folders, predict
 from egoact.stages.train import TrainSettings, train
 from tests.media_files import number_in, write_folder, write_sound_only, write_video
@@ -259,7 +260,7 @@ def test_whole_recordings_are_kept_and_not_computed_again(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    predictor = Predictor.load(folder / "run", engine="torch")
+    predictor = Predictor.load(folder / "run", EngineSettings(engine="torch"))
     with FeatureSpool((32,), folder=tmp_path) as spool:
         source = MediaSource("kitchen_2", folder / "videos" / "kitchen_2.mp4", "video")
         assert _recordings.spool_features(source, predictor.engine, spool, rate=8, size=(32, 32)) is None

@@ -13,6 +13,7 @@ from egoact.models.recognizer import RecognizerConfig
 from egoact.models.streaming import FRAMES_PER_SECOND, Mode, Stream
 from egoact.stages._live_model import LiveModel
 from egoact.stages._predictor import Predictor
+from egoact.stages._run_engine import EngineSettings
 
 
 class Recognizer:
@@ -21,7 +22,7 @@ class Recognizer:
     Args:
         run: Run directory.
         clips: Its model.
-        options: As `Predictor.load` takes them.
+        options: Fields of `EngineSettings`.
 
     Attributes:
         run: Run directory.
@@ -30,7 +31,7 @@ class Recognizer:
     def __init__(self, run: Path, clips: ClipRecognizer, **options: Any) -> None:
         self.run = run
         self._clips = clips
-        self._options = options
+        self._engine = EngineSettings(**options)
 
     @classmethod
     def load(cls, run: str | Path, **options: Any) -> "Recognizer":
@@ -95,9 +96,9 @@ class Recognizer:
     @cached_property
     def _live_model(self) -> LiveModel:
         """Made once, when the first stream is opened."""
-        return LiveModel.load(self.run, **self._options)
+        return LiveModel.load(self.run, self._engine)
 
     @cached_property
     def _predictor(self) -> Predictor:
         """Made once, when the first recording comes: preparing an engine takes seconds."""
-        return Predictor.load(self.run, **self._options)
+        return Predictor.load(self.run, self._engine)

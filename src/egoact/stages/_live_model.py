@@ -11,7 +11,7 @@ from egoact.engines import Engine
 from egoact.models.recognizer import Recognizer
 from egoact.models.streaming import FRAMES_PER_SECOND, WINDOW_SECONDS, Mode, Stream, open_stream
 from egoact.stages._action_finder import BACKGROUND_FOLDER
-from egoact.stages._run_engine import load_run_engine
+from egoact.stages._run_engine import EngineSettings, load_run_engine
 
 
 @dataclass(frozen=True)
@@ -29,32 +29,19 @@ class LiveModel:
     rules: TimelineRules | None = None
 
     @classmethod
-    def load(
-        cls,
-        run: str | Path,
-        *,
-        weights: Path | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        device: str = "auto",
-    ) -> "LiveModel":
+    def load(cls, run: str | Path, settings: EngineSettings | None = None) -> "LiveModel":
         """Load a run and prepare its backbone, so that the first frame is as fast as any.
 
         Args:
             run: Run directory.
-            weights: File of the backbone's weights, where the run's backbone was given one.
-            engine: As `load_engine`.
-            precision: As `load_engine`.
-            device: As `load_engine`.
+            settings: What computes; None: whatever is best here.
 
         Raises:
             ArtifactError: Not a run, or other weights of its backbone.
         """
         recognizer = Recognizer.load(run)
         rules = recognizer.config.timeline
-        prepared = load_run_engine(
-            recognizer.config, run=Path(run), weights=weights, engine=engine, precision=precision, device=device
-        )
+        prepared = load_run_engine(recognizer.config, run=Path(run), settings=settings)
         if rules is not None and rules.has_background:
             recognizer = Recognizer.load(Path(run) / BACKGROUND_FOLDER)
         prepared.run(np.zeros((1, *recognizer.config.backbone.input_size, 3), dtype=np.uint8))

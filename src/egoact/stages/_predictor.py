@@ -14,7 +14,7 @@ from egoact.data.spool import FeatureSpool
 from egoact.engines import Engine
 from egoact.stages._action_finder import ActionFinder
 from egoact.stages._recordings import spool_features
-from egoact.stages._run_engine import load_run_engine
+from egoact.stages._run_engine import EngineSettings, load_run_engine
 
 
 @dataclass(frozen=True)
@@ -30,31 +30,18 @@ class Predictor:
     engine: Engine
 
     @classmethod
-    def load(
-        cls,
-        run: str | Path,
-        *,
-        weights: Path | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        device: str = "auto",
-    ) -> "Predictor":
+    def load(cls, run: str | Path, settings: EngineSettings | None = None) -> "Predictor":
         """Load a run and prepare its backbone.
 
         Args:
             run: Run directory, or a folder that `egoact export` made of one.
-            weights: File of the backbone's weights, where the run's backbone was given one.
-            engine: As `load_engine`.
-            precision: As `load_engine`.
-            device: As `load_engine`.
+            settings: What computes; None: whatever is best here.
 
         Raises:
             ArtifactError: Not a run, one that knows nothing of timelines, or other weights of the backbone.
         """
         finder = ActionFinder.load(run)
-        prepared = load_run_engine(
-            finder.config, run=Path(run), weights=weights, engine=engine, precision=precision, device=device
-        )
+        prepared = load_run_engine(finder.config, run=Path(run), settings=settings)
         return cls(finder, prepared)
 
     def predict(

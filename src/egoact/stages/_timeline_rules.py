@@ -12,6 +12,7 @@ from egoact.core.segments import SegmentTable
 from egoact.core.timeline_rules import TimelineRules, log_softmax
 
 WINDOW_LENGTHS = (0.5, 1.0, 2.0)  # of the median segment
+_OVER_CHANCE = 1.25  # an answer of a model that nobody calibrated is an action where it is this much surer than chance
 _MISSED = 0.1  # share of validation clips that the threshold may take for background
 
 
@@ -19,6 +20,8 @@ def learn_rules(
     table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int, shortest: float = 0.5
 ) -> TimelineRules:
     """Which actions there are, how long they last, what follows what, and so how long windows should be.
+
+    The threshold for background is one for models that nobody calibrates; see `calibrate`.
 
     Args:
         table: Training segments, all of them labelled.
@@ -38,6 +41,7 @@ def learn_rules(
         actions=tuple(tuple(action) for action in actions.tolist()),
         grammar=learn_grammar(list(tracks.values()), np.append(0, groups.reshape(-1) + 1), shortest=shortest),
         window_seconds=tuple(round(factor * typical, 3) for factor in WINDOW_LENGTHS),
+        threshold=min(0.95, _OVER_CHANCE / max(vocabulary.size for vocabulary in vocabularies.values())),
     )
 
 

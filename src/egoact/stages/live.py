@@ -20,6 +20,7 @@ from egoact.stages._live_clock import LiveClock
 from egoact.stages._live_model import LiveModel
 from egoact.stages._live_view import LiveView
 from egoact.stages._live_window import LiveWindow
+from egoact.stages._run_engine import EngineSettings
 
 _WAIT_SECONDS = 0.1
 
@@ -85,11 +86,7 @@ def live(settings: LiveSettings) -> int:
         lines = stack.enter_context(_open_lines(settings.jsonl))
         window = stack.enter_context(LiveWindow(settings.source)) if settings.window else None
         model = LiveModel.load(
-            settings.run,
-            weights=settings.weights,
-            engine=settings.engine,
-            precision=settings.precision,
-            device=settings.device,
+            settings.run, EngineSettings(settings.weights, settings.engine, settings.precision, settings.device)
         )
         if model.engine.name != "torch":  # its threads would wait for each other, on a busy machine for a second
             stack.callback(torch.set_num_threads, torch.get_num_threads())

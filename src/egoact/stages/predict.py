@@ -18,6 +18,7 @@ from egoact.core.progress import Progress, format_seconds
 from egoact.data.media import VIDEO_SUFFIXES, MediaSource
 from egoact.data.recording import estimate_steps
 from egoact.stages._predictor import Predictor
+from egoact.stages._run_engine import EngineSettings
 from egoact.stages._run_files import write_json
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"
@@ -63,11 +64,7 @@ def predict(settings: PredictSettings) -> int:
     videos = find_videos(settings.video)
     check_writable(settings.out)
     predictor = Predictor.load(
-        settings.run,
-        weights=settings.weights,
-        engine=settings.engine,
-        precision=settings.precision,
-        device=settings.device,
+        settings.run, EngineSettings(settings.weights, settings.engine, settings.precision, settings.device)
     )
     if not settings.video.is_dir():
         return _predict_one(predictor, videos[0], settings.out, settings)["broken"] is not None
