@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,20 +38,43 @@ def history(run: Path) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def run_everywhere(command: list[str], *, nodes: int) -> str:
+    """What the processes of one training print together, each node started as a user starts it."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if nodes > 1 else {}
+    running = [
+        subprocess.Popen(
+            command,
+            env=environment() | meet | ({"NODE_RANK": str(node)} if nodes > 1 else {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for node in range(nodes)
+    ]
+    said = [process.communicate(timeout=300) for process in running]
+    assert [process.returncode for process in running] == [0] * nodes, said
+    return "".join(out for out, _ in said)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["lstm", "difference"])  # with batch normalisation, and the default
-def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str) -> None:
+@pytest.mark.parametrize(
+    ("head", "nodes"),
+    [("lstm", 1), ("difference", 1), ("difference", 2)],  # with batch normalisation, and the default
+)
+def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, nodes: int) -> None:
     same = {"epochs": 4, "dropout": 0.0, "gradient_clip": 0.5, "ema": 0.9}
     flags = [part for name, value in same.items() for part in (f"--{name.replace('_', '-')}", value)]
-    done = subprocess.run(
-        command(data, "--run", data / "two", "--head", head, "--devices", 2, "--batch-size", 4, *flags),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
+    where = ("--nodes", 2) if nodes > 1 else ("--devices", 2)
+    printed = run_everywhere(
+        command(data, "--run", data / "two", "--head", head, *where, "--batch-size", 4, *flags), nodes=nodes
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("trained") == 1, "only one process speaks"
+    assert printed.count("trained") == 1, "only one process speaks"
     train(
         TrainSettings(
             segments=data / "train.csv",

@@ -61,7 +61,8 @@ class TrainSettings:
     devices: int = 1
     """Processes on this machine that share every epoch, one a device; --batch-size is that of each."""
     nodes: int = 1
-    """Machines that share every epoch: start the same command on each, as torchrun, SLURM or Lightning want it."""
+    """Machines that share every epoch: start the same command on each, with MASTER_ADDR, MASTER_PORT and its own
+    NODE_RANK (0, 1, ...) in the environment, or let torchrun or SLURM do that."""
     overwrite: bool = False
     """Replace a run of other settings that is already there."""
     epochs: int | None = None
