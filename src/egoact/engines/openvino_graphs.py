@@ -30,12 +30,13 @@ def convert(model: nn.Module, shape: Any) -> Any:
         example = torch.zeros(1, *shape, 3, dtype=torch.uint8)
     else:
         example = torch.zeros(1, *(int(str(length)) for length in list(shape)[1:]))
-    with warnings.catch_warnings():  # its converter still traces with torch.jit
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.trace(_method)?` is deprecated", FutureWarning)
         # Vision transformers compute with the size of the image, which is fixed here; only the batch is free.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        graph = import_openvino().convert_model(model, example_input=example, input=[(-1, *example.shape[1:])])
+        # Its own tracing would run the module four times, to be sure of what a proof on real frames shows anyway.
+        traced = torch.jit.trace(model, example, strict=False, check_trace=False)
+        graph = import_openvino().convert_model(traced, input=[(-1, *example.shape[1:])])
     return _numbered(graph)
 
 
