@@ -170,6 +170,28 @@ def read_frames(
         yield from read_still_frames(stills, times, rate=rate, size=size)
 
 
+def read_clip(source: MediaSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The frames at some moments, every one of them.
+
+    Args:
+        source: From `find_media`.
+        times_seconds: As `read_frames`.
+        size: As `read_frames`.
+
+    Returns:
+        uint8 (M, H, W, 3), RGB.
+
+    Raises:
+        MediaError: One of them cannot be decoded.
+    """
+    frames: list[np.ndarray] = []
+    for positions, frame in read_frames(source, times_seconds, size=size):
+        if isinstance(frame, MediaError):
+            raise frame
+        frames += [frame] * (positions.stop - positions.start)
+    return np.stack(frames)
+
+
 @contextmanager
 def open_stills(source: MediaSource) -> Iterator[FrameFolder | TarFrames]:
     """The extracted frames of a recording, by number."""

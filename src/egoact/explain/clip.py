@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from egoact.core.errors import AnnotationError, ArtifactError, MediaError
+from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.sampling import sample_uniform
 from egoact.core.segments import read_segments
 from egoact.data.atomic import write_atomically
 from egoact.data.frame_grid import lay_grid
-from egoact.data.media import MediaSource, find_media, read_frames
+from egoact.data.media import MediaSource, find_media, read_clip
 from egoact.explain.saliency import ClipSaliency, explain_clip_frames, map_correlation, shuffle_weights
 from egoact.models.backbones import Backbone, check_same_backbone, load_backbone
 from egoact.models.recognizer import Recognizer
@@ -66,7 +66,7 @@ def explain_clip(settings: ClipSettings) -> int:
     backbone = _load_backbone(recognizer, settings)
     source, start, stop, truth = _find_clip(settings)
     times = sample_uniform(start, stop, num_frames=recognizer.config.num_frames)
-    frames = _read_clip(source, times, backbone.spec.input_size)
+    frames = read_clip(source, times, size=backbone.spec.input_size)
     model = recognizer.model.requires_grad_(False)
     found = explain_clip_frames(backbone, model, frames)
     shuffled = Backbone(backbone.spec, shuffle_weights(backbone.module, seed=settings.seed))
@@ -124,15 +124,6 @@ def _find_clip(settings: ClipSettings) -> tuple[MediaSource, float, float, dict[
     segment = chosen[0]
     truth = {"narration_id": segment.narration_id, "verb": segment.verb, "noun": segment.noun}
     return find_media(settings.media, segment.video_id), segment.start_seconds, segment.stop_seconds, truth
-
-
-def _read_clip(source: MediaSource, times: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    frames: list[np.ndarray] = []
-    for positions, frame in read_frames(source, times, size=size):
-        if isinstance(frame, MediaError):
-            raise frame
-        frames += [frame] * len(range(*positions.indices(len(times))))
-    return np.stack(frames)
 
 
 def _describe(recognizer: Recognizer, found: ClipSaliency) -> dict[str, Any]:

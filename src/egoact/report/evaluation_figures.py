@@ -51,6 +51,8 @@ def draw_confusion(matrix: ShownMatrix, *, target: str) -> "Figure":
 def draw_learning_curves(history: pd.DataFrame) -> "Figure":
     """Loss and validation accuracy over the epochs; the accuracy only where there was validation."""
     scored = [column for column in _CURVES if column in history and history[column].notna().any()]
+    if len(scored) == 2:  # of one target, which is all of them
+        scored = [column for column in scored if column != "validation_top1"]
     figure = new_figure(9.2 if scored else 5.0, 3.1)
     axes = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
     epochs = history["epoch"] + 1
@@ -65,7 +67,7 @@ def draw_learning_curves(history: pd.DataFrame) -> "Figure":
         axes[1].plot(epochs, history[column], color=colour, linestyle=style, label=name)
     if scored:
         axes[1].set_ylim(0, 101)
-        axes[1].legend(loc="lower right")
+        axes[1].legend(loc="best")
         set_title(axes[1], "Validation top-1, %")
     for axis in axes:
         finish_epochs(axis, len(history))

@@ -5,10 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from egoact.core.errors import MediaError
 from egoact.core.sampling import sample_uniform
 from egoact.core.segments import Segment
-from egoact.data.media import MediaRoot, read_frames
+from egoact.data.media import MediaRoot, read_clip
 from egoact.report.page import inline_picture
 
 NUM_FRAMES = 6
@@ -27,12 +26,7 @@ def read_strip(root: MediaRoot, segment: Segment, *, num_frames: int = NUM_FRAME
         MediaError: The recording, or one of the frames, cannot be read.
     """
     times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=num_frames)
-    frames: list[np.ndarray] = []
-    for positions, frame in read_frames(root.find(segment.video_id), times, size=_FRAME_SIZE):
-        if isinstance(frame, MediaError):
-            raise frame
-        frames += [frame] * len(range(*positions.indices(num_frames)))
-    return np.stack(frames)
+    return read_clip(root.find(segment.video_id), times, size=_FRAME_SIZE)
 
 
 def inline_strip(frames: np.ndarray) -> str:

@@ -3,13 +3,13 @@
 import datetime
 import os
 import platform
-import shlex
 from typing import Any
 
 from egoact import __version__
 from egoact.report.page import HasOut, fill_template, write_page
 from egoact.report.reproduce_files import Reproduction, read_reproduction
-from egoact.report.reproduce_items import Item, list_items, render
+from egoact.report.reproduce_item import HEAD_NAMES, Item
+from egoact.report.reproduce_items import list_items
 
 PAGE_NAME = "index.html"
 
@@ -48,17 +48,22 @@ def _count_segments(result: Reproduction) -> tuple[int, int]:
 
 
 def _list_cards(result: Reproduction) -> list[dict[str, Any]]:
-    lstm = result.steps["table_1"]["heads"]["lstm"]
     best = result.steps["table_2"]["heads"]["difference"]["metrics"]
     said = {"lstm": 266_963, "convlstm": 446_909, "convnet1d": 85_137}
     equal = sum(result.steps["table_1"]["report_parameters"][head] == count for head, count in said.items())
-    right, wrong = (lstm[variant]["num_predicted_classes"] for variant in ("normalised", "unnormalised"))
+    answered = {
+        name: " → ".join(str(found[variant]["num_predicted_classes"]) for variant in ("normalised", "unnormalised"))
+        for name, found in result.steps["table_1"]["heads"].items()
+    }
     return [
         {"value": f"{equal} of 3", "name": "parameter counts equal the report's"},
-        {
-            "value": f"{right} → {wrong}",
-            "name": "categories that the LSTM answers, with and without normalisation",
-        },
+        *(
+            {
+                "value": answered[name],
+                "name": f"categories that {HEAD_NAMES[name]} answers, with and without normalisation",
+            }
+            for name in ("convlstm", "lstm")
+        ),
         {
             "value": f"{best['verb']['top1']:.0f} %",
             "name": f"verbs right with today's default head, {result.data_name}",
@@ -67,33 +72,21 @@ def _list_cards(result: Reproduction) -> list[dict[str, Any]]:
 
 
 def _show(result: Reproduction, item: Item) -> dict[str, Any]:
-    note = item.note
-    if item.is_trained and result.is_kitchen:
-        note = "On the built-in kitchen, not on EPIC-KITCHENS: give --annotations and --media for that."
-    alone = ["egoact", "reproduce", "--out", str(result.out), *_flags(result.settings)]
-    steps = " ".join(item.steps)
+    notes = [item.note] if item.note else []
+    if item.needs_recordings and result.is_kitchen:
+        notes.append("On the built-in kitchen, not on EPIC-KITCHENS: give --annotations and --media for that.")
     return {
         "id": item.id,
         "title": item.title,
         "says": item.says,
         "difference": item.difference,
-        "note": note,
+        "notes": notes,
         "tables": item.tables,
-        "pictures": render(item),
+        "pictures": item.render(),
         "side_by_side": item.side_by_side,
-        "commands": [f"{shlex.join(alone)} --only {steps}", *(c for step in item.steps for c in result.commands[step])],
+        "commands": [command for step in item.steps for command in result.commands[step]],
         "seconds": _format_seconds(sum(result.seconds[step] for step in item.steps)),
     }
-
-
-def _flags(settings: dict[str, Any]) -> list[str]:
-    flags = []
-    for name, value in settings.items():
-        if value is True:
-            flags.append(f"--{name}")
-        elif value not in (None, False, 0):
-            flags += [f"--{name}", str(value)]
-    return flags
 
 
 def _format_seconds(seconds: float) -> str:

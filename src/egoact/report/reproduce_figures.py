@@ -10,6 +10,13 @@ from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_fi
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_STORED_LINES = {
+    "float32": (LINE_COLOUR, "-"),
+    "float32 compressed": (LINE_COLOUR, "--"),
+    "uint8": (ACCENT, "-"),
+    "uint8 compressed": (ACCENT, "--"),
+}
+
 
 def draw_recurrent(rows: list[dict[str, Any]]) -> "Figure":
     """Figure 8: a panel for each number of outputs; time over sequence length, parameters in the legend."""
@@ -80,26 +87,19 @@ def _draw_levels(axis: Any, levels: list[tuple[int, int]]) -> None:
     axis.axis("off")
 
 
-def draw_storage(rows: list[dict[str, Any]]) -> "Figure":
-    """Figure 19: bytes on disk, bytes in memory, and seconds to load, over the number of clips."""
-    table = pd.DataFrame(rows)
-    figure = new_figure(11.4, 3.2)
-    panels = {
-        "disk_bytes": ("On disk, MB", 1e6),
-        "memory_bytes": ("In memory, MB", 1e6),
-        "load_seconds": ("To load, s", 1),
-    }
-    for axis, (column, (title, unit)) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-        for type_name, colour in (("float32", LINE_COLOUR), ("uint8", ACCENT)):
-            for is_compressed, style in ((False, "-"), (True, "--")):
-                part = table[(table["type"] == type_name) & (table["compressed"] == is_compressed)]
-                label = f"{type_name}{', compressed' if is_compressed else ''}"
-                axis.plot(part["clips"], part[column] / unit, color=colour, linestyle=style, marker="o", label=label)
+def draw_storage(table: pd.DataFrame) -> "Figure":
+    """Figure 19: MB on disk and in memory, and seconds to load, over the number of clips."""
+    figure = new_figure(11.4, 3.5)
+    panels = {"MB on disk": "On disk, MB", "MB in memory": "In memory, MB", "s to load": "To load, s"}
+    for axis, (column, title) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        for name, (colour, style) in _STORED_LINES.items():
+            part = table[table["format"] == name]
+            axis.plot(part["clips"], part[column], color=colour, linestyle=style, marker="o", label=name)
         axis.set_ylim(bottom=0)
-        axis.set_xlabel("clips of 20 x 256 x 256 x 3")
+        axis.set_xticks(sorted(table["clips"].unique()))
+        axis.set_xlabel("clips")
         set_title(axis, title)
-        if column == "disk_bytes":
-            axis.legend(loc="upper left")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=len(_STORED_LINES))
     return figure
 
 

@@ -19,7 +19,12 @@ STEP_NAMES = (
     "figure_10",
     "features",
     "mistake_features",
+    "figure_11",
+    "figure_12",
+    "figure_20",
+    "figure_21",
     "table_1",
+    "figure_13",
     "table_2",
     "figures_14_15",
     "figure_18",
@@ -48,7 +53,7 @@ class Reproduction:
     @property
     def is_kitchen(self) -> bool:
         """Whether it was trained on the built-in kitchen."""
-        return self.settings.get("segments") is None and self.settings.get("media") is None
+        return not self.settings.get("media")
 
     @property
     def data_name(self) -> str:

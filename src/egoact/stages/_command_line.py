@@ -6,6 +6,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+import tyro
+
 
 def command_line(name: str, settings: Any) -> str:
     """The command with every flag that is not at its default.
@@ -20,7 +22,9 @@ def command_line(name: str, settings: Any) -> str:
         if field.default is not MISSING and value == field.default:
             continue
         flag = field.name.replace("_", "-")
-        if isinstance(value, bool):
+        if tyro.conf.Positional in getattr(field.type, "__metadata__", ()):
+            words[2:2] = _words(value)
+        elif isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             words += [f"--{flag}", *_words(value)]

@@ -1,19 +1,36 @@
-"""What `egoact reproduce` works on, and its memory of what is done: data, steps, commands."""
+"""What every step of `egoact reproduce` works with: recordings and labels, how much is done, where it goes."""
 
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import cv2
+import numpy as np
 
 from egoact.core.errors import ArtifactError
+from egoact.core.labels import read_vocabulary
 from egoact.core.segments import SegmentTable, read_segments
-from egoact.stages._run_files import write_json
+from egoact.data.folders import list_folders
+from egoact.data.media import MediaRoot
+from egoact.stages._reproduction_memory import Memory
 
-STEPS = "steps"
+NUM_FRAMES = 20
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done: enough to show everything, within the promised time."""
+
+    videos: int
+    epochs: int
+    map_epochs: int
+    map_size: int
+    painted_kernels: int
+    painting_steps: int
+    is_quick: bool
+
+
+EFFORT = Effort(16, 100, 8, 256, 16, 96, is_quick=False)
+QUICK_EFFORT = Effort(6, 30, 4, 128, 4, 48, is_quick=True)
 
 
 @dataclass(frozen=True)
@@ -21,24 +38,67 @@ class ReproductionData:
     """What is trained on and looked at.
 
     Args:
-        name: For people.
-        is_kitchen: Whether it is the built-in kitchen.
         train: Segments CSV.
         validation: Segments CSV.
-        media: Folder with the recordings.
+        media: Folders with the recordings.
         classes: Folder with the class files, or None.
     """
 
-    name: str
-    is_kitchen: bool
     train: Path
     validation: Path
-    media: Path
+    media: tuple[Path, ...]
     classes: Path | None
 
     def validation_table(self) -> SegmentTable:
         """The segments to measure on."""
         return read_segments(self.validation)
+
+    def root(self) -> MediaRoot:
+        """The recordings."""
+        return MediaRoot(self.media)
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether the verb classes are grouped into categories."""
+        return self.classes is not None and bool(read_vocabulary(self.classes, "verb").categories)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What the steps share.
+
+    Args:
+        out: Folder for everything.
+        backbone: Name of the image backbone.
+        weights: File with its weights, or None.
+        annotations: Folder with EPIC-KITCHENS' CSVs, or None.
+        seed: Of everything.
+        effort: How much is done.
+        data: What is trained on.
+        memory: What is done already.
+    """
+
+    out: Path
+    backbone: str
+    weights: Path | None
+    annotations: Path | None
+    seed: int
+    effort: Effort
+    data: ReproductionData
+    memory: Memory
+
+
+def check_data(data: ReproductionData) -> ReproductionData:
+    """The data, after a look at what would only be missed after minutes of work.
+
+    Raises:
+        AnnotationError: A CSV cannot be read.
+        MediaError: A folder does not exist, or not one recording of a CSV is there.
+    """
+    root = MediaRoot(list_folders(data.media))
+    for segments in (data.train, data.validation):
+        root.find(read_segments(segments)[0].video_id)
+    return data
 
 
 def find_annotations(folder: Path | None, *names: str) -> Path | None:
@@ -54,50 +114,7 @@ def find_annotations(folder: Path | None, *names: str) -> Path | None:
     return None
 
 
-@dataclass
-class Memory:
-    """Steps that are done: OUT/steps/NAME.json holds the result, the seconds, and the commands that lead there.
-
-    Args:
-        out: The folder of the reproduction.
-    """
-
-    out: Path
-    _commands: list[str] = field(default_factory=list)
-
-    def once(self, name: str, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of a step; it is done if it was not before."""
-        path = self.out / STEPS / f"{name}.json"
-        if path.exists():
-            try:
-                return json.loads(path.read_text(encoding="utf-8"))["result"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ArtifactError(f"cannot be read ({error!r}); delete it", path=path) from None
-        print(f"reproduce: {name.replace('_', ' ')}", flush=True)
-        begun, outer = time.monotonic(), self._commands
-        self._commands = []
-        try:
-            result = do()
-            commands = self._commands
-        finally:
-            self._commands = outer
-        seconds = round(time.monotonic() - begun, 1)
-        write_json(path, {"result": result, "seconds": seconds, "commands": commands})
-        return result
-
-    def note(self, command: str) -> None:
-        """Remember a command that the step at hand stands for."""
-        self._commands.append(command)
-
-    def run(self, *arguments: str) -> None:
-        """Run `egoact` with these arguments in a process of its own.
-
-        Raises:
-            ArtifactError: It failed; what it said is on standard error.
-        """
-        self.note(" ".join(["egoact", *arguments]))
-        done = subprocess.run([sys.executable, "-m", "egoact", *arguments], check=False)
-        if done.returncode != 0:
-            raise ArtifactError(
-                f"'egoact {' '.join(arguments)}' failed with exit code {done.returncode}", path=self.out
-            )
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """uint8 (H, W, 3), RGB, as PNG or JPEG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, picture[..., ::-1])[1].tobytes())
