@@ -4,6 +4,7 @@
 
 FOLDER holds `segments.csv` (verbs) and `videos/`. Recipes are the packaged ones; nothing is chosen by the recording
 that is left out. With --nested a head is also chosen for each recording by leave-one-out inside the others.
+Heads on maps (--heads convlstm lsta) are as small and as briefly trained as one core asks for, fixed beforehand.
 `benchmarks/heads.py` makes the table of the README from this and the built-in kitchen.
 """
 
@@ -17,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,9 @@ from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.stages.evaluate import score_segments
 from egoact.stages.extract import ExtractSettings, extract
 from egoact.stages.train import TrainSettings, train
+
+MAP_OPTIONS = {"convlstm": ("kernels=16", "stride=2", "width=128"), "lsta": ("kernels=16",)}
+FRAME_SIZES = {"convlstm": 256, "lsta": 128}  # lsta has no stride: on maps of 8 x 8 it is four times as slow
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,48 @@ class Settings:
     """As in egoact train."""
     nested: bool = False
     """Also choose a head by cross-validation inside the training recordings."""
+    map_cut: int = 14
+    """Block of the backbone whose maps convlstm and lsta see; 14 of efficientnet_lite0: 192 channels."""
+    map_epochs: int = 30
+    """Epochs of convlstm and lsta."""
     workers: int = 2
     """Trainings at the same time, each on one thread."""
 
     def __post_init__(self) -> None:
         if min(self.seeds, self.workers) < 1:
             raise ValueError(f"--seeds and --workers must be at least 1, got {self.seeds} and {self.workers}")
+
+    def how_to_train(self, head: str) -> dict[str, Any]:
+        """What `TrainSettings` says of a head."""
+        how: dict[str, Any] = {"head": head, "recipe": self.recipe}
+        if HEADS[head].kind == "maps":
+            how |= {"head_options": MAP_OPTIONS[head], "epochs": self.map_epochs}
+        return how
+
+    def extract(self, segments: Path, media: Path, features: Path, *, head: str) -> None:
+        """Fill the feature store that a head reads."""
+        is_maps = HEADS[head].kind == "maps"
+        failed = extract(
+            ExtractSettings(
+                segments=segments,
+                media=media,
+                features=features,
+                backbone=self.backbone,
+                weights=self.weights,
+                precision=self.precision,  # type: ignore[arg-type]
+                kind=HEADS[head].kind,
+                cut=self.map_cut if is_maps else None,
+                size=FRAME_SIZES[head] if is_maps else 256,
+            )
+        )
+        assert failed == 0, f"{failed} segments failed; see {features}/failures.csv"
+
+    def store_name(self, head: str) -> str:
+        """Folder name of the feature store that a head reads."""
+        name = self.backbone.replace(":", "-")
+        if HEADS[head].kind == "pooled":
+            return f"features-{name}"
+        return f"maps-{name}-{self.map_cut}-{FRAME_SIZES[head]}"
 
 
 def train_quietly(settings: TrainSettings) -> None:
@@ -90,22 +131,19 @@ class Bench:
         names = pd.DataFrame({"id": range(vocabulary.size), "key": vocabulary.names})
         names.to_csv(work / "verb_classes.csv", index=False)
         self.videos = np.array([segment.video_id for segment in self.table])
-        self.features = work / f"features-{settings.backbone.replace(':', '-')}"
-        failed = extract(
-            ExtractSettings(
-                segments=settings.data / "segments.csv",
-                media=settings.data / "videos",
-                features=self.features,
-                backbone=settings.backbone,
-                weights=settings.weights,
-                precision=settings.precision,  # type: ignore[arg-type]
-            )
-        )
-        assert failed == 0, f"{failed} segments failed; see {self.features}/failures.csv"
+        self._filled: set[Path] = set()
+
+    def features(self, head: str) -> Path:
+        """The feature store that a head reads, filled when it is first asked for."""
+        data, features = self.settings.data, self.work / self.settings.store_name(head)
+        if features not in self._filled:
+            self.settings.extract(data / "segments.csv", data / "videos", features, head=head)
+            self._filled.add(features)
+        return features
 
     def clips(self) -> np.ndarray:
         """float32 (N, T, D)."""
-        store = FeatureStore.open(self.features)
+        store = FeatureStore.open(self.features(DEFAULT_HEAD))
         return store.gather(store.rows(self.table)).astype(np.float32)
 
     def run(self, head: str, *, left_out: tuple[str, ...], seed: int) -> TrainSettings:
@@ -116,12 +154,11 @@ class Bench:
             self.frame[~np.isin(self.videos, left_out)].to_csv(csv, index=False)
         return TrainSettings(
             segments=csv,
-            features=(self.features,),
+            features=(self.features(head),),
             run=self.work / "runs" / f"{head}-{self.settings.recipe}-{name}-{seed}",
             classes=self.work,
-            head=head,
-            recipe=self.settings.recipe,
             seed=seed,
+            **self.settings.how_to_train(head),
         )
 
     def answer(self, head: str, *, left_out: tuple[str, ...], seed: int) -> np.ndarray:
@@ -129,7 +166,7 @@ class Bench:
         settings = self.run(head, left_out=left_out, seed=seed)
         train_quietly(settings)
         held = self.table.select(np.isin(self.videos, left_out))
-        scores = score_segments(settings.run, held, self.features).verb
+        scores = score_segments(settings.run, held, settings.features).verb
         assert scores is not None
         return scores.argmax(1)
 
@@ -186,9 +223,10 @@ def measure_heads(bench: Bench) -> dict[str, list[float]]:
 
 
 def measure_nested(bench: Bench) -> tuple[list[float], dict[str, str]]:
-    """For each recording the head that does best among the others, leaving one of those out at a time."""
+    """For each recording the pooled head that does best among the others, leaving one of those out at a time."""
     videos = np.unique(bench.videos)
-    heads, pairs = bench.settings.heads, [(str(a), str(b)) for a, b in combinations(videos, 2)]
+    heads = [head for head in bench.settings.heads if HEADS[head].kind == "pooled"]
+    pairs = [(str(a), str(b)) for a, b in combinations(videos, 2)]
     train_all((bench.run(h, left_out=p, seed=0) for h in heads for p in pairs), workers=bench.settings.workers)
     right = {head: np.zeros((len(videos), len(videos))) for head in heads}
     for a, b in combinations(range(len(videos)), 2):

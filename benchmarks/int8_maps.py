@@ -17,18 +17,13 @@ from itertools import groupby, product
 from pathlib import Path
 
 import numpy as np
+from gtea import MAP_OPTIONS
 
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.data.store import FeatureStore
 from egoact.data.store_writer import StoreWriter
 from egoact.stages.evaluate import EvaluateSettings, evaluate
 from egoact.stages.train import TrainSettings, train
-
-# Small enough for a laptop: the report's ConvLSTM has 64 kernels, stride 1 and a hidden layer of 1000.
-HEADS = {
-    "convlstm": ("kernels=16", "stride=2", "width=128"),
-    "lsta": ("kernels=16",),
-}
 
 
 def copy_as_int8(store: FeatureStore, tables: list[SegmentTable], path: Path) -> FeatureStore:
@@ -79,7 +74,7 @@ def train_on(store: FeatureStore, kitchen: Path, run: Path, *, head: str, seed: 
                 features=(store.path,),
                 run=run,
                 head=head,
-                head_options=HEADS[head],
+                head_options=MAP_OPTIONS[head],
                 epochs=epochs,
                 seed=seed,
                 select="last",
@@ -102,7 +97,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--heads", nargs="+", default=list(HEADS))
+    parser.add_argument("--heads", nargs="+", default=list(MAP_OPTIONS))
     settings = parser.parse_args()
     tables = [read_segments(settings.kitchen / f"{part}.csv") for part in ("train", "validation")]
     with tempfile.TemporaryDirectory() as folder:
