@@ -117,7 +117,7 @@ def draw_strip(clip: ExplainedClip) -> "Figure":
             axis.imshow(picture)
             axis.axis("off")
             if column == 0:
-                set_title(axis, name)
+                set_title(axis, f"frames, {times[i]:.2f} s" if row == 0 else name)
             elif row == 0:
                 axis.set_title(f"{times[i]:.2f} s", fontsize=7)
     _draw_importance(figure.add_subplot(rows[-1, :]), clip)
@@ -132,17 +132,17 @@ def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
         axis.bar(places + (number - (len(clip.targets) - 1) / 2) * width, values, width, color=colour, label=target)
     attention = clip.arrays.get("attention")
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.set_xticks(places, [f"{t:.1f}" for t in clip.described["times_seconds"]], fontsize=7)
+    axis.set_xticks(places, [f"{t:.2f}" for t in clip.described["times_seconds"]], fontsize=7)
     axis.set_xlabel("seconds")
     axis.set_ylabel("log-probability lost\nwithout the frame")
     axis.grid(axis="x", visible=False)
-    axis.legend(loc="upper left", ncols=2)
+    drawn = list(axis.containers)
     if attention is not None and attention.ndim == 1:
         right = axis.twinx()
-        right.plot(places, attention, color="black", marker=".", label="the head's attention")
+        drawn += right.plot(places, attention, color="black", marker=".", label="the head's attention")
         right.set_ylim(bottom=0)
         right.grid(visible=False)
-        right.legend(loc="upper right")
+    axis.legend(handles=drawn, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(drawn))
     set_title(axis, "which frames mattered")
 
 
