@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from egoact.data.store import FeatureStore
 from egoact.stages.evaluate import EvaluateSettings, evaluate
 from egoact.stages.train import TrainSettings, train
 
@@ -49,16 +50,16 @@ def main() -> None:
     parser.add_argument("--kitchen", type=Path, required=True)
     parser.add_argument("--features", type=Path, nargs=2, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--heads", nargs="+", default=["difference", "gru"])
+    parser.add_argument("--heads", nargs="+", default=["difference"])
     settings = parser.parse_args()
-    first, second = settings.features
-    both = (first, second)
+    first, second = both = tuple(settings.features)
+    one, other = (FeatureStore.open(path).spec.backbone for path in both)
     print("| head | features | joint | verb | noun | action |\n|---|---|---|---|---|---|")
     for head in settings.heads:
         for name, features, options in (
-            (first.name, (first,), {}),
-            (first.name, (first,), {"joint": True}),
-            (second.name, (second,), {}),
+            (one, (first,), {}),
+            (one, (first,), {"joint": True}),
+            (other, (second,), {}),
             ("both, early", both, {"fusion": "early"}),
             ("both, late", both, {"fusion": "late"}),
             ("both, late", both, {"fusion": "late", "joint": True}),
