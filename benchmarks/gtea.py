@@ -36,7 +36,7 @@ from egoact.stages.extract import ExtractSettings, extract
 from egoact.stages.train import TrainSettings, train
 
 MAP_OPTIONS = {"convlstm": ("kernels=16", "stride=2", "width=128"), "lsta": ("kernels=16",)}
-FRAME_SIZES = {"convlstm": 256, "lsta": 128}  # lsta has no stride: on maps of 8 x 8 it is four times as slow
+FRAME_SIZES = {"convlstm": 256, "lsta": 128}  # lsta has no stride: a quarter of the cells
 
 
 @dataclass(frozen=True)
