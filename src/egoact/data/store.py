@@ -7,6 +7,7 @@
 Shapes: N segments, V views, T frames, *feature = (D,) or (C, h, w).
 """
 
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.segments import Segment, SegmentTable
 from egoact.data.encoding import decode
 from egoact.data.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
+from egoact.data.read_ahead import ReadAhead, announce
 from egoact.data.store_index import INDEX_NAME, StoreIndex
 
 __all__ = ["FeatureStore", "StoreSpec"]
@@ -35,6 +37,8 @@ class FeatureStore:
         self.spec = spec
         self.index = index
         self._shards: dict[int, np.ndarray] = {}
+        self._maps: dict[int, tuple[mmap.mmap, int]] = {}  # with the first byte of the features
+        self._ahead = ReadAhead()
 
     @classmethod
     def open(cls, path: str | Path) -> "FeatureStore":
@@ -119,13 +123,22 @@ class FeatureStore:
         self._check_selection(rows, views)
         shards, offsets = self.index.shard_numbers[rows], self.index.offsets[rows]
         out = np.empty((len(rows), *self.spec.clip_shape[1:]), dtype=np.float16)
+        if self._ahead.begin():
+            self._announce(shards, offsets, views)
         # Sorted by place, so that reads of one shard run forward through its file.
         order = np.lexsort((offsets, shards))
         for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
             if len(part):
                 stored = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
                 out[part] = decode(stored, self.spec.dtype)
+        self._ahead.end()
         return out
+
+    def _announce(self, shards: np.ndarray, offsets: np.ndarray, views: np.ndarray) -> None:
+        for number, offset, view in zip(shards.tolist(), offsets.tolist(), views.tolist(), strict=True):
+            each_clip, each_view, *_ = self.shard(number).strides
+            mapped, start = self._maps[number]
+            announce(mapped, start + offset * each_clip + view * each_view, each_view)
 
     def shard(self, number: int) -> np.ndarray:
         """The features of one video as they lie on disk, mapped and not read; `decode` makes float16 of them.
@@ -154,11 +167,14 @@ class FeatureStore:
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
         dtype, shape = self.spec.layout(self.index.shard_length(number))
-        if not isinstance(features, np.ndarray) or features.dtype != dtype or features.shape != shape:
+        if not isinstance(features, np.memmap) or features.dtype != dtype or features.shape != shape:
             raise ArtifactError(
                 f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}",
                 path=path,
             )
+        mapped = features.base
+        assert isinstance(mapped, mmap.mmap)
+        self._maps[number] = (mapped, features.offset % mmap.ALLOCATIONGRANULARITY)
         return features.view(np.ndarray)  # np.memmap is slow to index
 
 
