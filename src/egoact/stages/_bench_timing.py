@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+_REST_SECONDS = 0.1  # threads of many libraries go on spinning for a while, on cores that the next one wants
+
 
 def take_turns(tasks: Mapping[str, Callable[[], float]], *, seconds: float, min_rounds: int = 3) -> dict[str, float]:
-    """How much of its unit each task does in a second: the median over rounds in which each runs once.
+    """How much of its unit each task does in a second: the median over rounds in which each has its turn.
+
+    A turn is a rest, a run that is not timed, which fills caches and wakes threads, and one that is.
 
     Args:
         tasks: Name -> function that does some work and says how much.
@@ -20,6 +24,8 @@ def take_turns(tasks: Mapping[str, Callable[[], float]], *, seconds: float, min_
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, rates.values())) < min_rounds:
         for name, task in tasks.items():
+            time.sleep(_REST_SECONDS)
+            task()
             begun = time.perf_counter()
             amount = task()
             rates[name].append(amount / (time.perf_counter() - begun))
