@@ -464,7 +464,7 @@ def _slow_extract(chosen: ExtractSettings, begun) -> None:
     extract(chosen)
 
 
-@pytest.mark.parametrize(("count", "filled"), [(1, 1), (3, 4), (8, 8), (9, 12), (12, 12)])
+@pytest.mark.parametrize(("count", "filled"), [(1, 4), (3, 4), (8, 8), (9, 12), (12, 12)])
 def test_engines_meet_batches_of_few_sizes(count: int, filled: int) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (count, 2, 2, 3), dtype=np.uint8)
     batch = fill_up(frames, batch_size=12)

@@ -1,7 +1,7 @@
 """OpenVINO as an engine: the fastest on x86 and ARM processors."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class OpenVinoEngine:
         offered = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.input_size = options.input_size
         self.precision = _choose(options.precision, offered)
-        self.batch_size = 16
+        self.batch_size = 32
         self.graph: bytes | None = None
         if self.precision == "int8":
             calibration = options.calibration_or_raise()
@@ -82,31 +82,30 @@ class _Streams:
             core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision})
             for graph, precision in parts
         ]
-        count = 1 if hint == "LATENCY" else min(c.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") for c in compiled)
-        self._requests = [[c.create_infer_request() for c in compiled] for _ in range(count)]
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="openvino")
+        self._count = 1
+        if hint != "LATENCY":
+            self._count = min(c.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") for c in compiled)
+        self._free: SimpleQueue[list[Any]] = SimpleQueue()
+        for _ in range(self._count):
+            self._free.put([c.create_infer_request() for c in compiled])
+        self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="openvino")
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """As the engine."""
-        count = len(self._requests)
-        rounds = -(-len(frames) // (count * _MOST_FRAMES))
-        chunks = np.array_split(frames, min(rounds * count, len(frames)))
-        works = [partial(_infer_all, requests, chunks[i::count]) for i, requests in enumerate(self._requests)]
-        results: list[Any] = [None] * len(chunks)
-        for i, found in enumerate(self._threads.map(lambda work: work(), works)):
-            results[i::count] = found
-        return np.concatenate(results)
+        rounds = -(-len(frames) // (self._count * _MOST_FRAMES))
+        chunks = np.array_split(frames, min(rounds * self._count, len(frames)))
+        return np.concatenate(list(self._threads.map(self._infer, chunks)))
 
-
-def _infer_all(requests: list[Any], chunks: list[np.ndarray]) -> list[np.ndarray]:
-    """Each chunk through all requests."""
-    results = []
-    for values in chunks:
-        for request in requests:
-            request.infer([values], share_inputs=True)
-            values = request.get_output_tensor(0).data
-        results.append(np.array(values, dtype=np.float32))
-    return results
+    def _infer(self, values: np.ndarray) -> np.ndarray:
+        """Through all graphs, in whichever stream is free."""
+        requests = self._free.get()
+        try:
+            for request in requests:
+                request.infer([values], share_inputs=True)
+                values = request.get_output_tensor(0).data
+            return np.array(values, dtype=np.float32)
+        finally:
+            self._free.put(requests)
 
 
 def _choose(precision: str, offered: list[str]) -> str:

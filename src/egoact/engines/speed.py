@@ -83,14 +83,14 @@ def tune_batch(engine: Engine, module: nn.Module, *, input_size: tuple[int, int]
 
 
 def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu") -> Speed:
-    """Try some batch sizes; the smallest that is as good as any.
+    """Try some batch sizes, none under the engine's own; the smallest that is as good as any.
 
     Args:
         engine: A loaded engine.
         input_size: (H, W) of its frames.
         kind: "cpu" or "cuda".
     """
-    batches = sorted((FIRST_BATCH[kind], *OTHER_BATCHES[kind]))
+    batches = [size for size in sorted((FIRST_BATCH[kind], *OTHER_BATCHES[kind])) if size >= engine.batch_size]
     best: Speed | None = None
     for batch in batches:
         rate = _rate(engine, batch, input_size)

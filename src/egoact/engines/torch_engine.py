@@ -19,7 +19,7 @@ class TorchEngine:
         self.input_size = options.input_size
         self.device = torch.device(options.device)
         self.precision = _choose(options.precision, self.device)
-        self.batch_size = 256 if self.device.type == "cuda" else 16
+        self.batch_size = 128 if self.device.type == "cuda" else 16
         self._model = model.to(self.device).to(memory_format=torch.channels_last)
 
     def run(self, frames: np.ndarray) -> np.ndarray:

@@ -285,8 +285,8 @@ class Extraction:
 
 
 def fill_up(frames: np.ndarray, batch_size: int) -> np.ndarray:
-    """Black frames behind the last batch of a video, up to a power of two: engines plan anew for each new size."""
-    size = min(1 << (len(frames) - 1).bit_length(), max(batch_size, len(frames)))
+    """Black frames behind the last batch of a video, up to a multiple of four: engines plan anew for each new size."""
+    size = min(-(-len(frames) // 4) * 4, max(batch_size, len(frames)))
     if size == len(frames):
         return frames
     return np.concatenate([frames, np.zeros((size - len(frames), *frames.shape[1:]), dtype=frames.dtype)])
