@@ -1,6 +1,7 @@
 """`egoact bench latency`: from frames in memory to probabilities, one clip or one frame at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -47,7 +48,8 @@ def measure(settings: BenchSettings) -> Results:
             "one more frame": partial(engine.run, frames[:1]),
         }
         for name, task in tasks.items():
-            times = 1000 * times_of(task, rounds=rounds)
+            with _threads_for(engine):
+                times = 1000 * times_of(task, rounds=rounds)
             rows.append(_row(name, f"{engine.name} {precision}", times))
             whole.setdefault(name, []).append(float(np.median(times)))
     features = np.zeros((NUM_FRAMES, *backbone.spec.feature_shape), dtype=np.float32)
@@ -74,6 +76,17 @@ def measure(settings: BenchSettings) -> Results:
         ],
         figures=[Figure(f"{name}, fastest engine", min(times), "ms") for name, times in whole.items()],
     )
+
+
+@contextmanager
+def _threads_for(engine: Engine) -> Iterator[None]:
+    """One thread for the head, as in `egoact live`: two would go on spinning where another engine wants the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if engine.name == "torch" else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _build(backbone: Backbone) -> ActionClassifier:
