@@ -107,11 +107,11 @@ def test_bf16_is_close_and_is_told_from_f32(name: str, precision: str, frames: n
     assert engine.precision == precision
     found, expected = engine.run(frames), reference(backbone, frames)
     assert found.dtype == np.float32
-    mean = cosines(found, expected).mean()
-    assert 0.99 < mean < 0.9999999, "not bf16 at all"
+    lowest = cosines(found, expected).min()
+    assert 0.99 < lowest < 0.9999999, "not bf16 at all"
     bounds = {"mean": backbone.spec.mean, "std": backbone.spec.std}
-    if mean >= MIN_COSINE[precision]:
-        assert check_parity(engine, backbone.module, frames, **bounds).cosine == pytest.approx(mean, abs=1e-6)
+    if lowest >= MIN_COSINE[precision]:
+        assert check_parity(engine, backbone.module, frames, **bounds).lowest == pytest.approx(lowest, abs=1e-6)
     else:
         with pytest.raises(ValueError, match=rf"{precision}.*cosine 0\.99.*--precision f32"):
             check_parity(engine, backbone.module, frames, **bounds)
@@ -133,7 +133,7 @@ def test_bf16_filters_keep_their_sums() -> None:
 
 
 def test_one_wrong_frame_among_many_is_refused(small: Backbone, small_frames: np.ndarray) -> None:
-    """It hardly shows in the mean of int8."""
+    """It hardly shows in the mean."""
     engine = load(small, engine="torch", precision="f32", device="cpu")
     many = np.tile(small_frames, (30, 1, 1, 1))
 
@@ -143,7 +143,7 @@ def test_one_wrong_frame_among_many_is_refused(small: Backbone, small_frames: np
 
     broken = Broken(engine, spoil_one)
     broken.precision = "int8"
-    with pytest.raises(ValueError, match=r"cosine 0\.\d+ of one frame, needed 0\.95"):
+    with pytest.raises(ValueError, match=r"cosine 0\.\d+, needed 0\.99"):
         check_parity(broken, small.module, many, mean=small.spec.mean, std=small.spec.std)
 
 

@@ -239,7 +239,7 @@ def test_the_bounds_of_parity(precision: str) -> None:
         compared = {"verb": {"max_difference": difference, "same_answer": 1.0}}
         return {
             "num_clips": 1,
-            "features": asdict(Agreement(cosine, 1.0, 0.0)),
+            "features": asdict(Agreement(1.0, cosine, 0.0)),
             "recognizer": compared,
             "pair": compared,
         }

@@ -191,5 +191,5 @@ def _describe(settings: ExportSettings, parity: dict[str, Any]) -> str:
     )
     return (
         f"export: {settings.out}: {settings.format} {settings.precision}, {parity['num_clips']} real clips against "
-        f"torch: features' cosine {parity['features']['cosine']:.5f}, {answers}"
+        f"torch: features' cosine {parity['features']['lowest']:.5f}, {answers}"
     )
