@@ -138,7 +138,7 @@ def our_engines(backbone: Backbone, frames: np.ndarray) -> dict[str, Engine]:
     """OpenVINO in every precision that this machine offers."""
     engines = {}
     spec = backbone.spec
-    for precision in ("f32", "mixed", "bf16", "int8"):
+    for precision in ("f32", "bf16", "int8"):
         try:
             engines[precision] = load_engine(
                 backbone.module,

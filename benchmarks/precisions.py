@@ -38,7 +38,7 @@ class Settings:
     """Folder that egoact kitchen made; default: film one."""
     weights: Path | None = None
     """Weights of mobilenet_v2."""
-    precisions: tuple[str, ...] = ("mixed", "bf16", "int8")
+    precisions: tuple[str, ...] = ("bf16", "int8")
     """To compare with f32."""
     backbones: tuple[str, ...] = ("efficientnet_lite0", "mobilenet_v2")
     """What looks at the frames."""

@@ -169,11 +169,9 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch: pytest.Monkey
     ("trained", "asked", "able", "taken"),
     [
         ("bf16", "auto", True, "bf16"),
-        ("mixed", "auto", True, "mixed"),
         ("bf16", "auto", False, "f32"),  # trained elsewhere
         ("int8", "auto", True, "f32"),  # its graph lies in the store
         ("f16", "auto", True, "f32"),  # trained on a GPU
-        ("mixed", "torch", True, "f32"),
         ("bf16", "torch", True, "bf16"),
     ],
 )

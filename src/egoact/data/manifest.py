@@ -38,7 +38,7 @@ class StoreSpec:
         cut: Number of the last block of the backbone that ran; None: all of them.
         feature_shape: (D,) or (C, h, w).
         engine: What computed them: "torch", "onnxruntime", "openvino".
-        precision: "f32", "mixed" (f32, then bf16), "bf16", "f16" or "int8".
+        precision: "f32", "bf16", "f16" or "int8".
         resize: How frames were brought to `input_size`.
         quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
         modality: What the backbone looked at: "rgb" frames, or "flow", pictures of u, v and magnitude.

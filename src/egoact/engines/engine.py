@@ -18,8 +18,8 @@ from torch import nn
 from egoact.engines.frame_model import FrameModel
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
-Precision = Literal["auto", "f32", "mixed", "bf16", "f16", "int8"]
-PRECISIONS = ("f32", "mixed", "bf16", "f16", "int8")
+Precision = Literal["auto", "f32", "bf16", "f16", "int8"]
+PRECISIONS = ("f32", "bf16", "f16", "int8")
 
 
 class Engine(Protocol):
@@ -134,7 +134,7 @@ def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, s
     if precision == "auto":
         if device != "cpu":
             return [(name, each) for name in engines for each in ("f32", half_of_gpu(device))]
-        pairs = [(name, each) for name in engines for each in ("f32", "mixed", "bf16") if each in PRECISIONS_OF[name]]
+        pairs = [(name, each) for name in engines for each in ("f32", "bf16") if each in PRECISIONS_OF[name]]
         return [(name, each) for name, each in pairs if each == "f32" or has_bf16(name)]
     able = [name for name in engines if precision in PRECISIONS_OF[name]]
     return [(name, precision) for name in able or engines]
@@ -200,7 +200,7 @@ LOADERS: dict[str, Callable[[FrameModel, Options], Engine]] = {
     "torch": _torch,
 }
 PRECISIONS_OF = {
-    "openvino": ("f32", "mixed", "bf16", "int8"),
+    "openvino": ("f32", "bf16", "int8"),
     "onnxruntime": ("f32", "int8"),
     "torch": ("f32", "bf16", "f16"),
 }

@@ -14,6 +14,7 @@ from torch import nn
 
 from egoact.engines import onnx_graphs, openvino_graphs
 from egoact.engines.frame_model import FrameModel
+from egoact.engines.openvino_int8 import quantize
 from egoact.engines.quiet_openvino import import_openvino
 
 
@@ -47,7 +48,7 @@ def build_onnx(parts: ExportParts) -> dict[str, bytes]:
     """Three ONNX files: name -> content."""
     frame = onnx_graphs.export_graph(parts.frame, parts.input_size)
     if parts.calibration is not None:
-        frame = onnx_graphs.quantize(frame, parts.calibration, num_float=parts.frame.num_float)
+        frame = onnx_graphs.quantize(frame, parts.calibration)
     window = _onnx_window(parts.window, parts.targets, parts.clip_shape)
     whole = onnx_graphs.join(frame, window, frames_shape=parts.frames_shape, clip_shape=parts.clip_shape)
     return {"frame.onnx": frame, "window.onnx": window, "recognizer.onnx": whole}
@@ -58,7 +59,7 @@ def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     quantized = None
     if parts.calibration is not None:
         plain = openvino_graphs.convert(parts.frame, parts.input_size)
-        small = openvino_graphs.quantize(plain, parts.calibration)
+        small = quantize(plain, parts.calibration)
         quantized = openvino_graphs.pack(small)
 
     def frame() -> Any:

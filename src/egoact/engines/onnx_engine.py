@@ -27,7 +27,7 @@ class OnnxEngine:
                 self.graph = calibration
             else:
                 graph = export_graph(model, options.input_size)
-                self.graph = quantize(graph, calibration, num_float=model.num_float)
+                self.graph = quantize(graph, calibration)
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3
         graph = self.graph or export_graph(model, options.input_size)

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from egoact.engines.frame_model import num_wide
+
 OPSET = 18  # OpenVINO 2026.4 misreads the axes of ReduceLogSumExp in 17
 
 
@@ -53,15 +55,15 @@ class _Frames:
         return None if frame is None else {"frames": frame[None]}
 
 
-def quantize(graph: bytes, frames: np.ndarray, *, num_float: int) -> bytes:
+def quantize(graph: bytes, frames: np.ndarray) -> bytes:
     """A graph of `export_graph` in int8: per channel, ranges from real frames, by ONNX Runtime's own tool.
 
-    Depthwise convolutions and sums stay in float32: this tool corrects no biases, and they lose most (`docs/LOG.md`).
+    The first convolutions, the depthwise ones and sums stay in float32: this tool corrects no biases, and they lose the
+    most (`docs/LOG.md`).
 
     Args:
         graph: In float32.
         frames: uint8 (N, H, W, 3).
-        num_float: Convolutions from the input on that stay as they are.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -76,7 +78,8 @@ def quantize(graph: bytes, frames: np.ndarray, *, num_float: int) -> bytes:
             plain.write_bytes(graph)
             quant_pre_process(plain, prepared, skip_symbolic_shape=True)
             convolutions = [node for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
-            kept = [node.name for n, node in enumerate(convolutions) if n < num_float or _is_depthwise(node)]
+            wide = num_wide(len(convolutions))
+            kept = [node.name for n, node in enumerate(convolutions) if n < wide or _is_depthwise(node)]
             quantize_static(
                 prepared,
                 small,

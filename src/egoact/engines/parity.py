@@ -9,7 +9,7 @@ from torch import nn
 from egoact.engines.engine import Engine
 from egoact.engines.frame_model import FrameModel
 
-MIN_COSINE = {"f32": 0.999, "mixed": 0.999, "bf16": 0.999, "f16": 0.999, "int8": 0.99}  # of every frame
+MIN_COSINE = {"f32": 0.999, "bf16": 0.999, "f16": 0.999, "int8": 0.99}  # of every frame
 MAX_SCALE_ERROR = 0.05  # of the length of a feature vector; a cosine alone does not see it
 
 

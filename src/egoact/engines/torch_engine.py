@@ -38,8 +38,6 @@ def _choose(precision: str, device: torch.device) -> str:
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
     if precision == "int8":
         raise ValueError("engine torch offers no int8; use --engine openvino or onnxruntime")
-    if precision == "mixed":
-        raise ValueError("engine torch offers no mixed precision; use --engine openvino")
     if precision == "f16" and not on_gpu:
         raise ValueError("f16 is for GPUs; on a CPU there are f32, bf16 and int8")
     return precision

@@ -17,7 +17,7 @@ from egoact.stages._bench_timing import take_turns
 from egoact.stages.bench import BenchSettings
 
 BATCH_SIZES = (1, 4, 16)
-PRECISIONS = ("f32", "mixed", "bf16", "int8")
+PRECISIONS = ("f32", "bf16", "int8")
 PEAKS = ("f32", "bf16", "int8")
 GOALS = {"f32": 75.0, "bf16": 55.0}  # percent of the peak
 _MATRIX = 2048
@@ -121,7 +121,7 @@ def _cosine(engine: Engine, engines: dict[str, Engine], frames: np.ndarray) -> f
 
 def _rows(key: str, sizes: tuple[int, ...], rates: dict[str, float], flops: int, cosine: float) -> list[list[Any]]:
     name, precision = key.split()
-    peak = rates["peak bf16" if precision == "mixed" else f"peak {precision}"]
+    peak = rates[f"peak {precision}"]
     rows = []
     for size in sizes:
         rate = rates[f"{key} {size}"]

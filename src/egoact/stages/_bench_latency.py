@@ -24,7 +24,7 @@ from egoact.stages._bench_sample import (
 from egoact.stages._bench_timing import times_of
 from egoact.stages.bench import BenchSettings
 
-PRECISIONS = ("f32", "mixed", "bf16", "int8")
+PRECISIONS = ("f32", "bf16", "int8")
 
 
 def measure(settings: BenchSettings) -> Results:

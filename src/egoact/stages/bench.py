@@ -38,7 +38,7 @@ class BenchSettings:
     """As in egoact extract."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """For extract, latency and epic100."""
-    precision: Literal["auto", "f32", "mixed", "bf16", "int8"] = "auto"
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
     """For extract, latency and epic100."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""

@@ -67,9 +67,9 @@ class ExtractSettings:
     """Of the features on disk: float16, or for maps int8 with a scale for each channel, half as large."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """What computes: auto takes the fastest here, as measured once and remembered."""
-    precision: Literal["auto", "f32", "mixed", "bf16", "f16", "int8"] = "auto"
-    """Of the computation: auto takes the fastest of f32, mixed (the first block in f32, then bf16), bf16 and (on a GPU)
-    f16 whose features are as good; int8 is calibrated on frames of these recordings."""
+    precision: Literal["auto", "f32", "bf16", "f16", "int8"] = "auto"
+    """Of the computation: auto takes the fastest of f32, bf16 and (on a GPU) f16 whose features
+    are as good; int8 is calibrated on frames of these recordings."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     workers: int = 0

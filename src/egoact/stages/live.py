@@ -57,7 +57,7 @@ class LiveSettings:
     """Weights of the backbone, where the run's features were extracted with --weights."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """What computes the backbone."""
-    precision: Literal["auto", "f32", "mixed", "bf16"] = "auto"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
     """Of the computation."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
