@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from egoact.engines.engine import LOADERS, Engine, Options
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.parity import MIN_COSINE, Agreement
+from egoact.engines.torch_engine import TorchEngine
 from egoact.models.backbones import Backbone, load_backbone
 
 every_engine = pytest.mark.parametrize("name", LOADERS)
@@ -129,6 +131,36 @@ def test_one_wrong_frame_among_many_is_refused(small: Backbone, small_frames: np
     broken.precision = "int8"
     with pytest.raises(ValueError, match=r"cosine 0\.\d+, needed 0\.99"):
         check_parity(broken, small.module, many, mean=small.spec.mean, std=small.spec.std)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and g++ is not here")
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_compiled_torch_gives_the_same_features(precision: str, small: Backbone, small_frames: np.ndarray) -> None:
+    model = FrameModel(small.module, mean=small.spec.mean, std=small.spec.std).eval()
+    compiled = TorchEngine(model, Options((64, 64), precision, is_compiled=True))
+    compiled.batch_size = 4
+    frames = small_frames[:6]  # a whole batch and a half
+    expected = TorchEngine(model, Options((64, 64), precision)).run(frames)
+    found = compiled.run(frames)
+    assert found.shape == expected.shape and found.dtype == np.float32 and len(frames) == 6
+    assert cosines(found, expected).min() > {"f32": 0.99999, "bf16": 0.999}[precision]
+    assert compiled._compiled is not None, "it was not compiled at all"
+
+
+def test_torch_goes_on_where_it_cannot_be_compiled(
+    small: Backbone, small_frames: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail(batch: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no\ncompiler")
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: fail)
+    model = FrameModel(small.module, mean=small.spec.mean, std=small.spec.std).eval()
+    made = TorchEngine(model, Options((64, 64), "f32", is_compiled=True))
+    expected = TorchEngine(model, Options((64, 64), "f32")).run(small_frames)
+    for _ in range(2):
+        np.testing.assert_allclose(made.run(small_frames), expected, rtol=1e-4, atol=1e-5)
+    assert capsys.readouterr().err == "torch: cannot compile the backbone (no compiler); going on without\n"
 
 
 @pytest.mark.gpu

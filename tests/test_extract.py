@@ -288,6 +288,27 @@ def test_an_engine_that_disagrees_with_torch_is_refused(tmp_path: Path, recordin
     assert not (tmp_path / "features").exists()
 
 
+@pytest.mark.parametrize(("rate", "is_long"), [(0.1, True), (1.0, False)])
+def test_torch_is_compiled_where_it_works_for_long(
+    rate: float, is_long: bool, tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By all that was asked for, not by what is missing: the same features after a stop."""
+    told = []
+    load = _engine_choice.load_backbone_engine
+
+    def load_and_tell(module, *, is_compiled: bool, **options):
+        told.append(is_compiled)
+        return load(module, **options)
+
+    monkeypatch.setattr(_engine_choice, "load_backbone_engine", load_and_tell)
+    monkeypatch.setattr(_engine_choice, "rank_engines", lambda *args, **_: [Speed("torch", "f32", 4, rate)])
+    chosen = settings(tmp_path, media=recordings)
+    write_segments(chosen.segments, VIDEOS[:2])  # 8 segments of 8 frames: 640 or 64 seconds
+    for _ in range(2):
+        assert extract(chosen) == 0
+    assert told == [is_long, is_long]
+
+
 def test_auto_passes_over_what_disagrees_and_says_so(
     tmp_path: Path,
     recordings: Path,

@@ -46,6 +46,7 @@ class Options:
     precision: str = "auto"
     device: str = "cpu"
     calibration: np.ndarray | bytes | None = None
+    is_compiled: bool = False
 
     def calibration_or_raise(self) -> np.ndarray | bytes:
         """What int8 needs.
@@ -70,6 +71,7 @@ def load_engine(
     precision: str = "auto",
     device: str = "auto",
     calibration: np.ndarray | bytes | None = None,
+    is_compiled: bool = False,
 ) -> Engine:
     """Prepare a frozen module for fast inference.
 
@@ -82,6 +84,7 @@ def load_engine(
         precision: "auto" takes the fastest of f32 and half precision; int8 is only taken when it is asked for.
         device: "auto", "cpu", "cuda" or "cuda:N"; only torch uses a GPU.
         calibration: For int8: real frames, uint8 (N, H, W, 3), or the `graph` of an engine that saw them before.
+        is_compiled: Have torch compile it; pays after thousands of frames. Other engines always do.
 
     Raises:
         ValueError: Unknown names, an engine that is not installed, or a precision that it does not offer here.
@@ -95,7 +98,7 @@ def load_engine(
         pairs = [(speed.engine, speed.precision) for speed in speeds]
     name, chosen = pairs[0]
     return LOADERS[name](
-        FrameModel(module, mean=mean, std=std).eval(), Options(input_size, chosen, device, calibration)
+        FrameModel(module, mean=mean, std=std).eval(), Options(input_size, chosen, device, calibration, is_compiled)
     )
 
 

@@ -1,7 +1,10 @@
 """Torch as an engine: the reference on a CPU, the fast one on a GPU."""
 
+import sys
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from egoact.engines.engine import Options, checked_frames
 from egoact.engines.frame_model import FrameModel
@@ -10,7 +13,11 @@ _TYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 
 class TorchEngine:
-    """Eager torch, channels-last; autocast to half precision where that is asked for, and on a GPU by default."""
+    """Torch, channels-last; autocast to half precision where that is asked for, and on a GPU by default.
+
+    Compiled, it is 1.6 times as fast on a CPU (`docs/LOG.md`), after up to half a minute. Every batch has the full size
+    then, filled up if need be, for which it is compiled once. Where it cannot be compiled, it goes on as it is.
+    """
 
     name = "torch"
     graph: bytes | None = None
@@ -21,13 +28,29 @@ class TorchEngine:
         self.precision = _choose(options.precision, self.device)
         self.batch_size = 128 if self.device.type == "cuda" else 16
         self._model = model.to(self.device).to(memory_format=torch.channels_last)
+        self._compiled = torch.compile(self._model, dynamic=False) if options.is_compiled else None
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
         kind = _TYPES.get(self.precision)
         with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
             batch = torch.tensor(checked_frames(frames, self.input_size), device=self.device)
-            return self._model(batch).float().cpu().numpy()
+            if self._compiled is None:
+                return self._model(batch).float().cpu().numpy()
+            return np.concatenate([self._run_compiled(part).cpu().numpy() for part in batch.split(self.batch_size)])
+
+    def _run_compiled(self, batch: Tensor) -> Tensor:
+        model = self._model if self._compiled is None else self._compiled
+        filled = torch.cat([batch, batch.new_zeros(self.batch_size - len(batch), *batch.shape[1:])])
+        try:
+            return model(filled)[: len(batch)].float()
+        except Exception as error:  # compilers, and what they call, fail in many ways
+            if self._compiled is None:
+                raise
+            reason = " ".join(str(error).split())[:120]
+            print(f"torch: cannot compile the backbone ({reason}); going on without", file=sys.stderr)
+            self._compiled = None
+            return self._run_compiled(batch)
 
 
 def _choose(precision: str, device: torch.device) -> str:

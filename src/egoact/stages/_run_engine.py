@@ -37,6 +37,7 @@ def load_backbone_engine(
     precision: str = "auto",
     device: str = "auto",
     calibration: np.ndarray | bytes | None = None,
+    is_compiled: bool = False,
 ) -> Engine:
     """An engine for frames as the backbone wants them; see `load_engine`."""
     spec = backbone.spec
@@ -49,6 +50,7 @@ def load_backbone_engine(
         precision=precision,
         device=device,
         calibration=calibration,
+        is_compiled=is_compiled,
     )
 
 

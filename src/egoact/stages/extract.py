@@ -129,6 +129,7 @@ def extract(settings: ExtractSettings) -> int:
         store=settings.features,
         root=root,
         segments=table,
+        frames_each=settings.num_frames * settings.views,
     )
     with StoreWriter(settings.features, plan_store(settings, backbone, engine)) as writer:
         keep_graph(engine, settings.features)
