@@ -1,5 +1,7 @@
 """The report's pipeline in Keras and in eager PyTorch, against ours: the same frames, in one run, in turns.
 
+Each has a process of its own, since threads of one library go on spinning on cores that the next one wants.
+
     pip install -c constraints.txt '.[bench]'
     python benchmarks/peers.py [--clips 24] [--seconds 60] [--weights FILE] [--kitchen FOLDER]
 
@@ -10,11 +12,14 @@ once, and `egoact train`: loading and compiling count for all.
 
 import contextlib
 import io
+import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +31,27 @@ from torch import nn
 from egoact.core import epic
 from egoact.core.segments import SegmentTable, read_segments
 from egoact.data.media import MediaRoot
-from egoact.engines import Engine, check_parity, load_engine
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.parity import compare_features
 from egoact.kitchen import make_kitchen
 from egoact.models.backbones import Backbone, load_backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
+from egoact.stages._bench_engines import count_flops, peak_tasks
 from egoact.stages._bench_results import describe_machine
 from egoact.stages._bench_sample import read_sample
 from egoact.stages._bench_timing import take_turns
+from egoact.stages._run_engine import load_backbone_engine
 from egoact.stages.extract import ExtractSettings, extract
 from egoact.stages.train import TrainSettings, train
 
 NUM_FRAMES = 20
 SIZE = 256
 WIDTH = 1280
+BATCH_FRAMES = 16
 BATCH_CLIPS = 8
 NUM_EPOCHS = 3
+PRECISIONS = ("f32", "bf16", "int8")
 NUM_CLASSES = {"verb": epic.NUM_VERBS, "noun": epic.NUM_NOUNS}
 
 
@@ -60,19 +70,52 @@ class Settings:
     """Folder that egoact kitchen made; default: a small one is filmed."""
 
 
-def keras_peer() -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], None], Callable[..., None]]:
-    """The report's model in Keras on TensorFlow, compiled to a graph: features, one answer, training."""
+Tools = dict[str, Callable[..., Any]]
+_TOOLS: Tools = {}
+
+
+class Peer:
+    """A process that can do some things, for which it prepares once.
+
+    Args:
+        prepare: Gives name -> function; runs there.
+        given: Its arguments.
+    """
+
+    def __init__(self, prepare: Callable[..., Tools], *given: Any) -> None:
+        self._process = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self._process.submit(_prepare, prepare, given).result()
+
+    def do(self, what: str) -> Any:
+        """What the function of that name gives."""
+        return self._process.submit(_do, what).result()
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.shutdown()
+
+
+def _prepare(prepare: Callable[..., Tools], given: tuple) -> None:
+    _TOOLS.update(prepare(*given))
+
+
+def _do(what: str) -> Any:
+    return _TOOLS[what]()
+
+
+def prepare_keras(frames_file: Path, labels: dict[str, np.ndarray]) -> Tools:
+    """The report's model in Keras on TensorFlow, compiled to graphs."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
     import tensorflow as tf
 
+    frames = np.load(frames_file)
+    clips = frames.reshape(-1, NUM_FRAMES, SIZE, SIZE, 3)
     backbone = keras.applications.MobileNetV2((SIZE, SIZE, 3), include_top=False, weights=None, pooling="avg")
     backbone.trainable = False
-
-    clips = keras.Input((NUM_FRAMES, SIZE, SIZE, 3), dtype="uint8")
-    frames = keras.ops.reshape(keras.ops.cast(clips, "float32") / 127.5 - 1, (-1, SIZE, SIZE, 3))
-    x = keras.ops.reshape(backbone(frames, training=False), (-1, NUM_FRAMES, WIDTH))
+    given = keras.Input((NUM_FRAMES, SIZE, SIZE, 3), dtype="uint8")
+    x = keras.layers.TimeDistributed(backbone)(keras.ops.cast(given, "float32") / 127.5 - 1)
     for _ in range(4):
         for _ in range(2):
             x = keras.layers.BatchNormalization()(keras.layers.Conv1D(10, 3)(x))
@@ -80,92 +123,95 @@ def keras_peer() -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarr
     x = keras.layers.BatchNormalization()(keras.layers.Conv1D(100, 4)(x))
     x = keras.layers.Flatten()(keras.layers.LeakyReLU(negative_slope=0.01)(x))
     answers = {name: keras.layers.Dense(n, activation="softmax", name=name)(x) for name, n in NUM_CLASSES.items()}
-    model = keras.Model(clips, answers)
+    model = keras.Model(given, answers)
     model.compile(keras.optimizers.Adam(1e-3), {name: "sparse_categorical_crossentropy" for name in NUM_CLASSES})
-
-    @tf.function(reduce_retracing=True)
-    def extract_features(frames: Any) -> Any:
-        return backbone(tf.cast(frames, tf.float32) / 127.5 - 1, training=False)
-
-    answer_graph = tf.function(lambda clip: model(clip, training=False))
-
-    def fit(clips: np.ndarray, labels: dict[str, np.ndarray]) -> None:
-        model.fit(clips, labels, batch_size=BATCH_CLIPS, epochs=NUM_EPOCHS, verbose=0)
-
-    return (
-        lambda frames: extract_features(tf.constant(frames)).numpy(),
-        lambda clip: answer_graph(tf.constant(clip[None])),
-        fit,
-    )
+    run_backbone = tf.function(lambda batch: backbone(tf.cast(batch, tf.float32) / 127.5 - 1, training=False))
+    run_model = tf.function(lambda clip: model(clip, training=False))
+    return {
+        "frames": lambda: len(run_backbone(tf.constant(frames[:BATCH_FRAMES])).numpy()),
+        "clip": lambda: len(run_model(tf.constant(clips[:1]))["verb"].numpy()),
+        "fit": lambda: len(model.fit(clips, labels, batch_size=BATCH_CLIPS, epochs=NUM_EPOCHS, verbose=0).epoch),
+    }
 
 
-def torch_peer(
-    module: nn.Module,
-) -> tuple[Callable[[np.ndarray], Any], Callable[[np.ndarray], Any], Callable[..., None]]:
+def prepare_torch(frames_file: Path, labels: dict[str, np.ndarray], weights: Path) -> Tools:
     """The same in eager PyTorch, as most people would write it."""
-    model = ActionClassifier(
-        build_head("convnet1d", feature_shape=(WIDTH,), num_frames=NUM_FRAMES), num_classes=NUM_CLASSES
-    )
+    frames = np.load(frames_file)
+    module = load_backbone("mobilenet_v2", weights=weights, size=SIZE).module
+    model = build_model()
 
     def features(frames: np.ndarray) -> torch.Tensor:
         with torch.no_grad():
             return module(torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1)
 
-    def answer(clip: np.ndarray) -> Any:
+    def answer() -> int:
         model.eval()
         with torch.no_grad():
-            return {name: logits.softmax(1) for name, logits in model(features(clip)[None]).items()}
+            return len(to_probabilities(model(features(frames[:NUM_FRAMES])[None]))["verb"])
 
-    def fit(clips: np.ndarray, labels: dict[str, np.ndarray]) -> None:
+    def fit() -> int:
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)
         model.train()
+        num_clips = len(frames) // NUM_FRAMES
         for _ in range(NUM_EPOCHS):
-            for start in range(0, len(clips), BATCH_CLIPS):
+            for start in range(0, num_clips, BATCH_CLIPS):
                 chosen = slice(start, start + BATCH_CLIPS)
-                seen = features(clips[chosen].reshape(-1, SIZE, SIZE, 3)).unflatten(0, (-1, NUM_FRAMES))
+                batch = frames[start * NUM_FRAMES : (start + BATCH_CLIPS) * NUM_FRAMES]
                 losses = [
                     nn.functional.cross_entropy(logits, torch.from_numpy(labels[name][chosen]))
-                    for name, logits in model(seen).items()
+                    for name, logits in model(features(batch).unflatten(0, (-1, NUM_FRAMES))).items()
                 ]
                 optimizer.zero_grad()
                 torch.stack(losses).sum().backward()
                 optimizer.step()
+        return NUM_EPOCHS
 
-    return features, answer, fit
-
-
-def our_engines(backbone: Backbone, frames: np.ndarray) -> dict[str, Engine]:
-    """OpenVINO in every precision that this machine offers."""
-    engines = {}
-    spec = backbone.spec
-    for precision in ("f32", "bf16", "int8"):
-        try:
-            engines[precision] = load_engine(
-                backbone.module,
-                input_size=spec.input_size,
-                mean=spec.mean,
-                std=spec.std,
-                engine="openvino",
-                precision=precision,
-                device="cpu",
-                calibration=frames[:64] if precision == "int8" else None,
-            )
-        except ValueError as error:
-            print(f"egoact has no {precision} here: {error}")
-    return engines
+    return {"frames": lambda: len(features(frames[:BATCH_FRAMES])), "clip": answer, "fit": fit}
 
 
-def our_answer(engine: Engine) -> Callable[[np.ndarray], Any]:
-    """From a clip of frames to probabilities."""
-    head = build_head("convnet1d", feature_shape=(WIDTH,), num_frames=NUM_FRAMES)
-    model = ActionClassifier(head, num_classes=NUM_CLASSES).eval()
+def prepare_ours(frames_file: Path, weights: Path, precision: str) -> Tools:
+    """OpenVINO in one precision, and the head in one thread, as `egoact live` has it."""
+    torch.set_num_threads(1)
+    frames = np.load(frames_file)
+    engine = load_backbone_engine(
+        load_backbone("mobilenet_v2", weights=weights, size=SIZE),
+        engine="openvino",
+        precision=precision,
+        device="cpu",
+        calibration=frames[:64] if precision == "int8" else None,
+    )
+    model = build_model().eval()
 
-    def answer(clip: np.ndarray) -> Any:
+    def answer() -> int:
         with torch.inference_mode():
-            logits = model(torch.from_numpy(engine.run(clip))[None])
-            return {name: values.softmax(1) for name, values in logits.items()}
+            return len(to_probabilities(model(torch.from_numpy(engine.run(frames[:NUM_FRAMES]))[None]))["verb"])
 
-    return answer
+    return {
+        "frames": lambda: len(engine.run(frames[:BATCH_FRAMES])),
+        "clip": answer,
+        "features": lambda: engine.run(spread(frames)),
+    }
+
+
+def prepare_peaks() -> Tools:
+    """Products of large matrices: operations a second that no network can exceed."""
+    return {f"peak {precision}": task for precision, task in peak_tasks("cpu").items()}
+
+
+def build_model() -> ActionClassifier:
+    """Ours of the report's ConvNet1D."""
+    head = build_head("convnet1d", feature_shape=(WIDTH,), num_frames=NUM_FRAMES)
+    return ActionClassifier(head, num_classes=NUM_CLASSES)
+
+
+def to_probabilities(logits: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Of each target."""
+    return {name: values.softmax(1) for name, values in logits.items()}
+
+
+def spread(frames: np.ndarray) -> np.ndarray:
+    """16 of some frames."""
+    return frames[np.linspace(0, len(frames) - 1, 16).round().astype(int)]
 
 
 def random_weights(folder: Path) -> Path:
@@ -221,29 +267,32 @@ def time_ours(folder: Path, root: MediaRoot, table: SegmentTable, weights: Path,
     return {"extract": between - begun, "train": time.perf_counter() - between}
 
 
-def tell_agreement(engines: dict[str, Engine], module: nn.Module, frames: np.ndarray, spec: Any) -> None:
+def tell_agreement(ours: dict[str, Peer], backbone: Backbone, frames: np.ndarray) -> None:
     """How near each engine's features are to torch's in float32, and whether egoact would take them."""
-    for precision, engine in engines.items():
-        try:
-            found = check_parity(engine, module, frames[:16], mean=spec.mean, std=spec.std)
-        except ValueError as error:
-            print(f"{precision}: refused: {error}")
-        else:
-            print(f"{precision}: cosine {found.cosine:.5f}, lowest of a frame {found.lowest:.5f}")
+    model = FrameModel(backbone.module, mean=backbone.spec.mean, std=backbone.spec.std).eval()
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(spread(frames))).numpy()
+    for name, peer in ours.items():
+        found = compare_features(expected, peer.do("features"))
+        refused = found.complaint(name.rpartition(" ")[2])
+        print(f"{name}: cosine {found.cosine:.5f}, lowest of a frame {found.lowest:.5f}; {refused or 'taken'}")
 
 
-def compare_speed(peers: dict[str, Any], frames: np.ndarray, seconds: float) -> None:
-    """Frames a second and clip latency, in turns."""
-    batch, clip = frames[:16], frames[:NUM_FRAMES]
-    features = {name: lambda f=f: (f(batch), 16.0)[1] for name, (f, _) in peers.items()}
-    answers = {name: lambda f=f: (f(clip), 1.0)[1] for name, (_, f) in peers.items()}
-    rates = take_turns(features, seconds=seconds / 2)
-    clips = take_turns(answers, seconds=seconds / 2)
+def compare_speed(peers: dict[str, Peer], peaks: Peer, flops: int, seconds: float) -> None:
+    """Frames a second and clip latency, in turns, beside what the cores could multiply."""
+    tasks: dict[str, Callable[[], float]] = {name: partial(peer.do, "frames") for name, peer in peers.items()}
+    bounds = {precision: f"peak {precision}" for precision in PRECISIONS}
+    rates = take_turns(tasks | {name: partial(peaks.do, name) for name in bounds.values()}, seconds=seconds / 2)
+    clips = take_turns({name: partial(peer.do, "clip") for name, peer in peers.items()}, seconds=seconds / 2)
     first = next(iter(peers))
     print(f"\n| MobileNetV2, 256 x 256 | frames/s | x {first} | clip latency, ms | x {first} |\n|---|---|---|---|---|")
     for name in peers:
         faster, sooner = rates[name] / rates[first], clips[name] / clips[first]
         print(f"| {name} | {rates[name]:.0f} | {faster:.1f} | {1000 / clips[name]:.1f} | {sooner:.1f} |")
+    for precision, name in bounds.items():
+        most = rates[name] / flops
+        print(f"| matrix products in {precision}: {rates[name] / 1e9:.0f} GFLOP/s | {most:.0f} | ", end="")
+        print(f"{most / rates[first]:.1f} | | |")
 
 
 def compare_training(rows: dict[str, float], num_clips: int) -> None:
@@ -254,38 +303,51 @@ def compare_training(rows: dict[str, float], num_clips: int) -> None:
         print(f"| {name} | {seconds:.1f} | {rows[first] / seconds:.1f} |")
 
 
+def start_ours(frames_file: Path, weights: Path) -> dict[str, Peer]:
+    """In every precision that this machine offers."""
+    ours = {}
+    for precision in PRECISIONS:
+        try:
+            ours[f"egoact {precision}"] = Peer(prepare_ours, frames_file, weights, precision)
+        except ValueError as error:
+            print(f"egoact has no {precision} here: {error}")
+    return ours
+
+
 def main(settings: Settings) -> None:
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
         root, table = find_clips(folder, settings.kitchen, num_clips=settings.clips)
         frames = read_sample(root, table, count=NUM_FRAMES * len(table), size=(SIZE, SIZE))
-        weights = settings.weights or random_weights(folder)
-        backbone = load_backbone("mobilenet_v2", weights=weights, size=SIZE)
-        engines = our_engines(backbone, frames)
-        keras_features, keras_answer, keras_fit = keras_peer()
-        eager_features, eager_answer, eager_fit = torch_peer(backbone.module)
-        print(f"{describe_machine()}; {len(table)} clips of {NUM_FRAMES} frames", flush=True)
-        peers = {"Keras graph": (keras_features, keras_answer), "eager PyTorch": (eager_features, eager_answer)}
-        peers |= {f"egoact {precision}": (engine.run, our_answer(engine)) for precision, engine in engines.items()}
-        tell_agreement(engines, backbone.module, frames[:: max(1, len(frames) // 16)], backbone.spec)
-        compare_speed(peers, frames, settings.seconds)
+        frames_file = folder / "frames.npy"
+        np.save(frames_file, frames)
         random = np.random.default_rng(0)
-        clips = frames.reshape(len(table), NUM_FRAMES, SIZE, SIZE, 3)
         labels = {name: random.integers(n, size=len(table)) for name, n in NUM_CLASSES.items()}
+        weights = (settings.weights or random_weights(folder)).resolve()
+        theirs = {
+            "Keras graph": Peer(prepare_keras, frames_file, labels),
+            "eager PyTorch": Peer(prepare_torch, frames_file, labels, weights),
+        }
+        ours, peaks = start_ours(frames_file, weights), Peer(prepare_peaks)
+        for peer in (*theirs.values(), *ours.values(), peaks):
+            stack.callback(peer.stop)
+        backbone = load_backbone("mobilenet_v2", weights=weights, size=SIZE)
+        print(f"{describe_machine()}; {len(table)} clips of {NUM_FRAMES} frames", flush=True)
+        tell_agreement(ours, backbone, frames)
+        compare_speed(theirs | ours, peaks, count_flops(backbone), settings.seconds)
         rows = {}
-        for name, fit in (("Keras graph", keras_fit), ("eager PyTorch", eager_fit)):
+        for name, peer in theirs.items():
             begun = time.perf_counter()
-            fit(clips, labels)
+            peer.do("fit")
             rows[name] = time.perf_counter() - begun
-        for precision in engines:
+        for name in ours:
             try:
                 with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                    ours = time_ours(Path(scratch), root, table, weights, precision)
+                    spent = time_ours(Path(scratch), root, table, weights, name.rpartition(" ")[2])
             except ValueError as error:
-                print(f"\n{precision}: {error}")
+                print(f"\n{name}: {error}")
                 continue
-            name = f"egoact {precision}: extract {ours['extract']:.1f} s, train {ours['train']:.1f} s"
-            rows[name] = sum(ours.values())
+            rows[f"{name}: extract {spent['extract']:.1f} s, train {spent['train']:.1f} s"] = sum(spent.values())
         compare_training(rows, len(table))
 
 

@@ -27,6 +27,7 @@ SUBMISSION_MEMBER = "test.json"
 Rows = dict[str, npt.ArrayLike]
 
 _LARGEST_JSON_BYTES = 2 * 2**30
+# A compression that zipfile does not know is its NotImplementedError.
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 

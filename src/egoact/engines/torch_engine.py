@@ -35,22 +35,19 @@ class TorchEngine:
         kind = _TYPES.get(self.precision)
         with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
             batch = torch.tensor(checked_frames(frames, self.input_size), device=self.device)
-            if self._compiled is None:
-                return self._model(batch).float().cpu().numpy()
-            return np.concatenate([self._run_compiled(part).cpu().numpy() for part in batch.split(self.batch_size)])
+            size = len(batch) if self._compiled is None else self.batch_size
+            return np.concatenate([self._run(part).cpu().numpy() for part in batch.split(size)])
 
-    def _run_compiled(self, batch: Tensor) -> Tensor:
-        model = self._model if self._compiled is None else self._compiled
-        filled = torch.cat([batch, batch.new_zeros(self.batch_size - len(batch), *batch.shape[1:])])
-        try:
-            return model(filled)[: len(batch)].float()
-        except Exception as error:  # compilers, and what they call, fail in many ways
-            if self._compiled is None:
-                raise
-            reason = " ".join(str(error).split())[:120]
-            print(f"torch: cannot compile the backbone ({reason}); going on without", file=sys.stderr)
-            self._compiled = None
-            return self._run_compiled(batch)
+    def _run(self, batch: Tensor) -> Tensor:
+        if self._compiled is not None:
+            filled = torch.cat([batch, batch.new_zeros(self.batch_size - len(batch), *batch.shape[1:])])
+            try:
+                return self._compiled(filled)[: len(batch)].float()
+            except Exception as error:  # compilers, and what they call, fail in many ways
+                reason = " ".join(str(error).split())[:120]
+                print(f"torch: cannot compile the backbone ({reason}); going on without", file=sys.stderr)
+                self._compiled = None
+        return self._model(batch).float()
 
 
 def _choose(precision: str, device: torch.device) -> str:

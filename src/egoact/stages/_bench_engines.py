@@ -30,7 +30,7 @@ def measure(settings: BenchSettings) -> Results:
     frames = read_sample(root, table, count=64, size=backbone.spec.input_size)
     engines, refused = _load_all(backbone, frames, settings.device)
     sizes = BATCH_SIZES[-1:] if settings.quick else BATCH_SIZES
-    tasks: dict[str, Callable[[], float]] = {f"peak {p}": task for p, task in _peak_tasks(settings.device).items()}
+    tasks: dict[str, Callable[[], float]] = {f"peak {p}": task for p, task in peak_tasks(settings.device).items()}
     for key, engine in engines.items():
         for size in sizes:
             tasks[f"{key} {size}"] = partial(_run, engine, frames, size)
@@ -93,7 +93,7 @@ def _run(engine: Engine, frames: np.ndarray, size: int) -> float:
     return total
 
 
-def _peak_tasks(device: str) -> dict[str, Callable[[], float]]:
+def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
     """Precision -> a large product that gives its number of operations."""
     place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     a = torch.rand(_MATRIX, _MATRIX, device=place)
