@@ -83,7 +83,7 @@ class Peer:
     """
 
     def __init__(self, prepare: Callable[..., Tools], *given: Any) -> None:
-        self._process = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self._process = new_process()
         self._process.submit(_prepare, prepare, given).result()
 
     def do(self, what: str) -> Any:
@@ -93,6 +93,11 @@ class Peer:
     def stop(self) -> None:
         """End the process."""
         self._process.shutdown()
+
+
+def new_process() -> ProcessPoolExecutor:
+    """One that has loaded nothing but this file."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _prepare(prepare: Callable[..., Tools], given: tuple) -> None:
@@ -115,7 +120,8 @@ def prepare_keras(frames_file: Path, labels: dict[str, np.ndarray]) -> Tools:
     backbone = keras.applications.MobileNetV2((SIZE, SIZE, 3), include_top=False, weights=None, pooling="avg")
     backbone.trainable = False
     given = keras.Input((NUM_FRAMES, SIZE, SIZE, 3), dtype="uint8")
-    x = keras.layers.TimeDistributed(backbone)(keras.ops.cast(given, "float32") / 127.5 - 1)
+    pixels = keras.ops.reshape(keras.ops.cast(given, "float32") / 127.5 - 1, (-1, SIZE, SIZE, 3))
+    x = keras.ops.reshape(backbone(pixels, training=False), (-1, NUM_FRAMES, WIDTH))
     for _ in range(4):
         for _ in range(2):
             x = keras.layers.BatchNormalization()(keras.layers.Conv1D(10, 3)(x))
@@ -342,8 +348,9 @@ def main(settings: Settings) -> None:
             rows[name] = time.perf_counter() - begun
         for name in ours:
             try:
-                with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                    spent = time_ours(Path(scratch), root, table, weights, name.rpartition(" ")[2])
+                with tempfile.TemporaryDirectory(dir=folder) as scratch, new_process() as fresh:
+                    precision = name.rpartition(" ")[2]
+                    spent = fresh.submit(time_ours, Path(scratch), root, table, weights, precision).result()
             except ValueError as error:
                 print(f"\n{name}: {error}")
                 continue
