@@ -8,10 +8,11 @@ import pytest
 
 from egoact.core.errors import ArtifactError
 from egoact.data.store import FeatureStore
-from egoact.engines import check_parity, load_engine
+from egoact.engines import Engine, check_parity
 from egoact.engines.parity import compare_features
 from egoact.models.backbones import Backbone, load_backbone
 from egoact.stages._engine_choice import GRAPH_NAME
+from egoact.stages._run_engine import load_backbone_engine
 from egoact.stages.extract import extract
 from tests.test_extract import SPANS, VIDEOS, features, files, make_video, settings, write_segments
 
@@ -30,18 +31,8 @@ def installed(request: pytest.FixtureRequest) -> None:
         pytest.importorskip("nncf", reason="int8 with OpenVINO needs NNCF")
 
 
-def load(backbone: Backbone, engine: str, calibration: np.ndarray | bytes | None):
-    spec = backbone.spec
-    return load_engine(
-        backbone.module,
-        input_size=spec.input_size,
-        mean=spec.mean,
-        std=spec.std,
-        engine=engine,
-        precision="int8",
-        device="cpu",
-        calibration=calibration,
-    )
+def load(backbone: Backbone, engine: str, calibration: np.ndarray | bytes | None) -> Engine:
+    return load_backbone_engine(backbone, engine=engine, precision="int8", device="cpu", calibration=calibration)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +55,7 @@ def test_int8_is_close_on_photos_it_was_not_calibrated_on(engine: str, photos: d
     assert (made.name, made.precision) == (engine, "int8") and made.graph
     assert len(made.graph) < 0.5 * sum(p.numel() * 4 for p in backbone.module.parameters()), "weights are bytes now"
     spec = backbone.spec
-    reference = load_engine(
-        backbone.module, input_size=spec.input_size, mean=spec.mean, std=spec.std, engine="torch", precision="f32"
-    )
+    reference = load_backbone_engine(backbone, engine="torch", precision="f32")
     cosine = compare_features(reference.run(pixels), made.run(pixels)).lowest
     assert LOWEST[engine] < cosine < 0.99999, "below: broken; above: not int8 at all"
     if cosine < 0.99:
