@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.core.imbalance import CLASS_WEIGHTS
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.train import TrainSettings, train
+from egoact.core.metrics.imbalance import CLASS_WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from egoact.core.imbalance import CLASS_WEIGHTS, count_classes
-from egoact.core.labels import TARGETS, build_vocabulary
-from egoact.core.segments import read_segments
+from egoact.core.annotations.labels import TARGETS, build_vocabulary
+from egoact.core.annotations.segments import read_segments
+from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from egoact.core.labels import build_vocabulary
-from egoact.core.segments import read_segments
-from egoact.data.store import FeatureStore
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.labels import build_vocabulary
+from egoact.core.annotations.segments import read_segments
 from egoact.models.heads import DEFAULT_HEAD, HEADS
-from egoact.stages.evaluate import score_segments
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.train import TrainSettings, train
+from egoact.runs.loading import load_run
+from egoact.store.reader import FeatureStore
 
 MAP_OPTIONS = {"convlstm": ("kernels=16", "stride=2", "width=128"), "lsta": ("kernels=16",)}
 FRAME_SIZES = {"convlstm": 256, "lsta": 128}  # lsta has no stride: a quarter of the cells
@@ -166,7 +166,7 @@ class Bench:
         settings = self.run(head, left_out=left_out, seed=seed)
         train_quietly(settings)
         held = self.table.select(np.isin(self.videos, left_out))
-        scores = score_segments(settings.run, held, settings.features).verb
+        scores = load_run(settings.run).score(held, settings.features).verb
         assert scores is not None
         return scores.argmax(1)
 

@@ -22,12 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from egoact.core.labels import TARGETS, read_vocabulary
-from egoact.core.segments import read_segments
-from egoact.data.store import FeatureStore
+from egoact.commands.train import TrainSettings
+from egoact.core.annotations.labels import TARGETS, read_vocabulary
+from egoact.core.annotations.segments import read_segments
 from egoact.models.heads import DEFAULT_HEAD, HEADS
-from egoact.stages.evaluate import score_segments
-from egoact.stages.train import TrainSettings
+from egoact.runs.loading import load_run
+from egoact.store.reader import FeatureStore
 
 MARKS = "<!-- measured:heads -->", "<!-- /measured:heads -->"
 CHOSEN = "head chosen inside the training videos"
@@ -86,7 +86,7 @@ class Kitchen:
         return {head: np.array([self._accuracy(run) for run in all_seeds]) for head, all_seeds in runs.items()}
 
     def _accuracy(self, run: TrainSettings) -> list[float]:
-        scores = score_segments(run.run, self.validation, run.features).by_target()
+        scores = load_run(run.run).score(self.validation, run.features).by_target()
         return self._percent({target: values.argmax(1) for target, values in scores.items()})
 
     def _percent(self, answers: dict) -> list[float]:

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from gtea import MAP_OPTIONS
 
-from egoact.core.segments import SegmentTable, read_segments
-from egoact.data.store import FeatureStore
-from egoact.data.store_writer import StoreWriter
-from egoact.stages.evaluate import EvaluateSettings, evaluate
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.store.reader import FeatureStore
+from egoact.store.writer import StoreWriter
 
 
 def copy_as_int8(store: FeatureStore, tables: list[SegmentTable], path: Path) -> FeatureStore:

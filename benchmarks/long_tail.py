@@ -21,13 +21,13 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.core.labels import TARGETS, read_vocabulary
-from egoact.core.metrics import evaluate_scores
-from egoact.core.segments import read_segments
-from egoact.stages.evaluate import score_segments
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.kitchen import KitchenSettings, kitchen
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.kitchen import KitchenSettings, kitchen
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.labels import TARGETS, read_vocabulary
+from egoact.core.annotations.segments import read_segments
+from egoact.core.metrics.protocol import evaluate_scores
+from egoact.runs.loading import load_run
 
 PLAIN, CHOSEN = "plain cross entropy", "chosen inside the training kitchens"
 METHODS: dict[str, dict[str, Any]] = {
@@ -139,7 +139,7 @@ class Bench:
             held.to_csv(csv, index=False)
             run = self.train(training.drop(held.index), f"{seed}-without-{participant}", change, seed)
             table = read_segments(csv)
-            scores = score_segments(run, table, self.features).by_target()
+            scores = load_run(run).score(table, self.features).by_target()
             for target in TARGETS:
                 logits[target].append(scores[target])
                 labels[target].append(read_vocabulary(self.made, target).encode(table, allow_unlabelled=False))

@@ -28,22 +28,21 @@ import torch
 import tyro
 from torch import nn
 
-from egoact.core import epic
-from egoact.core.segments import SegmentTable, read_segments
-from egoact.data.media import MediaRoot
-from egoact.engines.frame_model import FrameModel
-from egoact.engines.parity import compare_features
+from egoact.benchmarking.engines import count_flops, peak_tasks
+from egoact.benchmarking.measuring import take_turns
+from egoact.benchmarking.workload import read_sample
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.epic import facts as epic
+from egoact.core.machine import describe_machine
+from egoact.engines import load_engine
+from egoact.engines.parity import compare_features, torch_features
 from egoact.kitchen import make_kitchen
-from egoact.models.backbones import Backbone, load_backbone
+from egoact.media.sources import MediaRoot
+from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
-from egoact.stages._bench_engines import count_flops, peak_tasks
-from egoact.stages._bench_results import describe_machine
-from egoact.stages._bench_sample import read_sample
-from egoact.stages._bench_timing import take_turns
-from egoact.stages._run_engine import load_backbone_engine
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.train import TrainSettings, train
 
 NUM_FRAMES = 20
 SIZE = 256
@@ -179,7 +178,7 @@ def prepare_ours(frames_file: Path, weights: Path, precision: str) -> Tools:
     """OpenVINO in one precision, and the head in one thread, as `egoact live` has it."""
     torch.set_num_threads(1)
     frames = np.load(frames_file)
-    engine = load_backbone_engine(
+    engine = load_engine(
         load_backbone("mobilenet_v2", weights=weights, size=SIZE),
         engine="openvino",
         precision=precision,
@@ -275,9 +274,7 @@ def time_ours(folder: Path, root: MediaRoot, table: SegmentTable, weights: Path,
 
 def tell_agreement(ours: dict[str, Peer], backbone: Backbone, frames: np.ndarray) -> None:
     """How near each engine's features are to torch's in float32, and whether egoact would take them."""
-    model = FrameModel(backbone.module, mean=backbone.spec.mean, std=backbone.spec.std).eval()
-    with torch.inference_mode():
-        expected = model(torch.from_numpy(spread(frames))).numpy()
+    expected = torch_features(backbone, spread(frames))
     for name, peer in ours.items():
         found = compare_features(expected, peer.do("features"))
         refused = found.complaint(name.rpartition(" ")[2])

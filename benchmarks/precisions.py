@@ -19,13 +19,13 @@ import tyro
 from gtea import Bench
 from gtea import Settings as GteaSettings
 
-from egoact.core.segments import read_segments
-from egoact.data.store import FeatureStore
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.kitchen import KitchenSettings, kitchen
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import read_segments
 from egoact.models.heads import DEFAULT_HEAD
-from egoact.stages.evaluate import EvaluateSettings, evaluate
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.kitchen import KitchenSettings, kitchen
-from egoact.stages.train import TrainSettings, train
+from egoact.store.reader import FeatureStore
 
 
 @dataclass(frozen=True)

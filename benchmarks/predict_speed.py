@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import tyro
 
-from egoact.data.media import MediaSource
-from egoact.stages._predictor import Predictor
-from egoact.stages._run_engine import EngineSettings
-from egoact.stages.predict import find_videos
+from egoact.commands.predict import find_videos
+from egoact.media.sources import MediaSource
+from egoact.runs.loading import EngineChoice, Run, load_run
+from egoact.timelines.finder import predict_recording
 
 
 @dataclass(frozen=True)
@@ -86,23 +86,22 @@ def decode_bare(path: Path) -> Clock:
     return Clock.now().since(begun)
 
 
-def measure(predictor: Predictor, path: Path) -> tuple[Clock, float]:
+def measure(run: Run, path: Path) -> tuple[Clock, float]:
     """What predict takes, and the length of the recording."""
     begun = Clock.now()
-    prediction = predictor.predict(MediaSource(path.stem, path, "video"))
+    prediction = predict_recording(run, MediaSource(path.stem, path, "video"))
     assert prediction.broken is None and prediction.timeline.duration_seconds is not None
     return Clock.now().since(begun), prediction.timeline.duration_seconds
 
 
 def main(settings: Settings) -> None:
     begun = Clock.now()
-    predictor = Predictor.load(settings.run, EngineSettings(precision=settings.precision))
+    run = load_run(settings.run, EngineChoice(precision=settings.precision))
+    engine = run.engine
     ready = Clock.now().since(begun)
-    print(
-        f"{predictor.engine.name} {predictor.engine.precision}, ready in {ready.wall:.1f} s, {ready.cpu:.1f} s of cores"
-    )
+    print(f"{engine.name} {engine.precision}, ready in {ready.wall:.1f} s, {ready.cpu:.1f} s of cores")
     for video in find_videos(settings.videos) if settings.videos else []:
-        taken, length = measure(predictor, video)
+        taken, length = measure(run, video)
         print(
             f"{video.name}: {length:.1f} s of video in {taken.wall:.2f} s: {length / taken.wall:.1f} x real time; "
             f"{taken.cpu:.2f} s of cores: {length / taken.cpu:.1f} x",
@@ -115,7 +114,7 @@ def main(settings: Settings) -> None:
         print(f"generated: 1920 x 1080, 60 frames/s, {path.stat().st_size * 8e-6:.0f} Mbit", flush=True)
         for _ in range(settings.repeats):
             bare = decode_bare(path)
-            taken, length = measure(predictor, path)
+            taken, length = measure(run, path)
             print(
                 f"bare decoding {60 * length / bare.wall:.0f} frames/s, predict {60 * length / taken.wall:.0f}: "
                 f"{100 * bare.wall / taken.wall:.0f} %; cores {bare.cpu:.2f} and {taken.cpu:.2f} s: "

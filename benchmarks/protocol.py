@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from egoact.core.annotation_folder import read_unseen_participants
-from egoact.core.labels import TARGETS, read_vocabulary
-from egoact.core.metrics import evaluate_scores
-from egoact.core.segments import read_segments
+from egoact.core.annotations.class_files import read_unseen_participants
+from egoact.core.annotations.labels import TARGETS, read_vocabulary
+from egoact.core.annotations.segments import read_segments
+from egoact.core.metrics.protocol import evaluate_scores
 
 NUM_TRAINING_ROWS = 67_217
 

@@ -21,10 +21,10 @@ from typing import Literal
 import numpy as np
 import tyro
 
-from egoact.core.segments import read_segments
-from egoact.data.store import StoreSpec
-from egoact.data.store_writer import StoreWriter
+from egoact.core.annotations.segments import read_segments
 from egoact.models.heads import HEADS
+from egoact.store.reader import StoreSpec
+from egoact.store.writer import StoreWriter
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EGOACT = [sys.executable, "-m", "egoact"]

@@ -15,9 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from egoact.data.frames import decode_jpeg
-from egoact.data.stills import TarFrames
-from egoact.data.tar_index import index_tar
+from egoact.media.stills.frames import TarFrames, decode_jpeg
+from egoact.media.stills.tar_index import index_tar
 
 
 def make_tar(path: Path, *, num_frames: int) -> None:

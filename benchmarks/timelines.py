@@ -19,17 +19,18 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.core.calibration import expected_calibration_error
-from egoact.core.decoder import runs
-from egoact.core.segments import read_segments
-from egoact.core.timeline_files import timelines_of
-from egoact.core.timeline_metrics import evaluate_timelines
-from egoact.core.timelines import Timeline, TimelineSegment
-from egoact.data.store import FeatureStore
-from egoact.stages._action_finder import ActionFinder
-from egoact.stages._recordings import Recordings
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import read_segments
+from egoact.core.metrics.calibration import expected_calibration_error
+from egoact.core.timelines.files import timelines_of
+from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.core.timelines.viterbi import runs
+from egoact.runs.loading import load_run
+from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
+from egoact.timelines.finder import ActionFinder
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def answer(
         path = run if background else run.with_name(f"{run.name}-plain")
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             train(TrainSettings(features=recordings.path.parent, run=path, background=background, **training))
-        finder = ActionFinder.load(path)
+        finder = ActionFinder.of(load_run(path))
         for video in videos:
             features = recordings[video]
             found, _ = finder.answer(features, video_id=video)

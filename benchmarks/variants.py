@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.data.store import FeatureStore
-from egoact.stages.evaluate import EvaluateSettings, evaluate
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.train import TrainSettings, train
+from egoact.store.reader import FeatureStore
 
 
 def measure(kitchen: Path, features: tuple[Path, ...], work: Path, *, seeds: int, **options: object) -> np.ndarray:

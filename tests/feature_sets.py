@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.core.segments import read_segments
-from egoact.data.store import StoreSpec
-from egoact.data.store_writer import StoreWriter
+from egoact.core.annotations.segments import read_segments
+from egoact.store.reader import StoreSpec
+from egoact.store.writer import StoreWriter
 
 WIDTH = 16
 SPEC = StoreSpec(

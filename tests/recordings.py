@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.train import TrainSettings, train
 from tests.media_files import write_video
 
 COLOURS = {"open": (220, 40, 40), "close": (40, 60, 220), "": (120, 120, 120)}

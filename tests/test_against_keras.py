@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from egoact.models.backbones import load_backbone
+from egoact.models.backbones.registry import load_backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.models.heads.convlstm import ConvLSTM

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from egoact.core.errors import ArtifactError
 from egoact.engines import check_parity, load_engine
-from egoact.engines.engine import FrameModel
-from egoact.models.backbones import BACKBONES, Backbone, BackboneSpec, check_same_backbone, hash_weights, load_backbone
-from egoact.models.weights import load_in_file_order, packaged_lite0
+from egoact.engines.loading import FrameModel
+from egoact.models.backbones.registry import BACKBONES, Backbone, hash_weights, load_backbone
+from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
+from egoact.models.backbones.weights import load_in_file_order, packaged_lite0
 
 MOBILENET = (
     Path(__file__).parents[1].parent / "shared" / "data" / "weights" / "mobilenet_v2_imagenet_features.safetensors"
@@ -339,10 +340,9 @@ def test_engines_run_a_cut_vision_transformer(engine: str, tmp_path: Path, photo
     model = timm.create_model("test_vit", img_size=64, num_classes=0)
     save_file(model.state_dict(), tmp_path / "vit.safetensors")
     backbone = load_backbone("timm:test_vit", weights=tmp_path / "vit.safetensors", size=64, kind="maps", cut=3)
-    preprocessing = {"mean": backbone.spec.mean, "std": backbone.spec.std}
-    loaded = load_engine(backbone.module, input_size=(64, 64), engine=engine, precision="f32", **preprocessing)
+    loaded = load_engine(backbone, engine=engine, precision="f32")
     frames = np.stack([photo[:64, :64] for photo in photos.values()])
-    assert check_parity(loaded, backbone.module, frames, **preprocessing).lowest > 0.9999
+    assert check_parity(loaded, backbone, frames).lowest > 0.9999
     assert loaded.run(frames).shape == (len(frames), *backbone.spec.feature_shape)
 
 

@@ -6,12 +6,12 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
-from egoact.core.segments import Segment
-from egoact.data.batches import Batch, ClipBatches
-from egoact.data.manifest import StoreSpec
-from egoact.data.store import FeatureStore
-from egoact.data.store_writer import StoreWriter
+from egoact.store.batches import Batch, ClipBatches
+from egoact.store.manifest import StoreSpec
+from egoact.store.reader import FeatureStore
+from egoact.store.writer import StoreWriter
 from tests.feature_sets import other_spec
 
 NUM_CLIPS = 23

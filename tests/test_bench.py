@@ -10,18 +10,17 @@ import pytest
 import torch
 from torch import nn
 
+from egoact.benchmarking.engines import count_flops
+from egoact.benchmarking.epic100 import distinct_share
+from egoact.benchmarking.measuring import own_bytes, take_turns, times_of, watch
+from egoact.benchmarking.results import Figure, Results, Table, write_results
+from egoact.benchmarking.synthetic_store import make_store
 from egoact.cli import main
-from egoact.core.segments import Segment, read_segments
-from egoact.data.store import FeatureStore
-from egoact.models.backbones import Backbone, load_backbone
+from egoact.commands.bench import BenchSettings, bench
+from egoact.core.annotations.segments import Segment, read_segments
+from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.report.bench import write_report
-from egoact.stages._bench_engines import count_flops
-from egoact.stages._bench_epic100 import distinct_share
-from egoact.stages._bench_process import own_bytes, watch
-from egoact.stages._bench_results import Figure, Results, Table, write_results
-from egoact.stages._bench_store import make_store
-from egoact.stages._bench_timing import take_turns, times_of
-from egoact.stages.bench import BenchSettings, bench
+from egoact.store.reader import FeatureStore
 from tests.media_files import write_video
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")

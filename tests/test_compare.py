@@ -10,12 +10,12 @@ import pytest
 from scipy import stats
 
 from egoact.cli import main
-from egoact.core.comparison import compare_models
-from egoact.core.evaluation_files import read_run
-from egoact.core.metrics import Ranked
-from egoact.core.scores import load_scores
-from egoact.stages.evaluate import EvaluateSettings, evaluate
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.train import TrainSettings, train
+from egoact.core.metrics.comparison import compare_models
+from egoact.core.metrics.evaluation_files import read_run
+from egoact.core.metrics.protocol import Ranked
+from egoact.core.metrics.scores import load_scores
 from tests.feature_sets import SPEC, write_csv, write_store
 from tests.test_reports import check_self_contained
 

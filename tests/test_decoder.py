@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.calibration import expected_calibration_error, fit_temperature
-from egoact.core.decoder import Grammar, decode, runs
-from egoact.core.grammar import learn_grammar, with_background
-from egoact.core.segments import Segment, SegmentTable
-from egoact.core.timeline_rules import TimelineRules, log_softmax
-from egoact.core.windows import frame_steps, step_times, windows_around
+from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.metrics.calibration import expected_calibration_error, fit_temperature, log_softmax
+from egoact.core.sampling import frame_steps, step_times, windows_around
+from egoact.core.timelines.grammar import learn_grammar, with_background
+from egoact.core.timelines.rules import TimelineRules
+from egoact.core.timelines.viterbi import Grammar, decode, runs
 
 
 def random_grammar(random: np.random.Generator, groups: list[int], least: list[int]) -> Grammar:
@@ -183,8 +183,8 @@ def test_windows_end_where_the_recording_ends() -> None:
 
 
 def test_training_segments_become_rules() -> None:
-    from egoact.core.labels import build_vocabulary
-    from egoact.stages._timeline_rules import learn_rules
+    from egoact.core.annotations.labels import build_vocabulary
+    from egoact.timelines.rules import learn_rules
 
     def segment(i: int, verb: str, noun: str) -> Segment:
         return Segment(f"s{i}", "P", "v", 2.0 * i, 2.0 * i + 1 + i % 2, verb=verb, noun=noun)

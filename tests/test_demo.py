@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from egoact.commands.demo import DemoSettings
+from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.scores import load_scores
-from egoact.core.segments import Segment, SegmentTable, read_segments
+from egoact.core.metrics.scores import load_scores
+from egoact.demo.steps import StepClock, choose_shown_head
 from egoact.models.heads import DEFAULT_HEAD
-from egoact.report.demo import choose_scenes, first_mistake, write_report
-from egoact.report.demo_files import read_demo
+from egoact.report.demo.files import read_demo
+from egoact.report.demo.page import choose_scenes, first_mistake, write_report
 from egoact.report.film_strip import inline_strip
-from egoact.stages.demo import DemoSettings, StepClock
 
 REVERSE = {"open": "close", "close": "open", "take": "put", "put": "take"}
 
@@ -23,13 +24,13 @@ def test_settings_check_themselves(tmp_path: Path) -> None:
     for heads in ((), ("lstm", "lstm"), ("lstm", "nothing"), ("convlstm",)):
         with pytest.raises(ValueError, match="--heads"):
             DemoSettings(out=tmp_path, heads=heads)
-    assert DemoSettings(out=tmp_path).shown_head == DEFAULT_HEAD
-    assert DemoSettings(out=tmp_path, heads=("average", "lstm")).shown_head == "lstm"
+    assert choose_shown_head(DemoSettings(out=tmp_path).heads) == DEFAULT_HEAD
+    assert choose_shown_head(("average", "lstm")) == "lstm"
 
 
 def test_steps_add_up_until_they_are_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("egoact.stages.demo.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("egoact.demo.steps.time.monotonic", lambda: now[0])
     path = tmp_path / "timings.json"
 
     def step(seconds: float, *, fails: bool = False) -> None:

@@ -1,8 +1,7 @@
 import pytest
 
-from egoact.core.description import describe, noun_phrase, third_person
-from egoact.core.prediction import Prediction
-from egoact.core.timelines import Timeline, TimelineSegment
+from egoact.core.timelines.prediction import Prediction, describe, noun_phrase, third_person
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
 THIRD_PERSON = {
     "take": "takes", "put": "puts", "wash": "washes", "mix": "mixes", "dry": "dries", "empty": "empties",

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 from egoact.cli import COMMANDS, main
-from egoact.core.epic import NUM_NOUNS, NUM_VERBS
-from egoact.core.segments import SegmentTable, read_segments
-from egoact.core.timeline_files import timelines_of
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
+from egoact.core.timelines.files import timelines_of
 from tests.media_files import write_video
 
 ROOT = Path(__file__).parents[1]

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from egoact.commands.extract import ExtractSettings
+from egoact.commands.verify import VerifySettings, verify
+from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
-from egoact.core.segments import Segment
-from egoact.data.encoding import decode, encode
-from egoact.data.store import FeatureStore
-from egoact.data.store_writer import StoreWriter
-from egoact.stages.extract import ExtractSettings
-from egoact.stages.verify import VerifySettings, verify
+from egoact.store.encoding import decode, encode
+from egoact.store.reader import FeatureStore
+from egoact.store.writer import StoreWriter
 from tests.feature_sets import SPEC
 
 MAPS = replace(SPEC, kind="maps", feature_shape=(3, 4, 4), num_frames=5, views=2, dtype="int8")

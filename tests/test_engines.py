@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,19 +13,18 @@ import torch
 from torch import nn
 
 from egoact.engines import available_engines, check_parity, load_engine
-from egoact.engines.engine import LOADERS, Engine, Options
-from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import Engine, Options, frame_model
+from egoact.engines.loading import LOADERS
 from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.parity import Agreement
 from egoact.engines.torch_engine import TorchEngine
-from egoact.models.backbones import Backbone, load_backbone
+from egoact.models.backbones.registry import Backbone, load_backbone
 
 every_engine = pytest.mark.parametrize("name", LOADERS)
 
 
 def load(backbone: Backbone, **options: str) -> Engine:
-    spec = backbone.spec
-    return load_engine(backbone.module, input_size=spec.input_size, mean=spec.mean, std=spec.std, **options)
+    return load_engine(backbone, **options)
 
 
 def reference(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_in_f32_an_engine_is_torch_on_real_photos(
     assert cosines(found, expected).min() > 0.99999
     np.testing.assert_allclose(found, expected, atol=2e-3, rtol=2e-3)
     assert cosines(expected[:-1], expected[1:]).max() < 0.9, "the photos do not differ, so this proves nothing"
-    measured = check_parity(engine, backbone.module, frames, mean=backbone.spec.mean, std=backbone.spec.std)
+    measured = check_parity(engine, backbone, frames)
     every = cosines(found, expected)
     assert (measured.cosine, measured.lowest) == pytest.approx((every.mean(), every.min()), abs=1e-6)
 
@@ -112,12 +112,11 @@ def test_bf16_is_close_with_openvino_and_not_close_enough_with_torch(
     assert found.dtype == np.float32
     lowest = cosines(found, expected).min()
     assert 0.99 < lowest < 0.9999999, "not bf16 at all"
-    bounds = {"mean": backbone.spec.mean, "std": backbone.spec.std}
     if is_taken:
-        assert check_parity(engine, backbone.module, frames, **bounds).lowest == pytest.approx(lowest, abs=1e-6)
+        assert check_parity(engine, backbone, frames).lowest == pytest.approx(lowest, abs=1e-6)
     else:
         with pytest.raises(ValueError, match=r"bf16.*cosine 0\.99.*--precision f32"):
-            check_parity(engine, backbone.module, frames, **bounds)
+            check_parity(engine, backbone, frames)
 
 
 def test_one_wrong_frame_among_many_is_refused(small: Backbone, small_frames: np.ndarray) -> None:
@@ -132,14 +131,14 @@ def test_one_wrong_frame_among_many_is_refused(small: Backbone, small_frames: np
     broken = Broken(engine, spoil_one)
     broken.precision = "int8"
     with pytest.raises(ValueError, match=r"cosine 0\.\d+, needed 0\.99"):
-        check_parity(broken, small.module, many, mean=small.spec.mean, std=small.spec.std)
+        check_parity(broken, small, many)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and g++ is not here")
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_compiled_torch_gives_the_same_features(precision: str, small: Backbone, small_frames: np.ndarray) -> None:
-    model = FrameModel(small.module, mean=small.spec.mean, std=small.spec.std).eval()
+    model = frame_model(small)
     compiled = TorchEngine(model, Options((64, 64), precision, is_compiled=True))
     compiled.batch_size = 4
     frames = small_frames[:6]  # a whole batch and a half
@@ -157,7 +156,7 @@ def test_torch_goes_on_where_it_cannot_be_compiled(
         raise RuntimeError("no\ncompiler")
 
     monkeypatch.setattr(torch, "compile", lambda model, **_: fail)
-    model = FrameModel(small.module, mean=small.spec.mean, std=small.spec.std).eval()
+    model = frame_model(small)
     made = TorchEngine(model, Options((64, 64), "f32", is_compiled=True))
     expected = TorchEngine(model, Options((64, 64), "f32")).run(small_frames)
     for _ in range(2):
@@ -275,7 +274,7 @@ def test_a_gpu_with_a_number_too_high_is_told(small: Backbone, monkeypatch: pyte
 
 
 def test_an_engine_that_is_not_installed_names_its_package(small: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egoact.engines.engine.available_engines", lambda: ["torch"])
+    monkeypatch.setattr("egoact.engines.loading.available_engines", lambda: ["torch"])
     with pytest.raises(ValueError, match=r"'openvino' is not installed here; pip install openvino"):
         load(small, engine="openvino")
     assert load(small, device="cpu").name == "torch"
@@ -317,32 +316,29 @@ def nan_somewhere(features: np.ndarray) -> np.ndarray:
 def test_a_broken_engine_is_refused(
     harm: Callable[[np.ndarray], np.ndarray], told: str, small: Backbone, small_frames: np.ndarray
 ) -> None:
-    bounds = {"mean": small.spec.mean, "std": small.spec.std}
     engine = load(small, engine="torch", precision="f32", device="cpu")
-    assert check_parity(engine, small.module, small_frames, **bounds).lowest > 0.999999
+    assert check_parity(engine, small, small_frames).lowest > 0.999999
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=told) as refusal:
-        check_parity(Broken(engine, harm), small.module, small_frames, **bounds)
+        check_parity(Broken(engine, harm), small, small_frames)
     assert "\n" not in str(refusal.value)
 
 
 def test_another_normalisation_is_refused(frames: np.ndarray) -> None:
     backbone = load_backbone("efficientnet_lite0", size=128)
-    spec = backbone.spec
-    wrong = load_engine(
-        backbone.module, input_size=spec.input_size, mean=(0, 0, 0), std=(1, 1, 1), engine="torch", device="cpu"
-    )
+    unscaled = Backbone(replace(backbone.spec, mean=(0, 0, 0), std=(1, 1, 1)), backbone.module)
+    wrong = load_engine(unscaled, engine="torch", device="cpu")
     with pytest.raises(ValueError, match="other features than torch"):
-        check_parity(wrong, backbone.module, frames, mean=spec.mean, std=spec.std)
+        check_parity(wrong, backbone, frames)
 
 
-def test_features_that_are_all_zero_on_both_sides_agree() -> None:
+def test_features_that_are_all_zero_on_both_sides_agree(small: Backbone) -> None:
     silent = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     nn.init.zeros_(silent[0].weight)
     nn.init.zeros_(silent[0].bias)
-    model = FrameModel(silent, mean=(0.5,) * 3, std=(0.5,) * 3).eval()
-    engine = OnnxEngine(model, Options((32, 32), "f32"))
+    backbone = Backbone(small.spec, silent)
+    engine = OnnxEngine(frame_model(backbone), Options((32, 32), "f32"))
     black = np.zeros((2, 32, 32, 3), np.uint8)
-    assert check_parity(engine, silent, black, mean=(0.5,) * 3, std=(0.5,) * 3) == Agreement(1.0, 1.0, 0.0)
+    assert check_parity(engine, backbone, black) == Agreement(1.0, 1.0, 0.0)
 
 
 def test_openvino_tells_nobody_and_starts_no_process(tmp_path: Path) -> None:
@@ -351,7 +347,7 @@ def test_openvino_tells_nobody_and_starts_no_process(tmp_path: Path) -> None:
         "import os, sys\n"
         "forks = []\n"
         "os.register_at_fork(before=lambda: forks.append(1))\n"
-        "from egoact.engines.quiet_openvino import import_openvino\n"
+        "from egoact.engines.openvino_graphs import import_openvino\n"
         "print(import_openvino().__name__, len(forks), 'openvino_telemetry.main' in sys.modules)\n"
     )
     environment = {**os.environ, "HOME": str(tmp_path)}

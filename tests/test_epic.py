@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotation_folder import read_unseen_participants
-from egoact.core.epic import (
+from egoact.core.annotations.class_files import read_unseen_participants
+from egoact.core.annotations.segments import read_segments
+from egoact.core.epic.facts import (
     ERRATUM_VIDEOS,
     SUPERVISION_LEVELS,
     VERB_CATEGORIES,
@@ -17,7 +18,6 @@ from egoact.core.epic import (
     frame_seconds,
 )
 from egoact.core.errors import AnnotationError
-from egoact.core.segments import read_segments
 
 KITCHENS = Path(__file__).parents[1].parent / "shared" / "data" / "epic-kitchens-100"
 

@@ -10,16 +10,16 @@ import timm
 import torch
 
 from egoact.cli import main
-from egoact.core.labels import Vocabulary
+from egoact.core.annotations.labels import Vocabulary
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.explain.images import FourierPictures, RandomViews
 from egoact.explain.saliency import explain_clip_frames, map_correlation, shuffle_weights
-from egoact.models.backbones import Backbone, load_backbone
+from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.models.backbones.weights import load_in_file_order, packaged_lite0
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
-from egoact.models.recognizer import Recognizer, RecognizerConfig
-from egoact.models.weights import load_in_file_order, packaged_lite0
 from egoact.report.explain_filters import lay_tiles
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.media_files import picture, write_video
 
 GTEA = Path(__file__).parents[2] / "shared/data/gtea"

@@ -8,17 +8,17 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from egoact.commands.export import ExportSettings, export
+from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.labels import Vocabulary
+from egoact.engines.interface import FrameModel
 from egoact.engines.parity import Agreement
-from egoact.models.backbones import load_backbone
-from egoact.models.exported import ExportedFrames, open_graph, read_export
+from egoact.export.parity import check_measured
+from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS
-from egoact.models.recognizer import Recognizer, RecognizerConfig
-from egoact.stages._action_finder import BACKGROUND_FOLDER
-from egoact.stages._export_parity import check_measured
-from egoact.stages._run_engine import EngineSettings, load_run_engine
-from egoact.stages.export import ExportSettings, export
+from egoact.runs.exported import ExportedFrames, open_graph, read_export
+from egoact.runs.loading import BACKGROUND_FOLDER, EngineChoice, load_run
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.test_extract import make_video, write_segments
 
 FORMATS = ("onnx", "openvino")
@@ -114,16 +114,15 @@ def test_what_lies_beside_the_graphs(exported: Path) -> None:
 
 def test_whoever_wants_the_engine_of_an_export_gets_its_frame_graph(exported: Path) -> None:
     run, out = exported / "run", exported / "out"
-    config = Recognizer.load(out).config
-    plain = load_run_engine(config, run=run, settings=EngineSettings(engine="torch", precision="f32"))
-    made = load_run_engine(config, run=out)
+    plain = load_run(run, EngineChoice(engine="torch", precision="f32")).engine
+    made = load_run(out).engine
     frames = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_allclose(made.run(frames), plain.run(frames), rtol=1e-3, atol=1e-4)
-    same = EngineSettings(engine=made.name, precision="f32", device="cpu")
-    assert load_run_engine(config, run=out, settings=same).name == made.name
+    same = EngineChoice(engine=made.name, precision="f32", device="cpu")
+    assert load_run(out, same).engine.name == made.name
     for wrong in ({"engine": "torch"}, {"precision": "int8"}, {"device": "cuda"}):
         with pytest.raises(ValueError, match="leave it away, or give the run itself"):
-            load_run_engine(config, run=out, settings=EngineSettings(**wrong))
+            load_run(out, EngineChoice(**wrong)).engine  # noqa: B018
     with pytest.raises(ValueError, match="frames must be uint8"):
         made.run(frames.astype(np.float32))
 
@@ -211,21 +210,10 @@ def test_a_run_without_weights_or_clips_that_cannot_be_read(media: Path, tmp_pat
 def test_graphs_that_say_something_else_are_not_written(
     media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from egoact.engines import frame_model
-    from egoact.stages import export as stage
+    def other_normalisation(backbone: Backbone) -> FrameModel:
+        return FrameModel(backbone.module, mean=(0.0,) * 3, std=(1.0,) * 3)
 
-    def other_normalisation(module, *, mean, std):
-        return frame_model.FrameModel(module, mean=(0.0,) * 3, std=(1.0,) * 3)
-
-    parts = stage._parts
-
-    def spoilt(*args):
-        monkeypatch.setattr(stage, "FrameModel", other_normalisation)
-        made = parts(*args)
-        monkeypatch.setattr(stage, "FrameModel", frame_model.FrameModel)
-        return made
-
-    monkeypatch.setattr(stage, "_parts", spoilt)
+    monkeypatch.setattr("egoact.export.export.frame_model", other_normalisation)
     with pytest.raises(
         ValueError, match=r"do not agree with torch on 3 clips: features' cosine .* nothing was written"
     ):

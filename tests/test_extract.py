@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.segments import read_segments
-from egoact.data import store_writer
-from egoact.data.store import FeatureStore
 from egoact.engines import Speed
-from egoact.stages import _engine_choice
-from egoact.stages.extract import ExtractSettings, extract, fill_up
+from egoact.extraction import engine_choice
+from egoact.extraction.clips import fill_up
+from egoact.store import writer as store_writer
+from egoact.store.reader import FeatureStore
 from tests.media_files import SIZE, frame_members, picture, write_folder, write_tar, write_video
 
 NUM_FRAMES = 100  # of each recording, at 50 frames per second: two seconds
@@ -106,8 +107,8 @@ def test_features_are_those_of_the_right_moments(tmp_path: Path, recordings: Pat
     """Against frames picked by number and run through the backbone one by one."""
     import torch
 
-    from egoact.data.media import find_media, read_frames
-    from egoact.models.backbones import load_backbone
+    from egoact.media.sources import find_media, read_frames
+    from egoact.models.backbones.registry import load_backbone
 
     write_segments(tmp_path / "segments.csv", VIDEOS[:1])
     chosen = settings(tmp_path, media=recordings)
@@ -273,12 +274,12 @@ class Wrong:
 
 @pytest.fixture
 def wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = _engine_choice.load_backbone_engine
+    load = engine_choice.load_engine
 
     def load_wrong(module, *, engine: str, precision: str, **options):
         return Wrong(precision, load(module, engine="torch", precision="f32", **options).run)
 
-    monkeypatch.setattr(_engine_choice, "load_backbone_engine", load_wrong)
+    monkeypatch.setattr(engine_choice, "load_engine", load_wrong)
 
 
 def test_an_engine_that_disagrees_with_torch_is_refused(tmp_path: Path, recordings: Path, wrong_engine: None) -> None:
@@ -294,14 +295,14 @@ def test_torch_is_compiled_where_it_works_for_long(
 ) -> None:
     """By all that was asked for, not by what is missing: the same features after a stop."""
     told = []
-    load = _engine_choice.load_backbone_engine
+    load = engine_choice.load_engine
 
     def load_and_tell(module, *, is_compiled: bool, **options):
         told.append(is_compiled)
         return load(module, **options)
 
-    monkeypatch.setattr(_engine_choice, "load_backbone_engine", load_and_tell)
-    monkeypatch.setattr(_engine_choice, "rank_engines", lambda *args, **_: [Speed("torch", "f32", 4, rate)])
+    monkeypatch.setattr(engine_choice, "load_engine", load_and_tell)
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *args, **_: [Speed("torch", "f32", 4, rate)])
     chosen = settings(tmp_path, media=recordings)
     write_segments(chosen.segments, VIDEOS[:2])  # 8 segments of 8 frames: 640 or 64 seconds
     for _ in range(2):
@@ -317,7 +318,7 @@ def test_auto_passes_over_what_disagrees_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ranked = [Speed("openvino", "bf16", 4, 300.0), Speed("openvino", "f32", 4, 100.0)]
-    monkeypatch.setattr(_engine_choice, "rank_engines", lambda *args, **options: ranked)
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *args, **options: ranked)
     write_segments(tmp_path / "segments.csv", VIDEOS[:1])
     chosen = settings(tmp_path, media=recordings, engine="openvino", precision="auto")
     assert extract(chosen) == 0
@@ -349,7 +350,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, interfere=lambda features, number: features) -> None:
         self.num_frames = self.num_batches = 0
-        load = _engine_choice.load_backbone_engine
+        load = engine_choice.load_engine
 
         def load_and_wrap(*args, **options):
             engine = load(*args, **options)
@@ -363,7 +364,7 @@ class Counting:
             engine.run = counted
             return engine
 
-        monkeypatch.setattr(_engine_choice, "load_backbone_engine", load_and_wrap)
+        monkeypatch.setattr(engine_choice, "load_engine", load_and_wrap)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
@@ -397,8 +398,8 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(
             raise OSError(errno.ENOSPC, "No space left on device")
         os.fsync(descriptor)
 
-    for module in ("atomic", "store_index", "store_writer"):
-        monkeypatch.setattr(f"egoact.data.{module}.sync", sync, raising=False)
+    for module in ("core.files", "store.index", "store.writer"):
+        monkeypatch.setattr(f"egoact.{module}.sync", sync)
     with pytest.raises((ArtifactError, OSError)) as caught:
         extract(chosen)
     if call > 1:  # the first file is the manifest
@@ -460,14 +461,14 @@ def test_a_bug_in_a_worker_is_not_swallowed(tmp_path: Path, recordings: Path, mo
     def broken(*args, **options):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("egoact.stages._decoding.read_frames", broken)
+    monkeypatch.setattr("egoact.extraction.decoding.read_frames", broken)
     write_segments(tmp_path / "segments.csv", VIDEOS)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         extract(settings(tmp_path, media=recordings))
 
 
 def _slow_extract(chosen: ExtractSettings, begun) -> None:
-    load = _engine_choice.load_backbone_engine
+    load = engine_choice.load_engine
 
     def load_slow(*args, **options):
         engine = load(*args, **options)
@@ -481,7 +482,7 @@ def _slow_extract(chosen: ExtractSettings, begun) -> None:
         engine.run = slow
         return engine
 
-    _engine_choice.load_backbone_engine = load_slow
+    engine_choice.load_engine = load_slow
     extract(chosen)
 
 
@@ -497,7 +498,7 @@ def test_engines_meet_batches_of_few_sizes(count: int, filled: int) -> None:
 def processes():
     """Processes that begin at once: what they import is imported once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["egoact.stages.extract", "egoact.engines.torch_engine"])
+    context.set_forkserver_preload(["egoact.commands.extract", "egoact.engines.torch_engine"])
     return context
 
 

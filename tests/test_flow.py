@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
+from egoact.commands.flow import FlowSettings, flow
+from egoact.core.epic.flow import flow_magnitude, flow_picture, pack_flow, unpack_flow
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.flow import flow_magnitude, flow_picture, pack_flow, unpack_flow
-from egoact.data.flow import find_flow, read_flow
-from egoact.data.flow_methods import FLOW_METHODS, load_flow_method
-from egoact.data.flow_writer import FlowSpec
-from egoact.data.frame_grid import lay_grid
-from egoact.data.media import find_media
+from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
+from egoact.media.flow.writer import FlowSpec
+from egoact.media.recording import lay_grid
+from egoact.media.sources import find_media
+from egoact.media.stills.flow import find_flow, read_flow
 from egoact.report.flow import colour_wheel, flow_pictures
-from egoact.stages.flow import FlowSettings, flow
 from tests.media_files import write_folder, write_video
 
 SHIFT = (3, -2)  # pixels to the right and upwards

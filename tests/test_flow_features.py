@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from egoact.cli import main
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.flow import FlowSettings, flow
+from egoact.commands.predict import PredictSettings, predict
+from egoact.core.annotations.segments import read_segments
+from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.flow import flow_picture
 from egoact.core.sampling import sample_uniform
-from egoact.core.segments import read_segments
-from egoact.data.flow import FlowRoot, find_flow, read_flow
-from egoact.data.manifest import read_manifest
-from egoact.data.store import FeatureStore
-from egoact.models.backbones import load_backbone
-from egoact.models.recognizer import Recognizer
-from egoact.stages.extract import ExtractSettings, extract
-from egoact.stages.flow import FlowSettings, flow
-from egoact.stages.predict import PredictSettings, predict
+from egoact.media.stills.flow import FlowRoot, find_flow, read_flow
+from egoact.models.backbones.registry import load_backbone
+from egoact.runs.recognizer import Recognizer
+from egoact.store.manifest import read_manifest
+from egoact.store.reader import FeatureStore
 from tests.recordings import write_labels, write_recording
 
 pytestmark = pytest.mark.usefixtures("one_thread")

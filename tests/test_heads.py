@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from egoact.core.labels import Vocabulary
-from egoact.models.backbones import BackboneSpec, load_backbone
+from egoact.core.annotations.labels import Vocabulary
+from egoact.models.backbones.registry import load_backbone
+from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import HEADS, Head, build_head
 from egoact.models.heads.average import AverageHead
 from egoact.models.heads.convlstm import ConvLSTM
 from egoact.models.heads.head import Standardize
-from egoact.models.recognizer import Recognizer, RecognizerConfig
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 T = 20

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from egoact.commands.extract import extract
 from egoact.core.errors import ArtifactError
-from egoact.data.store import FeatureStore
-from egoact.engines import Engine, check_parity
+from egoact.engines import Engine, check_parity, load_engine
 from egoact.engines.parity import compare_features
-from egoact.models.backbones import Backbone, load_backbone
-from egoact.stages._engine_choice import GRAPH_NAME
-from egoact.stages._run_engine import load_backbone_engine
-from egoact.stages.extract import extract
+from egoact.extraction.engine_choice import GRAPH_NAME
+from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.store.reader import FeatureStore
 from tests.test_extract import SPANS, VIDEOS, features, files, make_video, settings, write_segments
 
 ENGINES = ("openvino", "onnxruntime")
@@ -25,14 +24,14 @@ every_engine = pytest.mark.parametrize("engine", ENGINES)
 @pytest.fixture(autouse=True)
 def installed(request: pytest.FixtureRequest) -> None:
     if "engine" in request.fixturenames and request.getfixturevalue("engine") == "openvino":
-        from egoact.engines.quiet_openvino import import_openvino
+        from egoact.engines.openvino_graphs import import_openvino
 
         import_openvino()
         pytest.importorskip("nncf", reason="int8 with OpenVINO needs NNCF")
 
 
 def load(backbone: Backbone, engine: str, calibration: np.ndarray | bytes | None) -> Engine:
-    return load_backbone_engine(backbone, engine=engine, precision="int8", device="cpu", calibration=calibration)
+    return load_engine(backbone, engine=engine, precision="int8", device="cpu", calibration=calibration)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +53,12 @@ def test_int8_is_close_on_photos_it_was_not_calibrated_on(engine: str, photos: d
     made = load(backbone, engine, mirrored)
     assert (made.name, made.precision) == (engine, "int8") and made.graph
     assert len(made.graph) < 0.5 * sum(p.numel() * 4 for p in backbone.module.parameters()), "weights are bytes now"
-    spec = backbone.spec
-    reference = load_backbone_engine(backbone, engine="torch", precision="f32")
+    reference = load_engine(backbone, engine="torch", precision="f32")
     cosine = compare_features(reference.run(pixels), made.run(pixels)).lowest
     assert LOWEST[engine] < cosine < 0.99999, "below: broken; above: not int8 at all"
     if cosine < 0.99:
         with pytest.raises(ValueError, match=r"int8 gives other features than torch in f32: cosine 0\.9.*needed 0\.99"):
-            check_parity(made, backbone.module, pixels, mean=spec.mean, std=spec.std)
+            check_parity(made, backbone, pixels)
     again = load(backbone, engine, made.graph)
     np.testing.assert_array_equal(again.run(pixels), made.run(pixels))
 
@@ -108,7 +106,7 @@ def test_a_store_keeps_the_graph_that_made_it(engine: str, tmp_path: Path, recor
 def test_an_extraction_in_int8_that_was_stopped_goes_on_to_the_same_bytes(
     engine: str, tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from egoact.stages import extract as stage
+    from egoact.commands import extract as stage
 
     write_segments(tmp_path / "segments.csv", VIDEOS[:3])
     whole = settings(tmp_path, media=recordings, engine=engine, precision="int8", workers=1)

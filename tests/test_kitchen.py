@@ -12,26 +12,26 @@ import av
 import numpy as np
 import pytest
 
+from egoact.commands.kitchen import KitchenSettings, kitchen
+from egoact.core.annotations.labels import read_vocabulary
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.labels import read_vocabulary
-from egoact.core.segments import read_segments
 from egoact.kitchen import MIN_VIDEOS, make_kitchen
-from egoact.kitchen.camera import Camera, look_at
-from egoact.kitchen.choreography import backwards, swing, take
+from egoact.kitchen.cook.grips import GRIPS
+from egoact.kitchen.cook.head import HEIGHT, WIDTH, Head
+from egoact.kitchen.cook.motion import ease, value_at
+from egoact.kitchen.drawing.camera import Camera, look_at
 from egoact.kitchen.film import FRAMES_PER_SECOND, Film
-from egoact.kitchen.grips import GRIPS
-from egoact.kitchen.head import HEIGHT, WIDTH, Head
 from egoact.kitchen.labels import NOUNS, REVERSED_PAIRS, VERBS
-from egoact.kitchen.looks import LOOKS
 from egoact.kitchen.make import plan_recordings
-from egoact.kitchen.moments import moment_at
-from egoact.kitchen.motion import ease, value_at
-from egoact.kitchen.places import stance
-from egoact.kitchen.plot import write_story
 from egoact.kitchen.recording import Recording, record, timestamp
-from egoact.kitchen.scene import FIXTURES, Scene
-from egoact.kitchen.story import Act
-from egoact.stages.kitchen import KitchenSettings, kitchen
+from egoact.kitchen.rooms.places import stance
+from egoact.kitchen.rooms.scene import FIXTURES, Scene
+from egoact.kitchen.rooms.styles import LOOKS
+from egoact.kitchen.script.actions import Act
+from egoact.kitchen.script.activity import write_story
+from egoact.kitchen.script.choreography import backwards, swing, take
+from egoact.kitchen.script.keyframes import moment_at
 
 NUM_STORIES = 40
 

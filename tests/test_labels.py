@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotation_folder import read_class_file, read_tail_classes
-from egoact.core.epic import VERB_CATEGORIES
+from egoact.core.annotations.class_files import read_class_file, read_tail_classes
+from egoact.core.annotations.labels import Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
+from egoact.core.epic.facts import VERB_CATEGORIES
 from egoact.core.errors import AnnotationError
-from egoact.core.imbalance import (
+from egoact.core.metrics.imbalance import (
     CLASS_WEIGHTS,
     count_classes,
     effective_number_weights,
@@ -18,8 +20,6 @@ from egoact.core.imbalance import (
     square_root_weights,
     tail_classes,
 )
-from egoact.core.labels import Vocabulary, build_vocabulary, read_vocabulary
-from egoact.core.segments import Segment, SegmentTable, read_segments
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 KITCHENS = DATA / "epic-kitchens-100"

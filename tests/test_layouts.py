@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from egoact.core.errors import MediaError
-from egoact.data.flow import FlowSource, find_flow, read_flow
-from egoact.data.media import MediaRoot, MediaSource, find_media, read_frames
-from egoact.data.tar_index import index_tar
+from egoact.media.sources import MediaRoot, MediaSource, find_media, read_frames
+from egoact.media.stills.flow import FlowSource, find_flow, read_flow
+from egoact.media.stills.tar_index import index_tar
 from tests.media_files import (
     frame_members,
     jpeg,

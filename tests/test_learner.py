@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from egoact.data.batches import Batch
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
-from egoact.models.learner import Learner, NotFiniteError
-from egoact.models.losses import TargetLoss
-from egoact.models.recipes import RECIPES, Recipe, choose_recipe
+from egoact.store.batches import Batch
+from egoact.training.learner import Learner, NotFiniteError
+from egoact.training.losses import TargetLoss
+from egoact.training.recipes import RECIPES, Recipe, choose_recipe
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),

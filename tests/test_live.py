@@ -23,19 +23,19 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.core.answers import Answer
+from egoact.commands.live import LiveSettings, live
+from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, InputError, MediaError
-from egoact.core.labels import Vocabulary
-from egoact.data.live_sources import CameraSource, FileSource, UrlSource, find_source
-from egoact.data.playback import Playback
-from egoact.data.shots import Grabber, Shot
-from egoact.data.video_file import open_container, picture_stream
-from egoact.models.backbones import load_backbone
-from egoact.models.recognizer import Recognizer, RecognizerConfig
-from egoact.stages._live_clock import LiveClock
-from egoact.stages._live_view import LiveView
-from egoact.stages._live_window import LiveWindow
-from egoact.stages.live import LiveSettings, live
+from egoact.core.timelines.online import Answer
+from egoact.live.capture import Grabber, Shot
+from egoact.live.playback import Playback
+from egoact.live.sources import CameraSource, FileSource, UrlSource, find_source
+from egoact.live.statistics import LiveClock
+from egoact.live.terminal import LiveView
+from egoact.live.window import LiveWindow
+from egoact.media.video.file import open_container, picture_stream
+from egoact.models.backbones.registry import load_backbone
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.media_files import jpeg, number_in, picture, write_sound_only, write_video
 from tests.rtsp_server import RtspServer
 

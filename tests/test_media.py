@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.errors import MediaError
-from egoact.data.frames import resize_area
-from egoact.data.media import MediaSource, read_frames
+from egoact.media.sources import MediaSource, read_frames
+from egoact.media.stills.frames import resize_area
 from tests.media_files import number_in, picture, write_sound_only, write_video
 
 RATE = 30
@@ -105,7 +105,7 @@ def test_long_gaps_are_skipped_to_the_right_frame(tmp_path: Path, name: str, opt
 
 @pytest.mark.parametrize("name", [MP4, "video.mkv"])
 def test_only_what_is_needed_is_decoded(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from egoact.data import video_decoder
+    from egoact.media.video import decoder as video_decoder
 
     path = write_video(tmp_path / name, num_frames=1000, gop=20, size=(48, 96))
     sent = []

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from egoact.core.annotation_folder import read_unseen_participants
-from egoact.core.labels import read_vocabulary
-from egoact.core.metrics import (
+from egoact.core.annotations.class_files import read_unseen_participants
+from egoact.core.annotations.labels import read_vocabulary
+from egoact.core.annotations.segments import read_segments
+from egoact.core.metrics.protocol import (
     action_ranking,
     confusion_matrix,
     evaluate_scores,
@@ -19,7 +20,6 @@ from egoact.core.metrics import (
     prior_baseline,
     top_k_accuracy,
 )
-from egoact.core.segments import read_segments
 
 KITCHENS = Path(__file__).parents[1].parent / "shared" / "data" / "epic-kitchens-100"
 

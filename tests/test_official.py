@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.submit import SubmitSettings, submit
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.segments import read_segments
-from egoact.core.submission import check_submission
-from egoact.stages.evaluate import EvaluateSettings, evaluate
-from egoact.stages.submit import SubmitSettings, submit
-from egoact.stages.train import TrainSettings, train
+from egoact.core.metrics.submission import check_submission
 from tests.feature_sets import write_store
 
 

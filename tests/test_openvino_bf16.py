@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import FrameModel
 from egoact.engines.openvino_bf16 import prepare_bf16, round_keeping_sums
-from egoact.engines.openvino_graphs import convert
+from egoact.engines.openvino_graphs import convert, import_openvino
 from egoact.engines.parity import compare_features
-from egoact.engines.quiet_openvino import import_openvino
-from egoact.models.backbones import load_backbone
+from egoact.models.backbones.registry import load_backbone
 
 
 @pytest.fixture(scope="module")

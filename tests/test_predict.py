@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 
 from egoact import Recognizer
+from egoact.commands.predict import PredictSettings, predict
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError, ArtifactError, MediaError
-from egoact.core.segments import read_segments
-from egoact.core.timeline_files import read_timelines
-from egoact.core.timeline_metrics import evaluate_timelines
-from egoact.core.timelines import Timeline, TimelineSegment
-from egoact.data.media import MediaSource
-from egoact.data.recording import read_steps
-from egoact.data.spool import FeatureSpool
-from egoact.data.store import FeatureStore
+from egoact.core.timelines.files import read_timelines
+from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.extraction.recordings import prefetch
+from egoact.media.recording import read_steps
+from egoact.media.sources import MediaSource
 from egoact.report.timeline import write_report
-from egoact.stages._prefetch import prefetch
-from egoact.stages._recordings import Recordings
-from egoact.stages._run_engine import EngineSettings
-from egoact.stages.predict import PredictSettings, find_videos, name_folders, predict
-from egoact.stages.train import TrainSettings, train
+from egoact.runs.loading import EngineChoice, load_run
+from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
+from egoact.store.spool import FeatureSpool
+from egoact.timelines.output import find_videos, name_folders
 from tests.media_files import number_in, write_folder, write_sound_only, write_video
 from tests.recordings import train_run, write_labels, write_recording
 
@@ -236,7 +237,7 @@ def test_background_needs_recordings_and_gaps(tmp_path: Path) -> None:
     starts = [0.0, *(start for start, _, _ in labels[1:]), end]
     gapless = [(a, b, verb) for a, b, (_, _, verb) in zip(starts, starts[1:], labels, strict=False)]
     csv = write_labels(tmp_path / "labels.csv", {"a": gapless})
-    from egoact.stages.extract import ExtractSettings, extract
+    from egoact.commands.extract import ExtractSettings, extract
 
     plain = {"segments": csv, "media": tmp_path / "videos", "backbone": "tiny-random", "num_frames": 4, "size": 32}
     features = tmp_path / "features"
@@ -254,23 +255,22 @@ def test_whole_recordings_are_kept_and_not_computed_again(
 ) -> None:
     recordings = Recordings(FeatureStore.open(folder / "features"))
     assert sorted(recordings) == ["kitchen_1", "kitchen_2", "kitchen_3"] and recordings.rate == 8
-    from egoact.stages import _recordings
-    from egoact.stages._predictor import Predictor
+    from egoact.extraction import recordings as _recordings
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    predictor = Predictor.load(folder / "run", EngineSettings(engine="torch"))
+    run = load_run(folder / "run", EngineChoice(engine="torch"))
     with FeatureSpool((32,), folder=tmp_path) as spool:
         source = MediaSource("kitchen_2", folder / "videos" / "kitchen_2.mp4", "video")
-        assert _recordings.spool_features(source, predictor.engine, spool, rate=8, size=(32, 32)) is None
+        assert _recordings.spool_features(source, run.engine, spool, rate=8, size=(32, 32)) is None
         whole = spool.read()
         kept = recordings["kitchen_2"]
         assert len(whole) - 8 < len(kept) <= len(whole)
         np.testing.assert_array_equal(whole[: len(kept)], kept)
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(_recordings, "spool_features", refuse)
-    from egoact.stages.extract import ExtractSettings, extract
+    from egoact.commands.extract import ExtractSettings, extract
 
     again = ExtractSettings(
         segments=folder / "labels.csv", media=folder / "videos", features=folder / "features", backbone="tiny-random",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from egoact.stages._processes import is_leader
-from egoact.stages.train import TrainSettings, train
+from egoact.commands.train import TrainSettings, train
+from egoact.training.run_folder import is_leader
 from tests.feature_sets import write_csv, write_store
 from tests.test_train import assert_same_run
 

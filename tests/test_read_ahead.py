@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.data import read_ahead, store
-from egoact.data.store import FeatureStore
+from egoact.store import reader
+from egoact.store.reader import FeatureStore
 from tests.test_store import features_of, fill, segment
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MADV_WILLNEED"), reason="this system takes no announcements")
@@ -15,12 +15,13 @@ pytestmark = pytest.mark.skipif(not hasattr(mmap, "MADV_WILLNEED"), reason="this
 def announced(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What lies where reads are announced."""
     seen: list[bytes] = []
+    announce = reader.announce
 
     def note(mapped: mmap.mmap, start: int, length: int) -> None:
         seen.append(mapped[start : start + length])
-        read_ahead.announce(mapped, start, length)
+        announce(mapped, start, length)
 
-    monkeypatch.setattr(store, "announce", note)
+    monkeypatch.setattr(reader, "announce", note)
     return seen
 
 
@@ -35,7 +36,7 @@ def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         total += counts[0]
         return total
 
-    monkeypatch.setattr(read_ahead, "_count_reads", count)
+    monkeypatch.setattr(reader, "_count_reads", count)
     return counts
 
 
@@ -72,8 +73,8 @@ def test_announcements_stop_where_everything_is_in_memory(
 
 
 def test_where_nothing_can_be_announced_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_ahead, "_WILL_NEED", None)
-    monkeypatch.setattr(store, "announce", lambda *_: pytest.fail("announced"))
+    monkeypatch.setattr(reader, "_WILL_NEED", None)
+    monkeypatch.setattr(reader, "announce", lambda *_: pytest.fail("announced"))
     fill(tmp_path, [segment(0)])
     opened = FeatureStore.open(tmp_path)
     np.testing.assert_array_equal(opened.gather(opened.rows([segment(0)]))[0], features_of(segment(0))[0])

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError
-from egoact.core.labels import Vocabulary
-from egoact.models.backbones import BackboneSpec
-from egoact.models.recognizer import CONFIG_NAME, FORMAT_VERSION, WEIGHTS_NAME, Recognizer, RecognizerConfig
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.runs.recognizer import CONFIG_NAME, FORMAT_VERSION, WEIGHTS_NAME, Recognizer, RecognizerConfig
 
 CONFIG = RecognizerConfig(
     head="relation",
@@ -129,10 +129,10 @@ def test_a_run_whose_training_was_not_finished(run: Path) -> None:
 def test_a_run_that_was_killed_while_saving_is_not_taken_for_one(
     recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: Path, *args: object, **kwargs: object) -> None:
+    def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", killed)
+    monkeypatch.setattr("egoact.runs.recognizer.write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         recognizer.save(tmp_path / "run")
     assert "not a run directory" in refused(tmp_path / "run")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egoact.core.accuracy import confusion_matrix
 from egoact.core.errors import ArtifactError
-from egoact.core.evaluation_files import read_evaluation
-from egoact.core.metrics import evaluate_scores
-from egoact.core.scores import Scores
-from egoact.report.confusions import choose_shown, list_classes, list_confusions
-from egoact.report.evaluation import interval, write_evaluation_report, write_report
-from egoact.report.reversal import choose_of_two, compare_backwards
+from egoact.core.metrics.accuracy import confusion_matrix
+from egoact.core.metrics.evaluation_files import read_evaluation
+from egoact.core.metrics.protocol import evaluate_scores
+from egoact.core.metrics.scores import Scores
+from egoact.report.demo.order import choose_of_two, compare_backwards
+from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
+from egoact.report.evaluation.page import interval, write_evaluation_report, write_report
 
 NAMES = {"verb": ["take", "put", "<b>open</b>", "close", "wave"], "noun": ["cup & saucer", "切る", "pan"]}
 

@@ -9,18 +9,18 @@ import pytest
 import tyro
 
 from egoact.cli import main
+from egoact.commands import reproduce as stage
+from egoact.commands.bench import BenchSettings
+from egoact.commands.command_line import command_line
+from egoact.commands.extract import ExtractSettings
+from egoact.commands.reproduce import ReproduceSettings, reproduce
+from egoact.commands.train import TrainSettings
 from egoact.core.errors import ArtifactError
-from egoact.report.reproduce_files import STEP_NAMES
-from egoact.report.reproduce_results import _has_collapsed, _say_collapse
-from egoact.stages import reproduce as stage
-from egoact.stages._command_line import command_line
-from egoact.stages._layer_measures import count_report_parameters, measure_reach
-from egoact.stages._reproduction import find_annotations
-from egoact.stages._reproduction_memory import Memory
-from egoact.stages.bench import BenchSettings
-from egoact.stages.extract import ExtractSettings
-from egoact.stages.reproduce import STEPS, ReproduceSettings, reproduce
-from egoact.stages.train import TrainSettings
+from egoact.report.reproduction.files import STEP_NAMES
+from egoact.report.reproduction.results import _has_collapsed, _say_collapse
+from egoact.reproduction.layers import count_report_parameters, measure_reach
+from egoact.reproduction.steps import STEPS, wanted_steps
+from egoact.reproduction.work import Memory, find_annotations
 from tests.media_files import write_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -158,8 +158,8 @@ def test_steps_come_after_what_they_need_and_the_page_knows_them_all() -> None:
     names = list(STEPS)
     assert all(names.index(needed) < names.index(name) for name, step in STEPS.items() for needed in step.needs)
     assert set(names) == set(STEP_NAMES)
-    assert stage._wanted(("figure_21",)) == ["features", "mistake_features", "figure_12", "figure_21"]
-    assert stage._wanted(()) == names
+    assert wanted_steps(("figure_21",)) == ["features", "mistake_features", "figure_12", "figure_21"]
+    assert wanted_steps(()) == names
 
 
 def test_collapse_is_said_of_those_that_collapse() -> None:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egoact.core.annotations.segments import Segment
 from egoact.core.sampling import sample_uniform, sample_views
-from egoact.core.segments import Segment
 
 starts = st.floats(0, 1e5, allow_nan=False)
 durations = st.floats(1e-3, 1e4, allow_nan=False)

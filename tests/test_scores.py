@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.errors import ArtifactError
-from egoact.core.scores import Scores, load_scores
-from egoact.core.segments import Segment, SegmentTable
+from egoact.core.metrics.scores import Scores, load_scores
 
 IDS = ("a", "b", "c")
 VERB = np.arange(12, dtype=np.float32).reshape(3, 4) / 7

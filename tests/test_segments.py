@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.cells import parse_texts, parse_timestamp, parse_whole, parse_wholes
+from egoact.core.annotations.cells import parse_texts, parse_timestamp, parse_whole, parse_wholes
+from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.errors import AnnotationError
-from egoact.core.segments import Segment, SegmentTable, read_segments
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

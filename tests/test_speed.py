@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.engines import Speed, load_engine, rank_engines, speed, tune_batch
-from egoact.engines.engine import offered_pairs
+from egoact.engines import Speed, load_engine, rank_engines, tune_batch
+from egoact.engines import loading as speed
+from egoact.engines.loading import offered_pairs
 from egoact.engines.speed_cache import SpeedCache, cache_folder
-from egoact.models.backbones import Backbone, load_backbone
-from egoact.stages._run_engine import trusted_precision
+from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.runs.loading import trusted_precision
 
 SIZE = (32, 32)
 
@@ -42,8 +43,7 @@ PAIRS = [("onnxruntime", "f32"), ("torch", "f32")]
 
 
 def rank(backbone: Backbone, pairs: Sequence[tuple[str, str]] = PAIRS) -> list[Speed]:
-    spec = backbone.spec
-    return rank_engines(backbone.module, pairs, input_size=spec.input_size, mean=spec.mean, std=spec.std, device="cpu")
+    return rank_engines(backbone, pairs, device="cpu")
 
 
 def test_the_fastest_comes_first_and_is_measured_once(small: Backbone, cache: Path, measured: list) -> None:
@@ -82,7 +82,7 @@ def test_a_broken_cache_is_measured_again(small: Backbone, cache: Path, measured
     file.write_bytes(content)
     assert rank(small)[0].engine == "torch"
     assert measured == 2 * PAIRS
-    assert SpeedCache(small.module, input_size=SIZE, device="cpu").get("torch", "f32") == Speed("torch", "f32", 8, 200)
+    assert SpeedCache(small, device="cpu").get("torch", "f32") == Speed("torch", "f32", 8, 200)
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing(
@@ -100,9 +100,8 @@ def test_what_does_not_run_here_is_left_out(small: Backbone, cache: Path, measur
 
 
 def test_auto_takes_the_fastest(small: Backbone, cache: Path, measured: list, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egoact.engines.engine.available_engines", lambda: ["onnxruntime", "torch"])
-    spec = small.spec
-    engine = load_engine(small.module, input_size=SIZE, mean=spec.mean, std=spec.std, precision="f32", device="cpu")
+    monkeypatch.setattr("egoact.engines.loading.available_engines", lambda: ["onnxruntime", "torch"])
+    engine = load_engine(small, precision="f32", device="cpu")
     assert engine.name == "torch" and measured == PAIRS
 
 
@@ -137,12 +136,9 @@ def test_the_smallest_batch_that_is_as_fast_as_any_is_found(
 
 
 def test_a_batch_size_is_found_for_an_engine_that_was_asked_for(small: Backbone, cache: Path) -> None:
-    spec = small.spec
-    engine = load_engine(
-        small.module, input_size=SIZE, mean=spec.mean, std=spec.std, engine="onnxruntime", device="cpu", precision="f32"
-    )
+    engine = load_engine(small, engine="onnxruntime", device="cpu", precision="f32")
     engine.batch_size = 5
-    tune_batch(engine, small.module, input_size=SIZE, device="cpu")
+    tune_batch(engine, small, device="cpu")
     assert engine.batch_size in (8, 16, 32)
 
 
@@ -179,6 +175,6 @@ def test_a_run_is_asked_in_the_precision_it_was_trained_in(
     trained: str, asked: str, able: bool, taken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Features in another one may be as far from its own as parity allows, and nobody has looked."""
-    monkeypatch.setattr("egoact.engines.engine.available_engines", lambda: ["openvino", "onnxruntime", "torch"])
-    monkeypatch.setattr("egoact.engines.engine.has_bf16", lambda name: able and name != "onnxruntime")
+    monkeypatch.setattr("egoact.engines.loading.available_engines", lambda: ["openvino", "onnxruntime", "torch"])
+    monkeypatch.setattr("egoact.engines.loading.has_bf16", lambda name: able and name != "onnxruntime")
     assert trusted_precision(trained, asked, "cpu") == taken

@@ -13,19 +13,18 @@ import torch
 from torch import nn
 
 from egoact.cli import main
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.segments import read_segments
-from egoact.data.stack import FeatureStack, open_features
-from egoact.data.store import FeatureStore
-from egoact.models.classifier import ActionClassifier
+from egoact.models.classifier import ActionClassifier, JointActions, encode_pairs, pairs_seen
 from egoact.models.fusion import EarlyFusion, LateClassifier, LateFusion
 from egoact.models.heads import HEADS, build_head
-from egoact.models.joint import JointActions, encode_pairs, pairs_seen
-from egoact.models.recognizer import Recognizer
-from egoact.stages import _clips as clips_module
-from egoact.stages._run_engine import load_run_engine
-from egoact.stages.evaluate import EvaluateSettings, evaluate, score_segments
-from egoact.stages.train import TrainSettings, train
+from egoact.runs.loading import load_run
+from egoact.runs.recognizer import Recognizer
+from egoact.store.reader import FeatureStore
+from egoact.store.stack import FeatureStack, open_features
+from egoact.training import data as clips_module
 from tests.feature_sets import SPEC, other_spec, write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -134,7 +133,7 @@ def test_large_maps_are_read_a_few_clips_at_a_time(tmp_path: Path, monkeypatch: 
     table = read_segments(csv)
     split = clips_module.Split(table, store.rows(table), {})
     assert [len(features) for features in clips_module.finite_features(store, split)] == [8]
-    monkeypatch.setattr(clips_module, "_BATCH_BYTES", 3 * 20 * 16 * 2 + 1)
+    monkeypatch.setattr("egoact.store.stack._BATCH_BYTES", 3 * 20 * 16 * 2 + 1)
     assert [len(features) for features in clips_module.finite_features(store, split)] == [3, 3, 2]
 
 
@@ -167,14 +166,13 @@ def test_another_list_of_stores_than_the_runs_is_refused(data: Path, given: tupl
     write_store(data / "c", data / "train.csv", spec=other_spec(backbone="third"))
     told = "needs 2, in this order: --features with tiny-random, other" if len(given) != 2 else "the run needs tiny"
     with pytest.raises(ArtifactError, match=told):
-        score_segments(data / "run", read_segments(data / "train.csv"), [data / name for name in given])
+        load_run(data / "run").score(read_segments(data / "train.csv"), [data / name for name in given])
 
 
 def test_what_looks_at_frames_says_that_it_runs_one_backbone(data: Path) -> None:
     train(settings_for(data, epochs=1))
-    config = Recognizer.load(data / "run").config
     with pytest.raises(ArtifactError, match=r"several backbones \(tiny-random, other\)"):
-        load_run_engine(config, run=data / "run")
+        load_run(data / "run").engine  # noqa: B018
     with pytest.raises(ArtifactError, match="--background learns from the recordings of one feature store"):
         train(settings_for(data, epochs=1, run=data / "other", background=True))
 

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from egoact.core.bootstrap import VideoBootstrap, percentile_interval
-from egoact.core.folds import split_into_folds
-from egoact.core.significance import adjust_holm, mcnemar_exact
+from egoact.core.annotations.folds import split_into_folds
+from egoact.core.metrics.significance import VideoBootstrap, adjust_holm, mcnemar_exact, percentile_interval
 
 
 def test_draws_of_videos_equal_a_loop_over_segments() -> None:

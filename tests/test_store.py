@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.errors import ArtifactError
-from egoact.core.segments import Segment, SegmentTable
-from egoact.data.store import FeatureStore, StoreSpec
-from egoact.data.store_writer import StoreWriter
+from egoact.store.reader import FeatureStore, StoreSpec
+from egoact.store.writer import StoreWriter
 
 SPEC = StoreSpec(
     backbone="tiny-random",

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.core.answers import BACKGROUND_NAME, Answer, softmax
-from egoact.core.labels import Vocabulary
+from egoact.core.annotations.labels import Vocabulary
+from egoact.core.metrics.calibration import softmax
 from egoact.core.sampling import resample_indices, sample_uniform
+from egoact.core.timelines.online import BACKGROUND_NAME, Answer
 from egoact.engines import Engine, load_engine
-from egoact.models.backbones import Backbone, load_backbone
+from egoact.live.streaming import FeatureRing, Stream, open_stream
+from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS, SteppingHead, build_head
-from egoact.models.recognizer import Recognizer, RecognizerConfig
-from egoact.models.streaming import FeatureRing, Stream, open_stream
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 T, SIZE, RATE = 20, 32, 10.0
@@ -33,9 +34,7 @@ def engines(backbones: dict[str, Backbone]) -> dict[str, Engine]:
 
 
 def engine_of(backbone: Backbone) -> Engine:
-    spec = backbone.spec
-    options = {"input_size": spec.input_size, "mean": spec.mean, "std": spec.std}
-    return load_engine(backbone.module, engine="torch", precision="f32", **options)
+    return load_engine(backbone, engine="torch", precision="f32")
 
 
 def recognizer_for(

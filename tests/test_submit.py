@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from egoact.commands.submit import SubmitSettings, submit
+from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.scores import Scores, load_scores
-from egoact.core.segments import SegmentTable, read_segments
-from egoact.core.submission import check_submission, write_submission
-from egoact.stages.submit import SubmitSettings, submit
+from egoact.core.metrics.scores import Scores, load_scores
+from egoact.core.metrics.submission import check_submission, write_submission
 
 TEST_CSV = Path(__file__).parents[1].parent / "shared" / "data" / "epic-kitchens-100" / "EPIC_100_test_timestamps.csv"
 LEVELS = {"sls_pt": 1, "sls_tl": 3, "sls_td": 4}
@@ -85,7 +85,7 @@ def test_a_failed_write_leaves_the_old_zip(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("egoact.core.submission._template", fail)
+    monkeypatch.setattr("egoact.core.metrics.submission._template", fail)
     with pytest.raises(OSError, match="No space"):
         write_submission(random_scores(IDS[:1]), path, **LEVELS)
     assert path.read_bytes() == before

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from egoact.core.errors import ArtifactError
-from egoact.core.prediction import Prediction
-from egoact.core.timelines import Timeline, TimelineSegment
+from egoact.core.timelines.prediction import Prediction
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.report.timeline import write_report, write_timeline_page
-from egoact.stages.predict import relative_path
+from egoact.timelines.output import relative_path
 from tests.media_files import write_video
 
 SEGMENTS = (

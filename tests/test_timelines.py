@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egoact.core.detection import average_precision, mean_average_precision, temporal_overlaps
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.core.annotations.labels import Vocabulary
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError
-from egoact.core.labels import Vocabulary
-from egoact.core.segments import read_segments
-from egoact.core.timeline_files import read_timelines, timelines_of, with_class_names
-from egoact.core.timeline_metrics import (
+from egoact.core.timelines.detection import average_precision, mean_average_precision, temporal_overlaps
+from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
+from egoact.core.timelines.metrics import (
     BACKGROUND,
     OVERLAPS,
     edit_score,
@@ -21,8 +22,7 @@ from egoact.core.timeline_metrics import (
     runs,
     segmental_f1,
 )
-from egoact.core.timelines import Timeline, TimelineSegment
-from egoact.stages.evaluate import EvaluateSettings, evaluate
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
 labels = st.lists(st.integers(-1, 3), min_size=1, max_size=40).map(np.array)
 two_of_one_length = labels.flatmap(
@@ -335,7 +335,7 @@ def labels_csv(tmp_path: Path) -> Path:
 def test_evaluate_measures_a_folder_of_timelines_and_draws_them(
     labels_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from egoact.report.evaluation import write_report
+    from egoact.report.evaluation.page import write_report
 
     for video, made in {
         "v": timeline((0, 2, "open fridge"), (4, 6, "open fridge"), duration=8),

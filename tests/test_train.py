@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from egoact.cli import main
+from egoact.commands import train as train_module
+from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.train import TrainSettings, parse_options, train
 from egoact.core.errors import ArtifactError
-from egoact.core.scores import load_scores
-from egoact.models.recognizer import Recognizer
-from egoact.stages import train as train_module
-from egoact.stages._training_callbacks import History
-from egoact.stages._training_set import balanced_odds
-from egoact.stages.evaluate import EvaluateSettings, evaluate
-from egoact.stages.train import TrainSettings, parse_options, train
+from egoact.core.metrics.scores import load_scores
+from egoact.runs.recognizer import Recognizer
+from egoact.training.data import balanced_odds
+from egoact.training.fit import History
 from tests.feature_sets import other_spec, write_csv, write_store
 
 
@@ -350,7 +350,7 @@ def test_head_options() -> None:
 def test_every_recipe_field_has_a_flag() -> None:
     from dataclasses import fields
 
-    from egoact.models.recipes import Recipe
+    from egoact.training.recipes import Recipe
 
     flags = {field.name for field in fields(TrainSettings)}
     assert {field.name for field in fields(Recipe)} <= flags

@@ -15,17 +15,17 @@ import pytest
 import tyro
 
 from egoact.cli import main
+from egoact.commands import tune as tune_module
+from egoact.commands.train import TrainSettings
+from egoact.commands.tune import TuneSettings, tune
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.segments import read_segments
 from egoact.models.heads import HEADS
-from egoact.models.learner import NotFiniteError
-from egoact.models.recipes import Recipe, choose_recipe
 from egoact.report.tuning import write_report
-from egoact.stages import tune as tune_module
-from egoact.stages._search_space import RECIPE_SPACE, SPACE, default_width, usual_answers
-from egoact.stages._study import Study
-from egoact.stages.train import TrainSettings
-from egoact.stages.tune import TuneSettings, tune
+from egoact.training.learner import NotFiniteError
+from egoact.training.recipes import Recipe, choose_recipe
+from egoact.training.tuning.space import RECIPE_SPACE, SPACE, default_width, usual_answers
+from egoact.training.tuning.study import Study
 from tests.feature_sets import write_csv, write_store
 from tests.test_reports import check_self_contained
 
@@ -292,7 +292,7 @@ def test_one_search_at_a_time(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("head", HEADS)
 def test_every_width_that_is_tried_can_be_built(head: str) -> None:
     from egoact.models.heads import build_head
-    from egoact.stages._search_space import WIDTH_FACTORS
+    from egoact.training.tuning.space import WIDTH_FACTORS
 
     if (width := default_width(head)) is not None:
         shape = (8,) if HEADS[head].kind == "pooled" else (8, 7, 7)

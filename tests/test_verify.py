@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from egoact.commands.verify import VerifySettings, verify
 from egoact.core.errors import ArtifactError
-from egoact.data.store_index import IndexRow, StoreIndex
-from egoact.stages.verify import VerifySettings, verify
+from egoact.store.index import IndexRow, StoreIndex
 from tests.test_store import SEGMENTS, fill
 
 

@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from egoact.api import Recognizer
-    from egoact.core.answers import Answer
-    from egoact.core.labels import Vocabulary, build_vocabulary, read_vocabulary
-    from egoact.core.metrics import evaluate_scores
-    from egoact.core.prediction import Prediction
-    from egoact.core.segments import Segment, SegmentTable, read_segments
-    from egoact.core.timeline_files import read_timelines
-    from egoact.core.timeline_metrics import evaluate_timelines
-    from egoact.core.timelines import Timeline, TimelineSegment
-    from egoact.data.store import FeatureStore
+    from egoact.core.annotations.labels import Vocabulary, build_vocabulary, read_vocabulary
+    from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
+    from egoact.core.metrics.protocol import evaluate_scores
+    from egoact.core.timelines.files import read_timelines
+    from egoact.core.timelines.metrics import evaluate_timelines
+    from egoact.core.timelines.online import Answer
+    from egoact.core.timelines.prediction import Prediction
+    from egoact.core.timelines.timeline import Timeline, TimelineSegment
+    from egoact.store.reader import FeatureStore
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Answer": "egoact.core.answers",
-    "FeatureStore": "egoact.data.store",
-    "Prediction": "egoact.core.prediction",
+    "Answer": "egoact.core.timelines.online",
+    "FeatureStore": "egoact.store.reader",
+    "Prediction": "egoact.core.timelines.prediction",
     "Recognizer": "egoact.api",
-    "Segment": "egoact.core.segments",
-    "SegmentTable": "egoact.core.segments",
-    "Timeline": "egoact.core.timelines",
-    "TimelineSegment": "egoact.core.timelines",
-    "Vocabulary": "egoact.core.labels",
-    "build_vocabulary": "egoact.core.labels",
-    "evaluate_scores": "egoact.core.metrics",
-    "evaluate_timelines": "egoact.core.timeline_metrics",
-    "read_segments": "egoact.core.segments",
-    "read_timelines": "egoact.core.timeline_files",
-    "read_vocabulary": "egoact.core.labels",
+    "Segment": "egoact.core.annotations.segments",
+    "SegmentTable": "egoact.core.annotations.segments",
+    "Timeline": "egoact.core.timelines.timeline",
+    "TimelineSegment": "egoact.core.timelines.timeline",
+    "Vocabulary": "egoact.core.annotations.labels",
+    "build_vocabulary": "egoact.core.annotations.labels",
+    "evaluate_scores": "egoact.core.metrics.protocol",
+    "evaluate_timelines": "egoact.core.timelines.metrics",
+    "read_segments": "egoact.core.annotations.segments",
+    "read_timelines": "egoact.core.timelines.files",
+    "read_vocabulary": "egoact.core.annotations.labels",
 }
 
 __all__ = [

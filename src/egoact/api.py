@@ -1,37 +1,23 @@
 """A run as Python code uses it: clips, recordings, frames as they come. Everything is done by the floors below."""
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from egoact.core.prediction import Prediction
-from egoact.data.media import MediaSource
-from egoact.models.recognizer import Recognizer as ClipRecognizer
-from egoact.models.recognizer import RecognizerConfig
-from egoact.models.streaming import FRAMES_PER_SECOND, Mode, Stream
-from egoact.stages._live_model import LiveModel
-from egoact.stages._predictor import Predictor
-from egoact.stages._run_engine import EngineSettings
+from egoact.core.timelines.prediction import Prediction
+from egoact.live.streaming import FRAMES_PER_SECOND, Mode, Stream, open_run_stream
+from egoact.media.sources import MediaSource
+from egoact.runs.loading import EngineChoice, Run, load_run
+from egoact.runs.recognizer import RecognizerConfig
+from egoact.timelines.finder import predict_recording
 
 
 class Recognizer:
-    """A trained run; use `Recognizer.load`.
+    """A trained run; use `Recognizer.load`."""
 
-    Args:
-        run: Run directory.
-        clips: Its model.
-        options: Fields of `EngineSettings`.
-
-    Attributes:
-        run: Run directory.
-    """
-
-    def __init__(self, run: Path, clips: ClipRecognizer, **options: Any) -> None:
-        self.run = run
-        self._clips = clips
-        self._engine = EngineSettings(**options)
+    def __init__(self, run: Run) -> None:
+        self._run = run
 
     @classmethod
     def load(cls, run: str | Path, **options: Any) -> "Recognizer":
@@ -44,16 +30,21 @@ class Recognizer:
         Raises:
             ArtifactError: Not a run, or one that is damaged.
         """
-        return cls(Path(run), ClipRecognizer.load(run), **options)
+        return cls(load_run(run, EngineChoice(**options)))
+
+    @property
+    def run(self) -> Path:
+        """Run directory."""
+        return self._run.path
 
     @property
     def config(self) -> RecognizerConfig:
         """What the run is: classes, backbone, head."""
-        return self._clips.config
+        return self._run.config
 
     def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
         """Logits of clips: float16 or float32 (N, T, ...) -> target -> float32 (N, classes)."""
-        return self._clips.score(features)
+        return self._run.recognizer.score(features)
 
     def predict(self, video: str | Path) -> Prediction:
         """The actions of a recording, up to where it breaks if it does.
@@ -69,7 +60,7 @@ class Recognizer:
             ArtifactError: The run knows nothing of whole recordings, or its backbone's weights are not here.
         """
         path = Path(video)
-        return self._predictor.predict(MediaSource(path.stem, path, "video"))
+        return predict_recording(self._run, MediaSource(path.stem, path, "video"))
 
     def stream(
         self, *, mode: Mode = "window", rate: float = FRAMES_PER_SECOND, window_seconds: tuple[float, ...] = ()
@@ -91,14 +82,4 @@ class Recognizer:
             ValueError: A head that needs whole clips, or impossible numbers.
             ArtifactError: The weights of the run's backbone are not here.
         """
-        return self._live_model.stream(mode=mode, rate=rate, window_seconds=window_seconds)
-
-    @cached_property
-    def _live_model(self) -> LiveModel:
-        """Made once, when the first stream is opened."""
-        return LiveModel.load(self.run, self._engine)
-
-    @cached_property
-    def _predictor(self) -> Predictor:
-        """Made once, when the first recording comes: preparing an engine takes seconds."""
-        return Predictor.load(self.run, self._engine)
+        return open_run_stream(self._run, mode=mode, rate=rate, window_seconds=window_seconds)

@@ -30,12 +30,12 @@ class Command:
 
 
 def _command(name: str, summary: str, *, report: str | None = None) -> Command:
-    module = f"egoact.stages.{name}"
+    module = f"egoact.commands.{name}"
     return Command(summary, f"{module}:{name.title()}Settings", f"{module}:{name}", report)
 
 
 COMMANDS: dict[str, Command] = {
-    "demo": _command("demo", "the whole story on the built-in kitchen", report="egoact.report.demo:write_report"),
+    "demo": _command("demo", "the whole story on the built-in kitchen", report="egoact.report.demo.page:write_report"),
     "kitchen": _command("kitchen", "make the built-in kitchen's videos and labels"),
     "stats": _command("stats", "class distributions and durations", report="egoact.report.stats:write_report"),
     "extract": _command("extract", "videos to features, once"),
@@ -43,20 +43,21 @@ COMMANDS: dict[str, Command] = {
     "verify": _command("verify", "check a feature store"),
     "train": _command("train", "features and labels to a run directory"),
     "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
-    "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation:write_report"),
+    "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
     "compare": _command("compare", "several models in one table", report="egoact.report.comparison:write_report"),
-    "explain": Command(
+    "explain": _command(
+        "explain",
         "what a kernel looks for (filters), where and when a run looks (clip)",
-        "egoact.explain.command:ExplainSettings",
-        "egoact.explain.command:explain",
-        "egoact.report.explain:write_report",
+        report="egoact.report.explain_filters:write_report",
     ),
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
     "export": _command("export", "a run as ONNX or OpenVINO graphs, proven on real clips"),
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
     "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),
     "reproduce": _command(
-        "reproduce", "the report's figures and tables, measured anew", report="egoact.report.reproduce:write_report"
+        "reproduce",
+        "the report's figures and tables, measured anew",
+        report="egoact.report.reproduction.page:write_report",
     ),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }

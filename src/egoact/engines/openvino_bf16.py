@@ -10,8 +10,15 @@ from xml.etree import ElementTree
 import numpy as np
 import torch
 
-from egoact.engines.openvino_graphs import convolutions, is_convolution, is_depthwise, number_nodes, only_user, to_files
-from egoact.engines.quiet_openvino import import_openvino
+from egoact.engines.openvino_graphs import (
+    convolutions,
+    import_openvino,
+    is_convolution,
+    is_depthwise,
+    number_nodes,
+    only_user,
+    to_files,
+)
 
 _NUM_EXACT = 3  # convolutions of a first block: plain, depthwise, projection
 _BEYOND_ALL = 3e38  # in bf16, too

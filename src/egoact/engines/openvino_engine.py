@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from egoact.engines.engine import Options, checked_frames
-from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import FrameModel, Options, checked_frames
 from egoact.engines.openvino_bf16 import prepare_bf16
-from egoact.engines.openvino_graphs import convert, pack, unpack
+from egoact.engines.openvino_graphs import convert, import_openvino, pack, unpack
 from egoact.engines.openvino_int8 import quantize
-from egoact.engines.quiet_openvino import import_openvino
 
 _MOST_FRAMES = 4  # of one inference: what a layer gives to the next should stay in the cache
 

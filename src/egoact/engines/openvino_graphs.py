@@ -1,17 +1,25 @@
-"""OpenVINO graphs: from torch, to bytes and back. Knows nothing about running them."""
+"""OpenVINO graphs: from torch, to bytes and back. Knows nothing about running them.
+
+OpenVINO without its telemetry.
+
+Importing OpenVINO, and NNCF with it, forks a process that sends usage statistics over the network, and leaves an
+identifier in the user's home folder. We promise to use no network, so the module that does it is hidden first: both
+libraries then take the stub that they bring for this case.
+"""
 
 import io
+import sys
 import tempfile
 import warnings
 import zipfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from egoact.engines.frame_model import FrameModel
-from egoact.engines.quiet_openvino import import_openvino
+from egoact.engines.interface import FrameModel
 
 
 def convert(model: FrameModel, input_size: tuple[int, int]) -> Any:
@@ -117,3 +125,18 @@ def unpack(core: Any, content: bytes) -> Any:
             return core.read_model(archive.read("graph.xml"), archive.read("graph.bin"))
     except (zipfile.BadZipFile, KeyError, RuntimeError) as error:
         raise ValueError(f"this is no quantised OpenVINO graph ({type(error).__name__})") from None
+
+
+_TELEMETRY = "openvino_telemetry"
+
+
+def import_openvino() -> ModuleType:
+    """The module `openvino`; always import it, and NNCF, after this call.
+
+    A program that imported OpenVINO before us has decided for itself.
+    """
+    if _TELEMETRY not in sys.modules:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # makes `import` raise ModuleNotFoundError
+    import openvino
+
+    return openvino

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from egoact.engines.frame_model import num_wide
+from egoact.engines.interface import num_wide
 from egoact.engines.openvino_bf16 import keep_depthwise
-from egoact.engines.openvino_graphs import convolutions, is_depthwise
-from egoact.engines.quiet_openvino import import_openvino
+from egoact.engines.openvino_graphs import convolutions, import_openvino, is_depthwise
 
 
 def quantize(graph: Any, frames: np.ndarray) -> Any:

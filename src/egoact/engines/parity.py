@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
-from egoact.engines.engine import Engine
-from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import Engine, frame_model
+from egoact.models.backbones.registry import Backbone
 
 MIN_COSINE = {"f32": 0.999, "bf16": 0.999, "f16": 0.999, "int8": 0.99}  # of every frame
 MAX_SCALE_ERROR = 0.05  # of the length of a feature vector; a cosine alone does not see it
@@ -37,23 +36,19 @@ class Agreement:
         return None
 
 
-def check_parity(engine: Engine, module: nn.Module, frames: np.ndarray, *, mean: tuple, std: tuple) -> Agreement:
+def check_parity(engine: Engine, backbone: Backbone, frames: np.ndarray) -> Agreement:
     """How near an engine's features are to torch's in float32, over some real frames.
 
     Args:
         engine: The engine to check.
-        module: The module that it was made from, on the CPU or a GPU.
+        backbone: What it was made from, on the CPU or a GPU.
         frames: uint8 (B, H, W, 3).
-        mean: As for `load_engine`.
-        std: As for `load_engine`.
 
     Raises:
         ValueError: Features of another shape, not finite, or too far from torch's in direction or length.
     """
-    reference = FrameModel(module.float(), mean=mean, std=std).eval()
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    with torch.inference_mode():
-        expected = reference.to(device)(torch.tensor(frames, device=device)).cpu().numpy()
+    backbone.module.float()
+    expected = torch_features(backbone, frames)
     found = engine.run(frames)
     if found.shape != expected.shape or not np.isfinite(found).all():
         what = f"shape {found.shape}, needed {expected.shape}" if found.shape != expected.shape else "not finite"
@@ -66,6 +61,13 @@ def check_parity(engine: Engine, module: nn.Module, frames: np.ndarray, *, mean:
             "choose another --engine or --precision f32"
         )
     return agreement
+
+
+def torch_features(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
+    """uint8 (B, H, W, 3) -> float32 features, by torch in float32 where the backbone is."""
+    device = next((p.device for p in backbone.module.parameters()), torch.device("cpu"))
+    with torch.inference_mode():
+        return frame_model(backbone).to(device)(torch.tensor(frames, device=device)).cpu().numpy()
 
 
 def compare_features(expected: np.ndarray, found: np.ndarray) -> Agreement:

@@ -6,43 +6,55 @@ A file for each machine, set of versions and network; one that cannot be read or
 import hashlib
 import json
 import os
-import platform
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from egoact.engines.speed import Speed
+from egoact.core.machine import num_cores, processor_name
+from egoact.models.backbones.registry import Backbone
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One measurement: frames a second with the best batch size."""
+
+    engine: str
+    precision: str
+    batch_size: int
+    frames_per_second: float
 
 
 class SpeedCache:
     """Speeds of engines for one network on this machine.
 
     Args:
-        module: The network; its structure counts, not its weights.
-        input_size: (H, W) of its frames.
+        backbone: Its structure and the size of its frames count, not its weights.
         device: "cpu", "cuda" or "cuda:N".
+
+    Attributes:
+        known: (engine, precision) -> what was measured before.
     """
 
-    def __init__(self, module: nn.Module, *, input_size: tuple[int, int], device: str) -> None:
-        self._facts = machine_facts(device) | {"input_size": list(input_size), "network": _structure(module)}
+    def __init__(self, backbone: Backbone, *, device: str) -> None:
+        network = {"input_size": list(backbone.spec.input_size), "network": _structure(backbone.module)}
+        self._facts = machine_facts(device) | network
         digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()
         self._path = cache_folder() / "speeds" / f"{digest[:24]}.json"
-        self._known = self._read()
+        self.known = self._read()
 
-    def get(self, engine: str, precision: str) -> "Speed | None":
+    def get(self, engine: str, precision: str) -> Speed | None:
         """What was measured before."""
-        return self._known.get((engine, precision))
+        return self.known.get((engine, precision))
 
-    def put(self, speed: "Speed") -> None:
+    def put(self, speed: Speed) -> None:
         """Remember a measurement, if that is possible."""
-        self._known[speed.engine, speed.precision] = speed
-        content = {"facts": self._facts, "speeds": [asdict(known) for known in self._known.values()]}
+        self.known[speed.engine, speed.precision] = speed
+        content = {"facts": self._facts, "speeds": [asdict(known) for known in self.known.values()]}
         part = self._path.with_suffix(f".{os.getpid()}.part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,9 +63,7 @@ class SpeedCache:
         except OSError:
             return  # it will be measured again
 
-    def _read(self) -> dict[tuple[str, str], "Speed"]:
-        from egoact.engines.speed import Speed
-
+    def _read(self) -> dict[tuple[str, str], Speed]:
         try:
             entries: list[dict[str, Any]] = json.loads(self._path.read_text(encoding="utf-8"))["speeds"]
             speeds = [Speed(**entry) for entry in entries]
@@ -77,22 +87,13 @@ def cache_folder() -> Path:
 
 def machine_facts(device: str) -> dict[str, Any]:
     """What a speed depends on besides the network."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "processor": _processor(),
-        "cores": cores,
+        "processor": processor_name(),
+        "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device != "cpu" else "cpu",
         "versions": {name: _version(name) for name in ("egoact", "torch", "openvino", "onnxruntime")},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Hardware")))
-    except (OSError, StopIteration):
-        return f"{platform.machine()} {platform.processor()}"
 
 
 def _version(package: str) -> str | None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from egoact.explain.images import FourierPictures, RandomViews
-from egoact.models.backbones import Backbone
+from egoact.models.backbones.registry import Backbone
 
 LEARNING_RATE = 0.1
 

@@ -1,129 +1,74 @@
-"""`egoact explain clip`: where in each frame, and at which frames, a run looked to answer about a segment.
+"""Where in each frame, and at which frames, a run looked to answer about a clip.
 
 OUT/clip.npz      frames, Grad-CAM maps, importance of frames, attention
 OUT/clip.json     the answers, the moments, and a check with shuffled weights
 """
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from egoact.core.errors import AnnotationError, ArtifactError
+from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import sample_uniform
-from egoact.core.segments import read_segments
-from egoact.data.atomic import write_atomically
-from egoact.data.frame_grid import lay_grid
-from egoact.data.media import MediaSource, find_media, read_clip
 from egoact.explain.saliency import ClipSaliency, explain_clip_frames, map_correlation, shuffle_weights
-from egoact.models.backbones import Backbone, check_same_backbone, load_backbone
-from egoact.models.recognizer import Recognizer
+from egoact.media.sources import MediaSource, read_clip
+from egoact.models.backbones.registry import Backbone
+from egoact.runs.loading import Run
+from egoact.runs.recognizer import Recognizer
 
 CLIP_NAME, MAPS_NAME = "clip.json", "clip.npz"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipSettings:
-    """Show where a run looked in a clip, and which frames mattered.
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a recording, seconds, and its labels as far as they are known."""
 
-    Grad-CAM of the predicted verb and noun in every frame, the loss without each frame, and the head's own attention
-    if it has any. A sanity check repeats it with shuffled weights.
-    """
-
-    run: Path
-    """Run directory."""
-    out: Path
-    """Folder for strip.png, clip.mp4, index.html and the numbers."""
-    media: tuple[Path, ...]
-    """Folder (or several) with the recordings, or one video file."""
-    segments: Path | None = None
-    """Segments CSV, with --narration-id."""
-    narration_id: str | None = None
-    """Which segment of it; default: the first."""
-    start_seconds: float = 0.0
-    """Without --segments: where the clip begins in the video file."""
-    stop_seconds: float | None = None
-    """Without --segments: where it ends; default: the end of the video."""
-    weights: Path | None = None
-    """Weights of the backbone from a file, if the run's were."""
-    seed: int = 0
-    """Of the shuffled weights."""
+    source: MediaSource
+    start_seconds: float
+    stop_seconds: float
+    truth: dict[str, str | None]
 
 
-def explain_clip(settings: ClipSettings) -> int:
-    """Explain one clip; 0, or an error.
+def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int) -> None:
+    """Explain one clip, and write it down.
+
+    Args:
+        run: Its weights are not changed.
+        clip: What it answers about.
+        out: Folder to write.
+        seed: Of the shuffled weights.
 
     Raises:
-        ArtifactError: Not a run, or a backbone with other weights than the run's.
-        MediaError: A recording that is missing or frames that cannot be decoded.
-        AnnotationError: No such segment.
-        ValueError: Impossible settings.
+        ArtifactError: A backbone with other weights than the run's.
+        MediaError: Frames that cannot be decoded.
     """
-    recognizer = Recognizer.load(settings.run)
-    backbone = _load_backbone(recognizer, settings)
-    source, start, stop, truth = _find_clip(settings)
-    times = sample_uniform(start, stop, num_frames=recognizer.config.num_frames)
-    frames = read_clip(source, times, size=backbone.spec.input_size)
+    recognizer, backbone = run.recognizer, run.backbone
+    times = sample_uniform(clip.start_seconds, clip.stop_seconds, num_frames=recognizer.config.num_frames)
+    frames = read_clip(clip.source, times, size=backbone.spec.input_size)
     model = recognizer.model.requires_grad_(False)
     found = explain_clip_frames(backbone, model, frames)
-    shuffled = Backbone(backbone.spec, shuffle_weights(backbone.module, seed=settings.seed))
+    shuffled = Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed))
+    shuffled_head: Any = shuffle_weights(model, seed=seed)
     check = {
-        "head": explain_clip_frames(backbone, shuffle_weights(model, seed=settings.seed), frames),  # type: ignore[arg-type]
-        "head_and_backbone": explain_clip_frames(
-            shuffled,
-            shuffle_weights(model, seed=settings.seed),  # type: ignore[arg-type]
-            frames,
-        ),
+        "head": explain_clip_frames(backbone, shuffled_head, frames),
+        "head_and_backbone": explain_clip_frames(shuffled, shuffled_head, frames),
     }
     described = {
-        "run": str(settings.run),
+        "run": str(run.path),
         "head": recognizer.config.head,
-        "video_id": source.video_id,
-        "start_seconds": start,
-        "stop_seconds": stop,
+        "video_id": clip.source.video_id,
+        "start_seconds": clip.start_seconds,
+        "stop_seconds": clip.stop_seconds,
         "times_seconds": times.tolist(),
-        "truth": truth,
+        "truth": clip.truth,
         "answers": _describe(recognizer, found),
         "correlation_with_shuffled_weights": _compare(found, check),
     }
-    _write(settings.out, described, frames, found)
+    _write(out, described, frames, found)
     _say(described, found)
-    return 0
-
-
-def _load_backbone(recognizer: Recognizer, settings: ClipSettings) -> Backbone:
-    spec = recognizer.config.only_backbone(settings.run)
-    try:
-        backbone = load_backbone(
-            spec.name, weights=settings.weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind
-        )
-    except ValueError as error:
-        raise ArtifactError(f"its backbone cannot be loaded: {error}", path=settings.run) from None
-    check_same_backbone(backbone.spec, spec, path=settings.run)
-    return backbone
-
-
-def _find_clip(settings: ClipSettings) -> tuple[MediaSource, float, float, dict[str, str | None]]:
-    """The recording, the span in seconds, and the labels as far as they are known."""
-    if settings.segments is None:
-        if settings.narration_id is not None:
-            raise ValueError("--narration-id needs --segments")
-        if len(settings.media) != 1 or not settings.media[0].is_file():
-            raise ValueError("without --segments, --media must be one video file")
-        source = MediaSource(settings.media[0].stem, settings.media[0], "video")
-        grid = lay_grid(source)
-        stop = settings.stop_seconds or grid.num_frames / grid.frame_rate
-        return source, settings.start_seconds, stop, {}
-    table = read_segments(settings.segments)
-    chosen = [s for s in table if settings.narration_id in (None, s.narration_id)]
-    if not chosen:
-        raise AnnotationError(f"there is no segment {settings.narration_id}", path=settings.segments)
-    segment = chosen[0]
-    truth = {"narration_id": segment.narration_id, "verb": segment.verb, "noun": segment.noun}
-    return find_media(settings.media, segment.video_id), segment.start_seconds, segment.stop_seconds, truth
 
 
 def _describe(recognizer: Recognizer, found: ClipSaliency) -> dict[str, Any]:
@@ -153,7 +98,7 @@ def _write(out: Path, described: dict[str, Any], frames: np.ndarray, found: Clip
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / MAPS_NAME, content.getvalue())
-    write_atomically(out / CLIP_NAME, (json.dumps(described, indent=2) + "\n").encode())
+    write_json(out / CLIP_NAME, described)
 
 
 def _say(described: dict[str, Any], found: ClipSaliency) -> None:

@@ -1,67 +1,28 @@
-"""`egoact explain filters`: what kernels of a backbone look for, block by block.
+"""What kernels of a backbone look for, block by block.
 
 OUT/block_04/kernel_0017.png     the picture that this kernel responds to most
 OUT/block_04/frame_0017.jpg      the real frame that moves it most
 OUT/filters.json                 both responses of every kernel
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from egoact.core.errors import MediaError
+from egoact.core.files import write_atomically, write_json
 from egoact.core.progress import Progress
-from egoact.data.atomic import write_atomically
-from egoact.data.frame_grid import lay_grid
-from egoact.data.media import MediaRoot, read_frames
 from egoact.explain.activation import maximise, respond_to_frames
-from egoact.kitchen import make_kitchen
-from egoact.models.backbones import Backbone, load_backbone
+from egoact.media.recording import lay_grid
+from egoact.media.sources import MediaRoot, read_frames
+from egoact.models.backbones.registry import Backbone
 
 FILTERS_NAME = "filters.json"
 _BATCH = 16
-_NUM_KITCHEN_VIDEOS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterSettings:
-    """Paint what kernels of the image backbone look for, by activation maximisation.
-
-    Prints for every block how strongly its kernels respond to their picture, and to the best of some real frames.
-    """
-
-    out: Path
-    """Folder for the pictures and index.html."""
-    backbone: str = "efficientnet_lite0"
-    """As for egoact extract; the report looked into mobilenet_v2."""
-    weights: Path | None = None
-    """Weights of the backbone from a file (safetensors)."""
-    blocks: tuple[int, ...] = (1, 4, 8, 12)
-    """Which blocks, counted from 0 (which includes the stem)."""
-    kernels: tuple[int, ...] = ()
-    """Which kernels of each block; default: --num-kernels of them, spread evenly."""
-    num_kernels: int = 16
-    """How many kernels of each block."""
-    size: int = 128
-    """Of the pictures, pixels."""
-    steps: int = 128
-    """Of the gradient ascent."""
-    media: tuple[Path, ...] = ()
-    """Folder (or several) with recordings to compare with; default: films the built-in kitchen, OUT/kitchen."""
-    num_frames: int = 128
-    """Real frames to compare with."""
-    seed: int = 0
-    """Of all choices."""
-
-    def __post_init__(self) -> None:
-        if not self.blocks or min(self.num_kernels, self.steps, self.num_frames) < 1:
-            raise ValueError("--blocks, --num-kernels, --steps and --num-frames need at least one")
-        if self.size < 32:
-            raise ValueError(f"--size must be at least 32 pixels, got {self.size}")
 
 
 @dataclass(frozen=True)
@@ -81,85 +42,64 @@ class FilterResult:
     best_frame_response: float
 
 
-def explain_filters(settings: FilterSettings) -> int:
-    """Paint kernels and write them down; 0, or an error.
+@dataclass(frozen=True)
+class FilterPainting:
+    """How kernels are painted.
 
-    Raises:
-        ValueError: A block or kernel that the backbone has not.
-        ArtifactError: Weights that cannot be read.
-        MediaError: No frames to compare with.
+    Args:
+        size: Of the pictures, pixels.
+        steps: Of the gradient ascent.
+        seed: Of all choices.
     """
-    backbones = [_load(settings, block) for block in settings.blocks]
-    chosen = [_choose_kernels(settings, backbone) for backbone in backbones]
-    frames = _read_real_frames(settings)
+
+    size: int
+    steps: int
+    seed: int
+
+
+def explain_filters(
+    backbones: Sequence[tuple[Backbone, list[int]]],
+    frames: np.ndarray,
+    out: Path,
+    painting: FilterPainting,
+    *,
+    described: dict[str, Any],
+) -> None:
+    """Paint kernels and write them down.
+
+    Args:
+        backbones: Each cut after a block, with the kernels of that block.
+        frames: Real frames to compare with, uint8 (N, S, S, 3).
+        out: Folder to write.
+        painting: How.
+        described: Goes into filters.json.
+    """
     results: list[FilterResult] = []
-    settings.out.mkdir(parents=True, exist_ok=True)
-    with Progress("filters", total=settings.steps * len(backbones), unit="steps") as progress:
-        for block, backbone, kernels in zip(settings.blocks, backbones, chosen, strict=True):
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress("filters", total=painting.steps * len(backbones), unit="steps") as progress:
+        for backbone, kernels in backbones:
             pictures = maximise(
                 backbone,
                 kernels,
-                size=settings.size,
-                steps=settings.steps,
-                seed=settings.seed,
+                size=painting.size,
+                steps=painting.steps,
+                seed=painting.seed,
                 advance=progress.advance,
             )
-            found = _compare(block, backbone, kernels, pictures, frames, settings.out / f"block_{block:02d}")
+            found = _compare(backbone, kernels, pictures, frames, out)
             progress.say(_describe(found))
             results += found
-    described = {
-        "backbone": settings.backbone,
-        "frames": ", ".join(map(str, settings.media)) or "the built-in kitchen",
-        "num_frames": len(frames),
-        "kernels": [asdict(result) for result in results],
-    }
-    write_atomically(settings.out / FILTERS_NAME, (json.dumps(described, indent=2) + "\n").encode())
+    kernel_rows = [asdict(result) for result in results]
+    write_json(out / FILTERS_NAME, described | {"num_frames": len(frames), "kernels": kernel_rows})
     print(_describe(results))
-    return 0
-
-
-def _load(settings: FilterSettings, block: int) -> Backbone:
-    return load_backbone(
-        settings.backbone, weights=settings.weights, cut=block, size=max(settings.size, 32), kind="maps"
-    )
-
-
-def _choose_kernels(settings: FilterSettings, backbone: Backbone) -> list[int]:
-    num_channels = backbone.spec.feature_width
-    if settings.kernels:
-        wrong = [kernel for kernel in settings.kernels if not 0 <= kernel < num_channels]
-        if wrong:
-            raise ValueError(f"block {backbone.spec.cut} has kernels 0 to {num_channels - 1}, not {wrong[0]}")
-        return list(settings.kernels)
-    count = min(settings.num_kernels, num_channels)
-    return np.linspace(0, num_channels - 1, count).round().astype(int).tolist()
-
-
-def _read_real_frames(settings: FilterSettings) -> np.ndarray:
-    """uint8 (N, S, S, 3), spread evenly over all recordings."""
-    folders = settings.media
-    if not folders:
-        kitchen = settings.out / "kitchen"
-        make_kitchen(kitchen, num_videos=_NUM_KITCHEN_VIDEOS, seed=settings.seed, workers=2)
-        folders = (kitchen / "videos",)
-    root = MediaRoot(folders)
-    sources = [root.find(video_id) for video_id in root.video_ids]
-    frames: list[np.ndarray] = []
-    for number, source in enumerate(sources):
-        share = settings.num_frames * (number + 1) // len(sources) - settings.num_frames * number // len(sources)
-        grid = lay_grid(source)
-        numbers = np.unique(np.linspace(1, grid.num_frames, max(share, 1)).round())
-        found = read_frames(source, grid.middles_seconds(numbers), size=(settings.size, settings.size))
-        frames += [frame for _, frame in found if isinstance(frame, np.ndarray)]
-    if not frames:
-        raise MediaError("no frame of any recording can be read", path=root.path)
-    return np.stack(frames)
 
 
 def _compare(
-    block: int, backbone: Backbone, kernels: list[int], pictures: np.ndarray, frames: np.ndarray, folder: Path
+    backbone: Backbone, kernels: list[int], pictures: np.ndarray, frames: np.ndarray, out: Path
 ) -> list[FilterResult]:
     """Measure both responses the same way, and write the pictures."""
+    block = backbone.spec.cut or 0
+    folder = out / f"block_{block:02d}"
     own = respond_to_frames(backbone, _batches(pictures))
     real = respond_to_frames(backbone, _batches(frames))
     folder.mkdir(exist_ok=True)
@@ -193,3 +133,36 @@ def _describe(results: list[FilterResult]) -> str:
         f"closest: kernel {results[closest].kernel} of block {results[closest].block} with {own[closest]:.3f} against "
         f"{real[closest]:.3f}; not above: {num_beaten}"
     )
+
+
+def choose_kernels(backbone: Backbone, *, kernels: Sequence[int], count: int) -> list[int]:
+    """The kernels of a cut backbone's last block that were asked for, or so many of them, spread evenly.
+
+    Raises:
+        ValueError: A kernel that the block has not.
+    """
+    num_channels = backbone.spec.feature_width
+    wrong = [kernel for kernel in kernels if not 0 <= kernel < num_channels]
+    if wrong:
+        raise ValueError(f"block {backbone.spec.cut} has kernels 0 to {num_channels - 1}, not {wrong[0]}")
+    spread = np.linspace(0, num_channels - 1, min(count, num_channels)).round().astype(int)
+    return list(kernels) or spread.tolist()
+
+
+def read_real_frames(root: MediaRoot, *, count: int, size: int) -> np.ndarray:
+    """uint8 (N, S, S, 3), spread evenly over all recordings.
+
+    Raises:
+        MediaError: Not one frame can be read.
+    """
+    sources = [root.find(video_id) for video_id in root.video_ids]
+    frames: list[np.ndarray] = []
+    for number, source in enumerate(sources):
+        share = count * (number + 1) // len(sources) - count * number // len(sources)
+        grid = lay_grid(source)
+        numbers = np.unique(np.linspace(1, grid.num_frames, max(share, 1)).round())
+        found = read_frames(source, grid.middles_seconds(numbers), size=(size, size))
+        frames += [frame for _, frame in found if isinstance(frame, np.ndarray)]
+    if not frames:
+        raise MediaError("no frame of any recording can be read", path=root.path)
+    return np.stack(frames)

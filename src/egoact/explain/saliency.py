@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.models.backbones import Backbone
+from egoact.models.backbones.registry import Backbone
 from egoact.models.classifier import ActionClassifier
 
 

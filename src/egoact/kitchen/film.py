@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from egoact.kitchen.arms import HandAt, draw_hand
-from egoact.kitchen.camera import Camera
-from egoact.kitchen.grips import resting_place
-from egoact.kitchen.head import HEIGHT, WIDTH, Head
-from egoact.kitchen.lens import Lens
-from egoact.kitchen.moments import Moment, between, moment_at
-from egoact.kitchen.motion import ease
-from egoact.kitchen.paint import draw_polygon
-from egoact.kitchen.scene import FIXTURES, Scene, State
-from egoact.kitchen.story import Act
+from egoact.kitchen.cook.arms import HandAt, draw_hand
+from egoact.kitchen.cook.grips import resting_place
+from egoact.kitchen.cook.head import HEIGHT, WIDTH, Head
+from egoact.kitchen.cook.motion import ease
+from egoact.kitchen.drawing.camera import Camera
+from egoact.kitchen.drawing.lens import Lens
+from egoact.kitchen.drawing.paint import draw_polygon
+from egoact.kitchen.rooms.scene import FIXTURES, Scene, State
+from egoact.kitchen.script.actions import Act
+from egoact.kitchen.script.keyframes import Moment, between, moment_at
 
 FRAMES_PER_SECOND = 12
 AFTER_SECONDS = 0.6

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.errors import ArtifactError
+from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND
-from egoact.kitchen.head import HEIGHT, WIDTH
 from egoact.kitchen.labels import NOUNS, VERBS
-from egoact.kitchen.looks import LOOKS
 from egoact.kitchen.recording import Recording, record
+from egoact.kitchen.rooms.styles import LOOKS
 
 FORMAT_VERSION = 1
 MIN_VIDEOS = 2

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND, Film
-from egoact.kitchen.head import HEIGHT, WIDTH
 from egoact.kitchen.labels import NOUNS, VERBS, narration
-from egoact.kitchen.looks import LOOKS
-from egoact.kitchen.plot import write_story
-from egoact.kitchen.scene import Scene
-from egoact.kitchen.video import write_video
+from egoact.kitchen.rooms.scene import Scene
+from egoact.kitchen.rooms.styles import LOOKS
+from egoact.kitchen.script.activity import write_story
+from egoact.media.video.writer import write_video
 
 LATER_PARTICIPANTS = ("P02", "P05")
 

@@ -1,1 +1,5 @@
-"""Backbones, temporal heads, losses and the recognizer; knows nothing about files of users data."""
+"""Networks, as plain torch: frozen backbones, temporal heads, classifiers on top, fusion of several features.
+
+Imports `core`. Offers `load_backbone`, `HEADS`, `build_head` and `ActionClassifier`. Knows neither files of features nor
+runs.
+"""

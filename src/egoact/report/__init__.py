@@ -1,1 +1,4 @@
-"""Plots and self-contained HTML pages from what the stages wrote on disk."""
+"""Pages and pictures, drawn from what commands left on disk.
+
+Imports `core`, and `media` for film strips. Offers a function a command, which takes its settings and reads `out`.
+"""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from egoact.core.errors import ArtifactError
-from egoact.core.evaluation_files import read_json
+from egoact.core.files import read_json
 from egoact.report.page import fill_template, write_page
 
 

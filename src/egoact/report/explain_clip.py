@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.core.evaluation_files import read_json
-from egoact.kitchen.video import write_video
+from egoact.core.files import read_json
+from egoact.media.video.writer import write_video
 from egoact.report.page import (
     ACCENT,
     SECOND_COLOUR,

@@ -1,4 +1,7 @@
-"""The page of `egoact explain filters`: a grid of kernels a block, as in the report's Figure 5. Reads files only."""
+"""The page of `egoact explain filters`: a grid of kernels a block, as in the report's Figure 5. Reads files only.
+
+The pages of `egoact explain`. Reads files only.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,11 +10,13 @@ import cv2
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.core.evaluation_files import read_json
+from egoact.core.files import read_json
+from egoact.report.explain_clip import write_clip_page
 from egoact.report.page import fill_template, inline_picture, new_figure, render_png, set_title, write_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
 
 _GAP = 4
 
@@ -96,3 +101,13 @@ def draw_grids(grids: dict[int, np.ndarray]) -> "Figure":
         axis.imshow(grid)
         set_title(axis, f"block {block}")
     return figure
+
+
+def write_report(settings: Any) -> None:
+    """Write the page that belongs to what was explained.
+
+    Args:
+        settings: Of `egoact explain filters` or `egoact explain clip`.
+    """
+    page = write_clip_page(settings.out) if hasattr(settings, "run") else write_filter_page(settings.out)
+    print(f"open {page.resolve()}")

@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from egoact.core.annotations.segments import Segment
 from egoact.core.sampling import sample_uniform
-from egoact.core.segments import Segment
-from egoact.data.media import MediaRoot, read_clip
+from egoact.media.sources import MediaRoot, read_clip
 from egoact.report.page import inline_picture
 
 NUM_FRAMES = 6

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, unpack_flow
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.flow import BOUND_PIXELS, flow_magnitude, unpack_flow
-from egoact.data.flow import find_flow, read_flow
+from egoact.media.stills.flow import find_flow, read_flow
 from egoact.report.page import new_figure, render_png, set_title
 
 if TYPE_CHECKING:

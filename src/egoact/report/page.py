@@ -111,11 +111,11 @@ def inline_picture(content: bytes, *, kind: str = "png") -> str:
 
 
 def fill_template(name: str, **values: Any) -> str:
-    """A page from a template beside this module; all values are escaped."""
+    """A page from a template in `templates/`; all values are escaped."""
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -60,7 +60,7 @@ def write_timeline_page(folder: Path) -> Path:
         origin=f"Head {origin['head']} on {origin['backbone']}, {origin['steps_per_second']} pictures a second, "
         f"background {origin['background']}. "
         + ("" if origin["calibrated"] else "Confidence is not calibrated: the run had no validation data. "),
-        script=(Path(__file__).parent / "timeline.js").read_text(encoding="utf-8"),
+        script=(Path(__file__).parent / "templates" / "timeline.js").read_text(encoding="utf-8"),
     )
     write_page(folder / PAGE_NAME, page)
     return folder / PAGE_NAME

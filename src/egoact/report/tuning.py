@@ -1,15 +1,36 @@
-"""The page of `egoact tune`: what was tried, what mattered, and the command to go on with. Reads files only."""
+"""The page of `egoact tune`: what was tried, what mattered, and the command to go on with. Reads files only.
 
+Pictures of a search: trials in, matplotlib figures out.
+"""
+
+import math
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from egoact.core.errors import ArtifactError
-from egoact.core.evaluation_files import read_json
-from egoact.report.page import HasOut, fill_template, inline_picture, plain_name, render_png, write_page
-from egoact.report.tuning_figures import draw_importances, draw_slices, draw_trials
+from egoact.core.files import read_json
+from egoact.report.page import (
+    ACCENT,
+    LINE_COLOUR,
+    QUIET,
+    HasOut,
+    fill_template,
+    inline_picture,
+    new_figure,
+    plain_name,
+    render_png,
+    set_title,
+    shorten,
+    write_page,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 PAGE_NAME = "tune.html"
 _MEASURES = {"top1": "top-1", "mean_class": "mean-class"}
@@ -87,3 +108,75 @@ def _title(objective: str) -> str:
     """For people: verb_mean_class is "verb mean-class"."""
     target, _, measure = objective.partition("_")
     return f"{target} {_MEASURES[measure]}"
+
+
+_STATES = {"complete": ("o", ACCENT, "all folds"), "pruned": ("x", QUIET, "given up after some folds")}
+_LOGARITHMIC = ("learning_rate", "weight_decay")
+_COLUMNS = 3
+
+
+def draw_trials(trials: pd.DataFrame, *, title: str) -> "Figure":
+    """The objective of each trial in the order of the search, and the best so far."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(9.2, 3.1)
+    axis = figure.subplots()
+    for state, (marker, colour, label) in _STATES.items():
+        chosen = trials[trials["state"] == state]
+        if len(chosen):
+            axis.scatter(chosen["trial"], chosen["value"], marker=marker, color=colour, s=26, label=label, zorder=3)
+    complete = trials["value"].where(trials["state"] == "complete")
+    axis.step(trials["trial"], complete.cummax().ffill(), where="post", color=LINE_COLOUR, label="best so far")
+    set_title(axis, f"{title.capitalize()} in cross-validation, %")
+    axis.set_xlabel("trial")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(loc="lower right")
+    return figure
+
+
+def draw_importances(importances: dict[str, float]) -> "Figure":
+    """Bars, the most important hyperparameter on top."""
+    figure = new_figure(7.0, 0.8 + 0.28 * len(importances))
+    axis = figure.subplots()
+    names = [plain_name(name) for name in importances]
+    shares = [100 * share for share in importances.values()]
+    bars = axis.barh(names, shares, color=ACCENT, height=0.62)
+    axis.bar_label(bars, fmt="%.0f", padding=4, color=QUIET)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 1.08 * max(shares))
+    axis.grid(visible=False, axis="y")
+    set_title(axis, "Share of the differences between trials, %")
+    return figure
+
+
+def draw_slices(trials: pd.DataFrame, names: list[str], *, title: str) -> "Figure":
+    """The objective over each hyperparameter that was varied, a panel each."""
+    num_rows = math.ceil(len(names) / _COLUMNS)
+    figure = new_figure(10.4, 0.3 + 2.3 * num_rows)
+    axes = figure.subplots(num_rows, _COLUMNS, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, names, strict=False):
+        _draw_slice(axis, trials, name)
+        set_title(axis, plain_name(name))
+    for axis in axes[len(names) :]:
+        axis.set_visible(False)
+    for axis in axes[::_COLUMNS]:
+        axis.set_ylabel(f"{title}, %")
+    return figure
+
+
+def _draw_slice(axis: "Axes", trials: pd.DataFrame, name: str) -> None:
+    from matplotlib.ticker import NullFormatter
+
+    is_text = not pd.api.types.is_numeric_dtype(trials[name])
+    choices = list(dict.fromkeys(trials[name])) if is_text else []
+    places = trials[name].map(choices.index) if is_text else trials[name]
+    for state, (marker, colour, _) in _STATES.items():
+        chosen = trials["state"] == state
+        axis.scatter(places[chosen], trials["value"][chosen], marker=marker, color=colour, s=20, alpha=0.8, zorder=3)
+    if is_text:
+        labels = [shorten(plain_name(str(choice)), most=16) for choice in choices]
+        axis.set_xticks(range(len(choices)), labels, rotation=35, ha="right", fontsize=7.5)
+    elif name in _LOGARITHMIC:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())

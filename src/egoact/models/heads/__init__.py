@@ -8,11 +8,10 @@ from egoact.models.heads.average import AverageHead, MaxHead
 from egoact.models.heads.convlstm import ConvLSTMHead
 from egoact.models.heads.convnet1d import ConvNet1DHead
 from egoact.models.heads.difference import DifferenceHead
-from egoact.models.heads.head import Head
+from egoact.models.heads.head import Head, SteppingHead
 from egoact.models.heads.lsta import LSTAHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 from egoact.models.heads.relation import RelationHead
-from egoact.models.heads.stepping import SteppingHead
 from egoact.models.heads.tcn import TCNHead
 from egoact.models.heads.transformer import TransformerHead
 

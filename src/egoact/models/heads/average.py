@@ -6,8 +6,7 @@ Source: Temporal Segment Networks, Wang et al. 2016, arXiv:1608.00859.
 import torch
 from torch import Tensor
 
-from egoact.models.heads.head import Standardize, all_frames, masked_mean
-from egoact.models.heads.stepping import State, SteppingHead
+from egoact.models.heads.head import Standardize, State, SteppingHead, all_frames, masked_mean
 
 
 class AverageHead(SteppingHead):

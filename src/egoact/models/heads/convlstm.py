@@ -6,8 +6,7 @@ Source: Shi et al. 2015, arXiv:1506.04214 (without peepholes, as in Keras and th
 import torch
 from torch import Tensor, nn
 
-from egoact.models.heads.head import last_valid
-from egoact.models.heads.stepping import State, SteppingHead
+from egoact.models.heads.head import State, SteppingHead, last_valid
 
 
 class ConvLSTM(nn.Module):

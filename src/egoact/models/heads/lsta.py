@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.models.heads.convlstm import ConvLSTM
-from egoact.models.heads.head import last_valid
-from egoact.models.heads.stepping import State, SteppingHead
+from egoact.models.heads.head import State, SteppingHead, last_valid
 
 
 class LSTAHead(SteppingHead):

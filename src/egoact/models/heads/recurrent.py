@@ -5,8 +5,7 @@ Sources: Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014, arXiv:1406.107
 
 from torch import Tensor, nn
 
-from egoact.models.heads.head import BatchNorm, Standardize, last_valid
-from egoact.models.heads.stepping import State, SteppingHead
+from egoact.models.heads.head import BatchNorm, Standardize, State, SteppingHead, last_valid
 
 
 class LSTMHead(SteppingHead):

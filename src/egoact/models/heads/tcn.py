@@ -6,8 +6,7 @@ Source: Temporal convolutional networks, Bai et al. 2018, arXiv:1803.01271; Lea 
 import torch
 from torch import Tensor, nn
 
-from egoact.models.heads.head import Standardize, all_frames, last_valid, masked_mean
-from egoact.models.heads.stepping import State, SteppingHead
+from egoact.models.heads.head import Standardize, State, SteppingHead, all_frames, last_valid, masked_mean
 
 
 class _Block(nn.Module):

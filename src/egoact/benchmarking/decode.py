@@ -1,0 +1,51 @@
+"""`egoact bench decode`: from recordings to resized frames, without a backbone."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+
+import numpy as np
+
+from egoact.benchmarking.measuring import take_turns
+from egoact.benchmarking.results import Figure, Results, Table
+from egoact.benchmarking.workload import NUM_FRAMES, Workload, plan_jobs, plan_sampling
+from egoact.core.machine import num_cores
+from egoact.core.sampling import sample_views
+from egoact.extraction.decoding import FrameBatch, VideoJob, decode
+from egoact.media.sources import read_frames
+
+
+def measure(work: Workload) -> Results:
+    """Decode the frames of all segments, by one worker and by one a core."""
+    root, table = work.recordings()
+    jobs = plan_jobs(root, table)
+    tasks: dict[str, Callable[[], float]] = {
+        f"{n} x {work.size}": partial(count_decoded, jobs, size=work.size, num_workers=n)
+        for n in sorted({1, num_cores()})
+    }
+    tasks["1 x as recorded"] = partial(_count_unscaled, jobs)
+    rates = take_turns(tasks, seconds=1 if work.is_quick else 20, min_rounds=2)
+    rows = [[int(name.split(" x ")[0]), name.split(" x ")[1], round(rate, 1)] for name, rate in rates.items()]
+    wanted, different = NUM_FRAMES * len(table), int(count_decoded(jobs, size=32, num_workers=1))
+    return Results(
+        title="Decoding",
+        text=f"{len(table)} segments of {len(jobs)} recordings want {wanted} frames, {different} of which differ: each "
+        "of them is decoded and given once. Workers decode a recording each.",
+        tables=[Table("speed", "Frames a second", ("workers", "size, pixels", "frames/s"), rows, bars="frames/s")],
+        figures=[Figure("decoding with one worker a core", rates[f"{num_cores()} x {work.size}"], "frames/s")],
+    )
+
+
+def count_decoded(jobs: Sequence[VideoJob], *, size: int, num_workers: int) -> float:
+    """Decode all jobs; gives how many frames that were."""
+    sampling = plan_sampling(size, batch_size=16)
+    with closing(decode(jobs, sampling, num_workers=num_workers)) as events:
+        return float(sum(len(event.frames) for event in events if isinstance(event, FrameBatch)))
+
+
+def _count_unscaled(jobs: Sequence[VideoJob]) -> float:
+    count = 0
+    for job in jobs:
+        times = [sample_views(s, num_frames=NUM_FRAMES, num_views=1, seed=0).ravel() for s in job.segments]
+        count += sum(1 for _ in read_frames(job.source, np.sort(np.concatenate(times)), num_threads=1))
+    return float(count)

@@ -1,0 +1,135 @@
+"""`egoact bench engines`: frames/s of every engine and precision, and their share of the matrix-multiply peak."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from egoact.benchmarking.measuring import take_turns
+from egoact.benchmarking.results import Figure, Results, Table
+from egoact.benchmarking.workload import Workload, load_sample_engine, read_sample
+from egoact.engines import Engine, available_engines
+from egoact.engines.parity import compare_features
+from egoact.models.backbones.registry import Backbone
+
+BATCH_SIZES = (1, 4, 16)
+PRECISIONS = ("f32", "bf16", "int8")
+PEAKS = ("f32", "bf16", "int8")
+GOALS = {"f32": 75.0, "bf16": 55.0}  # percent of the peak
+_MATRIX = 2048
+
+
+def measure(work: Workload) -> Results:
+    """Time all engines in turns, on real frames."""
+    root, table = work.recordings()
+    backbone = work.backbone()
+    frames = read_sample(root, table, count=64, size=backbone.spec.input_size)
+    engines, refused = _load_all(backbone, frames, work.device)
+    sizes = BATCH_SIZES[-1:] if work.is_quick else BATCH_SIZES
+    tasks: dict[str, Callable[[], float]] = {f"peak {p}": task for p, task in peak_tasks(work.device).items()}
+    for key, engine in engines.items():
+        for size in sizes:
+            tasks[f"{key} {size}"] = partial(_run, engine, frames, size)
+    rates = take_turns(tasks, seconds=3 if work.is_quick else 60, min_rounds=2)
+    flops = count_flops(backbone)
+    rows = [row for key in engines for row in _rows(key, sizes, rates, flops, _cosine(engines[key], engines, frames))]
+    peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in PEAKS]
+    return Results(
+        title=f"Engines for {backbone.spec.name}, {work.size} x {work.size}",
+        text=f"A frame takes {flops / 1e9:.3f} GFLOP (a multiplication and an addition are two). The peak is what "
+        f"torch reaches here multiplying {_MATRIX} x {_MATRIX} matrices in the same precision, measured in the same "
+        "turns. Cosine: between features of an engine and torch's in float32, mean over real frames.",
+        tables=[
+            Table(
+                "speed",
+                "Frames a second",
+                ("engine", "precision", "batch", "frames/s", "GFLOP/s", "% of peak", "cosine"),
+                rows,
+                bars="frames/s",
+            ),
+            Table("peak", "Matrix-multiply peak", ("precision", "GFLOP/s"), peaks),
+            Table("absent", "Not offered here", ("engine", "precision", "why"), refused),
+        ],
+        figures=[
+            Figure(f"share of the matmul peak, best {p} engine", _best_share(rows, p), "%", GOALS.get(p)) for p in PEAKS
+        ],
+    )
+
+
+def count_flops(backbone: Backbone) -> int:
+    """Floating-point operations of one frame; a multiplication and an addition are two."""
+    device = next((p.device for p in backbone.module.parameters()), torch.device("cpu"))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        backbone.module(torch.zeros(1, 3, *backbone.spec.input_size, device=device))
+    return counter.get_total_flops()
+
+
+def _load_all(backbone: Backbone, frames: np.ndarray, device: str) -> tuple[dict[str, Engine], list[list[str]]]:
+    """Engines by "engine precision"; and those that are not offered, with the reason."""
+    engines: dict[str, Engine] = {}
+    refused = []
+    for name in reversed(available_engines()):
+        for precision in PRECISIONS:
+            try:
+                engine = load_sample_engine(
+                    backbone, frames, engine=name, precision=precision, device=device if name == "torch" else "cpu"
+                )
+            except ValueError as error:
+                refused.append([name, precision, " ".join(str(error).split())[:120]])
+                continue
+            engines[f"{name} {precision}"] = engine
+    return engines, refused
+
+
+def _run(engine: Engine, frames: np.ndarray, size: int) -> float:
+    """Some batches of one size; gives the number of frames."""
+    total = max(size, 16)
+    for start in range(0, total, size):
+        engine.run(frames[start : start + size])
+    return total
+
+
+def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
+    """Precision -> a large product that gives its number of operations."""
+    place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    a = torch.rand(_MATRIX, _MATRIX, device=place)
+    half = a.bfloat16()
+    whole = (a * 100).to(torch.int8)
+    products: dict[str, Callable[[], Any]] = {
+        "f32": lambda: a @ a,
+        "bf16": lambda: half @ half,
+        "int8": lambda: torch._int_mm(whole, whole),
+    }
+
+    def task(product: Callable[[], Any]) -> float:
+        product()
+        if place == "cuda":
+            torch.cuda.synchronize()
+        return 2.0 * _MATRIX**3
+
+    return {name: partial(task, product) for name, product in products.items()}
+
+
+def _cosine(engine: Engine, engines: dict[str, Engine], frames: np.ndarray) -> float:
+    """Mean cosine against torch in float32."""
+    return compare_features(engines["torch f32"].run(frames[:16]), engine.run(frames[:16])).cosine
+
+
+def _rows(key: str, sizes: tuple[int, ...], rates: dict[str, float], flops: int, cosine: float) -> list[list[Any]]:
+    name, precision = key.split()
+    peak = rates[f"peak {precision}"]
+    rows = []
+    for size in sizes:
+        rate = rates[f"{key} {size}"]
+        share = 100 * rate * flops / peak
+        rows.append(
+            [name, precision, size, round(rate, 1), round(rate * flops / 1e9, 1), round(share, 1), round(cosine, 5)]
+        )
+    return rows
+
+
+def _best_share(rows: list[list[Any]], precision: str) -> float | None:
+    return max((row[5] for row in rows if row[1] == precision), default=None)

@@ -1,0 +1,97 @@
+"""`egoact bench extract`: from recordings to a feature store, against decoding alone and the backbone alone."""
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from egoact.benchmarking.decode import count_decoded
+from egoact.benchmarking.measuring import take_turns
+from egoact.benchmarking.results import Figure, Results, Table
+from egoact.benchmarking.workload import (
+    Workload,
+    plan_jobs,
+    read_sample,
+)
+from egoact.core.annotations.segments import SegmentTable
+from egoact.core.machine import num_cores
+from egoact.engines import Engine
+from egoact.extraction.clips import Extraction, plan_store
+from egoact.media.sources import MediaRoot
+from egoact.models.backbones.registry import Backbone
+from egoact.store.writer import StoreWriter
+
+GOAL = 80.0  # percent of the backbone alone
+
+
+def measure(work: Workload) -> Results:
+    """Time the whole and its parts in turns."""
+    root, table = work.recordings()
+    backbone = work.backbone()
+    frames = read_sample(root, table, count=128, size=backbone.spec.input_size)
+    engine = work.engine(backbone, frames)
+    rates = time_extraction(work, root, table, backbone, engine, frames)
+    slowest = min(rates["decoding alone"], rates["backbone alone"])
+    rows = [[name, round(rate, 1), round(100 * rate / rates["backbone alone"], 1)] for name, rate in rates.items()]
+    return Results(
+        title=f"Extraction with {backbone.spec.name}, {engine.name} {engine.precision}",
+        text=f"{len(table)} segments of {len(table.video_ids)} recordings. End to end is decoding, resizing, the "
+        "backbone and the store on disk, in the steady state: the start of the program, a few seconds, is left out. "
+        "The parts have all cores for themselves when they run alone; end to end they share them.",
+        tables=[Table("speed", "Frames a second", ("what", "frames/s", "% of the backbone"), rows, bars="frames/s")],
+        figures=[
+            Figure("end to end", rates["end to end"], "frames/s"),
+            Figure("end to end, against the slowest stage", 100 * rates["end to end"] / slowest, "%"),
+            Figure(
+                "end to end, against the backbone alone",
+                100 * rates["end to end"] / rates["backbone alone"],
+                "%",
+                GOAL,
+            ),
+        ],
+    )
+
+
+def time_extraction(
+    work: Workload,
+    root: MediaRoot,
+    table: SegmentTable,
+    backbone: Backbone,
+    engine: Engine,
+    frames: np.ndarray,
+) -> dict[str, float]:
+    """Frames a second of decoding, of the backbone, and of everything together."""
+    jobs = plan_jobs(root, table)
+    with tempfile.TemporaryDirectory(dir=work.out) as folder:
+        tasks: dict[str, Callable[[], float]] = {
+            "decoding alone": partial(count_decoded, jobs, size=work.size, num_workers=num_cores()),
+            "backbone alone": partial(_run_backbone, engine, frames),
+            "end to end": partial(_fill_a_store, Path(folder), root, table, backbone, engine),
+        }
+        return take_turns(tasks, seconds=2 if work.is_quick else 30, min_rounds=2)
+
+
+def _run_backbone(engine: Engine, frames: np.ndarray) -> float:
+    """The same number of frames as a few recordings have, in the batches of the pipeline."""
+    num_rounds = 4
+    for _ in range(num_rounds):
+        for start in range(0, len(frames), engine.batch_size):
+            engine.run(frames[start : start + engine.batch_size])
+    return float(num_rounds * len(frames))
+
+
+def _fill_a_store(folder: Path, root: MediaRoot, table: SegmentTable, backbone: Backbone, engine: Engine) -> float:
+    """Extract into a new store; gives how many frames went through the backbone."""
+    features = Path(tempfile.mkdtemp(dir=folder)) / "features"
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        StoreWriter(features, plan_store(backbone.spec, engine)) as writer,
+    ):
+        run = Extraction(table, root, engine, writer, num_cores())
+        run.go()
+    return float(run.num_frames)

@@ -1,0 +1,112 @@
+"""Timing several things against each other: in turns, so that a busy moment of the machine hurts all of them alike.
+
+A command of egoact in a process of its own, watched: how long its epochs take, and how much memory it has.
+"""
+
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+_REST_SECONDS = 0.1  # threads of many libraries go on spinning for a while, on cores that the next one wants
+
+
+def take_turns(tasks: Mapping[str, Callable[[], float]], *, seconds: float, min_rounds: int = 3) -> dict[str, float]:
+    """How much of its unit each task does in a second: the median over rounds in which each has its turn.
+
+    A turn is a rest, a run that is not timed, which fills caches and wakes threads, and one that is.
+
+    Args:
+        tasks: Name -> function that does some work and says how much.
+        seconds: How long to go on, warm-up not counted.
+        min_rounds: At least so many rounds.
+    """
+    for task in tasks.values():
+        task()
+    rates: dict[str, list[float]] = {name: [] for name in tasks}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or min(map(len, rates.values())) < min_rounds:
+        for name, task in tasks.items():
+            time.sleep(_REST_SECONDS)
+            task()
+            begun = time.perf_counter()
+            amount = task()
+            rates[name].append(amount / (time.perf_counter() - begun))
+    return {name: float(np.median(values)) for name, values in rates.items()}
+
+
+def times_of(task: Callable[[], object], *, rounds: int) -> np.ndarray:
+    """Seconds of each of some rounds, float64 (rounds,); one more goes before, for warming up."""
+    task()
+    found = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        task()
+        found.append(time.perf_counter() - begun)
+    return np.array(found)
+
+
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A training that has run.
+
+    Args:
+        epoch_seconds: Of its fastest epoch.
+        peak_bytes: Most memory that was its own, the page cache left out; None where the system does not tell.
+    """
+
+    epoch_seconds: float
+    peak_bytes: int | None
+
+
+def watch_training(table: Path, store: Path, run: Path, *, head: str, epochs: int, device: str = "auto") -> Watched:
+    """`egoact train` with the default recipe.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    flags = ["--segments", table, "--features", store, "--run", run, "--head", head, "--epochs", epochs]
+    flags += ["--device", device]
+    peak = watch([sys.executable, "-m", "egoact", "train", *map(str, flags)])
+    with (run / "history.csv").open(newline="", encoding="utf-8") as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    return Watched(min(seconds), peak)
+
+
+def watch(command: Sequence[str]) -> int | None:
+    """Run a command to its end; the most memory that was its own, bytes.
+
+    Raises:
+        RuntimeError: It failed; the message is the last line that it wrote.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    peak = None
+    try:
+        while process.poll() is None:
+            own = own_bytes(process.pid)
+            peak = own if peak is None else max(peak, own or 0)
+            time.sleep(_LOOK_SECONDS)
+        _, complaint = process.communicate()
+    finally:
+        process.kill()
+    if process.returncode:
+        raise RuntimeError(complaint.strip().splitlines()[-1] if complaint.strip() else "the command failed")
+    return peak
+
+
+def own_bytes(pid: int) -> int | None:
+    """Memory of a process that is not backed by files: the page cache of a memory map is not its own."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:"))]
+    return sum(sizes) if sizes else None

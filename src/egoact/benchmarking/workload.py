@@ -1,0 +1,126 @@
+"""What is measured with: recordings, some of their frames, a backbone and engines for it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.errors import MediaError
+from egoact.engines import Engine, load_engine, tune_batch
+from egoact.engines.loading import find_device
+from egoact.extraction.decoding import Sampling, VideoJob
+from egoact.kitchen import make_kitchen
+from egoact.media.sources import MediaRoot, read_frames
+from egoact.models.backbones.registry import Backbone, load_backbone
+
+NUM_FRAMES = 20
+NUM_CALIBRATION_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a measurement is to use.
+
+    Args:
+        out: Folder for what is made on the way.
+        segments: Segments CSV, or None: the built-in kitchen.
+        media: Folders with its recordings.
+        backbone_name: As in `load_backbone`.
+        weights: As in `load_backbone`.
+        size: Of the frames, pixels.
+        engine_name: As in `load_engine`.
+        precision: As in `load_engine`.
+        device: As in `load_engine`.
+        annotations: Folder with EPIC-KITCHENS-100's CSV files, or None.
+        is_quick: Measure less.
+    """
+
+    out: Path
+    segments: Path | None = None
+    media: tuple[Path, ...] = ()
+    backbone_name: str = "efficientnet_lite0"
+    weights: Path | None = None
+    size: int = 256
+    engine_name: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+    annotations: Path | None = None
+    is_quick: bool = False
+
+    def recordings(self) -> tuple[MediaRoot, SegmentTable]:
+        """The user's recordings, or a small kitchen, which is filmed once for all measurements in a folder.
+
+        Raises:
+            InputError: They cannot be used.
+        """
+        if self.segments is not None:
+            return MediaRoot(self.media), read_segments(self.segments)
+        folder = self.out / ("kitchen-quick" if self.is_quick else "kitchen")
+        num_videos, each = (3, 3) if self.is_quick else (5, 17)
+        make_kitchen(folder, num_videos=num_videos, segments_per_video=each)
+        return MediaRoot(folder / "videos"), read_segments(folder / "train.csv")
+
+    def backbone(self) -> Backbone:
+        """The backbone that was asked for."""
+        return load_backbone(self.backbone_name, weights=self.weights, size=self.size)
+
+    def engine(self, backbone: Backbone, frames: np.ndarray) -> Engine:
+        """The engine that was asked for; see `load_sample_engine`."""
+        return load_sample_engine(
+            backbone, frames, engine=self.engine_name, precision=self.precision, device=self.device
+        )
+
+
+def plan_jobs(root: MediaRoot, table: SegmentTable) -> list[VideoJob]:
+    """One job a recording."""
+    by_video: dict[str, list] = {}
+    for segment in table:
+        by_video.setdefault(segment.video_id, []).append(segment)
+    return [VideoJob(root.find(video_id), segments) for video_id, segments in by_video.items()]
+
+
+def plan_sampling(size: int, *, batch_size: int) -> Sampling:
+    """20 frames a segment, one view."""
+    return Sampling(NUM_FRAMES, 1, 0, (size, size), batch_size)
+
+
+def read_sample(root: MediaRoot, table: Sequence, *, count: int, size: tuple[int, int] | None) -> np.ndarray:
+    """Real frames, spread over the segments, uint8 (count, H, W, 3); repeated if there are too few.
+
+    Raises:
+        MediaError: Not one can be read.
+    """
+    found = list(islice(_frames(root, table, size), count))
+    if not found:
+        raise MediaError("not one frame of these segments can be read", path=root.path)
+    return np.stack([found[i % len(found)] for i in range(count)])
+
+
+def _frames(root: MediaRoot, table: Sequence, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
+    for segment in table:
+        times = np.linspace(segment.start_seconds, segment.stop_seconds, NUM_FRAMES, endpoint=False)
+        for _, frame in read_frames(root.find(segment.video_id), times, size=size):
+            if isinstance(frame, np.ndarray):
+                yield frame
+
+
+def load_sample_engine(
+    backbone: Backbone, frames: np.ndarray, *, engine: str = "auto", precision: str = "auto", device: str = "auto"
+) -> Engine:
+    """An engine for a backbone; int8 is calibrated on the frames.
+
+    Raises:
+        ValueError: It is not offered here.
+    """
+    chosen = load_engine(
+        backbone,
+        engine=engine,
+        precision=precision,
+        device=device,
+        calibration=frames[:NUM_CALIBRATION_FRAMES] if precision == "int8" else None,
+    )
+    tune_batch(chosen, backbone, device=find_device(device, engine))
+    return chosen

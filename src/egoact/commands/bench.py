@@ -1,0 +1,78 @@
+"""`egoact bench`: how fast this machine is at what egoact does."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+What = Literal["engines", "decode", "extract", "train", "scale", "latency", "storage", "epic100"]
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """Measure this machine: engines | decode | extract | train | scale | latency | storage | epic100.
+
+    engines: frames/s of every engine, and its share of the matrix-multiply peak. decode: videos to frames. extract: end
+    to end, against its parts. train: clips/s of every head. scale: time and memory of an epoch over up to 67,217 clips.
+    latency: frames to answer. storage: ways to keep a clip. epic100: hours for the whole of EPIC-KITCHENS-100.
+    """
+
+    what: tyro.conf.Positional[What]
+    """What to measure."""
+    out: Path
+    """Folder for the CSV files and the page, one of each name."""
+    segments: Path | None = None
+    """Segments CSV of recordings to measure with; default: the built-in kitchen, filmed into --out."""
+    media: tuple[Path, ...] = ()
+    """Folder (or several) with those recordings."""
+    backbone: str = "efficientnet_lite0"
+    """As in egoact extract."""
+    weights: Path | None = None
+    """As in egoact extract."""
+    size: int = 256
+    """As in egoact extract."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    """For extract, latency and epic100."""
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
+    """For extract, latency and epic100."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    annotations: Path | None = None
+    """For epic100: folder with EPIC-KITCHENS-100's CSV files, whose durations say how many frames differ."""
+    quick: bool = False
+    """Measure less: a few seconds, and rougher numbers."""
+
+    def __post_init__(self) -> None:
+        if bool(self.segments) != bool(self.media):
+            raise ValueError("--segments and --media belong together")
+
+
+def bench(settings: BenchSettings) -> int:
+    """Measure, and write `WHAT.json` and a CSV file a table into `settings.out`.
+
+    Raises:
+        InputError: Media, annotations or weights that cannot be used.
+        ValueError: An engine or precision that is not offered here.
+    """
+    from egoact.benchmarking.results import write_results
+    from egoact.benchmarking.workload import Workload
+
+    settings.out.mkdir(parents=True, exist_ok=True)
+    work = Workload(
+        out=settings.out,
+        segments=settings.segments,
+        media=settings.media,
+        backbone_name=settings.backbone,
+        weights=settings.weights,
+        size=settings.size,
+        engine_name=settings.engine,
+        precision=settings.precision,
+        device=settings.device,
+        annotations=settings.annotations,
+        is_quick=settings.quick,
+    )
+    measure = import_module(f"egoact.benchmarking.{settings.what}").measure
+    write_results(settings.out, settings.what, measure(work))
+    return 0

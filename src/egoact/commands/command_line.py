@@ -1,0 +1,53 @@
+"""Settings back to the command that means them, and commands by name, for those that are made of others."""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+
+def command_line(name: str, settings: Any) -> str:
+    """The command with every flag that is not at its default.
+
+    Args:
+        name: Of the command, such as "train".
+        settings: Its settings dataclass.
+    """
+    words = ["egoact", name]
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.default is not MISSING and value == field.default:
+            continue
+        flag = field.name.replace("_", "-")
+        if tyro.conf.Positional in getattr(field.type, "__metadata__", ()):
+            words[2:2] = _words(value)
+        elif isinstance(field.default, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *_words(value)]
+    return shlex.join(words)
+
+
+def _words(value: Any) -> Iterable[str]:
+    if isinstance(value, str | Path) or not isinstance(value, Iterable):
+        return [str(value)]
+    return [str(part) for part in value]
+
+
+def run_command(name: str, **flags: Any) -> tuple[str, int]:
+    """Run a command in this process.
+
+    Args:
+        name: Of the command.
+        **flags: Fields of its settings.
+
+    Returns:
+        The words that mean the same, and how many inputs failed.
+    """
+    module = import_module(f"egoact.commands.{name}")
+    settings = getattr(module, f"{name.title()}Settings")(**flags)
+    return command_line(name, settings), getattr(module, name)(settings)

@@ -1,0 +1,85 @@
+"""`egoact compare`: many models on the same segments, in one table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import tyro
+
+from egoact.core.files import write_json
+from egoact.core.metrics.action_ranking import ActionScoring
+from egoact.core.metrics.comparison import compare_models
+from egoact.core.metrics.significance import NUM_DRAWS
+from egoact.evaluation.candidates import align, best_of, flatten, measure_costs, name_apart, rank, read_candidate
+
+COMPARISON_NAME = "comparison.json"
+TABLE_NAME = "comparison.csv"
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """Compare models on the same segments: accuracy with intervals, significance, size and speed.
+
+    Intervals are of 95 %, from draws of whole videos. Differences in top-1 are tested by McNemar's exact test,
+    corrected by Holm's method for the number of models.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders that egoact evaluate wrote, or run directories."""
+    out: Path
+    """Folder for comparison.csv, comparison.json and comparison.html."""
+    segments: Path | None = None
+    """Segments CSV with labels to measure run directories on."""
+    features: tuple[Path, ...] = ()
+    """Feature stores that hold those segments; each run reads the one, or those, of its backbones."""
+    against: Literal["first", "best"] = "first"
+    """Which model the others are tested against: the first one given, or the one with the best top-1 (of actions,
+    where all know them)."""
+    draws: int = NUM_DRAWS
+    """Draws of videos for the intervals."""
+    rounds: int = 50
+    """Times to measure how long one clip takes."""
+    seed: int = 0
+    """Of the draws."""
+    action_scoring: ActionScoring = "per_segment"
+    """As in egoact evaluate."""
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise ValueError("give the runs or evaluation folders to compare")
+        if (self.segments is None) == bool(self.features):
+            raise ValueError("--segments and --features belong together")
+        for name in ("draws", "rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+
+
+def compare(settings: CompareSettings) -> int:
+    """Write comparison.json and comparison.csv; see `CompareSettings`.
+
+    Raises:
+        ArtifactError: A folder that is neither a run nor an evaluation, or models of different segments or labels.
+    """
+    names = name_apart(settings.runs)
+    found = [read_candidate(p, segments=settings.segments, features=settings.features) for p in settings.runs]
+    candidates = {name: align(one, found[0]) for name, one in zip(names, found, strict=True)}
+    ranks = {name: rank(candidate, settings.action_scoring) for name, candidate in candidates.items()}
+    reference = names[0] if settings.against == "first" else best_of(ranks)
+    video_ids = found[0].video_ids
+    table = compare_models(ranks, video_ids, reference=reference, num_draws=settings.draws, seed=settings.seed)
+    costs = measure_costs(candidates, settings.rounds)
+    document: dict[str, Any] = {
+        "segments": found[0].segments,
+        "num_segments": len(video_ids),
+        "num_videos": len(set(video_ids)),
+        "num_draws": settings.draws,
+        "reference": reference,
+        "models": [{"name": name, "path": str(candidates[name].path), **costs[name], **table[name]} for name in names],
+    }
+    settings.out.mkdir(parents=True, exist_ok=True)
+    rows = sorted((flatten(model) for model in document["models"]), key=len, reverse=True)
+    columns = dict.fromkeys(column for row in rows for column in row)  # the reference has no differences
+    pd.DataFrame(map(flatten, document["models"]), columns=list(columns)).to_csv(settings.out / TABLE_NAME, index=False)
+    write_json(settings.out / COMPARISON_NAME, document)
+    return 0

@@ -1,0 +1,73 @@
+"""`egoact evaluate`: a run, anybody's scores, or timelines, against labels, by the official protocol."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from egoact.core.annotations.segments import read_segments
+from egoact.core.metrics.action_ranking import ActionScoring
+from egoact.core.metrics.scores import load_scores
+from egoact.evaluation.segments import SegmentEvaluation, official_vocabularies, summarize, vocabularies_of_scores
+from egoact.evaluation.timelines import evaluate_timeline_files, summarize_timelines
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Measure a run, any scores file, or timelines, on labelled segments."""
+
+    segments: Path
+    """Segments CSV with labels."""
+    out: Path
+    """Folder for metrics.json, scores.npz, confusion matrices and report.html."""
+    run: Path | None = None
+    """Run directory; needs --features."""
+    features: tuple[Path, ...] = ()
+    """Feature store that holds the segments; for a run on several, all of them in its order."""
+    scores: Path | None = None
+    """Scores of any model (npz or JSON) instead of --run."""
+    timeline: Path | None = None
+    """Instead of --run: a timeline.json or timeline.csv, or a folder of them, to measure when actions were found."""
+    annotations: Path | None = None
+    """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
+    action_scoring: ActionScoring = "per_segment"
+    """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
+
+    def __post_init__(self) -> None:
+        if sum(given is not None for given in (self.run, self.scores, self.timeline)) != 1:
+            raise ValueError("give either --run with --features, or --scores, or --timeline")
+        if (self.run is None) == bool(self.features):
+            raise ValueError("--run and --features belong together")
+
+
+def evaluate(settings: EvaluateSettings) -> int:
+    """Write metrics.json, scores.npz and evaluation.json; for timelines metrics.json and timelines.json.
+
+    Raises:
+        AnnotationError: Labels that are missing or outside the vocabulary.
+        ArtifactError: A run, features or scores that do not fit.
+    """
+    if settings.timeline is not None:
+        metrics = evaluate_timeline_files(
+            settings.timeline, segments=settings.segments, annotations=settings.annotations, out=settings.out
+        )
+        print("\n".join([summarize_timelines(metrics), *metrics.get("notes", [])]))
+        return 0
+    model = settings.run or settings.scores
+    assert model is not None
+    evaluation = _answer(settings)
+    metrics = evaluation.measure(annotations=settings.annotations, action_scoring=settings.action_scoring)
+    evaluation.write(settings.out, metrics, model=model, run=settings.run)
+    print("\n".join([summarize(metrics), *metrics.get("notes", [])]))
+    return 0
+
+
+def _answer(settings: EvaluateSettings) -> SegmentEvaluation:
+    table = read_segments(settings.segments)
+    if settings.run is None:
+        assert settings.scores is not None
+        scores = load_scores(settings.scores).align(table)
+        return SegmentEvaluation(table, scores, vocabularies_of_scores(scores, table, settings.annotations), {})
+    from egoact.runs.loading import load_run  # anybody's scores are measured without torch
+
+    run = load_run(settings.run)
+    vocabularies = official_vocabularies(dict(run.config.vocabularies), settings.annotations)
+    return SegmentEvaluation(table, run.score(table, settings.features), vocabularies, run.config.training_counts)

@@ -1,0 +1,58 @@
+"""`egoact export`: a run as graph files that answer without torch, proven on real clips."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from egoact.core.annotations.segments import read_segments
+from egoact.export.export import Export, check_is_free
+from egoact.extraction.engine_choice import RealFrames
+from egoact.media.sources import MediaRoot
+from egoact.runs.loading import EngineChoice, load_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """Write a run as graphs that go from frames to probabilities, with preprocessing inside, and prove them.
+
+    OUT gets the whole recognizer as one graph, the same cut in two for streams (a frame to features, a window of
+    features to probabilities), labels.json, and export.json with how far it is from torch on real clips.
+    """
+
+    run: Path
+    """Run directory."""
+    out: Path
+    """Folder for the graphs."""
+    segments: Path
+    """CSV of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
+    media: tuple[Path, ...]
+    """Folder (or several) with their recordings, as in egoact extract."""
+    format: Literal["onnx", "openvino"] = "onnx"
+    """Of the graphs."""
+    precision: Literal["f32", "int8"] = "f32"
+    """Of the backbone; what comes after it is always float32."""
+    weights: Path | None = None
+    """Weights of the backbone, if the run's features were made with a file of them."""
+    clips: int = 8
+    """How many clips to prove it on, spread over all segments."""
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise ValueError(f"--clips must be at least 1, got {self.clips}")
+
+
+def export(settings: ExportSettings) -> int:
+    """Write the graphs, unless they say something else than torch does; 0, or an error.
+
+    Raises:
+        AnnotationError: The CSV is wrong.
+        MediaError: Not one clip can be read.
+        ArtifactError: Not a run, other weights, or a folder that holds something else.
+        ValueError: The graphs do not agree with torch.
+    """
+    check_is_free(settings.out)
+    run = load_run(settings.run, EngineChoice(weights=settings.weights))
+    size = run.backbone.spec.input_size
+    frames = RealFrames(MediaRoot(settings.media), read_segments(settings.segments), size)
+    Export(run, settings.out, settings.format, settings.precision).write(frames, num_clips=settings.clips)
+    return 0

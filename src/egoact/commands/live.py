@@ -1,0 +1,95 @@
+"""`egoact live`: what happens now, in front of a camera, in a file played in real time, or in a stream."""
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from egoact.core.errors import InputError
+from egoact.live.sources import find_source
+from egoact.live.streaming import FRAMES_PER_SECOND, Mode, open_run_stream
+from egoact.live.terminal import LiveView
+from egoact.live.watching import Watch, open_lines, summarize
+from egoact.live.window import LiveWindow
+from egoact.runs.loading import EngineChoice, load_run
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Say what happens while it happens.
+
+    The newest frame wins: frames that come while an answer is computed are dropped, never queued. Ends with the file,
+    with Ctrl-C, or when the window is closed.
+    """
+
+    run: Path
+    """Run directory of egoact train."""
+    source: str
+    """Camera number (0), video file (played in real time), or URL (rtsp, http, https, rtmp, srt, udp)."""
+    jsonl: str | None = None
+    """File to append one line of JSON an answer to; - is standard output."""
+    window: bool = False
+    """Show the picture with the action over it in a window."""
+    mode: Mode = "window"
+    """window: the last seconds, any head; running: all since the beginning, for heads that go frame by frame."""
+    window_seconds: tuple[float, ...] = ()
+    """Lengths of the windows; default: those that the run learned, or 2."""
+    rate: float = FRAMES_PER_SECOND
+    """Most frames a second to look at."""
+    max_seconds: float | None = None
+    """End after so long."""
+    timeout: float = 5.0
+    """Seconds of silence after which a URL counts as broken."""
+    give_up: float = 300.0
+    """Seconds without a frame after which a broken URL or camera is not tried again."""
+    weights: Path | None = None
+    """Weights of the backbone, where the run's features were extracted with --weights."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    """What computes the backbone."""
+    precision: Literal["auto", "f32", "bf16"] = "auto"
+    """Of the computation."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "timeout", "give_up", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
+
+
+def live(settings: LiveSettings) -> int:
+    """Answer until the source ends.
+
+    Returns:
+        1 where the source broke before its end, else 0.
+
+    Raises:
+        MediaError: A source that cannot be opened.
+        ArtifactError: A run that cannot be used, a file that cannot be written.
+        ValueError: A head that needs whole clips, no display for the window.
+    """
+    source = find_source(settings.source, timeout=settings.timeout, give_up=settings.give_up)
+    source.check()
+    with ExitStack() as stack:
+        lines = stack.enter_context(open_lines(settings.jsonl))
+        window = stack.enter_context(LiveWindow(settings.source)) if settings.window else None
+        choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
+        run = load_run(settings.run, choice)
+        if run.engine.name != "torch":  # its threads would wait for each other, on a busy machine for a second
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        stream = open_run_stream(run, mode=settings.mode, rate=settings.rate, window_seconds=settings.window_seconds)
+        view = stack.enter_context(LiveView(settings.source, on_error_output=settings.jsonl == "-"))
+        watch = Watch(source, stream, view, size=run.config.backbone.input_size, lines=lines, window=window)
+        error = watch.run(max_seconds=settings.max_seconds)
+    if error is not None and not (isinstance(error, InputError) and watch.clock.num_answers):
+        raise error
+    summarize(watch.clock, watch.num_taken)
+    if error is None:
+        return 0
+    print(f"live: {error}", file=sys.stderr)
+    return 1

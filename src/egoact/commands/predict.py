@@ -1,0 +1,97 @@
+"""`egoact predict`: from recordings to timelines."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tyro.conf import Positional
+
+from egoact.core.errors import MediaError
+from egoact.core.files import write_json
+from egoact.core.progress import Progress, format_seconds
+from egoact.media.recording import estimate_steps
+from egoact.media.sources import MediaSource
+from egoact.runs.loading import EngineChoice, Run, load_run, rules_of
+from egoact.timelines.finder import predict_recording
+from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders, write_prediction
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """Find the actions of a recording, or of a folder of recordings.
+
+    Writes timeline.json, timeline.csv (to correct and train on), timeline.vtt and timeline.html; of a folder one
+    folder a recording, and a page that sums them up.
+    """
+
+    video: Positional[Path]
+    """Video file, or folder of video files."""
+    run: Path
+    """Run directory of egoact train."""
+    out: Path
+    """Folder to write."""
+    descriptions: bool = False
+    """Word timeline.vtt to be spoken: "opens the fridge"."""
+    weights: Path | None = None
+    """Weights of the backbone, where the run's features were extracted with --weights."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    """What computes the backbone."""
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
+    """Of the computation."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+def predict(settings: PredictSettings) -> int:
+    """Write timelines.
+
+    Returns:
+        Number of recordings that cannot be read to their end.
+
+    Raises:
+        MediaError: The video is not there, or not one step of it can be read.
+        ArtifactError: A run that cannot be used, or a folder that cannot be written.
+    """
+    videos = find_videos(settings.video)
+    check_writable(settings.out)
+    choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
+    run = load_run(settings.run, choice)
+    rules_of(run)  # before anything is read
+    if not settings.video.is_dir():
+        return _predict_one(run, videos[0], settings.out, descriptions=settings.descriptions)["broken"] is not None
+    folders = name_folders(settings.video, videos)
+    rows: list[dict[str, Any]] = []
+    for video, folder in zip(videos, folders, strict=True):
+        try:
+            row = _predict_one(run, video, settings.out / folder, descriptions=settings.descriptions)
+        except MediaError as error:
+            print(f"predict: {error}", file=sys.stderr)
+            row = {"video_id": video.stem, "failed": str(error)}
+        rows.append({"folder": folder, "video": os.path.relpath(video, settings.video)} | row)
+    write_json(settings.out / SUMMARY_NAME, {"recordings": rows})
+    num_failed = sum(row.get("broken") is not None or "failed" in row for row in rows)
+    print(f"predict: {len(rows)} recordings, {num_failed} of them with errors")
+    return num_failed
+
+
+def _predict_one(run: Run, video: Path, out: Path, *, descriptions: bool) -> dict[str, Any]:
+    """Write one timeline; gives its row of the summary."""
+    out.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    source = MediaSource(video.stem, video, "video")
+    with Progress(video.name, total=estimate_steps(source, rate=rules_of(run).rate), unit="steps") as progress:
+        prediction = predict_recording(run, source, folder=out, advance=progress.advance)
+    seconds = time.monotonic() - begun
+    write_prediction(prediction, video, out, run, descriptions=descriptions)
+    length = prediction.timeline.duration_seconds or 0.0
+    num_actions, broken = len(prediction.timeline), prediction.broken
+    if broken:
+        print(f"predict: {video}: breaks {broken}", file=sys.stderr)
+    print(
+        f"predict: {video.name}: {num_actions} actions in {format_seconds(length)} of video, "
+        f"{length / seconds:.1f} x real time"
+    )
+    return {"video_id": video.stem, "seconds": length, "num_actions": num_actions, "broken": broken}

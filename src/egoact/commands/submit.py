@@ -1,0 +1,105 @@
+"""`egoact submit`: the challenge zip of a run, or of any scores file; and a check of anybody's zip."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.epic.facts import SUPERVISION_LEVELS
+from egoact.core.errors import ArtifactError
+from egoact.core.metrics.scores import Scores, load_scores
+from egoact.core.metrics.submission import Submission, check_submission, write_submission
+
+# True of a run: an ImageNet backbone, trained with start and stop times on the training set.
+_LEVELS_OF_A_RUN = {"sls_pt": 1, "sls_tl": 3, "sls_td": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitSettings:
+    """Write the EPIC-KITCHENS-100 action recognition submission, or check one."""
+
+    segments: Path | None = None
+    """CSV of the test segments. With --check: also check that each of them is there, once, and no other."""
+    out: Path | None = None
+    """The zip to write."""
+    run: Path | None = None
+    """Run directory of the model that answers; needs --features."""
+    features: tuple[Path, ...] = ()
+    """Feature store of the test segments; for a run on several, all of them in its order."""
+    scores: Path | None = None
+    """Scores of any model (npz or JSON) instead of --run; needs the three levels."""
+    check: Path | None = None
+    """Check this zip instead of writing one."""
+    sls_pt: int | None = None
+    """Pre-training: 0 none, 1 public images, 2 + video, 3 self-supervised, 4 + EPIC-KITCHENS, 5 private. A run: 1."""
+    sls_tl: int | None = None
+    """Labels: 0 none, 1 video-level, 2 narration times, 3 start and stop, 4 spatial, 5 extra. A run: 3."""
+    sls_td: int | None = None
+    """Training data: 0 zero-shot, 1 up to 5 a class, 2 up to 25 %, 3 train, 4 train + validation, 5 extra. A run: 3."""
+
+    def __post_init__(self) -> None:
+        if self.check is not None:
+            if self.features or any(value is not None for value in (self.out, self.run, self.scores)):
+                raise ValueError("--check reads a zip that exists; leave --out, --run, --features and --scores away")
+            return
+        if self.segments is None or self.out is None:
+            raise ValueError("--segments and --out are needed to write a submission (or --check FILE.zip to read one)")
+        if (self.run is None) == (self.scores is None):
+            raise ValueError("give either --run with --features, or --scores")
+        if (self.run is None) == bool(self.features):
+            raise ValueError("--run and --features belong together")
+        if missing := [name for name, level in self._levels().items() if level is None]:
+            flag = "--" + missing[0].replace("_", "-")
+            meanings = ", ".join(f"{n} {meaning}" for n, meaning in enumerate(SUPERVISION_LEVELS[missing[0]]))
+            raise ValueError(f"{flag} is needed with --scores; it is one of {meanings}")
+
+    def _levels(self) -> dict[str, int | None]:
+        given = {"sls_pt": self.sls_pt, "sls_tl": self.sls_tl, "sls_td": self.sls_td}
+        if self.run is None:
+            return given
+        return {name: _LEVELS_OF_A_RUN[name] if level is None else level for name, level in given.items()}
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The three levels to write."""
+        return {name: level for name, level in self._levels().items() if level is not None}
+
+
+def submit(settings: SubmitSettings) -> int:
+    """Write or check a submission; 0, or an error.
+
+    Raises:
+        AnnotationError: Unreadable segments.
+        ArtifactError: Scores or a zip that are damaged or do not fit the segments.
+        ValueError: Levels or numbers of classes that the challenge does not have.
+    """
+    table = None if settings.segments is None else read_segments(settings.segments)
+    if settings.check is not None:
+        print(_describe(settings.check, check_submission(settings.check, table), table))
+        return 0
+    assert table is not None and settings.out is not None
+    scores = _find_scores(settings, table)
+    _make_folder(settings.out)
+    write_submission(scores, settings.out, **settings.levels)
+    print(_describe(settings.out, check_submission(settings.out, table), table))
+    return 0
+
+
+def _find_scores(settings: SubmitSettings, table: SegmentTable) -> Scores:
+    if settings.scores is not None:
+        return load_scores(settings.scores).align(table)
+    from egoact.runs.loading import load_run  # a scores file needs no torch
+
+    assert settings.run is not None
+    return load_run(settings.run).score(table, settings.features).align(table)
+
+
+def _make_folder(out: Path) -> None:
+    if out.is_dir():
+        raise ArtifactError("this is a folder; name the zip to write, such as submission.zip", path=out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _describe(path: Path, submission: Submission, table: SegmentTable | None) -> str:
+    levels = ", ".join(f"{name} {level}" for name, level in submission.levels.items())
+    against = "not compared with a list of segments" if table is None else f"exactly those of {table.path.name}"
+    return f"{path}: valid, {len(submission.scores)} segments ({against}), {levels}"

@@ -1,0 +1,216 @@
+"""`egoact train`: from features and labels to a run directory."""
+
+import json
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from egoact.core.annotations.segments import read_segments
+from egoact.models.fusion import Fusion
+from egoact.models.heads import DEFAULT_HEAD, HEADS
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.store.stack import open_features
+from egoact.timelines.learning import learn_timeline_rules
+from egoact.training.data import TrainingData, choose_vocabularies, load_split, split_segments
+from egoact.training.fit import Machine, Precision
+from egoact.training.recipes import Recipe, choose_recipe
+from egoact.training.run_folder import RunFolder, is_leader, part_ways
+from egoact.training.train import Training
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Train a temporal head and its classifiers on extracted features.
+
+    A killed training goes on where it was when the same command is given again.
+    """
+
+    segments: Path
+    """Segments CSV with labels to learn from."""
+    features: tuple[Path, ...]
+    """Feature store made by `egoact extract`; must hold all segments. Several: their features are used together."""
+    run: Path
+    """Run directory to write."""
+    validation: Path | None = None
+    """Segments CSV to validate on; its features are in the same store."""
+    validation_videos: tuple[str, ...] = ()
+    """Videos of --segments to keep for validation instead."""
+    head: str = DEFAULT_HEAD
+    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer;
+    on maps: convlstm, lsta."""
+    head_options: tuple[str, ...] = ()
+    """Options of the head, as NAME=VALUE: width=256."""
+    fusion: Fusion = "early"
+    """Of several feature stores: early, one head on all features; late, one head a store and the mean of what they
+    say, with learned weights."""
+    joint: bool = False
+    """Also learn the pairs of verb and noun as classes, and let them have a say in both."""
+    targets: tuple[Literal["verb", "noun"], ...] = ()
+    """What to learn; default: what --segments has labels for."""
+    labels: Literal["classes", "categories"] = "classes"
+    """Classes, or the categories that the class files give for them."""
+    classes: Path | None = None
+    """Folder with verb_classes.csv and noun_classes.csv; default: classes as in --segments."""
+    recipe: str = "default"
+    """Set of hyperparameters: default or report. The flags below change single ones."""
+    select: Literal["best", "last"] = "best"
+    """Which weights to keep: the best epoch on validation data, or the last. Without validation: the last. With it
+    RUN/best and RUN/last are runs of their own."""
+    seed: int = 0
+    """Of initial weights, shuffling and dropout."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    background: bool = False
+    """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
+    (egoact extract --recordings) and makes egoact predict much better."""
+    precision: Precision = "auto"
+    """f32; bf16: matrix products in bfloat16; auto: f32."""
+    devices: int = 1
+    """Processes on this machine that share every epoch, one a device; --batch-size is that of each."""
+    nodes: int = 1
+    """Machines that share every epoch: start the same command on each, with MASTER_ADDR, MASTER_PORT and its own
+    NODE_RANK (0, 1, ...) in the environment, or let torchrun or SLURM do that."""
+    overwrite: bool = False
+    """Replace a run of other settings that is already there."""
+    epochs: int | None = None
+    """Passes over the training clips."""
+    batch_size: int | None = None
+    """Clips in a batch."""
+    learning_rate: float | None = None
+    """Of AdamW, at the start."""
+    weight_decay: float | None = None
+    """Decoupled, as in AdamW."""
+    dropout: float | None = None
+    """Before the classifiers."""
+    schedule: Literal["constant", "step", "cosine"] | None = None
+    """Of the learning rate."""
+    loss: Literal["cross_entropy", "focal", "balanced_softmax", "logit_adjustment"] | None = None
+    """For each target; the sum is minimised."""
+    class_weights: Literal["none", "inverse", "square_root", "effective_number"] | None = None
+    """Of the loss, from the class counts."""
+    class_balanced_sampling: bool | None = None
+    """Draw every class equally often: half of the clips by verb, half by noun."""
+    retrain_epochs: int | None = None
+    """Then freeze the head and train new classifiers for that many epochs on classes drawn equally often (cRT, Kang
+    et al. 2020). A head without parameters (average, max, difference) has nothing to freeze: it starts from zero."""
+    temperature: float | None = None
+    """Of logit adjustment."""
+    label_smoothing: float | None = None
+    """Share of the target that is spread over all classes."""
+    mixup: float | None = None
+    """Alpha of mixup on features; 0: none."""
+    gradient_clip: float | None = None
+    """Largest gradient norm; 0: no clipping."""
+    patience: int | None = None
+    """Stop after that many epochs without a better validation score; 0: never."""
+    ema: float | None = None
+    """Decay of the moving average of the weights; 0: none."""
+
+    def __post_init__(self) -> None:
+        if self.validation is not None and self.validation_videos:
+            raise ValueError("give --validation or --validation-videos, not both")
+        if self.head not in HEADS:
+            raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
+        self.chosen_recipe()
+        self.machine()
+
+    def chosen_recipe(self) -> Recipe:
+        """The recipe with the changes that flags ask for."""
+        return choose_recipe(self.recipe, **{f.name: getattr(self, f.name) for f in fields(Recipe)})
+
+    def machine(self) -> Machine:
+        """Where to train."""
+        return Machine(self.device, self.precision, self.devices, self.nodes)
+
+
+def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs as keyword arguments; values are read as JSON, else as text."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"head options are NAME=VALUE, got {pair!r}")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        options[name] = tuple(parsed) if isinstance(parsed, list) else parsed
+    return options
+
+
+def train(settings: TrainSettings) -> int:
+    """Train and write the run directory; see `TrainSettings`.
+
+    Raises:
+        AnnotationError: Labels that cannot be used.
+        ArtifactError: Features that are missing or not finite, or a run directory in use.
+    """
+    folder = RunFolder(settings.run, settings)
+    if folder.is_finished(overwrite=settings.overwrite):
+        if is_leader():
+            print(f"{settings.run} is already trained with these settings")
+        return 0
+    began = time.monotonic()
+    recipe, data = settings.chosen_recipe(), _load_data(settings)
+    config = _configure(settings, recipe, data)
+    training = Training(config, recipe, data, settings.run, settings.machine(), settings.select, settings.seed)
+    model = training.build()
+    num_parameters = model.num_trainable
+    if is_leader():
+        folder.write_settings(recipe, num_parameters=num_parameters)
+    fitted = training.fit(model)
+    part_ways()
+    if is_leader():
+        chosen = training.chosen(fitted)
+        metrics = training.measure(chosen)
+        if metrics:
+            folder.write_metrics(metrics)
+        recognizer = Recognizer(config, chosen)
+        rules = learn_timeline_rules(
+            recognizer, data, recipe, run=settings.run, seed=settings.seed, background=settings.background
+        )
+        training.save(fitted, rules)
+        _report(settings, num_parameters, metrics, time.monotonic() - began)
+    return 0
+
+
+def _load_data(settings: TrainSettings) -> TrainingData:
+    table = read_segments(settings.segments)
+    training, validation = split_segments(
+        table, validation=settings.validation, validation_videos=settings.validation_videos
+    )
+    vocabularies = choose_vocabularies(
+        table, targets=settings.targets, classes=settings.classes, labels=settings.labels
+    )
+    if settings.joint and set(vocabularies) != {"verb", "noun"}:
+        raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
+    store = open_features(settings.features)
+    held_out = None if validation is None else load_split(validation, store, vocabularies)
+    return TrainingData(store, load_split(training, store, vocabularies), held_out, vocabularies)
+
+
+def _configure(settings: TrainSettings, recipe: Recipe, data: TrainingData) -> RecognizerConfig:
+    first = data.store.specs[0]
+    backbone, *stacked = (spec.backbone_spec for spec in data.store.specs)
+    return RecognizerConfig(
+        head=settings.head,
+        head_options=parse_options(settings.head_options),
+        vocabularies=data.vocabularies,
+        backbone=backbone,
+        stacked=tuple(stacked),
+        fusion=settings.fusion,
+        precision=first.precision,
+        pairs=data.pairs if settings.joint else (),
+        num_frames=first.num_frames,
+        dropout=recipe.dropout,
+        training_counts=data.class_counts,
+    )
+
+
+def _report(settings: TrainSettings, num_parameters: int, metrics: dict[str, Any], seconds: float) -> None:
+    scores = ""
+    if metrics:
+        shown = [f"{t} {metrics[t]['top1']:.1f}" for t in ("verb", "noun", "action") if t in metrics]
+        scores = f"; validation top-1 %: {', '.join(shown)}"
+    print(f"trained {settings.head} ({num_parameters:,} parameters) in {seconds:.0f} s{scores}; {settings.run}")

@@ -1,0 +1,180 @@
+"""`egoact tune`: search for good settings of `egoact train`, judged by cross-validation over whole videos."""
+
+import contextlib
+import io
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from egoact.commands.command_line import command_line
+from egoact.commands.train import TrainSettings, parse_options, train
+from egoact.core.annotations.folds import split_into_folds
+from egoact.core.annotations.labels import TARGETS, build_vocabulary
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.files import lock_folder
+from egoact.models.fusion import Fusion
+from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
+from egoact.store.stack import FeatureSource, open_features
+from egoact.training.losses import LOSSES
+from egoact.training.recipes import choose_recipe
+from egoact.training.run_folder import METRICS_NAME, plain
+from egoact.training.tuning.search import Plan, Search, refuse_foreign
+from egoact.training.tuning.space import SPACE
+from egoact.training.tuning.study import import_optuna
+
+Objective = Literal["verb_top1", "verb_mean_class", "noun_top1", "noun_mean_class", "action_top1", "action_mean_class"]
+
+_FREE = ("out", "trials")
+_SHARED = ("segments", "features", "fusion", "joint", "targets", "labels", "classes", "recipe", "seed", "device")
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """Search for the best settings of egoact train.
+
+    Each trial trains once a fold, without that fold's videos, and is judged by them. Trial 0 is the recipe as it is;
+    then Optuna decides what to try. Trials that do worse than most after the same folds are given up. A search that
+    was stopped goes on when the same command is given again; with more --trials, it goes further.
+    """
+
+    segments: Path
+    """Segments CSV with labels; keep what you will test on out of it."""
+    features: tuple[Path, ...]
+    """Feature store made by egoact extract; must hold all segments. Several: their features are used together."""
+    out: Path
+    """Folder for the study, trials.csv, best.json and tune.html."""
+    trials: int = 40
+    """How many to make in all."""
+    folds: int = 5
+    """Parts of the videos for cross-validation; no video is divided."""
+    objective: Objective | None = None
+    """What to maximise; default: action_top1, or verb_top1 (noun_top1) where there is one target."""
+    search: tuple[Literal[SPACE], ...] = SPACE  # type: ignore[valid-type]
+    """What to vary."""
+    heads: tuple[str, ...] = ()
+    """Heads to choose from; default: all that take these features."""
+    losses: tuple[Literal[LOSSES], ...] = LOSSES  # type: ignore[valid-type]
+    """Losses to choose from."""
+    fix: tuple[str, ...] = ()
+    """Hyperparameters of the recipe to hold, as NAME=VALUE: epochs=30 class_weights=inverse."""
+    fusion: Fusion = "early"
+    """As in egoact train."""
+    joint: bool = False
+    """As in egoact train."""
+    targets: tuple[Literal["verb", "noun"], ...] = ()
+    """As in egoact train."""
+    labels: Literal["classes", "categories"] = "classes"
+    """As in egoact train."""
+    classes: Path | None = None
+    """As in egoact train."""
+    recipe: str = "default"
+    """What is not varied stays as in this recipe."""
+    seed: int = 0
+    """Of folds, choices and trainings."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ValueError(f"--trials must be at least 1, got {self.trials}")
+        if self.folds < 2:
+            raise ValueError(f"--folds must be at least 2, got {self.folds}")
+        for name in ("search", "losses"):
+            if not getattr(self, name):
+                raise ValueError(f"--{name} needs one name at least")
+        if unknown := [head for head in self.heads if head not in HEADS]:
+            raise ValueError(f"unknown head {unknown[0]!r}; there are {', '.join(HEADS)}")
+        self.fixed()
+
+    def fixed(self) -> dict[str, Any]:
+        """--fix as keyword arguments.
+
+        Raises:
+            ValueError: Not of a recipe, or impossible.
+        """
+        fixed = parse_options(self.fix)
+        choose_recipe(self.recipe, **fixed)
+        return fixed
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """What is varied: --search without --fix."""
+        return tuple(name for name in self.search if name not in self.fixed())
+
+    def train_settings(self, flags: dict[str, Any], *, run: Path, **changes: Any) -> TrainSettings:
+        """What `egoact train` is told: what the search was told, what a trial chose, and some changes."""
+        shared = {name: getattr(self, name) for name in _SHARED}
+        options = {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in flags.items()}
+        return TrainSettings(run=run, **(shared | self.fixed() | options | changes))
+
+
+def tune(settings: TuneSettings) -> int:
+    """Make the trials that are missing and write what they gave; see `TuneSettings`.
+
+    Raises:
+        AnnotationError: Labels that cannot be used.
+        ArtifactError: Features that are missing, or a search of other settings or data in `out`.
+    """
+    import_optuna()
+    table, store = read_segments(settings.segments), open_features(settings.features)
+    store.rows(table)
+
+    def train_fold(flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
+        """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
+        asked = settings.train_settings(flags, run=run, validation_videos=videos, select="last", patience=0)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            train(asked)
+        return json.loads((run / METRICS_NAME).read_text(encoding="utf-8"))
+
+    def command(flags: dict[str, Any]) -> list[str]:
+        return shlex.split(command_line("train", settings.train_settings(flags, run=settings.out / "run")))
+
+    search = Search(settings.out, _plan(settings, table, store), train_fold, command)
+    refuse_foreign(settings.out)
+    lock = lock_folder(settings.out, command="tune")
+    try:
+        search.claim(plain(settings, leave_out=_FREE), settings.segments, store)
+        best = search.go(settings.trials)
+    finally:
+        lock.release()
+    print(shlex.join(command(best.flags)))
+    return 0
+
+
+def _plan(settings: TuneSettings, table: SegmentTable, store: FeatureSource) -> Plan:
+    known = [t for t in TARGETS if t in (settings.targets or TARGETS) and build_vocabulary(table, t) is not None]
+    if not known:
+        raise ValueError(f"{settings.segments} has no {' or '.join(settings.targets or TARGETS)} labels to learn")
+    measured = [*known, "action"] if len(known) == 2 else known
+    objective = settings.objective or f"{measured[-1]}_top1"
+    if objective.partition("_")[0] not in measured:
+        raise ValueError(f"--objective {objective}: what is learned here is {', '.join(known)}")
+    folds = split_into_folds([s.video_id for s in table], num_folds=settings.folds, seed=settings.seed)
+    return Plan(
+        searched=settings.searched,
+        heads=_possible_heads(settings, store),
+        losses=settings.losses,
+        fixed=settings.fixed(),
+        recipe=choose_recipe(settings.recipe),
+        objective=objective,
+        folds=folds,
+        seed=settings.seed,
+    )
+
+
+def _possible_heads(settings: TuneSettings, store: FeatureSource) -> tuple[str, ...]:
+    """The default head first, where it is among them."""
+    first, num_frames = store.specs[0].feature_shape, store.specs[0].num_frames
+    shape = (sum(spec.feature_shape[0] for spec in store.specs), *first[1:])
+    if settings.heads:
+        for head in settings.heads:
+            build_head(head, feature_shape=shape, num_frames=num_frames)
+        return tuple(dict.fromkeys(settings.heads))
+    possible = []
+    for head in (DEFAULT_HEAD, *HEADS):
+        with contextlib.suppress(ValueError):
+            build_head(head, feature_shape=shape, num_frames=num_frames)
+            possible.append(head)
+    return tuple(dict.fromkeys(possible))

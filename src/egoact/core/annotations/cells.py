@@ -1,0 +1,149 @@
+"""What one cell of a spreadsheet means: text in, one value out, `ValueError` for anything else.
+
+Where a segments CSV says when: timestamps, seconds or frames, always read as seconds.
+"""
+
+import ast
+import re
+
+from egoact.core.annotations.spreadsheet import Spreadsheet
+from egoact.core.epic.facts import frame_rate, frame_seconds
+
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d+(?:\.\d*)?)", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
+_WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
+_MISSING = frozenset({"", "nan", "NaN", "NAN", "#N/A"})
+_LARGEST_WHOLE = 2**53
+
+
+def parse_timestamp(text: str) -> float:
+    """Seconds of `HH:MM:SS.sss`, `MM:SS.sss` or plain seconds.
+
+    Raises:
+        ValueError: Anything else, also 60 or more minutes beside hours, or seconds beside minutes.
+
+    >>> parse_timestamp("01:00:02.50")
+    3602.5
+    """
+    if clock := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
+        if seconds < 60 and (minutes < 60 or clock[1] is None):
+            return hours * 3600 + minutes * 60 + seconds
+    elif _NUMBER.fullmatch(text):
+        return float(text)
+    raise ValueError(f"{show(text)} is not a time; write HH:MM:SS.sss, MM:SS.sss or seconds")
+
+
+def parse_decimal_comma(text: str) -> float:
+    """As `parse_timestamp`, with "," allowed as decimal sign, as beside semicolons and tabs."""
+    return parse_timestamp(text.replace(",", "."))
+
+
+def parse_whole(text: str) -> int:
+    """A whole number from 0 on; "3.0", as spreadsheets write it, is 3.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    match = _WHOLE.fullmatch(text)
+    if match is None or int(match[1]) > _LARGEST_WHOLE:
+        raise ValueError(f"{show(text)} is not a whole number from 0 on")
+    return int(match[1])
+
+
+def parse_optional_whole(text: str) -> int | None:
+    """As `parse_whole`, and None for an empty cell or "nan"."""
+    return None if text in _MISSING else parse_whole(text)
+
+
+def parse_optional_text(text: str) -> str | None:
+    """The text, and None for an empty cell or "nan"."""
+    return None if text in _MISSING else text
+
+
+def parse_wholes(text: str) -> tuple[int, ...]:
+    """A list of whole numbers as Python writes it: "[3, 8]"; an empty cell is an empty list.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    if text in _MISSING or text == "[]":
+        return ()
+    if not (text.startswith("[") and text.endswith("]")):
+        raise ValueError(f"{show(text)} is not a list of whole numbers such as [3, 8]")
+    return tuple(parse_whole(part.strip()) for part in text[1:-1].split(","))
+
+
+def parse_texts(text: str) -> tuple[str, ...]:
+    """A list of texts as Python writes it: "['put', 'lay-on']"; an empty cell is an empty list.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    if text in _MISSING:
+        return ()
+    try:
+        values = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        values = None
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{show(text)} is not a list of texts such as ['put', 'lay-on']")
+    return tuple(values)
+
+
+def show(text: str) -> str:
+    """The text in quotes, on one line, shortened."""
+    line = " ".join(text.split())
+    return f"'{line[:40]}...'" if len(line) > 43 else f"'{line}'"
+
+
+def find_time_columns(sheet: Spreadsheet) -> tuple[str, str]:
+    """The first pair of columns that is there: timestamps, seconds, frames.
+
+    Raises:
+        AnnotationError: No pair, or half of one.
+    """
+    for unit in ("timestamp", "seconds", "frame"):
+        pair = (f"start_{unit}", f"stop_{unit}")
+        present = [column in sheet for column in pair]
+        if all(present):
+            return pair
+        if any(present):
+            raise sheet.missing(f"column {pair[present.index(False)]}")
+    raise sheet.missing("columns start_timestamp and stop_timestamp (nor start_frame and stop_frame)")
+
+
+def read_times(sheet: Spreadsheet, start: str, stop: str) -> tuple[list[float], list[float]]:
+    """Start and stop of every row in seconds.
+
+    Raises:
+        AnnotationError: A cell that is not a time or frame, or frames of an unknown rate.
+    """
+    if start != "start_frame":
+        parse = parse_timestamp if sheet.delimiter == "," else parse_decimal_comma
+        return sheet.convert(start, parse), sheet.convert(stop, parse)
+    rates = _read_rates(sheet)
+    return _frames_to_seconds(sheet, start, rates), _frames_to_seconds(sheet, stop, rates)
+
+
+def _frames_to_seconds(sheet: Spreadsheet, column: str, rates: list[float]) -> list[float]:
+    seconds = []
+    for position, frame in enumerate(sheet.convert(column, parse_whole)):
+        try:
+            seconds.append(frame_seconds(frame, rate=rates[position]))
+        except ValueError as error:
+            raise sheet.error(str(error), position=position, column=column) from None
+    return seconds
+
+
+def _read_rates(sheet: Spreadsheet) -> list[float]:
+    """Frames per second of every row: by the rule for EPIC-KITCHENS' ids, else from the column fps."""
+    written = sheet.convert("fps", parse_decimal_comma) if "fps" in sheet else [0.0] * len(sheet)
+    rates = []
+    for position, (video_id, fps) in enumerate(zip(sheet.columns["video_id"], written, strict=True)):
+        rate = frame_rate(video_id) or fps
+        if not rate > 0:
+            reason = f"start and stop are frames, and the rate of video '{video_id}' is unknown; add a column fps"
+            raise sheet.error(reason, position=position, column="start_frame")
+        rates.append(rate)
+    return rates

@@ -1,0 +1,226 @@
+"""Labelled pieces of video and the CSV they come from; knows nothing about videos or class lists.
+
+video   |----------[start ~~~~ stop)------------------|      half-open, seconds from the start
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from egoact.core.annotations.cells import (
+    find_time_columns,
+    parse_optional_text,
+    parse_optional_whole,
+    parse_wholes,
+    read_times,
+)
+from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
+
+_COUNTED_FIELDS = ("start_frame", "stop_frame", "verb_class", "noun_class")
+
+
+class SegmentFieldError(ValueError):
+    """A value no segment can have; `field` says which."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One action of one video, half-open in time.
+
+    Args:
+        narration_id: Names the segment; unique within a table.
+        participant_id: Who wears the camera.
+        video_id: The recording: its file name without folder and extension.
+        start_seconds: Where it begins, seconds from the start of the video.
+        stop_seconds: Where it ends, exclusive.
+        start_frame: The annotation's own frame number, 1-based in EPIC-KITCHENS; for information.
+        stop_frame: The same for the end.
+        verb: The verb as it was written.
+        verb_class: Its class id.
+        noun: The main noun as it was written.
+        noun_class: Its class id.
+        all_noun_classes: Class ids of all nouns, the main one first.
+        narration: What the participant said.
+
+    Raises:
+        SegmentFieldError: A `ValueError`: an empty id, a stop that is not after the start, a negative number.
+    """
+
+    narration_id: str
+    participant_id: str
+    video_id: str
+    start_seconds: float
+    stop_seconds: float
+    start_frame: int | None = None
+    stop_frame: int | None = None
+    verb: str | None = None
+    verb_class: int | None = None
+    noun: str | None = None
+    noun_class: int | None = None
+    all_noun_classes: tuple[int, ...] = ()
+    narration: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.narration_id and self.participant_id and self.video_id):
+            self._refuse_empty_id()
+        if "/" in self.video_id or "\\" in self.video_id or self.video_id in {".", ".."}:
+            reason = f"'{self.video_id}' is not a video id; give the file's name without folder and extension"
+            raise SegmentFieldError("video_id", reason)
+        if not 0 <= self.start_seconds < math.inf:
+            raise SegmentFieldError("start_seconds", f"{self.start_seconds} s is not a time from 0 on")
+        if not self.start_seconds < self.stop_seconds < math.inf:
+            reason = f"stop at {self.stop_seconds:g} s is not after start at {self.start_seconds:g} s"
+            raise SegmentFieldError("stop_seconds", reason)
+        if self.start_frame is not None and self.stop_frame is not None and self.stop_frame < self.start_frame:
+            reason = f"stop frame {self.stop_frame} is before start frame {self.start_frame}"
+            raise SegmentFieldError("stop_frame", reason)
+
+        for field in _COUNTED_FIELDS:
+            if (value := getattr(self, field)) is not None and value < 0:
+                raise SegmentFieldError(field, f"{value} is negative")
+
+    def _refuse_empty_id(self) -> None:
+        field = next(f for f in ("video_id", "narration_id", "participant_id") if not getattr(self, f))
+        raise SegmentFieldError(field, "the cell is empty")
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long it lasts."""
+        return self.stop_seconds - self.start_seconds
+
+
+@dataclass(frozen=True)
+class SegmentTable(Sequence[Segment]):
+    """The segments of one file, in its order.
+
+    Args:
+        path: The file, for messages.
+        segments: The segments.
+        rows: The line of the file of each segment, the header being row 1; empty means 2, 3, 4, ...
+
+    Raises:
+        ValueError: `rows` of another length than `segments`.
+    """
+
+    path: Path
+    segments: tuple[Segment, ...]
+    rows: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            object.__setattr__(self, "rows", tuple(range(2, len(self.segments) + 2)))
+        if len(self.rows) != len(self.segments):
+            raise ValueError(f"{len(self.rows)} rows for {len(self.segments)} segments")
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self.segments)
+
+    @overload
+    def __getitem__(self, index: int) -> Segment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "SegmentTable": ...
+
+    def __getitem__(self, index: int | slice) -> "Segment | SegmentTable":
+        if isinstance(index, slice):
+            return SegmentTable(self.path, self.segments[index], self.rows[index])
+        return self.segments[index]
+
+    def place(self, index: int) -> str:
+        """Where segment `index` stands in the file: "row 17"."""
+        return f"row {self.rows[index]}"
+
+    @property
+    def video_ids(self) -> tuple[str, ...]:
+        """The distinct videos, in the order of their first segment."""
+        return tuple(dict.fromkeys(segment.video_id for segment in self.segments))
+
+    def select(self, keep: Callable[[Segment], bool] | Sequence[bool] | npt.NDArray[np.bool_]) -> "SegmentTable":
+        """The segments that a predicate accepts, or where a mask is true; places stay those of the file.
+
+        Raises:
+            ValueError: A mask of another length than the table.
+        """
+        mask = [keep(segment) for segment in self.segments] if callable(keep) else list(keep)
+        if len(mask) != len(self):
+            raise ValueError(f"a mask of {len(mask)} values for {len(self)} segments")
+        chosen = [position for position, wanted in enumerate(mask) if wanted]
+        segments = tuple(self.segments[position] for position in chosen)
+        return SegmentTable(self.path, segments, tuple(self.rows[position] for position in chosen))
+
+
+def read_segments(path: str | Path) -> SegmentTable:
+    """Read a segments CSV: EPIC-KITCHENS-100, EPIC-KITCHENS-55, or a spreadsheet with the same column names.
+
+    Needs `video_id` and one pair of `start_timestamp, stop_timestamp` (or `start_seconds, stop_seconds`, or
+    `start_frame, stop_frame`: 1-based, stop exclusive, with a column `fps` unless the id is EPIC-KITCHENS').
+    `narration_id` (or `uid`) is made from video and row where it is absent, `participant_id` from the part
+    of the video id before "_". Labels may be absent; an empty cell or "nan" means unlabelled.
+
+    Raises:
+        AnnotationError: Names the file, the row and the column of the first cell that is wrong.
+    """
+    sheet = read_spreadsheet(path)
+    if "video_id" not in sheet:
+        raise sheet.missing("column video_id")
+    start_column, stop_column = find_time_columns(sheet)
+    times = read_times(sheet, start_column, stop_column)
+    columns_of = {"start_seconds": start_column, "stop_seconds": stop_column}
+    segments = []
+    for position, values in enumerate(zip(*_read_fields(sheet, *times), strict=True)):
+        try:
+            segments.append(Segment(*values))
+        except SegmentFieldError as error:
+            column = columns_of.get(error.field, error.field)
+            raise sheet.error(str(error), position=position, column=column) from None
+    _refuse_duplicates(sheet, segments)
+    return SegmentTable(sheet.path, tuple(segments), sheet.rows)
+
+
+def _read_fields(sheet: Spreadsheet, starts: list[float], stops: list[float]) -> list[Iterable[Any]]:
+    """The columns of `Segment`'s fields, in its order."""
+    video_ids = sheet.columns["video_id"]
+    id_column = next((column for column in ("narration_id", "uid") if column in sheet), None)
+    made_ids = [f"{video_id}_{row}" for video_id, row in zip(video_ids, sheet.rows, strict=True)]
+    nothing = [None] * len(sheet)
+
+    def optional(column: str, parse: Callable[[str], Any], absent: Iterable[Any] = nothing) -> Iterable[Any]:
+        return sheet.convert(column, parse) if column in sheet else absent
+
+    return [
+        sheet.columns[id_column] if id_column else made_ids,
+        optional("participant_id", str, [video_id.partition("_")[0] for video_id in video_ids]),
+        video_ids,
+        starts,
+        stops,
+        optional("start_frame", parse_optional_whole),
+        optional("stop_frame", parse_optional_whole),
+        optional("verb", parse_optional_text),
+        optional("verb_class", parse_optional_whole),
+        optional("noun", parse_optional_text),
+        optional("noun_class", parse_optional_whole),
+        optional("all_noun_classes", parse_wholes, [()] * len(sheet)),
+        optional("narration", str, [""] * len(sheet)),
+    ]
+
+
+def _refuse_duplicates(sheet: Spreadsheet, segments: list[Segment]) -> None:
+    column = "uid" if "uid" in sheet and "narration_id" not in sheet else "narration_id"
+    first: dict[str, int] = {}
+    for position, segment in enumerate(segments):
+        other = first.setdefault(segment.narration_id, position)
+        if other != position:
+            reason = f"'{segment.narration_id}' is already the id of row {sheet.rows[other]}; ids must differ"
+            raise sheet.error(reason, position=position, column=column)

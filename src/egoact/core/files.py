@@ -1,0 +1,99 @@
+"""Files that are whole or absent, whatever kills the process, and folders that one process at a time may write."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from egoact.core.errors import ArtifactError
+
+PART_SUFFIX = ".part"
+LOCK_NAME = ".lock"
+
+
+def part_path(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(path.name + PART_SUFFIX)
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file beside its place, make it durable, and rename it; text as UTF-8, its line ends as they are."""
+    part = part_path(path)
+    with part.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        sync(file.fileno())
+    rename(part, path)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON atomically; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(values, indent=2) + "\n")
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows as CSV atomically; the first one names the columns."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_atomically(path, text.getvalue())
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file.
+
+    Raises:
+        ArtifactError: Missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"cannot be read ({error.strerror}); run the command again", path=path) from None
+    except ValueError as error:
+        raise ArtifactError(f"not readable as JSON ({error}); run the command again", path=path) from None
+
+
+def sync(descriptor: int) -> None:
+    """Wait until a file is on the medium."""
+    os.fsync(descriptor)
+
+
+def rename(part: Path, path: Path) -> None:
+    """Put a finished file in its place, and make the new name durable where the system can."""
+    os.replace(part, path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
+    """Take the one lock of a folder, which is made if it does not exist; the system lets go of it even after kill -9.
+
+    Args:
+        folder: The folder.
+        command: Of egoact, that writes there.
+
+    Returns:
+        To be released.
+
+    Raises:
+        ArtifactError: Another process has it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / LOCK_NAME, blocking=False, thread_local=False)
+        lock.acquire()
+    except FileExistsError:
+        raise ArtifactError("a folder is needed, this is a file", path=folder) from None
+    except filelock.Timeout:
+        raise ArtifactError(f"another egoact {command} is writing here; wait for it to end", path=folder) from None
+    except OSError as error:
+        raise ArtifactError(f"cannot write here: {error.strerror}", path=folder) from None
+    return lock

@@ -1,0 +1,158 @@
+"""How good scores are: arrays in, numbers out; knows nothing about files or models.
+
+Shapes: `N` segments, `C` classes. Accuracies are percentages, 0 to 100.
+
+**Ties.** A true class is among the best k when fewer than k *other* classes score at least as high. Equal scores
+thus count against the answer: all-equal scores are right about nothing, whichever class is the most frequent.
+Where a single answer is needed (`predict_classes`), the highest class id among equals is taken.
+
+What answers without looking achieve: the numbers that a model has to beat. Labels in, percentages out.
+
+Both are told how frequent the classes of a *reference* are. With the evaluated set itself as the reference,
+`majority_baseline` is the best that any constant answer can reach on it; with the training set, it is what somebody
+would reach who cannot see the evaluated labels.
+
+An action is one label here, too: the most frequent *pair*, not the most frequent verb with the most frequent noun.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ScoreArray = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.integer[Any]]
+
+
+def top_k_accuracy(scores: ScoreArray, labels: Labels, *, k: int) -> float:
+    """Share of segments whose true class is among the k best, in percent.
+
+    Args:
+        scores: (N, C), any scale, higher is better.
+        labels: (N,), class ids.
+        k: How many answers are allowed, at least 1; from C on everything is right.
+
+    Raises:
+        ValueError: No segments, shapes that do not fit, labels outside [0, C), scores that are not finite.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; at least 1 answer is needed")
+    return _percent(count_better(scores, labels) < k)
+
+
+def mean_class_accuracy(scores: ScoreArray, labels: Labels) -> float:
+    """Top-1 accuracy of each class that occurs in `labels`, averaged over those classes, in percent.
+
+    Raises:
+        ValueError: As `top_k_accuracy`.
+    """
+    return mean_over_classes(count_better(scores, labels) < 1, labels)
+
+
+def predict_classes(scores: ScoreArray) -> npt.NDArray[np.int64]:
+    """The best class of every segment, (N,); the highest id among equals."""
+    result: npt.NDArray[np.int64] = scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1).astype(np.int64)
+    return result
+
+
+def confusion_matrix(labels: Labels, predictions: Labels, *, num_classes: int) -> npt.NDArray[np.int64]:
+    """Counts of true class (rows) against predicted class (columns), (C, C).
+
+    Raises:
+        ValueError: Shapes that do not fit, or ids outside [0, num_classes).
+    """
+    check_labels(labels, num_classes=num_classes)
+    check_labels(predictions, num_classes=num_classes, what="predictions")
+    if len(labels) != len(predictions):
+        raise ValueError(f"{len(labels)} labels for {len(predictions)} predictions")
+    pairs = labels.astype(np.int64) * num_classes + predictions
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
+
+
+def count_better(scores: ScoreArray, labels: Labels) -> npt.NDArray[np.int64]:
+    """How many other classes score at least as high as the true one, (N,): 0 is a right first answer.
+
+    Raises:
+        ValueError: As `top_k_accuracy`.
+    """
+    check_scores(scores)
+    check_labels(labels, num_classes=scores.shape[1])
+    if len(labels) != len(scores):
+        raise ValueError(f"{len(labels)} labels for {len(scores)} rows of scores")
+    true_scores = np.take_along_axis(scores, labels[:, None].astype(np.int64), axis=1)
+    result: npt.NDArray[np.int64] = (scores >= true_scores).sum(axis=1) - 1
+    return result
+
+
+def mean_over_classes(right: npt.NDArray[np.bool_], labels: Labels) -> float:
+    """Percentage of `right` within each class of `labels`, averaged over the classes that occur."""
+    _, members = np.unique(labels, return_inverse=True)
+    return float(100 * np.mean(np.bincount(members, weights=right) / np.bincount(members)))
+
+
+def check_scores(scores: ScoreArray) -> None:
+    """Refuse what cannot be ranked.
+
+    Raises:
+        ValueError: Not (N, C) with N and C from 1 on, or not finite.
+    """
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"scores of shape {scores.shape}; (segments, classes) with at least one each is needed")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{int((~np.isfinite(scores)).any(axis=1).sum())} rows of scores are not finite")
+
+
+def check_labels(labels: Labels, *, num_classes: int, what: str = "labels") -> None:
+    """Refuse labels that are no class ids.
+
+    Raises:
+        ValueError: Not (N,) whole numbers, unlabelled rows (-1), or ids outside [0, num_classes).
+    """
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"{what} of shape {labels.shape}, {labels.dtype}; (segments,) of whole numbers is needed")
+    if unlabelled := int((labels == -1).sum()):
+        raise ValueError(f"{unlabelled} of {len(labels)} {what} are -1 (unlabelled); leave those segments out")
+    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(f"{what} from {labels.min()} to {labels.max()}; allowed are 0 to {num_classes - 1}")
+
+
+def _percent(right: npt.NDArray[np.bool_]) -> float:
+    return float(100 * np.mean(right))
+
+
+TOP_K = (1, 3, 5)
+
+
+def majority_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
+    """Always answer the most frequent classes of the reference, the lower id first among equals.
+
+    Args:
+        labels: (N,) class ids of the evaluated segments.
+        reference: (any,) class ids to count.
+
+    Returns:
+        Percentages `top1`, `top3`, `top5`, `mean_class`.
+    """
+    classes, counts = np.unique(reference, return_counts=True)
+    ranked = classes[np.lexsort((classes, -counts))]
+    accuracies = {f"top{k}": float(100 * np.isin(labels, ranked[:k]).mean()) for k in TOP_K}
+    present = np.unique(labels)
+    return accuracies | {"mean_class": float(100 * np.isin(present, ranked[:1]).mean())}
+
+
+def prior_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
+    """Draw each answer at random, each class as often as in the reference: the expected accuracy.
+
+    Returns:
+        Percentages `top1`, `mean_class`.
+    """
+    classes, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    known, known_counts = np.unique(reference, return_counts=True)
+    share = _look_up(classes, known, known_counts / known_counts.sum())
+    return {"top1": float(100 * share[members].mean()), "mean_class": float(100 * share.mean())}
+
+
+def _look_up(classes: Labels, known: Labels, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The value of each class, 0 where it is not among the known ones."""
+    position = np.minimum(np.searchsorted(known, classes), len(known) - 1)
+    return np.where(known[position] == classes, values[position], 0.0)

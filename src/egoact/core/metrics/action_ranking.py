@@ -1,0 +1,143 @@
+"""The best actions of a segment from its verb and noun scores, as the EPIC-KITCHENS challenge ranks them.
+
+Shapes: `N` segments, `V` verbs, `M` nouns, `K` pairs kept.
+
+An action is a pair; its score is P(verb) x P(noun), over the 100 best verbs and 100 best nouns, and the best 100
+pairs are kept. Two ways to make probabilities of scores:
+
+- `per_segment`: softmax within each segment. Ranking by the product is ranking by the sum of the two scores,
+  which is what is computed: nothing can underflow.
+- `published`: as the challenge's evaluator does it, one softmax over the array of *all* segments, in single
+  precision. Inside a segment the ranking is the same until numbers underflow: one segment with a logit 110 above
+  the others turns all their probabilities to 0, hence all their pairs into ties, which count as wrong.
+
+Source: Rescaling Egocentric Vision, arXiv:2006.13256, and its action recognition challenge.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from egoact.core.metrics.accuracy import Labels, ScoreArray, check_labels, check_scores
+
+ActionScoring = Literal["per_segment", "published"]
+ACTION_SCORINGS: tuple[ActionScoring, ...] = ("per_segment", "published")
+
+_CHUNK_SEGMENTS = 2048
+
+
+@dataclass(frozen=True)
+class ActionRanking:
+    """The best pairs of every segment, best first.
+
+    Args:
+        verbs: (N, K) class ids.
+        nouns: (N, K) class ids.
+        scores: (N, K) what they are ranked by, descending: the sum of both scores (`per_segment`), or the product
+            of both probabilities (`published`).
+    """
+
+    verbs: npt.NDArray[np.int64]
+    nouns: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+
+    def count_better(self, verb_labels: Labels, noun_labels: Labels) -> npt.NDArray[np.int64]:
+        """How many other pairs score at least as high as the true one, (N,): 0 is a right first answer.
+
+        K where the true pair is not among the best K.
+
+        Raises:
+            ValueError: Labels of another length, or unlabelled segments.
+        """
+        for labels in (verb_labels, noun_labels):
+            check_labels(labels, num_classes=np.iinfo(np.int64).max)
+            if len(labels) != len(self.scores):
+                raise ValueError(f"{len(labels)} labels for {len(self.scores)} segments")
+        is_true = (self.verbs == verb_labels[:, None]) & (self.nouns == noun_labels[:, None])
+        true_scores = np.where(is_true, self.scores, -np.inf).max(axis=1, keepdims=True)
+        better: npt.NDArray[np.int64] = (self.scores >= true_scores).sum(axis=1)
+        return np.where(is_true.any(axis=1), better - 1, better)
+
+
+def action_ranking(
+    verb_scores: ScoreArray, noun_scores: ScoreArray, *, scoring: ActionScoring = "per_segment", num_best: int = 100
+) -> ActionRanking:
+    """Rank verb-noun pairs; memory stays small, whatever N is.
+
+    With the classes sorted, the pair of the i-th best verb and the j-th best noun has i x j - 1 others that are at
+    least as good, so only the pairs with i x j <= K can be among the best K: 482 of 10,000 for K = 100.
+
+    Args:
+        verb_scores: (N, V), any scale, higher is better.
+        noun_scores: (N, M).
+        scoring: "per_segment" or "published"; see the module.
+        num_best: Verbs, nouns and pairs to keep, at least 1.
+
+    Returns:
+        The best K = min(num_best, V x M) pairs. Equal scores: the higher class id comes first, verbs before nouns.
+
+    Raises:
+        ValueError: Scores that are not finite or do not fit, an unknown `scoring`, `num_best` below 1.
+    """
+    for scores in (verb_scores, noun_scores):
+        check_scores(scores)
+    if len(verb_scores) != len(noun_scores):
+        raise ValueError(f"{len(verb_scores)} rows of verb scores, {len(noun_scores)} of noun scores")
+    if scoring not in ACTION_SCORINGS or num_best < 1:
+        raise ValueError(f"scoring={scoring!r}, num_best={num_best}; allowed: {', '.join(ACTION_SCORINGS)}; from 1 on")
+    verbs, nouns = (_best_classes(scores, num_best=num_best) for scores in (verb_scores, noun_scores))
+    verb_values = np.take_along_axis(verb_scores, verbs, axis=1)
+    noun_values = np.take_along_axis(noun_scores, nouns, axis=1)
+    if scoring == "published":
+        verb_values, noun_values = _softmax_of_everything(verb_values), _softmax_of_everything(noun_values)
+    ranks = _candidate_ranks(verbs.shape[1], nouns.shape[1], num_best=num_best)
+    num_kept = min(num_best, verbs.shape[1] * nouns.shape[1])
+    chunks = [slice(start, start + _CHUNK_SEGMENTS) for start in range(0, len(verbs), _CHUNK_SEGMENTS)]
+    parts = [
+        _best_pairs(verbs[rows], nouns[rows], _pair_scores(verb_values[rows], noun_values[rows], ranks, scoring), ranks)
+        for rows in chunks
+    ]
+    return ActionRanking(*(np.concatenate([part[i][:, :num_kept] for part in parts]) for i in range(3)))
+
+
+def _best_classes(scores: ScoreArray, *, num_best: int) -> npt.NDArray[np.int64]:
+    """Class ids by descending score, (N, at most num_best); the higher id first among equals."""
+    return np.argsort(scores, axis=1, kind="stable")[:, ::-1][:, :num_best]
+
+
+def _softmax_of_everything(scores: ScoreArray) -> npt.NDArray[np.float32]:
+    precise = scores.astype(np.result_type(scores, np.float32))
+    with np.errstate(over="ignore", under="ignore"):  # Too far below the best is 0 here: that is the point.
+        exponentials = np.exp((precise - precise.max()).astype(np.float32))
+        shares: npt.NDArray[np.float32] = exponentials / exponentials.sum()
+    return shares
+
+
+def _candidate_ranks(num_verbs: int, num_nouns: int, *, num_best: int) -> tuple[npt.NDArray[np.intp], ...]:
+    """Ranks of verb and noun (from 0) of the pairs that can be among the best."""
+    verb_ranks, noun_ranks = np.divmod(np.arange(num_verbs * num_nouns), num_nouns)
+    possible = (verb_ranks + 1) * (noun_ranks + 1) <= num_best
+    return verb_ranks[possible], noun_ranks[possible]
+
+
+def _pair_scores(
+    verb_values: ScoreArray, noun_values: ScoreArray, ranks: tuple[npt.NDArray[np.intp], ...], scoring: ActionScoring
+) -> npt.NDArray[np.float64]:
+    of_verbs, of_nouns = verb_values[:, ranks[0]], noun_values[:, ranks[1]]
+    if scoring == "published":
+        with np.errstate(under="ignore"):
+            return (of_verbs * of_nouns).astype(np.float64)
+    return of_verbs.astype(np.float64) + of_nouns
+
+
+def _best_pairs(
+    verbs: npt.NDArray[np.int64],
+    nouns: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float64],
+    ranks: tuple[npt.NDArray[np.intp], ...],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    order = np.argsort(-scores, axis=1, kind="stable")
+    pick = np.take_along_axis
+    return pick(verbs, ranks[0][order], axis=1), pick(nouns, ranks[1][order], axis=1), pick(scores, order, axis=1)

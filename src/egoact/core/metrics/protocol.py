@@ -1,0 +1,241 @@
+"""Every number of `metrics.json`, computed from arrays; knows nothing about files or models.
+
+The single measures live in `accuracy`, `action_ranking` and `baselines`, and can be imported from here as well.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from egoact.core.metrics.accuracy import (
+    TOP_K,
+    Labels,
+    ScoreArray,
+    confusion_matrix,
+    count_better,
+    majority_baseline,
+    mean_class_accuracy,
+    mean_over_classes,
+    predict_classes,
+    prior_baseline,
+    top_k_accuracy,
+)
+from egoact.core.metrics.action_ranking import ACTION_SCORINGS, ActionRanking, ActionScoring, action_ranking
+
+__all__ = [
+    "ACTION_SCORINGS",
+    "ActionRanking",
+    "ActionScoring",
+    "Ranked",
+    "action_ranking",
+    "confusion_matrix",
+    "evaluate_scores",
+    "majority_baseline",
+    "mean_class_accuracy",
+    "predict_classes",
+    "prior_baseline",
+    "rank_answers",
+    "top_k_accuracy",
+]
+
+# Joins verb and noun ids to one action id; above any vocabulary's size.
+_ACTION_STRIDE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The answers to N segments.
+
+    Args:
+        better: (N,) how many other answers are at least as good as the true one; 0 is a right first answer.
+        labels: (N,) the true one.
+    """
+
+    better: npt.NDArray[np.int64]
+    labels: Labels
+
+    def summary(self) -> dict[str, float]:
+        """Top-k and mean-class accuracy, in percent."""
+        accuracies = {f"top{k}": float(100 * np.mean(self.better < k)) for k in TOP_K}
+        return accuracies | {"mean_class": mean_over_classes(self.better < 1, self.labels)}
+
+    def select(self, members: npt.NDArray[np.bool_]) -> dict[str, float]:
+        """Some of them: how many, their top-1 and mean-class accuracy in percent."""
+        right, labels = self.better[members] < 1, self.labels[members]
+        return {
+            "num_segments": int(members.sum()),
+            "top1": float(100 * np.mean(right)),
+            "mean_class": mean_over_classes(right, labels),
+        }
+
+
+def evaluate_scores(
+    scores: Mapping[str, ScoreArray],
+    labels: Mapping[str, Labels],
+    *,
+    participants: Sequence[str] | None = None,
+    unseen: frozenset[str] | None = None,
+    tail: Mapping[str, frozenset[int]] | None = None,
+    head: Mapping[str, frozenset[int]] | None = None,
+    training_labels: Mapping[str, Labels] | None = None,
+    action_scoring: ActionScoring = "per_segment",
+) -> dict[str, Any]:
+    """Everything that `metrics.json` says, in its layout; percentages 0 to 100.
+
+        {"num_segments": N,
+         "verb": {"top1", "top3", "top5", "mean_class"}, "noun": {...}, "action": {...},
+         "unseen": {"num_segments", "verb": {"top1"}, "noun": {...}, "action": {...}},
+         "tail": {"verb": {"num_segments", "top1", "mean_class"}, "noun": {...}, "action": {...}},
+         "head": the same of the frequent classes,
+         "baselines": {"majority": {"verb": {...}, ...}, "prior": {...},
+                       "majority_training": {...}, "prior_training": {...}},
+         "notes": ["why a part that was asked for is absent"]}
+
+    A part that does not apply is absent: actions without both targets, `unseen`, `tail` and `head` without such
+    segments, `notes` without anything to say. "majority" and "prior" count the evaluated labels themselves.
+
+    Args:
+        scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
+        labels: The same keys -> (N,), class ids.
+        participants: Who recorded each segment, N of them; needed for `unseen`.
+        unseen: Participants that training does not know.
+        tail: "verb" and/or "noun" -> class ids of the long tail. A tail action has a tail verb or a tail noun.
+        head: The same for the frequent classes. A head action has a head verb and a head noun.
+        training_labels: The same keys as `labels` -> class ids to count for "..._training"; -1 is left out.
+        action_scoring: See `action_ranking`.
+
+    Raises:
+        ValueError: Unlabelled segments, scores that are not finite, shapes or keys that do not fit.
+    """
+    ranked = rank_answers(scores, labels, action_scoring=action_scoring)
+    num_segments = len(next(iter(ranked.values())).better)
+    metrics: dict[str, Any] = {"num_segments": num_segments}
+    metrics |= {target: part.summary() for target, part in ranked.items()}
+    notes: list[str] = []
+    if unseen is not None:
+        metrics |= _measure_unseen(ranked, participants, unseen, notes)
+    if tail:
+        metrics |= _measure_part("tail", ranked, labels, tail, np.logical_or, notes)
+    if head:
+        metrics |= _measure_part("head", ranked, labels, head, np.logical_and, notes)
+    metrics["baselines"] = _measure_baselines(ranked, training_labels)
+    return metrics | ({"notes": notes} if notes else {})
+
+
+def rank_answers(
+    scores: Mapping[str, ScoreArray], labels: Mapping[str, Labels], *, action_scoring: ActionScoring = "per_segment"
+) -> dict[str, Ranked]:
+    """How every segment was answered, for verb and/or noun, and for the action where there are both.
+
+    Args:
+        scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
+        labels: The same keys -> (N,), class ids.
+        action_scoring: See `action_ranking`.
+
+    Raises:
+        ValueError: As `evaluate_scores`.
+    """
+    _check_targets(scores, labels)
+    ranked = {target: Ranked(count_better(scores[target], labels[target]), labels[target]) for target in scores}
+    if len(ranked) == 2:
+        pairs = action_ranking(scores["verb"], scores["noun"], scoring=action_scoring)
+        better = pairs.count_better(labels["verb"], labels["noun"])
+        ranked["action"] = Ranked(better, _join_actions(labels))
+    return ranked
+
+
+def _check_targets(scores: Mapping[str, ScoreArray], labels: Mapping[str, Labels]) -> None:
+    if not scores or not set(scores) <= {"verb", "noun"} or set(scores) != set(labels):
+        raise ValueError(
+            f"scores of {sorted(scores)}, labels of {sorted(labels)}; verb, noun or both, the same in both"
+        )
+    if len({len(array) for array in (*scores.values(), *labels.values())}) > 1:
+        shapes = ", ".join(f"{target} {scores[target].shape} with {labels[target].shape}" for target in scores)
+        raise ValueError(f"scores and labels of different numbers of segments: {shapes}")
+
+
+def _join_actions(labels: Mapping[str, Labels]) -> npt.NDArray[np.int64]:
+    return labels["verb"].astype(np.int64) * _ACTION_STRIDE + labels["noun"]
+
+
+def _measure_unseen(
+    ranked: Mapping[str, Ranked], participants: Sequence[str] | None, unseen: frozenset[str], notes: list[str]
+) -> dict[str, Any]:
+    num_segments = len(next(iter(ranked.values())).better)
+    if participants is None or len(participants) != num_segments:
+        found = "none" if participants is None else len(participants)
+        raise ValueError(f"{found} participants for {num_segments} segments; unseen ones need one per segment")
+    members = np.array([participant in unseen for participant in participants])
+    if not members.any():
+        listed = ", ".join(sorted(unseen)) or "(none listed)"
+        notes.append(
+            f"No part for unseen participants: {listed} recorded none of these {num_segments} segments; "
+            "is this the list of another split?"
+        )
+        return {}
+    part = {target: {"top1": _top1(values, members)} for target, values in ranked.items()}
+    return {"unseen": {"num_segments": int(members.sum()), **part}}
+
+
+def _measure_part(
+    name: str,
+    ranked: Mapping[str, Ranked],
+    labels: Mapping[str, Labels],
+    classes: Mapping[str, frozenset[int]],
+    join: Callable[[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], npt.NDArray[np.bool_]],
+    notes: list[str],
+) -> dict[str, Any]:
+    """Segments of some classes; `join` says which actions belong to them by their verb and their noun."""
+    members = {target: np.isin(labels[target], sorted(classes[target])) for target in labels if target in classes}
+    if {"verb", "noun"} <= set(members):
+        members["action"] = join(members["verb"], members["noun"])
+    part = {}
+    for target, mask in members.items():
+        if mask.any():
+            part[target] = ranked[target].select(mask)
+        else:
+            notes.append(_explain_absence(name, target, classes))
+    return {name: part} if part else {}
+
+
+def _explain_absence(name: str, target: str, classes: Mapping[str, frozenset[int]]) -> str:
+    which = (
+        f"such a {name} verb and noun" if target == "action" else f"one of the {len(classes[target])} {name} classes"
+    )
+    return f"No {name} part for {target}: no segment has {which}."
+
+
+def _top1(ranked: Ranked, members: npt.NDArray[np.bool_]) -> float:
+    return float(100 * np.mean(ranked.better[members] < 1))
+
+
+def _measure_baselines(
+    ranked: Mapping[str, Ranked], training_labels: Mapping[str, Labels] | None
+) -> dict[str, dict[str, dict[str, float]]]:
+    own = {target: part.labels for target, part in ranked.items()}
+    baselines = {
+        "majority": {target: majority_baseline(labels, reference=labels) for target, labels in own.items()},
+        "prior": {target: prior_baseline(labels, reference=labels) for target, labels in own.items()},
+    }
+    if training_labels is None:
+        return baselines
+    known = _training_reference(own, training_labels)
+    return baselines | {
+        "majority_training": {t: majority_baseline(own[t], reference=labels) for t, labels in known.items()},
+        "prior_training": {t: prior_baseline(own[t], reference=labels) for t, labels in known.items()},
+    }
+
+
+def _training_reference(targets: Mapping[str, Any], training: Mapping[str, Labels]) -> dict[str, Labels]:
+    reference: dict[str, Labels] = {
+        target: training[target][training[target] >= 0] for target in targets if target != "action"
+    }
+    if "action" in targets:
+        both = (training["verb"] >= 0) & (training["noun"] >= 0)
+        reference["action"] = _join_actions({target: training[target][both] for target in ("verb", "noun")})
+    if empty := [target for target, labels in reference.items() if not len(labels)]:
+        raise ValueError(f"the training labels have no labelled {empty[0]}")
+    return reference

@@ -1,0 +1,172 @@
+"""What a run answers for a whole recording, and the texts that say it: JSON, CSV, WebVTT. Knows nothing about models.
+
+`docs/timeline.md` documents the JSON.
+
+Actions in words: "open", "fridge" -> "opens the fridge". English, third person, present tense.
+
+EPIC-KITCHENS writes a verb with its particle as "turn-on" and a compound noun main word first, as "board:chopping".
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from egoact.core.annotations.labels import Target
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+
+TOP = 5
+_COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "narration")
+
+Ranking = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A timeline, and what else is known about it.
+
+    Args:
+        timeline: The actions; its duration is how far the recording was looked at.
+        targets: What was looked for: "verb" and/or "noun".
+        top5: For each action: target -> the best classes and their probabilities, best first.
+        broken: Where and why the recording could not be read any further, or None.
+
+    Raises:
+        ValueError: Rankings for another number of actions.
+    """
+
+    timeline: Timeline
+    targets: tuple[Target, ...]
+    top5: tuple[Mapping[Target, Ranking], ...]
+    broken: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.top5) != len(self.timeline):
+            raise ValueError(f"{len(self.top5)} rankings for {len(self.timeline)} actions")
+
+    def to_json(self, *, video_path: str, origin: Mapping[str, Any]) -> str:
+        """The text of `timeline.json`: that of `Timeline.to_dict`, and more.
+
+        Args:
+            video_path: The recording, relative to the folder of the file.
+            origin: How it was made: run, rate, whether background was learned.
+        """
+        values = self.timeline.to_dict() | {
+            "video_path": video_path,
+            "broken": self.broken,
+            "targets": list(self.targets),
+            "origin": dict(origin),
+        }
+        for segment, best in zip(values["segments"], self.top5, strict=True):
+            segment["confidence"] = round(segment["confidence"], 4)
+            segment["top5"] = {
+                target: [{"name": name, "probability": round(share, 4)} for name, share in ranking]
+                for target, ranking in best.items()
+            }
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+    def to_csv(self) -> str:
+        """The text of `timeline.csv`: columns of a segments CSV, and confidence.
+
+        Classes are named and not numbered, so that correcting a word is all that correcting takes.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*_COLUMNS, *self.targets, "confidence"])
+        video_id = self.timeline.video_id
+        participant = video_id.partition("_")[0] or video_id
+        for number, segment in enumerate(self.timeline):
+            times = (timestamp(segment.start_seconds), timestamp(segment.stop_seconds))
+            labels = [getattr(segment, target) for target in self.targets]
+            ids = (f"{video_id}_{number}", participant, video_id)
+            writer.writerow([*ids, *times, action_name(segment), *labels, f"{segment.confidence:.4f}"])
+        return text.getvalue()
+
+    def to_vtt(self, *, descriptions: bool = False) -> str:
+        """The text of `timeline.vtt`, one cue an action.
+
+        Args:
+            descriptions: Word it to be spoken: "opens the fridge" instead of "open fridge".
+
+        Source: WebVTT: The Web Video Text Tracks Format, W3C, 2019.
+        """
+        cues = ["WEBVTT"]
+        for number, segment in enumerate(self.timeline, start=1):
+            text = action_name(segment)
+            if descriptions:
+                text = describe(segment.verb, segment.noun) if segment.verb else f"the {segment.noun}"
+            escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            times = f"{timestamp(segment.start_seconds)} --> {timestamp(segment.stop_seconds)}"
+            cues.append(f"{number}\n{times}\n{escaped}")
+        return "\n\n".join(cues) + "\n"
+
+
+def action_name(segment: TimelineSegment) -> str:
+    """Verb and noun, as far as they are known: "open fridge"."""
+    return " ".join(part for part in (segment.verb, segment.noun) if part)
+
+
+def timestamp(seconds: float) -> str:
+    """As segments CSV and WebVTT write it.
+
+    >>> timestamp(3725.5)
+    '01:02:05.500'
+    """
+    minutes, thousandths = divmod(round(1000 * seconds), 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{thousandths // 1000:02d}.{thousandths % 1000:03d}"
+
+
+_IRREGULAR = {"be": "is", "have": "has", "do": "does", "go": "goes"}
+_SIBILANTS = ("s", "x", "z", "ch", "sh")
+_VOWELS = "aeiou"
+# What a verb needs before the thing that it is about.
+_PREPOSITIONS = {"look": "at", "search": "for", "wait": "for", "walk": "to", "talk": "to", "let go": "of"}
+
+
+def describe(verb: str, noun: str | None = None) -> str:
+    """An action as one would say it of somebody.
+
+    Args:
+        verb: In its base form; a particle follows after "-" or a space.
+        noun: What it is done to, or None.
+
+    >>> describe("open", "fridge"), describe("turn-on", "tap"), describe("wash", "board:chopping")
+    ('opens the fridge', 'turns on the tap', 'washes the chopping board')
+    >>> describe("carry"), describe("let-go", "pan")
+    ('carries', 'lets go of the pan')
+    """
+    words = verb.replace("-", " ").replace("_", " ").split() or [verb]
+    said = [third_person(words[0]), *words[1:]]
+    if noun:
+        before = _PREPOSITIONS.get(" ".join(words).lower())
+        said += [*([before] if before else []), "the", noun_phrase(noun)]
+    return " ".join(said)
+
+
+def third_person(verb: str) -> str:
+    """The form that goes with he, she or it.
+
+    >>> [third_person(v) for v in ("put", "wash", "dry", "spray", "fix", "do", "squeeze")]
+    ['puts', 'washes', 'dries', 'sprays', 'fixes', 'does', 'squeezes']
+    """
+    lower = verb.lower()
+    if lower in _IRREGULAR:
+        return _IRREGULAR[lower]
+    if lower.endswith(_SIBILANTS):
+        return f"{verb}es"
+    if lower.endswith("y") and len(lower) > 1 and lower[-2] not in _VOWELS:
+        return f"{verb[:-1]}ies"
+    if lower.endswith("o") and len(lower) > 1 and lower[-2] not in _VOWELS:
+        return f"{verb}es"
+    return f"{verb}s"
+
+
+def noun_phrase(noun: str) -> str:
+    """A noun in reading order.
+
+    >>> noun_phrase("board:chopping"), noun_phrase("oil_olive")
+    ('chopping board', 'oil olive')
+    """
+    return " ".join(reversed(noun.replace("_", " ").split(":"))).strip()

@@ -1,1 +1,0 @@
-"""Where pixels and features come from: media readers, the feature store, batches."""

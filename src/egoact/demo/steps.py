@@ -1,0 +1,169 @@
+"""The steps of `egoact demo`, each a command or a few.
+
+OUT/kitchen             videos and labels
+OUT/features            features of all segments
+OUT/runs/HEAD           one run a head
+OUT/evaluations/HEAD    what it answers in a kitchen that training never saw; backwards.npz: with its frames reversed
+OUT/demo.json           what was asked for
+OUT/timings.json        how long each step took
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.annotations.segments import read_segments
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_json
+from egoact.core.metrics.scores import Scores
+from egoact.kitchen.labels import REVERSED_PAIRS
+from egoact.models.heads import DEFAULT_HEAD
+from egoact.runs.loading import load_run
+from egoact.store.reader import FeatureStore
+
+ORDER_BLIND_HEAD = "average"
+DEMO_NAME = "demo.json"
+TIMINGS_NAME = "timings.json"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo in a folder.
+
+    Args:
+        out: Folder for everything.
+        videos: How many recordings are filmed.
+        heads: Temporal heads to compare.
+        backbone: What looks at the single frames.
+        epochs: Of each training; None: as in `egoact train`.
+        seed: Of everything.
+        workers: Processes that film.
+        command: Runs a command of egoact by name and flags; gives its words and how many inputs failed.
+    """
+
+    out: Path
+    videos: int
+    heads: tuple[str, ...]
+    backbone: str
+    epochs: int | None
+    seed: int
+    workers: int
+    command: Callable[..., tuple[str, int]]
+
+    def go(self) -> int:
+        """Do it all.
+
+        Returns:
+            Number of segments whose features could not be computed.
+
+        Raises:
+            ArtifactError: `out` holds something else, or a demo with other settings.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        clock, kitchen = StepClock(self.out / TIMINGS_NAME), self.out / "kitchen"
+        print(f"1/5 filming {self.videos} recordings in the built-in kitchens", flush=True)
+        with clock.measure("film"):
+            self.command("kitchen", out=kitchen, videos=self.videos, seed=self.seed, workers=self.workers)
+        write_json(self.out / DEMO_NAME, self._describe())  # not before the kitchen is known to be this one
+        print("2/5 computing the features of all frames, once", flush=True)
+        with clock.measure("extract"):
+            failed = sum(self._extract(kitchen / f"{part}.csv") for part in ("train", "validation"))
+        for number, head in enumerate(self.heads, 1):
+            print(f"3/5 training head {number} of {len(self.heads)}: {head}", flush=True)
+            with clock.measure(f"train {head}"):
+                self._train(head)
+        for number, head in enumerate(self.heads, 1):
+            print(f"4/5 an unseen kitchen for head {number} of {len(self.heads)}: {head}", flush=True)
+            with clock.measure(f"evaluate {head}"):
+                self._evaluate(head)
+        print("5/5 drawing the page", flush=True)
+        return failed
+
+    def _extract(self, segments: Path) -> int:
+        media, features = (self.out / "kitchen" / "videos",), self.out / "features"
+        return self.command("extract", segments=segments, media=media, features=features, backbone=self.backbone)[1]
+
+    def _train(self, head: str) -> None:
+        kitchen = self.out / "kitchen"
+        self.command(
+            "train",
+            segments=kitchen / "train.csv",
+            validation=kitchen / "validation.csv",
+            classes=kitchen,
+            features=(self.out / "features",),
+            run=self.out / "runs" / head,
+            head=head,
+            select="last",  # choosing the epoch by the validation kitchen would be peeking at it
+            seed=self.seed,
+            epochs=self.epochs,
+        )
+
+    def _evaluate(self, head: str) -> None:
+        segments, features = self.out / "kitchen" / "validation.csv", self.out / "features"
+        run, out = self.out / "runs" / head, self.out / "evaluations" / head
+        self.command("evaluate", segments=segments, run=run, features=(features,), out=out)
+        score_backwards(run, segments, features).save(out / "backwards.npz")
+
+    def _describe(self) -> dict[str, Any]:
+        shown = choose_shown_head(self.heads)
+        blind = ORDER_BLIND_HEAD if ORDER_BLIND_HEAD in self.heads else None
+        return {
+            "heads": list(self.heads),
+            "shown_head": shown,
+            "order_blind_head": None if blind == shown else blind,
+            "videos": self.videos,
+            "backbone": self.backbone,
+            "seed": self.seed,
+            "reversed_pairs": REVERSED_PAIRS,
+        }
+
+
+def choose_shown_head(heads: Sequence[str]) -> str:
+    """The head that the page looks at more closely: chosen before anything is measured."""
+    return DEFAULT_HEAD if DEFAULT_HEAD in heads else heads[-1]
+
+
+def score_backwards(run: Path, segments: Path, features: Path) -> Scores:
+    """What a run answers when every clip is played backwards."""
+    table, store = read_segments(segments), FeatureStore.open(features)
+    clips = store.gather(store.rows(table))[:, ::-1]
+    logits = load_run(run).recognizer.score(np.ascontiguousarray(clips))
+    return Scores.from_rows([segment.narration_id for segment in table], **logits)
+
+
+class StepClock:
+    """Seconds of each step, on disk; a step that was interrupted adds up, a finished one is not measured again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._steps: dict[str, dict[str, Any]] = {}
+        if path.exists():
+            try:
+                known = json.loads(path.read_text(encoding="utf-8"))["steps"]
+                self._steps = {
+                    step["name"]: {"seconds": float(step["seconds"]), "finished": bool(step["finished"])}
+                    for step in known
+                }
+            except (ValueError, KeyError, TypeError) as error:
+                raise ArtifactError(f"cannot be read ({error!r}); delete it", path=path) from None
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Measure the step that is done inside."""
+        step = self._steps.setdefault(name, {"seconds": 0.0, "finished": False})
+        begun, before = time.monotonic(), step["seconds"]
+        is_again = step["finished"]
+        try:
+            yield
+            step["finished"] = True
+        finally:
+            if not is_again:
+                step["seconds"] = round(before + time.monotonic() - begun, 3)
+            steps = [{"name": name, **step} for name, step in self._steps.items()]
+            write_json(self._path, {"steps": steps})

@@ -1,0 +1,197 @@
+"""The choice of an engine for a backbone: what is installed, what this machine offers, and what is fastest here.
+
+Speeds are measured once and remembered in the user's cache folder. They say nothing about accuracy: whoever takes the
+fastest engine still proves it on real frames.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+
+from egoact.engines.interface import Engine, FrameModel, Options, frame_model
+from egoact.engines.onnx_engine import OnnxEngine
+from egoact.engines.openvino_engine import OpenVinoEngine
+from egoact.engines.openvino_graphs import import_openvino
+from egoact.engines.speed_cache import Speed, SpeedCache
+from egoact.engines.torch_engine import TorchEngine
+from egoact.models.backbones.registry import Backbone
+
+PRECISIONS = ("f32", "bf16", "f16", "int8")
+LOADERS: dict[str, Callable[[FrameModel, Options], Engine]] = {
+    "openvino": OpenVinoEngine,
+    "onnxruntime": OnnxEngine,
+    "torch": TorchEngine,
+}
+PRECISIONS_OF = {
+    "openvino": ("f32", "bf16", "int8"),
+    "onnxruntime": ("f32", "int8"),
+    "torch": ("f32", "bf16", "f16"),
+}
+MIN_SECONDS = 0.3  # of one measurement
+FIRST_BATCH = {"cpu": 16, "cuda": 128}
+OTHER_BATCHES = {"cpu": (8, 32), "cuda": (32, 512)}
+WORTH_MEMORY = 1.03  # a larger batch must be this much faster
+
+
+def load_engine(
+    backbone: Backbone,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+    calibration: np.ndarray | bytes | None = None,
+    is_compiled: bool = False,
+) -> Engine:
+    """Prepare a frozen backbone for fast inference.
+
+    Args:
+        backbone: Its module takes normalised float32 (B, 3, H, W), its spec says how to normalise.
+        engine: "auto" takes the fastest here, as measured once and remembered (see `rank_engines`).
+        precision: "auto" takes the fastest of f32 and half precision; int8 is only taken when it is asked for.
+        device: "auto", "cpu", "cuda" or "cuda:N"; only torch uses a GPU.
+        calibration: For int8: real frames, uint8 (N, H, W, 3), or the `graph` of an engine that saw them before.
+        is_compiled: Have torch compile it; pays after thousands of frames. Other engines always do.
+
+    Raises:
+        ValueError: Unknown names, an engine that is not installed, or a precision that it does not offer here.
+    """
+    device = find_device(device, engine)
+    pairs = offered_pairs(engine, precision, device)
+    if len(pairs) > 1:
+        pairs = [(speed.engine, speed.precision) for speed in rank_engines(backbone, pairs, device=device)]
+    name, chosen = pairs[0]
+    options = Options(backbone.spec.input_size, chosen, device, calibration, is_compiled)
+    return LOADERS[name](frame_model(backbone), options)
+
+
+def find_device(device: str, engine: str) -> str:
+    """Where to compute: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        ValueError: Another name, or a GPU that is not there.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ValueError(f"unknown device {device!r}; there are auto, cpu, cuda and cuda:N")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() and engine in ("auto", "torch") else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} was asked for, but torch sees no GPU here; use --device cpu")
+    if device.startswith("cuda:") and int(device.removeprefix("cuda:")) >= torch.cuda.device_count():
+        raise ValueError(f"there is no device {device!r}, GPUs are numbered 0 to {torch.cuda.device_count() - 1}")
+    return device
+
+
+def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, str]]:
+    """What "auto" leaves open, as (engine, precision); at least one. Only torch runs on a GPU.
+
+    Raises:
+        ValueError: Unknown names, or an engine that is not installed.
+    """
+    if engine not in ("auto", *LOADERS):
+        raise ValueError(f"unknown engine {engine!r}; there are auto, {', '.join(LOADERS)}")
+    if engine != "auto" and engine not in available_engines():
+        raise ValueError(f"engine {engine!r} is not installed here; pip install {engine}")
+    if precision not in ("auto", *PRECISIONS):
+        raise ValueError(f"unknown precision {precision!r}; there are auto, {', '.join(PRECISIONS)}")
+    engines = [engine] if engine != "auto" else ["torch"] if device != "cpu" else available_engines()
+    if precision == "int8":  # to measure it, it would have to be calibrated: the first that can do it
+        return [next(((name, "int8") for name in engines if _can_int8(name)), (engines[0], "int8"))]
+    if precision == "auto":
+        if device != "cpu":
+            return [(name, each) for name in engines for each in ("f32", half_of_gpu(device))]
+        pairs = [(name, each) for name in engines for each in ("f32", "bf16") if each in PRECISIONS_OF[name]]
+        return [(name, each) for name, each in pairs if each == "f32" or has_bf16(name)]
+    able = [name for name in engines if precision in PRECISIONS_OF[name]]
+    return [(name, precision) for name in able or engines]
+
+
+def half_of_gpu(device: str) -> str:
+    """The half precision that a GPU multiplies directly."""
+    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
+
+
+def has_bf16(engine: str) -> bool:
+    """Whether an engine offers bf16, and this processor multiplies it directly."""
+    if "bf16" not in PRECISIONS_OF[engine] or "openvino" not in available_engines():
+        return False
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _can_int8(engine: str) -> bool:
+    return engine == "onnxruntime" or (engine == "openvino" and find_spec("nncf") is not None)
+
+
+def available_engines() -> list[str]:
+    """Names of the installed engines, the fastest on a CPU first."""
+    return [name for name in ("openvino", "onnxruntime", "torch") if find_spec(name)]
+
+
+def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device: str) -> list[Speed]:
+    """The fastest first; what this machine does not offer is left out.
+
+    Args:
+        backbone: As for `load_engine`.
+        pairs: (engine, precision), other than int8.
+        device: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        ValueError: None of them runs here.
+    """
+    cache = SpeedCache(backbone, device=device)
+    speeds: list[Speed] = []
+    refusal: ValueError | None = None
+    for name, precision in pairs:
+        if cache.get(name, precision) is None:
+            try:
+                engine = load_engine(backbone, engine=name, precision=precision, device=device)
+            except ValueError as error:
+                refusal = error
+                continue
+            cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
+        speeds.append(cache.known[name, precision])
+    if refusal is not None and not speeds:
+        raise refusal
+    return sorted(speeds, key=lambda speed: -speed.frames_per_second)
+
+
+def tune_batch(engine: Engine, backbone: Backbone, *, device: str) -> None:
+    """Give an engine the batch size that is best here, measured unless it is known."""
+    cache = SpeedCache(backbone, device=device)
+    if cache.get(engine.name, engine.precision) is None:
+        cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
+    engine.batch_size = cache.known[engine.name, engine.precision].batch_size
+
+
+def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu") -> Speed:
+    """Try some batch sizes, none under the engine's own; the smallest that is as good as any.
+
+    Args:
+        engine: A loaded engine.
+        input_size: (H, W) of its frames.
+        kind: "cpu" or "cuda".
+    """
+    batches = [size for size in sorted((FIRST_BATCH[kind], *OTHER_BATCHES[kind])) if size >= engine.batch_size]
+    best: Speed | None = None
+    for batch in batches:
+        rate = _rate(engine, batch, input_size)
+        if best is None or rate > WORTH_MEMORY * best.frames_per_second:
+            best = Speed(engine.name, engine.precision, batch, rate)
+    assert best is not None
+    return replace(best, frames_per_second=round(best.frames_per_second, 1))
+
+
+def _rate(engine: Engine, batch: int, input_size: tuple[int, int]) -> float:
+    """Frames a second: the best of several runs, since others only ever slow a run down."""
+    frames = np.random.default_rng(0).integers(0, 256, (batch, *input_size, 3), dtype=np.uint8)
+    engine.run(frames)
+    shortest = float("inf")
+    begun = time.perf_counter()
+    while (start := time.perf_counter()) - begun < MIN_SECONDS:
+        engine.run(frames)
+        shortest = min(shortest, time.perf_counter() - start)
+    return batch / shortest

@@ -1,0 +1,105 @@
+"""`egoact evaluate --timeline`: when actions were found, against labels; matched by the names of classes."""
+
+from pathlib import Path
+from typing import Any
+
+from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
+from egoact.core.errors import AnnotationError
+from egoact.core.files import write_json
+from egoact.core.metrics.evaluation_files import METRICS_NAME
+from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
+from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.timeline import Timeline, TimelineTarget
+
+TIMELINES_NAME = "timelines.json"
+
+
+def evaluate_timeline_files(path: Path, *, segments: Path, annotations: Path | None, out: Path) -> dict[str, Any]:
+    """Write metrics.json, and timelines.json: what was compared.
+
+    Args:
+        path: A timeline, or a folder of them.
+        segments: Segments CSV with the true actions.
+        annotations: Folder with class files, for their names and words; default: the words of the CSV.
+        out: Folder to write.
+
+    Raises:
+        AnnotationError: Timelines or labels that are damaged, or of different videos.
+    """
+    table = read_segments(segments)
+    vocabularies = _vocabularies(table, annotations)
+    truth = _true_timelines(table, vocabularies)
+    found = {video: with_class_names(made, vocabularies) for video, made in read_timelines(path).items()}
+    videos = [video for video in truth if video in found]
+    if not videos:
+        reason = f"its videos ({_some(found)}) are none of those that {segments} labels ({_some(truth)})"
+        raise AnnotationError(reason, path=path)
+    predicted, wanted = ({video: side[video] for video in videos} for side in (found, truth))
+    metrics = evaluate_timelines(predicted, wanted, targets=_targets(predicted, wanted))
+    notes = _notes(found, truth)
+    metrics |= {"notes": notes} if notes else {}
+    compared = {video: {"predicted": predicted[video].to_dict(), "truth": wanted[video].to_dict()} for video in videos}
+    write_json(out / TIMELINES_NAME, {"model": str(path), "segments": str(segments), "videos": compared})
+    write_json(out / METRICS_NAME, metrics)
+    return metrics
+
+
+def summarize_timelines(metrics: dict[str, Any]) -> str:
+    """A line for each target, percentages."""
+    lines = []
+    for target in (t for t in (*TARGETS, "action") if t in metrics):
+        part, background = metrics[target], metrics["baselines"]["background"][target]
+        f1 = ", ".join(f"{overlap}: {value:.1f}" for overlap, value in part["f1"].items())
+        lines.append(
+            f"{target}: frames {part['frame_accuracy']:.1f} % (all background {background['frame_accuracy']:.1f} %), "
+            f"edit {part['edit']:.1f}, F1 at {f1}, mAP {part['map']['mean']:.1f}"
+        )
+    return "\n".join([*lines, f"{metrics['num_segments']} actions in {metrics['num_videos']} recordings"])
+
+
+def _vocabularies(table: SegmentTable, annotations: Path | None) -> dict[Target, Vocabulary]:
+    if annotations is not None:
+        labelled = [target for target in TARGETS if build_vocabulary(table, target) is not None]
+        return {target: read_vocabulary(annotations, target) for target in labelled}
+    found = {target: build_vocabulary(table, target) for target in TARGETS}
+    return {target: vocabulary for target, vocabulary in found.items() if vocabulary is not None}
+
+
+def _true_timelines(table: SegmentTable, vocabularies: dict[Target, Vocabulary]) -> dict[str, Timeline]:
+    ids = {target: vocabulary.encode(table) for target, vocabulary in vocabularies.items()}
+
+    def names(position: int, segment: Segment) -> tuple[str | None, str | None]:
+        verb, noun = (
+            vocabularies[target].names[ids[target][position]] if target in ids and ids[target][position] >= 0 else None
+            for target in TARGETS
+        )
+        return verb, noun
+
+    return timelines_of(table, names=names)
+
+
+def _targets(predicted: dict[str, Timeline], truth: dict[str, Timeline]) -> list[TimelineTarget]:
+    """What the truth knows, and the timelines speak of (a timeline without actions speaks of everything)."""
+    every: list[TimelineTarget] = [*TARGETS, "action"]
+    known = [target for target in every if _has(truth, target)]
+    spoken = [target for target in known if _has(predicted, target)]
+    return spoken if any(map(len, predicted.values())) else known
+
+
+def _has(timelines: dict[str, Timeline], target: TimelineTarget) -> bool:
+    return any(segment.label(target) is not None for timeline in timelines.values() for segment in timeline)
+
+
+def _notes(found: dict[str, Timeline], truth: dict[str, Timeline]) -> list[str]:
+    notes = []
+    if more := sorted(found.keys() - truth.keys()):
+        notes.append(f"{len(more)} timelines of videos without labels are left out: {_some(more)}")
+    if missing := sorted(truth.keys() - found.keys()):
+        notes.append(f"{len(missing)} labelled videos without a timeline are left out: {_some(missing)}")
+    return notes
+
+
+def _some(names: Any) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")

@@ -1,0 +1,161 @@
+"""A run as graph files that answer without torch, proven on real clips before a byte is written."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.annotations.segments import Segment
+from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.files import write_json
+from egoact.core.sampling import sample_uniform
+from egoact.engines.interface import frame_model
+from egoact.engines.parity import torch_features
+from egoact.export.graphs import BUILDERS, ExportParts, build_window
+from egoact.export.parity import check_measured, measure_parity, measure_window_parity
+from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
+from egoact.media.sources import read_frames
+from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest, WindowModel, is_export
+from egoact.runs.loading import BACKGROUND_FOLDER, Run
+from egoact.runs.recognizer import CONFIG_NAME, Recognizer
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export.
+
+    Args:
+        run: What is exported.
+        out: Folder for the graphs.
+        format: "onnx" or "openvino".
+        precision: Of the backbone, "f32" or "int8"; what comes after it is always float32.
+    """
+
+    run: Run
+    out: Path
+    format: str
+    precision: str
+
+    def write(self, frames: RealFrames, *, num_clips: int) -> None:
+        """Write the graphs, unless they say something else than torch does.
+
+        Args:
+            frames: Real frames, to prove the graphs on and to calibrate int8.
+            num_clips: How many clips to prove them on, spread over all segments.
+
+        Raises:
+            MediaError: Not one clip can be read.
+            ArtifactError: Other weights.
+            ValueError: The graphs do not agree with torch.
+        """
+        recognizer, backbone = self.run.recognizer, self.run.backbone
+        recognizer.model.cpu()
+        clips = _read_clips(frames, num_clips, recognizer.config.num_frames)
+        features = [torch_features(backbone, clip) for clip in clips]
+        files = BUILDERS[self.format](self._parts(frames))
+        with _unpacked(files) as folder:
+            parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
+        check_measured(parity, self.format, self.precision)
+        background = self._background(features) if (self.run.path / BACKGROUND_FOLDER).is_dir() else None
+        if background is not None:
+            self._write(self.out / BACKGROUND_FOLDER, *background)
+        self._write(self.out, recognizer, files, parity)
+        print(self._describe(parity))
+
+    def _background(self, features: Sequence[np.ndarray]) -> tuple[Recognizer, dict[str, bytes], dict[str, Any]]:
+        """The second model of a run that also knows what nothing looks like: a window graph on the same features."""
+        recognizer = Recognizer.load(self.run.path / BACKGROUND_FOLDER)
+        targets = tuple(recognizer.config.vocabularies)
+        window = WindowModel(recognizer.model.cpu(), targets).eval()
+        files = build_window(self.format, window, targets, features[0].shape)
+        with _unpacked(files) as folder:
+            parity = measure_window_parity(folder, self.format, recognizer, features)
+        check_measured(parity, self.format, "f32")
+        return recognizer, files, parity
+
+    def _parts(self, frames: RealFrames) -> ExportParts:
+        config, backbone = self.run.config, self.run.backbone
+        targets = tuple(config.vocabularies)
+        return ExportParts(
+            frame=frame_model(backbone),
+            window=WindowModel(self.run.recognizer.model, targets).eval(),
+            targets=targets,
+            input_size=backbone.spec.input_size,
+            clip_shape=(config.num_frames, *backbone.spec.feature_shape),
+            calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if self.precision == "int8" else None,
+        )
+
+    def _write(self, out: Path, recognizer: Recognizer, files: dict[str, bytes], parity: dict[str, Any]) -> None:
+        """Everything, export.json last: without it a folder is no export."""
+        config = recognizer.config
+        out.mkdir(parents=True, exist_ok=True)
+        (out / EXPORT_NAME).unlink(missing_ok=True)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+        write_json(out / CONFIG_NAME, config.to_dict())
+        write_json(out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        manifest = ExportManifest(self.format, self.precision, tuple(config.vocabularies), digests, parity)
+        write_json(out / EXPORT_NAME, manifest.to_dict())
+
+    def _describe(self, parity: dict[str, Any]) -> str:
+        answers = ", ".join(
+            f"{target} the same on {compared['same_answer']:.0%}, probabilities within {compared['max_difference']:.1g}"
+            for target, compared in parity["recognizer"].items()
+        )
+        return (
+            f"export: {self.out}: {self.format} {self.precision}, {parity['num_clips']} real clips against "
+            f"torch: features' cosine {parity['features']['lowest']:.5f}, {answers}"
+        )
+
+
+def check_is_free(out: Path) -> None:
+    """Refuse to write over what is no export.
+
+    Raises:
+        ArtifactError: The folder holds something else.
+    """
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not is_export(out)):
+        raise ArtifactError("this holds something that is no export; give an empty or new folder", path=out)
+
+
+@contextmanager
+def _unpacked(files: dict[str, bytes]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        yield Path(folder)
+
+
+def _read_clips(frames: RealFrames, count: int, num_frames: int) -> np.ndarray:
+    """uint8 (N, T, H, W, 3): whole clips spread over the segments; those that cannot be read are passed over.
+
+    Raises:
+        MediaError: There is not one; says why the first cannot be read.
+    """
+    segments = sorted(frames.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
+    found: list[np.ndarray] = []
+    refusal: MediaError | None = None
+    for index in np.linspace(0, len(segments) - 1, min(count, len(segments))).round().astype(int):
+        try:
+            found.append(_read_clip(frames, segments[index], num_frames))
+        except MediaError as error:
+            refusal = refusal or error
+    if refusal is not None and not found:
+        raise refusal
+    return np.stack(found)
+
+
+def _read_clip(frames: RealFrames, segment: Segment, num_frames: int) -> np.ndarray:
+    times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=num_frames)
+    clip = np.empty((num_frames, *frames.size, 3), np.uint8)
+    for positions, frame in read_frames(frames.root.find(segment.video_id), times, size=frames.size):
+        if isinstance(frame, MediaError):
+            raise frame
+        clip[positions] = frame
+    return clip

@@ -1,0 +1,107 @@
+"""A recognizer as graph files of ONNX or OpenVINO: whole, and cut in two for streams.
+
+frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...) ─► window graph ─► probabilities
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from egoact.engines import onnx_graphs, openvino_graphs
+from egoact.engines.interface import FrameModel
+from egoact.engines.openvino_graphs import import_openvino
+from egoact.engines.openvino_int8 import quantize
+
+
+@dataclass(frozen=True, eq=False)
+class ExportParts:
+    """What goes into the graphs.
+
+    Args:
+        frame: Frames to features.
+        window: float32 (B, T, ...) to as many outputs as there are targets.
+        targets: Names of those outputs.
+        input_size: (H, W) in pixels.
+        clip_shape: (T, *feature).
+        calibration: uint8 (N, H, W, 3) for int8; None: float32.
+    """
+
+    frame: FrameModel
+    window: nn.Module
+    targets: tuple[str, ...]
+    input_size: tuple[int, int]
+    clip_shape: tuple[int, ...]
+    calibration: np.ndarray | None
+
+    @property
+    def frames_shape(self) -> tuple[int, ...]:
+        """(T, H, W, 3)."""
+        return (self.clip_shape[0], *self.input_size, 3)
+
+
+def build_onnx(parts: ExportParts) -> dict[str, bytes]:
+    """Three ONNX files: name -> content."""
+    frame = onnx_graphs.export_graph(parts.frame, parts.input_size)
+    if parts.calibration is not None:
+        frame = onnx_graphs.quantize(frame, parts.calibration)
+    window = _onnx_window(parts.window, parts.targets, parts.clip_shape)
+    whole = onnx_graphs.join(frame, window, frames_shape=parts.frames_shape, clip_shape=parts.clip_shape)
+    return {"frame.onnx": frame, "window.onnx": window, "recognizer.onnx": whole}
+
+
+def build_openvino(parts: ExportParts) -> dict[str, bytes]:
+    """Three pairs of OpenVINO files: name -> content."""
+    quantized = None
+    if parts.calibration is not None:
+        plain = openvino_graphs.convert(parts.frame, parts.input_size)
+        small = quantize(plain, parts.calibration)
+        quantized = openvino_graphs.pack(small)
+
+    def frame() -> Any:
+        if quantized is None:
+            return openvino_graphs.convert(parts.frame, parts.input_size)
+        return openvino_graphs.unpack(import_openvino().Core(), quantized)
+
+    window = partial(_openvino_window, parts.window, parts.targets, parts.clip_shape)
+    whole = openvino_graphs.join(frame(), window(), parts.frames_shape, parts.clip_shape)  # uses them up
+    graphs = {"frame": _named(frame(), "frames", ("features",)), "window": window(), "recognizer": whole}
+    return {name: content for stem, graph in graphs.items() for name, content in _files(stem, graph).items()}
+
+
+def build_window(
+    format: str, window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]
+) -> dict[str, bytes]:
+    """Only the window graph, for another model on the same features: name -> content."""
+    if format == "onnx":
+        return {"window.onnx": _onnx_window(window, targets, clip_shape)}
+    return _files("window", _openvino_window(window, targets, clip_shape))
+
+
+def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> bytes:
+    example = torch.zeros(2, *clip_shape)
+    return onnx_graphs.trace(window, example, input_name="clip", output_names=list(targets), is_batch_free=True)
+
+
+def _openvino_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> Any:
+    """By way of ONNX: straight from torch, OpenVINO cannot trace a transformer."""
+    graph = import_openvino().Core().read_model(_onnx_window(window, targets, clip_shape))
+    return _named(graph, "clip", targets)
+
+
+def _files(stem: str, graph: Any) -> dict[str, bytes]:
+    return dict(zip((f"{stem}.xml", f"{stem}.bin"), openvino_graphs.to_files(graph), strict=True))
+
+
+def _named(graph: Any, given: str, names: tuple[str, ...]) -> Any:
+    graph.inputs[0].get_tensor().set_names({given})
+    for output, name in zip(graph.outputs, names, strict=True):
+        output.get_tensor().set_names({name})
+    return graph
+
+
+BUILDERS: dict[str, Callable[[ExportParts], dict[str, bytes]]] = {"onnx": build_onnx, "openvino": build_openvino}

@@ -1,0 +1,100 @@
+"""How far exported graphs are from torch in float32, on real clips.
+
+Shapes: N clips, T frames, H x W pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from egoact.engines.parity import Agreement, compare_features
+from egoact.runs.exported import open_graph
+from egoact.runs.recognizer import Recognizer
+
+MAX_PROBABILITY_ERROR = {"f32": 1e-3, "int8": 1.0}  # int8 is bound by its features; what it does to answers is told
+
+Answers = list[dict[str, np.ndarray]]
+
+
+def measure_parity(
+    folder: Path,
+    format: str,
+    recognizer: Recognizer,
+    clips: np.ndarray,
+    features: Sequence[np.ndarray],
+    *,
+    precision: str,
+) -> dict[str, Any]:
+    """The whole recognizer, and the streaming pair, against torch.
+
+    Args:
+        folder: With the three graphs.
+        format: Of them.
+        recognizer: The run.
+        clips: uint8 (N, T, H, W, 3).
+        features: What torch makes of them.
+        precision: Of the export.
+
+    Returns:
+        num_clips, features: an `Agreement`, and for each target of the whole recognizer and of the streaming pair the
+        largest difference of a probability, and the share (0 to 1) of clips with the same best class.
+    """
+    whole, window = (open_graph(folder, name, format) for name in ("recognizer", "window"))
+    frame = open_graph(folder, "frame", format, precision=precision)
+    found = [frame(clip)["features"] for clip in clips]
+    agreement = compare_features(np.concatenate(features), np.concatenate(found))
+    expected = _torch_answers(recognizer, features)
+    return {
+        "num_clips": len(clips),
+        "features": asdict(agreement),
+        "recognizer": _compare(expected, [whole(clip[None]) for clip in clips]),
+        "pair": _compare(expected, [window(each[None]) for each in found]),
+    }
+
+
+def measure_window_parity(
+    folder: Path, format: str, recognizer: Recognizer, features: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """The same for a folder that has only a window graph: num_clips and window."""
+    window = open_graph(folder, "window", format)
+    found = [window(each[None]) for each in features]
+    return {"num_clips": len(features), "window": _compare(_torch_answers(recognizer, features), found)}
+
+
+def _torch_answers(recognizer: Recognizer, features: Sequence[np.ndarray]) -> Answers:
+    with torch.inference_mode():
+        logits = [recognizer.model(torch.from_numpy(each)[None]) for each in features]
+    return [{target: values.softmax(-1).numpy() for target, values in each.items()} for each in logits]
+
+
+def _compare(expected: Answers, found: Answers) -> dict[str, dict[str, float]]:
+    compared = {}
+    for target in expected[0]:
+        a, b = (np.concatenate([answer[target] for answer in answers]) for answers in (expected, found))
+        compared[target] = {
+            "max_difference": float(np.abs(a - b).max()) if np.isfinite(b).all() else float("inf"),
+            "same_answer": float((a.argmax(1) == b.argmax(1)).mean()),
+        }
+    return compared
+
+
+def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
+    """Refuse graphs that say something else.
+
+    Raises:
+        ValueError: Says what differs.
+    """
+    far = Agreement(**parity["features"]).complaint(precision) if "features" in parity else None
+    parts = (parity[name] for name in ("recognizer", "pair", "window") if name in parity)
+    worst = max(compared["max_difference"] for part in parts for compared in part.values())
+    allowed = MAX_PROBABILITY_ERROR[precision]
+    if far is not None or not worst <= allowed:
+        what = f"features' {far}" if far is not None else f"probabilities up to {worst:.4f} off, allowed {allowed}"
+        raise ValueError(
+            f"the {format} graphs in {precision} do not agree with torch on {parity['num_clips']} clips: {what}; "
+            "nothing was written"
+        )

@@ -1,0 +1,4 @@
+"""Solids of groceries, tableware and ornaments, and the sprites that they become.
+
+Imports `kitchen.drawing`.
+"""

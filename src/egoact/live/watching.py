@@ -1,0 +1,124 @@
+"""Looking at a live source until it ends: frames to a stream, its predictions to the terminal, a window and a file."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from egoact.core.errors import ArtifactError
+from egoact.core.timelines.online import Answer
+from egoact.live.capture import Grabber, Shot, Source
+from egoact.live.statistics import LiveClock
+from egoact.live.streaming import Stream
+from egoact.live.terminal import LiveView
+from egoact.live.window import LiveWindow
+
+_WAIT_SECONDS = 0.1
+
+
+class Watch:
+    """One source, looked at until it ends.
+
+    Args:
+        source: Checked.
+        stream: Empty.
+        view: Shows answers.
+        size: (height, width) of the frames that the stream takes.
+        lines: Where answers go as JSON, or None.
+        window: Or None.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stream: Stream,
+        view: LiveView,
+        *,
+        size: tuple[int, int],
+        lines: TextIO | None = None,
+        window: LiveWindow | None = None,
+    ) -> None:
+        self.clock = LiveClock()
+        self.num_taken = 0
+        self._source, self._stream, self._view = source, stream, view
+        self._size, self._lines, self._window = size, lines, window
+
+    def run(self, *, max_seconds: float | None = None) -> BaseException | None:
+        """Look until the source ends, `max_seconds` are over, or Ctrl-C is pressed; gives why the source ended."""
+        end = None if max_seconds is None else time.monotonic() + max_seconds
+        try:
+            with Grabber(self._source, self._view.say) as grabber:
+                while self._goes_on(end):
+                    shot = grabber.next(timeout=_WAIT_SECONDS)
+                    if shot is None and grabber.has_ended:
+                        return grabber.error
+                    self.num_taken = grabber.num_taken
+                    self._look(shot)
+        except KeyboardInterrupt:
+            pass
+        except BrokenPipeError:  # whoever read the lines has read enough
+            self._lines = None
+        return None
+
+    def _goes_on(self, end: float | None) -> bool:
+        return (end is None or time.monotonic() < end) and (self._window is None or self._window.is_open)
+
+    def _look(self, shot: Shot | None) -> None:
+        answer = None
+        is_wanted = shot is not None and self._stream.wants(shot.seconds)
+        self.clock.note_pictures(self.num_taken, is_looked_at=is_wanted)
+        if shot is not None and is_wanted:
+            answer = self._stream.push(shot.rgb(size=self._size), shot.seconds)
+            if answer is not None:
+                self._write(answer, self.clock.note_answer(shot.taken))
+        self._view.show(answer, self.clock)
+        if self._window is not None:
+            self._window.show(shot if is_wanted else None, answer, self.clock)
+
+    def _write(self, answer: Answer, delay: float) -> None:
+        if self._lines is None:
+            return
+        values: dict[str, Any] = {
+            "time": round(time.time(), 3),
+            **answer.to_dict(),
+            "age_ms": round(1000 * delay, 1),
+            "frames_per_second": round(self.clock.frames_per_second, 1),
+            "frames_taken": self.num_taken,
+            "frames_passed": self.clock.num_passed,
+        }
+        self._lines.write(json.dumps(values, ensure_ascii=False) + "\n")
+        self._lines.flush()
+
+
+@contextmanager
+def open_lines(where: str | None) -> Iterator[TextIO | None]:
+    """The place for lines of JSON.
+
+    Raises:
+        ArtifactError: It cannot be written.
+    """
+    if where is None or where == "-":
+        yield sys.stdout if where else None
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(where).open("a", encoding="utf-8"))
+        except OSError as error:
+            raise ArtifactError(f"cannot be written ({error.strerror})", path=where) from None
+        yield file
+
+
+def summarize(clock: LiveClock, num_taken: int) -> None:
+    """On standard error: standard output may belong to the answers."""
+    if clock.num_answers:
+        print(
+            f"live: {clock.num_answers} answers to {num_taken} frames; age when given: median "
+            f"{1000 * clock.delay(50):.0f} ms, 99 % {1000 * clock.delay(99):.0f} ms; when replaced: 99 % "
+            f"{1000 * clock.greatest_age(99):.0f} ms",
+            file=sys.stderr,
+        )
+    else:
+        print(f"live: {num_taken} frames, too few for an answer", file=sys.stderr)

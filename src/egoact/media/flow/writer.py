@@ -1,0 +1,205 @@
+"""Writes optical flow in EPIC-KITCHENS' layout, for `data.flow` to read; computes on several threads.
+
+    OUT/PXX/flow_frames/VIDEO/u/frame_0000000001.jpg     x motion, 8-bit grey (ids of EPIC-KITCHENS)
+                             /v/frame_0000000001.jpg     y motion
+                             /flow.json                  how it was made
+    OUT/VIDEO/u/...                                      other ids
+
+Flow frame k is the motion from RGB frame (k-1) stride + 1 to the frame `dilation` later. The last flow frames, whose
+partner lies beyond the end, are the motion that led up to the last RGB frame, so that every RGB frame has its flow.
+"""
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from egoact.core.epic import facts as epic
+from egoact.core.epic.flow import BOUND_PIXELS, pack_flow
+from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.files import part_path, write_atomically
+from egoact.media.flow.methods import load_flow_method
+from egoact.media.recording import FrameGrid
+from egoact.media.sources import MediaSource, read_frames
+from egoact.media.stills.flow import FLOW_FOLDER, FLOW_NAME
+
+JPEG_QUALITY = 95
+_Failure = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class FlowSpec:
+    """How the flow of one recording is made; `flow.json`.
+
+    Args:
+        method: Key of `FLOW_METHODS`.
+        frame_rate: RGB frames per second.
+        stride: RGB frames per flow frame.
+        dilation: RGB frames between the two pictures.
+        size: (height, width) in pixels that flow is computed at, and measured in.
+        num_rgb_frames: Of the recording.
+        bound_pixels: What bytes 0 and 255 mean.
+    """
+
+    method: str
+    frame_rate: float
+    stride: int
+    dilation: int
+    size: tuple[int, int]
+    num_rgb_frames: int
+    bound_pixels: float = BOUND_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.stride < 1 or self.dilation < 1:
+            raise ValueError(f"stride {self.stride} and dilation {self.dilation} must be at least 1")
+        if self.num_rgb_frames <= self.dilation:
+            raise ValueError(f"{self.num_rgb_frames} frames are too few for flow over {self.dilation} frames")
+
+    @property
+    def num_flow_frames(self) -> int:
+        """The number of the last flow frame."""
+        return epic.flow_index(self.num_rgb_frames, stride=self.stride)
+
+    def pair(self, number: int) -> tuple[int, int]:
+        """The 1-based RGB frames that flow frame `number` is between."""
+        first = min((number - 1) * self.stride + 1, self.num_rgb_frames - self.dilation)
+        return first, first + self.dilation
+
+
+class FlowWriter:
+    """The flow of one recording on disk.
+
+    Args:
+        out: Folder of all recordings.
+        source: The recording.
+        spec: How flow is made.
+
+    Raises:
+        ArtifactError: It is there already, made otherwise.
+    """
+
+    def __init__(self, out: Path, source: MediaSource, spec: FlowSpec) -> None:
+        self.source, self.spec = source, spec
+        self.path = flow_home(out, source.video_id)
+        for component in ("u", "v"):
+            (self.path / component).mkdir(parents=True, exist_ok=True)
+        _claim(self.path / FLOW_NAME, spec)
+        self._local = threading.local()
+
+    def missing(self) -> list[int]:
+        """Numbers of the flow frames that are not there yet; v is written last, so both are there or none counts."""
+        present = {entry.name for entry in os.scandir(self.path / "v")}
+        return [n for n in range(1, self.spec.num_flow_frames + 1) if _frame_name(n) not in present]
+
+    def write(self, numbers: list[int], *, num_workers: int, done: Callable[[int], None]) -> list[_Failure]:
+        """Compute and write flow frames.
+
+        Args:
+            numbers: Ascending.
+            num_workers: Threads; OpenCV computes outside Python's lock.
+            done: Called with how many more are finished.
+
+        Returns:
+            Flow frames that failed, and why.
+        """
+        failures: list[_Failure] = []
+        if not numbers:
+            return failures
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(num_workers) as pool:
+            try:
+                for number, first, second in self._pairs(numbers):
+                    if isinstance(first, MediaError) or isinstance(second, MediaError):
+                        failures.append((number, str(first if isinstance(first, MediaError) else second)))
+                        done(1)
+                        continue
+                    waiting.append(pool.submit(self._compute, number, first, second))
+                    while len(waiting) > 2 * num_workers:  # pictures in memory are bounded
+                        waiting.popleft().result()
+                        done(1)
+                while waiting:
+                    waiting.popleft().result()
+                    done(1)
+            except BaseException:
+                for future in waiting:
+                    future.cancel()
+                raise
+        return failures
+
+    def _pairs(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray | MediaError, np.ndarray | MediaError]]:
+        """Flow frame numbers with their two pictures; every RGB frame is decoded once."""
+        needed = sorted({rgb for number in numbers for rgb in self.spec.pair(number)})
+        grid = FrameGrid(self.spec.num_rgb_frames, self.spec.frame_rate)
+        pictures: dict[int, np.ndarray | MediaError] = {}
+        todo = deque(numbers)
+        times = grid.middles_seconds(needed)
+        for positions, picture in self._read(times):
+            pictures |= dict.fromkeys(needed[positions], picture)
+            while todo and self.spec.pair(todo[0])[1] in pictures:
+                number = todo.popleft()
+                first, second = self.spec.pair(number)
+                yield number, pictures[first], pictures[second]
+                for old in [rgb for rgb in pictures if todo and rgb < self.spec.pair(todo[0])[0]]:
+                    del pictures[old]
+
+    def _read(self, times: np.ndarray) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+        """As `read_frames`; a recording that breaks off is an error at all times that are left."""
+        num_answered = 0
+        try:
+            for positions, picture in read_frames(self.source, times, size=self.spec.size, num_threads=1):
+                num_answered = positions.stop
+                yield positions, picture
+        except MediaError as error:
+            yield slice(num_answered, len(times)), error
+
+    def _compute(self, number: int, first: np.ndarray, second: np.ndarray) -> None:
+        if not hasattr(self._local, "method"):
+            self._local.method = load_flow_method(self.spec.method)
+        packed = pack_flow(self._local.method(first, second))
+        for i, component in enumerate(("u", "v")):
+            path = self.path / component / _frame_name(number)
+            part = part_path(path)
+            part.write_bytes(encode_grey(packed[..., i]))
+            os.replace(part, path)
+
+
+def flow_home(out: Path, video_id: str) -> Path:
+    """The folder of a recording's flow."""
+    if epic.frame_rate(video_id) is None:
+        return out / video_id
+    return out / video_id.partition("_")[0] / FLOW_FOLDER / video_id
+
+
+def encode_grey(picture: np.ndarray) -> bytes:
+    """uint8 (H, W) as JPEG."""
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+def _frame_name(number: int) -> str:
+    return f"frame_{number:010d}.jpg"
+
+
+def _claim(path: Path, spec: FlowSpec) -> None:
+    """Write flow.json, or check that it says the same."""
+    ours = json.loads(json.dumps(asdict(spec)))
+    if not path.is_file():
+        if any((path.parent / "u").iterdir()):
+            raise ArtifactError("holds flow that egoact did not make; give another --out", path=path.parent)
+        write_atomically(path, (json.dumps(ours, indent=2) + "\n").encode())
+        return
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        changed = [
+            f"{name} was {known.get(name)!r}, now {ours[name]!r}" for name in ours if known.get(name) != ours[name]
+        ]
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"cannot be read ({error}); delete it and its flow", path=path) from None
+    if changed:
+        raise ArtifactError(f"holds flow made otherwise ({'; '.join(changed[:2])}); give another --out", path=path)

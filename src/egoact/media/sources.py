@@ -1,0 +1,261 @@
+"""Recordings on disk: which file, frame folder or tar belongs to a video id, and its frames at given times.
+
+root/PXX/rgb_frames/VIDEO/frame_0000000001.jpg     1st choice
+root/PXX/rgb_frames/VIDEO.tar                      2nd
+root/PXX/videos/VIDEO.MP4                          3rd
+root/**/VIDEO.mp4 | VIDEO/frame_*.jpg | VIDEO.tar  4th, up to three levels deep
+"""
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from egoact.core.epic import facts as epic
+from egoact.core.errors import MediaError
+from egoact.media.stills.flow import FlowSource, read_flow_pictures
+from egoact.media.stills.folders import Folders, list_folders, name_folders
+from egoact.media.stills.frames import FRAME_NAME, FrameFolder, TarFrames, read_still_frames
+from egoact.media.video.reader import read_video_frames
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm")
+MAX_DEPTH = 3
+_FLOW_FOLDERS = frozenset({"flow_frames", "u", "v"})  # their pictures have the same names as RGB frames
+
+Kind = Literal["video", "folder", "tar"]
+ReadFrame = tuple[slice, np.ndarray | MediaError]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSource:
+    """Where the pictures of one recording are.
+
+    Args:
+        video_id: The recording.
+        path: Video file, frame folder or tar.
+        kind: Which of them.
+        frame_rate: Frames per second of extracted frames; None: by the id, or the folder's `fps.txt`. Not used
+            for video files, which have timestamps.
+    """
+
+    video_id: str
+    path: Path
+    kind: Kind
+    frame_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.frame_rate is not None and not self.frame_rate > 0:
+            raise ValueError(f"frame_rate must be positive, got {self.frame_rate}")
+
+    @property
+    def is_stills(self) -> bool:
+        """Whether frames were extracted by somebody, rather than decoded from the video here."""
+        return self.kind != "video"
+
+
+class MediaRoot:
+    """One listing of the folders of recordings, made once and asked for many videos.
+
+    Args:
+        folders: One, or several that are searched as if they were one.
+        frame_rate: Of extracted frames whose recording does not say it; overrides the rule for EPIC-KITCHENS ids.
+
+    Raises:
+        MediaError: A folder does not exist or cannot be read.
+        ValueError: No folder at all.
+    """
+
+    def __init__(self, folders: Folders, *, frame_rate: float | None = None) -> None:
+        self.folders = list_folders(folders)
+        self.frame_rate = frame_rate
+        self._found: dict[str, list[_Candidate]] = defaultdict(list)
+        try:
+            for folder in self.folders:
+                for candidate in _walk(folder, ()):
+                    self._found[_normal(candidate.video_id)].append(candidate)
+        except OSError as error:
+            raise MediaError(f"cannot list this folder: {error.strerror}", path=error.filename) from None
+
+    @property
+    def path(self) -> Path:
+        """What to call it in a complaint: its folders as one name."""
+        return name_folders(self.folders)
+
+    @property
+    def video_ids(self) -> list[str]:
+        """Names of all recordings, sorted."""
+        return sorted(self._found)
+
+    def find(self, video_id: str) -> MediaSource:
+        """The recording of this name, by the order at the top of this module.
+
+        Raises:
+            MediaError: There is none, or two are equally good.
+        """
+        ranked = [(c.rank(video_id), c) for c in self._found.get(_normal(video_id), [])]
+        if not ranked:
+            raise MediaError(self._not_found(video_id), path=self.path)
+        best = min(rank for rank, _ in ranked)
+        equals = {c.path.resolve(): c for rank, c in ranked if rank == best}
+        if len(equals) > 1:
+            first, second, *_ = sorted(str(c.path) for c in equals.values())
+            raise MediaError(
+                f"two recordings are called {video_id}: {first} and {second}; remove or rename one", path=self.path
+            )
+        chosen = next(iter(equals.values()))
+        return MediaSource(video_id, chosen.path, chosen.kind, self.frame_rate)
+
+    def _not_found(self, video_id: str) -> str:
+        names = sorted(c[0].video_id for c in self._found.values())
+        others = f"found {len(names)} others, such as {', '.join(names[:3])}" if names else "found no recording at all"
+        return (
+            f"no recording called {video_id}: no {video_id}.mp4 (mkv, avi, mov, webm), no folder {video_id}/ with "
+            f"frame_0000000001.jpg and no {video_id}.tar, up to {MAX_DEPTH} levels deep; {others}"
+        )
+
+
+def find_media(root: Folders, video_id: str, *, frame_rate: float | None = None) -> MediaSource:
+    """The recording of one video; for many videos make one `MediaRoot`.
+
+    Raises:
+        MediaError: There is none, or two are equally good.
+    """
+    return MediaRoot(root, frame_rate=frame_rate).find(video_id)
+
+
+def read_frames(
+    source: MediaSource | FlowSource,
+    times_seconds: np.ndarray,
+    *,
+    size: tuple[int, int] | None = None,
+    num_threads: int = 0,
+) -> Iterator[ReadFrame]:
+    """The frames that a recording shows at some moments; each is decoded and given once.
+
+        frames   |  f0  |  f1  |  f2  |  f3  |      the frame at t is the last that began at or before t
+        times       x      x x             x        gives  [0:1] f0,  [1:3] f1,  [3:4] f3
+
+    Args:
+        source: From `find_media`; or from `find_flow`, whose motion is then given as pictures, see `flow_picture`.
+        times_seconds: float64 (M,), ascending, seconds from the first frame.
+        size: (height, width) in pixels to resize to, whatever the aspect ratio; None: as recorded.
+        num_threads: For decoding one video; 0: as many as there are cores.
+
+    Yields:
+        The positions in `times_seconds` that a frame answers, and the frame, uint8 (H, W, 3) RGB; or a `MediaError`
+        where there is none or it cannot be decoded. Every position once, in ascending order.
+
+    Raises:
+        MediaError: The recording as a whole cannot be read.
+        ValueError: Times that are negative, not finite or not ascending.
+    """
+    times = np.asarray(times_seconds, dtype=np.float64)
+    if times.ndim != 1 or not np.isfinite(times).all() or (times < 0).any() or (np.diff(times) < 0).any():
+        raise ValueError("times_seconds must be one ascending row of finite times from 0 on")
+    if isinstance(source, FlowSource):
+        yield from read_flow_pictures(source, times, size=size)
+        return
+    if source.kind == "video":
+        yield from read_video_frames(source.path, times, size=size, num_threads=num_threads)
+        return
+    with open_stills(source) as stills:
+        rate = stills_rate(source, stills)
+        yield from read_still_frames(stills, times, rate=rate, size=size)
+
+
+def read_clip(source: MediaSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The frames at some moments, every one of them.
+
+    Args:
+        source: From `find_media`.
+        times_seconds: As `read_frames`.
+        size: As `read_frames`.
+
+    Returns:
+        uint8 (M, H, W, 3), RGB.
+
+    Raises:
+        MediaError: One of them cannot be decoded.
+    """
+    frames: list[np.ndarray] = []
+    for positions, frame in read_frames(source, times_seconds, size=size):
+        if isinstance(frame, MediaError):
+            raise frame
+        frames += [frame] * (positions.stop - positions.start)
+    return np.stack(frames)
+
+
+@contextmanager
+def open_stills(source: MediaSource) -> Iterator[FrameFolder | TarFrames]:
+    """The extracted frames of a recording, by number."""
+    if source.kind == "folder":
+        yield FrameFolder(source.path)
+    else:
+        with TarFrames.open(source.path) as tar:
+            yield tar
+
+
+def stills_rate(source: MediaSource, stills: FrameFolder | TarFrames) -> float:
+    """Extracted frames per second.
+
+    Raises:
+        MediaError: Nobody says it.
+    """
+    rate = stills.stated_rate() or source.frame_rate or epic.frame_rate(source.video_id)
+    if rate is None:
+        raise MediaError(
+            "how many frames per second are these? Give --frame-rate, or write the number into a file fps.txt "
+            "beside the frames (only ids of EPIC-KITCHENS have a known rate)",
+            path=source.path,
+        )
+    return rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    video_id: str
+    path: Path
+    kind: Kind
+    folders: tuple[str, ...]  # between the root and it
+
+    def rank(self, video_id: str) -> int:
+        participant = video_id.partition("_")[0]
+        if self.folders == (participant, "rgb_frames") and self.kind != "video":
+            return 0 if self.kind == "folder" else 1
+        if self.folders == (participant, "videos") and self.path.suffix.lower() == ".mp4":
+            return 2
+        return 3
+
+
+def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[_Candidate]:
+    """Candidates in a folder and below it; a folder of frames is recognised by its first one and not listed."""
+    below: list[os.DirEntry[str]] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry.name)
+            if entry.name.startswith("."):
+                continue
+            if FRAME_NAME.fullmatch(entry.name):
+                if above:
+                    yield _Candidate(above[-1], folder, "folder", above[:-1])
+                return
+            if entry.is_dir():
+                below.append(entry)
+            elif suffix.lower() in VIDEO_SUFFIXES:
+                yield _Candidate(stem, Path(entry.path), "video", above)
+            elif suffix.lower() == ".tar":
+                yield _Candidate(stem, Path(entry.path), "tar", above)
+    for entry in below:
+        if len(above) < MAX_DEPTH and entry.name not in _FLOW_FOLDERS:
+            yield from _walk(Path(entry.path), (*above, entry.name))
+
+
+def _normal(video_id: str) -> str:
+    """One spelling of accented letters: macOS takes names apart, CSVs do not."""
+    return unicodedata.normalize("NFC", video_id)

@@ -1,0 +1,190 @@
+"""Optical flow of EPIC-KITCHENS: 8-bit JPEGs of x and y motion in folders `u/` and `v/`, or in a tar with both.
+
+    root/PXX/flow_frames/VIDEO/u/frame_0000000001.jpg     1st choice
+    root/PXX/flow_frames/VIDEO.tar                        2nd
+    root/**/VIDEO/u/, root/**/flow_frames/VIDEO.tar       3rd, up to three levels deep
+
+Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020.
+"""
+
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.epic import facts as epic
+from egoact.core.epic.flow import flow_picture
+from egoact.core.errors import MediaError
+from egoact.media.stills.folders import Folders, list_folders, name_folders
+from egoact.media.stills.frames import FrameFolder, TarFrames, decode_jpeg
+
+FLOW_FOLDER = "flow_frames"
+FLOW_NAME = "flow.json"  # beside u/ and v/: how `egoact flow` made them; the published flow has none
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSource:
+    """Where the flow of one recording is.
+
+    Args:
+        video_id: The recording.
+        path: Folder with `u/` and `v/`, or tar.
+        frame_rate: RGB frames per second.
+        stride: RGB frames per flow frame.
+    """
+
+    video_id: str
+    path: Path
+    frame_rate: float
+    stride: int
+
+    def __post_init__(self) -> None:
+        if not (self.frame_rate > 0 and self.stride >= 1):
+            raise ValueError(f"frame rate {self.frame_rate} and stride {self.stride} must be positive")
+
+
+class FlowRoot:
+    """Folders of optical flow, asked for many videos as a `MediaRoot` is for RGB.
+
+    Raises:
+        MediaError: A folder does not exist.
+    """
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = list_folders(folders)
+
+    @property
+    def path(self) -> Path:
+        """What to call it in a complaint: its folders as one name."""
+        return name_folders(self.folders)
+
+    def find(self, video_id: str) -> FlowSource:
+        """The flow of one video.
+
+        Raises:
+            MediaError: There is none, two are equally good, or nobody says its rate and stride.
+        """
+        try:
+            return find_flow(self.folders, video_id)
+        except ValueError as error:
+            raise MediaError(str(error), path=self.path) from None
+
+
+def find_flow(
+    root: Folders, video_id: str, *, frame_rate: float | None = None, stride: int | None = None
+) -> FlowSource:
+    """The flow of one video.
+
+    Args:
+        root: Folder with the recordings, or several.
+        video_id: The recording.
+        frame_rate: RGB frames per second; None: as the file flow.json beside the flow says, or the rule for the ids of
+            EPIC-KITCHENS.
+        stride: RGB frames per flow frame; None: likewise.
+
+    Raises:
+        MediaError: There is none, or two are equally good.
+        ValueError: Another id without frame rate or stride.
+    """
+    folders, name = list_folders(root), glob.escape(video_id)
+    homes = [folder / video_id.partition("_")[0] / FLOW_FOLDER for folder in folders]
+    choices = [
+        [home / video_id for home in homes if (home / video_id / "u").is_dir()],
+        [home / f"{video_id}.tar" for home in homes if (home / f"{video_id}.tar").is_file()],
+        [p.parent for p in _search(folders, f"{name}/u") if p.is_dir()] + _search(folders, f"{FLOW_FOLDER}/{name}.tar"),
+    ]
+    found = next((choice for choice in choices if choice), None)
+    if found is None:
+        reason = f"no optical flow of {video_id}: no {video_id}/u/ and no {FLOW_FOLDER}/{video_id}.tar"
+        raise MediaError(reason, path=name_folders(folders))
+    if len(found) > 1:
+        reason = f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one"
+        raise MediaError(reason, path=name_folders(folders))
+    stated_rate, stated_stride = _read_stated(found[0])
+    frame_rate = frame_rate or stated_rate or epic.frame_rate(video_id)
+    stride = stride or stated_stride or epic.flow_stride(video_id)
+    if frame_rate is None or stride is None:
+        raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
+    return FlowSource(video_id, found[0], frame_rate, stride)
+
+
+def _search(folders: Sequence[Path], pattern: str) -> list[Path]:
+    """What fits a pattern, up to three levels deep."""
+    return [path for folder in folders for depth in range(3) for path in folder.glob(f"{'*/' * depth}{pattern}")]
+
+
+def _read_stated(path: Path) -> tuple[float | None, int | None]:
+    """Frame rate and stride out of flow.json, if there is one."""
+    path = path / FLOW_NAME
+    if not path.is_file():
+        return None, None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return float(values["frame_rate"]), int(values["stride"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MediaError(f"not what egoact flow writes ({error!r})", path=path) from None
+
+
+def read_flow(
+    source: FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+    """The motion at some moments, as `media.read_frames` gives RGB frames.
+
+    Resizing leaves the values alone: they stay pixels of the size that flow was computed at.
+
+    Args:
+        source: From `find_flow`.
+        times_seconds: float64 (M,), ascending.
+        size: (height, width) in pixels; None: as recorded.
+
+    Yields:
+        Positions, and uint8 (H, W, 2), x and y motion around 127.5 (`core.flow` makes pixels of it); or a
+        `MediaError`.
+
+    Raises:
+        MediaError: The archive as a whole cannot be read.
+    """
+    rgb = [epic.frame_index(float(t), rate=source.frame_rate) for t in times_seconds]
+    numbers = np.array([epic.flow_index(n, stride=source.stride) for n in rgb], dtype=np.int64)
+    with ExitStack() as stack:
+        parts = [_open(source, component, stack) for component in ("u", "v")]
+        for positions in np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(numbers)) + 1):
+            if len(positions):
+                span = slice(int(positions[0]), int(positions[-1]) + 1)
+                place = f"flow frame {numbers[span.start]}, at {times_seconds[span.start]:.3f} s"
+                yield span, _read(parts, int(numbers[span.start]), size, place)
+
+
+def read_flow_pictures(
+    source: FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+    """As `read_flow`, but as pictures of three channels, u, v and magnitude: what an image backbone takes.
+
+    Yields:
+        Positions, and uint8 (H, W, 3) from `core.flow.flow_picture`; or a `MediaError`.
+    """
+    for positions, packed in read_flow(source, times_seconds, size=size):
+        yield positions, packed if isinstance(packed, MediaError) else flow_picture(packed)
+
+
+def _open(source: FlowSource, component: str, stack: ExitStack) -> FrameFolder | TarFrames:
+    if source.path.is_dir():
+        if not (source.path / component).is_dir():
+            raise MediaError(f"the folder {component}/ of the optical flow is missing", path=source.path)
+        return FrameFolder(source.path / component)
+    return stack.enter_context(TarFrames.open(source.path, component=component))
+
+
+def _read(
+    parts: list[FrameFolder | TarFrames], number: int, size: tuple[int, int] | None, place: str
+) -> np.ndarray | MediaError:
+    try:
+        return np.stack([decode_jpeg(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
+    except MediaError as error:
+        return error if error.place else MediaError(error.reason, path=error.path, place=place)
+    except ValueError as error:
+        return MediaError(str(error), path=parts[0].path, place=place)

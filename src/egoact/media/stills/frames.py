@@ -1,0 +1,278 @@
+"""JPEG frames at given times: from bytes by frame number to RGB pictures. Knows nothing about folders or tars.
+
+Extracted frames by number, from a folder or straight out of a tar; gives bytes, knows nothing about JPEG.
+
+frame_0000000001.jpg, frame_0000000002.jpg, ...      1-based
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from egoact.core.epic import facts as epic
+from egoact.core.errors import EndOfRecordingError, MediaError
+from egoact.media.stills.tar_index import index_tar
+
+_END_OF_IMAGE = b"\xff\xd9"
+
+
+class Stills(Protocol):
+    """Anything that gives the bytes of frame 1, 2, ..."""
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+
+    def read(self, number: int) -> bytes: ...  # noqa: D102
+
+
+def read_still_frames(
+    stills: Stills, times: np.ndarray, *, rate: float, size: tuple[int, int] | None
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+    """As `media.read_frames`, for frames extracted `rate` times a second.
+
+    All frames of a recording have one size; a frame of another size than the first is an error.
+    """
+    expected: tuple[int, int] | None = None
+    start = 0
+    while start < len(times):
+        number = epic.frame_index(float(times[start]), rate=rate)
+        stop = start + 1
+        while stop < len(times) and epic.frame_index(float(times[stop]), rate=rate) == number:
+            stop += 1
+        place = f"frame {number}, at {times[start]:.3f} s"
+        frame: np.ndarray | MediaError
+        try:
+            content = stills.read(number)
+            if expected is None:
+                expected = _recording_size(stills, number, content)
+            frame = decode_jpeg(content, size=size, expected=expected)
+        except MediaError as error:
+            frame = error if error.place else type(error)(error.reason, path=error.path, place=place)
+        except ValueError as error:
+            frame = MediaError(str(error), path=stills.path, place=place)
+        yield slice(start, stop), frame
+        start = stop
+
+
+def decode_jpeg(
+    content: bytes, *, size: tuple[int, int] | None, expected: tuple[int, int] | None = None, is_grey: bool = False
+) -> np.ndarray:
+    """Decode a JPEG, all of it or nothing.
+
+    Args:
+        content: The file.
+        size: (height, width) in pixels to resize to; None: as it is.
+        expected: (height, width) that it must have before.
+        is_grey: Whether one channel is wanted.
+
+    Returns:
+        uint8 (H, W, 3), RGB, where grey pictures get three equal channels; or (H, W).
+
+    Raises:
+        ValueError: Empty, truncated, no JPEG, or of another size.
+    """
+    if not content:
+        raise ValueError("the picture is empty (0 bytes)")
+    if not content.startswith(b"\xff\xd8"):
+        raise ValueError("this is not a JPEG picture")
+    # libjpeg fills what is missing with grey and says nothing; entropy-coded data cannot contain the end mark.
+    if not content.rstrip(b"\0\r\n").endswith(_END_OF_IMAGE):
+        raise ValueError("the JPEG picture is truncated")
+    height, width = jpeg_size(content)
+    if expected is not None and (height, width) != expected:
+        raise ValueError(
+            f"the picture is {width} x {height} pixels, but the recording is {expected[1]} x {expected[0]}"
+        )
+    try:
+        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
+        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), mode)
+    except cv2.error:  # more pixels than OpenCV allows
+        picture = None
+    if picture is None:
+        raise ValueError("the JPEG picture cannot be decoded")
+    resized = resize_area(picture, size)
+    return resized if is_grey else cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
+
+
+def resize_area(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Resize by the mean over each target pixel's area where it shrinks, linearly where it grows."""
+    if size is None or picture.shape[:2] == size:
+        return picture
+    # OpenCV's area mode turns into another one as soon as one axis grows: one axis at a time, shrinking first.
+    height, width = (min(a, b) for a, b in zip(size, picture.shape[:2], strict=True))
+    if (height, width) != picture.shape[:2]:
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    if (height, width) != size:
+        picture = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return picture
+
+
+def _recording_size(stills: Stills, number: int, content: bytes) -> tuple[int, int] | None:
+    """(height, width) of the recording: that of its first frame, or where that is lost, of the first one read."""
+    try:
+        return jpeg_size(content if number == 1 else stills.read(1))
+    except (MediaError, ValueError):
+        return jpeg_size(content)
+
+
+def jpeg_size(content: bytes) -> tuple[int, int]:
+    """(height, width) in pixels out of a JPEG's header.
+
+    Raises:
+        ValueError: There is none.
+    """
+    position = 2
+    while position + 9 <= len(content) and content[position] == 0xFF:
+        marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4])
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return (
+                int.from_bytes(content[position + 5 : position + 7]),
+                int.from_bytes(content[position + 7 : position + 9]),
+            )
+        position += 2 + length
+    raise ValueError("this is not a JPEG picture")
+
+
+FRAME_NAME = re.compile(r"frame_(\d{10})\.jpe?g", re.ASCII | re.IGNORECASE)
+RATE_NAME = "fps.txt"
+
+
+class FrameFolder:
+    """Frames of one folder.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with os.scandir(path) as entries:
+                first = next((entry.name for entry in entries if FRAME_NAME.fullmatch(entry.name)), "frame.jpg")
+        except OSError as error:
+            raise MediaError(f"cannot list this folder: {error.strerror}", path=path) from None
+        self._suffix = os.path.splitext(first)[1]  # .jpg, .JPG or .jpeg
+
+    def read(self, number: int) -> bytes:
+        """The bytes of frame `number`, counted from 1.
+
+        Raises:
+            MediaError: It does not exist or cannot be read.
+        """
+        path = self.path / f"frame_{number:010d}{self._suffix}"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise self._missing(number, path) from None
+        except OSError as error:
+            raise MediaError(f"cannot read this frame: {error.strerror}", path=path) from None
+
+    def stated_rate(self) -> float | None:
+        """Frames per second as `fps.txt` says it.
+
+        Raises:
+            MediaError: It says something else.
+        """
+        path = self.path / RATE_NAME
+        return parse_rate(path.read_bytes(), path=path) if path.is_file() else None
+
+    def last_number(self) -> int:
+        """The number of the last frame."""
+        matches = (FRAME_NAME.fullmatch(name) for name in os.listdir(self.path))
+        return max((int(match[1]) for match in matches if match), default=0)
+
+    def _missing(self, number: int, path: Path) -> MediaError:
+        return missing_frame(number, last=self.last_number(), path=path)
+
+
+class TarFrames:
+    """Frames of one tar, which is not unpacked; a context manager that holds the file open.
+
+    Args:
+        path: The tar.
+        component: Folder inside it that the frames are in: "" for RGB wherever they are, "u" or "v" for flow.
+    """
+
+    def __init__(self, path: Path, *, component: str) -> None:
+        self.path = path
+        self._index = index_tar(path)
+        self._file = path.open("rb", buffering=0)
+        self._component = component
+
+    @classmethod
+    def open(cls, path: Path, *, component: str = "") -> "TarFrames":
+        """Open a tar; its index is made once and kept for as long as the file does not change.
+
+        Raises:
+            MediaError: It cannot be read, is compressed, or is no tar.
+        """
+        try:
+            return cls(path, component=component)
+        except OSError as error:
+            raise MediaError(f"cannot open this archive: {error.strerror}", path=path) from None
+
+    def __enter__(self) -> "TarFrames":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, number: int) -> bytes:
+        """The bytes of frame `number`, counted from 1.
+
+        Raises:
+            MediaError: It is not in the archive, or lies beyond the place where the archive was cut.
+        """
+        place = self._index.find(self._component, number)
+        if place is None:
+            raise missing_frame(number, last=self._index.last(self._component), path=self.path, hint=self._hint())
+        offset, size = place
+        self._file.seek(offset)
+        content = self._file.read(size)
+        if len(content) != size:
+            raise MediaError(f"frame {number} is cut off{self._hint()}", path=self.path)
+        return content
+
+    def stated_rate(self) -> float | None:
+        """Frames per second as a member `fps.txt` says it."""
+        if self._index.rate_place is None:
+            return None
+        offset, size = self._index.rate_place
+        self._file.seek(offset)
+        return parse_rate(self._file.read(size), path=self.path / RATE_NAME)
+
+    def last_number(self) -> int:
+        """The number of the last frame."""
+        return self._index.last(self._component)
+
+    def _hint(self) -> str:
+        return "; the archive is truncated: an incomplete download?" if self._index.is_truncated else ""
+
+
+def missing_frame(number: int, *, last: int, path: Path, hint: str = "") -> MediaError:
+    """What is wrong with a frame that is not there; after the last one that is only the end."""
+    if number > last:
+        kind = MediaError if hint or not last else EndOfRecordingError
+        return kind(f"there is no frame {number}: the last one is {last}{hint}", path=path)
+    return MediaError(f"frame {number} is missing (the last one is {last}){hint}", path=path)
+
+
+def parse_rate(content: bytes, *, path: Path) -> float:
+    """Frames per second out of the text "59.94" or "30000/1001".
+
+    Raises:
+        MediaError: It is neither.
+    """
+    try:
+        numerator, _, denominator = content.decode("ascii").strip().partition("/")
+        rate = float(numerator) / float(denominator or 1)
+        if 0 < rate < 10_000:
+            return rate
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise MediaError("this file should hold one number, the frames per second, such as 29.97", path=path)

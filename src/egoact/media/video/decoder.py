@@ -1,0 +1,141 @@
+"""A decoder that gives whole pictures only, and a way from its pictures to RGB."""
+
+from collections.abc import Iterable
+
+import av.error
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from egoact.media.video.file import VideoFile
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_HD_HEIGHT = 720
+
+
+class DamagedError(Exception):
+    """A packet is damaged, and with several threads it is unknown which."""
+
+
+class Decoder:
+    """Turns packets into pictures; after a damaged one it gives nothing until the next key frame.
+
+    Args:
+        file: Just opened.
+        num_threads: 0: as many as there are cores. With one thread damage is attributed exactly.
+
+    Attributes:
+        damage: What was wrong with the last damaged packet, or "".
+    """
+
+    def __init__(self, file: VideoFile, *, num_threads: int) -> None:
+        self.damage = ""
+        self._file = file
+        self._context = context = file.stream.codec_context
+        self._is_exact = num_threads == 1
+        context.thread_count = num_threads
+        context.thread_type = "SLICE" if self._is_exact else "AUTO"
+        context.options = {"err_detect": "explode"}  # else FFmpeg paints over what it cannot decode
+        self._awaits_key = True
+        self._shown_from: int | None = None
+        self._is_empty = True
+
+    def send(self, packet: Packet, *, floor: int | None = None) -> list[VideoFrame]:
+        """Decode a packet.
+
+        Args:
+            packet: The next one in decode order.
+            floor: Pictures before this timestamp need not come out.
+
+        Returns:
+            Pictures that are complete now, in order of display.
+
+        Raises:
+            DamagedError: Damage, with several threads.
+        """
+        if self._awaits_key:
+            # A file may begin at a picture that others would have to precede; later, nothing less than whole will do.
+            if not (self._file.can_begin_at(packet) or (packet.is_keyframe and self._shown_from is None)):
+                return []
+            self._awaits_key, self._shown_from = False, packet.pts
+        if self._shown_from is not None and packet.pts is not None and packet.pts < self._shown_from:
+            return []  # it refers to pictures before the key frame that decoding began at
+        if packet.is_corrupt:
+            return self._recover(packet, "the packet is cut off")
+        is_wanted = floor is None or packet.pts is None or packet.pts >= floor
+        self._context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+        self._is_empty = False
+        try:
+            pictures = self._context.decode(packet)
+        except av.error.FFmpegError as error:
+            return self._recover(packet, error.strerror or str(error))
+        if any(picture.is_corrupt for picture in pictures):
+            return [*self._whole(pictures), *self._recover(packet, "the picture is incomplete")]
+        return self._whole(pictures)
+
+    def jump(self) -> list[VideoFrame]:
+        """Take out all pictures; the next packet will not continue the last one."""
+        if self._is_empty:
+            return []
+        try:
+            pictures = self._whole(self._context.decode(None))
+        except av.error.FFmpegError as error:
+            if not self._is_exact:
+                raise DamagedError from None
+            self.damage = error.strerror or str(error)
+            pictures = []
+        self._context.flush_buffers()
+        self._awaits_key, self._is_empty = True, True
+        return pictures
+
+    def _recover(self, packet: Packet, reason: str) -> list[VideoFrame]:
+        """What was decoded before a damaged packet is good; what comes after it, up to a key frame, is not."""
+        if not self._is_exact:
+            raise DamagedError
+        pictures = [picture for picture in self.jump() if picture.pts is None or picture.pts != packet.pts]
+        self._awaits_key, self.damage = True, reason
+        return pictures
+
+    @staticmethod
+    def _whole(pictures: Iterable[VideoFrame]) -> list[VideoFrame]:
+        return [picture for picture in pictures if not picture.is_corrupt]
+
+
+def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[int, int] | None) -> np.ndarray:
+    """A decoded picture the way a person sees it: upright, RGB, full range, resized by area.
+
+    Args:
+        picture: From the decoder.
+        reformatter: Kept between the pictures of a video.
+        size: (height, width) in pixels after turning; None: as recorded.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    quarter_turns = round(picture.rotation / 90) % 4
+    height, width = size or _upright_size(picture, quarter_turns)
+    if quarter_turns % 2:
+        height, width = width, height
+    rgb = reformatter.reformat(
+        picture,
+        width=width,
+        height=height,
+        format="rgb24",
+        src_colorspace=_colorspace(picture),
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+        threads=1,
+    ).to_ndarray()
+    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
+
+
+def _upright_size(picture: VideoFrame, quarter_turns: int) -> tuple[int, int]:
+    return (picture.width, picture.height) if quarter_turns % 2 else (picture.height, picture.width)
+
+
+def _colorspace(picture: VideoFrame) -> Colorspace | None:
+    """None where the video says it; else the one that players assume for the size."""
+    if picture.colorspace != _UNSPECIFIED:
+        return None
+    return Colorspace.ITU709 if picture.height >= _HD_HEIGHT else Colorspace.ITU601

@@ -1,0 +1,203 @@
+"""A video file opened through FFmpeg (PyAV): its picture stream, its packets, and what is wrong with it.
+
+Whether a decoder can begin at an H.264 packet; arrays of bytes in, yes or no out.
+
+Containers also mark as key frames the pictures that open a group whose first B-pictures refer to the group
+before. A decoder that begins there meets references it never saw; only an IDR picture leaves nothing behind.
+
+Source: ITU-T H.264, 7.4.1.2.4 (IDR), Annex B (start codes); ISO/IEC 14496-15, 5.3.3 (length prefixes).
+"""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from egoact.core.errors import MediaError
+from egoact.media.video.packets import CannotSeekError
+
+_SEEK_MARGINS_SECONDS = (0, 10, 60)
+_FINE_TICKS = 8  # a frame; with fewer, timestamps count frames and are exact
+_TIME_TOLERANCE_SECONDS = 1e-6
+
+
+class VideoFile:
+    """The best picture stream of a file; a context manager, and a `PacketSource`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MediaError: It does not exist, is empty, is no video that FFmpeg can read, or has no picture stream.
+
+    Attributes:
+        damage: Why reading stopped before the end, or "".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damage = ""
+        self._container = open_container(path)
+        try:
+            self.stream = picture_stream(self._container, path)
+        except MediaError:
+            self._container.close()
+            raise
+        self._packets = self._demux()
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._packets.close()
+        self._container.close()
+
+    @property
+    def tick_seconds(self) -> float:
+        """Length of a tick of all timestamps."""
+        return float(self.stream.time_base or 0)
+
+    @property
+    def frame_ticks(self) -> int:
+        """How long a picture lasts, by the stream's average rate."""
+        rate = self.stream.average_rate or self.stream.guessed_rate or 25
+        return max(round(1 / (float(rate) * self.tick_seconds)), 1)
+
+    @property
+    def has_picture_times(self) -> bool:
+        """Whether packets say when their picture is shown; AVI does not, and FFmpeg's guess is wrong for B-frames."""
+        return self._container.format.name != "avi" or not self.stream.codec_context.has_b_frames
+
+    @property
+    def stated_seconds(self) -> float | None:
+        """How long the file says it is."""
+        if self.stream.duration is not None:
+            return self.stream.duration * self.tick_seconds
+        return None if self._container.duration is None else self._container.duration / av.time_base
+
+    def ticks(self, seconds: np.ndarray, *, start_ticks: int) -> np.ndarray:
+        """Timestamps of some times after the first picture, rounded down; int64."""
+        base = self.stream.time_base
+        assert base is not None
+        # A time computed as frame / rate must find that frame, though the file rounded it: Matroska to 1 ms.
+        is_fine = self.frame_ticks >= _FINE_TICKS
+        tolerance = 0.5 if is_fine else _TIME_TOLERANCE_SECONDS / self.tick_seconds
+        return np.floor(seconds * (base.denominator / base.numerator) + tolerance).astype(np.int64) + start_ticks
+
+    def read(self) -> Packet | None:
+        """The next packet of the picture stream in decode order, or None at the end."""
+        try:
+            packet = next(self._packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            self.damage = error.strerror or str(error)
+            return None
+        # PyAV ends with an empty packet.
+        return None if packet is None or (packet.dts is None and packet.size == 0) else packet
+
+    def can_begin_at(self, packet: Packet) -> bool:
+        """Whether neither this packet nor what follows refers to anything before it."""
+        if not packet.is_keyframe or self.stream.codec_context.name != "h264":
+            return packet.is_keyframe
+        return is_idr(bytes(packet), extradata=self.stream.codec_context.extradata)
+
+    def seek(self, ticks: int) -> None:
+        """Go on with a packet that decoding can begin at, shown at or before `ticks`.
+
+        Raises:
+            CannotSeekError: None was found where the file's index says.
+        """
+        for margin in _SEEK_MARGINS_SECONDS:
+            try:
+                self._container.seek(ticks - round(margin / self.tick_seconds), stream=self.stream)
+            except (av.error.FFmpegError, OSError):
+                break
+            self._packets.close()
+            self._packets = self._demux()
+            packet = self.read()
+            while packet is not None and not self.can_begin_at(packet) and (packet.dts or 0) <= ticks:
+                packet = self.read()
+            if packet is not None and packet.pts is not None and packet.pts <= ticks and self.can_begin_at(packet):
+                self._packets = _after(packet, self._packets)
+                return
+        raise CannotSeekError
+
+    def _demux(self) -> Generator[Packet, None, None]:
+        yield from self._container.demux(self.stream)
+
+
+def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, None]:
+    yield first
+    yield from others
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a video file.
+
+    Raises:
+        MediaError: It is not there, empty, or no video.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError("the video file is empty (0 bytes): an incomplete download?", path=path)
+        # Text can be a playlist to FFmpeg: it must not lead to the network. An absolute path is never a URL.
+        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except av.error.InvalidDataError:
+        raise MediaError(
+            "this is not a video that can be read: truncated, damaged or another kind of file", path=path
+        ) from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"cannot open this video: {reason}", path=path) from None
+
+
+def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that a player would show; never a cover picture.
+
+    Raises:
+        MediaError: There is none, or no decoder for it.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    if not streams:
+        raise MediaError("this file has no video stream (only sound or other data)", path=path)
+    best = container.streams.best("video")
+    stream = best if best in streams else streams[0]
+    if stream.codec_context is None or not stream.time_base:  # FFmpeg has no decoder for it
+        raise MediaError("no decoder for this video's codec", path=path)
+    return stream
+
+
+_SLICE, _IDR = 1, 5
+
+
+def is_idr(packet: bytes, *, extradata: bytes | None) -> bool:
+    """Whether the first slice of a packet belongs to an IDR picture.
+
+    Args:
+        packet: One access unit.
+        extradata: The stream's; it says how units are told apart.
+    """
+    if extradata is not None and len(extradata) > 4 and extradata[0] == 1:
+        units = _by_length(packet, (extradata[4] & 3) + 1)
+    else:
+        units = _by_start_code(packet)
+    kinds = (kind for kind in units if _SLICE <= kind <= _IDR)
+    return next(kinds, None) == _IDR
+
+
+def _by_length(packet: bytes, length_size: int) -> Iterator[int]:
+    position = 0
+    while position + length_size < len(packet):
+        yield packet[position + length_size] & 31
+        position += length_size + int.from_bytes(packet[position : position + length_size])
+
+
+def _by_start_code(packet: bytes) -> Iterator[int]:
+    position = packet.find(b"\0\0\1")
+    while 0 <= position < len(packet) - 3:
+        yield packet[position + 3] & 31
+        position = packet.find(b"\0\0\1", position + 3)

@@ -1,0 +1,267 @@
+"""Frames of a video file at given times, by its timestamps.
+
+Time 0 is the first picture. Nothing that was not recorded is ever shown: a picture that is damaged, or that
+refers to one that is, is an error at its times.
+
+Two ways through a video file: by a plan made from its packets, or by what the decoder puts out.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from egoact.core.errors import EndOfRecordingError, MediaError
+from egoact.media.video.decoder import DamagedError, Decoder, to_rgb
+from egoact.media.video.file import VideoFile
+from egoact.media.video.packets import CannotSeekError, Jump, Lack, MissingTimestampError, PacketPlan, Send, Want
+
+_BEYOND_END = "beyond the end of the video"
+
+Answer = tuple[slice, np.ndarray | MediaError]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to go through a video. What is not the first choice is slower and gets along with stranger files.
+
+    Args:
+        num_threads: For decoding; 0: one a core.
+        may_jump: Whether to decode only what is needed, from key frame to key frame.
+        by_output: Whether to believe the decoder about which pictures there are, not the packets.
+    """
+
+    num_threads: int
+    may_jump: bool = True
+    by_output: bool = False
+
+
+class UnsuitableError(Exception):
+    """This manner does not suit the file; `better` may."""
+
+    def __init__(self, better: Manner) -> None:
+        super().__init__(better)
+        self.better = better
+
+
+class _Pass:
+    """What both ways share."""
+
+    def __init__(self, file: VideoFile, times: np.ndarray, size: tuple[int, int] | None, manner: Manner) -> None:
+        self._file = file
+        self._times = times
+        self._size = size
+        self._manner = manner
+        self._decoder = Decoder(file, num_threads=manner.num_threads)
+        self._reformatter = VideoReformatter()
+
+    def _rgb(self, picture: VideoFrame) -> np.ndarray:
+        return to_rgb(picture, self._reformatter, size=self._size)
+
+    def _decode(self, step: Callable[[], list[VideoFrame]]) -> list[VideoFrame]:
+        try:
+            return step()
+        except DamagedError:
+            raise UnsuitableError(replace(self._manner, num_threads=1)) from None
+
+    def _error(self, position: int, reason: str) -> MediaError:
+        return MediaError(reason, path=self._file.path, place=f"at {self._times[position]:.3f} s")
+
+    def _beyond_end(self, position: int, end_seconds: float) -> MediaError:
+        reason = f"{_BEYOND_END}, whose pictures last {end_seconds:.3f} s"
+        stated = self._file.stated_seconds
+        place = f"at {self._times[position]:.3f} s"
+        if self._file.damage or (stated is not None and stated > end_seconds + 1):
+            reason += f" though it says {stated:.3f} s" if stated else ""
+            reason += f": truncated or damaged {self._file.damage}".rstrip()
+            return MediaError(reason, path=self._file.path, place=place)
+        return EndOfRecordingError(reason, path=self._file.path, place=place)
+
+    def _undecodable(self, position: int) -> MediaError:
+        damage = self._decoder.damage or "the decoder gives no picture"
+        return self._error(position, f"this frame cannot be decoded ({damage}): the video is damaged here")
+
+
+class PlannedPass(_Pass):
+    """Decodes what a `PacketPlan` asks for; a planned picture that does not come out is an error.
+
+    Args:
+        file: Just opened.
+        times: float64 (M,), ascending, seconds.
+        size: (height, width) in pixels, or None.
+        manner: With `by_output` false.
+    """
+
+    def answers(self) -> Iterator[Answer]:
+        """As `media.read_frames`.
+
+        Raises:
+            UnsuitableError: Try another manner for what was not answered yet.
+            MediaError: There is no picture at all.
+        """
+        if not self._file.has_picture_times:
+            raise UnsuitableError(Manner(1, by_output=True))
+        self._waiting: deque[Want | Lack] = deque()
+        self._held: deque[VideoFrame] = deque()
+        plan = PacketPlan(
+            self._file,
+            ticks_per_second=1 / self._file.tick_seconds,
+            frame_ticks=self._file.frame_ticks,
+            may_jump=self._manner.may_jump,
+        )
+        try:
+            yield from self._follow(plan)
+        except CannotSeekError:
+            raise UnsuitableError(Manner(1, may_jump=False)) from None
+        except MissingTimestampError:
+            raise UnsuitableError(Manner(1, by_output=True)) from None
+
+    def _follow(self, plan: PacketPlan) -> Iterator[Answer]:
+        self._start = plan.start_ticks()
+        if self._start is None:
+            raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
+        targets = self._file.ticks(self._times, start_ticks=self._start)
+        for step in plan.steps(targets):
+            is_complete = False
+            if isinstance(step, Want | Lack):
+                self._waiting.append(step)
+            elif isinstance(step, Send):
+                self._held.extend(self._decode(lambda s=step: self._decoder.send(s.packet, floor=s.floor)))  # type: ignore[misc]
+                if not self._waiting:
+                    self._drop_before(step.floor)
+            elif isinstance(step, Jump):
+                self._held.extend(self._decode(self._decoder.jump))
+                is_complete = True
+            yield from self._match(is_complete)
+        self._held.extend(self._decode(self._decoder.jump))
+        yield from self._match(True)
+
+    def _match(self, is_complete: bool) -> Iterator[Answer]:
+        """Answer what can be answered; all of it, if no picture is on its way in the decoder."""
+        while self._waiting:
+            first = self._waiting[0]
+            if isinstance(first, Lack):
+                yield first.positions, self._lack(first)
+            else:
+                self._drop_before(first.pts)
+                if self._held and self._held[0].pts == first.pts:
+                    yield first.positions, self._rgb(self._held[0])
+                elif self._held or is_complete:
+                    self._refuse_unless_damaged()
+                    yield first.positions, self._undecodable(first.positions.start)
+                else:
+                    return
+            self._waiting.popleft()
+
+    def _lack(self, lack: Lack) -> MediaError:
+        if lack.end_ticks is None:
+            return self._error(lack.positions.start, lack.reason)
+        end_seconds = (lack.end_ticks - (self._start or 0)) * self._file.tick_seconds
+        return self._beyond_end(lack.positions.start, end_seconds)
+
+    def _refuse_unless_damaged(self) -> None:
+        """A picture did not come, and no error told why: the packets may promise more than there is."""
+        if not self._decoder.damage:
+            raise UnsuitableError(Manner(1, may_jump=False) if self._manner.may_jump else Manner(1, by_output=True))
+
+    def _drop_before(self, pts: int) -> None:
+        while self._held and (self._held[0].pts is None or self._held[0].pts < pts):
+            self._held.popleft()
+
+
+class OutputPass(_Pass):
+    """Decodes everything, and takes the pictures that come out for all there are.
+
+    For AVI without presentation timestamps, where the n-th picture has the n-th decode timestamp, and for
+    streams with packets that are never shown.
+
+    Args:
+        file: Just opened.
+        times: float64 (M,), ascending, seconds.
+        size: (height, width) in pixels, or None.
+        manner: With `by_output` true and one thread.
+    """
+
+    def answers(self) -> Iterator[Answer]:
+        """As `media.read_frames`.
+
+        Raises:
+            MediaError: There is no picture at all, or no timestamps of any kind.
+        """
+        start, last, since, done = None, None, 0, 0
+        targets = np.empty(0, dtype=np.int64)
+        frame_ticks, last_damage = self._file.frame_ticks, ""
+        for picture, ticks in self._pictures():
+            if start is None:
+                start = ticks
+                targets = self._file.ticks(self._times, start_ticks=start)
+            elif last is not None:
+                # After damage, the last picture stands for its own time only.
+                until = since + frame_ticks if self._decoder.damage != last_damage else ticks
+                stop = done + int(np.searchsorted(targets[done:], until))
+                if stop > done:
+                    yield slice(done, stop), self._rgb(last)
+                done, stop = stop, stop + int(np.searchsorted(targets[stop:], ticks))
+                if stop > done:
+                    yield slice(done, stop), self._undecodable(done)
+                done = stop
+            last, since, last_damage = picture, ticks, self._decoder.damage
+            if done == len(targets):
+                return
+        if start is None or last is None:
+            raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
+        stop = done + int(np.searchsorted(targets[done:], since + frame_ticks))
+        if stop > done:
+            yield slice(done, stop), self._rgb(last)
+        if stop < len(targets):
+            end = (since + frame_ticks - start) * self._file.tick_seconds
+            damaged = self._decoder.damage != last_damage
+            yield slice(stop, len(targets)), self._undecodable(stop) if damaged else self._beyond_end(stop, end)
+
+    def _pictures(self) -> Iterator[tuple[VideoFrame, int]]:
+        """All pictures in order, with their timestamps."""
+        times: list[int] = []
+        numbers = count()
+        counts = not self._file.has_picture_times
+
+        def timed(pictures: list[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
+            for picture, number in zip(pictures, numbers, strict=False):
+                yield picture, times[number] if counts or picture.pts is None else picture.pts
+
+        while packet := self._file.read():
+            if packet.size == 0:  # AVI: the last picture stays
+                continue
+            if packet.dts is None and packet.pts is None:
+                raise MediaError("the packets of this video have no timestamps", path=self._file.path)
+            times.append(packet.pts if packet.dts is None else packet.dts)  # type: ignore[arg-type]
+            counts |= packet.pts is None
+            yield from timed(self._decoder.send(packet))
+            if self._decoder.damage and counts:
+                return  # the count is lost
+        yield from timed(self._decoder.jump())
+
+
+def read_video_frames(
+    path: Path, times: np.ndarray, *, size: tuple[int, int] | None, num_threads: int = 0
+) -> Iterator[Answer]:
+    """As `media.read_frames`, for a video file.
+
+    Raises:
+        MediaError: The file is no video, or has no picture.
+    """
+    manner, done = Manner(num_threads), 0
+    while True:
+        kind = OutputPass if manner.by_output else PlannedPass
+        try:
+            with VideoFile(path) as file:
+                for positions, answer in kind(file, times[done:], size, manner).answers():
+                    start, done = done, done + positions.stop - positions.start
+                    yield slice(start, done), answer
+            return
+        except UnsuitableError as error:
+            manner = error.better

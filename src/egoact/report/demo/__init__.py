@@ -1,0 +1,4 @@
+"""The page of `egoact demo`.
+
+Imports `report.evaluation`'s pictures.
+"""

@@ -1,0 +1,115 @@
+"""What `egoact demo` left on disk, read and checked; knows nothing about pages."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from egoact.core.errors import ArtifactError
+from egoact.core.files import read_json
+from egoact.core.metrics.accuracy import predict_classes
+from egoact.core.metrics.evaluation_files import Evaluation, TrainedRun, read_evaluation, read_run
+from egoact.core.metrics.scores import load_scores
+from egoact.report.evaluation.confusions import Counts
+
+
+@dataclass(frozen=True)
+class HeadResult:
+    """One head of the demo: how it was trained, and what it answers in the unseen kitchen.
+
+    Args:
+        name: The head.
+        evaluation: Its answers.
+        run: Its training.
+        backwards: (N,) its verbs for the same clips with their frames in reverse.
+    """
+
+    name: str
+    evaluation: Evaluation
+    run: TrainedRun
+    backwards: Counts
+
+    @property
+    def num_parameters(self) -> int | None:
+        """How many numbers training had to find."""
+        return self.run.num_parameters
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """A finished demo.
+
+    Args:
+        out: The folder.
+        heads: In the order of training.
+        shown: The head to look at more closely.
+        blind: The head that cannot see order, or None.
+        num_videos: How many recordings were filmed.
+        backbone: Name of the backbone.
+        seconds: How long each step took.
+        reversed_pairs: Verbs that are each other played backwards.
+    """
+
+    out: Path
+    heads: tuple[HeadResult, ...]
+    shown: HeadResult
+    blind: HeadResult | None
+    num_videos: int
+    backbone: str
+    seconds: dict[str, float]
+    reversed_pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def reverse(self) -> dict[str, str]:
+        """Verb -> the verb that it is backwards."""
+        return dict(self.reversed_pairs) | {b: a for a, b in self.reversed_pairs}
+
+
+def read_demo(out: Path) -> DemoResult:
+    """Read everything.
+
+    Raises:
+        ArtifactError: A file is missing, damaged or does not fit the others.
+    """
+    described, timings = read_json(out / "demo.json"), read_json(out / "timings.json")
+    try:
+        names = [str(name) for name in described["heads"]]
+        shown, blind = str(described["shown_head"]), described["order_blind_head"]
+        num_videos, backbone = int(described["videos"]), str(described["backbone"])
+        pairs = tuple((str(a), str(b)) for a, b in described["reversed_pairs"])
+        if shown not in names or blind not in (None, *names):
+            raise ValueError("heads that were not trained")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"not what egoact demo writes ({error!r}); run it again", path=out / "demo.json") from None
+    heads = {name: _read_head(out, name) for name in names}
+    return DemoResult(
+        out=out,
+        heads=tuple(heads.values()),
+        shown=heads[shown],
+        blind=None if blind is None else heads[blind],
+        num_videos=num_videos,
+        backbone=backbone,
+        seconds=_read_seconds(timings, out / "timings.json"),
+        reversed_pairs=pairs,
+    )
+
+
+def _read_head(out: Path, name: str) -> HeadResult:
+    evaluation = read_evaluation(out / "evaluations" / name)
+    path = evaluation.path / "backwards.npz"
+    scores = load_scores(path)
+    if set(evaluation.targets) != {"verb", "noun"} or scores.verb is None:
+        raise ArtifactError("the demo needs verbs and nouns; run it again", path=evaluation.path)
+    if scores.narration_ids != evaluation.narration_ids:
+        raise ArtifactError("other segments than in scores.npz; run egoact demo again", path=path)
+    return HeadResult(name, evaluation, read_run(out / "runs" / name), predict_classes(scores.verb))
+
+
+def _read_seconds(timings: Any, path: Path) -> dict[str, float]:
+    try:
+        seconds = {str(step["name"]): float(step["seconds"]) for step in timings["steps"]}
+        if not all(math.isfinite(value) and value >= 0 for value in seconds.values()):
+            raise ValueError("seconds that are no durations")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"not what egoact demo writes ({error!r}); delete it", path=path) from None
+    return seconds

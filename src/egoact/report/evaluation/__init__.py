@@ -1,0 +1,4 @@
+"""The pages of `egoact evaluate`: segments, confusions, curves, timelines.
+
+Imports `report.page`.
+"""

@@ -1,0 +1,228 @@
+"""The page of `egoact evaluate`: reads what the stage wrote, draws it, writes PNG files and one `report.html`."""
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from egoact.core.metrics.evaluation_files import (
+    MEASURES,
+    TARGETS,
+    Evaluation,
+    TargetResult,
+    TrainedRun,
+    read_evaluation,
+    read_run,
+)
+from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
+from egoact.report.evaluation.figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
+from egoact.report.evaluation.timelines import write_timeline_report
+from egoact.report.page import fill_template, inline_picture, plain_name, render_png, write_page
+
+REPORT_NAME = "report.html"
+BASELINES = {
+    "majority": "most frequent answer",
+    "prior": "random, by frequency",
+    "majority_training": "most frequent in training",
+    "prior_training": "random, as in training",
+}
+_MOST_NAMED = 40
+_MOST_CONFUSIONS = 12
+_MOST_OPEN_ROWS = 32
+
+
+class EvaluateSettings(Protocol):
+    """Settings that say where an evaluation lies, and of which run it is."""
+
+    @property
+    def out(self) -> Path:
+        """The folder that `egoact evaluate` wrote."""
+
+    @property
+    def run(self) -> Path | None:
+        """The run directory, or None where somebody's scores were evaluated."""
+
+    @property
+    def timeline(self) -> Path | None:
+        """The timelines, where these were evaluated."""
+
+
+def write_report(settings: EvaluateSettings) -> None:
+    """Write `report.html` and the pictures beside what `egoact evaluate` wrote.
+
+    Raises:
+        ArtifactError: A file that is missing or damaged.
+    """
+    if settings.timeline is not None:
+        print(f"see {write_timeline_report(settings.out)}")
+        return
+    print(f"see {write_evaluation_report(settings.out, run=settings.run)}")
+
+
+def write_evaluation_report(out: Path, *, run: Path | None = None) -> Path:
+    """The same with plain paths.
+
+    Args:
+        out: Folder with metrics.json, evaluation.json and scores.npz; the page and pictures go there.
+        run: Run directory, for learning curves and settings.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ArtifactError: A file that is missing or damaged.
+    """
+    evaluation = read_evaluation(out)
+    trained = None if run is None else read_run(run)
+    page = fill_template(
+        "evaluation",
+        evaluation=evaluation,
+        cards=_list_cards(evaluation),
+        comparisons=[_compare(evaluation.metrics, target) for target in TARGETS if target in evaluation.metrics],
+        parts=_list_parts(evaluation.metrics),
+        targets=[_show_target(out, target, result) for target, result in evaluation.targets.items()],
+        curves=_show_curves(out, trained),
+        settings=_list_settings(trained),
+    )
+    write_page(out / REPORT_NAME, page)
+    return out / REPORT_NAME
+
+
+def interval(percent: float, num_segments: int) -> tuple[float, float]:
+    """Where the true percentage lies with 95 % confidence, if segments were independent.
+
+    Source: Wilson, Probable inference, the law of succession, and statistical inference, 1927.
+
+    >>> low, high = interval(50.0, 100)
+    >>> round(low, 1), round(high, 1)
+    (40.4, 59.6)
+    """
+    share, z = percent / 100, 1.959964
+    centre = share + z * z / (2 * num_segments)
+    spread = z * math.sqrt(share * (1 - share) / num_segments + z * z / (4 * num_segments**2))
+    scale = 1 + z * z / num_segments
+    return 100 * max(0.0, (centre - spread) / scale), 100 * min(1.0, (centre + spread) / scale)
+
+
+def format_percent(value: float | None) -> str:
+    """One decimal; a dash where there is no number."""
+    return "–" if value is None else f"{value:.1f}"
+
+
+def bar(name: str, percent: float, css: str = "") -> dict[str, Any]:
+    """A row of the template's `bars`."""
+    return {"name": name, "share": percent, "text": format_percent(percent), "css": css}
+
+
+def _list_cards(evaluation: Evaluation) -> list[dict[str, str]]:
+    metrics = evaluation.metrics
+    cards = []
+    for target in TARGETS:
+        if target in metrics:
+            top1 = metrics[target]["top1"]
+            low, high = interval(min(top1, 100.0), metrics["num_segments"])
+            cards.append(
+                {
+                    "value": f"{format_percent(top1)} %",
+                    "name": f"{target} top-1",
+                    "range": f"95 % interval {low:.0f} to {high:.0f}",
+                }
+            )
+    return cards
+
+
+def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
+    """The model beside its baselines: rows of a table, and bars."""
+    found = {"this model": metrics[target]}
+    for key, part in metrics.get("baselines", {}).items():
+        if target in part:
+            found[BASELINES.get(key, key)] = part[target]
+    rows = [[name, *(format_percent(part.get(measure)) for measure in MEASURES)] for name, part in found.items()]
+    bars = [bar(name, part["top1"], "main" if name == "this model" else "") for name, part in found.items()]
+    return {"target": target, "rows": rows, "bars": bars}
+
+
+def _list_parts(metrics: dict[str, Any]) -> list[list[str]]:
+    """What, segments, top-1 and mean-class accuracy of the unseen participants, the rare and the frequent classes."""
+    rows = []
+    unseen = metrics.get("unseen", {})
+    for target in TARGETS:
+        if target in unseen:
+            rows.append(_part(f"{target}, unseen participants", unseen[target] | unseen))
+    for part, verb_and_noun in (("tail", "a tail verb or noun"), ("head", "a head verb and noun")):
+        for target in TARGETS:
+            if target in metrics.get(part, {}):
+                name = f"action with {verb_and_noun}" if target == "action" else f"{target} of the {part} classes"
+                rows.append(_part(name, metrics[part][target]))
+    return rows
+
+
+def _part(name: str, values: dict[str, Any]) -> list[str]:
+    accuracies = (format_percent(values.get(measure)) for measure in ("top1", "mean_class"))
+    return [name, f"{values['num_segments']:,}", *accuracies]
+
+
+def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]:
+    counts = result.confusion
+    num_used = int(((counts.sum(axis=0) + counts.sum(axis=1)) > 0).sum())
+    shown = choose_shown(counts, result.names, most=MOST_NUMBERED if num_used <= MOST_NUMBERED else _MOST_NAMED)
+    image = render_png(partial(draw_confusion, shown, target=target))
+    (out / f"confusion_{target}.png").write_bytes(image)
+    pd.DataFrame(counts, index=list(result.names), columns=list(result.names)).to_csv(
+        out / f"confusion_{target}.csv", index_label=f"true {target}"
+    )
+    classes = list_classes(counts, result.names)
+    return {
+        "target": target,
+        "image": inline_picture(image),
+        "caption": _caption(target, num_used, len(result.names), shown.num_hidden),
+        "classes": classes,
+        "is_open": len(classes) <= _MOST_OPEN_ROWS,
+        "confusions": list_confusions(counts, result.names, most=_MOST_CONFUSIONS),
+    }
+
+
+def _caption(target: str, num_used: int, num_classes: int, num_hidden: int) -> str:
+    text = "Each row is what became of one true class, in percent of it; the diagonal is what was right."
+    if num_hidden:
+        text += (
+            f" Too many classes for numbers: the {_MOST_NAMED} most frequent of {num_used} are named, the most "
+            f"frequent first; “all others” are the other {num_hidden}, right or wrong among themselves. "
+            f"All numbers are in confusion_{target}.csv."
+        )
+    if num_used < num_classes:
+        text += f" {num_classes - num_used} of the {num_classes} classes neither occur nor were answered: left out."
+    return text
+
+
+def _show_curves(out: Path, trained: TrainedRun | None) -> str | None:
+    if trained is None or trained.history is None or "train_loss" not in trained.history:
+        return None
+    image = render_png(partial(draw_learning_curves, trained.history))
+    (out / "learning_curves.png").write_bytes(image)
+    return inline_picture(image)
+
+
+def _list_settings(trained: TrainedRun | None) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of names and values; what was left at None is not shown."""
+    if trained is None or trained.settings is None:
+        return []
+    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    single: list[tuple[str, str]] = []
+    for name, values in trained.settings.items():
+        if isinstance(values, dict):
+            shown = [(plain_name(k), _show(v)) for k, v in values.items() if v is not None and v != []]
+            groups.append((plain_name(name), shown))
+        else:
+            single.append((plain_name(name), _show(values)))
+    return [*groups, ("model", single)] if single else groups
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)

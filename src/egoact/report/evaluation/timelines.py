@@ -1,0 +1,105 @@
+"""The page of `egoact evaluate --timeline`: the measures, and every recording's actions under the true ones."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from egoact.core.errors import ArtifactError
+from egoact.core.timelines.timeline import Timeline
+from egoact.report.page import fill_template, write_page
+
+REPORT_NAME = "report.html"
+TARGETS = ("verb", "noun", "action")
+# Okabe and Ito's colours, told apart by colour-blind people too; classes beyond them share grey.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B5A800", "#000000")
+_OTHER = "#9aa1a9"
+
+
+def write_timeline_report(out: Path) -> Path:
+    """Write `report.html`.
+
+    Args:
+        out: Folder with metrics.json and timelines.json.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ArtifactError: A file that is missing or damaged.
+    """
+    metrics, compared = (_read(out / name) for name in ("metrics.json", "timelines.json"))
+    try:
+        videos = {
+            video: {side: Timeline.from_dict(values[side]) for side in ("truth", "predicted")}
+            for video, values in compared["videos"].items()
+        }
+        targets = [target for target in TARGETS if target in metrics]
+        page = fill_template(
+            "timeline_evaluation",
+            model=compared["model"],
+            segments=compared["segments"],
+            metrics=metrics,
+            rows=[_row(metrics, target) for target in targets],
+            parts=[_part(videos, target) for target in targets if target != "action"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"damaged or of another version ({error!r})", path=out) from error
+    write_page(out / REPORT_NAME, page)
+    return out / REPORT_NAME
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"cannot be read ({error}); run egoact evaluate --timeline again", path=path) from None
+    return dict(values)
+
+
+def _row(metrics: dict[str, Any], target: str) -> list[str]:
+    part = metrics[target]
+    numbers = [
+        part["frame_accuracy"],
+        metrics["baselines"]["background"][target]["frame_accuracy"],
+        part["edit"],
+        *part["f1"].values(),
+        part["map"]["0.1"],
+        part["map"]["0.5"],
+        part["map"]["mean"],
+    ]
+    return [target, *(f"{number:.1f}" for number in numbers)]
+
+
+def _part(videos: dict[str, dict[str, Timeline]], target: str) -> dict[str, Any]:
+    """The strips of one target: the most frequent true classes have colours of their own."""
+    counts = Counter(getattr(segment, target) for sides in videos.values() for segment in sides["truth"])
+    counts.pop(None, None)
+    colours = dict(zip((name for name, _ in counts.most_common(len(_COLOURS))), _COLOURS, strict=False))
+    return {
+        "target": target,
+        "colours": colours,
+        "has_others": len(counts) > len(colours),
+        "other": _OTHER,
+        "videos": [{"name": video, "sides": _strips(sides, target, colours)} for video, sides in videos.items()],
+    }
+
+
+def _strips(sides: dict[str, Timeline], target: str, colours: dict[str, str]) -> list[dict[str, Any]]:
+    end = max(max(side.last_stop_seconds, side.duration_seconds or 0) for side in sides.values())
+    return [
+        {
+            "name": {"truth": "true", "predicted": "found"}[side],
+            "pieces": [
+                {
+                    "left": f"{100 * segment.start_seconds / end:.3f}",
+                    "width": f"{100 * segment.duration_seconds / end:.3f}",
+                    "colour": colours.get(name, _OTHER),
+                    "title": f"{name}, {segment.start_seconds:.2f} to {segment.stop_seconds:.2f} s",
+                }
+                for segment in timeline
+                if (name := getattr(segment, target)) is not None
+            ],
+        }
+        for side, timeline in sides.items()
+    ]

@@ -1,0 +1,4 @@
+"""The page of `egoact reproduce`: one module a group of the report's figures and tables.
+
+Imports the pictures of other pages.
+"""

@@ -1,0 +1,202 @@
+"""Steps of `egoact reproduce` that train and test: Tables 1 and 2, Figures 11 to 13, 20 and 21.
+
+Features are computed twice: as they should be, and as the report's test script did, without normalisation.
+
+The report's test-time mistake: its test script did not normalise pixels, its training did.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.machine import num_cores
+from egoact.core.metrics.accuracy import predict_classes, top_k_accuracy
+from egoact.engines import load_engine
+from egoact.extraction.decoding import FrameBatch, FrameFailure, Sampling, VideoJob, decode
+from egoact.media.sources import MediaRoot
+from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.reproduction.layers import count_report_parameters
+from egoact.reproduction.work import NUM_FRAMES, Reproduction
+from egoact.runs.loading import load_run
+from egoact.store.reader import FeatureStore
+
+CUTS = {"mobilenet_v2": 12, "efficientnet_lite0": 10}  # the last block with maps of 16 x 16 at 256 pixels
+_STORES = {"pooled": "features", "maps": "maps"}
+_CHUNK = 32
+
+
+def extract_features(work: Reproduction) -> dict[str, Any]:
+    """Pooled features and maps of all segments."""
+    failed = 0
+    for kind in _STORES:
+        for segments in (work.data.train, work.data.validation):
+            failed += work.command("extract", **_extract_flags(work, segments, kind))
+    num_segments = len(read_segments(work.data.train)) + len(work.data.validation_table())
+    return {"num_failed": failed, "num_segments": num_segments}
+
+
+def extract_unnormalised(work: Reproduction) -> dict[str, Any]:
+    """Features of the validation segments without normalisation, and how alike those of different clips become."""
+    table, root = work.data.validation_table(), work.data.root()
+    alike = {}
+    for kind, store_name in _STORES.items():
+        asked = _extract_flags(work, work.data.validation, kind)
+        chosen = {name: asked[name] for name in ("weights", "cut", "size", "kind")}
+        backbone = load_backbone(work.backbone, **chosen)
+        wrong = unnormalised_features(table, root, backbone, num_frames=NUM_FRAMES, num_workers=num_cores())
+        np.save(_unnormalised_path(work, kind), wrong, allow_pickle=False)
+        if kind == "pooled":
+            store = FeatureStore.open(work.out / store_name)
+            right = store.gather(store.rows(table))
+            alike = {"normalised": _mean_cosine(right), "unnormalised": _mean_cosine(wrong)}
+    return {"mean_cosine": alike}
+
+
+def train_on_categories(work: Reproduction, *, head: str) -> dict[str, Any]:
+    """A head on verb categories, or on verbs where there are none."""
+    asked = _train_flags(work, head, on_categories=True)
+    work.command("train", **asked)
+    return {"run": f"runs/{asked['run'].name}"}
+
+
+def train_on_classes(work: Reproduction, *, head: str) -> dict[str, Any]:
+    """A head on all classes of verbs and nouns, and its evaluation."""
+    asked, out = _train_flags(work, head, on_categories=False), work.out / "evaluations" / head
+    work.command("train", **asked)
+    work.command("evaluate", segments=work.data.validation, run=asked["run"], features=asked["features"], out=out)
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    return {"run": f"runs/{asked['run'].name}", "metrics": metrics}
+
+
+def measure_both_ways(work: Reproduction, *, head: str) -> dict[str, Any]:
+    """A trained head on right features, and the same run on unnormalised ones."""
+    asked = _train_flags(work, head, on_categories=True)
+    run = load_run(asked["run"])
+    recognizer = run.recognizer
+    vocabulary = recognizer.config.vocabularies["verb"]
+    table = work.data.validation_table()
+    labels = vocabulary.encode(table, allow_unlabelled=False)
+    right = run.score(table, asked["features"]).by_target()["verb"]
+    wrong = np.load(_unnormalised_path(work, _kind(head)), mmap_mode="r", allow_pickle=False)
+    chunks = [recognizer.score(wrong[i : i + _CHUNK])["verb"] for i in range(0, len(wrong), _CHUNK)]
+    return {
+        "num_parameters": recognizer.model.num_trainable,
+        "names": list(vocabulary.names),
+        "labels": labels.tolist(),
+        "normalised": _measure(right, labels),
+        "unnormalised": _measure(np.concatenate(chunks), labels),
+    }
+
+
+def compare_heads(work: Reproduction) -> dict[str, Any]:
+    """Table 1: ConvNet1D beside the two heads of Figures 20 and 21, and the sizes at the report's own shapes."""
+    trained = train_on_categories(work, head="convnet1d")
+    heads = {
+        "lstm": work.memory.result("figure_21"),
+        "convlstm": work.memory.result("figure_20"),
+        "convnet1d": trained | measure_both_ways(work, head="convnet1d"),
+    }
+    return {"heads": heads, "report_parameters": count_report_parameters(), "is_categories": work.data.has_categories}
+
+
+def compare_on_classes(work: Reproduction) -> dict[str, Any]:
+    """Table 2: ConvNet1D of Figure 13 beside today's default head."""
+    return {
+        "heads": {
+            "convnet1d": work.memory.result("figure_13"),
+            "difference": train_on_classes(work, head="difference"),
+        }
+    }
+
+
+def _extract_flags(work: Reproduction, segments: Path, kind: str) -> dict[str, Any]:
+    is_maps = kind == "maps"
+    return dict(
+        segments=segments,
+        media=work.data.media,
+        features=work.out / _STORES[kind],
+        backbone=work.backbone,
+        weights=work.weights,
+        kind="maps" if is_maps else "pooled",
+        cut=CUTS[work.backbone] if is_maps else None,
+        size=work.effort.map_size if is_maps else 256,
+    )
+
+
+def _train_flags(work: Reproduction, head: str, *, on_categories: bool) -> dict[str, Any]:
+    epochs = work.effort.map_epochs if _kind(head) == "maps" else work.effort.epochs
+    return dict(
+        segments=work.data.train,
+        validation=work.data.validation,
+        classes=work.data.classes,
+        features=(work.out / _STORES[_kind(head)],),
+        run=work.out / "runs" / (f"{head}_categories" if on_categories else head),
+        head=head,
+        labels="categories" if on_categories and work.data.has_categories else "classes",
+        targets=("verb",) if on_categories else (),
+        recipe="default" if head == "difference" else "report",
+        epochs=None if head == "difference" else epochs,
+        patience=None if head == "difference" else 0,  # whole curves, as in the report's figures
+        select="last",
+        seed=work.seed,
+    )
+
+
+def _kind(head: str) -> str:
+    return "maps" if head == "convlstm" else "pooled"
+
+
+def _unnormalised_path(work: Reproduction, kind: str) -> Path:
+    return work.out / f"unnormalised_{kind}.npy"
+
+
+def _measure(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    predictions = predict_classes(scores)
+    found: dict[str, Any] = {f"top{k}": top_k_accuracy(scores, labels, k=min(k, scores.shape[1])) for k in (1, 3, 5)}
+    found["predictions"] = predictions.tolist()
+    found["num_predicted_classes"] = len(np.unique(predictions))
+    found["largest_share"] = float(np.bincount(predictions).max() / len(predictions))
+    return found
+
+
+def _mean_cosine(features: np.ndarray) -> float:
+    """Between the mean features of different clips."""
+    means = features.astype(np.float64).mean(axis=1)
+    unit = means / np.linalg.norm(means, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    return float(cosines[~np.eye(len(unit), dtype=bool)].mean())
+
+
+NO_MEAN, NO_STD = (0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)
+
+
+def unnormalised_features(
+    table: SegmentTable, root: MediaRoot, backbone: Backbone, *, num_frames: int, num_workers: int
+) -> np.ndarray:
+    """Features of clips whose pixels stay at 0 to 255: float16 (N, T, ...), as `FeatureStore.gather` gives right ones.
+
+    Raises:
+        MediaError: A recording that is missing.
+        ValueError: A frame that cannot be decoded.
+    """
+    unscaled = Backbone(replace(backbone.spec, mean=NO_MEAN, std=NO_STD), backbone.module)
+    engine = load_engine(unscaled, precision="f32", device="cpu")
+    by_video: dict[str, list[int]] = {}
+    for position, segment in enumerate(table):
+        by_video.setdefault(segment.video_id, []).append(position)
+    jobs = [VideoJob(root.find(video), [table[i] for i in positions]) for video, positions in by_video.items()]
+    features = np.zeros((len(table), num_frames, *backbone.spec.feature_shape), np.float16)
+    sampling = Sampling(num_frames, 1, 0, backbone.spec.input_size, engine.batch_size)
+    for event in decode(jobs, sampling, num_workers=num_workers):
+        if isinstance(event, FrameFailure):
+            raise ValueError(f"{event.job.source.video_id}: {event.reason}")
+        if isinstance(event, FrameBatch):
+            limit = np.finfo(np.float16).max
+            computed = np.clip(engine.run(event.frames), -limit, limit).astype(np.float16)[event.frame_of_slot]
+            positions = np.array(by_video[event.job.source.video_id])
+            features[positions[event.slots // num_frames], event.slots % num_frames] = computed
+    return features

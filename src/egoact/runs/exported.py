@@ -1,0 +1,199 @@
+"""What `egoact export` writes, read back: graphs of ONNX Runtime or OpenVINO that need no torch to answer.
+
+    export.json             what is here, how it was made, what its parity was: see `ExportManifest`
+    config.json             of the run: classes, preprocessing, sampling
+    labels.json             {"verb": [names], "noun": [names]}
+    recognizer.(onnx|xml)   frames uint8 (1, T, H, W, 3) ──► probabilities (1, verbs), (1, nouns)
+    frame.(onnx|xml)        frames uint8 (N, H, W, 3) ──► features float32 (N, D) or (N, C, h, w)
+    window.(onnx|xml)       features float32 (B, T, ...) ──► probabilities (B, verbs), (B, nouns)
+
+Shapes: T frames a clip, H x W pixels, N frames, B clips.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from egoact.core.errors import ArtifactError
+from egoact.engines.openvino_graphs import import_openvino
+from egoact.models.classifier import ActionClassifier
+
+EXPORT_NAME = "export.json"
+LABELS_NAME = "labels.json"
+FORMAT_VERSION = 1
+SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
+
+Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+class WindowModel(nn.Module):
+    """A classifier that gives probabilities, in the order of its targets: (B, T, ...) -> (B, classes) each."""
+
+    def __init__(self, classifier: ActionClassifier, targets: Sequence[str]) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.targets = tuple(targets)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
+        logits = self.classifier(features)
+        return tuple(logits[target].softmax(-1) for target in self.targets)
+
+
+@dataclass(frozen=True)
+class ExportManifest:
+    """What an exported folder holds.
+
+    Args:
+        format: "onnx" or "openvino".
+        precision: Of the backbone, "f32" or "int8"; what follows it is float32.
+        targets: What it answers.
+        files: Name -> sha256 (hex).
+        parity: What the comparison with torch on real clips gave.
+    """
+
+    format: str
+    precision: str
+    targets: tuple[str, ...]
+    files: Mapping[str, str]
+    parity: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "format": self.format,
+            "precision": self.precision,
+            "targets": list(self.targets),
+            "files": dict(self.files),
+            "parity": dict(self.parity),
+        }
+
+
+def is_export(folder: Path) -> bool:
+    """Whether `egoact export` made this folder."""
+    return (folder / EXPORT_NAME).is_file()
+
+
+def read_export(folder: Path) -> ExportManifest:
+    """The manifest of an exported folder, with its files checked.
+
+    Raises:
+        ArtifactError: No export, another version, or a file that is missing or was changed.
+    """
+    path = folder / EXPORT_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format_version"] != FORMAT_VERSION or values["format"] not in SUFFIXES:
+            raise ValueError(f"version {values['format_version']}, format {values['format']!r}")
+        files = {str(name): str(digest) for name, digest in values["files"].items()}
+        manifest = ExportManifest(
+            values["format"], values["precision"], tuple(values["targets"]), files, dict(values["parity"])
+        )
+    except FileNotFoundError:
+        raise ArtifactError("not an exported folder: it has no export.json", path=folder) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"damaged or of another version ({error})", path=path) from None
+    for name, digest in files.items():
+        check_file(folder / name, digest)
+    return manifest
+
+
+def check_file(path: Path, digest: str) -> None:
+    """Whether a file is what it was when it was written.
+
+    Raises:
+        ArtifactError: It is missing or was changed.
+    """
+    if not path.is_file():
+        raise ArtifactError("this file of the export is missing; export again", path=path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        raise ArtifactError("this file of the export is damaged; export again", path=path)
+
+
+def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") -> Graph:
+    """A graph of a folder, ready to run on the CPU: one array in, arrays by name out.
+
+    With precision int8, what is not quantised may be in bf16.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    path = folder / f"{name}{SUFFIXES[format][0]}"
+    try:
+        return _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
+    except Exception as error:  # each library has its own types for what is wrong with a file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArtifactError(f"this graph cannot be read ({reason})", path=path) from None
+
+
+def _open_onnx(path: Path) -> Graph:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (given,) = [entry.name for entry in session.get_inputs()]
+    names = [entry.name for entry in session.get_outputs()]
+
+    def run(values: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, {given: values}), strict=True))
+
+    return run
+
+
+def _open_openvino(path: Path, precision: str) -> Graph:
+    core = import_openvino().Core()
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = "bf16" if precision == "int8" and has_bf16 else "f32"
+    compiled = core.compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint})
+    request = compiled.create_infer_request()
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(values: np.ndarray) -> dict[str, np.ndarray]:
+        results = request.infer([values], share_inputs=True)
+        return {name: np.array(results[index]) for index, name in enumerate(names)}
+
+    return run
+
+
+class ExportedClassifier:
+    """The window graph of an exported folder, as what `Recognizer` needs: features in, logits out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest = read_export(folder)
+        self._run = open_graph(folder, "window", self.manifest.format)
+
+    def __call__(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """(N, T, ...) -> target -> logarithms of probabilities, float32 (N, classes): logits like any others."""
+        found = self._run(np.ascontiguousarray(features, np.float32))
+        tiny = np.finfo(np.float32).tiny
+        return {target: np.log(np.maximum(found[target], tiny)) for target in self.manifest.targets}
+
+
+class ExportedFrames:
+    """The frame graph of an exported folder, in the shape of an engine: uint8 frames in, float32 features out."""
+
+    batch_size = 16
+    graph: bytes | None = None
+
+    def __init__(self, folder: Path) -> None:
+        manifest = read_export(folder)
+        self.name = {"onnx": "onnxruntime", "openvino": "openvino"}[manifest.format]
+        self.precision = manifest.precision
+        self._run = open_graph(folder, "frame", manifest.format, precision=manifest.precision)
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 (N, H, W, 3) -> float32 (N, D) or (N, C, h, w).
+
+        Raises:
+            ValueError: Other types than uint8; other sizes are refused by the graph.
+        """
+        if frames.dtype != np.uint8 or frames.ndim != 4:
+            raise ValueError(f"frames must be uint8 of shape (N, H, W, 3), got {frames.dtype} of shape {frames.shape}")
+        return self._run(np.ascontiguousarray(frames))["features"]

@@ -1,0 +1,54 @@
+"""Where feature stores meet runs: whether the features of one fit the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.errors import ArtifactError
+from egoact.models.backbones.spec import check_same_backbone
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.store.reader import FeatureStore
+from egoact.store.stack import FeatureSource, FeatureStack, clips_at_once, open_features
+
+
+def choose_stores(config: RecognizerConfig, paths: Sequence[Path]) -> list[Path]:
+    """Of some stores those that a run reads, in its order; all of them where backbones do not tell which."""
+    of_backbone = {FeatureStore.open(path).spec.backbone_spec: path for path in paths}
+    found = {of_backbone[backbone] for backbone in config.backbones if backbone in of_backbone}
+    if len(found) < len(config.backbones):
+        return list(paths)
+    return [of_backbone[backbone] for backbone in config.backbones]
+
+
+def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | FeatureStack:
+    """Open the store, or the stores, whose features a run can read.
+
+    Raises:
+        ArtifactError: Another backbone, other weights or preprocessing, or another number of stores or frames.
+    """
+    source = open_features(paths)
+    needed = config.backbones
+    if len(source.specs) != len(needed):
+        names = ", ".join(spec.title for spec in needed)
+        reason = f"{len(source.specs)} given, the run needs {len(needed)}, in this order: --features with {names}"
+        raise ArtifactError(f"feature stores: {reason}", path=source.path)
+    stores = source.stores if isinstance(source, FeatureStack) else (source,)
+    for store, backbone in zip(stores, needed, strict=True):
+        check_same_backbone(store.spec.backbone_spec, backbone, path=store.path)
+    if source.specs[0].num_frames != config.num_frames:
+        raise ArtifactError(
+            f"its clips have {source.specs[0].num_frames} frames, the run needs {config.num_frames}", path=source.path
+        )
+    return source
+
+
+def score_rows(recognizer: Recognizer, store: FeatureSource, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Logits of stored clips, averaged over the views of the store: target -> float32 (N, classes)."""
+    parts: list[dict[str, np.ndarray]] = []
+    step = clips_at_once(store)
+    for start in range(0, len(rows), step):
+        chosen = rows[start : start + step]
+        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.specs[0].views)]
+        parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
+    return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}

@@ -1,0 +1,156 @@
+"""Loading a run: its model, its background model, its rules for timelines, and its backbone on a fast engine.
+
+The one way for whoever answers with a run: `evaluate`, `predict`, `live`, `export`, `explain`, `egoact.Recognizer`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from egoact.core.annotations.segments import SegmentTable
+from egoact.core.errors import ArtifactError
+from egoact.core.metrics.scores import Scores
+from egoact.core.timelines.rules import TimelineRules
+from egoact.engines import Engine, load_engine
+from egoact.engines.loading import find_device, offered_pairs
+from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.models.backbones.spec import check_same_backbone
+from egoact.runs.exported import ExportedFrames, is_export
+from egoact.runs.features import open_features_for, score_rows
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
+
+BACKGROUND_FOLDER = "background"
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What computes the features of a run.
+
+    Args:
+        weights: File of the backbone's weights, where the run's backbone was given one.
+        engine: As `load_engine`.
+        precision: As `load_engine`; "auto" is that of the features which the run was trained on, where this machine has
+            it: they were found to be as good as float32's when they were extracted.
+        device: As `load_engine`.
+    """
+
+    weights: Path | None = None
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory, or a folder that `egoact export` made of one; what is heavy is loaded when it is first used.
+
+    Args:
+        path: The folder.
+        recognizer: Answers clips.
+        choice: What computes the backbone.
+
+    Attributes:
+        rules: How the scores of a recording become actions; None in a model that only names clips.
+    """
+
+    path: Path
+    recognizer: Recognizer
+    choice: EngineChoice = field(default=EngineChoice())
+
+    @property
+    def config(self) -> RecognizerConfig:
+        """Classes, backbone, head."""
+        return self.recognizer.config
+
+    @property
+    def rules(self) -> TimelineRules | None:  # noqa: D102
+        return self.config.timeline
+
+    @cached_property
+    def window_recognizer(self) -> Recognizer:
+        """Answers windows of a recording: the background model, where the run was trained with background."""
+        if self.rules is not None and self.rules.has_background:
+            return Recognizer.load(self.path / BACKGROUND_FOLDER)
+        return self.recognizer
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The backbone that the run was trained on, as a torch module.
+
+        Raises:
+            ArtifactError: The run has several, looks at optical flow, or the weights that are here are others.
+        """
+        spec = self.config.only_backbone(self.path)
+        size = spec.input_size[0]
+        backbone = load_backbone(spec.name, weights=self.choice.weights, cut=spec.cut, size=size, kind=spec.kind)
+        check_same_backbone(backbone.spec, spec, path=self.path)
+        return backbone
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The backbone on a fast engine; of an export its own frame graph.
+
+        Raises:
+            ArtifactError: As `backbone`, or the export is damaged.
+            ValueError: Another engine, precision or device than the export's.
+        """
+        if is_export(self.path):
+            return self._exported_frames()
+        asked, backbone, precision = self.choice, self.backbone, self.choice.precision
+        if precision == "auto":
+            device = find_device(asked.device, asked.engine)
+            precision = trusted_precision(self.config.precision, asked.engine, device)
+        return load_engine(backbone, engine=asked.engine, precision=precision, device=asked.device)
+
+    def score(self, table: SegmentTable, features: Path | Sequence[Path]) -> Scores:
+        """What the run answers for the segments of a table.
+
+        Raises:
+            ArtifactError: Features that are missing or of another backbone.
+        """
+        store = open_features_for(self.config, features)
+        logits = score_rows(self.recognizer, store, store.rows(table))
+        return Scores.from_rows([segment.narration_id for segment in table], **logits)
+
+    def _exported_frames(self) -> ExportedFrames:
+        frames = ExportedFrames(self.path)
+        for flag, wanted, has in (
+            ("engine", self.choice.engine, frames.name),
+            ("precision", self.choice.precision, frames.precision),
+            ("device", self.choice.device, "cpu"),
+        ):
+            if wanted not in ("auto", has):
+                reason = f"the export {self.path} has {has}; leave it away, or give the run itself"
+                raise ValueError(f"--{flag} {wanted}: {reason}")
+        return frames
+
+
+def load_run(path: str | Path, choice: EngineChoice | None = None) -> Run:
+    """Load a run directory, or an exported one.
+
+    Args:
+        path: Of `egoact train` or `egoact export`.
+        choice: What computes the backbone, for whoever looks at frames; None: whatever is best here.
+
+    Raises:
+        ArtifactError: Not a run, no weights, or weights that do not fit its configuration.
+    """
+    return Run(Path(path), Recognizer.load(path), choice or EngineChoice())
+
+
+def rules_of(run: Run) -> TimelineRules:
+    """The run's rules for timelines.
+
+    Raises:
+        ArtifactError: It has none.
+    """
+    if run.rules is None:
+        raise ArtifactError("this run knows nothing of whole recordings; train it again", path=run.path)
+    return run.rules
+
+
+def trusted_precision(trained: str, engine: str, device: str) -> str:
+    """That of the training features, or float32: int8 would need their graph, and this machine may lack bf16."""
+    offered = {precision for _, precision in offered_pairs(engine, "auto", device)}
+    return trained if trained in offered else "f32"

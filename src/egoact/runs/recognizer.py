@@ -1,0 +1,255 @@
+"""A trained run, ready to answer: features of clips in, logits of verbs and nouns out.
+
+A run directory holds `model.safetensors` (the trained part) and `config.json` (all else that prediction needs).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically, write_json
+from egoact.core.timelines.rules import TimelineRules
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.classifier import ACTION, ActionClassifier
+from egoact.models.fusion import EarlyFusion, Fusion, LateFusion
+from egoact.models.heads import Head, build_head
+from egoact.runs.exported import ExportedClassifier, is_export
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RecognizerConfig:
+    """What a run needs to predict.
+
+    Args:
+        head: Key of `HEADS`.
+        vocabularies: Target -> classes.
+        backbone: Which features, from which preprocessing.
+        num_frames: T, frames sampled uniformly from a segment.
+        dropout: Before the classifiers, while training.
+        head_options: Keyword arguments of the head.
+        timeline: How whole recordings become actions; None in a model that only names clips.
+        training_counts: Target -> training segments of each class: which classes it saw often, rarely, never.
+        stacked: Of runs on several feature stores: the backbones of those after the first, in order.
+        fusion: Of several stores: "early", one head on all features, or "late", one head a store.
+        precision: In which the features that it was trained on were computed.
+        pairs: Verb-noun pairs of a joint action classifier, as verb * number of nouns + noun; empty: there is none.
+        format_version: Of the run directory.
+
+    Raises:
+        ValueError: Counts that do not fit the classes.
+    """
+
+    head: str
+    vocabularies: Mapping[Target, Vocabulary]
+    backbone: BackboneSpec
+    num_frames: int
+    dropout: float
+    head_options: Mapping[str, Any] = field(default_factory=dict)
+    timeline: TimelineRules | None = None
+    training_counts: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
+    stacked: tuple[BackboneSpec, ...] = ()
+    fusion: Fusion = "early"
+    precision: str = "f32"
+    pairs: tuple[int, ...] = ()
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for target, counts in self.training_counts.items():
+            if target not in self.vocabularies or len(counts) != self.vocabularies[target].size:
+                raise ValueError(f"training counts of {len(counts)} {target} classes do not fit the vocabulary")
+        if self.fusion not in get_args(Fusion):
+            raise ValueError(f"fusion must be early or late, got {self.fusion!r}")
+        if any(other.feature_shape[1:] != self.backbone.feature_shape[1:] for other in self.stacked):
+            shapes = ", ".join(str(spec.feature_shape) for spec in self.backbones)
+            raise ValueError(f"features of shapes {shapes} cannot stand side by side")
+
+    @property
+    def backbones(self) -> tuple[BackboneSpec, ...]:
+        """Of all feature stores, in order."""
+        return (self.backbone, *self.stacked)
+
+    def only_backbone(self, run: Path) -> BackboneSpec:
+        """The backbone, for whoever looks at frames with it.
+
+        Raises:
+            ArtifactError: The run needs the features of several, or looks at optical flow.
+        """
+        if self.stacked:
+            names = ", ".join(spec.title for spec in self.backbones)
+            raise ArtifactError(
+                f"this run needs features of several backbones ({names}), here one can be run", path=run
+            )
+        if self.backbone.modality != "rgb":
+            reason = "this run looks at optical flow, and answers about stored features; here it would get frames"
+            raise ArtifactError(reason, path=run)
+        return self.backbone
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Of one frame, the features of all backbones side by side: (D,) or (C, h, w)."""
+        return (sum(self.num_channels), *self.backbone.feature_shape[1:])
+
+    @property
+    def num_channels(self) -> tuple[int, ...]:
+        """Of each backbone."""
+        return tuple(spec.feature_width for spec in self.backbones)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Classifier -> number of its classes: the targets, and "action" where there is a joint one."""
+        sizes: dict[str, int] = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
+        return sizes | ({ACTION: len(self.pairs)} if self.pairs else {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {
+            "format_version": self.format_version,
+            "head": self.head,
+            "head_options": dict(self.head_options),
+            "dropout": self.dropout,
+            "num_frames": self.num_frames,
+            "backbone": self.backbone.to_dict(),
+            "stacked": [spec.to_dict() for spec in self.stacked],
+            "fusion": self.fusion,
+            "precision": self.precision,
+            "pairs": list(self.pairs),
+            "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
+            "timeline": None if self.timeline is None else self.timeline.to_dict(),
+            "training_counts": {target: list(counts) for target, counts in self.training_counts.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RecognizerConfig":
+        """Back from JSON.
+
+        Raises:
+            ValueError: Another version, missing or impossible values.
+        """
+        if values.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
+        timeline = values.get("timeline")
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in values["head_options"].items()}
+        return cls(
+            head=values["head"],
+            head_options=options,
+            dropout=values["dropout"],
+            num_frames=values["num_frames"],
+            backbone=BackboneSpec.from_dict(values["backbone"]),
+            # Runs of one store that were made before there were stacks do not say so.
+            stacked=tuple(BackboneSpec.from_dict(spec) for spec in values.get("stacked", ())),
+            fusion=values.get("fusion", "early"),
+            precision=values.get("precision", "f32"),
+            pairs=tuple(values.get("pairs", ())),
+            vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
+            timeline=None if timeline is None else TimelineRules.from_dict(timeline),
+            training_counts={t: tuple(map(int, v)) for t, v in values.get("training_counts", {}).items()},
+        )
+
+    def build(self) -> ActionClassifier:
+        """The model of this configuration, untrained."""
+        sizes: dict[str, int] = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
+        return ActionClassifier(self._build_head(), num_classes=sizes, dropout=self.dropout, pairs=self.pairs)
+
+    def _build_head(self) -> Head:
+        make = partial(build_head, self.head, num_frames=self.num_frames, **self.head_options)
+        if not self.stacked:
+            return make(feature_shape=self.feature_shape)
+        if self.fusion == "early":
+            return EarlyFusion(make(feature_shape=self.feature_shape), sum(self.num_channels))
+        return LateFusion([make(feature_shape=spec.feature_shape) for spec in self.backbones], self.num_channels)
+
+
+class Recognizer:
+    """A trained model with its configuration; use `Recognizer.load`.
+
+    Attributes:
+        config: What it was built from.
+    """
+
+    def __init__(self, config: RecognizerConfig, model: ActionClassifier | ExportedClassifier) -> None:
+        self.config = config
+        self._model = model.eval() if isinstance(model, ActionClassifier) else model
+
+    @property
+    def model(self) -> ActionClassifier:
+        """The trained network, in eval mode.
+
+        Raises:
+            ArtifactError: This is an export, which answers without one.
+        """
+        if isinstance(self._model, ExportedClassifier):
+            raise ArtifactError("an export answers but cannot be looked into; give the run that it was made from")
+        return self._model
+
+    @classmethod
+    def load(cls, run: str | Path) -> "Recognizer":
+        """Load a run directory, or a folder that `egoact export` made of one.
+
+        Raises:
+            ArtifactError: Not a run, no weights, or weights that do not fit its configuration.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        run = Path(run)
+        config_path, weights_path = run / CONFIG_NAME, run / WEIGHTS_NAME
+        if not config_path.is_file():
+            raise ArtifactError("not a run directory: it has no config.json; make one with egoact train", path=run)
+        try:
+            config = RecognizerConfig.from_dict(json.loads(config_path.read_text(encoding="utf-8")))
+            model = config.build()
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
+        if is_export(run):
+            return cls(config, ExportedClassifier(run))
+        if not weights_path.is_file():
+            raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
+        try:
+            model.load_state_dict(load_file(weights_path))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise ArtifactError(f"these weights cannot be used ({error})", path=weights_path) from error
+        return cls(config, model)
+
+    def save(self, run: str | Path) -> None:
+        """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
+        from safetensors.torch import save
+
+        run = Path(run)
+        run.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+        write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
+        write_json(run / CONFIG_NAME, self.config.to_dict())
+
+    def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Logits of clips.
+
+        Args:
+            features: float16 or float32, (N, T, D) or (N, T, C, h, w).
+
+        Returns:
+            Target -> float32 (N, classes).
+
+        Raises:
+            ValueError: Features of another shape than the backbone's, or the backbones' side by side.
+        """
+        needed = self.config.feature_shape
+        if features.ndim < 3 or features.shape[2:] != needed:
+            raise ValueError(f"features must have shape (N, T, {', '.join(map(str, needed))}), got {features.shape}")
+        if isinstance(self._model, ExportedClassifier):
+            return self._model(features)
+        device = next(self.model.parameters()).device
+        with torch.inference_mode():
+            logits = self.model(torch.from_numpy(np.array(features, np.float32)).to(device))
+        return {target: values.cpu().numpy() for target, values in logits.items()}

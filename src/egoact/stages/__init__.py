@@ -1,1 +1,0 @@
-"""One module a command: its settings dataclass and one function."""

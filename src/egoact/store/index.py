@@ -1,0 +1,167 @@
+"""Which segments a feature store holds, and where: `segments.parquet`, the store's commit point.
+
+Rows are always in the same order (video, start, stop, id), however many runs it took to fill the store.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from egoact.core.annotations.segments import Segment
+from egoact.core.errors import ArtifactError
+from egoact.core.files import part_path, rename, sync
+
+INDEX_NAME = "segments.parquet"
+SHARDS_NAME = "shards"
+SCHEMA = pa.schema(
+    [
+        pa.field("narration_id", pa.string(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("start_seconds", pa.float64(), nullable=False),
+        pa.field("stop_seconds", pa.float64(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("shard_sha256", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One segment in the store.
+
+    Args:
+        narration_id: As in the CSV.
+        video_id: As in the CSV.
+        start_seconds: As it was when the features were computed.
+        stop_seconds: The same.
+        shard: File name below `shards/`.
+        offset: Row of the shard.
+        shard_sha256: Of the shard's bytes, hex.
+    """
+
+    narration_id: str
+    video_id: str
+    start_seconds: float
+    stop_seconds: float
+    shard: str
+    offset: int
+    shard_sha256: str
+
+    def holds(self, segment: Segment) -> bool:
+        """Whether these are the features of exactly this piece of video."""
+        return (self.start_seconds, self.stop_seconds) == (segment.start_seconds, segment.stop_seconds)
+
+
+def canonical_order(item: Segment | IndexRow) -> tuple[float, float, str]:
+    """Sort key inside a video."""
+    return item.start_seconds, item.stop_seconds, item.narration_id
+
+
+class StoreIndex:
+    """The rows of the index; immutable.
+
+    Attributes:
+        rows: In canonical order.
+    """
+
+    def __init__(self, rows: Iterable[IndexRow]) -> None:
+        self.rows = sorted(rows, key=lambda row: (row.video_id, *canonical_order(row)))
+        self._by_segment = {(row.video_id, row.narration_id): i for i, row in enumerate(self.rows)}
+
+    @classmethod
+    def empty(cls) -> "StoreIndex":
+        """The index of a store without segments."""
+        return cls([])
+
+    @classmethod
+    def read(cls, folder: Path) -> "StoreIndex":
+        """Read the index of the store in `folder`.
+
+        Raises:
+            ArtifactError: It cannot be read or does not have the columns it should.
+        """
+        path = folder / INDEX_NAME
+        try:
+            # pyarrow's memory map would be cut from under us when the file is replaced.
+            table = pq.read_table(path, memory_map=False)
+            columns = table.select(SCHEMA.names).cast(SCHEMA).to_pydict()
+            rows = [IndexRow(*values) for values in zip(*columns.values(), strict=True)]
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise ArtifactError(
+                f"the index of the feature store is damaged ({error}); restore it, or delete the folder and "
+                "run egoact extract again",
+                path=path,
+            ) from None
+        for row in rows:
+            if Path(row.shard).name != row.shard or row.offset < 0:
+                raise ArtifactError(f"the index names an impossible shard {row.shard!r}", path=path)
+        return cls(rows)
+
+    def write(self, folder: Path) -> None:
+        """Replace the index of the store in `folder`, atomically."""
+        path = folder / INDEX_NAME
+        rows = list(map(attrgetter(*SCHEMA.names), self.rows))
+        columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+        part = part_path(path)
+        with part.open("wb") as file:
+            pq.write_table(pa.Table.from_pydict(columns, schema=SCHEMA) if rows else SCHEMA.empty_table(), file)
+            file.flush()
+            sync(file.fileno())
+        rename(part, path)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def find(self, segments: Sequence[Segment]) -> np.ndarray:
+        """Row of each segment, int64 (N,); -1 where it is missing or was computed for other times."""
+        found = (self._by_segment.get((s.video_id, s.narration_id), -1) for s in segments)
+        return np.fromiter(
+            (i if i >= 0 and self.rows[i].holds(s) else -1 for i, s in zip(found, segments, strict=True)),
+            dtype=np.int64,
+            count=len(segments),
+        )
+
+    def with_video(self, video_id: str, rows: Iterable[IndexRow]) -> "StoreIndex":
+        """The index in which `rows` are all there is of a video."""
+        return StoreIndex([*(row for row in self.rows if row.video_id != video_id), *rows])
+
+    def of_video(self, video_id: str) -> list[IndexRow]:
+        """The rows of one video, in the order of its shard."""
+        return [row for row in self.rows if row.video_id == video_id]
+
+    @cached_property
+    def shards(self) -> list[str]:
+        """File names of the shards, each once."""
+        return sorted({row.shard for row in self.rows})
+
+    @cached_property
+    def shard_numbers(self) -> np.ndarray:
+        """int64 (num_rows,): index into `shards` of each row."""
+        numbers = {shard: number for number, shard in enumerate(self.shards)}
+        return np.array([numbers[row.shard] for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """int64 (num_rows,): the row inside its shard."""
+        return np.array([row.offset for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def _shard_lengths(self) -> np.ndarray:
+        lengths = np.zeros(len(self.shards), dtype=np.int64)
+        np.maximum.at(lengths, self.shard_numbers, self.offsets + 1)
+        return lengths
+
+    def shard_length(self, number: int) -> int:
+        """How many segments a shard holds."""
+        return int(self._shard_lengths[number])
+
+    def shard_path(self, folder: Path, number: int) -> Path:
+        """Where a shard is."""
+        return folder / SHARDS_NAME / self.shards[number]

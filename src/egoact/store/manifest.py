@@ -1,0 +1,178 @@
+"""What a feature store says about its features, and the fingerprint of that: `manifest.json`.
+
+Two stores with the same fingerprint hold interchangeable features; a store is only ever appended to by the same one.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically
+from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
+from egoact.store.encoding import DTYPES, shard_layout
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+_LEFT_OUT = {"quantized": "", "modality": "rgb"}  # fields that a manifest has only where they are others
+RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """How features were made; checks itself.
+
+    Args:
+        backbone: Name of the backbone.
+        weights_hash: sha256 (hex) of its weights.
+        input_size: (height, width) in pixels that frames were resized to.
+        mean: Per RGB channel, on the scale 0 to 1.
+        std: Per RGB channel, on the scale 0 to 1.
+        num_frames: Frames per clip, T.
+        views: Clips per segment, V; view 0 is the middle one.
+        seed: Of the jitter of views 1 and up.
+        kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
+        cut: Number of the last block of the backbone that ran; None: all of them.
+        feature_shape: (D,) or (C, h, w).
+        engine: What computed them: "torch", "onnxruntime", "openvino".
+        precision: "f32", "bf16", "f16" or "int8".
+        resize: How frames were brought to `input_size`.
+        quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
+        modality: What the backbone looked at: "rgb" frames, or "flow", pictures of u, v and magnitude.
+        dtype: Of the features on disk: "float16", or for maps also "int8" with a scale for each channel.
+        format_version: Of the store's layout.
+    """
+
+    backbone: str
+    weights_hash: str
+    input_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    num_frames: int
+    views: int
+    seed: int
+    kind: Kind
+    cut: int | None
+    feature_shape: tuple[int, ...]
+    engine: str
+    precision: str
+    resize: str = RESIZE
+    dtype: str = "float16"
+    quantized: str = ""
+    modality: Modality = "rgb"
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"format_version {self.format_version} is not {FORMAT_VERSION}, the one understood here")
+        if self.kind not in ("pooled", "maps"):
+            raise ValueError(f"kind must be 'pooled' or 'maps', got {self.kind!r}")
+        if self.modality not in ("rgb", "flow"):
+            raise ValueError(f"modality must be 'rgb' or 'flow', got {self.modality!r}")
+        if len(self.feature_shape) != (1 if self.kind == "pooled" else 3) or min(self.feature_shape) < 1:
+            raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.dtype == "int8" and self.kind != "maps":
+            raise ValueError("dtype int8 is for maps: pooled features have one number a channel, and nothing to scale")
+        if self.num_frames < 1 or self.views < 1:
+            raise ValueError(f"num_frames and views must be at least 1, got {self.num_frames} and {self.views}")
+        if len(self.input_size) != 2 or min(self.input_size) < 1:
+            raise ValueError(f"input_size must be (height, width) in pixels, got {self.input_size}")
+
+    @property
+    def backbone_spec(self) -> BackboneSpec:
+        """The backbone that made the features."""
+        return BackboneSpec(
+            name=self.backbone,
+            weights_hash=self.weights_hash,
+            input_size=self.input_size,
+            mean=self.mean,
+            std=self.std,
+            kind=self.kind,
+            cut=self.cut,
+            feature_shape=self.feature_shape,
+            modality=self.modality,
+        )
+
+    @property
+    def clip_shape(self) -> tuple[int, ...]:
+        """Shape of one segment's features: (V, T, *feature_shape)."""
+        return (self.views, self.num_frames, *self.feature_shape)
+
+    def layout(self, num_segments: int) -> tuple[np.dtype, tuple[int, ...]]:
+        """Element type and shape of a shard on disk."""
+        return shard_layout(self.dtype, (num_segments, self.views, self.num_frames), self.feature_shape)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all fields."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values; what only int8 or flow has is left out elsewhere."""
+        values = json.loads(json.dumps(asdict(self)))
+        return {name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "StoreSpec":
+        """Back from JSON.
+
+        Raises:
+            ValueError: Missing, unknown or impossible values.
+        """
+        names = {field.name for field in fields(cls)}
+        if names != values.keys() | _LEFT_OUT.keys():
+            missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
+            raise ValueError(f"fields missing: {missing or 'none'}, unknown: {unknown or 'none'}")
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        try:
+            return cls(**plain)
+        except TypeError as error:
+            raise ValueError(f"a field has a value of the wrong type ({error})") from None
+
+    def differences(self, other: "StoreSpec") -> list[str]:
+        """Where two specs differ, each as "cut 12, not 5": own value first."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name} {_short(mine[name])}, not {_short(theirs[name])}" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+def read_manifest(folder: Path) -> StoreSpec:
+    """The spec of the store in `folder`.
+
+    Raises:
+        ArtifactError: No store, a damaged manifest, or a later format.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(
+            "there is no feature store here (no manifest.json); make one with egoact extract", path=folder
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"the manifest cannot be read ({error})", path=path) from None
+    try:
+        spec = StoreSpec.from_dict(values["spec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"the manifest is damaged or of another version: {error}", path=path) from None
+    if values.get("fingerprint") != spec.fingerprint:
+        raise ArtifactError("the manifest was changed by hand: its fingerprint does not fit", path=path)
+    return spec
+
+
+def write_manifest(folder: Path, spec: StoreSpec) -> None:
+    """Write the spec and its fingerprint, atomically."""
+    text = json.dumps({"fingerprint": spec.fingerprint, "spec": spec.to_dict()}, indent=2) + "\n"
+    write_atomically(folder / MANIFEST_NAME, text.encode())
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}..." if len(text) > 60 else text

@@ -1,0 +1,242 @@
+"""The feature store: features of segments on disk, read by memory map. Knows nothing about videos or backbones.
+
+    manifest.json       how the features were made, and the fingerprint of that
+    segments.parquet    segment -> shard, offset: what is not in here is not in the store
+    shards/*.npy        (num_segments, V, T) frames, one file a video; see `encoding` for how they are stored
+
+Shapes: N segments, V views, T frames, *feature = (D,) or (C, h, w).
+
+Telling the system which parts of a file are wanted next.
+
+What is not in memory is otherwise read when it is touched: one run of pages at a time, with neighbours that a shuffled
+order does not want. Announced, a batch is read at once and nothing else; a cold store came eight times as fast
+(`docs/LOG.md`). Where everything is in memory announcements only cost time, so they stop when nothing is read.
+"""
+
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.errors import ArtifactError
+from egoact.store.encoding import decode
+from egoact.store.index import INDEX_NAME, StoreIndex
+from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
+
+__all__ = ["FeatureStore", "StoreSpec"]
+
+
+class FeatureStore:
+    """A store opened for reading; `open` or `create_or_open` makes one.
+
+    Attributes:
+        path: The folder.
+        spec: How its features were made.
+        index: Which segments it holds, and where.
+    """
+
+    def __init__(self, path: Path, spec: StoreSpec, index: StoreIndex) -> None:
+        self.path = path
+        self.spec = spec
+        self.index = index
+        self._shards: dict[int, np.ndarray] = {}
+        self._maps: dict[int, tuple[mmap.mmap, int]] = {}  # with the first byte of the features
+        self._ahead = ReadAhead()
+
+    @classmethod
+    def open(cls, path: str | Path) -> "FeatureStore":
+        """Open a store that exists.
+
+        Raises:
+            ArtifactError: None there, damaged, or not one video of it finished.
+        """
+        path = Path(path)
+        spec = read_manifest(path)
+        if not (path / INDEX_NAME).exists():
+            raise ArtifactError("the feature store holds no finished video yet; run egoact extract again", path=path)
+        return cls(path, spec, StoreIndex.read(path))
+
+    @classmethod
+    def create_or_open(cls, path: str | Path, spec: StoreSpec) -> "FeatureStore":
+        """Open a store made with `spec`, or begin one.
+
+        Raises:
+            ArtifactError: The folder holds other files, or a store with another fingerprint.
+        """
+        path = Path(path)
+        if (path / MANIFEST_NAME).exists():
+            found = read_manifest(path)
+            if found.fingerprint != spec.fingerprint:
+                raise ArtifactError(
+                    f"this feature store was made with {'; '.join(found.differences(spec))}; "
+                    "use the same settings or another folder",
+                    path=path,
+                )
+        else:
+            _check_is_free(path)
+            path.mkdir(parents=True, exist_ok=True)
+            write_manifest(path, spec)
+        index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex.empty()
+        return cls(path, spec, index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def specs(self) -> tuple[StoreSpec, ...]:
+        """`spec` alone: a stack of stores has several."""
+        return (self.spec,)
+
+    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
+        """Where the segments of a table are in this store.
+
+        Returns:
+            int64, shape (N,).
+
+        Raises:
+            ArtifactError: Some are missing, or were extracted with other times.
+        """
+        rows = self.index.find(table)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            names = ", ".join(table[int(i)].narration_id for i in missing[:3])
+            raise ArtifactError(
+                f"{len(missing)} of {len(table)} segments have no features here (or features of other times), "
+                f"such as {names}; run egoact extract with this CSV, and see failures.csv",
+                path=self.path,
+            )
+        return rows
+
+    def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
+        """Features of some segments, read from the memory maps; one vectorised read a shard.
+
+        Args:
+            rows: int64 (N,), as from `rows`.
+            views: One view for all, or int64 (N,): one for each.
+
+        Returns:
+            float16, shape (N, T, *feature).
+
+        Raises:
+            ValueError: A row or view that does not exist.
+            ArtifactError: A shard is missing or damaged.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        views = np.broadcast_to(np.asarray(views, dtype=np.int64), rows.shape)
+        self._check_selection(rows, views)
+        shards, offsets = self.index.shard_numbers[rows], self.index.offsets[rows]
+        out = np.empty((len(rows), *self.spec.clip_shape[1:]), dtype=np.float16)
+        if self._ahead.begin():
+            self._announce(shards, offsets, views)
+        # Sorted by place, so that reads of one shard run forward through its file.
+        order = np.lexsort((offsets, shards))
+        for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
+            if len(part):
+                stored = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
+                out[part] = decode(stored, self.spec.dtype)
+        self._ahead.end()
+        return out
+
+    def _announce(self, shards: np.ndarray, offsets: np.ndarray, views: np.ndarray) -> None:
+        for number, offset, view in zip(shards.tolist(), offsets.tolist(), views.tolist(), strict=True):
+            each_clip, each_view, *_ = self.shard(number).strides
+            mapped, start = self._maps[number]
+            announce(mapped, start + offset * each_clip + view * each_view, each_view)
+
+    def shard(self, number: int) -> np.ndarray:
+        """The features of one video as they lie on disk, mapped and not read; `decode` makes float16 of them.
+
+        Raises:
+            ArtifactError: It is missing or damaged.
+        """
+        if number not in self._shards:
+            self._shards[number] = self._map(number)
+        return self._shards[number]
+
+    def _check_selection(self, rows: np.ndarray, views: np.ndarray) -> None:
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
+            raise ValueError(f"rows must be in 0 to {len(self) - 1}, got {rows.min()} to {rows.max()}")
+        if len(views) and not (views.min() >= 0 and views.max() < self.spec.views):
+            raise ValueError(f"this store has views 0 to {self.spec.views - 1}, got {views.min()} to {views.max()}")
+
+    def _map(self, number: int) -> np.ndarray:
+        path = self.index.shard_path(self.path, number)
+        try:
+            features = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise ArtifactError(
+                "this shard of the feature store is missing; run egoact extract again", path=path
+            ) from None
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
+        dtype, shape = self.spec.layout(self.index.shard_length(number))
+        if not isinstance(features, np.memmap) or features.dtype != dtype or features.shape != shape:
+            raise ArtifactError(
+                f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}",
+                path=path,
+            )
+        mapped = features.base
+        assert isinstance(mapped, mmap.mmap)
+        self._maps[number] = (mapped, features.offset % mmap.ALLOCATIONGRANULARITY)
+        return features.view(np.ndarray)  # np.memmap is slow to index
+
+
+REPAIR = "delete it and run egoact extract again"
+_LEFT_OVERS = {".lock", "shards", "failures.csv", MANIFEST_NAME + ".part"}
+
+
+def _check_is_free(path: Path) -> None:
+    """A new store may begin in an empty folder, or where one was killed before its manifest was there."""
+    if path.is_file():
+        raise ArtifactError("the feature store must be a folder, this is a file", path=path)
+    others = sorted(p.name for p in path.iterdir() if p.name not in _LEFT_OVERS) if path.exists() else []
+    if others:
+        raise ArtifactError(
+            f"this folder is no feature store but holds other files, such as {others[0]}; give an empty or new folder",
+            path=path,
+        )
+
+
+_WILL_NEED: int | None = getattr(mmap, "MADV_WILLNEED", None)  # not on Windows
+_PATIENCE = 16  # batches out of memory alone before announcements stop
+
+
+class ReadAhead:
+    """Announces as long as something comes from the disk."""
+
+    def __init__(self) -> None:
+        self._patience = _PATIENCE
+        self._read = 0
+
+    def begin(self) -> bool:
+        """A batch is about to be read: whether to announce it."""
+        self._read = _count_reads()
+        return _WILL_NEED is not None and self._patience > 0
+
+    def end(self) -> None:
+        """It has been read."""
+        self._patience = _PATIENCE if _count_reads() > self._read else self._patience - 1
+
+
+def announce(mapped: mmap.mmap, start: int, length: int) -> None:
+    """A part of a mapped file is wanted soon.
+
+    Args:
+        mapped: The file.
+        start: First byte.
+        length: Bytes.
+    """
+    assert _WILL_NEED is not None
+    first = start - start % mmap.PAGESIZE
+    mapped.madvise(_WILL_NEED, first, start + length - first)
+
+
+def _count_reads() -> int:
+    """Blocks that this process has had from disks, announced or not."""
+    if _WILL_NEED is None:
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock

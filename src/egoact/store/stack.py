@@ -1,0 +1,125 @@
+"""Several feature stores of the same segments, read as one: their features side by side, frame by frame.
+
+Shapes: N segments, S stores, T frames; pooled features (D,), maps (C, h, w).
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.errors import ArtifactError
+from egoact.store.manifest import StoreSpec
+from egoact.store.reader import FeatureStore
+
+_BATCH_BYTES = 64 << 20
+
+
+class FeatureSource(Protocol):
+    """What training and evaluation read features from: one `FeatureStore`, or a `FeatureStack` of several."""
+
+    @property
+    def path(self) -> Path:
+        """What to call it in a complaint."""
+
+    @property
+    def specs(self) -> tuple[StoreSpec, ...]:
+        """How the features of each store were made; they agree in frames and views."""
+
+    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
+        """Where segments are: int64, one row a segment."""
+
+    def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
+        """Features of some segments: float16 (N, T, *feature)."""
+
+
+class FeatureStack:
+    """At least two stores that agree in frames and views; pooled, or maps of one size.
+
+        store A  (T, D)  ──┐
+                           ├──►  (T, D + E)       maps: (T, C, h, w) and (T, K, h, w) ──► (T, C + K, h, w)
+        store B  (T, E)  ──┘
+
+    Attributes:
+        stores: In the order of their features.
+
+    Raises:
+        ArtifactError: A store that cannot stand beside the first.
+    """
+
+    def __init__(self, stores: Sequence[FeatureStore]) -> None:
+        self.stores = tuple(stores)
+        first = self.stores[0]
+        for number, store in enumerate(self.stores[1:], 1):
+            if store.path.resolve() in {other.path.resolve() for other in self.stores[:number]}:
+                raise ArtifactError("this feature store is given twice", path=store.path)
+            _check_fits(store, first)
+
+    @property
+    def path(self) -> Path:
+        """The paths of all, as one name."""
+        return Path(" + ".join(str(store.path) for store in self.stores))
+
+    @property
+    def specs(self) -> tuple[StoreSpec, ...]:
+        """How the features of each store were made."""
+        return tuple(store.spec for store in self.stores)
+
+    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
+        """Where the segments of a table are in every store.
+
+        Returns:
+            int64, shape (N, S).
+
+        Raises:
+            ArtifactError: One of the stores lacks some, or has them with other times.
+        """
+        return np.stack([store.rows(table) for store in self.stores], axis=1)
+
+    def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
+        """Features of some segments, side by side.
+
+        Args:
+            rows: int64 (N, S), as from `rows`.
+            views: One view for all, or int64 (N,).
+
+        Returns:
+            float16, (N, T, D + E + ...) or (N, T, C + K + ..., h, w).
+        """
+        parts = [store.gather(rows[:, number], views=views) for number, store in enumerate(self.stores)]
+        return np.concatenate(parts, axis=2)
+
+
+def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureStore | FeatureStack:
+    """One store, or a stack of several.
+
+    Raises:
+        ArtifactError: No store, a damaged one, or stores that do not fit together.
+        ValueError: No path at all.
+    """
+    each = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not each:
+        raise ValueError("give at least one feature store")
+    stores = [FeatureStore.open(path) for path in each]
+    return stores[0] if len(stores) == 1 else FeatureStack(stores)
+
+
+def _check_fits(store: FeatureStore, first: FeatureStore) -> None:
+    ours, theirs = store.spec, first.spec
+    agree = ["kind", "num_frames", "views"] + (["seed"] if ours.views > 1 else [])
+    for name in agree:
+        if getattr(ours, name) != getattr(theirs, name):
+            reason = f"its {name} is {getattr(ours, name)}, that of {first.path} is {getattr(theirs, name)}"
+            raise ArtifactError(f"{reason}; stores that are used together must agree", path=store.path)
+    if ours.feature_shape[1:] != theirs.feature_shape[1:]:
+        sizes = f"{ours.feature_shape[1:]}, those of {first.path} {theirs.feature_shape[1:]}"
+        raise ArtifactError(f"its maps have size {sizes}; choose another --cut or --size", path=store.path)
+
+
+def clips_at_once(store: FeatureSource) -> int:
+    """Clips to read at once: 256, or as many maps as fit into `_BATCH_BYTES` as float16."""
+    clip_bytes = sum(2 * math.prod(spec.clip_shape[1:]) for spec in store.specs)
+    return max(1, min(256, _BATCH_BYTES // clip_bytes))

@@ -1,0 +1,90 @@
+"""Which recordings `egoact predict` is given, and the files that it writes for each of them."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.files import write_atomically
+from egoact.core.timelines.prediction import Prediction
+from egoact.media.sources import VIDEO_SUFFIXES
+from egoact.runs.loading import Run, rules_of
+
+JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"
+
+
+def find_videos(path: Path) -> list[Path]:
+    """A file, or the video files of a folder at any depth.
+
+    Raises:
+        MediaError: Not there, or no video in it.
+    """
+    if not path.exists():
+        raise MediaError("there is no such video or folder", path=path)
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
+    if not found:
+        raise MediaError(f"no video in this folder (*{', *'.join(VIDEO_SUFFIXES)})", path=path)
+    return found
+
+
+def name_folders(root: Path, videos: Sequence[Path]) -> list[str]:
+    """A folder for each recording: its place below the root without suffix; with it where two would be the same."""
+    short = [video.relative_to(root).with_suffix("").as_posix() for video in videos]
+    counts = Counter(name.lower() for name in short)
+    return [
+        name if counts[name.lower()] == 1 else video.relative_to(root).as_posix()
+        for name, video in zip(short, videos, strict=True)
+    ]
+
+
+def check_writable(folder: Path) -> None:
+    """Find out now that nothing can be written, rather than after an hour.
+
+    Raises:
+        ArtifactError: Why not.
+    """
+    probe = folder / ".egoact"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ArtifactError(f"cannot write here ({error.strerror}); give another --out", path=folder) from None
+
+
+def relative_path(video: Path, folder: Path) -> str:
+    """From a folder to a video, with forward slashes; absolute where no relative one exists (another drive)."""
+    try:
+        return Path(os.path.relpath(video.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return video.resolve().as_posix()
+
+
+def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *, descriptions: bool) -> None:
+    """`timeline.json`, `.csv` and `.vtt`; JSON last, so that it is there only when all are.
+
+    Args:
+        prediction: What was found.
+        video: In this recording.
+        out: Folder to write.
+        run: That found it.
+        descriptions: Word the captions to be spoken.
+    """
+    rules = rules_of(run)
+    origin = {
+        "egoact": version("egoact"),
+        "run": str(run.path),
+        "head": run.config.head,
+        "backbone": run.config.backbone.name,
+        "engine": f"{run.engine.name} {run.engine.precision}",
+        "steps_per_second": rules.rate,
+        "background": "learned" if rules.has_background else f"below {rules.threshold:.3f}",
+        "calibrated": bool(rules.temperature),
+    }
+    write_atomically(out / CSV_NAME, prediction.to_csv())
+    write_atomically(out / VTT_NAME, prediction.to_vtt(descriptions=descriptions))
+    write_atomically(out / JSON_NAME, prediction.to_json(video_path=relative_path(video, out), origin=origin))

@@ -1,0 +1,162 @@
+"""What a training learns from: its segments, classes, batches and losses.
+
+The clips of a split: their segments, their rows in the feature store, their labels, and what a run says of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.errors import ArtifactError
+from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
+from egoact.models.classifier import ACTION, encode_pairs, pairs_seen
+from egoact.store.batches import ClipBatches
+from egoact.store.stack import FeatureSource, clips_at_once
+from egoact.training.losses import TargetLoss
+from egoact.training.recipes import Recipe
+
+
+def split_segments(
+    table: SegmentTable, *, validation: Path | None, validation_videos: tuple[str, ...]
+) -> tuple[SegmentTable, SegmentTable | None]:
+    """Training and validation segments: of two files, or of the videos of one.
+
+    Raises:
+        ValueError: A video that is not there, or nothing left to train on.
+    """
+    if validation is not None:
+        return table, read_segments(validation)
+    if not validation_videos:
+        return table, None
+    wanted = set(validation_videos)
+    unknown = sorted(wanted - set(table.video_ids))
+    if unknown:
+        raise ValueError(f"--validation-videos: {table.path} has no video {unknown[0]!r}")
+    training = table.select(lambda segment: segment.video_id not in wanted)
+    if not len(training):
+        raise ValueError("--validation-videos takes all videos, none is left to train on")
+    return training, table.select(lambda segment: segment.video_id in wanted)
+
+
+def choose_vocabularies(
+    table: SegmentTable, *, targets: tuple[Target, ...], classes: Path | None, labels: Literal["classes", "categories"]
+) -> dict[Target, Vocabulary]:
+    """The classes to learn, of each target.
+
+    Raises:
+        ValueError: No labels of a target that is asked for, or none at all.
+    """
+    found: dict[Target, Vocabulary] = {}
+    for target in targets or TARGETS:
+        named = build_vocabulary(table, target)
+        if named is None:
+            if target in targets:
+                raise ValueError(f"{table.path} has no {target} labels to learn")
+            continue
+        vocabulary = named if classes is None else read_vocabulary(classes, target)
+        found[target] = vocabulary.to_categories()[0] if labels == "categories" else vocabulary
+    if not found:
+        raise ValueError(f"{table.path} has no labels: columns verb, verb_class, noun or noun_class are needed")
+    return found
+
+
+def balanced_odds(labels: dict[Target, np.ndarray]) -> np.ndarray:
+    """Odds of each clip for class-balanced sampling, float64 (N,), sum 1.
+
+    A target, one of its classes and a clip of that class are drawn, each with equal odds: with verbs and nouns, one
+    half of the clips is balanced by verb and the other by noun.
+    """
+    shares = []
+    for values in labels.values():
+        counts = np.bincount(values)
+        shares.append(1.0 / (counts[values] * np.count_nonzero(counts)))
+    return np.mean(shares, axis=0)
+
+
+def target_losses(recipe: Recipe, counts: dict[str, np.ndarray]) -> dict[str, torch.nn.Module]:
+    """The loss of each classifier, from its training segments a class."""
+    losses: dict[str, torch.nn.Module] = {}
+    for target, seen in counts.items():
+        weigh = CLASS_WEIGHTS.get(recipe.class_weights)
+        losses[target] = TargetLoss(
+            recipe.loss,
+            class_counts=torch.from_numpy(seen),
+            class_weights=None if weigh is None else torch.from_numpy(weigh(seen)),
+            label_smoothing=recipe.label_smoothing,
+            temperature=recipe.temperature,
+        )
+    return losses
+
+
+@dataclass(frozen=True)
+class Split:
+    """The labelled clips of one side, training or validation."""
+
+    table: SegmentTable
+    rows: np.ndarray
+    labels: dict[Target, np.ndarray]
+
+
+def load_split(table: SegmentTable, store: FeatureSource, vocabularies: dict[Target, Vocabulary]) -> Split:
+    """Look a table up in a store, and encode its labels."""
+    labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
+    return Split(table, store.rows(table), labels)
+
+
+def plain_batches(store: FeatureSource, split: Split) -> ClipBatches:
+    """Every clip once, in order, view 0."""
+    return ClipBatches(store, split.rows, split.labels, batch_size=clips_at_once(store))  # type: ignore[arg-type]
+
+
+def finite_features(store: FeatureSource, split: Split) -> Iterator[torch.Tensor]:
+    """All features of a split as float32 batches.
+
+    Raises:
+        ArtifactError: Names the first segment whose features are not finite.
+    """
+    for batch in plain_batches(store, split):
+        features = batch.features.float()
+        finite = torch.isfinite(features).flatten(1).all(1)
+        if not finite.all():
+            first = int(batch.positions[int((~finite).nonzero()[0])])
+            name = split.table[first].narration_id
+            raise ArtifactError(f"features of segment {name} are not finite; run egoact verify", path=store.path)
+        yield features
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Features, both sides of the split, and the classes to learn."""
+
+    store: FeatureSource
+    training: Split
+    validation: Split | None
+    vocabularies: dict[Target, Vocabulary]
+
+    @property
+    def pairs(self) -> tuple[int, ...]:
+        """The pairs of verb and noun that the training clips show, as `RecognizerConfig.pairs`."""
+        labels = self.training.labels
+        return pairs_seen(labels["verb"], labels["noun"], num_nouns=self.vocabularies["noun"].size)
+
+    @property
+    def class_counts(self) -> dict[Target, tuple[int, ...]]:
+        """Training clips of each class, as `RecognizerConfig.training_counts`."""
+        return {
+            target: tuple(count_classes(labels, num_classes=self.vocabularies[target].size).tolist())
+            for target, labels in self.training.labels.items()
+        }
+
+    def classifier_labels(self, pairs: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Training labels of every classifier: of the targets, and of the joint one where there are pairs."""
+        labels: dict[str, np.ndarray] = dict(self.training.labels)  # type: ignore[arg-type]
+        if pairs:
+            size = self.vocabularies["noun"].size
+            labels[ACTION] = encode_pairs(labels["verb"], labels["noun"], pairs, num_nouns=size)
+        return labels

@@ -1,0 +1,277 @@
+"""Lightning's Trainer, set up the way `egoact train` wants it: resumable, quiet, with curves, on one device or many.
+
+What happens around the epochs of a training: shares of the clips, the history, progress, staying stopped.
+"""
+
+import contextlib
+import copy
+import csv
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from egoact.core.errors import ArtifactError
+from egoact.core.progress import Progress
+from egoact.models.classifier import ActionClassifier
+from egoact.store.batches import ClipBatches
+from egoact.training.learner import Learner
+from egoact.training.run_folder import is_leader
+
+MONITORED = "validation_top1"
+PRECISIONS: dict[str, Any] = {"f32": "32-true", "bf16": "bf16-mixed"}
+Precision = Literal["auto", "f32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a training runs.
+
+    Args:
+        device: auto, cpu or cuda.
+        precision: f32, or bf16: matrix products in bfloat16, weights in float32.
+        devices: Processes a node, each with its own device.
+        nodes: Machines that share the work.
+
+    Raises:
+        ValueError: Something that there is not.
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"--device must be auto, cpu or cuda, got {self.device!r}")
+        for name in ("devices", "nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        found = torch.cuda.device_count()
+        if self.device == "cuda" and not found:
+            raise ValueError("--device cuda: no CUDA device found here")
+        if self.device != "cpu" and 0 < found < self.devices:
+            raise ValueError(f"--devices {self.devices}: this machine has {found} CUDA devices")
+
+    def trainer_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of Lightning's Trainer."""
+        return {
+            "accelerator": "gpu" if self.device == "cuda" else self.device,
+            "precision": PRECISIONS["f32" if self.precision == "auto" else self.precision],
+            "devices": self.devices,
+            "num_nodes": self.nodes,
+            "strategy": "auto" if self.devices * self.nodes == 1 else "ddp",
+        }
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training ends with, on the CPU.
+
+    Args:
+        last: The model after the last epoch.
+        best: The model of the epoch with the best validation score; None without validation.
+    """
+
+    last: ActionClassifier
+    best: ActionClassifier | None
+
+
+def fit(
+    learner: Learner,
+    training: ClipBatches,
+    validation: ClipBatches | None,
+    *,
+    run: Path,
+    phase: str = "",
+    machine: Machine,
+) -> Fitted:
+    """Train to the end, going on from the last checkpoint if there is one.
+
+    Args:
+        learner: What is trained.
+        training: Its batches.
+        validation: What it is measured on after each epoch, or None.
+        run: Run directory, for checkpoints and curves.
+        phase: Name of a part of the training that has checkpoints and curves of its own.
+        machine: Where.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    folder = run / "checkpoints" / phase
+    has_validation = validation is not None
+    keep = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor=MONITORED if has_validation else None,
+        mode="max",
+        save_top_k=1 if has_validation else 0,
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    history = History(run / f"history{phase and '_'}{phase}.csv")
+    callbacks: list[Callback] = [Shares(training, validation), keep, history]
+    if is_leader():
+        callbacks.append(ShowProgress(phase or "train", learner.recipe.epochs, monitored=MONITORED))
+    if learner.recipe.patience and has_validation:
+        early = EarlyStopping(MONITORED, mode="max", patience=learner.recipe.patience)
+        callbacks += [early, StayStopped(early)]
+    trainer = lightning.Trainer(
+        max_epochs=learner.recipe.epochs,
+        gradient_clip_val=learner.recipe.gradient_clip or None,
+        callbacks=callbacks,
+        # Curves are to be live: the writer's own habit is to show them every two minutes.
+        logger=TensorBoardLogger(run, name="tensorboard", version=phase, flush_secs=5),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        **machine.trainer_arguments(),
+    )
+    last = folder / "last.ckpt"
+    with _fewer_warnings(), _few_threads(pooled=learner.model.head.kind == "pooled"):
+        try:
+            trainer.fit(
+                learner, training, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True
+            )
+        except SystemExit:  # how Lightning answers Ctrl-C
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+    finished = copy.deepcopy(learner.kept).cpu()
+    return Fitted(finished, _load_kept(learner, folder / "best.ckpt") if has_validation else None)
+
+
+@contextlib.contextmanager
+def _fewer_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # Batches come from a memory map in this process: worker processes would only slow them down.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*")
+        # A frozen head is in eval mode on purpose.
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+        yield
+
+
+@contextlib.contextmanager
+def _few_threads(*, pooled: bool) -> Iterator[None]:
+    """One thread for heads on pooled features: their steps take milliseconds.
+
+    Two threads gain a third on an idle machine, and lose a factor of ten where another process wants a core.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if pooled else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _load_kept(learner: Learner, path: Path) -> ActionClassifier:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ArtifactError(f"the best checkpoint cannot be read ({error})", path=path) from error
+    learner.load_state_dict(state)
+    return learner.kept.cpu()
+
+
+class Shares(Callback):
+    """Gives each of several processes its own share of the clips, as soon as it knows which process it is."""
+
+    def __init__(self, training: ClipBatches, validation: ClipBatches | None) -> None:
+        self.parts = [part for part in (training, validation) if part is not None]
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: D102
+        for part in self.parts:
+            if len(part.rows) < trainer.world_size:
+                raise ValueError(f"{trainer.world_size} processes cannot share {len(part.rows)} clips; use fewer")
+            part.rank, part.world_size = trainer.global_rank, trainer.world_size
+
+
+class StayStopped(Callback):
+    """Early stopping that is not forgotten when a stopped training is resumed: without it, one more epoch is run."""
+
+    def __init__(self, early: EarlyStopping) -> None:
+        self.early = early
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        if self.early.wait_count >= self.early.patience:
+            trainer.should_stop = True
+
+
+class History(Callback):
+    """A CSV with one line an epoch; a resumed run goes on where its checkpoint was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self._began = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        measured = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items() if k.startswith("validation_")}
+        self.rows.append(
+            {
+                "epoch": trainer.current_epoch,
+                # Of all processes, each of which has to ask for it.
+                "train_loss": round(float(pl_module.train_loss.compute()), 6),
+                **measured,
+                "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+                "seconds": round(time.monotonic() - self._began, 3),
+            }
+        )
+        if trainer.is_global_zero:
+            self._write()
+
+    def _write(self) -> None:
+        part = self.path.with_suffix(".part")
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.rows[-1]))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        part.replace(self.path)
+
+
+class ShowProgress(Callback):
+    """A bar on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, name: str, num_epochs: int, *, monitored: str) -> None:
+        self.name, self.num_epochs, self.monitored = name, num_epochs, monitored
+        self._progress: Progress | None = None
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        self._progress = Progress(self.name, total=self.num_epochs - trainer.current_epoch, unit="epochs")
+        self._progress.__enter__()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: D102
+        score = trainer.callback_metrics.get(self.monitored)
+        note = f"loss {float(pl_module.train_loss.compute()):.3f}"
+        note += "" if score is None else f", validation top-1 {float(score):.1f} %"
+        assert self._progress is not None
+        self._progress.advance(1, note=note)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: D102
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None

@@ -1,0 +1,162 @@
+"""One step of training and validation, for Lightning's Trainer. Knows nothing about files.
+
+A batch has `features` (B, T, ...), `labels` {target: (B,)} and `positions` (B,).
+"""
+
+import copy
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, distributed, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from egoact.models.classifier import ActionClassifier
+from egoact.training.recipes import Recipe
+
+
+class NotFiniteError(ValueError):
+    """The loss became NaN or infinite; `positions` are the clips of that batch."""
+
+    def __init__(self, reason: str, positions: list[int]) -> None:
+        super().__init__(reason)
+        self.positions = positions
+
+
+class Learner(lightning.LightningModule):
+    """Trains an `ActionClassifier`.
+
+    Args:
+        model: What is trained.
+        losses: Target -> loss; the total is their sum, as in the report.
+        recipe: Hyperparameters.
+        seed: Of dropout and mixup; every epoch starts from (seed, epoch), so a resumed run equals an unbroken one.
+    """
+
+    def __init__(self, model: ActionClassifier, losses: dict[str, nn.Module], recipe: Recipe, *, seed: int) -> None:
+        super().__init__()
+        self.model = model
+        self.losses = nn.ModuleDict(losses)
+        self.recipe = recipe
+        self.seed = seed
+        self.average = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
+        self.train_loss, self.valid_loss = MeanMetric(), MeanMetric(nan_strategy="disable")
+        self.top1 = nn.ModuleDict(
+            {target: MulticlassAccuracy(number, average="micro") for target, number in model.num_classes.items()}
+        )
+        self.both_right = MeanMetric()
+
+    @property
+    def kept(self) -> ActionClassifier:
+        """The weights to validate and to keep: the moving average where there is one."""
+        return self.model if self.average is None else self.average
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """(B, T, ...) -> logits a target."""
+        return self.kept(features.float())
+
+    def on_train_epoch_start(self) -> None:  # noqa: D102
+        torch.manual_seed((self.seed * 1_000_003 + self.current_epoch * 101 + self.global_rank) % 2**63)
+
+    def training_step(self, batch: Any, batch_index: int) -> Tensor:  # noqa: D102
+        features = batch.features.float()
+        if self.recipe.mixup and len(batch) > 1:
+            loss = self._mixed_loss(features, batch.labels)
+        else:
+            loss = self._loss(self.model.supervised(features), batch.labels)
+        self._refuse_infinite(loss.detach(), batch.positions, batch_index)
+        self.train_loss.update(loss.detach(), weight=len(batch))
+        return loss
+
+    def _refuse_infinite(self, loss: Tensor, positions: Tensor, batch_index: int) -> None:
+        """All processes stop together: one alone would leave the others waiting for it."""
+        is_shared = distributed.is_available() and distributed.is_initialized()
+        is_lost = ~torch.isfinite(loss)
+        if is_shared:
+            distributed.all_reduce(is_lost := is_lost.float(), op=distributed.ReduceOp.MAX)
+        if not is_lost:
+            return
+        found = [(loss.item(), positions.tolist())]
+        if is_shared:
+            found = found * distributed.get_world_size()
+            distributed.all_gather_object(found, (loss.item(), positions.tolist()))
+        value, lost = next(part for part in found if not math.isfinite(part[0]))
+        reason = f"the loss became {value} in epoch {self.current_epoch}, batch {batch_index}"
+        raise NotFiniteError(reason, lost)
+
+    def _loss(self, outputs: Iterable[tuple[str, Tensor]], labels: dict[str, Tensor]) -> Tensor:
+        return torch.stack([self.losses[target](logits, labels[target]) for target, logits in outputs]).sum()
+
+    def _mixed_loss(self, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        """Mixup of clips, Zhang et al. 2018, arXiv:1710.09412."""
+        alpha = torch.tensor(self.recipe.mixup)
+        share = torch.distributions.Beta(alpha, alpha).sample().to(features.device)
+        other = torch.randperm(len(features), device=features.device)
+        outputs = self.model.supervised(share * features + (1 - share) * features[other])
+        swapped = {target: values[other] for target, values in labels.items()}
+        return share * self._loss(outputs, labels) + (1 - share) * self._loss(outputs, swapped)
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Lightning's own refuses fused optimizers in mixed precision, for loss scalers' sake: there is none here."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
+    def on_train_batch_end(self, *args: Any) -> None:  # noqa: D102
+        if self.average is None:
+            return
+        # An average that starts at random weights would need many steps to forget them.
+        decay = min(self.recipe.ema, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+                if kept.dtype.is_floating_point:
+                    kept.lerp_(new, 1 - decay)
+                else:
+                    kept.copy_(new)
+
+    def on_train_epoch_end(self) -> None:  # noqa: D102
+        # Metrics are of all processes already; `sync_dist` takes the mean of equal numbers and keeps Lightning calm.
+        self.log("train_loss", self.train_loss.compute(), sync_dist=True)
+        self.log("learning_rate", self.optimizers().param_groups[0]["lr"], sync_dist=True)  # type: ignore[union-attr]
+        self.train_loss.reset()
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:  # noqa: D102
+        logits = self(batch.features)
+        # Once a clip: `weight=` is dropped where NaN is let through, github.com/Lightning-AI/torchmetrics/issues/3434.
+        self.valid_loss.update(self._loss(logits.items(), batch.labels).expand(len(batch)))
+        right = torch.ones(len(batch), dtype=torch.bool, device=self.device)
+        for target, values in logits.items():
+            self._top1_of(target).update(values, batch.labels[target])
+            right &= values.argmax(1) == batch.labels[target]
+        self.both_right.update(right.float())
+
+    def on_validation_epoch_end(self) -> None:  # noqa: D102
+        self.log("validation_loss", self.valid_loss.compute(), sync_dist=True)
+        for target in self.top1:
+            self.log(f"validation_{target}_top1", 100 * self._top1_of(target).compute(), sync_dist=True)
+            self._top1_of(target).reset()
+        # With one target this is that target's accuracy, with two the action's: what is selected by.
+        self.log("validation_top1", 100 * self.both_right.compute(), sync_dist=True)
+        self.valid_loss.reset()
+        self.both_right.reset()
+
+    def _top1_of(self, target: str) -> Any:
+        return self.top1[target]
+
+    def configure_optimizers(self) -> Any:  # noqa: D102
+        recipe = self.recipe
+        weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+        if recipe.schedule == "constant":
+            return optimizer
+        if recipe.schedule == "step":
+            scheduler: Any = torch.optim.lr_scheduler.MultiStepLR(optimizer, range(35, 100_000, 20), gamma=0.2)
+        else:
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}

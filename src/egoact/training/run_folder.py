@@ -1,0 +1,105 @@
+"""A run directory while it is trained: with which settings, whether it is finished, and which process writes it."""
+
+import json
+import os
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_json
+from egoact.training.recipes import Recipe
+
+SETTINGS_NAME = "settings.json"
+METRICS_NAME = "metrics.json"
+_FREE = ("run", "overwrite")
+_OWN_FILES = (
+    "config.json",
+    SETTINGS_NAME,
+    METRICS_NAME,
+    "history.csv",
+    "history_classifiers.csv",
+    *(f"{model}/{name}" for model in ("best", "last", "background") for name in ("config.json", "model.safetensors")),
+    *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
+)
+_RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+
+
+class RunFolder:
+    """What a run directory says about how it was trained.
+
+    Args:
+        path: Run directory.
+        settings: The dataclass of the command that trains it.
+    """
+
+    def __init__(self, path: Path, settings: Any) -> None:
+        self.path = path
+        self._settings = plain(settings, leave_out=_FREE)
+
+    def is_finished(self, *, overwrite: bool) -> bool:
+        """Whether the run directory holds exactly this run; refuses to write over another."""
+        known = self.path / SETTINGS_NAME
+        if overwrite:
+            for left in _OWN_FILES if is_leader() else ():
+                (self.path / left).unlink(missing_ok=True)
+            return False
+        if not known.exists():
+            if is_leader() and self.path.is_dir() and any(self.path.iterdir()):
+                raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
+            return False
+        changed = changed_settings(known, self._settings, remedy="use --overwrite to start again")
+        if changed:
+            reason = f"holds a run of other settings ({'; '.join(changed[:2])}); give another --run or --overwrite"
+            raise ArtifactError(reason, path=self.path)
+        return (self.path / "config.json").exists()
+
+    def write_settings(self, recipe: Recipe, *, num_parameters: int) -> None:
+        """`settings.json`: how this run is trained."""
+        content = {
+            "settings": self._settings,
+            "recipe": asdict(recipe),
+            "num_trainable_parameters": num_parameters,
+            "versions": {name: version(name) for name in ("egoact", "torch", "lightning")},
+        }
+        write_json(self.path / SETTINGS_NAME, content)
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """`metrics.json`: of the validation clips."""
+        write_json(self.path / METRICS_NAME, metrics)
+
+
+def changed_settings(path: Path, ours: dict[str, Any], *, remedy: str) -> list[str]:
+    """What differs from the settings that a JSON file keeps.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        return [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in ours if known.get(k) != ours[k]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"cannot be read ({error}); {remedy}", path=path) from error
+
+
+def plain(settings: Any, *, leave_out: tuple[str, ...]) -> dict[str, Any]:
+    """A settings dataclass as JSON has it."""
+    values = {k: v for k, v in asdict(settings).items() if k not in leave_out}
+    return json.loads(json.dumps(values, default=str))
+
+
+def is_leader() -> bool:
+    """Whether this process writes the run directory: the only one, or the first of all.
+
+    Goes by what Lightning, torchrun and SLURM tell their processes, because it is asked before they have met.
+    """
+    return all(os.environ.get(name, "0") == "0" for name in _RANKS)
+
+
+def part_ways() -> None:
+    """From here on no process waits for another, and the leader works alone."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

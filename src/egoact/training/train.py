@@ -1,0 +1,129 @@
+"""Training a run: fit it, choose the weights, measure them, and write them down."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from egoact.core.errors import ArtifactError
+from egoact.core.metrics.imbalance import count_classes, split_by_frequency
+from egoact.core.metrics.protocol import evaluate_scores
+from egoact.core.timelines.rules import TimelineRules
+from egoact.models.classifier import ActionClassifier
+from egoact.runs.features import score_rows
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.store.batches import ClipBatches
+from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
+from egoact.training.fit import Fitted, Machine, fit
+from egoact.training.learner import Learner, NotFiniteError
+from egoact.training.recipes import Recipe
+from egoact.training.run_folder import is_leader
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training.
+
+    Args:
+        config: Of the run.
+        recipe: Hyperparameters.
+        data: Clips and labels.
+        run: Run directory, for checkpoints, curves and models.
+        machine: Where to train.
+        select: Which weights are the run's: those of the best epoch on validation data, or the last.
+        seed: Of initial weights, shuffling and dropout.
+    """
+
+    config: RecognizerConfig
+    recipe: Recipe
+    data: TrainingData
+    run: Path
+    machine: Machine
+    select: Literal["best", "last"]
+    seed: int
+
+    def build(self) -> ActionClassifier:
+        """The model before it has learned anything."""
+        torch.manual_seed(self.seed)
+        return self.config.build()
+
+    def fit(self, model: ActionClassifier) -> Fitted:
+        """Train to the end, going on from the last checkpoint if there is one.
+
+        Raises:
+            ArtifactError: Features, or a loss, that are not finite.
+        """
+        model.observe(finite_features(self.data.store, self.data.training))
+        fitted = self._fit(model, self.recipe)
+        return self._retrain(self.chosen(fitted)) if self.recipe.retrain_epochs else fitted
+
+    def chosen(self, fitted: Fitted) -> ActionClassifier:
+        """The model that `select` asks for; without validation, the last."""
+        return fitted.last if fitted.best is None or self.select == "last" else fitted.best
+
+    def measure(self, model: ActionClassifier) -> dict[str, Any]:
+        """Metrics on the validation clips; empty without any."""
+        if self.data.validation is None:
+            return {}
+        tail, head = split_by_frequency(self.config.vocabularies, self.config.training_counts)
+        scores = score_rows(Recognizer(self.config, model), self.data.store, self.data.validation.rows)
+        return evaluate_scores(scores, self.data.validation.labels, tail=tail, head=head)  # type: ignore[arg-type]
+
+    def save(self, fitted: Fitted, rules: TimelineRules) -> None:
+        """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
+        if fitted.best is not None:
+            # A model of background belongs to the chosen weights alone; without it they share the rules.
+            shared = None if rules.has_background else rules
+            for name, model in (("best", fitted.best), ("last", fitted.last)):
+                Recognizer(replace(self.config, timeline=shared), model).save(self.run / name)
+        Recognizer(replace(self.config, timeline=rules), self.chosen(fitted)).save(self.run)
+
+    def _fit(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
+        labels = self.data.classifier_labels(self.config.pairs)
+        counts = {target: count_classes(labels[target], num_classes=n) for target, n in self.config.sizes.items()}
+        learner = Learner(model, target_losses(recipe, counts), recipe, seed=self.seed)
+        batches = self._batches(learner, recipe, labels)
+        validation = None if self.data.validation is None else plain_batches(self.data.store, self.data.validation)
+        try:
+            return fit(learner, batches, validation, run=self.run, phase=phase, machine=self.machine)
+        except NotFiniteError as error:
+            names = [self.data.training.table[i].narration_id for i in error.positions[:3]]
+            raise ArtifactError(
+                f"{error} (segments {', '.join(names)}, ...); use a smaller --learning-rate or --gradient-clip 1",
+                path=self.run,
+            ) from error
+
+    def _batches(self, learner: Learner, recipe: Recipe, labels: dict[str, np.ndarray]) -> ClipBatches:
+        """Shuffled training batches, in another order each epoch."""
+        return ClipBatches(
+            self.data.store,
+            self.data.training.rows,
+            labels,
+            batch_size=recipe.batch_size,
+            seed=self.seed,
+            shuffle=True,
+            weights=balanced_odds(self.data.training.labels) if recipe.class_balanced_sampling else None,
+            epoch=lambda: learner.current_epoch,
+        )
+
+    def _retrain(self, model: ActionClassifier) -> Fitted:
+        """Classifier re-training (cRT): new classifiers on the frozen head, every class drawn equally often.
+
+        Source: Decoupling Representation and Classifier for Long-Tailed Recognition, Kang et al. 2020,
+        arXiv:1910.09217.
+        """
+        if not any(True for _ in model.head.parameters()) and is_leader():
+            print(f"head {self.config.head} has no parameters: re-training its classifiers is a training from zero")
+        torch.manual_seed(self.seed)
+        model.freeze_head()
+        balanced = replace(
+            self.recipe,
+            epochs=self.recipe.retrain_epochs,
+            retrain_epochs=0,
+            loss="cross_entropy",
+            class_weights="none",
+            class_balanced_sampling=True,
+        )
+        return self._fit(model, balanced, phase="classifiers")

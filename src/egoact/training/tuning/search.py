@@ -1,0 +1,207 @@
+"""A search for good hyperparameters: trials, each judged by cross-validation over whole videos.
+
+    study.sqlite3      everything; see `study`
+    tune.json          what was asked for
+    trials.csv, best.json, importances.json
+
+Knows no flags: how a fold is trained, and how a result is said as a command, is told by whoever searches.
+"""
+
+import hashlib
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from egoact.core.errors import ArtifactError
+from egoact.core.files import LOCK_NAME, write_csv, write_json
+from egoact.core.progress import Progress
+from egoact.store.stack import FeatureSource
+from egoact.training.learner import NotFiniteError
+from egoact.training.recipes import Recipe
+from egoact.training.run_folder import changed_settings
+from egoact.training.tuning.space import suggest_flags, usual_answers
+from egoact.training.tuning.study import FoldResult, Study, TrialResult
+
+TUNE_NAME = "tune.json"
+TRIALS_NAME = "trials.csv"
+BEST_NAME = "best.json"
+IMPORTANCES_NAME = "importances.json"
+
+Flags = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched.
+
+    Args:
+        searched: Hyperparameters to vary.
+        heads: That take these features; the usual one first.
+        losses: To choose from.
+        fixed: Hyperparameters of the recipe that are held.
+        recipe: What is not varied stays as here.
+        objective: What is maximised, such as "verb_top1".
+        folds: The videos of each.
+        seed: Of what is tried.
+    """
+
+    searched: tuple[str, ...]
+    heads: tuple[str, ...]
+    losses: tuple[str, ...]
+    fixed: Mapping[str, Any]
+    recipe: Recipe
+    objective: str
+    folds: tuple[tuple[str, ...], ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search in a folder.
+
+    Args:
+        out: The folder.
+        plan: What is searched.
+        train: Trains with some flags, without some videos, in a run directory; gives the metrics on those videos.
+        command: The words of the command that trains on all videos with some flags.
+    """
+
+    out: Path
+    plan: Plan
+    train: Callable[[Flags, tuple[str, ...], Path], Mapping[str, Any]]
+    command: Callable[[Flags], list[str]]
+
+    def claim(self, settings: dict[str, Any], segments: Path, store: FeatureSource) -> None:
+        """Make the folder ours; refuse to mix trials of other settings, labels or features."""
+        path = self.out / TUNE_NAME
+        described = settings | {
+            "heads": list(self.plan.heads),
+            "objective": self.plan.objective,
+            "segments_hash": hashlib.sha256(segments.read_bytes()).hexdigest(),
+            "features_fingerprint": [spec.fingerprint for spec in store.specs],
+        }
+        if path.exists():
+            if changed := changed_settings(path, described, remedy="give another --out"):
+                reason = f"holds a search of other settings ({'; '.join(changed[:2])}); give another --out"
+                raise ArtifactError(reason, path=self.out)
+        else:
+            content = {"settings": described, "folds": self.plan.folds, "searched": self.plan.searched}
+            write_json(path, content)
+
+    def go(self, num_trials: int) -> TrialResult:
+        """Make the trials that are missing, and write what they gave; gives the best.
+
+        Raises:
+            ArtifactError: Every trial diverged.
+        """
+        first = usual_answers(
+            self.plan.recipe, search=self.plan.searched, heads=self.plan.heads, losses=self.plan.losses
+        )
+        with Study(self.out, seed=self.plan.seed, first=first) as study:
+            self._search(study, num_trials)
+            write_json(self.out / IMPORTANCES_NAME, study.importances())
+            results = study.results()
+        best = best_of(results)
+        if best is None:
+            raise ArtifactError(
+                "every trial diverged: nothing to recommend; search smaller learning rates", path=self.out
+            )
+        print(self._summarize(results, best))
+        return best
+
+    def _search(self, study: Study, num_trials: int) -> None:
+        missing, num_folds = num_trials - len(study.results()), len(self.plan.folds)
+        self._write(study.results())
+        with Progress("tune", total=max(missing, 0) * num_folds, unit="folds") as progress:
+            while len(results := study.results()) < num_trials:
+                best = best_of(results)
+                note = "" if best is None else f"best {self.plan.objective} {best.value:.1f} %"
+                for num_done in self._make_trial(study):
+                    progress.advance(num_done, note=note)
+                self._write(study.results())
+
+    def _make_trial(self, study: Study) -> Iterator[int]:
+        """One trial, new or cut off; yields how many folds are done or given up."""
+        plan, trial = self.plan, study.next_trial()
+        flags = suggest_flags(trial, search=plan.searched, heads=plan.heads, losses=plan.losses)
+        trial.set_user_attr("flags", flags)
+        value = 0.0
+        for fold, videos in enumerate(plan.folds):
+            result = study.known_fold(trial, fold) or self._train_fold(flags, videos)
+            value = study.report_fold(trial, fold, result)
+            if result.diverged or study.is_hopeless(trial, fold=fold, value=value):
+                study.finish(trial, value=None)
+                yield len(plan.folds) - fold
+                return
+            yield 1
+        study.finish(trial, value=value)
+
+    def _train_fold(self, flags: Flags, videos: tuple[str, ...]) -> FoldResult:
+        began, run = time.monotonic(), self.out / "fold"
+        shutil.rmtree(run, ignore_errors=True)  # what a killed search left
+        try:
+            metrics = self.train(flags, videos, run)
+        except ArtifactError as error:
+            if not isinstance(error.__cause__, NotFiniteError):
+                raise
+            return FoldResult(value=0.0, num_segments=0, seconds=round(time.monotonic() - began, 3), diverged=True)
+        finally:
+            shutil.rmtree(run, ignore_errors=True)
+        target, _, measure = self.plan.objective.partition("_")
+        seconds = round(time.monotonic() - began, 3)
+        return FoldResult(value=metrics[target][measure], num_segments=metrics["num_segments"], seconds=seconds)
+
+    def _recipe_value(self, results: list[TrialResult]) -> float | None:
+        """What the recipe as it is reached in trial 0; None where the search begins elsewhere, or that diverged."""
+        usual = {"head": self.plan.heads[0], **vars(self.plan.recipe), **self.plan.fixed}
+        first = results[0]
+        is_usual = all(usual.get(name) == value for name, value in first.flags.items())
+        return first.value if is_usual and first.state == "complete" else None
+
+    def _summarize(self, results: list[TrialResult], best: TrialResult) -> str:
+        """One line for the end of a search."""
+        objective, num_folds = self.plan.objective, len(self.plan.folds)
+        text = f"best of {len(results)} trials: {objective} {best.value:.1f} % over {num_folds} folds"
+        usual = self._recipe_value(results)
+        text += "" if usual is None else f" (the recipe as it is: {usual:.1f} %)"
+        return f"{text}; to train on all videos with it:"
+
+    def _write(self, results: list[TrialResult]) -> None:
+        """trials.csv and best.json, as of now."""
+        names = list(dict.fromkeys(name for result in results for name in result.flags))
+        folds = [f"fold_{number}" for number in range(len(self.plan.folds))]
+        rows: list[list[Any]] = [["trial", "state", self.plan.objective, *folds, "seconds", *names]]
+        for result in results:
+            seen = [*result.folds, *[""] * (len(folds) - len(result.folds))]
+            flags = [result.flags.get(name, "") for name in names]
+            shown = [" ".join(value) if isinstance(value, (list, tuple)) else value for value in flags]
+            rows.append([result.number, result.state, result.value, *seen, round(result.seconds, 3), *shown])
+        write_csv(self.out / TRIALS_NAME, rows)
+        if (best := best_of(results)) is not None:
+            content = {
+                "trial": best.number,
+                "objective": self.plan.objective,
+                "value": best.value,
+                "folds": best.folds,
+                "recipe_value": self._recipe_value(results),
+                "settings": dict(self.plan.fixed) | best.flags,
+                "command": shlex.join(self.command(best.flags)),
+            }
+            write_json(self.out / BEST_NAME, content)
+
+
+def refuse_foreign(out: Path) -> None:
+    """Nothing is written into a folder that holds something else."""
+    if (out / TUNE_NAME).exists() or not out.is_dir():
+        return
+    if others := sorted(p.name for p in out.iterdir() if p.name not in (LOCK_NAME, f"{TUNE_NAME}.part")):
+        raise ArtifactError(f"this folder holds something else, such as {others[0]}; give another --out", path=out)
+
+
+def best_of(results: list[TrialResult]) -> TrialResult | None:
+    """The complete trial with the highest objective; the first of equals."""
+    return max((r for r in results if r.state == "complete"), key=lambda r: r.value, default=None)

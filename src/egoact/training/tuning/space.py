@@ -1,0 +1,95 @@
+"""What `egoact tune` tries: one line a hyperparameter; knows nothing about trainings.
+
+A trial is asked for every number, by name, and answers with one. Steps are coarse on purpose: finer ones than these a
+small set of videos cannot tell apart.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from egoact.models.heads import HEADS
+from egoact.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included: every `step`, or spread evenly over a logarithmic scale."""
+
+    low: float
+    high: float
+    step: float | None = None
+
+    def ask(self, trial: "Trial", name: str) -> float:
+        """A number of this range; three digits, so that a command line stays readable."""
+        if self.step is None:
+            return _rounded(trial.suggest_float(name, self.low, self.high, log=True))
+        if isinstance(self.step, int):
+            return trial.suggest_int(name, int(self.low), int(self.high), step=self.step)
+        return _rounded(trial.suggest_float(name, self.low, self.high, step=self.step))
+
+    def holds(self, value: float) -> bool:
+        """Whether a trial could answer this."""
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return self.low <= value <= self.high and abs(steps - round(steps)) < 1e-6
+
+
+RECIPE_SPACE: dict[str, Range] = {
+    "learning_rate": Range(1e-4, 1e-2),
+    "weight_decay": Range(1e-3, 1.0),
+    "dropout": Range(0.0, 0.8, step=0.1),
+    "label_smoothing": Range(0.0, 0.3, step=0.05),
+    "mixup": Range(0.0, 0.4, step=0.1),
+    "epochs": Range(20, 100, step=20),
+    "batch_size": Range(16, 64, step=16),
+}
+SPACE = ("head", "width", "loss", *RECIPE_SPACE)
+WIDTH_FACTORS = (1.0, 0.25, 0.5, 2.0)
+
+
+def suggest_flags(
+    trial: "Trial", *, search: Sequence[str], heads: Sequence[str], losses: Sequence[str]
+) -> dict[str, Any]:
+    """Flags of `egoact train` for one trial.
+
+    Args:
+        trial: Is asked for the numbers.
+        search: Names from `SPACE`; what is not searched is absent, so the recipe decides.
+        heads: To choose from; without "head" in `search` the first one is taken.
+        losses: To choose from.
+    """
+    head = trial.suggest_categorical("head", list(heads)) if "head" in search else heads[0]
+    flags: dict[str, Any] = {"head": head}
+    if "width" in search:
+        # Asked for even where a head has no width, so that all trials speak of the same hyperparameters.
+        factor = trial.suggest_categorical("width", list(WIDTH_FACTORS))
+        if (default := default_width(head)) is not None and factor != 1.0:
+            flags["head_options"] = (f"width={int(default * factor)}",)
+    if "loss" in search:
+        flags["loss"] = trial.suggest_categorical("loss", list(losses))
+    return flags | {name: found.ask(trial, name) for name, found in RECIPE_SPACE.items() if name in search}
+
+
+def usual_answers(
+    recipe: Recipe, *, search: Sequence[str], heads: Sequence[str], losses: Sequence[str]
+) -> dict[str, Any]:
+    """What a trial must answer to be the recipe itself, as far as the space reaches."""
+    usual: dict[str, Any] = {"head": heads[0], "width": 1.0}
+    usual |= {"loss": recipe.loss} if recipe.loss in losses else {}
+    usual |= {name: getattr(recipe, name) for name, found in RECIPE_SPACE.items() if found.holds(getattr(recipe, name))}
+    return {name: value for name, value in usual.items() if name in search}
+
+
+def default_width(head: str) -> int | None:
+    """The width of a head when none is given; None where it has no such option."""
+    parameter = inspect.signature(HEADS[head]).parameters.get("width")
+    return parameter.default if parameter is not None and isinstance(parameter.default, int) else None
+
+
+def _rounded(value: float) -> float:
+    """It is this value that is trained with."""
+    return float(f"{value:.3g}")
