@@ -64,12 +64,12 @@ def soak(film: Path, run: Path, lines: Path, *, flags: list[str]) -> list[tuple[
     return [(at, used) for at, used in memory if used == used]
 
 
-def report(answers: list[dict], memory: list[tuple[float, float]]) -> None:
-    at, age = (np.array([answer[key] for answer in answers]) for key in ("time", "age_ms"))
+def report(predictions: list[dict], memory: list[tuple[float, float]]) -> None:
+    at, age = (np.array([prediction[key] for prediction in predictions]) for key in ("time", "age_ms"))
     replaced = 1000 * np.diff(at) + age[:-1]  # how old each was when the next one came
-    frames = np.array([answer["frames_taken"] for answer in answers])
+    frames = np.array([prediction["frames_taken"] for prediction in predictions])
     seen, used = (np.array(column) for column in zip(*memory, strict=True))
-    print("| frames | answers/s | age ms, median | age ms, 99 % | when replaced ms, 99 % | memory MB |")
+    print("| frames | predictions/s | age ms, median | age ms, 99 % | when replaced ms, 99 % | memory MB |")
     print("|---|---|---|---|---|---|")
     edges = np.linspace(at[0], at[-1], NUM_PARTS + 1)
     for start, stop in zip(edges, edges[1:], strict=False):
@@ -82,7 +82,7 @@ def report(answers: list[dict], memory: list[tuple[float, float]]) -> None:
         )
     settled = used[(seen >= edges[1]) & (seen <= edges[-1])]
     print(
-        f"\n{frames[-1]} frames, {len(answers)} answers; age when given: median {np.median(age):.0f} ms, 99 % "
+        f"\n{frames[-1]} frames, {len(predictions)} predictions; age when given: median {np.median(age):.0f} ms, 99 % "
         f"{np.percentile(age, 99):.0f} ms, worst {age.max():.0f} ms; when replaced: 99 % "
         f"{np.percentile(replaced, 99):.0f} ms; memory after the first tenth: {settled.min():.0f} to "
         f"{settled.max():.0f} MB"
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=30)
     known, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        film, lines = Path(folder, "film.mp4"), Path(folder, "answers.jsonl")
+        film, lines = Path(folder, "film.mp4"), Path(folder, "predictions.jsonl")
         repeat_video(known.video, film, num_frames=known.frames, rate=known.rate)
         memory = soak(film, known.run, lines, flags=flags)
         report([json.loads(line) for line in lines.read_text().splitlines()], memory)

@@ -19,7 +19,7 @@ import tyro
 from egoact.commands.predict import find_videos
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import EngineChoice, Run, load_run
-from egoact.timelines.finder import predict_recording
+from egoact.timelines.segmenter import predict_recording
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from egoact.core.timelines.viterbi import runs
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
-from egoact.timelines.finder import ActionFinder
+from egoact.timelines.segmenter import ActionSegmenter
 
 
 @dataclass(frozen=True)
@@ -115,33 +115,33 @@ def answer(
         path = run if background else run.with_name(f"{run.name}-plain")
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             train(TrainSettings(features=recordings.path.parent, run=path, background=background, **training))
-        finder = ActionFinder.of(load_run(path))
+        segmenter = ActionSegmenter.of(load_run(path))
         for video in videos:
             features = recordings[video]
-            found, _ = finder.answer(features, video_id=video)
+            found, _ = segmenter.answer(features, video_id=video)
             answers.setdefault("decoder" if background else "threshold", {})[video] = found
             if background:
-                answers.setdefault("every window by itself", {})[video] = take_best(finder, features, video)
+                answers.setdefault("every window by itself", {})[video] = take_best(segmenter, features, video)
                 nothing = Timeline(video, (), found.duration_seconds)
                 answers.setdefault("all background", {})[video] = nothing
 
 
-def take_best(finder: ActionFinder, features: np.ndarray, video: str) -> Timeline:
+def take_best(segmenter: ActionSegmenter, features: np.ndarray, video: str) -> Timeline:
     """The best class of every step, neighbours put together."""
-    scores = finder.score(features)
-    best = np.stack([scores[target].argmax(1) for target in finder.targets], 1)
-    background = np.array([finder.config.vocabularies[target].size - 1 for target in finder.targets])
+    scores = segmenter.score(features)
+    best = np.stack([scores[target].argmax(1) for target in segmenter.targets], 1)
+    background = np.array([segmenter.config.vocabularies[target].size - 1 for target in segmenter.targets])
     seen, states = np.unique(best, axis=0, return_inverse=True)
     states = np.where((best == background).any(1), 0, states.reshape(-1) + 1)
     segments = []
     for start, stop, state in runs(states):
         names = {
-            target: finder.config.vocabularies[target].names[class_id]
-            for target, class_id in zip(finder.targets, seen[state - 1], strict=True)
+            target: segmenter.config.vocabularies[target].names[class_id]
+            for target, class_id in zip(segmenter.targets, seen[state - 1], strict=True)
         }
-        rate = finder.rules.rate
+        rate = segmenter.rules.rate
         segments.append(TimelineSegment(start / rate, stop / rate, names.get("verb"), names.get("noun")))
-    return Timeline(video, tuple(segments), len(features) / finder.rules.rate)
+    return Timeline(video, tuple(segments), len(features) / segmenter.rules.rate)
 
 
 def report(

@@ -27,11 +27,11 @@ from egoact.kitchen.make import plan_recordings
 from egoact.kitchen.recording import Recording, record, timestamp
 from egoact.kitchen.rooms.places import stance
 from egoact.kitchen.rooms.scene import FIXTURES, Scene
-from egoact.kitchen.rooms.styles import LOOKS
-from egoact.kitchen.script.actions import Act
-from egoact.kitchen.script.activity import write_story
+from egoact.kitchen.rooms.styles import STYLES
+from egoact.kitchen.script.actions import ScriptedAction
+from egoact.kitchen.script.activity import write_script
 from egoact.kitchen.script.choreography import backwards, swing, take
-from egoact.kitchen.script.keyframes import moment_at
+from egoact.kitchen.script.keyframes import pose_at
 
 NUM_STORIES = 40
 
@@ -45,12 +45,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    return Scene(LOOKS[0])
+    return Scene(STYLES[0])
 
 
 @pytest.fixture(scope="module")
-def stories(scene: Scene) -> list[list[Act]]:
-    return [write_story(scene, np.random.default_rng(seed), num_acts=16, turn=seed) for seed in range(NUM_STORIES)]
+def stories(scene: Scene) -> list[list[ScriptedAction]]:
+    return [write_script(scene, np.random.default_rng(seed), num_acts=16, turn=seed) for seed in range(NUM_STORIES)]
 
 
 def _videos(out: Path) -> list[Path]:
@@ -188,8 +188,8 @@ def test_validation_kitchen_is_unseen(num_videos: int) -> None:
     planned = plan_recordings(num_videos=num_videos, seed=0, segments_per_video=5)
     owners = Counter(r.participant_id for r in planned)
     assert len(planned) == num_videos == len({r.video_id for r in planned})
-    assert owners[LOOKS[-1].participant_id] == max(1, round(num_videos / 5))
-    assert len(owners) == min(len(LOOKS), num_videos)
+    assert owners[STYLES[-1].participant_id] == max(1, round(num_videos / 5))
+    assert len(owners) == min(len(STYLES), num_videos)
 
 
 def test_frame_numbers_follow_the_rule_of_the_ids() -> None:
@@ -200,16 +200,16 @@ def test_frame_numbers_follow_the_rule_of_the_ids() -> None:
 def test_kitchens_look_different() -> None:
     camera = Camera((0.0, 1.5, -0.9), *look_at((0.0, 1.5, -0.9), (0.0, 1.2, 0.5)), 0.0, 140.0, 192, 144)
     pictures = []
-    for look in LOOKS:
+    for look in STYLES:
         here = Scene(look)
-        act = write_story(here, np.random.default_rng(1), num_acts=1, turn=0)[0]
+        act = write_script(here, np.random.default_rng(1), num_acts=1, turn=0)[0]
         pictures.append(here.draw(camera, act.before).astype(float))
     for i, first in enumerate(pictures):
         for second in pictures[i + 1 :]:
             assert np.abs(first - second).mean() > 20
 
 
-def test_long_tail(stories: list[list[Act]]) -> None:
+def test_long_tail(stories: list[list[ScriptedAction]]) -> None:
     verbs, nouns = (Counter(getattr(a, target) for s in stories for a in s) for target in ("verb", "noun"))
     assert max(verbs.values()) > 8 * min(verbs.values())
     assert max(nouns.values()) > 4 * min(nouns.values())
@@ -219,17 +219,17 @@ def test_long_tail(stories: list[list[Act]]) -> None:
 def test_no_noun_is_left_out_of_training() -> None:
     """Also the rare ones occur often enough to be learnt."""
     planned = plan_recordings(num_videos=36, seed=0, segments_per_video=16)
-    scenes = [Scene(look) for look in LOOKS]
+    scenes = [Scene(look) for look in STYLES]
     nouns: Counter[str] = Counter()
     for recording in planned:
-        if recording.participant_id != LOOKS[-1].participant_id:
-            turn = recording.participant + recording.number * (len(LOOKS) - 1)
+        if recording.participant_id != STYLES[-1].participant_id:
+            turn = recording.participant + recording.number * (len(STYLES) - 1)
             rng = np.random.default_rng([0, recording.participant, recording.number, 1])
-            nouns.update(a.noun for a in write_story(scenes[recording.participant], rng, num_acts=16, turn=turn))
+            nouns.update(a.noun for a in write_script(scenes[recording.participant], rng, num_acts=16, turn=turn))
     assert min(nouns[noun] for noun in NOUNS) >= 4, nouns.most_common()
 
 
-def test_time_reversed_pairs_and_others_occur(stories: list[list[Act]]) -> None:
+def test_time_reversed_pairs_and_others_occur(stories: list[list[ScriptedAction]]) -> None:
     verbs = Counter(a.verb for s in stories for a in s)
     assert set(verbs) == set(VERBS)
     assert len([v for pair in REVERSED_PAIRS for v in pair]) >= 8
@@ -237,7 +237,7 @@ def test_time_reversed_pairs_and_others_occur(stories: list[list[Act]]) -> None:
         assert 0.5 < verbs[first] / verbs[second] < 2
 
 
-def test_stories_are_consistent(stories: list[list[Act]]) -> None:
+def test_stories_are_consistent(stories: list[list[ScriptedAction]]) -> None:
     """What is opened is closed later, nothing is put that was not taken, and so on."""
     undone = {"put": "take", "close": "open", "insert": "take", "unfold": "fold"}
     for acts in stories:
@@ -261,7 +261,7 @@ def test_stories_are_consistent(stories: list[list[Act]]) -> None:
         assert not opened
 
 
-def test_states_follow_the_actions(stories: list[list[Act]]) -> None:
+def test_states_follow_the_actions(stories: list[list[ScriptedAction]]) -> None:
     for acts in stories:
         for act, following in pairwise(acts):
             if act.verb in ("open", "close"):
@@ -273,14 +273,14 @@ def test_states_follow_the_actions(stories: list[list[Act]]) -> None:
                 assert following.before.running[act.noun] == (act.verb == "turn-on")
 
 
-def test_nothing_is_reached_through_a_closed_door(scene: Scene, stories: list[list[Act]]) -> None:
+def test_nothing_is_reached_through_a_closed_door(scene: Scene, stories: list[list[ScriptedAction]]) -> None:
     for act in (a for s in stories for a in s if a.verb in ("take", "put")):
         name = next(n for n in act.move.things if n in (act.noun, "slice"))
         fixture = scene.container(act.before.things[name])
         assert fixture is None or act.before.openings[fixture] == 1, (act.verb, act.noun)
 
 
-def test_hands_are_free_for_what_they_do(stories: list[list[Act]]) -> None:
+def test_hands_are_free_for_what_they_do(stories: list[list[ScriptedAction]]) -> None:
     for acts in stories:
         for act, following in pairwise(acts):
             if act.verb in ("take", "remove"):
@@ -289,22 +289,22 @@ def test_hands_are_free_for_what_they_do(stories: list[list[Act]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["cup", "plate", "knife"])
-def test_put_is_take_in_reversed_time(scene: Scene, stories: list[list[Act]], name: str) -> None:
+def test_put_is_take_in_reversed_time(scene: Scene, stories: list[list[ScriptedAction]], name: str) -> None:
     act = next(a for s in stories for a in s if a.verb == "take" and a.noun == name)
     forward = take(act.before.things[name], name, "right", act.move.stance, np.random.default_rng(0))
     camera = Head([act.move.stance], [(0.5, 2.0)], np.random.default_rng(0)).camera(0, 1.0)
     for u in np.linspace(0, 1, 7):
-        there = moment_at(forward, u, camera, scene.handle)
-        back = moment_at(backwards(forward), 1 - u, camera, scene.handle)
+        there = pose_at(forward, u, camera, scene.handle)
+        back = pose_at(backwards(forward), 1 - u, camera, scene.handle)
         assert np.allclose(there.things[name][0], back.things[name][0])
         assert np.allclose(there.hands["right"].place, back.hands["right"].place)
 
 
-def test_a_taken_thing_ends_large_and_in_the_middle(scene: Scene, stories: list[list[Act]]) -> None:
+def test_a_taken_thing_ends_large_and_in_the_middle(scene: Scene, stories: list[list[ScriptedAction]]) -> None:
     for act in (a for s in stories[:6] for a in s if a.verb == "take" and a.noun in GRIPS):
         camera = Head([act.move.stance], [(0.5, 2.0)], np.random.default_rng(0)).camera(0, 1.0)
         name = next(n for n in act.move.things if n in (act.noun, "slice"))
-        start, stop = (moment_at(act.move, u, camera, scene.handle).things[name][0] for u in (0.0, 1.0))
+        start, stop = (pose_at(act.move, u, camera, scene.handle).things[name][0] for u in (0.0, 1.0))
         assert stop[2] < 0.9 * start[2]
         middle = camera.pixels(stop - (0, GRIPS[name].height / 2, 0))
         assert np.all(np.abs(middle - (WIDTH / 2, HEIGHT / 2)) < (WIDTH * 0.25, HEIGHT * 0.3))
@@ -338,7 +338,7 @@ def _rows(seed: int, number: int) -> list[dict[str, object]]:
     return record(Rendered(0, number, seed, 4), Path())
 
 
-def test_film_moves_without_jumps(scene: Scene, stories: list[list[Act]]) -> None:
+def test_film_moves_without_jumps(scene: Scene, stories: list[list[ScriptedAction]]) -> None:
     """From frame to frame the view turns by less than a hand's width, also between actions."""
     film = Film(scene, stories[0], np.random.default_rng(0))
     times = np.arange(film.num_frames) / FRAMES_PER_SECOND

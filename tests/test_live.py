@@ -26,8 +26,8 @@ from torch import nn
 from egoact.commands.live import LiveSettings, live
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, InputError, MediaError
-from egoact.core.timelines.online import Answer
-from egoact.live.capture import Grabber, Shot
+from egoact.core.timelines.online_prediction import OnlinePrediction
+from egoact.live.capture import CapturedFrame, FrameGrabber
 from egoact.live.playback import Playback
 from egoact.live.sources import CameraSource, FileSource, UrlSource, find_source
 from egoact.live.statistics import LiveClock
@@ -84,7 +84,7 @@ def lines_of(tmp_path: Path) -> list[dict]:
 
 def numbers(source: object, *, most: int = 10_000) -> list[int]:
     """The numbers that the pictures of a source carry."""
-    shots = source.shots(threading.Event(), lambda _: None)  # type: ignore[attr-defined]
+    shots = source.frames(threading.Event(), lambda _: None)  # type: ignore[attr-defined]
     return [number_in(shot.rgb(size=SIZE)) for shot, _ in zip(shots, range(most), strict=False)]
 
 
@@ -103,7 +103,7 @@ def test_a_file_is_answered_until_its_end(
     assert all(answer["age_ms"] >= 0 and answer["frames_passed"] < answer["frames_taken"] for answer in answers)
     assert answers[-1]["frames_taken"] <= 60
     captured = capsys.readouterr()
-    assert f"{len(answers)} answers to 60 frames" in captured.err
+    assert f"{len(answers)} predictions from 60 frames" in captured.err
     assert answers[0]["action"][0]["name"] in captured.out
 
 
@@ -142,7 +142,7 @@ def test_ctrl_c_and_a_reader_that_leaves_are_clean_ends(run: Path, tmp_path: Pat
     assert "verb" in json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 0 and "Traceback" not in err and "answers to" in err
+    assert process.returncode == 0 and "Traceback" not in err and "predictions from" in err
     process = start(run, film, "--jsonl", "-")
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
@@ -247,7 +247,7 @@ def test_a_damaged_picture_is_left_out_and_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     seen: list[int] = []
     with pytest.raises(MediaError, match=r"v\.mp4, at .* s: damaged"):
-        for shot in FileSource(path).shots(threading.Event(), lambda _: None):
+        for shot in FileSource(path).frames(threading.Event(), lambda _: None):
             seen.append(number_in(shot.rgb(size=SIZE)))
     assert seen[0] == 0 and len(seen) < 60 and seen == sorted(set(seen))
 
@@ -266,7 +266,7 @@ def test_what_a_source_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_file_shows_every_picture_when_it_is_due(film: Path) -> None:
     begun = time.monotonic()
-    shots = [(shot, time.monotonic()) for shot in FileSource(film).shots(threading.Event(), lambda _: None)]
+    shots = [(shot, time.monotonic()) for shot in FileSource(film).frames(threading.Event(), lambda _: None)]
     assert [number_in(shot.rgb(size=SIZE)) for shot, _ in shots] == list(range(60))
     assert [shot.seconds for shot, _ in shots] == pytest.approx([i / 30 for i in range(60)], abs=1e-3)
     assert all(seen >= shot.taken for shot, seen in shots), "shown before it is due"
@@ -279,7 +279,7 @@ def test_a_file_shows_every_picture_when_it_is_due(film: Path) -> None:
 def test_a_variable_rate_is_played_by_its_timestamps(tmp_path: Path) -> None:
     ticks = [0, 1, 2, 30, 31, 45, 46]
     path = write_video(tmp_path / "v.mp4", num_frames=len(ticks), pts=ticks, time_base=Fraction(1, 60), b_frames=0)
-    shots = list(FileSource(path).shots(threading.Event(), lambda _: None))
+    shots = list(FileSource(path).frames(threading.Event(), lambda _: None))
     assert [shot.seconds for shot in shots] == pytest.approx([tick / 60 for tick in ticks], abs=2e-3)
 
 
@@ -289,7 +289,7 @@ def test_a_phone_that_was_turned_shows_upright_pictures(rotation: int, tmp_path:
     image[:32, :48] = (250, 30, 30)
     turned = np.ascontiguousarray(np.rot90(image, -rotation // 90 % 4))
     path = write_video(tmp_path / "v.mp4", images=[turned] * 3, size=turned.shape[:2], rotation=rotation)
-    shot = next(iter(FileSource(path).shots(threading.Event(), lambda _: None)))
+    shot = next(iter(FileSource(path).frames(threading.Event(), lambda _: None)))
     assert shot.size == (64, 96)
     seen = shot.rgb(size=(32, 48))
     assert seen[8, 12, 0] > 180 and seen[24, 36].max() < 60
@@ -305,7 +305,7 @@ def test_a_decoder_that_is_too_slow_leaves_pictures_out_instead_of_falling_behin
     path = write_video(tmp_path / "v.mp4", num_frames=150, rate=30, gop=30)
     with open_container(path) as container:
         playback = Playback(container, picture_stream(container, path), is_recorded=True)
-        shots = playback.shots(threading.Event())
+        shots = playback.frames(threading.Event())
         seen = [next(shots) for _ in range(3)]
         assert playback._start is not None
         playback._start = (playback._start[0] - 3, playback._start[1])  # as if three seconds had been lost
@@ -326,10 +326,10 @@ class Scripted:
 
     def check(self) -> None: ...
 
-    def shots(self, stop: threading.Event, say: Callable[[str], None]) -> Iterator[Shot]:
+    def frames(self, stop: threading.Event, say: Callable[[str], None]) -> Iterator[CapturedFrame]:
         for number in range(5):
             self.go.acquire()
-            yield Shot(float(number), time.monotonic(), np.zeros((4, 4, 3), np.uint8))
+            yield CapturedFrame(float(number), time.monotonic(), np.zeros((4, 4, 3), np.uint8))
             self.given = number + 1
         if self.error is not None:
             raise self.error
@@ -337,7 +337,7 @@ class Scripted:
 
 def test_the_newest_picture_wins() -> None:
     source = Scripted()
-    with Grabber(source, print) as grabber:
+    with FrameGrabber(source, print) as grabber:
         assert grabber.next(timeout=0.01) is None and not grabber.has_ended
         source.go.release(3)
         while source.given < 3:
@@ -356,7 +356,7 @@ def test_the_newest_picture_wins() -> None:
 def test_what_goes_wrong_in_the_thread_is_known_outside() -> None:
     source = Scripted(error=MediaError("gone"))
     source.go.release(5)
-    with Grabber(source, print) as grabber:
+    with FrameGrabber(source, print) as grabber:
         while not grabber.has_ended:
             time.sleep(0.001)
         assert str(grabber.error) == "gone"
@@ -367,7 +367,7 @@ def test_a_camera_is_read_and_tried_again(film: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: opened.append(number) or real(str(film)))
     source, said = CameraSource(3, give_up=30), []
     source.check()
-    shots = source.shots(threading.Event(), said.append)
+    shots = source.frames(threading.Event(), said.append)
     seen = [next(shots) for _ in range(61)]
     assert [number_in(shot.rgb(size=SIZE)) for shot in seen] == [*range(60), 0]
     assert opened == [3, 3, 3] and said == ["camera 3 gives no pictures; trying again in 0.5 s", "camera 3: back again"]
@@ -431,7 +431,7 @@ def serving(handler: type) -> Iterator[str]:
 def test_a_stream_that_breaks_or_stalls_is_opened_again(path: str, words: str) -> None:
     said: list[str] = []
     with serving(Streaming) as address:
-        shots = UrlSource(address + path, timeout=0.7, give_up=30).shots(threading.Event(), said.append)
+        shots = UrlSource(address + path, timeout=0.7, give_up=30).frames(threading.Event(), said.append)
         seen = []
         for shot in shots:
             seen.append((shot.seconds, number_in(shot.rgb(size=SIZE))))
@@ -448,7 +448,7 @@ def test_a_stream_that_never_speaks_or_never_comes_back_is_given_up(run: Path, t
     with serving(Streaming) as address:
         with pytest.raises(MediaError, match=r"no answer within 0\.3 s"):
             live(settings_for(run, address + "/silent", tmp_path, timeout=0.3))
-        shots = UrlSource(address + "/cut", timeout=0.5, give_up=1.2).shots(threading.Event(), lambda _: None)
+        shots = UrlSource(address + "/cut", timeout=0.5, give_up=1.2).frames(threading.Event(), lambda _: None)
         assert next(shots).seconds == 0
     with pytest.raises(MediaError, match="cannot open: Connection refused"):
         for _ in shots:
@@ -474,7 +474,7 @@ def test_rtsp_is_shown_and_opened_again(run: Path, tmp_path: Path) -> None:
     said: list[str] = []
     with RtspServer([picture(i) for i in range(1, 61)], break_after=50) as server:
         seen = []
-        for shot in UrlSource(server.url, timeout=3, give_up=30).shots(threading.Event(), said.append):
+        for shot in UrlSource(server.url, timeout=3, give_up=30).frames(threading.Event(), said.append):
             seen.append(number_in(shot.rgb(size=SIZE)))
             if len(said) == 2:
                 break
@@ -485,8 +485,8 @@ def test_rtsp_is_shown_and_opened_again(run: Path, tmp_path: Path) -> None:
 # --- what is shown ---
 
 
-def answer(seconds: float, share: float = 0.7) -> Answer:
-    return Answer(seconds, 1.0, {"verb": np.array([share, 1 - share])}, {"verb": ("open", "[cut]")})
+def answer(seconds: float, share: float = 0.7) -> OnlinePrediction:
+    return OnlinePrediction(seconds, 1.0, {"verb": np.array([share, 1 - share])}, {"verb": ("open", "[cut]")})
 
 
 def test_clock_counts_ages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,12 +497,12 @@ def test_clock_counts_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(100):
         now[0] = 100 + i / 10
         clock.note_pictures(3 * i + 1, is_looked_at=True)
-        assert clock.note_answer(now[0] - 0.02 - 0.1 * (i == 50)) == pytest.approx(0.02 + 0.1 * (i == 50))
+        assert clock.note_prediction(now[0] - 0.02 - 0.1 * (i == 50)) == pytest.approx(0.02 + 0.1 * (i == 50))
     assert clock.delay(50) == pytest.approx(0.02, abs=1.1e-3) and clock.delay(100) == pytest.approx(0.12, abs=1.1e-3)
     assert clock.greatest_age(50) == pytest.approx(0.12, abs=1.1e-3)
     assert clock.greatest_age(100) == pytest.approx(0.22, abs=1.1e-3)
-    assert clock.frames_per_second == pytest.approx(30) and clock.answers_per_second == pytest.approx(10)
-    assert (clock.num_answers, clock.num_passed) == (100, 198)
+    assert clock.frames_per_second == pytest.approx(30) and clock.predictions_per_second == pytest.approx(10)
+    assert (clock.num_predictions, clock.num_passed) == (100, 198)
     now[0] += 2
     assert clock.age_seconds == pytest.approx(2.02)
 
@@ -522,7 +522,7 @@ def test_a_terminal_shows_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
     view = LiveView("film", on_error_output=False)
-    view._answer = answer(1.0, 0.25)
+    view._prediction = answer(1.0, 0.25)
     view._message = "film: back again"
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(view._draw(LiveClock()))
@@ -563,7 +563,7 @@ def test_the_window_shows_picture_and_action(display: str) -> None:
     image = np.zeros((240, 320, 3), np.uint8)
     image[:, :, 2] = 250  # BGR, as a camera gives it: red
     with LiveWindow("camera 0") as window:
-        window.show(Shot(0.0, time.monotonic(), image), answer(1.0), LiveClock())
+        window.show(CapturedFrame(0.0, time.monotonic(), image), answer(1.0), LiveClock())
         window.show(None, None, LiveClock())
         time.sleep(0.2)
         window.show(None, None, LiveClock())
@@ -572,5 +572,5 @@ def test_the_window_shows_picture_and_action(display: str) -> None:
         white = (seen > 230).all(-1)
         assert red.sum() > 0.5 * 240 * 320 and white.sum() > 50
         window._close()
-        window.show(Shot(1.0, time.monotonic(), image), None, LiveClock())
+        window.show(CapturedFrame(1.0, time.monotonic(), image), None, LiveClock())
         assert not window.is_open

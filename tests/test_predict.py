@@ -20,9 +20,9 @@ from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timeline import write_report
 from egoact.runs.loading import EngineChoice, load_run
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
-from egoact.store.spool import FeatureSpool
 from egoact.timelines.output import find_videos, name_folders
 from tests.media_files import number_in, write_folder, write_sound_only, write_video
 from tests.recordings import train_run, write_labels, write_recording
@@ -261,15 +261,15 @@ def test_whole_recordings_are_kept_and_not_computed_again(
         raise AssertionError("computed again")
 
     run = load_run(folder / "run", EngineChoice(engine="torch"))
-    with FeatureSpool((32,), folder=tmp_path) as spool:
+    with FeatureBuffer((32,), folder=tmp_path) as buffer:
         source = MediaSource("kitchen_2", folder / "videos" / "kitchen_2.mp4", "video")
-        assert _recordings.spool_features(source, run.engine, spool, rate=8, size=(32, 32)) is None
-        whole = spool.read()
+        assert _recordings.compute_features(source, run.engine, buffer, rate=8, size=(32, 32)) is None
+        whole = buffer.read()
         kept = recordings["kitchen_2"]
         assert len(whole) - 8 < len(kept) <= len(whole)
         np.testing.assert_array_equal(whole[: len(kept)], kept)
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(_recordings, "spool_features", refuse)
+    monkeypatch.setattr(_recordings, "compute_features", refuse)
     from egoact.commands.extract import ExtractSettings, extract
 
     again = ExtractSettings(

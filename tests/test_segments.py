@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotations.cells import parse_texts, parse_timestamp, parse_whole, parse_wholes
+from egoact.core.annotations.parsing import parse_texts, parse_timestamp, parse_whole, parse_wholes
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.errors import AnnotationError
 

@@ -22,8 +22,8 @@ from egoact.models.fusion import EarlyFusion, LateClassifier, LateFusion
 from egoact.models.heads import HEADS, build_head
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer
+from egoact.store.concatenation import ConcatenatedStores, open_features
 from egoact.store.reader import FeatureStore
-from egoact.store.stack import FeatureStack, open_features
 from egoact.training import data as clips_module
 from tests.feature_sets import SPEC, other_spec, write_csv, write_store
 
@@ -120,7 +120,7 @@ def test_views_of_another_seed_or_maps_of_another_size_are_refused(tmp_path: Pat
 
 def test_a_store_given_twice_and_one_that_lacks_segments_are_named(data: Path) -> None:
     with pytest.raises(ArtifactError, match="given twice"):
-        FeatureStack([FeatureStore.open(data / "a"), FeatureStore.open(data / "a")])
+        ConcatenatedStores([FeatureStore.open(data / "a"), FeatureStore.open(data / "a")])
     write_store(data / "few", write_csv(data / "few.csv", videos=("A_1",), num_each=48), spec=OTHER)
     with pytest.raises(ArtifactError, match=r"few: 48 of 48 segments have no features"):
         train(settings_for(data, features=(data / "a", data / "few")))
@@ -133,7 +133,7 @@ def test_large_maps_are_read_a_few_clips_at_a_time(tmp_path: Path, monkeypatch: 
     table = read_segments(csv)
     split = clips_module.Split(table, store.rows(table), {})
     assert [len(features) for features in clips_module.finite_features(store, split)] == [8]
-    monkeypatch.setattr("egoact.store.stack._BATCH_BYTES", 3 * 20 * 16 * 2 + 1)
+    monkeypatch.setattr("egoact.store.concatenation._BATCH_BYTES", 3 * 20 * 16 * 2 + 1)
     assert [len(features) for features in clips_module.finite_features(store, split)] == [3, 3, 2]
 
 

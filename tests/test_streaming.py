@@ -10,7 +10,7 @@ from torch import nn
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.metrics.calibration import softmax
 from egoact.core.sampling import resample_indices, sample_uniform
-from egoact.core.timelines.online import BACKGROUND_NAME, Answer
+from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
 from egoact.engines import Engine, load_engine
 from egoact.live.streaming import FeatureRing, Stream, open_stream
 from egoact.models.backbones.registry import Backbone, load_backbone
@@ -78,7 +78,7 @@ def film(num_frames: int, *, seed: int = 0) -> np.ndarray:
 
 def stream_over(
     frames: np.ndarray, recognizer: Recognizer, engine: Engine, *, rate: float = RATE, **options
-) -> tuple[Stream, list[Answer]]:
+) -> tuple[Stream, list[OnlinePrediction]]:
     stream = open_stream(recognizer, lambda frame: engine.run(frame[None])[0], rate=rate, **options)
     answers = [stream.push(frame, i / rate) for i, frame in enumerate(frames)]
     return stream, [answer for answer in answers if answer is not None]
@@ -248,7 +248,7 @@ def test_what_cannot_be_is_refused(backbones: dict[str, Backbone]) -> None:
 
 def test_an_answer_ranks_verbs_nouns_and_actions() -> None:
     probabilities = {"verb": np.array([0.2, 0.7, 0.1]), "noun": np.array([0.4, 0.6])}
-    answer = Answer(1.5, 2.0, probabilities, {"verb": VERBS, "noun": NOUNS})
+    answer = OnlinePrediction(1.5, 2.0, probabilities, {"verb": VERBS, "noun": NOUNS})
     assert answer.top("verb", 2) == [("close", 0.7), ("open", 0.2)]
     assert [name for name, _ in answer.top("action", 3)] == ["close door", "close fridge", "open door"]
     assert answer.top("action", 1)[0][1] == pytest.approx(0.42)
@@ -260,17 +260,19 @@ def test_an_answer_ranks_verbs_nouns_and_actions() -> None:
         "noun": [{"name": "door", "probability": 0.6}],
         "action": [{"name": "close door", "probability": 0.42}],
     }
-    verbs_only = Answer(1.5, 2.0, {"verb": probabilities["verb"]}, {"verb": VERBS})
+    verbs_only = OnlinePrediction(1.5, 2.0, {"verb": probabilities["verb"]}, {"verb": VERBS})
     assert verbs_only.name == "close" and verbs_only.targets == ["verb"]
     with pytest.raises(ValueError, match="no probabilities"):
-        Answer(0, 1, {"verb": np.array([0.5, np.nan])}, {"verb": ("a", "b")})
+        OnlinePrediction(0, 1, {"verb": np.array([0.5, np.nan])}, {"verb": ("a", "b")})
     with pytest.raises(ValueError, match="2 names"):
-        Answer(0, 1, {"verb": np.array([1.0])}, {"verb": ("a", "b")})
+        OnlinePrediction(0, 1, {"verb": np.array([1.0])}, {"verb": ("a", "b")})
 
 
 def test_background_is_one_action() -> None:
     probabilities = {"verb": np.array([0.2, 0.8]), "noun": np.array([0.6, 0.4])}
-    answer = Answer(0, 1, probabilities, {"verb": ("open", BACKGROUND_NAME), "noun": ("door", BACKGROUND_NAME)})
+    answer = OnlinePrediction(
+        0, 1, probabilities, {"verb": ("open", BACKGROUND_NAME), "noun": ("door", BACKGROUND_NAME)}
+    )
     assert answer.top("action") == [(BACKGROUND_NAME, pytest.approx(0.32)), ("open door", pytest.approx(0.12))]
     assert answer.name == BACKGROUND_NAME
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from egoact.core.metrics.protocol import evaluate_scores
     from egoact.core.timelines.files import read_timelines
     from egoact.core.timelines.metrics import evaluate_timelines
-    from egoact.core.timelines.online import Answer
+    from egoact.core.timelines.online_prediction import OnlinePrediction
     from egoact.core.timelines.prediction import Prediction
     from egoact.core.timelines.timeline import Timeline, TimelineSegment
     from egoact.store.reader import FeatureStore
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Answer": "egoact.core.timelines.online",
+    "OnlinePrediction": "egoact.core.timelines.online_prediction",
     "FeatureStore": "egoact.store.reader",
     "Prediction": "egoact.core.timelines.prediction",
     "Recognizer": "egoact.api",
@@ -39,7 +39,7 @@ _WHERE = {
 }
 
 __all__ = [
-    "Answer",
+    "OnlinePrediction",
     "FeatureStore",
     "Prediction",
     "Recognizer",

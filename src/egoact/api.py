@@ -10,7 +10,7 @@ from egoact.live.streaming import FRAMES_PER_SECOND, Mode, Stream, open_run_stre
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import EngineChoice, Run, load_run
 from egoact.runs.recognizer import RecognizerConfig
-from egoact.timelines.finder import predict_recording
+from egoact.timelines.segmenter import predict_recording
 
 
 class Recognizer:

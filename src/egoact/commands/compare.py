@@ -11,7 +11,7 @@ from egoact.core.files import write_json
 from egoact.core.metrics.action_ranking import ActionScoring
 from egoact.core.metrics.comparison import compare_models
 from egoact.core.metrics.significance import NUM_DRAWS
-from egoact.evaluation.candidates import align, best_of, flatten, measure_costs, name_apart, rank, read_candidate
+from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, rank, read_model
 
 COMPARISON_NAME = "comparison.json"
 TABLE_NAME = "comparison.csv"
@@ -62,20 +62,20 @@ def compare(settings: CompareSettings) -> int:
         ArtifactError: A folder that is neither a run nor an evaluation, or models of different segments or labels.
     """
     names = name_apart(settings.runs)
-    found = [read_candidate(p, segments=settings.segments, features=settings.features) for p in settings.runs]
-    candidates = {name: align(one, found[0]) for name, one in zip(names, found, strict=True)}
-    ranks = {name: rank(candidate, settings.action_scoring) for name, candidate in candidates.items()}
+    found = [read_model(p, segments=settings.segments, features=settings.features) for p in settings.runs]
+    models = {name: align(one, found[0]) for name, one in zip(names, found, strict=True)}
+    ranks = {name: rank(candidate, settings.action_scoring) for name, candidate in models.items()}
     reference = names[0] if settings.against == "first" else best_of(ranks)
     video_ids = found[0].video_ids
     table = compare_models(ranks, video_ids, reference=reference, num_draws=settings.draws, seed=settings.seed)
-    costs = measure_costs(candidates, settings.rounds)
+    costs = measure_costs(models, settings.rounds)
     document: dict[str, Any] = {
         "segments": found[0].segments,
         "num_segments": len(video_ids),
         "num_videos": len(set(video_ids)),
         "num_draws": settings.draws,
         "reference": reference,
-        "models": [{"name": name, "path": str(candidates[name].path), **costs[name], **table[name]} for name in names],
+        "models": [{"name": name, "path": str(models[name].path), **costs[name], **table[name]} for name in names],
     }
     settings.out.mkdir(parents=True, exist_ok=True)
     rows = sorted((flatten(model) for model in document["models"]), key=len, reverse=True)

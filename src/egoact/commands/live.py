@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 
 from egoact.core.errors import InputError
+from egoact.live.loop import LiveLoop, open_lines, summarize
 from egoact.live.sources import find_source
 from egoact.live.streaming import FRAMES_PER_SECOND, Mode, open_run_stream
 from egoact.live.terminal import LiveView
-from egoact.live.watching import Watch, open_lines, summarize
 from egoact.live.window import LiveWindow
 from egoact.runs.loading import EngineChoice, load_run
 
@@ -21,8 +21,8 @@ from egoact.runs.loading import EngineChoice, load_run
 class LiveSettings:
     """Say what happens while it happens.
 
-    The newest frame wins: frames that come while an answer is computed are dropped, never queued. Ends with the file,
-    with Ctrl-C, or when the window is closed.
+    The newest frame wins: frames that come while a prediction is computed are dropped, never queued. Ends with the
+    file, with Ctrl-C, or when the window is closed.
     """
 
     run: Path
@@ -30,7 +30,7 @@ class LiveSettings:
     source: str
     """Camera number (0), video file (played in real time), or URL (rtsp, http, https, rtmp, srt, udp)."""
     jsonl: str | None = None
-    """File to append one line of JSON an answer to; - is standard output."""
+    """File to append one line of JSON a prediction to; - is standard output."""
     window: bool = False
     """Show the picture with the action over it in a window."""
     mode: Mode = "window"
@@ -62,7 +62,7 @@ class LiveSettings:
 
 
 def live(settings: LiveSettings) -> int:
-    """Answer until the source ends.
+    """OnlinePrediction until the source ends.
 
     Returns:
         1 where the source broke before its end, else 0.
@@ -84,9 +84,9 @@ def live(settings: LiveSettings) -> int:
             torch.set_num_threads(1)
         stream = open_run_stream(run, mode=settings.mode, rate=settings.rate, window_seconds=settings.window_seconds)
         view = stack.enter_context(LiveView(settings.source, on_error_output=settings.jsonl == "-"))
-        watch = Watch(source, stream, view, size=run.config.backbone.input_size, lines=lines, window=window)
+        watch = LiveLoop(source, stream, view, size=run.config.backbone.input_size, lines=lines, window=window)
         error = watch.run(max_seconds=settings.max_seconds)
-    if error is not None and not (isinstance(error, InputError) and watch.clock.num_answers):
+    if error is not None and not (isinstance(error, InputError) and watch.clock.num_predictions):
         raise error
     summarize(watch.clock, watch.num_taken)
     if error is None:

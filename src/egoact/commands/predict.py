@@ -15,8 +15,8 @@ from egoact.core.progress import Progress, format_seconds
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import EngineChoice, Run, load_run, rules_of
-from egoact.timelines.finder import predict_recording
 from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders, write_prediction
+from egoact.timelines.segmenter import predict_recording
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.models.fusion import Fusion
 from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from egoact.store.stack import open_features
+from egoact.store.concatenation import open_features
 from egoact.timelines.learning import learn_timeline_rules
 from egoact.training.data import TrainingData, choose_vocabularies, load_split, split_segments
 from egoact.training.fit import Machine, Precision

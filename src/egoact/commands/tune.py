@@ -16,7 +16,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.files import lock_folder
 from egoact.models.fusion import Fusion
 from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
-from egoact.store.stack import FeatureSource, open_features
+from egoact.store.concatenation import FeatureSource, open_features
 from egoact.training.losses import LOSSES
 from egoact.training.recipes import choose_recipe
 from egoact.training.run_folder import METRICS_NAME, plain

@@ -22,18 +22,18 @@ from egoact.core.progress import Progress
 from egoact.engines import Engine
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaRoot, MediaSource
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import StoreSpec
 from egoact.store.recordings import DEFAULT_RATE, RECORDINGS_NAME
-from egoact.store.spool import FeatureSpool
 from egoact.store.writer import StoreWriter, update_failures
 
 _BATCHES_AHEAD = 2
 
 
-def spool_features(
+def compute_features(
     source: MediaSource,
     engine: Engine,
-    spool: FeatureSpool,
+    buffer: FeatureBuffer,
     *,
     rate: int,
     size: tuple[int, int],
@@ -44,7 +44,7 @@ def spool_features(
     Args:
         source: The recording.
         engine: Of the backbone.
-        spool: Empty; gets a row a step.
+        buffer: Empty; gets a row a step.
         rate: Steps per second.
         size: (height, width) in pixels that the backbone takes.
         advance: Called with the number of steps that were added.
@@ -61,12 +61,12 @@ def spool_features(
                 with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found below
                     features = engine.run(frames).astype(np.float16)
                 if not np.isfinite(features).all():
-                    place = f"at {len(spool) / rate:.3f} s"
+                    place = f"at {len(buffer) / rate:.3f} s"
                     raise MediaError("the backbone's features are not finite here", path=source.path, place=place)
-                spool.append(np.repeat(features, counts, axis=0))
+                buffer.append(np.repeat(features, counts, axis=0))
                 advance(int(counts.sum()))
     except MediaError as error:
-        if not len(spool):
+        if not len(buffer):
             raise
         return error
     return None
@@ -129,15 +129,15 @@ def extract_recordings(
 
 
 def _extract_recording(source: MediaSource, writer: StoreWriter, engine: Engine, rate: int) -> None:
-    with FeatureSpool(writer.spec.feature_shape, folder=writer.path) as spool:
-        broken = spool_features(source, engine, spool, rate=rate, size=writer.spec.input_size)
+    with FeatureBuffer(writer.spec.feature_shape, folder=writer.path) as buffer:
+        broken = compute_features(source, engine, buffer, rate=rate, size=writer.spec.input_size)
         if broken is not None:
             raise broken
-        num_seconds = len(spool) // rate
+        num_seconds = len(buffer) // rate
         if not num_seconds:
             raise MediaError("this recording is shorter than a second", path=source.path)
         shard = writer.begin([_second(source.video_id, number) for number in range(num_seconds)])
-        shard.write(np.arange(num_seconds * rate), spool.read()[: num_seconds * rate])
+        shard.write(np.arange(num_seconds * rate), buffer.read()[: num_seconds * rate])
     writer.commit(shard)
 
 

@@ -14,8 +14,8 @@ from egoact.kitchen.drawing.camera import Camera
 from egoact.kitchen.drawing.lens import Lens
 from egoact.kitchen.drawing.paint import draw_polygon
 from egoact.kitchen.rooms.scene import FIXTURES, Scene, State
-from egoact.kitchen.script.actions import Act
-from egoact.kitchen.script.keyframes import Moment, between, moment_at
+from egoact.kitchen.script.actions import ScriptedAction
+from egoact.kitchen.script.keyframes import PoseFrame, between, pose_at
 
 FRAMES_PER_SECOND = 12
 AFTER_SECONDS = 0.6
@@ -53,7 +53,7 @@ class Film:
     """
 
     scene: Scene
-    acts: Sequence[Act]
+    acts: Sequence[ScriptedAction]
     rng: np.random.Generator
     spans: list[tuple[float, float]] = field(init=False)
     num_frames: int = field(init=False)
@@ -68,7 +68,7 @@ class Film:
         self._head = Head([act.move.stance for act in self.acts], self.spans, self.rng)
         self._rest = {side: resting_place(side, self.rng) for side in ("left", "right")}
         self._backdrop: Backdrop | None = None
-        self._lens = Lens(WIDTH, HEIGHT, tint=self.scene.look.tint, rng=self.rng)
+        self._lens = Lens(WIDTH, HEIGHT, tint=self.scene.style.tint, rng=self.rng)
 
     def frames(self) -> Iterator[np.ndarray]:
         """All pictures, uint8 RGB, shape (HEIGHT, WIDTH, 3)."""
@@ -86,13 +86,13 @@ class Film:
             lamp = moment.running.get("light", self.acts[index].before.running["light"])
             yield self._lens.expose(picture, seconds=seconds, light=lamp, drift=drift)
 
-    def _moment(self, index: int, seconds: float, camera: Camera) -> Moment:
+    def _moment(self, index: int, seconds: float, camera: Camera) -> PoseFrame:
         act, (start, stop) = self.acts[index], self.spans[index]
         if seconds >= start or index == 0:
             u = min(max((seconds - start) / (stop - start), 0.0), 1.0)
-            return moment_at(act.move, u, camera, self.scene.handle)
-        begin = moment_at(act.move, 0.0, camera, self.scene.handle)
-        end = moment_at(self.acts[index - 1].move, 1.0, camera, self.scene.handle)
+            return pose_at(act.move, u, camera, self.scene.handle)
+        begin = pose_at(act.move, 0.0, camera, self.scene.handle)
+        end = pose_at(self.acts[index - 1].move, 1.0, camera, self.scene.handle)
         last = self.spans[index - 1][1]
         return between(end, begin, ease((seconds - last) / (start - last)), self._resting_hands(camera))
 
@@ -102,7 +102,7 @@ class Film:
             for side, spot in self._rest.items()
         }
 
-    def _compose(self, index: int, moment: Moment, camera: Camera, seconds: float) -> np.ndarray:
+    def _compose(self, index: int, moment: PoseFrame, camera: Camera, seconds: float) -> np.ndarray:
         act = self.acts[index]
         active = frozenset((*act.move.openings, *act.move.running, *act.move.things))
         state = State(
@@ -147,11 +147,11 @@ class Film:
         return seen
 
     def _draw_hand(self, picture: np.ndarray, camera: Camera, side: str, hand: HandAt, *, only_thumb: bool) -> None:
-        look = self.scene.look
-        light = look.light
-        draw_hand(picture, camera, look.arm, side, hand, key=light.key, fill=light.fill, only_thumb=only_thumb)
+        style = self.scene.style
+        light = style.light
+        draw_hand(picture, camera, style.arm, side, hand, key=light.key, fill=light.fill, only_thumb=only_thumb)
 
-    def _draw_stream(self, picture: np.ndarray, camera: Camera, act: Act, moment: Moment) -> None:
+    def _draw_stream(self, picture: np.ndarray, camera: Camera, act: ScriptedAction, moment: PoseFrame) -> None:
         stream = act.move.stream
         if stream is None or moment.pouring < 0.05:
             return

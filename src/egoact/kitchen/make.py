@@ -23,12 +23,12 @@ from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND
 from egoact.kitchen.labels import NOUNS, VERBS
 from egoact.kitchen.recording import Recording, record
-from egoact.kitchen.rooms.styles import LOOKS
+from egoact.kitchen.rooms.styles import STYLES
 
 FORMAT_VERSION = 1
 MIN_VIDEOS = 2
 VALIDATION_SHARE = 5
-VALIDATION_PARTICIPANT = len(LOOKS) - 1
+VALIDATION_PARTICIPANT = len(STYLES) - 1
 Rows = list[dict[str, object]]
 
 
@@ -55,7 +55,7 @@ def plan_recordings(*, num_videos: int, seed: int, segments_per_video: int) -> l
     num_validation = max(1, round(num_videos / VALIDATION_SHARE))
     num_train = num_videos - num_validation
     owners = [*(i % VALIDATION_PARTICIPANT for i in range(num_train)), *[VALIDATION_PARTICIPANT] * num_validation]
-    counts = [0] * len(LOOKS)
+    counts = [0] * len(STYLES)
     planned = []
     for owner in owners:
         counts[owner] += 1

@@ -11,8 +11,8 @@ from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND, Film
 from egoact.kitchen.labels import NOUNS, VERBS, narration
 from egoact.kitchen.rooms.scene import Scene
-from egoact.kitchen.rooms.styles import LOOKS
-from egoact.kitchen.script.activity import write_story
+from egoact.kitchen.rooms.styles import STYLES
+from egoact.kitchen.script.activity import write_script
 from egoact.media.video.writer import write_video
 
 LATER_PARTICIPANTS = ("P02", "P05")
@@ -23,7 +23,7 @@ class Recording:
     """What decides every byte of one video.
 
     Args:
-        participant: Index into `looks.LOOKS`.
+        participant: Index into `looks.STYLES`.
         number: 1 for a participant's first video.
         seed: Of the whole kitchen.
         num_segments: Labelled actions at least.
@@ -37,7 +37,7 @@ class Recording:
     @property
     def participant_id(self) -> str:
         """As in EPIC-KITCHENS: "P01"."""
-        return LOOKS[self.participant].participant_id
+        return STYLES[self.participant].participant_id
 
     @property
     def video_id(self) -> str:
@@ -60,8 +60,8 @@ def record(recording: Recording, out: Path) -> list[dict[str, object]]:
     cv2.setNumThreads(1)
     identity = [recording.seed, recording.participant, recording.number]
     scene = _scene(recording.participant)
-    turn = recording.participant + recording.number * (len(LOOKS) - 1)
-    acts = write_story(scene, np.random.default_rng([*identity, 1]), num_acts=recording.num_segments, turn=turn)
+    turn = recording.participant + recording.number * (len(STYLES) - 1)
+    acts = write_script(scene, np.random.default_rng([*identity, 1]), num_acts=recording.num_segments, turn=turn)
     film = Film(scene, acts, np.random.default_rng([*identity, 2]))
     path = recording.path(out)
     if not path.is_file():
@@ -75,7 +75,7 @@ def record(recording: Recording, out: Path) -> list[dict[str, object]]:
 
 @lru_cache(maxsize=2)
 def _scene(participant: int) -> Scene:
-    return Scene(LOOKS[participant])
+    return Scene(STYLES[participant])
 
 
 def _row(recording: Recording, index: int, verb: str, noun: str, start: float, stop: float) -> dict[str, object]:

@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class CapturedFrame:
     """A picture that was just taken; turned into RGB only if somebody looks at it.
 
     Args:
@@ -64,7 +64,7 @@ class Source(Protocol):
             MediaError: It cannot take any.
         """
 
-    def shots(self, stop: threading.Event, say: Say) -> Iterator[Shot]:
+    def frames(self, stop: threading.Event, say: Say) -> Iterator[CapturedFrame]:
         """Pictures, each as soon as it is there, until there are no more or `stop` is set.
 
         Args:
@@ -76,12 +76,12 @@ class Source(Protocol):
         """
 
 
-class Grabber:
+class FrameGrabber:
     """Lets a source run in a thread of its own, and keeps its newest picture; a context manager.
 
     Args:
         source: Starts when the context is entered.
-        say: As `Source.shots`; called from the thread.
+        say: As `Source.frames`; called from the thread.
 
     Attributes:
         num_taken: Pictures so far.
@@ -90,7 +90,7 @@ class Grabber:
 
     def __init__(self, source: Source, say: Say) -> None:
         self._source, self._say = source, say
-        self._newest: Shot | None = None
+        self._newest: CapturedFrame | None = None
         self._has_ended = False
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -98,7 +98,7 @@ class Grabber:
         self.num_taken = 0
         self.error: BaseException | None = None
 
-    def __enter__(self) -> "Grabber":
+    def __enter__(self) -> "FrameGrabber":
         self._thread.start()
         return self
 
@@ -111,7 +111,7 @@ class Grabber:
         """Whether no picture will come any more; one may still be there."""
         return self._has_ended
 
-    def next(self, *, timeout: float) -> Shot | None:
+    def next(self, *, timeout: float) -> CapturedFrame | None:
         """The newest picture that was not given yet; None if none comes in time, or at the end.
 
         Args:
@@ -124,14 +124,14 @@ class Grabber:
                 if left <= 0:
                     return None
                 self._changed.wait(left)
-            shot, self._newest = self._newest, None
-            return shot
+            frame, self._newest = self._newest, None
+            return frame
 
     def _run(self) -> None:
         try:
-            for shot in self._source.shots(self._stop, self._say):
+            for frame in self._source.frames(self._stop, self._say):
                 with self._changed:
-                    self._newest = shot
+                    self._newest = frame
                     self.num_taken += 1
                     self._changed.notify()
         except BaseException as error:  # it belongs to the thread that waits

@@ -10,7 +10,7 @@ from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from egoact.live.capture import Shot
+from egoact.live.capture import CapturedFrame
 
 # Behind its own clock, a recording leaves out pictures that no other refers to; then all up to a key frame.
 _LATE_SECONDS = 0.25
@@ -50,7 +50,7 @@ class Playback:
         context.thread_type = "AUTO" if is_recorded else "SLICE"
         context.options = {"err_detect": "explode"}  # else FFmpeg paints over what it cannot decode
 
-    def shots(self, stop: threading.Event) -> Iterator[Shot]:
+    def frames(self, stop: threading.Event) -> Iterator[CapturedFrame]:
         """Pictures until the end; what is damaged is left out."""
         try:
             for packet in self._container.demux(self._stream):
@@ -59,9 +59,9 @@ class Playback:
                 if packet.pts is not None and packet.size:
                     self.read_seconds = max(self.read_seconds, self._since_first(packet.pts))
                 for picture in self._decode(packet):
-                    shot = self._shot(picture, stop)
-                    if shot is not None and not stop.is_set():
-                        yield shot
+                    frame = self._frame(picture, stop)
+                    if frame is not None and not stop.is_set():
+                        yield frame
         except av.error.ExitError:
             self.damage = "nothing came for too long"
         except (av.error.FFmpegError, OSError) as error:
@@ -105,13 +105,13 @@ class Playback:
         wall, seconds = self._start
         return self._since_first(packet.pts) - seconds < time.monotonic() - wall
 
-    def _shot(self, picture: av.VideoFrame, stop: threading.Event) -> Shot | None:
+    def _frame(self, picture: av.VideoFrame, stop: threading.Event) -> CapturedFrame | None:
         """With its time, when it is due; None for one that comes after a later one."""
         now = time.monotonic()
         if not self._is_recorded:
             self._begun = now if self._begun is None else self._begun
             self.shown_seconds = now - self._begun
-            return Shot(now - self._begun, now, picture, self._reformatter)
+            return CapturedFrame(now - self._begun, now, picture, self._reformatter)
         seconds = self._next_seconds() if picture.pts is None else self._since_first(picture.pts)
         if seconds <= self._newest_seconds:
             return None
@@ -123,7 +123,7 @@ class Playback:
         if due > now:
             stop.wait(due - now)
         assert self._begun is not None
-        return Shot(due - self._begun, due, picture, self._reformatter)
+        return CapturedFrame(due - self._begun, due, picture, self._reformatter)
 
     def _since_first(self, ticks: int) -> float:
         return float((ticks - (self._stream.start_time or 0)) * (self._stream.time_base or 0))

@@ -11,7 +11,7 @@ import av.error
 import cv2
 
 from egoact.core.errors import MediaError
-from egoact.live.capture import Say, Shot, Source
+from egoact.live.capture import CapturedFrame, Say, Source
 from egoact.live.playback import Playback
 from egoact.media.video.file import open_container, picture_stream
 
@@ -46,13 +46,13 @@ class FileSource:
         with open_container(self._path) as container:
             picture_stream(container, self._path)
 
-    def shots(self, stop: threading.Event, say: Say) -> Iterator[Shot]:  # noqa: D102
+    def frames(self, stop: threading.Event, say: Say) -> Iterator[CapturedFrame]:  # noqa: D102
         with open_container(self._path) as container:
             stream = picture_stream(container, self._path)
             playback, num_shown = Playback(container, stream, is_recorded=True), 0
-            for shot in playback.shots(stop):
+            for frame in playback.frames(stop):
                 num_shown += 1
-                yield shot
+                yield frame
             if stop.is_set():
                 return
             if not num_shown:
@@ -88,10 +88,10 @@ class UrlSource:
         if scheme not in _NETWORK.split(",") and scheme != "rtsps":
             raise MediaError(f"{self._url}: unknown kind of address; use rtsp, http, https, rtmp, srt or udp")
 
-    def shots(self, stop: threading.Event, say: Say) -> Iterator[Shot]:  # noqa: D102
+    def frames(self, stop: threading.Event, say: Say) -> Iterator[CapturedFrame]:  # noqa: D102
         yield from _reconnecting(self._connection, stop, say, name=self._url, give_up=self._give_up)
 
-    def _connection(self, stop: threading.Event) -> Iterator[Shot]:
+    def _connection(self, stop: threading.Event) -> Iterator[CapturedFrame]:
         """One connection; ends where a recording ends, and raises `MediaError` where it breaks."""
         with self._open() as container:
             try:
@@ -102,9 +102,9 @@ class UrlSource:
             if seconds is not None and self._played_seconds:
                 container.seek(round(self._played_seconds * av.time_base))
             playback = Playback(container, stream, is_recorded=seconds is not None, begun=self._begun)
-            for shot in playback.shots(stop):
-                self._begun = shot.taken - shot.seconds
-                yield shot
+            for frame in playback.frames(stop):
+                self._begun = frame.taken - frame.seconds
+                yield frame
                 if seconds is not None:
                     self._played_seconds = playback.shown_seconds
         if not stop.is_set() and (seconds is None or playback.read_seconds < seconds - _MOST_MISSING_SECONDS):
@@ -134,10 +134,10 @@ class CameraSource:
     def check(self) -> None:  # noqa: D102
         self._open().release()
 
-    def shots(self, stop: threading.Event, say: Say) -> Iterator[Shot]:  # noqa: D102
+    def frames(self, stop: threading.Event, say: Say) -> Iterator[CapturedFrame]:  # noqa: D102
         yield from _reconnecting(self._connection, stop, say, name=f"camera {self._number}", give_up=self._give_up)
 
-    def _connection(self, stop: threading.Event) -> Iterator[Shot]:
+    def _connection(self, stop: threading.Event) -> Iterator[CapturedFrame]:
         camera = self._open()
         try:
             while not stop.is_set():
@@ -146,7 +146,7 @@ class CameraSource:
                     raise MediaError(f"camera {self._number} gives no pictures")
                 now = time.monotonic()
                 self._begun = now if self._begun is None else self._begun
-                yield Shot(now - self._begun, now, picture)
+                yield CapturedFrame(now - self._begun, now, picture)
         finally:
             camera.release()
 
@@ -164,7 +164,7 @@ class CameraSource:
         return camera
 
 
-def _reconnecting(connect, stop: threading.Event, say: Say, *, name: str, give_up: float) -> Iterator[Shot]:  # type: ignore[no-untyped-def]
+def _reconnecting(connect, stop: threading.Event, say: Say, *, name: str, give_up: float) -> Iterator[CapturedFrame]:  # type: ignore[no-untyped-def]
     """Shots of one connection after the other; the first one must succeed.
 
     Raises:
@@ -174,11 +174,11 @@ def _reconnecting(connect, stop: threading.Event, say: Say, *, name: str, give_u
     wait = _FIRST_WAIT_SECONDS
     while not stop.is_set():
         try:
-            for shot in connect(stop):
+            for frame in connect(stop):
                 if last is not None and wait > _FIRST_WAIT_SECONDS:
                     say(f"{name}: back again")
                 last, wait = time.monotonic(), _FIRST_WAIT_SECONDS
-                yield shot
+                yield frame
             return
         except MediaError as error:
             if last is None or time.monotonic() + wait - last > give_up:

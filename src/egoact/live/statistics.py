@@ -10,23 +10,23 @@ _NUM_RECENT = 64
 
 
 class LiveClock:
-    """Takes note of pictures and answers.
+    """Takes note of pictures and predictions.
 
-    The delay of an answer is its age when it is given: from when its newest picture was taken until now. While it is
-    shown it grows older, until the next one takes its place: that is its greatest age.
+    The delay of a prediction is its age when it is given: from when its newest picture was taken until now. While it
+    is shown it grows older, until the next one takes its place: that is its greatest age.
 
     Attributes:
-        num_answers: So far.
+        num_predictions: So far.
         num_passed: Pictures that nobody looked at, because a newer one was there or they were not due.
     """
 
     def __init__(self) -> None:
-        self.num_answers = 0
+        self.num_predictions = 0
         self.num_passed = 0
         self._num_looked_at = 0
         self._taken: float | None = None
         self._pictures: deque[tuple[float, int]] = deque(maxlen=_NUM_RECENT)
-        self._answers: deque[tuple[float, int]] = deque(maxlen=_NUM_RECENT)
+        self._predictions: deque[tuple[float, int]] = deque(maxlen=_NUM_RECENT)
         self._delays = np.zeros(_MOST_MILLISECONDS + 1, dtype=np.int64)
         self._ages = np.zeros(_MOST_MILLISECONDS + 1, dtype=np.int64)
 
@@ -36,20 +36,20 @@ class LiveClock:
         self.num_passed = num_taken - self._num_looked_at
         self._pictures.append((time.monotonic(), num_taken))
 
-    def note_answer(self, taken: float) -> float:
-        """An answer about a picture of that time is there; gives its delay in seconds."""
+    def note_prediction(self, taken: float) -> float:
+        """A prediction about a picture of that time is there; gives its delay in seconds."""
         now = time.monotonic()
         if self._taken is not None:
             _count(self._ages, now - self._taken)
         self._taken = taken
         _count(self._delays, now - taken)
-        self.num_answers += 1
-        self._answers.append((now, self.num_answers))
+        self.num_predictions += 1
+        self._predictions.append((now, self.num_predictions))
         return now - taken
 
     @property
     def age_seconds(self) -> float:
-        """Of the newest answer, now; 0 before the first one."""
+        """Of the newest prediction, now; 0 before the first one."""
         return 0.0 if self._taken is None else time.monotonic() - self._taken
 
     @property
@@ -58,16 +58,16 @@ class LiveClock:
         return _rate(self._pictures)
 
     @property
-    def answers_per_second(self) -> float:
+    def predictions_per_second(self) -> float:
         """Lately."""
-        return _rate(self._answers)
+        return _rate(self._predictions)
 
     def delay(self, percent: float) -> float:
-        """So many percent of the answers had at most this delay, seconds."""
+        """So many percent of the predictions had at most this delay, seconds."""
         return _percentile(self._delays, percent)
 
     def greatest_age(self, percent: float) -> float:
-        """So many percent of the answers were at most this old when the next one came, seconds."""
+        """So many percent of the predictions were at most this old when the next one came, seconds."""
         return _percentile(self._ages, percent)
 
 

@@ -1,11 +1,11 @@
-"""Frames in one by one, answers out, in memory that never grows.
+"""Frames in one by one, predictions out, in memory that never grows.
 
-    frame ──► embed, once a sampled frame ──► memory ──► classifiers ──► answer
+    frame ──► embed, once a sampled frame ──► memory ──► classifiers ──► prediction
                                               │
                                               ├ window: a ring of the last features, the head over them; every head
                                               └ running: the head's own state, O(1) a frame; heads that step
 
-What a stream answers for some frames is what the clip path, `Recognizer.score`, answers for the same frames.
+What a stream says of some frames is what the clip path, `Recognizer.score`, says of the same frames.
 Knows nothing about cameras.
 
 Shapes: `T` frames per clip, `K` classes, `F` the shape of a frame's feature: (D,) or (C, h, w).
@@ -19,7 +19,7 @@ import torch
 
 from egoact.core.metrics.calibration import log_softmax, softmax
 from egoact.core.sampling import resample_indices
-from egoact.core.timelines.online import Answer
+from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.media.stills.frames import resize_area
 from egoact.models.heads import HEADS, SteppingHead
 from egoact.runs.loading import Run
@@ -40,7 +40,7 @@ class Memory(Protocol):
     def add(self, feature: np.ndarray, seconds: float) -> None:
         """Take in a frame's feature, float32 (F)."""
 
-    def answer(self) -> tuple[float, Probabilities] | None:
+    def predict(self) -> tuple[float, Probabilities] | None:
         """How many seconds it looks back, and target -> (K,); None when there is too little to say."""
 
     def clear(self) -> None:
@@ -91,7 +91,7 @@ class WindowMemory:
     """The head over the last seconds; with windows of several lengths, the mean of their log probabilities.
 
     A window is told apart by time, so a gap in the stream shortens it instead of stretching it, and its T frames are
-    those at the middles of equal bins of what it has. It answers as soon as half of the shortest window is there.
+    those at the middles of equal bins of what it has. It predicts as soon as half of the shortest window is there.
 
     Args:
         recognizer: Any.
@@ -120,7 +120,7 @@ class WindowMemory:
     def clear(self) -> None:  # noqa: D102
         self._ring.clear()
 
-    def answer(self) -> tuple[float, Probabilities] | None:  # noqa: D102
+    def predict(self) -> tuple[float, Probabilities] | None:  # noqa: D102
         if not len(self._ring):
             return None
         ages = self._ring.seconds[-1] - self._ring.seconds
@@ -139,7 +139,7 @@ class WindowMemory:
 
 
 class RunningMemory:
-    """The state of a head that steps: an answer for all frames since the beginning, in O(1) a frame.
+    """The state of a head that steps: a prediction for all frames since the beginning, in O(1) a frame.
 
     Raises:
         ValueError: The head needs whole clips.
@@ -156,7 +156,7 @@ class RunningMemory:
     def clear(self) -> None:  # noqa: D102
         self._state = self._head.initial_state(1)
         self._since: float | None = None
-        self._answer: tuple[float, Probabilities] | None = None
+        self._prediction: tuple[float, Probabilities] | None = None
 
     def add(self, feature: np.ndarray, seconds: float) -> None:  # noqa: D102
         self._since = seconds if self._since is None else self._since
@@ -166,10 +166,10 @@ class RunningMemory:
             embedding, self._state = self._head.step(frame, self._state)
             logits = self._model.classify(embedding)
         found = {target: softmax(values[0].cpu().numpy()) for target, values in logits.items()}
-        self._answer = seconds - self._since, found
+        self._prediction = seconds - self._since, found
 
-    def answer(self) -> tuple[float, Probabilities] | None:  # noqa: D102
-        return self._answer
+    def predict(self) -> tuple[float, Probabilities] | None:  # noqa: D102
+        return self._prediction
 
 
 class Stream:
@@ -197,7 +197,7 @@ class Stream:
         """Whether a frame of this time would be looked at."""
         return seconds >= self._due_seconds - _GRID_TOLERANCE_SECONDS
 
-    def push(self, frame: np.ndarray, seconds: float) -> Answer | None:
+    def push(self, frame: np.ndarray, seconds: float) -> OnlinePrediction | None:
         """Take in the next frame.
 
         Args:
@@ -219,11 +219,11 @@ class Stream:
         on_grid = self._due_seconds + 1 / self._rate
         self._due_seconds = on_grid if on_grid > seconds else seconds + 1 / self._rate
         self._memory.add(self._embed(frame), seconds)
-        found = self._memory.answer()
+        found = self._memory.predict()
         if found is None:
             return None
         covered_seconds, probabilities = found
-        return Answer(seconds, covered_seconds, probabilities, self._names)
+        return OnlinePrediction(seconds, covered_seconds, probabilities, self._names)
 
 
 def open_stream(
@@ -264,7 +264,7 @@ def open_run_stream(
     """A stream of a run, with its backbone on an engine that is ready: the first frame is as fast as any.
 
     Args:
-        run: With background, its background model answers.
+        run: With background, its background model predicts.
         mode: As `open_stream`.
         rate: As `open_stream`.
         window_seconds: Lengths of the windows; empty: those that the run learned, or 2 s.

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import Any
 
-from egoact.core.timelines.online import Answer
+from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.live.statistics import LiveClock
 
 _REDRAWS_PER_SECOND = 5
@@ -25,7 +25,7 @@ class LiveView:
         self._is_quiet = on_error_output
         self._live: Any = None
         self._message = ""
-        self._answer: Answer | None = None
+        self._prediction: OnlinePrediction | None = None
         self._said = ""
         self._drawn = 0.0
 
@@ -48,27 +48,27 @@ class LiveView:
         if self._live is None:
             print(f"live: {text}", file=sys.stderr, flush=True)
 
-    def show(self, answer: Answer | None, clock: LiveClock) -> None:
+    def show(self, prediction: OnlinePrediction | None, clock: LiveClock) -> None:
         """Bring it up to date.
 
         Args:
-            answer: The newest; None: still the one before.
+            prediction: The newest; None: still the one before.
             clock: How fast and how old.
         """
-        self._answer = answer or self._answer
+        self._prediction = prediction or self._prediction
         if self._live is None:
-            self._print(answer, clock)
+            self._print(prediction, clock)
         elif time.monotonic() - self._drawn > 1 / _REDRAWS_PER_SECOND:
             self._drawn = time.monotonic()
             self._live.update(self._draw(clock), refresh=True)
 
-    def _print(self, answer: Answer | None, clock: LiveClock) -> None:
-        if answer is None or answer.name == self._said or self._is_quiet:
+    def _print(self, prediction: OnlinePrediction | None, clock: LiveClock) -> None:
+        if prediction is None or prediction.name == self._said or self._is_quiet:
             return
-        self._said = answer.name
-        share = answer.top(answer.targets[-1], 1)[0][1]
+        self._said = prediction.name
+        share = prediction.top(prediction.targets[-1], 1)[0][1]
         age = f"{1000 * clock.age_seconds:.0f} ms"
-        print(f"{answer.seconds:9.2f} s  {answer.name}  {share:.0%}  ({age})", file=self._file, flush=True)
+        print(f"{prediction.seconds:9.2f} s  {prediction.name}  {share:.0%}  ({age})", file=self._file, flush=True)
 
     def _draw(self, clock: LiveClock) -> Any:
         from rich.console import Group
@@ -76,24 +76,24 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        state = f"{clock.frames_per_second:.1f} frames/s, {clock.answers_per_second:.1f} answers/s, "
+        state = f"{clock.frames_per_second:.1f} frames/s, {clock.predictions_per_second:.1f} predictions/s, "
         state += f"age {1000 * clock.age_seconds:.0f} ms, {clock.num_passed} frames passed over"
         parts: list[Any] = [Text("waiting for enough frames", style="dim")]
-        if self._answer is not None:
+        if self._prediction is not None:
             columns = Table.grid(padding=(0, 2))
-            columns.add_row(*(_ranking(self._answer, target) for target in self._answer.targets))
-            parts = [Text(self._answer.name, style="bold green"), Text(), columns, Text()]
+            columns.add_row(*(_ranking(self._prediction, target) for target in self._prediction.targets))
+            parts = [Text(self._prediction.name, style="bold green"), Text(), columns, Text()]
         lines = [Text(state, style="dim"), *([Text(self._message, style="yellow")] if self._message else [])]
         return Panel(Group(*parts, *lines), title=Text(self._name), title_align="left")
 
 
-def _ranking(answer: Answer, target: Any) -> Any:
+def _ranking(prediction: OnlinePrediction, target: Any) -> Any:
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 1))
     table.add_row(Text(target, style="bold"))
-    for name, share in answer.top(target):
+    for name, share in prediction.top(target):
         bar = "█" * round(_BAR_WIDTH * share)
         table.add_row(Text(name), Text(f"{share:4.0%}"), Text(bar.ljust(_BAR_WIDTH), style="cyan"))
     return table

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from egoact.core.timelines.online import Answer
-from egoact.live.capture import Shot
+from egoact.core.timelines.online_prediction import OnlinePrediction
+from egoact.live.capture import CapturedFrame
 from egoact.live.statistics import LiveClock
 
 _WIDEST, _HIGHEST = 960, 720
@@ -41,7 +41,7 @@ class LiveWindow:
         self._canvas.configure(highlightthickness=0)
         self._canvas.pack()
         self._picture: Any = None
-        self._answer: Answer | None = None
+        self._prediction: OnlinePrediction | None = None
         self.is_open = True
 
     def __enter__(self) -> "LiveWindow":
@@ -51,12 +51,12 @@ class LiveWindow:
         if self.is_open:
             self._close()
 
-    def show(self, shot: Shot | None, answer: Answer | None, clock: LiveClock) -> None:
-        """Bring it up to date, and let it answer to the mouse."""
-        self._answer = answer or self._answer
-        if shot is not None and self.is_open:
-            size = _fit(shot.size)
-            self._picture = self._tkinter.PhotoImage(data=_portable_pixmap(shot.rgb(size=size)), format="PPM")
+    def show(self, frame: CapturedFrame | None, prediction: OnlinePrediction | None, clock: LiveClock) -> None:
+        """Bring it up to date, and let it react to the mouse."""
+        self._prediction = prediction or self._prediction
+        if frame is not None and self.is_open:
+            size = _fit(frame.size)
+            self._picture = self._tkinter.PhotoImage(data=_portable_pixmap(frame.rgb(size=size)), format="PPM")
             self._canvas.configure(width=size[1], height=size[0])
             self._canvas.delete("all")
             self._canvas.create_image(0, 0, image=self._picture, anchor="nw")
@@ -67,15 +67,15 @@ class LiveWindow:
     def _write(self, size: tuple[int, int], clock: LiveClock) -> None:
         height, width = size
         lines = ["..."]
-        if self._answer is not None:
-            target = self._answer.targets[-1]
-            lines = [f"{name}  {share:.0%}" for name, share in self._answer.top(target, _TOP)]
+        if self._prediction is not None:
+            target = self._prediction.targets[-1]
+            lines = [f"{name}  {share:.0%}" for name, share in self._prediction.top(target, _TOP)]
         self._canvas.create_rectangle(0, height - 30 - 22 * len(lines), width, height, fill="black", stipple="gray75")
         for number, line in enumerate(lines):
             style = ("sans-serif", 16, "bold") if number == 0 else ("sans-serif", 12)
             at = height - 14 - 22 * (len(lines) - number)
             self._canvas.create_text(12, at, text=line, anchor="w", fill="white", font=style)
-        state = f"{clock.answers_per_second:.0f}/s, {1000 * clock.age_seconds:.0f} ms"
+        state = f"{clock.predictions_per_second:.0f}/s, {1000 * clock.age_seconds:.0f} ms"
         self._canvas.create_text(
             width - 12, height - 14, text=state, anchor="e", fill="#cccccc", font=("sans-serif", 11)
         )

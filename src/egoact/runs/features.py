@@ -8,8 +8,8 @@ import numpy as np
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import check_same_backbone
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.store.concatenation import ConcatenatedStores, FeatureSource, clips_at_once, open_features
 from egoact.store.reader import FeatureStore
-from egoact.store.stack import FeatureSource, FeatureStack, clips_at_once, open_features
 
 
 def choose_stores(config: RecognizerConfig, paths: Sequence[Path]) -> list[Path]:
@@ -21,7 +21,7 @@ def choose_stores(config: RecognizerConfig, paths: Sequence[Path]) -> list[Path]
     return [of_backbone[backbone] for backbone in config.backbones]
 
 
-def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | FeatureStack:
+def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | ConcatenatedStores:
     """Open the store, or the stores, whose features a run can read.
 
     Raises:
@@ -33,7 +33,7 @@ def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) ->
         names = ", ".join(spec.title for spec in needed)
         reason = f"{len(source.specs)} given, the run needs {len(needed)}, in this order: --features with {names}"
         raise ArtifactError(f"feature stores: {reason}", path=source.path)
-    stores = source.stores if isinstance(source, FeatureStack) else (source,)
+    stores = source.stores if isinstance(source, ConcatenatedStores) else (source,)
     for store, backbone in zip(stores, needed, strict=True):
         check_same_backbone(store.spec.backbone_spec, backbone, path=store.path)
     if source.specs[0].num_frames != config.num_frames:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egoact.store.stack import FeatureSource
+from egoact.store.concatenation import FeatureSource
 
 
 @dataclass(frozen=True)

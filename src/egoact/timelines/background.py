@@ -23,14 +23,14 @@ from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.metrics.calibration import fit_temperature
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.online import BACKGROUND_NAME
+from egoact.core.timelines.online_prediction import BACKGROUND_NAME
 from egoact.core.timelines.rules import Floats, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTarget
 from egoact.models.classifier import ActionClassifier
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.recordings import Recordings
 from egoact.timelines.rules import learn_rules, tracks_of
-from egoact.timelines.windows import Piece, WindowClips, find_gaps, score_steps, score_windows
+from egoact.timelines.windows import Interval, WindowDataset, find_gaps, score_steps, score_windows
 from egoact.training.recipes import Recipe
 
 MOST_FOLDS = 4
@@ -79,9 +79,9 @@ class BackgroundTraining:
         gaps = find_gaps(tracks, {video: len(self.recordings[video]) for video in tracks}, rate=rate)
         if not gaps:
             raise AnnotationError("--background: these recordings have no gaps between their actions", path=table.path)
-        clips = WindowClips(
+        dataset = WindowDataset(
             self.recordings,
-            [Piece(segment.video_id, segment.start_seconds, segment.stop_seconds) for segment in table],
+            [Interval(segment.video_id, segment.start_seconds, segment.stop_seconds) for segment in table],
             gaps,
             num_frames=self.config.num_frames,
             rate=rate,
@@ -89,13 +89,13 @@ class BackgroundTraining:
         )
         # Background is the last class of every target.
         labels: dict[str, np.ndarray] = {
-            t: np.append(i, np.full(clips.num_background, self.vocabularies[t].size)) for t, i in ids.items()
+            t: np.append(i, np.full(dataset.num_background, self.vocabularies[t].size)) for t, i in ids.items()
         }
         vocabularies = {t: _with_background(v) for t, v in self.vocabularies.items()}
         # A joint classifier's pairs count in classes without background.
         config = replace(self.config, vocabularies=vocabularies, training_counts={}, pairs=())
         torch.manual_seed(self.seed)
-        return Recognizer(config, learn_windows(config.build(), clips, labels, recipe=self.recipe, seed=self.seed))
+        return Recognizer(config, learn_windows(config.build(), dataset, labels, recipe=self.recipe, seed=self.seed))
 
 
 def train_background(
@@ -233,7 +233,7 @@ def _with_background(vocabulary: Vocabulary) -> Vocabulary:
     return Vocabulary(vocabulary.target, (*vocabulary.names, BACKGROUND_NAME))
 
 
-class Clips(Protocol):
+class ClipDataset(Protocol):
     """Clips by number, each in as many variants as there are epochs."""
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray) -> np.ndarray:
@@ -242,7 +242,7 @@ class Clips(Protocol):
 
 def learn_windows(
     model: ActionClassifier,
-    clips: Clips,
+    dataset: ClipDataset,
     labels: Mapping[str, np.ndarray],
     *,
     recipe: Recipe,
@@ -255,7 +255,7 @@ def learn_windows(
 
     Args:
         model: Not trained yet.
-        clips: What to train on.
+        dataset: What to train on.
         labels: Target -> int64 (N,).
         recipe: Hyperparameters.
         seed: Of the order, and of dropout.
@@ -268,7 +268,7 @@ def learn_windows(
     num_batches = -(-num_clips // recipe.batch_size)
     num_epochs = max(1, min(recipe.epochs, most_steps // num_batches))
     model.observe(
-        torch.from_numpy(clips.gather(np.arange(first, min(first + 256, num_clips)), views=0)).float()
+        torch.from_numpy(dataset.gather(np.arange(first, min(first + 256, num_clips)), views=0)).float()
         for first in range(0, min(num_clips, 16 * 256), 256)
     )
     weights = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
@@ -282,7 +282,7 @@ def learn_windows(
     for epoch in range(num_epochs):
         order = generator.permutation(num_clips)
         for rows in np.array_split(order, num_batches):
-            logits = model(torch.from_numpy(clips.gather(rows, views=epoch)).float())
+            logits = model(torch.from_numpy(dataset.gather(rows, views=epoch)).float())
             loss = torch.stack(
                 [
                     functional.cross_entropy(

@@ -1,4 +1,4 @@
-"""What a run says of pieces of a recording whose features are there, a few steps a second.
+"""What a run says of intervals of a recording whose features are there, a few steps a second.
 
 Shapes: F steps, N windows, T frames, K classes.
 
@@ -61,7 +61,7 @@ _LEAST_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class Piece:
+class Interval:
     """Part of a recording, seconds, half-open."""
 
     video_id: str
@@ -69,7 +69,7 @@ class Piece:
     stop: float
 
 
-def find_gaps(tracks: Mapping[str, Track], num_steps: Mapping[str, int], *, rate: int) -> list[Piece]:
+def find_gaps(tracks: Mapping[str, Track], num_steps: Mapping[str, int], *, rate: int) -> list[Interval]:
     """What is in no segment, from the start of each recording to its end.
 
     Args:
@@ -83,18 +83,18 @@ def find_gaps(tracks: Mapping[str, Track], num_steps: Mapping[str, int], *, rate
         found = [(start, stop) for start, stop, state in with_background(track) if state == 0]
         last = max((stop for _, stop, _ in track), default=0)
         for start, stop in [*found, (last, end)]:
-            piece = Piece(video_id, start / rate, min(stop, end) / rate)
-            if piece.stop - piece.start >= _LEAST_SECONDS:
-                gaps.append(piece)
+            interval = Interval(video_id, start / rate, min(stop, end) / rate)
+            if interval.stop - interval.start >= _LEAST_SECONDS:
+                gaps.append(interval)
     return gaps
 
 
-class WindowClips:
-    """Every segment, and as many pieces of gaps as belong to them; other windows in every view.
+class WindowDataset:
+    """Every segment, and as many intervals of gaps as belong to them; other windows in every view.
 
     Args:
         recordings: video_id -> float16 (F, *feature).
-        segments: The labelled pieces.
+        segments: The labelled intervals.
         gaps: Those without an action, at least one.
         num_frames: T.
         rate: Steps per second.
@@ -107,8 +107,8 @@ class WindowClips:
     def __init__(
         self,
         recordings: Mapping[str, np.ndarray],
-        segments: list[Piece],
-        gaps: list[Piece],
+        segments: list[Interval],
+        gaps: list[Interval],
         *,
         num_frames: int,
         rate: int,
@@ -127,8 +127,8 @@ class WindowClips:
         out = np.empty((len(rows), self._num_frames, *shape), dtype=np.float16)
         for clip, row, view in zip(out, np.asarray(rows).tolist(), views.tolist(), strict=True):
             random = np.random.default_rng((self._seed, row, view))
-            piece = self._segments[row] if row < len(self._segments) else None
-            window = self._draw_background(random) if piece is None else _jitter(piece, random)
+            interval = self._segments[row] if row < len(self._segments) else None
+            window = self._draw_background(random) if interval is None else _jitter(interval, random)
             features = self._recordings[window.video_id]
             end = len(features) / self._rate
             stop = min(window.stop, end)
@@ -142,15 +142,15 @@ class WindowClips:
             clip[:] = features[steps[0]]
         return out
 
-    def _draw_background(self, random: np.random.Generator) -> Piece:
+    def _draw_background(self, random: np.random.Generator) -> Interval:
         gap = self._gaps[int(random.choice(len(self._gaps), p=self._odds))]
         start, stop = gap.start, gap.stop
         if stop - start > 1:
             start, stop = sorted(random.uniform(start, stop, size=2))
-        return Piece(gap.video_id, start, max(stop, start + _LEAST_SECONDS))
+        return Interval(gap.video_id, start, max(stop, start + _LEAST_SECONDS))
 
 
-def _jitter(piece: Piece, random: np.random.Generator) -> Piece:
-    by_start, by_stop = random.normal(0, JITTER * (piece.stop - piece.start), size=2)
-    start = max(piece.start + by_start, 0.0)
-    return Piece(piece.video_id, start, max(piece.stop + by_stop, start + _LEAST_SECONDS))
+def _jitter(interval: Interval, random: np.random.Generator) -> Interval:
+    by_start, by_stop = random.normal(0, JITTER * (interval.stop - interval.start), size=2)
+    start = max(interval.start + by_start, 0.0)
+    return Interval(interval.video_id, start, max(interval.stop + by_stop, start + _LEAST_SECONDS))

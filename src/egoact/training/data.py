@@ -17,7 +17,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
 from egoact.models.classifier import ACTION, encode_pairs, pairs_seen
 from egoact.store.batches import ClipBatches
-from egoact.store.stack import FeatureSource, clips_at_once
+from egoact.store.concatenation import FeatureSource, clips_at_once
 from egoact.training.losses import TargetLoss
 from egoact.training.recipes import Recipe
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from egoact.core.annotations.cells import parse_texts, parse_whole
+from egoact.core.annotations.parsing import parse_texts, parse_whole
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
 from egoact.core.errors import AnnotationError
 

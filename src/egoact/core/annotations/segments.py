@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.annotations.cells import (
+from egoact.core.annotations.parsing import (
     find_time_columns,
     parse_optional_text,
     parse_optional_whole,

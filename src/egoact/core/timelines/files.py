@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from egoact.core.annotations.cells import parse_decimal_comma, show
 from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.annotations.parsing import parse_decimal_comma, show
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.annotations.spreadsheet import read_spreadsheet
 from egoact.core.errors import AnnotationError

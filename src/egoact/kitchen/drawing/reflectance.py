@@ -1,6 +1,6 @@
 """Colours of things: maps points on a surface to reflectance, by thing and by the cook's taste.
 
-Every coat takes points (K, 3), the part index (K,) and a palette, and returns reflectance (K, 3) in 0..1,
+Every reflectance_of takes points (K, 3), the part index (K,) and a palette, and returns reflectance (K, 3) in 0..1,
 gloss (K,) and opacity (K,).
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 
 Colour = tuple[float, float, float]
 Palette = Mapping[str, Colour]
-Coated = tuple[np.ndarray, np.ndarray, np.ndarray]
+Reflectance = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def rgb(code: str) -> Colour:
@@ -153,7 +153,7 @@ def _clutter(second: Colour) -> Callable[[np.ndarray, np.ndarray, Palette], np.n
     return lambda p, part, palette: np.asarray([palette["clutter"], second])[part]
 
 
-COATS: dict[str, tuple[Callable[[np.ndarray, np.ndarray, Palette], np.ndarray], float]] = {
+REFLECTANCES: dict[str, tuple[Callable[[np.ndarray, np.ndarray, Palette], np.ndarray], float]] = {
     "plate": (_plate, 0.35),
     "bowl": (_bowl, 0.35),
     "cup": (_cup, 0.4),
@@ -185,9 +185,9 @@ COATS: dict[str, tuple[Callable[[np.ndarray, np.ndarray, Palette], np.ndarray], 
 }
 
 
-def coat(name: str, points: np.ndarray, part: np.ndarray, palette: Palette) -> Coated:
+def reflectance_of(name: str, points: np.ndarray, part: np.ndarray, palette: Palette) -> Reflectance:
     """Reflectance, gloss and opacity of a thing's surface points."""
-    paint, gloss = COATS[name]
+    paint, gloss = REFLECTANCES[name]
     colours = np.asarray(paint(points, part, palette), float)
     opacity = np.ones(len(points))
     if name == "glass":

@@ -78,13 +78,13 @@ def _cabinet_inside(
 
 def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
     """The fridge's upper part with its door, and the panels of its body."""
-    rng = np.random.default_rng(room.look.seed + 1)
+    rng = np.random.default_rng(room.style.seed + 1)
     x0, x1 = room.span("fridge")
     x = (x0 + 0.02, x1 - 0.02)
     size = (x[1] - x[0], FRIDGE_DOOR_Y[1] - FRIDGE_DOOR_Y[0])
-    side = "right" if room.look.hinge < 0 else "left"
+    side = "right" if room.style.hinge < 0 else "left"
     skin = textures.front(
-        size, rng, room.look.fridge, style="flat", handle=f"bar-{side}", metal=rgb("9b9fa4"), wooden=False
+        size, rng, room.style.fridge, style="flat", handle=f"bar-{side}", metal=rgb("9b9fa4"), wooden=False
     )
     magnets = skin.copy()
     for colour in (rgb("d9443a"), rgb("f1c232"), rgb("fbfaf3"), rgb("3f78b5")):
@@ -94,7 +94,7 @@ def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
             magnets, tuple(int(v) for v in at - half), tuple(int(v) for v in at + half), [c * 255 for c in colour], -1
         )
     lower = textures.front(
-        (size[0], 0.6), rng, room.look.fridge, style="flat", handle=f"bar-{side}", metal=rgb("9b9fa4"), wooden=False
+        (size[0], 0.6), rng, room.style.fridge, style="flat", handle=f"bar-{side}", metal=rgb("9b9fa4"), wooden=False
     )
     white = textures.plaster((0.6, 0.6), rng, rgb("f4f8fb"))
     inner_x, inner_y, inner_z = (
@@ -108,7 +108,7 @@ def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
         lining[edge - 26 : edge, 14:-14] = (lining[edge - 26 : edge, 14:-14] * (0.82, 0.9, 0.95)).astype(np.uint8)
         lining[edge - 3 : edge, 14:-14] = 170
     frame = facing(x, FRIDGE_DOOR_Y, FRIDGE_Z, white)
-    plain = textures.plaster((0.7, 1.0), rng, room.look.fridge)
+    plain = textures.plaster((0.7, 1.0), rng, room.style.fridge)
     body = [
         facing_left(x[0], (0.03, 1.87), (FRIDGE_Z, BACK), textures.shaded(plain, top=0.78, bottom=0.62)),
         facing_right(x[1], (0.03, 1.87), (FRIDGE_Z, BACK), textures.shaded(plain, top=0.78, bottom=0.62)),
@@ -120,7 +120,7 @@ def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
         _cabinet_inside(inner_x, inner_y, inner_z, (FRIDGE_SHELF, FRIDGE_SHELF + 0.36), white),
         facing(x, FRIDGE_DOOR_Y, FRIDGE_Z - 0.004, magnets),
         lining,
-        x[0] if room.look.hinge < 0 else x[1],
+        x[0] if room.style.hinge < 0 else x[1],
         DOOR_ANGLE["fridge"],
     )
     return fridge, body
@@ -128,9 +128,9 @@ def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
 
 def make_cupboard(room: Room) -> Cabinet:
     """The wall cupboard above the middle of the worktop."""
-    rng = np.random.default_rng(room.look.seed + 2)
+    rng = np.random.default_rng(room.style.seed + 2)
     x, y = CUPBOARD_X, (SHELF_Y, SHELF_TOP)
-    side = "right" if room.look.hinge < 0 else "left"
+    side = "right" if room.style.hinge < 0 else "left"
     wood = textures.wood((0.55, 0.7), rng, rgb("c9a678"))
     inner_x, inner_y = (x[0] + 0.02, x[1] - 0.02), (y[0] + 0.02, y[1] - 0.02)
     return Cabinet(
@@ -138,6 +138,6 @@ def make_cupboard(room: Room) -> Cabinet:
         _cabinet_inside(inner_x, inner_y, (SHELF_Z, BACK - 0.02), (CUPBOARD_SHELF,), wood),
         facing(x, y, SHELF_Z - 0.004, room.front((x[1] - x[0], y[1] - y[0]), side)),
         textures.shaded(room.front((x[1] - x[0], y[1] - y[0]), "none"), top=0.85, bottom=0.75),
-        x[0] if room.look.hinge < 0 else x[1],
+        x[0] if room.style.hinge < 0 else x[1],
         DOOR_ANGLE["cupboard"],
     )

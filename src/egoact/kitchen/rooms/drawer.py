@@ -46,7 +46,7 @@ class Drawer:
 
 def make_drawer(room: Room) -> Drawer:
     """The drawer under the middle of the worktop, with its cutlery tray."""
-    rng = np.random.default_rng(room.look.seed + 3)
+    rng = np.random.default_rng(room.style.seed + 3)
     size = (DRAWER_X[1] - DRAWER_X[0], DRAWER_Y[1] - DRAWER_Y[0])
     tray = textures.wood((size[0], DRAWER_TRAVEL + 0.1), rng, rgb("d8bb8d"))
     height, width = tray.shape[:2]

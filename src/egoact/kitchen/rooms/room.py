@@ -16,7 +16,7 @@ from egoact.kitchen.drawing import textures
 from egoact.kitchen.drawing.paint import Panel
 from egoact.kitchen.drawing.planes import facing, facing_left, facing_right, top, underside
 from egoact.kitchen.drawing.reflectance import rgb
-from egoact.kitchen.rooms.styles import Look
+from egoact.kitchen.rooms.styles import KitchenStyle
 
 WORKTOP, FRONT, BACK = 0.92, 0.24, 0.9
 WIDTHS = {"fridge": 0.74, "hob": 0.74, "prep": 1.04, "sink": 0.94, "toast": 0.8}
@@ -34,17 +34,17 @@ class Room:
     """Panels of one kitchen, in the order in which they are painted.
 
     Args:
-        look: What it looks like.
+        style: What it looks like.
     """
 
-    look: Look
+    style: KitchenStyle
     centres: dict[str, float] = field(init=False)
     behind: list[Panel] = field(init=False)
     ahead: list[Panel] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._rng = np.random.default_rng(self.look.seed)
-        self.centres = _centres(self.look.order)
+        self._rng = np.random.default_rng(self.style.seed)
+        self.centres = _centres(self.style.order)
         self.left = min(self.centres[m] - WIDTHS[m] / 2 for m in self.centres)
         self.right = max(self.centres[m] + WIDTHS[m] / 2 for m in self.centres)
         self.behind = [*self._shell(), *self._wall(), *self._wall_cupboards()]
@@ -52,12 +52,12 @@ class Room:
 
     def front(self, size: tuple[float, float], handle: str) -> np.ndarray:
         """The texture of a door or drawer in this kitchen's style; `handle` is a side or "none"."""
-        style, colour, wooden = self.look.fronts
+        style, colour, wooden = self.style.fronts
         if handle not in ("none", "top"):
-            handle = f"{self.look.handle}-{handle}"
+            handle = f"{self.style.handle}-{handle}"
         elif handle == "top":
-            handle = "bar-top" if self.look.handle == "bar" else "knob-top"
-        metal = rgb("c4c7ca") if self.look.handle == "bar" else rgb("8d7a58")
+            handle = "bar-top" if self.style.handle == "bar" else "knob-top"
+        metal = rgb("c4c7ca") if self.style.handle == "bar" else rgb("8d7a58")
         return textures.front(size, self._rng, colour, style=style, handle=handle, metal=metal, wooden=wooden)
 
     def span(self, module: str) -> tuple[float, float]:
@@ -67,8 +67,8 @@ class Room:
 
     def _shell(self) -> list[Panel]:
         x, z = (self.left - 0.5, self.right + 0.5), (-2.2, BACK)
-        wall = textures.plaster((2.0, 1.3), self._rng, self.look.wall)
-        colour, planks = self.look.floor
+        wall = textures.plaster((2.0, 1.3), self._rng, self.style.wall)
+        colour, planks = self.style.floor
         if planks:
             floor = textures.wood((2.6, 1.6), self._rng, colour, plank=0.12)
         else:
@@ -91,7 +91,7 @@ class Room:
         ]
 
     def _wall(self) -> list[Panel]:
-        colour, grout, width, height, shifted = self.look.tiles
+        colour, grout, width, height, shifted = self.style.tiles
         x = (self.left, self.right)
         tiling = textures.tiles(
             (x[1] - x[0], SHELF_Y - WORKTOP + 0.1),
@@ -100,7 +100,7 @@ class Room:
             grout,
             tile=(width, height),
             shifted=shifted,
-            accents=self.look.accents,
+            accents=self.style.accents,
         )
         tiling = textures.shaded(tiling, top=0.72, bottom=0.98, sides=0.9)
         window = textures.garden((0.9, 0.85), self._rng, rgb("d7e6f2"), rgb("f2f1ec"))
@@ -144,7 +144,7 @@ class Room:
         ]
 
     def _worktop_texture(self, width: float) -> np.ndarray:
-        kind, colour, second = self.look.worktop
+        kind, colour, second = self.style.worktop
         size = (width, BACK - FRONT + 0.02)
         if kind == "wood":
             texture = textures.wood(size, self._rng, colour, plank=0.055)
@@ -153,13 +153,13 @@ class Room:
         return textures.shaded(texture, top=0.74, bottom=1.03, sides=0.94)
 
     def _base(self) -> list[Panel]:
-        runs, panels = _runs(self.look.order, self), []
+        runs, panels = _runs(self.style.order, self), []
         for x0, x1 in runs:
             texture = self._worktop_texture(x1 - x0)
             panels.append(top((x0, x1), WORKTOP, (FRONT - 0.02, BACK), texture))
             edge = textures.shaded(texture[-14:-2], top=0.85, bottom=0.6)
             panels.append(facing((x0, x1), (WORKTOP - 0.035, WORKTOP), FRONT - 0.02, edge))
-        for module in self.look.order:
+        for module in self.style.order:
             if module == "fridge":
                 continue
             x0, x1 = self.span(module)
@@ -182,7 +182,7 @@ class Room:
     def _hob(self) -> list[Panel]:
         centre = self.centres["hob"]
         return [
-            top((centre - 0.33, centre + 0.33), WORKTOP + 0.004, (0.28, 0.84), _hob_plate(self.look.hob, self._rng))
+            top((centre - 0.33, centre + 0.33), WORKTOP + 0.004, (0.28, 0.84), _hob_plate(self.style.hob, self._rng))
         ]
 
 

@@ -21,7 +21,7 @@ from egoact.kitchen.rooms.effects import (
     draw_water,
 )
 from egoact.kitchen.rooms.room import BURNERS, WORKTOP, Room
-from egoact.kitchen.rooms.styles import Look
+from egoact.kitchen.rooms.styles import KitchenStyle
 from egoact.kitchen.rooms.thing_painter import Thing, ThingPainter
 
 Point = tuple[float, float, float]
@@ -49,16 +49,16 @@ class Scene:
     """Draws a kitchen.
 
     Args:
-        look: Whose kitchen it is.
+        style: Whose kitchen it is.
     """
 
-    look: Look
+    style: KitchenStyle
     things: ThingPainter = field(init=False)
     room: Room = field(init=False)
 
     def __post_init__(self) -> None:
-        self.room = Room(self.look)
-        self.things = ThingPainter(self.look.palette, self.look.light)
+        self.room = Room(self.style)
+        self.things = ThingPainter(self.style.palette, self.style.light)
         self.fridge, self._fridge_body = make_fridge(self.room)
         self.cupboard, self.drawer, self.basin = make_cupboard(self.room), make_drawer(self.room), Basin(self.room)
 
@@ -70,13 +70,13 @@ class Scene:
     @property
     def burner(self) -> Point:
         """The burner that is switched on and off."""
-        x, z = BURNERS[0 if self.look.right_handed else 1]
+        x, z = BURNERS[0 if self.style.right_handed else 1]
         return self.room.centres["hob"] + x, WORKTOP + 0.012, z
 
     @property
     def lamp(self) -> Point:
         """The wall lamp."""
-        return 0.3 if self.look.right_handed else -0.3, 1.16, 0.85
+        return 0.3 if self.style.right_handed else -0.3, 1.16, 0.85
 
     def handle(self, fixture: str, opened: float) -> Point:
         """Where a hand holds a fixture that is `opened` (0..1)."""
@@ -163,7 +163,7 @@ class Scene:
     ) -> None:
         """Draw water, flame, glow and steam of what is on."""
         draw_water(picture, camera, self.spout, state.running["tap"], rng)
-        draw_flame(picture, camera, self.burner, self.look.hob, state.running["hob"], rng)
+        draw_flame(picture, camera, self.burner, self.style.hob, state.running["hob"], rng)
         kettle = state.things.get("kettle")
         if kettle and state.running["kettle"] > 0.02:
             x, y, z = kettle.at

@@ -10,7 +10,7 @@ MODULES = ("fridge", "hob", "prep", "sink", "toast")
 
 
 @dataclass(frozen=True)
-class Look:
+class KitchenStyle:
     """One participant's kitchen.
 
     Args:
@@ -68,8 +68,8 @@ COOL = Light((0.55, 0.75, 0.95), (0.70, 0.72, 0.75), (0.47, 0.48, 0.52))
 DAY = Light((-0.2, 0.8, 1.0), (0.74, 0.73, 0.70), (0.48, 0.49, 0.51))
 DIM = Light((0.4, 0.85, 0.85), (0.70, 0.62, 0.52), (0.43, 0.41, 0.40))
 
-LOOKS = (
-    Look(
+STYLES = (
+    KitchenStyle(
         "P01",
         11,
         ("fridge", "hob", "prep", "sink", "toast"),
@@ -93,7 +93,7 @@ LOOKS = (
         ),
         True,
     ),
-    Look(
+    KitchenStyle(
         "P02",
         22,
         ("toast", "sink", "prep", "hob", "fridge"),
@@ -117,7 +117,7 @@ LOOKS = (
         ),
         False,
     ),
-    Look(
+    KitchenStyle(
         "P03",
         33,
         ("fridge", "toast", "prep", "hob", "sink"),
@@ -141,7 +141,7 @@ LOOKS = (
         ),
         True,
     ),
-    Look(
+    KitchenStyle(
         "P04",
         44,
         ("sink", "hob", "prep", "toast", "fridge"),
@@ -165,7 +165,7 @@ LOOKS = (
         ),
         True,
     ),
-    Look(
+    KitchenStyle(
         "P05",
         55,
         ("fridge", "sink", "prep", "toast", "hob"),
@@ -189,7 +189,7 @@ LOOKS = (
         ),
         True,
     ),
-    Look(
+    KitchenStyle(
         "P06",
         66,
         ("toast", "hob", "prep", "sink", "fridge"),

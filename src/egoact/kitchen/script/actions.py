@@ -1,6 +1,6 @@
 """What happens in a recording, as a chain of actions that is consistent with the state of the kitchen.
 
-A `Story` knows the state and the elementary actions; `recipes.py` chains them.
+A `ActionSequence` knows the state and the elementary actions; `recipes.py` chains them.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ COUNTERS = ("prep", "sink", "toast")
 
 
 @dataclass(frozen=True)
-class Act:
+class ScriptedAction:
     """One labelled action of a recording.
 
     Args:
@@ -44,7 +44,7 @@ class Act:
 
 
 @dataclass
-class Story:
+class ActionSequence:
     """The state of a kitchen and the actions so far.
 
     Args:
@@ -54,13 +54,13 @@ class Story:
 
     scene: Scene
     rng: np.random.Generator
-    acts: list[Act] = field(default_factory=list)
+    acts: list[ScriptedAction] = field(default_factory=list)
     things: dict[str, Thing] = field(default_factory=dict)
     where: dict[str, Slot] = field(default_factory=dict)
     hands: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.main = "right" if self.scene.look.right_handed else "left"
+        self.main = "right" if self.scene.style.right_handed else "left"
         self.openings = dict.fromkeys(FIXTURES, 0.0)
         self.running = dict.fromkeys(RUNNING, 0.0)
         self.side = {name: self.main if self.rng.random() < 0.8 else other(self.main) for name in GRIPS}
@@ -101,7 +101,7 @@ class Story:
                 hands[side], things[name] = self._carry(side, name)
         before = State(dict(self.openings), dict(self.running), dict(self.things))
         seconds = min(max(seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
-        self.acts.append(Act(verb, noun, replace(action, hands=hands, things=things), seconds, gap, before))
+        self.acts.append(ScriptedAction(verb, noun, replace(action, hands=hands, things=things), seconds, gap, before))
 
     def _carry(self, side: str, name: str) -> tuple[HandMove, ThingMove]:
         grip = GRIPS[name]
@@ -139,7 +139,7 @@ class Story:
 
     def _swing(self, fixture: str) -> None:
         was_open = self.openings[fixture]
-        side = "right" if self.scene.look.hinge < 0 else "left"
+        side = "right" if self.scene.style.hinge < 0 else "left"
         side = other(side) if side in self.hands else side
         at = stance(self.scene, fixture, self.scene.handle(fixture, 0.0))
         action = choreography.swing(fixture, side, at, self.rng)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from egoact.kitchen.rooms.scene import Scene
-from egoact.kitchen.script.actions import Act, Story
+from egoact.kitchen.script.actions import ActionSequence, ScriptedAction
 from egoact.kitchen.script.furnishing import furnish
 from egoact.kitchen.script.recipes import (
     CARRIED,
@@ -52,8 +52,8 @@ RARE: tuple[tuple[Recipe, tuple[str, ...]], ...] = (
 """What every so many recordings begin with, and what must be at hand for it."""
 
 
-def write_story(scene: Scene, rng: np.random.Generator, *, num_acts: int, turn: int) -> list[Act]:
-    """Act until at least `num_acts` are done, and everything is put away, closed and off.
+def write_script(scene: Scene, rng: np.random.Generator, *, num_acts: int, turn: int) -> list[ScriptedAction]:
+    """ScriptedAction until at least `num_acts` are done, and everything is put away, closed and off.
 
     Args:
         scene: The kitchen.
@@ -61,7 +61,7 @@ def write_story(scene: Scene, rng: np.random.Generator, *, num_acts: int, turn: 
         num_acts: Actions, at least 1.
         turn: Chooses what surely happens, in turn over the recordings of a data set, so that nothing is left out.
     """
-    story = Story(scene, rng)
+    story = ActionSequence(scene, rng)
     carried = [CARRIED[(2 * turn + i) % len(CARRIED)] for i in (0, 1)]
     rare, needed = RARE[turn % len(RARE)]
     furnish(story, at_hand=[*needed, *(name for name in carried if name not in needed)])

@@ -5,14 +5,14 @@ from egoact.kitchen.rooms.cabinets import CUPBOARD_SHELF, FRIDGE_SHELF
 from egoact.kitchen.rooms.places import HOMES, kettle_slot, tap_place, toaster_place
 from egoact.kitchen.rooms.room import WORKTOP
 from egoact.kitchen.rooms.thing_painter import Thing
-from egoact.kitchen.script.actions import COUNTERS, Story
+from egoact.kitchen.script.actions import COUNTERS, ActionSequence
 
 CLOTH_CHANCE, LIGHT_CHANCE, SLICE_CHANCE = 0.25, 0.3, 0.5
 STORED_CHANCE = {"fridge": 0.6, "cupboard": 0.6, "drawer": 0.45}
 NUM_ON_COUNTERS = 8
 
 
-def furnish(story: Story, *, at_hand: list[str]) -> None:
+def furnish(story: ActionSequence, *, at_hand: list[str]) -> None:
     """Fill an empty kitchen; things named in `at_hand` stand where they can be seen."""
     rng, scene = story.rng, story.scene
     story.running["light"] = float(rng.random() < LIGHT_CHANCE)
@@ -40,7 +40,7 @@ def furnish(story: Story, *, at_hand: list[str]) -> None:
         story.place(name, free[int(rng.integers(len(free)))])
 
 
-def _ornaments(story: Story) -> None:
+def _ornaments(story: ActionSequence) -> None:
     rng, scene = story.rng, story.scene
     centres = scene.room.centres
     fridge, hob_side = centres["fridge"], -0.33 if rng.random() < 0.5 else 0.33

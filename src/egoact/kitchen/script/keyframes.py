@@ -12,7 +12,7 @@ from egoact.kitchen.rooms.thing_painter import Thing
 
 
 @dataclass(frozen=True)
-class Moment:
+class PoseFrame:
     """Everything that moves, at one moment.
 
     Args:
@@ -30,7 +30,7 @@ class Moment:
     pouring: float = 0.0
 
 
-def moment_at(move: Move, u: float, camera: Camera, handle: Handles) -> Moment:
+def pose_at(move: Move, u: float, camera: Camera, handle: Handles) -> PoseFrame:
     """The moment at `u` (0..1) of an action.
 
     Args:
@@ -61,10 +61,10 @@ def moment_at(move: Move, u: float, camera: Camera, handle: Handles) -> Moment:
         )
         things[name] = (place, drawn)
     pouring = 0.0 if move.stream is None else value_at(move.stream.level, t)
-    return Moment(hands, things, openings, running, pouring)
+    return PoseFrame(hands, things, openings, running, pouring)
 
 
-def between(first: Moment, second: Moment, part: float, rest: Mapping[str, HandAt]) -> Moment:
+def between(first: PoseFrame, second: PoseFrame, part: float, rest: Mapping[str, HandAt]) -> PoseFrame:
     """The moment that lies `part` (0..1) of the way between two; hands that are in neither are at `rest`."""
     hands = {}
     for side in ("left", "right"):
@@ -85,4 +85,4 @@ def between(first: Moment, second: Moment, part: float, rest: Mapping[str, HandA
             things[name] = (old_place + (place - old_place) * part, replace(thing, angle=angle))
         else:
             things[name] = (place, thing)
-    return Moment(hands, things, {}, {})
+    return PoseFrame(hands, things, {}, {})

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from egoact.kitchen.script import choreography, handling
 from egoact.kitchen.cook.grips import GRIPS
 from egoact.kitchen.rooms.places import HOMES, Slot, kettle_slot, stance, toaster_place, toaster_slot
 from egoact.kitchen.rooms.room import WORKTOP
-from egoact.kitchen.script.actions import COUNTERS, Story, called
+from egoact.kitchen.script import choreography, handling
+from egoact.kitchen.script.actions import COUNTERS, ActionSequence, called
 from egoact.kitchen.script.choreography import backwards
 
-Recipe = Callable[[Story], None]
+Recipe = Callable[[ActionSequence], None]
 
 CARRIED = (
     *("plate", "cup", "tomato", "bowl", "milk", "knife", "bottle", "onion", "sponge", "glass", "apple", "spoon"),
@@ -28,27 +28,27 @@ POURED = {
 SUNK = 0.5
 
 
-def movable(story: Story) -> list[str]:
+def movable(story: ActionSequence) -> list[str]:
     """What can be carried elsewhere."""
     names = story.resting(CARRIED, *COUNTERS, "hob", "board")
     board_in_use = any(slot.area == "on board" for slot in story.where.values())
     return [name for name in names if name != "board" or not board_in_use]
 
 
-def carry_over(story: Story, name: str) -> None:
+def carry_over(story: ActionSequence, name: str) -> None:
     """Take a thing and put it elsewhere."""
     story.take(name)
     put_away(story, name)
 
 
-def relocate(story: Story) -> None:
+def relocate(story: ActionSequence) -> None:
     """Move a thing to another place."""
     names = movable(story)
     if names:
         carry_over(story, story.choose(names, steepness=0.25))
 
 
-def put_away(story: Story, name: str) -> None:
+def put_away(story: ActionSequence, name: str) -> None:
     """Put a held thing into a free place that suits it."""
     if name == "kettle":
         story.put(name, kettle_slot(story.scene))
@@ -67,7 +67,7 @@ def put_away(story: Story, name: str) -> None:
 def fetch(fixture: str) -> Recipe:
     """A recipe: take something out of a fixture, put something in, or just look."""
 
-    def recipe(story: Story) -> None:
+    def recipe(story: ActionSequence) -> None:
         inside, outside = story.resting(HOMES[fixture], fixture), story.resting(HOMES[fixture], *COUNTERS)
         if inside and story.free(*COUNTERS) and story.rng.random() < 0.5:
             name = story.choose(inside, steepness=0.5)
@@ -89,7 +89,7 @@ def fetch(fixture: str) -> Recipe:
     return recipe
 
 
-def _take_tool(story: Story, name: str) -> None:
+def _take_tool(story: ActionSequence, name: str) -> None:
     """Take a knife or spoon, out of the drawer if it is there."""
     stored = story.where[name].area == "drawer"
     if stored:
@@ -99,7 +99,7 @@ def _take_tool(story: Story, name: str) -> None:
         story.close("drawer")
 
 
-def wash(story: Story) -> None:
+def wash(story: ActionSequence) -> None:
     """Wash something at the sink."""
     names = story.resting(WASHED, *COUNTERS, "hob")
     if not names:
@@ -115,7 +115,7 @@ def wash(story: Story) -> None:
     put_away(story, name)
 
 
-def cut(story: Story) -> None:
+def cut(story: ActionSequence) -> None:
     """Put food on the board and cut it; it stays there."""
     foods = story.resting(FOODS, *COUNTERS)
     used = {slot.index for slot in story.where.values() if slot.area == "on board"}
@@ -136,7 +136,7 @@ def cut(story: Story) -> None:
     put_away(story, "knife")
 
 
-def pour(story: Story) -> None:
+def pour(story: ActionSequence) -> None:
     """Pour something into a vessel on the worktop."""
     vessels = story.resting(VESSELS, *COUNTERS)
     sources = [name for name in story.resting(tuple(POURED), *COUNTERS, "hob") if name not in vessels[:1]]
@@ -151,7 +151,7 @@ def pour(story: Story) -> None:
     put_away(story, name)
 
 
-def stir(story: Story) -> None:
+def stir(story: ActionSequence) -> None:
     """Stir what is in a pot or pan on the hob."""
     vessels = story.resting(("pot", "pan"), "hob")
     if not vessels or "spoon" not in story.where:
@@ -164,7 +164,7 @@ def stir(story: Story) -> None:
     put_away(story, "spoon")
 
 
-def toast(story: Story) -> None:
+def toast(story: ActionSequence) -> None:
     """Put a slice into the toaster and take it out again."""
     if "slice" not in story.where:
         return
@@ -182,7 +182,7 @@ def toast(story: Story) -> None:
     put_away(story, "slice")
 
 
-def fold(story: Story) -> None:
+def fold(story: ActionSequence) -> None:
     """Fold the cloth, or unfold it, and perhaps the other way round after that."""
     cloth = story.things.get("cloth")
     if cloth is None:

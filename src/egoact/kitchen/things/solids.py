@@ -158,7 +158,7 @@ def trace(
     yaw: float,
     pixels_per_metre: float,
 ) -> Surface:
-    """Look at solids from `elevation` radians above the horizon, from the side of small z.
+    """KitchenStyle at solids from `elevation` radians above the horizon, from the side of small z.
 
     Args:
         solids: Distance functions.

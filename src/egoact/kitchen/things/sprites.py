@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from egoact.kitchen.drawing.paint import Sprite, make_sprite
-from egoact.kitchen.drawing.reflectance import Colour, Palette, coat
+from egoact.kitchen.drawing.reflectance import Colour, Palette, reflectance_of
 from egoact.kitchen.things import shapes
 
 ELEVATIONS_DEGREES = (8, 27, 46)
@@ -60,7 +60,7 @@ class ThingSprites:
 
     def _make(self, name: str, degrees: int) -> Sprite:
         seen = shapes.surface(name, degrees)
-        colours, gloss, opacity = coat(name, seen.points, seen.part, self.palette)
+        colours, gloss, opacity = reflectance_of(name, seen.points, seen.part, self.palette)
         contact = 0.72 + 0.28 * np.clip(seen.points[:, 1:2] / 0.035, 0, 1)
         picture = np.zeros((*seen.mask.shape, 3), np.float32)
         coverage = np.zeros(seen.mask.shape, np.float32)

@@ -90,7 +90,7 @@ def _strips(sides: dict[str, Timeline], target: str, colours: dict[str, str]) ->
     return [
         {
             "name": {"truth": "true", "predicted": "found"}[side],
-            "pieces": [
+            "segments": [
                 {
                     "left": f"{100 * segment.start_seconds / end:.3f}",
                     "width": f"{100 * segment.duration_seconds / end:.3f}",

@@ -19,7 +19,7 @@ from typing import Any
 from egoact.core.errors import ArtifactError
 from egoact.core.files import LOCK_NAME, write_csv, write_json
 from egoact.core.progress import Progress
-from egoact.store.stack import FeatureSource
+from egoact.store.concatenation import FeatureSource
 from egoact.training.learner import NotFiniteError
 from egoact.training.recipes import Recipe
 from egoact.training.run_folder import changed_settings

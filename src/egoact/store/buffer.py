@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 
-class FeatureSpool:
+class FeatureBuffer:
     """A temporary file of float16 features; a context manager that removes it.
 
     Args:
@@ -23,7 +23,7 @@ class FeatureSpool:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, closed by __exit__
         self._num_steps = 0
 
-    def __enter__(self) -> "FeatureSpool":
+    def __enter__(self) -> "FeatureBuffer":
         return self
 
     def __exit__(

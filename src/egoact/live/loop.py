@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from egoact.core.errors import ArtifactError
-from egoact.core.timelines.online import Answer
-from egoact.live.capture import Grabber, Shot, Source
+from egoact.core.timelines.online_prediction import OnlinePrediction
+from egoact.live.capture import CapturedFrame, FrameGrabber, Source
 from egoact.live.statistics import LiveClock
 from egoact.live.streaming import Stream
 from egoact.live.terminal import LiveView
@@ -19,15 +19,15 @@ from egoact.live.window import LiveWindow
 _WAIT_SECONDS = 0.1
 
 
-class Watch:
+class LiveLoop:
     """One source, looked at until it ends.
 
     Args:
         source: Checked.
         stream: Empty.
-        view: Shows answers.
+        view: Shows predictions.
         size: (height, width) of the frames that the stream takes.
-        lines: Where answers go as JSON, or None.
+        lines: Where predictions go as JSON, or None.
         window: Or None.
     """
 
@@ -50,13 +50,13 @@ class Watch:
         """Look until the source ends, `max_seconds` are over, or Ctrl-C is pressed; gives why the source ended."""
         end = None if max_seconds is None else time.monotonic() + max_seconds
         try:
-            with Grabber(self._source, self._view.say) as grabber:
+            with FrameGrabber(self._source, self._view.say) as grabber:
                 while self._goes_on(end):
-                    shot = grabber.next(timeout=_WAIT_SECONDS)
-                    if shot is None and grabber.has_ended:
+                    frame = grabber.next(timeout=_WAIT_SECONDS)
+                    if frame is None and grabber.has_ended:
                         return grabber.error
                     self.num_taken = grabber.num_taken
-                    self._look(shot)
+                    self._look(frame)
         except KeyboardInterrupt:
             pass
         except BrokenPipeError:  # whoever read the lines has read enough
@@ -66,24 +66,24 @@ class Watch:
     def _goes_on(self, end: float | None) -> bool:
         return (end is None or time.monotonic() < end) and (self._window is None or self._window.is_open)
 
-    def _look(self, shot: Shot | None) -> None:
-        answer = None
-        is_wanted = shot is not None and self._stream.wants(shot.seconds)
+    def _look(self, frame: CapturedFrame | None) -> None:
+        prediction = None
+        is_wanted = frame is not None and self._stream.wants(frame.seconds)
         self.clock.note_pictures(self.num_taken, is_looked_at=is_wanted)
-        if shot is not None and is_wanted:
-            answer = self._stream.push(shot.rgb(size=self._size), shot.seconds)
-            if answer is not None:
-                self._write(answer, self.clock.note_answer(shot.taken))
-        self._view.show(answer, self.clock)
+        if frame is not None and is_wanted:
+            prediction = self._stream.push(frame.rgb(size=self._size), frame.seconds)
+            if prediction is not None:
+                self._write(prediction, self.clock.note_prediction(frame.taken))
+        self._view.show(prediction, self.clock)
         if self._window is not None:
-            self._window.show(shot if is_wanted else None, answer, self.clock)
+            self._window.show(frame if is_wanted else None, prediction, self.clock)
 
-    def _write(self, answer: Answer, delay: float) -> None:
+    def _write(self, prediction: OnlinePrediction, delay: float) -> None:
         if self._lines is None:
             return
         values: dict[str, Any] = {
             "time": round(time.time(), 3),
-            **answer.to_dict(),
+            **prediction.to_dict(),
             "age_ms": round(1000 * delay, 1),
             "frames_per_second": round(self.clock.frames_per_second, 1),
             "frames_taken": self.num_taken,
@@ -112,13 +112,13 @@ def open_lines(where: str | None) -> Iterator[TextIO | None]:
 
 
 def summarize(clock: LiveClock, num_taken: int) -> None:
-    """On standard error: standard output may belong to the answers."""
-    if clock.num_answers:
+    """On standard error: standard output may belong to the predictions."""
+    if clock.num_predictions:
         print(
-            f"live: {clock.num_answers} answers to {num_taken} frames; age when given: median "
+            f"live: {clock.num_predictions} predictions from {num_taken} frames; age when given: median "
             f"{1000 * clock.delay(50):.0f} ms, 99 % {1000 * clock.delay(99):.0f} ms; when replaced: 99 % "
             f"{1000 * clock.greatest_age(99):.0f} ms",
             file=sys.stderr,
         )
     else:
-        print(f"live: {num_taken} frames, too few for an answer", file=sys.stderr)
+        print(f"live: {num_taken} frames, too few for a prediction", file=sys.stderr)

@@ -19,7 +19,7 @@ _BATCH_BYTES = 64 << 20
 
 
 class FeatureSource(Protocol):
-    """What training and evaluation read features from: one `FeatureStore`, or a `FeatureStack` of several."""
+    """What training and evaluation read features from: one `FeatureStore`, or a `ConcatenatedStores` of several."""
 
     @property
     def path(self) -> Path:
@@ -36,7 +36,7 @@ class FeatureSource(Protocol):
         """Features of some segments: float16 (N, T, *feature)."""
 
 
-class FeatureStack:
+class ConcatenatedStores:
     """At least two stores that agree in frames and views; pooled, or maps of one size.
 
         store A  (T, D)  ──┐
@@ -93,7 +93,7 @@ class FeatureStack:
         return np.concatenate(parts, axis=2)
 
 
-def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureStore | FeatureStack:
+def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureStore | ConcatenatedStores:
     """One store, or a stack of several.
 
     Raises:
@@ -104,7 +104,7 @@ def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureStore | Fe
     if not each:
         raise ValueError("give at least one feature store")
     stores = [FeatureStore.open(path) for path in each]
-    return stores[0] if len(stores) == 1 else FeatureStack(stores)
+    return stores[0] if len(stores) == 1 else ConcatenatedStores(stores)
 
 
 def _check_fits(store: FeatureStore, first: FeatureStore) -> None:

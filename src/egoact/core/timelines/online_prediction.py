@@ -15,7 +15,7 @@ Ranking = list[tuple[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class OnlinePrediction:
     """Probabilities of all classes at one moment.
 
     Args:

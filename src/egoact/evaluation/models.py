@@ -28,7 +28,7 @@ from egoact.runs.recognizer import CONFIG_NAME, Recognizer
 _WARM_UPS = 5
 
 
-def read_candidate(path: Path, *, segments: Path | None, features: tuple[Path, ...]) -> Evaluation:
+def read_model(path: Path, *, segments: Path | None, features: tuple[Path, ...]) -> Evaluation:
     """What `egoact evaluate` wrote, or a run that is measured now.
 
     Raises:
@@ -61,13 +61,13 @@ def _answer(run: Path, segments: Path, features: tuple[Path, ...]) -> Evaluation
     return Evaluation(run, str(run), str(segments), {}, scores.narration_ids, targets, video_ids, run)
 
 
-def align(candidate: Evaluation, first: Evaluation) -> Evaluation:
-    """The same answers in the order of the first candidate's segments.
+def align(model: Evaluation, first: Evaluation) -> Evaluation:
+    """The same answers in the order of the first model's segments.
 
     Raises:
         ArtifactError: Other segments, or other labels for them.
     """
-    row_of = {narration_id: row for row, narration_id in enumerate(candidate.narration_ids)}
+    row_of = {narration_id: row for row, narration_id in enumerate(model.narration_ids)}
     missing = [name for name in first.narration_ids if name not in row_of]
     if missing or len(row_of) != len(first.narration_ids):
         odd = missing or sorted(set(row_of) - set(first.narration_ids))
@@ -75,16 +75,16 @@ def align(candidate: Evaluation, first: Evaluation) -> Evaluation:
             f"answers {len(row_of)} segments, {first.path} {len(first.narration_ids)}, and {odd[0]} is only in one of "
             "them; compare models on the same segments"
         )
-        raise ArtifactError(reason, path=candidate.path)
+        raise ArtifactError(reason, path=model.path)
     rows = np.array([row_of[name] for name in first.narration_ids])
     targets = {
         target: TargetResult(part.names, part.labels[rows], part.predictions[rows], part.scores[rows])
-        for target, part in candidate.targets.items()
+        for target, part in model.targets.items()
     }
     for target in targets.keys() & first.targets.keys():
-        _check_same_truth(candidate.path, first, target, targets[target])
-    video_ids = tuple(candidate.video_ids[row] for row in rows)
-    return replace(candidate, narration_ids=first.narration_ids, video_ids=video_ids, targets=targets)
+        _check_same_truth(model.path, first, target, targets[target])
+    video_ids = tuple(model.video_ids[row] for row in rows)
+    return replace(model, narration_ids=first.narration_ids, video_ids=video_ids, targets=targets)
 
 
 def _check_same_truth(path: Path, first: Evaluation, target: str, part: TargetResult) -> None:
@@ -137,10 +137,10 @@ def time_clips(recognizers: Mapping[str, Recognizer], *, rounds: int) -> dict[st
     return {name: float(np.median(values[_WARM_UPS:])) for name, values in taken.items()}
 
 
-def rank(candidate: Evaluation, scoring: ActionScoring) -> dict[str, Ranked]:
-    """Where the truth stands among the answers of a candidate, for each target."""
-    scores = {target: part.scores for target, part in candidate.targets.items()}
-    labels = {target: part.labels for target, part in candidate.targets.items()}
+def rank(model: Evaluation, scoring: ActionScoring) -> dict[str, Ranked]:
+    """Where the truth stands among the answers of a model, for each target."""
+    scores = {target: part.scores for target, part in model.targets.items()}
+    labels = {target: part.labels for target, part in model.targets.items()}
     return rank_answers(scores, labels, action_scoring=scoring)  # type: ignore[arg-type]
 
 

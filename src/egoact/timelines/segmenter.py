@@ -17,16 +17,16 @@ from egoact.core.errors import MediaError
 from egoact.core.timelines.prediction import TOP, Prediction, Ranking
 from egoact.core.timelines.rules import Floats, Span, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.extraction.recordings import spool_features
+from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run, rules_of
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from egoact.store.spool import FeatureSpool
+from egoact.store.buffer import FeatureBuffer
 from egoact.timelines.windows import score_steps, score_windows
 
 
 @dataclass(frozen=True)
-class ActionFinder:
+class ActionSegmenter:
     """Finds the actions of a recording.
 
     Args:
@@ -38,7 +38,7 @@ class ActionFinder:
     rules: TimelineRules
 
     @classmethod
-    def of(cls, run: Run) -> "ActionFinder":
+    def of(cls, run: Run) -> "ActionSegmenter":
         """Of a run.
 
         Raises:
@@ -114,13 +114,13 @@ def predict_recording(
         MediaError: Not one step can be read.
         ArtifactError: The run knows nothing of timelines, or its backbone's weights are not here.
     """
-    finder, backbone = ActionFinder.of(run), run.config.backbone
-    with FeatureSpool(backbone.feature_shape, folder=folder) as spool:
-        broken = spool_features(
-            source, run.engine, spool, rate=finder.rules.rate, size=backbone.input_size, advance=advance
+    segmenter, backbone = ActionSegmenter.of(run), run.config.backbone
+    with FeatureBuffer(backbone.feature_shape, folder=folder) as buffer:
+        broken = compute_features(
+            source, run.engine, buffer, rate=segmenter.rules.rate, size=backbone.input_size, advance=advance
         )
-        timeline, top5 = finder.answer(spool.read(), video_id=source.video_id)
-    return Prediction(timeline, finder.targets, top5, None if broken is None else _say(broken))
+        timeline, top5 = segmenter.answer(buffer.read(), video_id=source.video_id)
+    return Prediction(timeline, segmenter.targets, top5, None if broken is None else _say(broken))
 
 
 def _say(broken: MediaError) -> str:
