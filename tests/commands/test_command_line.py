@@ -1,0 +1,94 @@
+"""The program as a shell sees it: help, exit codes, one line for what is wrong."""
+
+import subprocess
+import sys
+
+import pytest
+
+from egoact.cli import COMMANDS, main
+from tests.makers.places import ROOT
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    out, err = capsys.readouterr()
+    return int(stop.value.code or 0), out, err
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    code = "import sys; from egoact.cli import main\ntry: main(['--help'])\nexcept SystemExit as s: assert not s.code\n"
+    code += "heavy = {'torch', 'tyro', 'numpy', 'av', 'cv2', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+    code += "assert not heavy, heavy"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_importing_the_package_is_instant_and_complete() -> None:
+    code = "import sys, egoact; assert not {'torch', 'numpy'} & set(sys.modules)\n"
+    code += "for name in egoact.__all__: getattr(egoact, name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, name, "--help")
+    assert code == 0
+    assert f"egoact {name}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fly"], "no command 'fly'"),
+        (["train", "--segments", "x"], "--features"),
+        (["train", "--segments", "x", "--features", "y", "--run", "z", "--epochs", "0"], "epochs must be at least 1"),
+        (["train", "--segments", "x", "--features", "y", "--run", "z", "--colour", "red"], "--colour"),
+        (["train", "--segments", "x", "--features", "y", "--run", "z", "--head", "brain"], "unknown head 'brain'"),
+        (["evaluate", "--segments", "nowhere.csv", "--out", "o", "--scores", "s.npz"], "nowhere.csv"),
+        (["evaluate", "--segments", "nowhere.csv", "--out", "o"], "--scores"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(capsys, *arguments)
+    assert code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "evaluate", "--segments", "nowhere.csv", "--out", "o", "--scores", "s.npz", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys)
+    assert code == 2
+    assert "usage" in out
+
+
+def test_commands_in_the_documents_parse() -> None:
+    """Every `egoact ...` line of README and docs has flags that exist, with values of the right kind."""
+    import shlex
+
+    import tyro
+
+    from egoact.cli import _load
+
+    root = ROOT
+    lines = [
+        line.partition("&& .venv/bin/")[2] or line
+        for document in (root / "README.md", *sorted((root / "docs").glob("*.md")))
+        for line in document.read_text(encoding="utf-8").splitlines()
+    ]
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("egoact ")]
+    assert len(commands) > 5
+    for words in commands:
+        settings = _load(COMMANDS[words[1]].settings)
+        assert tyro.cli(settings, args=words[2:]) is not None

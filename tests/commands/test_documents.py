@@ -1,0 +1,210 @@
+"""Commands of README and docs do what they say, on the built-in kitchen and with the smallest settings."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+
+from egoact.cli import COMMANDS, main
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
+from egoact.core.timelines.files import timelines_of
+from tests.makers.media import write_video
+from tests.makers.places import ROOT
+
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+TINY_BACKBONE = ("--backbone", "tiny-random")
+TORCH = ("--engine", "torch", "--precision", "f32")
+EPIC = ("--segments", "EPIC_100_train.csv", "--validation", "EPIC_100_validation.csv", "--media", "EPIC-KITCHENS")
+SMALLEST = {
+    "kitchen": ("--videos", "2"),
+    "demo": ("--videos", "2", "--heads", "average", "--epochs", "1", *TINY_BACKBONE),
+    "extract": (*TINY_BACKBONE, "--size", "64", *TORCH),
+    "flow": ("--method", "dis", "--size", "32"),
+    "train": ("--epochs", "1"),
+    "tune": ("--trials", "2", "--folds", "2", "--heads", "average", "--fix", "epochs=1"),
+    "predict": TORCH,
+    "live": TORCH,
+    "export": ("--precision", "f32"),  # int8 of random weights is refused, as it should be
+    "bench": ("--quick", *TINY_BACKBONE, "--size", "64"),
+    "reproduce": ("--only", "figure_03", "figure_09", "figures_14_15", *EPIC),
+    "explain filters": (*TINY_BACKBONE, "--media", "videos", "--blocks", "0", "--steps", "2", "--size", "32"),
+}
+"""What is added to a command so that it takes seconds; the last value of a flag counts."""
+NOT_EXECUTED = {
+    "tensorboard --logdir run": "a server, which runs until it is stopped",
+    "python benchmarks/": "minutes to hours; that the script is there and knows these flags is tested",
+}
+"""Commands of the documents (or how they begin) that no test executes, and why."""
+BY_CI = re.compile(r"^python3 -m venv ")  # .ci/run executes the README's two lines for setting up
+
+
+def blocks(document: Path) -> Iterator[tuple[str, list[str]]]:
+    """(section, commands) for each section of a document that has some: in fenced blocks, or whole ones in its text."""
+    for section in re.split(r"^## ", document.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        found = re.findall(r"^```sh\n(.*?)^```|`(egoact [^`]* --out [^`]*)`", section, flags=re.MULTILINE | re.DOTALL)
+        commands = [line for pair in found for line in "".join(pair).splitlines() if line and not line.startswith("#")]
+        if commands:
+            yield section.partition("\n")[0], commands
+
+
+def python_blocks() -> Iterator[tuple[str, str]]:
+    """(document, text) of each fenced block of Python."""
+    for document in DOCUMENTS:
+        for text in re.findall(
+            r"^```python\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            yield document.name, text
+
+
+# One walk for a document of docs/, whose sections build on each other; one for each section of the README.
+WALKS = [
+    pytest.param(commands, id=f"{document.name}: {title}")
+    for document in DOCUMENTS
+    for title, commands in (
+        blocks(document)
+        if document.name == "README.md"
+        else [("all", [command for _, commands in blocks(document) for command in commands])]
+    )
+    if commands
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that the documents speak of: `labels.csv`, `videos`, `EPIC-KITCHENS`, runs, ..."""
+    folder = tmp_path_factory.mktemp("documents")
+    with pytest.raises(SystemExit):
+        main(["kitchen", "--out", str(folder / "made"), "--videos", "4"])
+    made = folder / "made"
+    shutil.copytree(made / "videos", folder / "EPIC-KITCHENS")
+    train, validation = (pd.read_csv(made / f"{part}.csv") for part in ("train", "validation"))
+    train.to_csv(folder / "EPIC_100_train.csv", index=False)
+    validation.to_csv(folder / "EPIC_100_validation.csv", index=False)
+    validation.iloc[:, :8].to_csv(folder / "EPIC_100_test_timestamps.csv", index=False)
+    shutil.copytree(made, folder / "annotations", ignore=shutil.ignore_patterns("videos"))
+    for part in ("train", "validation"):
+        shutil.copy(folder / f"EPIC_100_{part}.csv", folder / "annotations")
+    for target, size in (("verb", NUM_VERBS), ("noun", NUM_NOUNS)):  # the challenge asks for all of its classes
+        path = folder / f"annotations/{target}_classes.csv"
+        known = pd.read_csv(path)
+        others = [(i, f"other-{i}", f"['other-{i}']", known["category"][0]) for i in range(len(known), size)]
+        pd.concat([known, pd.DataFrame(others, columns=known.columns)]).to_csv(path, index=False)
+    both = pd.concat([train, validation])
+    names = {video: f"kitchen_{number}" for number, video in enumerate(sorted(both["video_id"].unique()), 1)}
+    (folder / "videos").mkdir()
+    for video, name in names.items():
+        shutil.copy(next(made.glob(f"videos/**/{video}.MP4")), folder / f"videos/{name}.mp4")
+    own = both.assign(video_id=both["video_id"].map(names))
+    columns = ["video_id", "start_timestamp", "stop_timestamp", "verb", "noun"]
+    own[columns].to_csv(folder / "labels.csv", index=False)
+    own[own["video_id"] == "kitchen_1"][columns].to_csv(folder / "new.csv", index=False)
+    shorten(folder / "videos/kitchen_1.mp4", folder / "new.mp4")
+    _make_answers(folder, read_segments(folder / "EPIC_100_validation.csv"))
+    return folder
+
+
+def shorten(video: Path, copy: Path, *, num_frames: int = 50) -> None:
+    """The first frames of a recording, as a recording of its own."""
+    with av.open(str(video)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), num_frames)]
+    write_video(copy, images=frames, rate=25, size=frames[0].shape[:2])
+
+
+def _make_answers(folder: Path, table: SegmentTable) -> None:
+    """Somebody else's scores of the validation segments, and somebody's timeline of a recording."""
+    random = np.random.default_rng(0)
+    verbs, nouns = (random.normal(size=(len(table), size)) for size in (NUM_VERBS, NUM_NOUNS))
+    ids = [segment.narration_id for segment in table]
+    np.savez(folder / "scores.npz", narration_id=ids, verb_output=verbs, noun_output=nouns)
+    timeline = timelines_of(read_segments(folder / "labels.csv"))["kitchen_1"]
+    (folder / "timeline.json").write_text(json.dumps(timeline.to_dict()), encoding="utf-8")
+
+
+@pytest.mark.parametrize("commands", WALKS)
+def test_documents_name_commands_that_exist(commands: list[str]) -> None:
+    for command in commands:
+        words = shlex.split(command)
+        assert BY_CI.match(command) or words[0] == "tensorboard" or words[1] in COMMANDS, command
+
+
+def test_ci_executes_the_lines_for_setting_up() -> None:
+    lines = [line for _, commands in blocks(ROOT / "README.md") for line in commands if BY_CI.match(line)]
+    assert len(lines) == 2
+    assert "python3 .*pytest$" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert lines[1].endswith("pytest") and "egoact demo" in lines[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("commands", WALKS)
+def test_commands_of_the_documents_work(
+    commands: list[str], world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    _prepare(commands)
+    for command in commands:
+        if not command.startswith(tuple(NOT_EXECUTED)) and not command.endswith("pytest"):
+            words = shlex.split(command.rpartition("&& .venv/bin/")[2])
+            assert words[0] == "egoact", command
+            assert _run(words[1:]) == 0, command
+
+
+BENCHMARKS = sorted({c for d in DOCUMENTS for c in re.findall(r"`python (benchmarks/[^`]*)`", d.read_text("utf-8"))})
+
+
+@pytest.mark.slow
+def test_benchmarks_of_the_documents_know_their_flags() -> None:
+    scripts: dict[str, set[str]] = {}
+    for command in BENCHMARKS:
+        script, *words = shlex.split(command)
+        scripts.setdefault(script, set()).update(word for word in words if word.startswith("--"))
+    assert "benchmarks/timelines.py" in scripts
+    for script, flags in scripts.items():
+        arguments = [sys.executable, script, "--help"]
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{script}: {done.stderr}"
+        assert not [flag for flag in flags if flag not in done.stdout], script
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "text"), [pytest.param(*block, id=block[0]) for block in python_blocks()])
+def test_python_of_the_documents_works(
+    name: str, text: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    _prepare(["--run run", "recordings"])
+    exec(compile(text, name, "exec"), {})
+
+
+def _run(words: list[str]) -> int:
+    name = " ".join(words[:2]) if words[0] == "explain" else words[0]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, *SMALLEST.get(name, ())])
+    return int(stop.value.code or 0)
+
+
+def _prepare(commands: list[str]) -> None:
+    """What a section takes for granted because others make it: features, and runs and results of them."""
+    text = " ".join(commands)
+    heads = {name: name.partition("_")[2] for name in ("run_lstm", "run_difference") if name in text}
+    heads |= {} if "egoact train" in text or "--run run" not in text else {"run": "difference"}
+    labelled = ["--segments", "labels.csv", "--features", "features"]
+    if heads or ("--features features" in text and "egoact extract" not in text):
+        assert _run(["extract", *labelled, "--media", "videos", "--recordings"]) == 0
+    for name, head in heads.items():
+        assert _run(["train", *labelled, "--run", name, "--head", head, "--background"]) == 0
+        results = name.replace("run", "results")
+        evaluated = ["--segments", "new.csv", "--features", "features", "--out", results]
+        assert name == "run" or _run(["evaluate", "--run", name, *evaluated]) == 0

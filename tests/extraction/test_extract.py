@@ -1,0 +1,535 @@
+import csv
+import errno
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.core.annotations.segments import read_segments
+from egoact.core.errors import ArtifactError, MediaError
+from egoact.engines import Speed
+from egoact.extraction import engine_choice
+from egoact.extraction.clips import fill_up
+from egoact.store import writer as store_writer
+from egoact.store.reader import FeatureStore
+from tests.makers.media import SIZE, frame_members, picture, write_folder, write_tar, write_video
+
+NUM_FRAMES = 100  # of each recording, at 50 frames per second: two seconds
+SPANS = [(0.1, 0.9), (0.5, 1.5), (0.6, 0.62), (1.2, 1.98)]
+
+
+def write_segments(path: Path, videos: list[str], spans: list[tuple[float, float]] = SPANS) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["narration_id", "participant_id", "video_id", "start_seconds", "stop_seconds", "verb"])
+        for video in videos:
+            for i, (start, stop) in enumerate(spans):
+                writer.writerow([f"{video}_{i}", video[:3], video, start, stop, "take"])
+    return path
+
+
+def make_video(path: Path, number: int = 0, num_frames: int = NUM_FRAMES) -> Path:
+    return write_video(path, rate=50, num_frames=num_frames, first_number=number * NUM_FRAMES, gop=20)
+
+
+def settings(tmp_path: Path, **changes) -> ExtractSettings:
+    base = ExtractSettings(
+        segments=tmp_path / "segments.csv",
+        media=tmp_path / "media",
+        features=tmp_path / "features",
+        backbone="tiny-random",
+        num_frames=8,
+        size=64,
+        engine="torch",
+        precision="f32",
+        device="cpu",
+        workers=2,
+    )
+    return replace(base, **changes)
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+def failures(path: Path) -> dict[str, str]:
+    with (path / "failures.csv").open(newline="") as file:
+        return {row["narration_id"]: row["reason"] for row in csv.DictReader(file)}
+
+
+VIDEOS = [f"P01_10{i}" for i in range(4)]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short MP4s."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for number, video in enumerate(VIDEOS):
+        make_video(folder / f"P01/videos/{video}.MP4", number)
+    return folder
+
+
+def features(chosen: ExtractSettings, *, views: int = 0) -> np.ndarray:
+    store = FeatureStore.open(chosen.features)
+    return store.gather(store.rows(read_segments(chosen.segments)), views=views).astype(np.float32)
+
+
+def test_the_three_layouts_of_one_recording_give_the_same_features(tmp_path: Path) -> None:
+    size, numbers = (128, 228), range(NUM_FRAMES)
+    images = [picture(n, size=size) for n in numbers]
+    write_video(tmp_path / "mp4/P01/videos/P01_101.MP4", images=images, size=size, rate=50, b_frames=2)
+    write_tar(tmp_path / "tar/P01/rgb_frames/P01_101.tar", frame_members(numbers, size=size))
+    write_folder(tmp_path / "folder/P01/rgb_frames/P01_101", numbers=numbers, size=size)
+    write_segments(tmp_path / "segments.csv", ["P01_101"])
+    got = {}
+    for layout in ("mp4", "tar", "folder"):
+        chosen = settings(tmp_path, media=tmp_path / layout, features=tmp_path / f"features-{layout}")
+        assert extract(chosen) == 0
+        got[layout] = features(chosen)
+    np.testing.assert_array_equal(got["tar"], got["folder"])
+    clip = got["mp4"].reshape(-1, got["mp4"].shape[-1])
+    other = got["tar"].reshape(clip.shape)
+    cosine = (clip * other).sum(1) / np.linalg.norm(clip, axis=1) / np.linalg.norm(other, axis=1)
+    assert cosine.min() > 0.999
+    spread = np.linalg.norm(clip - clip.mean(0), axis=1).mean()
+    assert np.linalg.norm(clip - other, axis=1).mean() < 0.2 * spread, "far nearer than another moment's"
+
+
+def test_features_are_those_of_the_right_moments(tmp_path: Path, recordings: Path) -> None:
+    """Against frames picked by number and run through the backbone one by one."""
+    import torch
+
+    from egoact.media.sources import find_media, read_frames
+    from egoact.models.backbones.registry import load_backbone
+
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1])
+    chosen = settings(tmp_path, media=recordings)
+    extract(chosen)
+    module = load_backbone("tiny-random", size=64).module
+    source = find_media(recordings, VIDEOS[0])
+    for clip, (start, stop) in zip(features(chosen), SPANS, strict=True):
+        for feature, number in zip(clip, range(8), strict=True):
+            moment = start + (number + 0.5) * (stop - start) / 8
+            (_, frame), *_ = read_frames(source, np.array([moment]), size=(64, 64))
+            image = (torch.from_numpy(frame).permute(2, 0, 1)[None] / 255 - 0.5) / 0.5
+            with torch.inference_mode():
+                expected = module(image)[0].numpy()
+            np.testing.assert_allclose(feature, expected, rtol=2e-2, atol=2e-3)
+
+
+def test_views_and_maps(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS[:2])
+    chosen = settings(tmp_path, media=recordings, views=3, kind="maps", cut=1)
+    assert extract(chosen) == 0
+    store = FeatureStore.open(chosen.features)
+    assert store.spec.clip_shape == (3, 8, *store.spec.feature_shape)
+    assert len(store.spec.feature_shape) == 3
+    middle, jittered = features(chosen, views=0), features(chosen, views=1)
+    assert not np.array_equal(middle, jittered)
+    one_view = replace(chosen, views=1, features=tmp_path / "one")
+    assert extract(one_view) == 0
+    np.testing.assert_array_equal(features(one_view), middle)
+
+
+def test_no_frame_is_computed_twice(tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Counting(monkeypatch)
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1], [(0.0, 1.0), (0.0, 1.0), (0.0, 0.5), (0.30, 0.301)])
+    chosen = settings(tmp_path, media=recordings, num_frames=20)
+    assert extract(chosen) == 0
+    shown = {int(t * 50) for a, b in [(0, 1), (0, 0.5), (0.3, 0.301)] for t in a + (np.arange(20) + 0.5) * (b - a) / 20}
+    assert engine.num_frames == len(shown)
+    engine.num_frames = 0
+    assert extract(chosen) == 0
+    assert engine.num_frames == 0, "what is there is not computed again"
+
+
+def test_bytes_do_not_depend_on_workers_or_runs(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    write_segments(tmp_path / "some.csv", VIDEOS[1:3], SPANS)
+    one, many, parts = (settings(tmp_path, media=recordings, features=tmp_path / n) for n in ("one", "many", "parts"))
+    assert extract(replace(one, workers=1)) == 0
+    assert extract(replace(many, workers=4)) == 0
+    assert extract(replace(parts, segments=tmp_path / "some.csv")) == 0
+    assert extract(parts) == 0
+    assert files(one.features) == files(many.features) == files(parts.features)
+
+
+def test_a_second_csv_adds_to_the_same_videos(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "all.csv", VIDEOS[:2])
+    rows = (tmp_path / "all.csv").read_text().splitlines()
+    (tmp_path / "one.csv").write_text("\n".join([rows[0], *rows[1::2]]) + "\n")
+    (tmp_path / "two.csv").write_text("\n".join([rows[0], *rows[2::2]]) + "\n")
+    for name in ("one", "two"):
+        assert extract(settings(tmp_path, media=recordings, segments=tmp_path / f"{name}.csv")) == 0
+    split = settings(tmp_path, media=recordings, segments=tmp_path / "all.csv")
+    whole = replace(split, features=tmp_path / "whole")
+    assert extract(whole) == 0
+    np.testing.assert_allclose(features(split), features(whole), rtol=1e-2, atol=1e-3)
+
+
+# What goes wrong
+
+
+def test_failures_are_listed_and_the_rest_is_complete(
+    tmp_path: Path, recordings: Path, capsys: pytest.CaptureFixture
+) -> None:
+    media = tmp_path / "media"
+    names = ["P01_100", "P02_gone", "P03_text", "P04_cut", "P05_empty", "P06_short", "P07_frames", "P08_sound"]
+    for name in names:
+        (media / name[:3]).mkdir(parents=True)
+    good = (recordings / "P01/videos/P01_100.MP4").read_bytes()
+    (media / "P01/P01_100.mp4").write_bytes(good)
+    (media / "P03/P03_text.mp4").write_text("nothing")
+    (media / "P04/P04_cut.mp4").write_bytes(good[: len(good) // 2])
+    (media / "P05/P05_empty.mp4").write_bytes(b"")
+    make_video(media / "P06/P06_short.mp4", num_frames=60)  # 1.2 s: two segments go beyond it
+    folder = write_folder(media / "P07/P07_frames", numbers=range(NUM_FRAMES))
+    (folder / "fps.txt").write_text("50")
+    for number in range(65, 70):
+        (folder / f"frame_{number:010d}.jpg").unlink()
+    (media / "P08/P08_sound.mp4").mkdir()
+    write_segments(tmp_path / "segments.csv", names)
+    chosen = settings(tmp_path)
+    assert extract(chosen) == 5 * 4 + 2 + 2
+    reasons = failures(chosen.features)
+    assert {n.rpartition("_")[0] for n in reasons} == set(names) - {"P01_100"}
+    assert "no recording called P02_gone" in reasons["P02_gone_0"]
+    assert "truncated" in reasons["P04_cut_0"]
+    assert "empty (0 bytes)" in reasons["P05_empty_0"]
+    assert "beyond the end of the video" in reasons["P06_short_3"]
+    assert "missing (the last one is 100)" in reasons["P07_frames_3"]
+    assert len(FeatureStore.open(chosen.features)) == 4 + 2 + 2
+    assert "24 failed" in capsys.readouterr().out
+
+    # The recordings are repaired; what failed is tried again, and the list goes away.
+    for number, name in enumerate(names):
+        for path in (media / name[:3]).glob("*"):
+            if path.is_dir() and not list(path.iterdir()):
+                path.rmdir()
+            elif path.is_file():
+                path.unlink()
+        if name != "P07_frames":
+            make_video(media / name[:3] / f"{name}.mp4", number)
+    for number in range(65, 70):
+        (folder / f"frame_{number:010d}.jpg").write_bytes((folder / "frame_0000000001.jpg").read_bytes())
+    assert extract(chosen) == 0
+    assert not (chosen.features / "failures.csv").exists()
+    assert len(FeatureStore.open(chosen.features)) == 32
+
+
+def test_failures_of_another_csv_stay_listed(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "one.csv", ["P01_100", "P09_one"])
+    write_segments(tmp_path / "two.csv", ["P01_101", "P09_two"])
+    for name in ("one", "two", "one"):
+        assert extract(settings(tmp_path, media=recordings, segments=tmp_path / f"{name}.csv")) == 4
+    listed = failures(tmp_path / "features")
+    assert sorted({n.rpartition("_")[0] for n in listed}) == ["P09_one", "P09_two"]
+
+
+def test_not_one_video_means_that_the_folder_is_wrong(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", ["P77_01", "P77_02"])
+    with pytest.raises(MediaError, match="no recording called P77_01"):
+        extract(settings(tmp_path, media=recordings))
+
+
+def test_other_settings_for_the_same_store_are_refused(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1])
+    chosen = settings(tmp_path, media=recordings)
+    assert extract(chosen) == 0
+    with pytest.raises(ArtifactError, match="num_frames 8, not 9"):
+        extract(replace(chosen, num_frames=9))
+
+
+def test_the_engine_of_a_store_is_kept(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1])
+    chosen = settings(tmp_path, media=recordings)
+    assert extract(chosen) == 0
+    assert extract(replace(chosen, engine="auto", precision="auto")) == 0
+    assert FeatureStore.open(chosen.features).spec.engine == "torch"
+
+
+class Wrong:
+    """An engine whose reduced precision gives other features."""
+
+    batch_size = 4
+    graph = None
+
+    def __init__(self, precision: str, run) -> None:
+        self.name = "openvino"
+        self.precision = "bf16" if precision == "auto" else precision
+        self._run = run
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        features = self._run(frames)
+        return features if self.precision == "f32" else features[:, ::-1].copy()
+
+
+@pytest.fixture
+def wrong_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = engine_choice.load_engine
+
+    def load_wrong(module, *, engine: str, precision: str, **options):
+        return Wrong(precision, load(module, engine="torch", precision="f32", **options).run)
+
+    monkeypatch.setattr(engine_choice, "load_engine", load_wrong)
+
+
+def test_an_engine_that_disagrees_with_torch_is_refused(tmp_path: Path, recordings: Path, wrong_engine: None) -> None:
+    write_segments(tmp_path / "segments.csv", ["P99_gone", *VIDEOS[:1]])
+    with pytest.raises(ValueError, match="other features than torch"):
+        extract(settings(tmp_path, media=recordings, precision="bf16"))
+    assert not (tmp_path / "features").exists()
+
+
+@pytest.mark.parametrize(("rate", "is_long"), [(0.1, True), (1.0, False)])
+def test_torch_is_compiled_where_it_works_for_long(
+    rate: float, is_long: bool, tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By all that was asked for, not by what is missing: the same features after a stop."""
+    told = []
+    load = engine_choice.load_engine
+
+    def load_and_tell(module, *, is_compiled: bool, **options):
+        told.append(is_compiled)
+        return load(module, **options)
+
+    monkeypatch.setattr(engine_choice, "load_engine", load_and_tell)
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *args, **_: [Speed("torch", "f32", 4, rate)])
+    chosen = settings(tmp_path, media=recordings)
+    write_segments(chosen.segments, VIDEOS[:2])  # 8 segments of 8 frames: 640 or 64 seconds
+    for _ in range(2):
+        assert extract(chosen) == 0
+    assert told == [is_long, is_long]
+
+
+def test_auto_passes_over_what_disagrees_and_says_so(
+    tmp_path: Path,
+    recordings: Path,
+    wrong_engine: None,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ranked = [Speed("openvino", "bf16", 4, 300.0), Speed("openvino", "f32", 4, 100.0)]
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *args, **options: ranked)
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1])
+    chosen = settings(tmp_path, media=recordings, engine="openvino", precision="auto")
+    assert extract(chosen) == 0
+    told = capsys.readouterr().err
+    assert "in bf16 gives other features than torch in f32" in told and "going on with the next fastest" in told
+    assert FeatureStore.open(chosen.features).spec.precision == "f32"
+
+
+def test_erratum_videos_are_warned_about_when_read_as_frames(
+    tmp_path: Path, recordings: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_segments(tmp_path / "segments.csv", ["P01_109"])
+    write_folder(tmp_path / "media/P01/rgb_frames/P01_109", numbers=range(NUM_FRAMES))
+    assert extract(settings(tmp_path)) == 0
+    assert "published frames of P01_109 were wrong" in capsys.readouterr().out
+    make_video(tmp_path / "mp4/P01_109.mp4")
+    assert extract(settings(tmp_path, media=tmp_path / "mp4", features=tmp_path / "other")) == 0
+    assert "wrong" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [{"num_frames": 0}, {"views": 0}, {"workers": -1}, {"seed": -1}, {"frame_rate": 0.0}])
+def test_impossible_settings_are_refused(tmp_path: Path, wrong: dict) -> None:
+    with pytest.raises(ValueError):
+        settings(tmp_path, **wrong)
+
+
+class Counting:
+    """Counts the frames that go through the engine, and can interfere."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, interfere=lambda features, number: features) -> None:
+        self.num_frames = self.num_batches = 0
+        load = engine_choice.load_engine
+
+        def load_and_wrap(*args, **options):
+            engine = load(*args, **options)
+            run = engine.run
+
+            def counted(frames):
+                self.num_frames += int(frames.any(axis=(1, 2, 3)).sum())  # black ones only fill up a batch
+                self.num_batches += 1
+                return interfere(run(frames), self.num_batches)
+
+            engine.run = counted
+            return engine
+
+        monkeypatch.setattr(engine_choice, "load_engine", load_and_wrap)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
+def test_features_that_float16_cannot_hold_fail_their_segments(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    def spoil(features: np.ndarray, number: int) -> np.ndarray:
+        if number == 1:
+            features[0, 0] = value
+        return features
+
+    Counting(monkeypatch, spoil)
+    write_segments(tmp_path / "segments.csv", VIDEOS[:2])
+    chosen = settings(tmp_path, media=recordings, workers=1)
+    assert extract(chosen) == 1
+    assert "not finite" in failures(chosen.features)["P01_100_0"]
+    assert len(FeatureStore.open(chosen.features)) == 7
+
+
+@pytest.mark.parametrize("call", [1, 3, 4, 5, 7])
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    chosen = settings(tmp_path, media=recordings)
+    calls = []
+
+    def sync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.fsync(descriptor)
+
+    for module in ("core.files", "store.index", "store.writer"):
+        monkeypatch.setattr(f"egoact.{module}.sync", sync)
+    with pytest.raises((ArtifactError, OSError)) as caught:
+        extract(chosen)
+    if call > 1:  # the first file is the manifest
+        assert "the disk is full; what is finished is kept" in str(caught.value)
+    monkeypatch.undo()
+    assert extract(chosen) == 0
+    whole = replace(chosen, features=tmp_path / "whole")
+    assert extract(whole) == 0
+    assert files(chosen.features) == files(whole.features)
+
+
+def test_a_full_disk_while_features_are_written(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    chosen = settings(tmp_path, media=recordings)
+    write = store_writer.Shard.write
+    calls = []
+
+    def full(self, slots, values):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, slots, values)
+
+    monkeypatch.setattr(store_writer.Shard, "write", full)
+    with pytest.raises(ArtifactError, match="the disk is full"):
+        extract(chosen)
+    assert not list(chosen.features.rglob("*.part"))
+    monkeypatch.undo()
+    assert extract(chosen) == 0
+
+
+def test_ctrl_c_stops_all_workers_and_goes_on_later(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(features: np.ndarray, number: int) -> np.ndarray:
+        if number == 3:
+            raise KeyboardInterrupt
+        return features
+
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    chosen = settings(tmp_path, media=recordings)
+    before = threading.active_count()
+    with monkeypatch.context() as patch:
+        Counting(patch, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            extract(chosen)
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert not list(chosen.features.rglob("*.part"))
+    assert extract(chosen) == 0
+    assert len(FeatureStore.open(chosen.features)) == 16
+
+
+def test_a_bug_in_a_worker_is_not_swallowed(tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args, **options):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("egoact.extraction.decoding.read_frames", broken)
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        extract(settings(tmp_path, media=recordings))
+
+
+def _slow_extract(chosen: ExtractSettings, begun) -> None:
+    load = engine_choice.load_engine
+
+    def load_slow(*args, **options):
+        engine = load(*args, **options)
+        run = engine.run
+
+        def slow(frames):
+            begun.set()
+            time.sleep(0.03)
+            return run(frames)
+
+        engine.run = slow
+        return engine
+
+    engine_choice.load_engine = load_slow
+    extract(chosen)
+
+
+@pytest.mark.parametrize(("count", "filled"), [(1, 4), (3, 4), (8, 8), (9, 12), (12, 12)])
+def test_engines_meet_batches_of_few_sizes(count: int, filled: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (count, 2, 2, 3), dtype=np.uint8)
+    batch = fill_up(frames, batch_size=12)
+    assert batch.shape == (filled, 2, 2, 3) and batch.dtype == np.uint8
+    np.testing.assert_array_equal(batch[:count], frames)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that begin at once: what they import is imported once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["egoact.commands.extract", "egoact.engines.torch_engine"])
+    return context
+
+
+def test_killed_ten_times_it_ends_with_the_same_bytes(tmp_path: Path, recordings: Path, processes) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    chosen = settings(tmp_path, media=recordings)
+    generator = random.Random(0)
+    killed = 0
+    for _ in range(10):
+        begun = processes.Event()
+        process = processes.Process(target=_slow_extract, args=(chosen, begun))
+        process.start()
+        begun.wait(20 if killed == 0 else 2)
+        time.sleep(generator.uniform(0, 0.12))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+    assert killed
+    assert extract(chosen) == 0
+    whole = replace(chosen, features=tmp_path / "whole")
+    assert extract(whole) == 0
+    assert files(chosen.features) == files(whole.features)
+
+
+def test_numbers_survive_the_whole_way(tmp_path: Path) -> None:
+    """One clip of a still picture: all of its frames have the same features."""
+    images = [picture(5)] * 50
+    write_video(tmp_path / "media/still.mkv", images=images, size=SIZE, rate=25, codec="ffv1", pixel_format="bgr0")
+    write_segments(tmp_path / "segments.csv", ["still"], [(0.0, 1.9)])
+    chosen = settings(tmp_path)
+    assert extract(chosen) == 0
+    clip = features(chosen)[0]
+    assert np.isfinite(clip).all()
+    np.testing.assert_array_equal(clip, np.repeat(clip[:1], 8, axis=0))

@@ -1,0 +1,129 @@
+"""Features of optical flow: of exactly the files that `egoact flow` wrote, and trained on beside those of frames."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from egoact.cli import main
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.flow import FlowSettings, flow
+from egoact.commands.predict import PredictSettings, predict
+from egoact.core.annotations.segments import read_segments
+from egoact.core.epic.flow import flow_picture
+from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.sampling import sample_uniform
+from egoact.media.stills.flow import FlowRoot, find_flow, read_flow
+from egoact.models.backbones.registry import load_backbone
+from egoact.runs.recognizer import Recognizer
+from egoact.store.manifest import read_manifest
+from egoact.store.reader import FeatureStore
+from tests.makers.recordings import write_labels, write_recording
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+NUM_FRAMES, SIZE = 6, 32
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recordings with labels, and their flow in two folders."""
+    folder = tmp_path_factory.mktemp("flow")
+    names = ("kitchen_1", "kitchen_2")
+    videos = {name: write_recording(folder / f"videos/{name}.mp4", seed=i) for i, name in enumerate(names)}
+    write_labels(folder / "labels.csv", videos, nouns=True)
+    for name in names:
+        out = folder / f"flow_{name}"
+        assert flow(FlowSettings(out=out, media=(folder / "videos",), videos=(name,), method="dis", size=32)) == 0
+    return folder
+
+
+def settings(home: Path, features: Path, **changes: object) -> ExtractSettings:
+    chosen = ExtractSettings(
+        segments=home / "labels.csv",
+        media=(home / "flow_kitchen_1", home / "flow_kitchen_2"),
+        features=features,
+        backbone="tiny-random",
+        num_frames=NUM_FRAMES,
+        size=SIZE,
+        modality="flow",
+        engine="torch",
+        precision="f32",
+    )
+    return replace(chosen, **changes)  # type: ignore[arg-type]
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+def test_features_are_of_what_flow_wrote(home: Path, tmp_path: Path) -> None:
+    """Against the files read one by one, and run through the backbone."""
+    assert extract(settings(home, tmp_path)) == 0
+    assert read_manifest(tmp_path).modality == "flow"
+    assert json.loads((tmp_path / "manifest.json").read_text())["spec"]["modality"] == "flow"
+    table, store = read_segments(home / "labels.csv"), FeatureStore.open(tmp_path)
+    stored = store.gather(store.rows(table))
+    backbone = load_backbone("tiny-random", size=SIZE).module
+    for segment, features in zip(table, stored, strict=True):
+        source = find_flow(home / f"flow_{segment.video_id}", segment.video_id)
+        assert source.frame_rate == 10
+        times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=NUM_FRAMES)
+        expected = []
+        for positions, packed in read_flow(source, times, size=(SIZE, SIZE)):
+            picture = torch.tensor(flow_picture(np.asarray(packed))).permute(2, 0, 1)[None] / 255
+            expected += [backbone((picture - 0.5) / 0.5)[0].numpy()] * len(times[positions])
+        np.testing.assert_allclose(features, np.stack(expected), atol=2e-3, rtol=2e-3)
+
+
+def test_frames_and_flow_do_not_mix_in_a_store(home: Path, tmp_path: Path) -> None:
+    assert extract(settings(home, tmp_path, modality="rgb", media=(home / "videos",))) == 0
+    assert "modality" not in json.loads((tmp_path / "manifest.json").read_text())["spec"]
+    with pytest.raises(ArtifactError, match="modality rgb, not flow"):
+        extract(settings(home, tmp_path))
+
+
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_a_run_on_frames_and_flow(home: Path, tmp_path: Path, fusion: str, capsys: pytest.CaptureFixture[str]) -> None:
+    frames, moving, both = tmp_path / "frames", tmp_path / "moving", tmp_path / "run"
+    assert extract(settings(home, frames, modality="rgb", media=(home / "videos",))) == 0
+    assert extract(settings(home, moving)) == 0
+    labelled = ("--segments", home / "labels.csv", "--features", frames, moving)
+    training = ("--validation-videos", "kitchen_2", "--head", "average", "--epochs", "2", "--fusion", fusion)
+    assert run("train", *labelled, "--run", both, *training) == 0
+    config = Recognizer.load(both).config
+    assert [spec.modality for spec in config.backbones] == ["rgb", "flow"]
+    assert run("evaluate", "--run", both, *labelled, "--out", tmp_path / "results") == 0
+    assert 0 <= json.loads((tmp_path / "results/metrics.json").read_text())["verb"]["top1"] <= 100
+    capsys.readouterr()
+    swapped = ("--segments", home / "labels.csv", "--features", moving, frames, "--out", tmp_path / "no")
+    assert run("evaluate", "--run", both, *swapped) == 2
+    assert "modality flow, the run needs rgb" in capsys.readouterr().err
+
+
+def test_a_run_on_flow_does_not_look_at_frames(home: Path, tmp_path: Path) -> None:
+    assert extract(settings(home, tmp_path / "flow")) == 0
+    arguments = ("--segments", home / "labels.csv", "--features", tmp_path / "flow", "--run", tmp_path / "run")
+    assert run("train", *arguments, "--head", "average", "--epochs", "1") == 0
+    with pytest.raises(ArtifactError, match="looks at optical flow"):
+        predict(PredictSettings(home / "videos/kitchen_1.mp4", run=tmp_path / "run", out=tmp_path / "out"))
+
+
+def test_flow_that_is_missing_fails_its_segments(home: Path, tmp_path: Path) -> None:
+    some = settings(home, tmp_path, media=(home / "flow_kitchen_1",))
+    assert extract(some) == sum(segment.video_id == "kitchen_2" for segment in read_segments(some.segments))
+    assert "no optical flow of kitchen_2" in (tmp_path / "failures.csv").read_text()
+    assert extract(settings(home, tmp_path)) == 0  # and is added when it is there
+
+
+def test_frames_are_no_flow(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no optical flow of kitchen_1"):
+        extract(settings(home, tmp_path, media=(home / "videos",)))
+    with pytest.raises(MediaError, match="does not exist"):
+        FlowRoot(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="without --recordings"):
+        settings(home, tmp_path, recordings=True)

@@ -1,0 +1,1 @@
+"""Recordings, stores and runs that tests of several rooms make."""

@@ -1,0 +1,145 @@
+"""The page of a timeline, in a real browser and from disk: Debian's chromium, driven by Playwright."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from egoact.core.errors import ArtifactError
+from egoact.core.timelines.prediction import Prediction
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.report.timeline import write_report, write_timeline_page
+from egoact.timelines.output import relative_path
+from tests.makers.media import write_video
+
+SEGMENTS = (
+    TimelineSegment(1.0, 2.5, "open", "fridge", 0.95),
+    TimelineSegment(3.0, 4.0, "take", "milk", 0.55),
+    TimelineSegment(4.0, 5.5, "close", "fridge", 0.8),
+    TimelineSegment(7.0, 9.0, "open", "<b>jar</b>", 0.3),
+)
+ORIGIN = {"head": "difference", "backbone": "b", "steps_per_second": 8, "background": "learned", "calibrated": True}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def write_timeline(folder: Path, video: Path, *, broken: str | None = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    prediction = Prediction(Timeline("kitchen 1", SEGMENTS, 10.0), ("verb", "noun"), ({},) * len(SEGMENTS), broken)
+    path = relative_path(video, folder)
+    (folder / "timeline.json").write_text(prediction.to_json(video_path=path, origin=ORIGIN), encoding="utf-8")
+    return write_timeline_page(folder)
+
+
+def test_the_page_needs_no_other_file_and_escapes_names(tmp_path: Path) -> None:
+    page = write_timeline(tmp_path / "out", tmp_path / "a & b" / "x#1.mp4", broken="at 3 s: <damaged>").read_text()
+    assert 'src="../a%20%26%20b/x%231.mp4"' in page
+    assert "<b>jar" not in page and "at 3 s: &lt;damaged&gt;" in page
+    assert "http://" not in page and "https://" not in page and "import" not in page
+    with pytest.raises(ArtifactError, match="no such file"):
+        write_report(SimpleNamespace(video=tmp_path / "x.mp4", out=tmp_path))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'egoact[test]'")
+    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("needs the program chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any, tmp_path: Path) -> Iterator[Any]:
+    """The page, opened from disk; nothing may go wrong in it, and nothing but files may be asked for."""
+    video = write_video(tmp_path / "my videos" / "kitchen 1.mp4", num_frames=100, rate=10, size=(96, 144))
+    page = chromium.new_page(viewport={"width": 1100, "height": 900})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("requestfailed", lambda request: problems.append(f"{request.url}: {request.failure}"))
+    page.on("request", lambda request: problems.append(request.url) if not request.url.startswith("file:") else None)
+    page.goto(write_timeline(tmp_path / "out", video).as_uri())
+    page.wait_for_function("document.getElementById('video').readyState >= 2")
+    yield page
+    assert problems == []
+    page.close()
+
+
+def current_time(page: Any) -> float:
+    page.wait_for_function("!document.getElementById('video').seeking")
+    return page.evaluate("document.getElementById('video').currentTime")
+
+
+@pytest.mark.slow
+def test_clicks_seek(page: Any) -> None:
+    assert page.evaluate("document.getElementById('video').duration") == pytest.approx(10, abs=0.2)
+    assert not page.locator("#unplayable").is_visible()
+    page.locator("section[aria-label='verbs over time'] button[data-number='2']").click()
+    assert current_time(page) == 4.0
+    assert page.locator("#now").inner_text() == "close fridge (80 %)"
+    assert page.locator("#list tr.current").inner_text().split()[1:3] == ["close", "fridge"]
+    page.locator("#list button").nth(3).click()
+    assert current_time(page) == 7.0
+    assert page.locator("#now").inner_text() == "open <b>jar</b> (30 %)"
+    box = page.locator("section[aria-label='nouns over time'] .inner").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 10)  # between two actions
+    assert current_time(page) == pytest.approx(6.0, abs=0.05)
+    assert page.locator("#now").inner_text() == "–"
+
+
+@pytest.mark.slow
+def test_the_filter_hides_unsure_actions_everywhere(page: Any) -> None:
+    bars = page.locator(".lane button:visible")
+    assert bars.count() == 8
+    assert page.locator("#totals tbody tr").count() == 4
+    page.locator("#confidence").evaluate("e => { e.value = 60; e.dispatchEvent(new Event('input')); }")
+    assert bars.count() == 4
+    assert page.locator("#shown").inner_text() == "2 of 4 actions"
+    assert page.locator("#list tbody tr:visible").count() == 2
+    assert sorted(page.locator("#totals tbody tr").all_inner_texts()) == [
+        "close fridge\t1\t1.5\t1.5",
+        "open fridge\t1\t1.5\t1.5",
+    ]
+
+
+@pytest.mark.slow
+def test_the_keyboard_does_all_that_the_mouse_does(page: Any) -> None:
+    first = page.locator("section[aria-label='verbs over time'] button[tabindex='0']")
+    first.focus()
+    assert first.get_attribute("aria-label").startswith("close fridge, 0:04.0")
+    page.keyboard.press("ArrowDown")  # the row of "open", its nearest action
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert current_time(page) == 7.0
+    page.keyboard.press("Tab")
+    focused = "document.activeElement.closest('section').getAttribute('aria-label')"
+    assert page.evaluate(focused) == "nouns over time"
+    page.locator("#confidence").focus()
+    page.keyboard.press("End")
+    assert page.locator("#shown").inner_text() == "0 of 4 actions"
+    page.locator("h1").click()
+    page.keyboard.press("Space")
+    page.wait_for_function("!document.getElementById('video').paused")
+
+
+@pytest.mark.slow
+def test_it_fits_a_phone_and_zooms(page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.set_viewport_size({"width": 1100, "height": 900})
+    assert page.evaluate("[...document.querySelectorAll('.head')].length") == 2
+
+
+@pytest.mark.slow
+def test_a_video_that_is_gone_is_said(chromium: Any, tmp_path: Path) -> None:
+    page = chromium.new_page()
+    page.goto(write_timeline(tmp_path, tmp_path / "gone.mp4").as_uri())
+    page.locator("#unplayable").wait_for(state="visible", timeout=5000)
+    assert "gone.mp4" in page.locator("#unplayable").inner_text()
+    page.close()

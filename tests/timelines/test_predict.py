@@ -1,0 +1,323 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egoact import Recognizer
+from egoact.commands.predict import PredictSettings, predict
+from egoact.commands.train import TrainSettings, train
+from egoact.core.annotations.segments import read_segments
+from egoact.core.errors import AnnotationError, ArtifactError, MediaError
+from egoact.core.timelines.files import read_timelines
+from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.extraction.recordings import prefetch
+from egoact.media.recording import read_steps
+from egoact.media.sources import MediaSource
+from egoact.report.timeline import write_report
+from egoact.runs.loading import EngineChoice, load_run
+from egoact.store.buffer import FeatureBuffer
+from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
+from egoact.timelines.output import find_videos, name_folders
+from tests.makers.media import number_in, write_folder, write_sound_only, write_video
+from tests.makers.recordings import train_run, write_labels, write_recording
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings, their features and a run that knows background."""
+    folder = tmp_path_factory.mktemp("recordings")
+    train_run(folder, background=True)
+    return folder
+
+
+def true_timeline(folder: Path, video: str, *, seed: int) -> Timeline:
+    labels = write_recording(folder / "again" / f"{video}.mp4", seed=seed)
+    return Timeline(video, tuple(TimelineSegment(*label) for label in labels))
+
+
+def test_a_new_recording_becomes_a_timeline(folder: Path, tmp_path: Path) -> None:
+    video = folder / "videos" / "kitchen_9.mp4"
+    settings = PredictSettings(video, run=folder / "run", out=tmp_path / "out", engine="torch", descriptions=True)
+    assert predict(settings) == 0
+    write_report(settings)
+    found = read_timelines(tmp_path / "out")["kitchen_9"]
+    truth = replace(true_timeline(tmp_path, "kitchen_9", seed=9), duration_seconds=found.duration_seconds)
+    metrics = evaluate_timelines({"kitchen_9": found}, {"kitchen_9": truth}, targets=["verb"])
+    assert metrics["verb"]["f1"]["50"] == 100
+    assert metrics["verb"]["frame_accuracy"] > 90
+    assert all(segment.confidence > 0.5 for segment in found)
+    values = json.loads((tmp_path / "out" / "timeline.json").read_text())
+    assert (tmp_path / "out" / values["video_path"]).resolve() == video
+    assert values["origin"]["background"] == "learned" and values["origin"]["calibrated"]
+    assert values["broken"] is None and values["targets"] == ["verb"]
+    first = values["segments"][0]
+    assert first["top5"]["verb"][0] == {"name": first["verb"], "probability": first["confidence"]}
+    assert {entry["name"] for entry in first["top5"]["verb"]} == {"open", "close"}  # and not background
+    assert "\n\n1\n00:00:00." in (tmp_path / "out" / "timeline.vtt").read_text()
+    assert "opens" in (tmp_path / "out" / "timeline.vtt").read_text()
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"timeline.{s}" for s in ("json", "csv", "vtt", "html")}
+
+
+def test_a_corrected_timeline_is_something_to_train_on(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    predict(PredictSettings(folder / "videos" / "kitchen_1.mp4", run=folder / "run", out=out, engine="torch"))
+    table = read_segments(out / "timeline.csv")
+    timeline = read_timelines(out / "timeline.json")["kitchen_1"]
+    assert [(s.start_seconds, s.stop_seconds, s.verb) for s in table] == [
+        (s.start_seconds, s.stop_seconds, s.verb) for s in timeline
+    ]
+    assert {s.participant_id for s in table} == {"kitchen"}
+    corrected = (out / "timeline.csv").read_text().replace(",open,open,", ",open,unlock,", 1)
+    (out / "timeline.csv").write_text(corrected)
+    assert read_segments(out / "timeline.csv")[0].verb == "unlock"
+
+
+def test_the_same_from_python(folder: Path) -> None:
+    recognizer = Recognizer.load(folder / "run", engine="torch")
+    prediction = recognizer.predict(folder / "videos" / "kitchen_9.mp4")
+    assert [segment.verb for segment in prediction.timeline] == ["open", "close", "open", "close"]
+    assert recognizer.config.num_frames == 6
+    assert recognizer.score(np.zeros((2, 6, 32), np.float32))["verb"].shape == (2, 2)
+
+
+def test_a_folder_of_recordings(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    videos = tmp_path / "my videos"
+    write_recording(videos / "a" / "x#1.mp4", seed=4)
+    write_recording(videos / "a" / "x#1.mkv", seed=5)
+    write_sound_only(videos / "sound.mp4")
+    write_recording(videos / "whole.mp4", seed=6)
+    content = (videos / "whole.mp4").read_bytes()
+    settings = PredictSettings(videos, run=folder / "run", out=tmp_path / "out", engine="torch")
+    assert predict(settings) == 1
+    write_report(settings)
+    said = capsys.readouterr()
+    assert "sound.mp4: this file has no video stream" in said.err
+    assert "4 recordings, 1 of them with errors" in said.out
+    pages = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("timeline.html"))
+    assert pages == ["a/x#1.mkv/timeline.html", "a/x#1.mp4/timeline.html", "whole/timeline.html"]
+    index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert 'href="a/x%231.mkv/timeline.html"' in index and "no video stream" in index
+    page = (tmp_path / "out" / "a" / "x#1.mp4" / "timeline.html").read_text(encoding="utf-8")
+    assert 'src="../../../my%20videos/a/x%231.mp4"' in page
+    assert (videos / "whole.mp4").read_bytes() == content and not list(videos.rglob("*.json"))
+
+
+def test_a_recording_that_breaks_is_answered_up_to_there(folder: Path, tmp_path: Path) -> None:
+    video = tmp_path / "cut.mkv"
+    write_recording(video, seed=9, gop=5)
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) * 2 // 3])
+    command = ["predict", str(video), "--run", str(folder / "run"), "--out", str(tmp_path / "out"), "--engine", "torch"]
+    done = subprocess.run([sys.executable, "-m", "egoact", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "breaks at " in done.stderr and "Traceback" not in done.stderr
+    values = json.loads((tmp_path / "out" / "timeline.json").read_text())
+    whole = json.loads(json.dumps(values))["duration_seconds"]
+    assert 4 < whole < 8 and values["broken"].startswith("at ")
+    assert [s["verb"] for s in values["segments"]][:2] == ["open", "close"]
+    assert "This recording breaks." in (tmp_path / "out" / "timeline.html").read_text()
+
+
+NO_RECORDINGS = {
+    "empty": "empty",
+    "sound": "no video stream",
+    "text": "not a video",
+    "absent": "no such",
+    "short": "shorter",
+}
+
+
+@pytest.mark.parametrize(("kind", "reason"), NO_RECORDINGS.items())
+def test_what_is_no_recording_is_told_in_one_line(
+    folder: Path, tmp_path: Path, kind: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from egoact.cli import main
+
+    video = tmp_path / "video.mp4"
+    if kind == "empty":
+        video.touch()
+    elif kind == "sound":
+        write_sound_only(video)
+    elif kind == "text":
+        video.write_text("these are words " * 100)
+    elif kind == "short":
+        write_video(video, num_frames=1, rate=60)
+    flags = ["--run", str(folder / "run"), "--out", str(tmp_path / "out"), "--engine", "torch"]
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(video), *flags])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert reason in said and said.count("\n") == 1
+    assert not (tmp_path / "out" / "timeline.json").exists()
+
+
+def test_rotated_variable_rate_and_large_recordings(folder: Path, tmp_path: Path) -> None:
+    from fractions import Fraction
+
+    upright = write_video(tmp_path / "upright.mp4", num_frames=20, rate=10)
+    rotated = write_video(tmp_path / "rotated.mp4", num_frames=20, rate=10, rotation=90)
+    uneven = write_video(
+        tmp_path / "uneven.mp4", num_frames=6, pts=[0, 10, 130, 140, 400, 410], time_base=Fraction(1, 1000)
+    )
+    grey = np.full((2160, 3840, 3), 127, dtype=np.uint8)
+    large = write_video(tmp_path / "large.mp4", images=[grey] * 3, rate=3, size=grey.shape[:2])
+    predictor = Recognizer.load(folder / "run", engine="torch")
+    for video, seconds in ((upright, 2.0), (rotated, 2.0), (large, 1.0)):
+        assert predictor.predict(video).timeline.duration_seconds == seconds
+    assert predictor.predict(uneven).broken is None
+    steps = list(read_steps(MediaSource("u", uneven, "video"), rate=8, size=(96, 144)))
+    assert [(number_in(frame), count) for frame, count in steps] == [(1, 1), (3, 2), (5, 1)]
+
+
+def test_a_run_that_knows_nothing_of_recordings(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    values = json.loads((run / "config.json").read_text())
+    values["timeline"] = None
+    (run / "config.json").write_text(json.dumps(values))
+    settings = PredictSettings(folder / "videos" / "kitchen_9.mp4", run=run, out=tmp_path / "out")
+    with pytest.raises(ArtifactError, match="train it again"):
+        predict(settings)
+    values["timeline"] = {"rate": 8}
+    (run / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ArtifactError, match="damaged"):
+        predict(settings)
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs /proc, where not even root can write")
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(folder: Path) -> None:
+    video = folder / "videos" / "kitchen_9.mp4"
+    with pytest.raises(ArtifactError, match="cannot write here"):
+        predict(PredictSettings(video, run=folder / "run", out=Path("/proc/nothing/here")))
+    with pytest.raises(ArtifactError, match="cannot write here"):
+        predict(PredictSettings(video, run=folder / "run", out=video))
+
+
+def test_plain_runs_with_nouns_find_actions_too(tmp_path: Path) -> None:
+    run = train_run(tmp_path, background=False, nouns=True, validation=True)
+    recognizer = Recognizer.load(run, engine="torch")
+    rules = recognizer.config.timeline
+    assert rules is not None and not rules.has_background and set(rules.temperature) == {"verb", "noun"}
+    prediction = recognizer.predict(tmp_path / "videos" / "kitchen_9.mp4")
+    assert prediction.targets == ("verb", "noun")
+    assert {segment.noun for segment in prediction.timeline} <= {"door", "fridge"}
+    assert len(prediction.timeline) and "open " in prediction.to_vtt()
+
+
+def test_joint_classifiers_learn_background_without_their_pairs(tmp_path: Path) -> None:
+    train_run(tmp_path, background=True, nouns=True)
+    train(
+        TrainSettings(
+            segments=tmp_path / "labels.csv",
+            features=(tmp_path / "features",),
+            run=tmp_path / "joint",
+            background=True,
+            joint=True,
+            head="average",
+            epochs=2,
+        )
+    )
+    recognizer = Recognizer.load(tmp_path / "joint", engine="torch")
+    assert recognizer.config.pairs
+    assert recognizer.predict(tmp_path / "videos" / "kitchen_9.mp4").targets == ("verb", "noun")
+
+
+def test_background_needs_recordings_and_gaps(tmp_path: Path) -> None:
+    labels = write_recording(tmp_path / "videos" / "a.mp4")
+    source = MediaSource("a", tmp_path / "videos" / "a.mp4", "video")
+    end = sum(count for _, count in read_steps(source, rate=8, size=(32, 32))) / 8
+    starts = [0.0, *(start for start, _, _ in labels[1:]), end]
+    gapless = [(a, b, verb) for a, b, (_, _, verb) in zip(starts, starts[1:], labels, strict=False)]
+    csv = write_labels(tmp_path / "labels.csv", {"a": gapless})
+    from egoact.commands.extract import ExtractSettings, extract
+
+    plain = {"segments": csv, "media": tmp_path / "videos", "backbone": "tiny-random", "num_frames": 4, "size": 32}
+    features = tmp_path / "features"
+    extract(ExtractSettings(features=features, engine="torch", **plain))  # type: ignore[arg-type]
+    settings = TrainSettings(segments=csv, features=features, run=tmp_path / "run", background=True, epochs=1)
+    with pytest.raises(ArtifactError, match="--recordings"):
+        train(settings)
+    extract(ExtractSettings(features=features, engine="torch", recordings=True, **plain))  # type: ignore[arg-type]
+    with pytest.raises(AnnotationError, match="no gaps"):
+        train(settings)
+
+
+def test_whole_recordings_are_kept_and_not_computed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recordings = Recordings(FeatureStore.open(folder / "features"))
+    assert sorted(recordings) == ["kitchen_1", "kitchen_2", "kitchen_3"] and recordings.rate == 8
+    from egoact.extraction import recordings as _recordings
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("computed again")
+
+    run = load_run(folder / "run", EngineChoice(engine="torch"))
+    with FeatureBuffer((32,), folder=tmp_path) as buffer:
+        source = MediaSource("kitchen_2", folder / "videos" / "kitchen_2.mp4", "video")
+        assert _recordings.compute_features(source, run.engine, buffer, rate=8, size=(32, 32)) is None
+        whole = buffer.read()
+        kept = recordings["kitchen_2"]
+        assert len(whole) - 8 < len(kept) <= len(whole)
+        np.testing.assert_array_equal(whole[: len(kept)], kept)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(_recordings, "compute_features", refuse)
+    from egoact.commands.extract import ExtractSettings, extract
+
+    again = ExtractSettings(
+        segments=folder / "labels.csv", media=folder / "videos", features=folder / "features", backbone="tiny-random",
+        num_frames=6, size=32, engine="torch", recordings=True,
+    )  # fmt: skip
+    assert extract(again) == 0
+
+
+def test_steps_of_frame_folders_end_with_the_last_frame(tmp_path: Path) -> None:
+    write_folder(tmp_path / "P01" / "rgb_frames" / "P01_01", numbers=range(30))
+    source = MediaSource("P01_01", tmp_path / "P01" / "rgb_frames" / "P01_01", "folder")
+    steps = list(read_steps(source, rate=8, size=(96, 144)))
+    assert [number_in(frame) for frame, _ in steps] == [3, 11, 18, 26]
+    (tmp_path / "P01" / "rgb_frames" / "P01_01" / "frame_0000000012.jpg").unlink()
+    broken = read_steps(source, rate=8, size=(96, 144))
+    assert number_in(next(broken)[0]) == 3
+    with pytest.raises(MediaError, match="frame 12 is missing"):
+        next(broken)
+
+
+def test_videos_of_a_folder_get_places_of_their_own(tmp_path: Path) -> None:
+    names = ["b.mp4", "a/b.MKV", "a/b.mp4", "a/c.avi", ".hidden.mp4", "notes.txt"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    videos = find_videos(tmp_path)
+    assert name_folders(tmp_path, videos) == ["a/b.MKV", "a/b.mp4", "a/c", "b"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MediaError, match="no video in this folder"):
+        find_videos(tmp_path / "empty")
+
+
+def test_prefetching_keeps_order_errors_and_closes() -> None:
+    closed = []
+
+    def items():  # type: ignore[no-untyped-def]
+        try:
+            yield from range(5)
+            raise MediaError("broken here")
+        finally:
+            closed.append(True)
+
+    stream = prefetch(items(), most=2)
+    assert [next(stream) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(MediaError, match="broken here"):
+        next(stream)
+    early = prefetch(items(), most=1)
+    assert next(early) == 0
+    early.close()
+    assert closed == [True, True]

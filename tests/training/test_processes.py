@@ -1,0 +1,142 @@
+"""Trainings in several processes, and trainings that are killed: real processes, by the command line."""
+
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from egoact.commands.train import TrainSettings, train
+from egoact.training.run_folder import is_leader
+from tests.makers.features import write_csv, write_store
+from tests.training.test_train import assert_same_run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_store(tmp_path / "features", write_csv(tmp_path / "train.csv", num_each=24))
+    return tmp_path
+
+
+def command(data: Path, *flags: object) -> list[str]:
+    given = ("--segments", data / "train.csv", "--features", data / "features", "--validation-videos", "B_1", *flags)
+    return [sys.executable, "-m", "egoact", "train", "--device", "cpu", *map(str, given)]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def history(run: Path) -> list[dict[str, float]]:
+    with (run / "history.csv").open() as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def run_everywhere(command: list[str], *, nodes: int) -> str:
+    """What the processes of one training print together, each node started as a user starts it."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if nodes > 1 else {}
+    running = [
+        subprocess.Popen(
+            command,
+            env=environment() | meet | ({"NODE_RANK": str(node)} if nodes > 1 else {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for node in range(nodes)
+    ]
+    said = [process.communicate(timeout=300) for process in running]
+    assert [process.returncode for process in running] == [0] * nodes, said
+    return "".join(out for out, _ in said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("head", "nodes"),
+    [("lstm", 1), ("difference", 1), ("difference", 2)],  # with batch normalisation, and the default
+)
+def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, nodes: int) -> None:
+    same = {"epochs": 4, "dropout": 0.0, "gradient_clip": 0.5, "ema": 0.9}
+    flags = [part for name, value in same.items() for part in (f"--{name.replace('_', '-')}", value)]
+    where = ("--nodes", 2) if nodes > 1 else ("--devices", 2)
+    printed = run_everywhere(
+        command(data, "--run", data / "two", "--head", head, *where, "--batch-size", 4, *flags), nodes=nodes
+    )
+    assert printed.count("trained") == 1, "only one process speaks"
+    train(
+        TrainSettings(
+            segments=data / "train.csv",
+            features=data / "features",
+            run=data / "one",
+            validation_videos=("B_1",),
+            head=head,
+            batch_size=8,
+            device="cpu",
+            **same,  # type: ignore[arg-type]
+        )
+    )
+    two, one = history(data / "two"), history(data / "one")
+    assert len(two) == len(one) == 4
+    for a, b in zip(two, one, strict=True):
+        for name in set(a) - {"seconds"}:
+            assert a[name] == pytest.approx(b[name], rel=1e-4), name
+    assert two[0]["train_loss"] > two[-1]["train_loss"]
+    a, b = (load_file(data / name / "last" / "model.safetensors") for name in ("two", "one"))
+    for name in a:
+        assert (a[name] - b[name]).abs().max() < 1e-4, name
+
+
+@pytest.mark.slow
+def test_a_lost_loss_ends_all_processes_with_one_reason(tmp_path: Path) -> None:
+    write_store(tmp_path / "features", write_csv(tmp_path / "train.csv", num_each=24))
+    flags = ("--run", tmp_path / "run", "--devices", 2, "--head", "lstm", "--learning-rate", 1e30, "--gradient-clip", 0)
+    done = subprocess.run(command(tmp_path, *flags), env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    lines = {line for line in done.stderr.splitlines() if line.startswith("egoact: ")}
+    assert len(lines) == 1 and "the loss became nan in epoch" in lines.pop()
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_as_an_unbroken_one(data: Path) -> None:
+    flags = ("--head", "lstm", "--epochs", 150, "--ema", 0.9, "--mixup", 0.2, "--class-balanced-sampling", True)
+    subprocess.run(
+        command(data, "--run", data / "whole", *flags), env=environment(), check=True, capture_output=True, timeout=300
+    )
+    kills = 0
+    for lines in (10, 60):
+        running = subprocess.Popen(command(data, "--run", data / "killed", *flags), env=environment())
+        written = data / "killed" / "history.csv"
+        while running.poll() is None and not (written.exists() and written.read_text().count("\n") > lines):
+            time.sleep(0.01)
+        if running.poll() is None:
+            running.send_signal(signal.SIGKILL)
+            kills += 1
+        running.wait()
+    assert kills == 2, "it was faster than its killer"
+    subprocess.run(
+        command(data, "--run", data / "killed", *flags), env=environment(), check=True, capture_output=True, timeout=300
+    )
+    assert_same_run(data / "whole", data / "killed")
+
+
+def test_one_process_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    assert is_leader()
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert is_leader()
+    monkeypatch.setenv("NODE_RANK", "1")
+    assert not is_leader()
