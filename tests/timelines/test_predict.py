@@ -15,7 +15,7 @@ from egoact.core.errors import AnnotationError, ArtifactError, MediaError
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.extraction.recordings import prefetch
+from egoact.extraction.run_ahead import run_ahead
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timeline import write_report
@@ -303,7 +303,7 @@ def test_videos_of_a_folder_get_places_of_their_own(tmp_path: Path) -> None:
         find_videos(tmp_path / "empty")
 
 
-def test_prefetching_keeps_order_errors_and_closes() -> None:
+def test_running_ahead_keeps_order_errors_and_closes() -> None:
     closed = []
 
     def items():  # type: ignore[no-untyped-def]
@@ -313,11 +313,11 @@ def test_prefetching_keeps_order_errors_and_closes() -> None:
         finally:
             closed.append(True)
 
-    stream = prefetch(items(), most=2)
+    stream = run_ahead([items], num_threads=1, most=2)
     assert [next(stream) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(MediaError, match="broken here"):
         next(stream)
-    early = prefetch(items(), most=1)
+    early = run_ahead([items], num_threads=1, most=1)
     assert next(early) == 0
     early.close()
     assert closed == [True, True]

@@ -6,20 +6,18 @@ Memory is bounded by workers and queue, not by videos. A batch holds frames of o
 is in a batch does not depend on which worker was faster: features come out the same, bit by bit, in every run.
 """
 
-import queue
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import MediaError
 from egoact.core.sampling import sample_views
+from egoact.extraction.run_ahead import run_ahead
 from egoact.media.sources import MediaSource, read_frames
 from egoact.media.stills.flow import FlowSource
-
-_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,63 +93,12 @@ def decode(jobs: Sequence[VideoJob], sampling: Sampling, *, num_workers: int) ->
 
     Closing the iterator stops the workers.
     """
-    num_workers = max(1, min(num_workers, len(jobs)))
-    todo: queue.SimpleQueue[VideoJob] = queue.SimpleQueue()
-    for job in jobs:
-        todo.put(job)
-    events: queue.Queue[Event | BaseException] = queue.Queue(maxsize=num_workers + 1)
-    stop = threading.Event()
-    workers = [
-        threading.Thread(target=_work, args=(todo, events, stop, sampling), daemon=True) for _ in range(num_workers)
-    ]
-    for worker in workers:
-        worker.start()
-    num_done = 0
-    try:
-        while num_done < len(jobs):
-            try:
-                event = events.get(timeout=_POLL_SECONDS)  # Ctrl-C does not interrupt an endless wait on Windows
-            except queue.Empty:
-                continue
-            if isinstance(event, BaseException):
-                raise event
-            num_done += isinstance(event, JobDone)
-            yield event
-    finally:
-        stop.set()
-        for worker in workers:
-            worker.join(timeout=1)
+    num_threads = max(1, min(num_workers, len(jobs)))
+    makers = [partial(_job_events, job, sampling) for job in jobs]
+    return run_ahead(makers, num_threads=num_threads, most=num_threads + 1)
 
 
-class _StoppedError(Exception):
-    """Nobody waits for events any more."""
-
-
-def _work(todo: queue.SimpleQueue, events: queue.Queue, stop: threading.Event, sampling: Sampling) -> None:
-    def put(event: Event | BaseException) -> None:
-        while not stop.is_set():
-            try:
-                return events.put(event, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-        raise _StoppedError
-
-    try:
-        while True:
-            job = todo.get_nowait()
-            for event in job_events(job, sampling):
-                put(event)
-            put(JobDone(job))
-    except (queue.Empty, _StoppedError):
-        return
-    except BaseException as error:  # a bug: it belongs to the thread that waits
-        try:
-            put(error)
-        except _StoppedError:
-            return
-
-
-def job_events(job: VideoJob, sampling: Sampling) -> Iterator[FrameBatch | FrameFailure]:
+def _job_events(job: VideoJob, sampling: Sampling) -> Iterator[Event]:
     """The batches and failures of one video."""
     times = np.stack(
         [
@@ -176,6 +123,7 @@ def job_events(job: VideoJob, sampling: Sampling) -> Iterator[FrameBatch | Frame
         yield FrameFailure(job, order[num_answered:], str(error))
     if not batch.is_empty:
         yield batch.take()
+    yield JobDone(job)
 
 
 class _Batch:

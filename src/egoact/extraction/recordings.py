@@ -2,17 +2,13 @@
 
 features/               the feature store of the segments
 features/recordings/    a feature store whose clips are the seconds of the recordings: 8 frames each
-
-Work ahead in a thread: what an iterator gives next is made while somebody uses what it gave last.
 """
 
-import queue
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +16,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import MediaError
 from egoact.core.progress import Progress
 from egoact.engines import Engine
+from egoact.extraction.run_ahead import run_ahead
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.store.buffer import FeatureBuffer
@@ -56,7 +53,8 @@ def compute_features(
         MediaError: Not one step can be read.
     """
     try:
-        with closing(prefetch(_batches(source, engine.batch_size, rate, size), most=_BATCHES_AHEAD)) as batches:
+        make = partial(_batches, source, engine.batch_size, rate, size)
+        with closing(run_ahead([make], num_threads=1, most=_BATCHES_AHEAD)) as batches:
             for frames, counts in batches:
                 with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found below
                     features = engine.run(frames).astype(np.float16)
@@ -143,66 +141,3 @@ def _extract_recording(source: MediaSource, writer: StoreWriter, engine: Engine,
 
 def _second(video_id: str, number: int) -> Segment:
     return Segment(f"{video_id}@{number}", video_id, video_id, float(number), float(number + 1))
-
-
-Item = TypeVar("Item")
-
-_POLL_SECONDS = 0.2
-
-
-class _End:
-    """The iterator is exhausted, or failed with `error`."""
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
-
-
-def prefetch(iterator: Iterator[Item], *, most: int) -> Generator[Item, None, None]:
-    """The same items in the same order, and the same exception at the same place.
-
-    Closing the generator ends the thread, which closes the iterator.
-
-    Args:
-        iterator: Runs in a thread of its own.
-        most: Items that may wait; bounds memory.
-    """
-    waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=most)
-    stop = threading.Event()
-
-    def put(item: Item | _End) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put(item, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        end = _End()
-        try:
-            for item in iterator:
-                put(item)
-                if stop.is_set():
-                    break
-        except BaseException as error:  # it belongs to the thread that waits
-            end = _End(error)
-        finally:
-            if close := getattr(iterator, "close", None):
-                close()
-            put(end)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while True:
-            try:
-                item = waiting.get(timeout=_POLL_SECONDS)  # Ctrl-C does not interrupt an endless wait on Windows
-            except queue.Empty:
-                continue
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
-                return
-            yield item
-    finally:
-        stop.set()
-        thread.join(timeout=5)
