@@ -15,7 +15,7 @@ from egoact.timelines.learning import learn_timeline_rules
 from egoact.training.data import TrainingData, choose_vocabularies, load_split, split_segments
 from egoact.training.fit import Machine, Precision
 from egoact.training.recipes import Recipe, choose_recipe
-from egoact.training.run_folder import RunFolder, is_leader, part_ways
+from egoact.training.run_folder import RunFolder, is_leader, part_ways, plain
 from egoact.training.train import Training
 
 
@@ -146,7 +146,7 @@ def train(settings: TrainSettings) -> int:
         AnnotationError: Labels that cannot be used.
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
-    folder = RunFolder(settings.run, settings)
+    folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
     if folder.is_finished(overwrite=settings.overwrite):
         if is_leader():
             print(f"{settings.run} is already trained with these settings")

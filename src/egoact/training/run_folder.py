@@ -13,7 +13,6 @@ from egoact.training.recipes import Recipe
 
 SETTINGS_NAME = "settings.json"
 METRICS_NAME = "metrics.json"
-_FREE = ("run", "overwrite")
 _OWN_FILES = (
     "config.json",
     SETTINGS_NAME,
@@ -31,12 +30,12 @@ class RunFolder:
 
     Args:
         path: Run directory.
-        settings: The dataclass of the command that trains it.
+        settings: What it is trained with, as JSON has it.
     """
 
-    def __init__(self, path: Path, settings: Any) -> None:
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
-        self._settings = plain(settings, leave_out=_FREE)
+        self._settings = settings
 
     def is_finished(self, *, overwrite: bool) -> bool:
         """Whether the run directory holds exactly this run; refuses to write over another."""
