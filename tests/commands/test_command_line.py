@@ -73,6 +73,18 @@ def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage" in out
 
 
+def test_settings_come_without_anything_heavy() -> None:
+    """So that `--help` and a mistyped flag are answered at once."""
+    code = (
+        "import sys\n"
+        "from egoact.cli import COMMANDS, _load\n"
+        "print([_load(command.settings) for command in COMMANDS.values()] and\n"
+        "      {'torch', 'numpy', 'pandas', 'av', 'cv2', 'matplotlib', 'lightning'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_commands_in_the_documents_parse() -> None:
     """Every `egoact ...` line of README and docs has flags that exist, with values of the right kind."""
     import shlex

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from egoact.core.metrics.imbalance import CLASS_WEIGHTS
-from egoact.training.losses import LOSSES, TargetLoss
+from egoact.training.losses import TargetLoss
+from egoact.training.recipes import LOSSES
 
 COUNTS = torch.tensor([500, 60, 9, 1, 0])
 WEIGHTS = torch.tensor([0.1, 0.4, 1.5, 3.0, 0.0])

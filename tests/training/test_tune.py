@@ -15,7 +15,6 @@ import pytest
 import tyro
 
 from egoact.cli import main
-from egoact.commands import tune as tune_module
 from egoact.commands.train import TrainSettings
 from egoact.commands.tune import TuneSettings, tune
 from egoact.core.annotations.segments import read_segments
@@ -72,7 +71,7 @@ class PretendedTraining:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *, fail_after: int | None = None) -> PretendedTraining:
     training = PretendedTraining(fail_after=fail_after)
-    monkeypatch.setattr(tune_module, "train", training)
+    monkeypatch.setattr("egoact.commands.train.train", training)
     return training
 
 
@@ -284,7 +283,7 @@ def test_one_search_at_a_time(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
             tune(settings)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tune_module, "train", another)
+    monkeypatch.setattr("egoact.commands.train.train", another)
     with pytest.raises(KeyboardInterrupt):
         tune(settings)
 

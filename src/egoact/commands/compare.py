@@ -4,14 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 import tyro
 
-from egoact.core.files import write_json
-from egoact.core.metrics.action_ranking import ActionScoring
-from egoact.core.metrics.comparison import compare_models
-from egoact.core.metrics.significance import NUM_DRAWS
-from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, rank, read_model
+from egoact.core import defaults
 
 COMPARISON_NAME = "comparison.json"
 TABLE_NAME = "comparison.csv"
@@ -36,13 +31,13 @@ class CompareSettings:
     against: Literal["first", "best"] = "first"
     """Which model the others are tested against: the first one given, or the one with the best top-1 (of actions,
     where all know them)."""
-    draws: int = NUM_DRAWS
+    draws: int = defaults.NUM_BOOTSTRAP_DRAWS
     """Draws of videos for the intervals."""
     rounds: int = 50
     """Times to measure how long one clip takes."""
     seed: int = 0
     """Of the draws."""
-    action_scoring: ActionScoring = "per_segment"
+    action_scoring: Literal["per_segment", "published"] = "per_segment"
     """As in egoact evaluate."""
 
     def __post_init__(self) -> None:
@@ -61,6 +56,12 @@ def compare(settings: CompareSettings) -> int:
     Raises:
         ArtifactError: A folder that is neither a run nor an evaluation, or models of different segments or labels.
     """
+    import pandas as pd
+
+    from egoact.core.files import write_json
+    from egoact.core.metrics.comparison import compare_models
+    from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, rank, read_model
+
     names = name_apart(settings.runs)
     found = [read_model(p, segments=settings.segments, features=settings.features) for p in settings.runs]
     models = {name: align(one, found[0]) for name, one in zip(names, found, strict=True)}

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egoact.commands.command_line import run_command
-from egoact.demo.steps import ORDER_BLIND_HEAD, Demo
-from egoact.models.heads import DEFAULT_HEAD, HEADS
+from egoact.core import defaults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +19,7 @@ class DemoSettings:
     """Folder for everything."""
     videos: int = 24
     """How many recordings to film."""
-    heads: tuple[str, ...] = (ORDER_BLIND_HEAD, "lstm", "convnet1d", DEFAULT_HEAD)
+    heads: tuple[str, ...] = (defaults.ORDER_BLIND_HEAD, "lstm", "convnet1d", defaults.HEAD)
     """Temporal heads to compare."""
     backbone: str = "efficientnet_lite0"
     """What looks at the single frames."""
@@ -32,6 +31,8 @@ class DemoSettings:
     """Processes that film."""
 
     def __post_init__(self) -> None:
+        from egoact.models.heads import HEADS
+
         if not self.heads or len(set(self.heads)) < len(self.heads):
             raise ValueError(f"--heads needs one name at least, each once; got {' '.join(self.heads) or 'none'}")
         for head in self.heads:
@@ -46,6 +47,8 @@ def demo(settings: DemoSettings) -> int:
     Raises:
         ArtifactError: `out` holds something else, or a demo with other settings.
     """
+    from egoact.demo.steps import Demo
+
     return Demo(
         out=settings.out,
         videos=settings.videos,

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from egoact.core.annotations.segments import read_segments
-from egoact.core.metrics.action_ranking import ActionScoring
-from egoact.core.metrics.scores import load_scores
-from egoact.evaluation.segments import SegmentEvaluation, official_vocabularies, summarize, vocabularies_of_scores
-from egoact.evaluation.timelines import evaluate_timeline_files, summarize_timelines
+if TYPE_CHECKING:
+    from egoact.evaluation.segments import SegmentEvaluation
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class EvaluateSettings:
     """Instead of --run: a timeline.json or timeline.csv, or a folder of them, to measure when actions were found."""
     annotations: Path | None = None
     """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
-    action_scoring: ActionScoring = "per_segment"
+    action_scoring: Literal["per_segment", "published"] = "per_segment"
     """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
 
     def __post_init__(self) -> None:
@@ -45,6 +43,9 @@ def evaluate(settings: EvaluateSettings) -> int:
         AnnotationError: Labels that are missing or outside the vocabulary.
         ArtifactError: A run, features or scores that do not fit.
     """
+    from egoact.evaluation.segments import summarize
+    from egoact.evaluation.timelines import evaluate_timeline_files, summarize_timelines
+
     if settings.timeline is not None:
         metrics = evaluate_timeline_files(
             settings.timeline, segments=settings.segments, annotations=settings.annotations, out=settings.out
@@ -60,7 +61,11 @@ def evaluate(settings: EvaluateSettings) -> int:
     return 0
 
 
-def _answer(settings: EvaluateSettings) -> SegmentEvaluation:
+def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.metrics.scores import load_scores
+    from egoact.evaluation.segments import SegmentEvaluation, official_vocabularies, vocabularies_of_scores
+
     table = read_segments(settings.segments)
     if settings.run is None:
         assert settings.scores is not None

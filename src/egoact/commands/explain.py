@@ -2,19 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError, ArtifactError
-from egoact.explain.clip import Clip, explain_clip
-from egoact.explain.filters import FilterPainting, choose_kernels, explain_filters, read_real_frames
-from egoact.kitchen import make_kitchen
-from egoact.media.recording import lay_grid
-from egoact.media.sources import MediaRoot, MediaSource, find_media
-from egoact.models.backbones.registry import load_backbone
-from egoact.runs.loading import EngineChoice, load_run
+
+if TYPE_CHECKING:
+    from egoact.explain.clip import Clip
 
 _NUM_KITCHEN_VIDEOS = 2
 
@@ -99,6 +94,9 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
         AnnotationError: No such segment.
         ValueError: A block or kernel that the backbone has not, or impossible settings.
     """
+    from egoact.explain.clip import explain_clip
+    from egoact.runs.loading import EngineChoice, load_run
+
     if isinstance(settings, FilterSettings):
         _paint(settings)
     else:
@@ -112,6 +110,11 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
 
 
 def _paint(settings: FilterSettings) -> None:
+    from egoact.explain.filters import FilterPainting, choose_kernels, explain_filters, read_real_frames
+    from egoact.kitchen import make_kitchen
+    from egoact.media.sources import MediaRoot
+    from egoact.models.backbones.registry import load_backbone
+
     cut = [
         load_backbone(settings.backbone, weights=settings.weights, cut=block, size=settings.size, kind="maps")
         for block in settings.blocks
@@ -131,8 +134,13 @@ def _paint(settings: FilterSettings) -> None:
     explain_filters(backbones, frames, settings.out, painting, described=described)
 
 
-def _find_clip(settings: ClipSettings) -> Clip:
+def _find_clip(settings: ClipSettings) -> "Clip":
     """The recording, the span in seconds, and the labels as far as they are known."""
+    from egoact.core.annotations.segments import read_segments
+    from egoact.explain.clip import Clip
+    from egoact.media.recording import lay_grid
+    from egoact.media.sources import MediaSource, find_media
+
     if settings.segments is None:
         if settings.narration_id is not None:
             raise ValueError("--narration-id needs --segments")

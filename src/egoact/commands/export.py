@@ -4,12 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from egoact.core.annotations.segments import read_segments
-from egoact.export.export import Export, check_is_free
-from egoact.extraction.engine_choice import RealFrames
-from egoact.media.sources import MediaRoot
-from egoact.runs.loading import EngineChoice, load_run
-
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
@@ -50,6 +44,12 @@ def export(settings: ExportSettings) -> int:
         ArtifactError: Not a run, other weights, or a folder that holds something else.
         ValueError: The graphs do not agree with torch.
     """
+    from egoact.core.annotations.segments import read_segments
+    from egoact.export.export import Export, check_is_free
+    from egoact.extraction.engine_choice import RealFrames
+    from egoact.media.sources import MediaRoot
+    from egoact.runs.loading import EngineChoice, load_run
+
     check_is_free(settings.out)
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     size = run.backbone.spec.input_size

@@ -5,17 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.machine import num_cores
-from egoact.extraction.clips import Extraction, plan_store
-from egoact.extraction.engine_choice import choose_engine, keep_graph
-from egoact.extraction.recordings import extract_recordings
-from egoact.media.sources import MediaRoot
-from egoact.media.stills.flow import FlowRoot
-from egoact.models.backbones.registry import load_backbone
-from egoact.store.encoding import StoredDtype
-from egoact.store.writer import StoreWriter
 
 MAX_WORKERS = 8
 
@@ -52,7 +42,7 @@ class ExtractSettings:
     """One vector a frame, or feature maps for the heads that need space (much larger)."""
     cut: int | None = None
     """Stop the backbone after this block."""
-    dtype: StoredDtype = "float16"
+    dtype: Literal["float16", "int8"] = "float16"
     """Of the features on disk: float16, or for maps int8 with a scale for each channel, half as large."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """What computes: auto takes the fastest here, as measured once and remembered."""
@@ -99,6 +89,16 @@ def extract(settings: ExtractSettings) -> int:
         ArtifactError: The store is damaged, made with other settings, in use, or the disk is full.
         ValueError: Impossible settings.
     """
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.machine import num_cores
+    from egoact.extraction.clips import Extraction, plan_store
+    from egoact.extraction.engine_choice import choose_engine, keep_graph
+    from egoact.extraction.recordings import extract_recordings
+    from egoact.media.sources import MediaRoot
+    from egoact.media.stills.flow import FlowRoot
+    from egoact.models.backbones.registry import load_backbone
+    from egoact.store.writer import StoreWriter
+
     table = read_segments(settings.segments)
     is_flow = settings.modality == "flow"
     root = FlowRoot(settings.media) if is_flow else MediaRoot(settings.media, frame_rate=settings.frame_rate)

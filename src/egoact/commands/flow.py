@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
-
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.extraction.flow import FlowPlan, compute_flow, compute_pair_flow
-from egoact.media.sources import MediaRoot
 
 MAX_WORKERS = 8
 
@@ -63,6 +59,11 @@ def flow(settings: FlowSettings) -> int:
         ArtifactError: `out` holds flow made otherwise.
         ValueError: Impossible settings.
     """
+    import cv2
+
+    from egoact.extraction.flow import FlowPlan, compute_flow, compute_pair_flow
+    from egoact.media.sources import MediaRoot
+
     cv2.setNumThreads(1)  # pairs run side by side: more threads for each would only get into each other's way
     if settings.out.exists() and not settings.out.is_dir():
         raise ArtifactError("this is a file; a folder to write into is expected", path=settings.out)

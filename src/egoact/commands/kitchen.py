@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from egoact.core.progress import Progress
-from egoact.kitchen import make_kitchen
-
 
 @dataclass(frozen=True, kw_only=True)
 class KitchenSettings:
@@ -28,6 +25,9 @@ def kitchen(settings: KitchenSettings) -> int:
         ValueError: A setting out of range.
         ArtifactError: `out` cannot be written, or holds a kitchen with other settings.
     """
+    from egoact.core.progress import Progress
+    from egoact.kitchen import make_kitchen
+
     with Progress("kitchen", total=settings.videos, unit="videos") as progress:
         made = make_kitchen(
             settings.out,

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
+from egoact.core import defaults
 from egoact.core.errors import InputError
-from egoact.live.loop import LiveLoop, open_lines, summarize
-from egoact.live.sources import find_source
-from egoact.live.streaming import FRAMES_PER_SECOND, Mode, open_run_stream
-from egoact.live.terminal import LiveView
-from egoact.live.window import LiveWindow
-from egoact.runs.loading import EngineChoice, load_run
 
 
 @dataclass(frozen=True)
@@ -33,11 +26,11 @@ class LiveSettings:
     """File to append one line of JSON a prediction to; - is standard output."""
     window: bool = False
     """Show the picture with the action over it in a window."""
-    mode: Mode = "window"
+    mode: Literal["window", "running"] = "window"
     """window: the last seconds, any head; running: all since the beginning, for heads that go frame by frame."""
     window_seconds: tuple[float, ...] = ()
     """Lengths of the windows; default: those that the run learned, or 2."""
-    rate: float = FRAMES_PER_SECOND
+    rate: float = defaults.LIVE_FRAMES_PER_SECOND
     """Most frames a second to look at."""
     max_seconds: float | None = None
     """End after so long."""
@@ -72,6 +65,15 @@ def live(settings: LiveSettings) -> int:
         ArtifactError: A run that cannot be used, a file that cannot be written.
         ValueError: A head that needs whole clips, no display for the window.
     """
+    import torch
+
+    from egoact.live.loop import LiveLoop, open_lines, summarize
+    from egoact.live.sources import find_source
+    from egoact.live.streaming import open_run_stream
+    from egoact.live.terminal import LiveView
+    from egoact.live.window import LiveWindow
+    from egoact.runs.loading import EngineChoice, load_run
+
     source = find_source(settings.source, timeout=settings.timeout, give_up=settings.give_up)
     source.check()
     with ExitStack() as stack:

@@ -5,18 +5,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
 from egoact.core.errors import MediaError
-from egoact.core.files import write_json
-from egoact.core.progress import Progress, format_seconds
-from egoact.media.recording import estimate_steps
-from egoact.media.sources import MediaSource
-from egoact.runs.loading import EngineChoice, Run, load_run, rules_of
-from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders, write_prediction
-from egoact.timelines.segmenter import predict_recording
+
+if TYPE_CHECKING:
+    from egoact.runs.loading import Run
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,10 @@ def predict(settings: PredictSettings) -> int:
         MediaError: The video is not there, or not one step of it can be read.
         ArtifactError: A run that cannot be used, or a folder that cannot be written.
     """
+    from egoact.core.files import write_json
+    from egoact.runs.loading import EngineChoice, load_run, rules_of
+    from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders
+
     videos = find_videos(settings.video)
     check_writable(settings.out)
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
@@ -77,8 +77,15 @@ def predict(settings: PredictSettings) -> int:
     return num_failed
 
 
-def _predict_one(run: Run, video: Path, out: Path, *, descriptions: bool) -> dict[str, Any]:
+def _predict_one(run: "Run", video: Path, out: Path, *, descriptions: bool) -> dict[str, Any]:
     """Write one timeline; gives its row of the summary."""
+    from egoact.core.progress import Progress, format_seconds
+    from egoact.media.recording import estimate_steps
+    from egoact.media.sources import MediaSource
+    from egoact.runs.loading import rules_of
+    from egoact.timelines.output import write_prediction
+    from egoact.timelines.segmenter import predict_recording
+
     out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     source = MediaSource(video.stem, video, "video")

@@ -9,24 +9,13 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from egoact.commands.command_line import command_line, run_command
-from egoact.commands.kitchen import KitchenSettings
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_json
-from egoact.reproduction.steps import STEPS, wanted_steps
-from egoact.reproduction.tables import CUTS
-from egoact.reproduction.work import (
-    EFFORT,
-    QUICK_EFFORT,
-    Effort,
-    Memory,
-    Reproduction,
-    ReproductionData,
-    check_data,
-    find_annotations,
-)
+
+if TYPE_CHECKING:
+    from egoact.reproduction.work import Effort, Memory, ReproductionData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +51,9 @@ class ReproduceSettings:
     """Of everything."""
 
     def __post_init__(self) -> None:
+        from egoact.reproduction.steps import STEPS
+        from egoact.reproduction.tables import CUTS
+
         if len({self.segments is None, self.validation is None}) > 1 or (self.segments and not self.media):
             raise ValueError("--segments, --validation and --media belong together")
         if self.media and not self.segments and not self.annotations:
@@ -81,6 +73,9 @@ def reproduce(settings: ReproduceSettings) -> int:
         AnnotationError: Annotations that cannot be read.
         MediaError: Recordings that cannot be read.
     """
+    from egoact.reproduction.steps import STEPS, wanted_steps
+    from egoact.reproduction.work import EFFORT, QUICK_EFFORT, Memory, Reproduction
+
     given = _find_given_data(settings)
     _claim(settings)
     memory = Memory(settings.out)
@@ -102,8 +97,10 @@ def reproduce(settings: ReproduceSettings) -> int:
     return memory.result("features")["num_failed"] if memory.is_done("features") else 0
 
 
-def _find_given_data(given: ReproduceSettings) -> ReproductionData | None:
+def _find_given_data(given: ReproduceSettings) -> "ReproductionData | None":
     """The recordings that were given; None: the kitchen stands in."""
+    from egoact.reproduction.work import ReproductionData, check_data, find_annotations
+
     if given.segments is not None:
         assert given.validation is not None
         return check_data(ReproductionData(given.segments, given.validation, given.media, given.classes))
@@ -116,7 +113,10 @@ def _find_given_data(given: ReproduceSettings) -> ReproductionData | None:
     return check_data(ReproductionData(train, validation, given.media, train.parent))
 
 
-def _film_kitchen(settings: ReproduceSettings, memory: Memory, effort: Effort) -> ReproductionData:
+def _film_kitchen(settings: ReproduceSettings, memory: "Memory", effort: "Effort") -> "ReproductionData":
+    from egoact.commands.kitchen import KitchenSettings
+    from egoact.reproduction.work import ReproductionData
+
     made = settings.out / "kitchen"
     making: dict[str, Any] = {"out": made, "videos": effort.videos, "seed": settings.seed}
 
@@ -130,6 +130,8 @@ def _film_kitchen(settings: ReproduceSettings, memory: Memory, effort: Effort) -
 
 def _claim(settings: ReproduceSettings) -> None:
     """Write reproduce.json, or check that it says the same."""
+    from egoact.core.files import write_json
+
     path = settings.out / "reproduce.json"
     ours = json.loads(json.dumps({k: v for k, v in asdict(settings).items() if k not in ("out", "only")}, default=str))
     if not path.exists():

@@ -7,12 +7,13 @@ Writes `summary.json` and, as CSV, `verbs`, `nouns`, `verb_categories`, `noun_ca
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
-from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_atomically
-from egoact.evaluation.label_statistics import count_labels, summarize_labels
+
+if TYPE_CHECKING:
+    from egoact.core.annotations.labels import Target, Vocabulary
+    from egoact.core.annotations.segments import SegmentTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,10 @@ def stats(settings: StatsSettings) -> int:
         AnnotationError: Unreadable segments or class files, or labels outside them.
         ArtifactError: `out` is a file.
     """
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.files import write_atomically
+    from egoact.evaluation.label_statistics import count_labels, summarize_labels
+
     table = read_segments(settings.segments)
     vocabularies = _find_vocabularies(table, settings.classes)
     labels = {target: vocabulary.encode(table) for target, vocabulary in vocabularies.items()}
@@ -49,8 +54,10 @@ def stats(settings: StatsSettings) -> int:
     return 0
 
 
-def _find_vocabularies(table: SegmentTable, classes: Path | None) -> dict[Target, Vocabulary]:
+def _find_vocabularies(table: "SegmentTable", classes: Path | None) -> "dict[Target, Vocabulary]":
     """The vocabularies of those targets that the table has labels of."""
+    from egoact.core.annotations.labels import TARGETS, build_vocabulary, read_vocabulary
+
     built = {target: build_vocabulary(table, target) for target in TARGETS}
     return {
         target: vocabulary if classes is None else read_vocabulary(classes, target)

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from egoact.core.annotations.segments import SegmentTable, read_segments
-from egoact.core.epic.facts import SUPERVISION_LEVELS
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.scores import Scores, load_scores
-from egoact.core.metrics.submission import Submission, check_submission, write_submission
+
+if TYPE_CHECKING:
+    from egoact.core.annotations.segments import SegmentTable
+    from egoact.core.metrics.scores import Scores
+    from egoact.core.metrics.submission import Submission
 
 # True of a run: an ImageNet backbone, trained with start and stop times on the training set.
 _LEVELS_OF_A_RUN = {"sls_pt": 1, "sls_tl": 3, "sls_td": 3}
@@ -37,6 +39,8 @@ class SubmitSettings:
     """Training data: 0 zero-shot, 1 up to 5 a class, 2 up to 25 %, 3 train, 4 train + validation, 5 extra. A run: 3."""
 
     def __post_init__(self) -> None:
+        from egoact.core.epic.facts import SUPERVISION_LEVELS
+
         if self.check is not None:
             if self.features or any(value is not None for value in (self.out, self.run, self.scores)):
                 raise ValueError("--check reads a zip that exists; leave --out, --run, --features and --scores away")
@@ -72,6 +76,9 @@ def submit(settings: SubmitSettings) -> int:
         ArtifactError: Scores or a zip that are damaged or do not fit the segments.
         ValueError: Levels or numbers of classes that the challenge does not have.
     """
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.metrics.submission import check_submission, write_submission
+
     table = None if settings.segments is None else read_segments(settings.segments)
     if settings.check is not None:
         print(_describe(settings.check, check_submission(settings.check, table), table))
@@ -84,7 +91,9 @@ def submit(settings: SubmitSettings) -> int:
     return 0
 
 
-def _find_scores(settings: SubmitSettings, table: SegmentTable) -> Scores:
+def _find_scores(settings: SubmitSettings, table: "SegmentTable") -> "Scores":
+    from egoact.core.metrics.scores import load_scores
+
     if settings.scores is not None:
         return load_scores(settings.scores).align(table)
     from egoact.runs.loading import load_run  # a scores file needs no torch
@@ -99,7 +108,7 @@ def _make_folder(out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _describe(path: Path, submission: Submission, table: SegmentTable | None) -> str:
+def _describe(path: Path, submission: "Submission", table: "SegmentTable | None") -> str:
     levels = ", ".join(f"{name} {level}" for name, level in submission.levels.items())
     against = "not compared with a list of segments" if table is None else f"exactly those of {table.path.name}"
     return f"{path}: valid, {len(submission.scores)} segments ({against}), {levels}"

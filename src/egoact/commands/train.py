@@ -4,19 +4,15 @@ import json
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from egoact.core.annotations.segments import read_segments
-from egoact.models.fusion import Fusion
-from egoact.models.heads import DEFAULT_HEAD, HEADS
-from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from egoact.store.concatenation import open_features
-from egoact.timelines.learning import learn_timeline_rules
-from egoact.training.data import TrainingData, choose_vocabularies, load_split, split_segments
-from egoact.training.fit import Machine, Precision
+from egoact.core import defaults
 from egoact.training.recipes import Recipe, choose_recipe
-from egoact.training.run_folder import RunFolder, is_leader, part_ways, plain
-from egoact.training.train import Training
+
+if TYPE_CHECKING:
+    from egoact.runs.recognizer import RecognizerConfig
+    from egoact.training.data import TrainingData
+    from egoact.training.fit import Machine
 
 
 @dataclass(frozen=True)
@@ -36,12 +32,12 @@ class TrainSettings:
     """Segments CSV to validate on; its features are in the same store."""
     validation_videos: tuple[str, ...] = ()
     """Videos of --segments to keep for validation instead."""
-    head: str = DEFAULT_HEAD
+    head: str = defaults.HEAD
     """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer;
     on maps: convlstm, lsta."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
-    fusion: Fusion = "early"
+    fusion: Literal["early", "late"] = "early"
     """Of several feature stores: early, one head on all features; late, one head a store and the mean of what they
     say, with learned weights."""
     joint: bool = False
@@ -64,7 +60,7 @@ class TrainSettings:
     background: bool = False
     """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
     (egoact extract --recordings) and makes egoact predict much better."""
-    precision: Precision = "auto"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
     """f32; bf16: matrix products in bfloat16; auto: f32."""
     devices: int = 1
     """Processes on this machine that share every epoch, one a device; --batch-size is that of each."""
@@ -108,6 +104,8 @@ class TrainSettings:
     """Decay of the moving average of the weights; 0: none."""
 
     def __post_init__(self) -> None:
+        from egoact.models.heads import HEADS
+
         if self.validation is not None and self.validation_videos:
             raise ValueError("give --validation or --validation-videos, not both")
         if self.head not in HEADS:
@@ -119,8 +117,10 @@ class TrainSettings:
         """The recipe with the changes that flags ask for."""
         return choose_recipe(self.recipe, **{f.name: getattr(self, f.name) for f in fields(Recipe)})
 
-    def machine(self) -> Machine:
+    def machine(self) -> "Machine":
         """Where to train."""
+        from egoact.training.fit import Machine
+
         return Machine(self.device, self.precision, self.devices, self.nodes)
 
 
@@ -146,6 +146,11 @@ def train(settings: TrainSettings) -> int:
         AnnotationError: Labels that cannot be used.
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
+    from egoact.runs.recognizer import Recognizer
+    from egoact.timelines.learning import learn_timeline_rules
+    from egoact.training.run_folder import RunFolder, is_leader, part_ways, plain
+    from egoact.training.train import Training
+
     folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
     if folder.is_finished(overwrite=settings.overwrite):
         if is_leader():
@@ -175,7 +180,11 @@ def train(settings: TrainSettings) -> int:
     return 0
 
 
-def _load_data(settings: TrainSettings) -> TrainingData:
+def _load_data(settings: TrainSettings) -> "TrainingData":
+    from egoact.core.annotations.segments import read_segments
+    from egoact.store.concatenation import open_features
+    from egoact.training.data import TrainingData, choose_vocabularies, load_split, split_segments
+
     table = read_segments(settings.segments)
     training, validation = split_segments(
         table, validation=settings.validation, validation_videos=settings.validation_videos
@@ -190,7 +199,9 @@ def _load_data(settings: TrainSettings) -> TrainingData:
     return TrainingData(store, load_split(training, store, vocabularies), held_out, vocabularies)
 
 
-def _configure(settings: TrainSettings, recipe: Recipe, data: TrainingData) -> RecognizerConfig:
+def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") -> "RecognizerConfig":
+    from egoact.runs.recognizer import RecognizerConfig
+
     first = data.store.specs[0]
     backbone, *stacked = (spec.backbone_spec for spec in data.store.specs)
     return RecognizerConfig(

@@ -6,23 +6,17 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.commands.command_line import command_line
-from egoact.commands.train import TrainSettings, parse_options, train
-from egoact.core.annotations.folds import split_into_folds
-from egoact.core.annotations.labels import TARGETS, build_vocabulary
-from egoact.core.annotations.segments import SegmentTable, read_segments
-from egoact.core.files import lock_folder
-from egoact.models.fusion import Fusion
-from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
-from egoact.store.concatenation import FeatureSource, open_features
-from egoact.training.losses import LOSSES
-from egoact.training.recipes import choose_recipe
-from egoact.training.run_folder import METRICS_NAME, plain
-from egoact.training.tuning.search import Plan, Search, refuse_foreign
+from egoact.training.recipes import LOSSES, choose_recipe
 from egoact.training.tuning.space import SPACE
-from egoact.training.tuning.study import import_optuna
+
+if TYPE_CHECKING:
+    from egoact.commands.train import TrainSettings
+    from egoact.core.annotations.segments import SegmentTable
+    from egoact.store.concatenation import FeatureSource
+    from egoact.training.tuning.search import Plan
 
 Objective = Literal["verb_top1", "verb_mean_class", "noun_top1", "noun_mean_class", "action_top1", "action_mean_class"]
 
@@ -59,7 +53,7 @@ class TuneSettings:
     """Losses to choose from."""
     fix: tuple[str, ...] = ()
     """Hyperparameters of the recipe to hold, as NAME=VALUE: epochs=30 class_weights=inverse."""
-    fusion: Fusion = "early"
+    fusion: Literal["early", "late"] = "early"
     """As in egoact train."""
     joint: bool = False
     """As in egoact train."""
@@ -77,6 +71,8 @@ class TuneSettings:
     """auto, cpu or cuda."""
 
     def __post_init__(self) -> None:
+        from egoact.models.heads import HEADS
+
         if self.trials < 1:
             raise ValueError(f"--trials must be at least 1, got {self.trials}")
         if self.folds < 2:
@@ -94,6 +90,8 @@ class TuneSettings:
         Raises:
             ValueError: Not of a recipe, or impossible.
         """
+        from egoact.commands.train import parse_options
+
         fixed = parse_options(self.fix)
         choose_recipe(self.recipe, **fixed)
         return fixed
@@ -103,8 +101,10 @@ class TuneSettings:
         """What is varied: --search without --fix."""
         return tuple(name for name in self.search if name not in self.fixed())
 
-    def train_settings(self, flags: dict[str, Any], *, run: Path, **changes: Any) -> TrainSettings:
+    def train_settings(self, flags: dict[str, Any], *, run: Path, **changes: Any) -> "TrainSettings":
         """What `egoact train` is told: what the search was told, what a trial chose, and some changes."""
+        from egoact.commands.train import TrainSettings
+
         shared = {name: getattr(self, name) for name in _SHARED}
         options = {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in flags.items()}
         return TrainSettings(run=run, **(shared | self.fixed() | options | changes))
@@ -117,6 +117,14 @@ def tune(settings: TuneSettings) -> int:
         AnnotationError: Labels that cannot be used.
         ArtifactError: Features that are missing, or a search of other settings or data in `out`.
     """
+    from egoact.commands.train import train
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.files import lock_folder
+    from egoact.store.concatenation import open_features
+    from egoact.training.run_folder import METRICS_NAME, plain
+    from egoact.training.tuning.search import Search, refuse_foreign
+    from egoact.training.tuning.study import import_optuna
+
     import_optuna()
     table, store = read_segments(settings.segments), open_features(settings.features)
     store.rows(table)
@@ -143,7 +151,11 @@ def tune(settings: TuneSettings) -> int:
     return 0
 
 
-def _plan(settings: TuneSettings, table: SegmentTable, store: FeatureSource) -> Plan:
+def _plan(settings: TuneSettings, table: "SegmentTable", store: "FeatureSource") -> "Plan":
+    from egoact.core.annotations.folds import split_into_folds
+    from egoact.core.annotations.labels import TARGETS, build_vocabulary
+    from egoact.training.tuning.search import Plan
+
     known = [t for t in TARGETS if t in (settings.targets or TARGETS) and build_vocabulary(table, t) is not None]
     if not known:
         raise ValueError(f"{settings.segments} has no {' or '.join(settings.targets or TARGETS)} labels to learn")
@@ -164,8 +176,10 @@ def _plan(settings: TuneSettings, table: SegmentTable, store: FeatureSource) -> 
     )
 
 
-def _possible_heads(settings: TuneSettings, store: FeatureSource) -> tuple[str, ...]:
+def _possible_heads(settings: TuneSettings, store: "FeatureSource") -> tuple[str, ...]:
     """The default head first, where it is among them."""
+    from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
+
     first, num_frames = store.specs[0].feature_shape, store.specs[0].num_frames
     shape = (sum(spec.feature_shape[0] for spec in store.specs), *first[1:])
     if settings.heads:

@@ -3,11 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from egoact.core.annotations.segments import read_segments
-from egoact.core.progress import Progress
-from egoact.store.checks import shard_problems, table_problems
-from egoact.store.reader import FeatureStore
-
 
 @dataclass(frozen=True)
 class VerifySettings:
@@ -29,6 +24,11 @@ def verify(settings: VerifySettings) -> int:
         ArtifactError: There is no store, or its manifest or index is damaged.
         AnnotationError: The CSV is wrong.
     """
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.progress import Progress
+    from egoact.store.checks import shard_problems, table_problems
+    from egoact.store.reader import FeatureStore
+
     store = FeatureStore.open(settings.features)
     problems: list[str] = []
     with Progress("verify", total=len(store.index.shards), unit="shards") as progress:

@@ -23,11 +23,11 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.core.metrics.scores import Scores
 from egoact.kitchen.labels import REVERSED_PAIRS
-from egoact.models.heads import DEFAULT_HEAD
+from egoact.core.defaults import HEAD as DEFAULT_HEAD
+from egoact.core.defaults import ORDER_BLIND_HEAD
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
 
-ORDER_BLIND_HEAD = "average"
 DEMO_NAME = "demo.json"
 TIMINGS_NAME = "timings.json"
 

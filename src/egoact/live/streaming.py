@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 
+from egoact.core import defaults
 from egoact.core.metrics.calibration import log_softmax, softmax
 from egoact.core.sampling import resample_indices
 from egoact.core.timelines.online_prediction import OnlinePrediction
@@ -29,7 +30,7 @@ Mode = Literal["window", "running"]
 Embed = Callable[[np.ndarray], np.ndarray]
 Probabilities = dict[str, np.ndarray]
 
-FRAMES_PER_SECOND = 15.0
+FRAMES_PER_SECOND = defaults.LIVE_FRAMES_PER_SECOND
 WINDOW_SECONDS = 2.0
 _GRID_TOLERANCE_SECONDS = 2e-3  # some containers round timestamps to milliseconds
 

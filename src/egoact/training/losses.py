@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LOSSES = ("cross_entropy", "focal", "balanced_softmax", "logit_adjustment")
+from egoact.training.recipes import LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

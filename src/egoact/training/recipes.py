@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+LOSSES = ("cross_entropy", "focal", "balanced_softmax", "logit_adjustment")
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+from egoact.core import defaults
 from egoact.models.heads.attention import AttentionHead
 from egoact.models.heads.average import AverageHead, MaxHead
 from egoact.models.heads.convlstm import ConvLSTMHead
@@ -29,7 +30,7 @@ HEADS: dict[str, type[Head]] = {
     "transformer": TransformerHead,
     "lsta": LSTAHead,
 }
-DEFAULT_HEAD = "difference"
+DEFAULT_HEAD = defaults.HEAD
 
 __all__ = ["DEFAULT_HEAD", "HEADS", "Head", "SteppingHead", "build_head"]
 

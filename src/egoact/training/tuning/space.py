@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from egoact.models.heads import HEADS
 from egoact.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def usual_answers(
 
 def default_width(head: str) -> int | None:
     """The width of a head when none is given; None where it has no such option."""
+    from egoact.models.heads import HEADS  # not before a search begins
+
     parameter = inspect.signature(HEADS[head]).parameters.get("width")
     return parameter.default if parameter is not None and isinstance(parameter.default, int) else None
 

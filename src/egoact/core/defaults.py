@@ -1,0 +1,9 @@
+"""What everything starts from unless told otherwise; free of imports, so that help texts come at once."""
+
+BACKBONE = "efficientnet_lite0"
+HEAD = "difference"
+ORDER_BLIND_HEAD = "average"
+NUM_FRAMES = 20
+SIZE = 256
+LIVE_FRAMES_PER_SECOND = 15.0
+NUM_BOOTSTRAP_DRAWS = 2000
