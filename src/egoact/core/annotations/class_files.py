@@ -17,13 +17,7 @@ from egoact.core.errors import AnnotationError
 
 @dataclass(frozen=True)
 class ClassFile:
-    """The columns of a class file in the order of the ids 0, 1, 2, ...
-
-    Args:
-        names: One per class.
-        categories: One per class, or empty.
-        instances: Other words for each class, or empty.
-    """
+    """The columns of a class file in the order of the ids 0, 1, 2, ...; columns that are absent are empty."""
 
     names: tuple[str, ...]
     categories: tuple[str, ...]
@@ -31,22 +25,21 @@ class ClassFile:
 
 
 def read_class_file(folder: str | Path, target: str) -> ClassFile:
-    """The one class file of `target` ("verb" or "noun") in a folder.
-
-    Raises:
-        AnnotationError: No folder, no such file or several, missing columns, ids that are not 0, 1, 2, ...
-            once each, an empty or repeated name.
-    """
+    """The one class file of `target` ("verb" or "noun") in a folder; refuses ids other than 0, 1, 2, ... once each."""
     names = (f"EPIC_100_{target}_classes.csv", f"EPIC_{target}_classes.csv", f"{target}_classes.csv")
     path = _find_one(Path(folder), names)
     if path is None:
         raise AnnotationError(f"no {target} classes here; expected one of {', '.join(names)}", path=folder)
     sheet = read_spreadsheet(path)
-    id_column = _first_column(sheet, ("id", f"{target}_id"))
+    order = _order_of_ids(sheet, _first_column(sheet, ("id", f"{target}_id")))
     name_column = _first_column(sheet, ("key", "class_key"))
-    order = _order_of_ids(sheet, id_column)
     keys = sheet.columns[name_column]
-    _refuse_unusable_names(sheet, name_column)
+    seen: set[str] = set()
+    for position, name in enumerate(keys):
+        if not name or name in seen:
+            reason = f"the name '{name}' occurs twice" if name else "the name is empty"
+            raise sheet.error(reason, position=position, column=name_column)
+        seen.add(name)
     instance_column = next((name for name in ("instances", f"{target}s") if name in sheet), None)
     instances = sheet.convert(instance_column, parse_texts) if instance_column else []
     categories = sheet.columns.get("category", ())
@@ -60,11 +53,7 @@ def read_class_file(folder: str | Path, target: str) -> ClassFile:
 
 
 def read_tail_classes(folder: str | Path, target: str) -> frozenset[int] | None:
-    """Class ids of the long tail of `target`; None where the folder has no such list.
-
-    Raises:
-        AnnotationError: An unreadable list, or two.
-    """
+    """Class ids of the long tail of `target`; None where the folder has no such list."""
     path = _find_one(Path(folder), (f"EPIC_100_tail_{target}s.csv", f"tail_{target}s.csv"))
     if path is None:
         return None
@@ -78,16 +67,15 @@ def read_unseen_participants(folder: str | Path, *, participants: Iterable[str])
     A folder holds one list for validation and one for test. The list that shares most ids with `participants`
     is meant; where none shares any, all listed ids are returned, so that a message can name them.
 
-    Args:
-        folder: The annotations.
-        participants: The participants of the segments in question.
-
     Raises:
         AnnotationError: An unreadable list, or two that fit equally well.
     """
     _refuse_missing(Path(folder))
     present = set(participants)
-    lists = {path: _read_participants(path) for path in sorted(Path(folder).glob("*unseen_participant*.csv"))}
+    lists: dict[Path, frozenset[str]] = {}
+    for path in sorted(Path(folder).glob("*unseen_participant*.csv")):
+        sheet = read_spreadsheet(path)
+        lists[path] = frozenset(sheet.columns[_first_column(sheet, ("participant_id",))])
     if not lists:
         return None
     shared = {path: len(ids & present) for path, ids in lists.items()}
@@ -99,11 +87,6 @@ def read_unseen_participants(folder: str | Path, *, participants: Iterable[str])
         names = " and ".join(path.name for path in best)
         raise AnnotationError(f"{names} fit these segments equally well; keep one", path=folder)
     return lists[best[0]]
-
-
-def _read_participants(path: Path) -> frozenset[str]:
-    sheet = read_spreadsheet(path)
-    return frozenset(sheet.columns[_first_column(sheet, ("participant_id",))])
 
 
 def _find_one(folder: Path, names: Iterable[str]) -> Path | None:
@@ -137,12 +120,3 @@ def _order_of_ids(sheet: Spreadsheet, column: str) -> list[int]:
             raise sheet.error(reason, position=position, column=column)
         position_of[class_id] = position
     return [position_of[class_id] for class_id in range(len(sheet))]
-
-
-def _refuse_unusable_names(sheet: Spreadsheet, column: str) -> None:
-    seen: set[str] = set()
-    for position, name in enumerate(sheet.columns[column]):
-        if not name or name in seen:
-            reason = f"the name '{name}' occurs twice" if name else "the name is empty"
-            raise sheet.error(reason, position=position, column=column)
-        seen.add(name)

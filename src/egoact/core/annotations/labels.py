@@ -84,21 +84,15 @@ class Vocabulary:
             return to_category[self.classes.encode(table, allow_unlabelled=allow_unlabelled)]
         known = self._known_words()
         labels = np.empty(len(table), dtype=np.int64)
-        for position, segment in enumerate(table):
-            word, class_id = _label(segment, self.target)
-            if class_id is None and word is None and not allow_unlabelled:
+        for position in range(len(table)):
+            label = self._encode_one(table, position, known)
+            if label == UNLABELLED and not allow_unlabelled:
                 raise self._error(table, position, f"no {self.target}; every segment needs a label here")
-            labels[position] = self._encode_one(table, position, word, class_id, known)
+            labels[position] = label
         return labels
 
-    def _encode_one(
-        self,
-        table: SegmentTable,
-        position: int,
-        word: str | None,
-        class_id: int | None,
-        known: Mapping[str, tuple[int, ...]],
-    ) -> int:
+    def _encode_one(self, table: SegmentTable, position: int, known: Mapping[str, tuple[int, ...]]) -> int:
+        word, class_id = _label(table.segments[position], self.target)
         candidates = known.get(word, ()) if word is not None else ()
         if class_id is not None:
             if class_id >= self.size:
@@ -114,8 +108,9 @@ class Vocabulary:
         if word is None:
             return UNLABELLED
         if not candidates:
-            reason = f"'{word}' is not a word for any of the {self.size} {self.target} classes"
-            raise self._error(table, position, reason)
+            raise self._error(
+                table, position, f"'{word}' is not a word for any of the {self.size} {self.target} classes"
+            )
         if len(candidates) > 1 and word != self.names[candidates[0]]:
             listed = ", ".join(map(str, candidates))
             reason = f"'{word}' may mean the classes {listed}; say which in a column {self.target}_class"

@@ -17,10 +17,7 @@ _LARGEST_WHOLE = 2**53
 
 
 def parse_timestamp(text: str) -> float:
-    """Seconds of `HH:MM:SS.sss`, `MM:SS.sss` or plain seconds.
-
-    Raises:
-        ValueError: Anything else, also 60 or more minutes beside hours, or seconds beside minutes.
+    """Seconds of `HH:MM:SS.sss`, `MM:SS.sss` or plain seconds; 60 or more of what has a larger unit beside it is wrong.
 
     >>> parse_timestamp("01:00:02.50")
     3602.5
@@ -40,11 +37,7 @@ def parse_decimal_comma(text: str) -> float:
 
 
 def parse_whole(text: str) -> int:
-    """A whole number from 0 on; "3.0", as spreadsheets write it, is 3.
-
-    Raises:
-        ValueError: Anything else.
-    """
+    """A whole number from 0 on; "3.0", as spreadsheets write it, is 3."""
     match = _WHOLE.fullmatch(text)
     if match is None or int(match[1]) > _LARGEST_WHOLE:
         raise ValueError(f"{show(text)} is not a whole number from 0 on")
@@ -62,11 +55,7 @@ def parse_optional_text(text: str) -> str | None:
 
 
 def parse_wholes(text: str) -> tuple[int, ...]:
-    """A list of whole numbers as Python writes it: "[3, 8]"; an empty cell is an empty list.
-
-    Raises:
-        ValueError: Anything else.
-    """
+    """A list of whole numbers as Python writes it: "[3, 8]"; an empty cell is an empty list."""
     if text in _MISSING or text == "[]":
         return ()
     if not (text.startswith("[") and text.endswith("]")):
@@ -75,11 +64,7 @@ def parse_wholes(text: str) -> tuple[int, ...]:
 
 
 def parse_texts(text: str) -> tuple[str, ...]:
-    """A list of texts as Python writes it: "['put', 'lay-on']"; an empty cell is an empty list.
-
-    Raises:
-        ValueError: Anything else.
-    """
+    """A list of texts as Python writes it: "['put', 'lay-on']"; an empty cell is an empty list."""
     if text in _MISSING:
         return ()
     try:
@@ -98,11 +83,7 @@ def show(text: str) -> str:
 
 
 def find_time_columns(sheet: Spreadsheet) -> tuple[str, str]:
-    """The first pair of columns that is there: timestamps, seconds, frames.
-
-    Raises:
-        AnnotationError: No pair, or half of one.
-    """
+    """The first pair of columns that is there: timestamps, seconds, frames; half a pair is an error."""
     for unit in ("timestamp", "seconds", "frame"):
         pair = (f"start_{unit}", f"stop_{unit}")
         present = [column in sheet for column in pair]
@@ -114,11 +95,7 @@ def find_time_columns(sheet: Spreadsheet) -> tuple[str, str]:
 
 
 def read_times(sheet: Spreadsheet, start: str, stop: str) -> tuple[list[float], list[float]]:
-    """Start and stop of every row in seconds.
-
-    Raises:
-        AnnotationError: A cell that is not a time or frame, or frames of an unknown rate.
-    """
+    """Start and stop of every row in seconds."""
     if start != "start_frame":
         parse = parse_timestamp if sheet.delimiter == "," else parse_decimal_comma
         return sheet.convert(start, parse), sheet.convert(stop, parse)

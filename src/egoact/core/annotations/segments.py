@@ -6,6 +6,7 @@ video   |----------[start ~~~~ stop)------------------|      half-open, seconds 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, overload
 
@@ -20,8 +21,6 @@ from egoact.core.annotations.parsing import (
     read_times,
 )
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
-
-_COUNTED_FIELDS = ("start_frame", "stop_frame", "verb_class", "noun_class")
 
 
 class SegmentFieldError(ValueError):
@@ -71,7 +70,8 @@ class Segment:
 
     def __post_init__(self) -> None:
         if not (self.narration_id and self.participant_id and self.video_id):
-            self._refuse_empty_id()
+            field = next(f for f in ("video_id", "narration_id", "participant_id") if not getattr(self, f))
+            raise SegmentFieldError(field, "the cell is empty")
         if "/" in self.video_id or "\\" in self.video_id or self.video_id in {".", ".."}:
             reason = f"'{self.video_id}' is not a video id; give the file's name without folder and extension"
             raise SegmentFieldError("video_id", reason)
@@ -83,14 +83,9 @@ class Segment:
         if self.start_frame is not None and self.stop_frame is not None and self.stop_frame < self.start_frame:
             reason = f"stop frame {self.stop_frame} is before start frame {self.start_frame}"
             raise SegmentFieldError("stop_frame", reason)
-
-        for field in _COUNTED_FIELDS:
+        for field in ("start_frame", "stop_frame", "verb_class", "noun_class"):
             if (value := getattr(self, field)) is not None and value < 0:
                 raise SegmentFieldError(field, f"{value} is negative")
-
-    def _refuse_empty_id(self) -> None:
-        field = next(f for f in ("video_id", "narration_id", "participant_id") if not getattr(self, f))
-        raise SegmentFieldError(field, "the cell is empty")
 
     @property
     def duration_seconds(self) -> float:
@@ -156,9 +151,7 @@ class SegmentTable(Sequence[Segment]):
         mask = [keep(segment) for segment in self.segments] if callable(keep) else list(keep)
         if len(mask) != len(self):
             raise ValueError(f"a mask of {len(mask)} values for {len(self)} segments")
-        chosen = [position for position, wanted in enumerate(mask) if wanted]
-        segments = tuple(self.segments[position] for position in chosen)
-        return SegmentTable(self.path, segments, tuple(self.rows[position] for position in chosen))
+        return SegmentTable(self.path, tuple(compress(self.segments, mask)), tuple(compress(self.rows, mask)))
 
 
 def read_segments(path: str | Path) -> SegmentTable:
@@ -178,21 +171,26 @@ def read_segments(path: str | Path) -> SegmentTable:
     start_column, stop_column = find_time_columns(sheet)
     times = read_times(sheet, start_column, stop_column)
     columns_of = {"start_seconds": start_column, "stop_seconds": stop_column}
+    id_column = "uid" if "uid" in sheet and "narration_id" not in sheet else "narration_id"
     segments = []
-    for position, values in enumerate(zip(*_read_fields(sheet, *times), strict=True)):
+    for position, values in enumerate(zip(*_read_fields(sheet, id_column, *times), strict=True)):
         try:
             segments.append(Segment(*values))
         except SegmentFieldError as error:
             column = columns_of.get(error.field, error.field)
             raise sheet.error(str(error), position=position, column=column) from None
-    _refuse_duplicates(sheet, segments)
+    first: dict[str, int] = {}
+    for position, segment in enumerate(segments):
+        other = first.setdefault(segment.narration_id, position)
+        if other != position:
+            reason = f"'{segment.narration_id}' is already the id of row {sheet.rows[other]}; ids must differ"
+            raise sheet.error(reason, position=position, column=id_column)
     return SegmentTable(sheet.path, tuple(segments), sheet.rows)
 
 
-def _read_fields(sheet: Spreadsheet, starts: list[float], stops: list[float]) -> list[Iterable[Any]]:
+def _read_fields(sheet: Spreadsheet, id_column: str, starts: list[float], stops: list[float]) -> list[Iterable[Any]]:
     """The columns of `Segment`'s fields, in its order."""
     video_ids = sheet.columns["video_id"]
-    id_column = next((column for column in ("narration_id", "uid") if column in sheet), None)
     made_ids = [f"{video_id}_{row}" for video_id, row in zip(video_ids, sheet.rows, strict=True)]
     nothing = [None] * len(sheet)
 
@@ -200,7 +198,7 @@ def _read_fields(sheet: Spreadsheet, starts: list[float], stops: list[float]) ->
         return sheet.convert(column, parse) if column in sheet else absent
 
     return [
-        sheet.columns[id_column] if id_column else made_ids,
+        sheet.columns.get(id_column, made_ids),
         optional("participant_id", str, [video_id.partition("_")[0] for video_id in video_ids]),
         video_ids,
         starts,
@@ -214,13 +212,3 @@ def _read_fields(sheet: Spreadsheet, starts: list[float], stops: list[float]) ->
         optional("all_noun_classes", parse_wholes, [()] * len(sheet)),
         optional("narration", str, [""] * len(sheet)),
     ]
-
-
-def _refuse_duplicates(sheet: Spreadsheet, segments: list[Segment]) -> None:
-    column = "uid" if "uid" in sheet and "narration_id" not in sheet else "narration_id"
-    first: dict[str, int] = {}
-    for position, segment in enumerate(segments):
-        other = first.setdefault(segment.narration_id, position)
-        if other != position:
-            reason = f"'{segment.narration_id}' is already the id of row {sheet.rows[other]}; ids must differ"
-            raise sheet.error(reason, position=position, column=column)

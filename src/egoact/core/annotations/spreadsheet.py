@@ -46,17 +46,13 @@ class Spreadsheet:
     def convert(self, column: str, parse: Callable[[str], Value]) -> list[Value]:
         """One value per record; a `ValueError` of `parse` becomes an error that names row and column."""
         cells = self.columns[column]
-        try:
-            value_of = {cell: parse(cell) for cell in set(cells)}  # Most columns repeat few different cells.
-            return [value_of[cell] for cell in cells]
-        except ValueError:
-            return [self._convert_cell(column, position, parse) for position in range(len(self))]
-
-    def _convert_cell(self, column: str, position: int, parse: Callable[[str], Value]) -> Value:
-        try:
-            return parse(self.columns[column][position])
-        except ValueError as error:
-            raise self.error(str(error), position=position, column=column) from None
+        value_of: dict[str, Value] = {}
+        for cell in dict.fromkeys(cells):  # Most columns repeat few different cells.
+            try:
+                value_of[cell] = parse(cell)
+            except ValueError as error:
+                raise self.error(str(error), position=cells.index(cell), column=column) from None
+        return [value_of[cell] for cell in cells]
 
     def error(self, reason: str, *, position: int, column: str) -> AnnotationError:
         """An `AnnotationError` about one cell, to be raised by the caller."""
@@ -77,7 +73,8 @@ def read_spreadsheet(path: str | Path) -> Spreadsheet:
     """
     path = Path(path)
     text = _read_text(path)
-    delimiter = _find_delimiter(text)
+    first_line = text.lstrip().partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first_line.count)  # a comma where none occurs
     header, records, rows = _read_records(path, text, delimiter)
     if not records:
         raise AnnotationError("the file has a header but no rows below it", path=path)
@@ -110,12 +107,6 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _find_delimiter(text: str) -> str:
-    """The most frequent candidate in the header line; a comma where none occurs."""
-    header = text.lstrip().partition("\n")[0]
-    return max(_DELIMITERS, key=header.count)
-
-
 def _read_records(path: Path, text: str, delimiter: str) -> tuple[list[str], list[list[str]], list[int]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
@@ -124,11 +115,10 @@ def _read_records(path: Path, text: str, delimiter: str) -> tuple[list[str], lis
     first_line = 1
     try:
         for cells in reader:
-            if not header and not "".join(cells).strip():
-                pass
-            elif not header:
+            is_blank = not "".join(cells).strip()
+            if not is_blank and not header:
                 header = _clean_header(path, cells)
-            elif "".join(cells).strip():
+            elif not is_blank:
                 fits = len(cells) == len(header)
                 records.append(cells if fits else _trim(path, cells, width=len(header), row=first_line))
                 rows.append(first_line)
