@@ -9,16 +9,16 @@ from hypothesis.extra import numpy as hnp
 from egoact.core.annotations.class_files import read_unseen_participants
 from egoact.core.annotations.labels import read_vocabulary
 from egoact.core.annotations.segments import read_segments
-from egoact.core.metrics.protocol import (
-    action_ranking,
+from egoact.core.metrics.accuracy import (
     confusion_matrix,
-    evaluate_scores,
     majority_baseline,
     mean_class_accuracy,
     predict_classes,
     prior_baseline,
     top_k_accuracy,
 )
+from egoact.core.metrics.action_ranking import action_ranking
+from egoact.core.metrics.protocol import evaluate_scores
 from tests.makers.places import SHARED
 
 KITCHENS = SHARED / "data" / "epic-kitchens-100"

@@ -6,13 +6,9 @@ Shapes: `N` segments, `C` classes. Accuracies are percentages, 0 to 100.
 thus count against the answer: all-equal scores are right about nothing, whichever class is the most frequent.
 Where a single answer is needed (`predict_classes`), the highest class id among equals is taken.
 
-What answers without looking achieve: the numbers that a model has to beat. Labels in, percentages out.
-
-Both are told how frequent the classes of a *reference* are. With the evaluated set itself as the reference,
-`majority_baseline` is the best that any constant answer can reach on it; with the training set, it is what somebody
-would reach who cannot see the evaluated labels.
-
-An action is one label here, too: the most frequent *pair*, not the most frequent verb with the most frequent noun.
+**Baselines** are what answers without looking achieve, told only how frequent the classes of a *reference* are: of the
+training set, or of the evaluated set itself (no constant answer is better on it than `majority_baseline`). An action is
+one label, too: the most frequent *pair*, not the most frequent verb with the most frequent noun.
 """
 
 from typing import Any
@@ -22,6 +18,8 @@ import numpy.typing as npt
 
 ScoreArray = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
+
+TOP_K = (1, 3, 5)
 
 
 def top_k_accuracy(scores: ScoreArray, labels: Labels, *, k: int) -> float:
@@ -37,15 +35,11 @@ def top_k_accuracy(scores: ScoreArray, labels: Labels, *, k: int) -> float:
     """
     if k < 1:
         raise ValueError(f"k is {k}; at least 1 answer is needed")
-    return _percent(count_better(scores, labels) < k)
+    return float(100 * np.mean(count_better(scores, labels) < k))
 
 
 def mean_class_accuracy(scores: ScoreArray, labels: Labels) -> float:
-    """Top-1 accuracy of each class that occurs in `labels`, averaged over those classes, in percent.
-
-    Raises:
-        ValueError: As `top_k_accuracy`.
-    """
+    """Top-1 accuracy of each class that occurs in `labels`, averaged over those classes, in percent."""
     return mean_over_classes(count_better(scores, labels) < 1, labels)
 
 
@@ -56,11 +50,7 @@ def predict_classes(scores: ScoreArray) -> npt.NDArray[np.int64]:
 
 
 def confusion_matrix(labels: Labels, predictions: Labels, *, num_classes: int) -> npt.NDArray[np.int64]:
-    """Counts of true class (rows) against predicted class (columns), (C, C).
-
-    Raises:
-        ValueError: Shapes that do not fit, or ids outside [0, num_classes).
-    """
+    """Counts of true class (rows) against predicted class (columns), (C, C)."""
     check_labels(labels, num_classes=num_classes)
     check_labels(predictions, num_classes=num_classes, what="predictions")
     if len(labels) != len(predictions):
@@ -70,11 +60,7 @@ def confusion_matrix(labels: Labels, predictions: Labels, *, num_classes: int) -
 
 
 def count_better(scores: ScoreArray, labels: Labels) -> npt.NDArray[np.int64]:
-    """How many other classes score at least as high as the true one, (N,): 0 is a right first answer.
-
-    Raises:
-        ValueError: As `top_k_accuracy`.
-    """
+    """How many other classes score at least as high as the true one, (N,): 0 is a right first answer."""
     check_scores(scores)
     check_labels(labels, num_classes=scores.shape[1])
     if len(labels) != len(scores):
@@ -91,11 +77,7 @@ def mean_over_classes(right: npt.NDArray[np.bool_], labels: Labels) -> float:
 
 
 def check_scores(scores: ScoreArray) -> None:
-    """Refuse what cannot be ranked.
-
-    Raises:
-        ValueError: Not (N, C) with N and C from 1 on, or not finite.
-    """
+    """Refuse what cannot be ranked: anything but (N, C) finite numbers, N and C from 1 on."""
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"scores of shape {scores.shape}; (segments, classes) with at least one each is needed")
     if not np.isfinite(scores).all():
@@ -103,11 +85,7 @@ def check_scores(scores: ScoreArray) -> None:
 
 
 def check_labels(labels: Labels, *, num_classes: int, what: str = "labels") -> None:
-    """Refuse labels that are no class ids.
-
-    Raises:
-        ValueError: Not (N,) whole numbers, unlabelled rows (-1), or ids outside [0, num_classes).
-    """
+    """Refuse labels that are no class ids: anything but (N,) whole numbers in [0, num_classes)."""
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"{what} of shape {labels.shape}, {labels.dtype}; (segments,) of whole numbers is needed")
     if unlabelled := int((labels == -1).sum()):
@@ -116,22 +94,11 @@ def check_labels(labels: Labels, *, num_classes: int, what: str = "labels") -> N
         raise ValueError(f"{what} from {labels.min()} to {labels.max()}; allowed are 0 to {num_classes - 1}")
 
 
-def _percent(right: npt.NDArray[np.bool_]) -> float:
-    return float(100 * np.mean(right))
-
-
-TOP_K = (1, 3, 5)
-
-
 def majority_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
     """Always answer the most frequent classes of the reference, the lower id first among equals.
 
-    Args:
-        labels: (N,) class ids of the evaluated segments.
-        reference: (any,) class ids to count.
-
     Returns:
-        Percentages `top1`, `top3`, `top5`, `mean_class`.
+        Percentages `top1`, `top3`, `top5`, `mean_class` of the (N,) labels.
     """
     classes, counts = np.unique(reference, return_counts=True)
     ranked = classes[np.lexsort((classes, -counts))]
@@ -141,18 +108,9 @@ def majority_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
 
 
 def prior_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
-    """Draw each answer at random, each class as often as in the reference: the expected accuracy.
-
-    Returns:
-        Percentages `top1`, `mean_class`.
-    """
+    """Draw each answer at random, each class as often as in the reference: expected `top1` and `mean_class`."""
     classes, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
     known, known_counts = np.unique(reference, return_counts=True)
-    share = _look_up(classes, known, known_counts / known_counts.sum())
+    share_of = dict(zip(known.tolist(), known_counts / known_counts.sum(), strict=True))
+    share = np.array([share_of.get(class_id, 0.0) for class_id in classes.tolist()])
     return {"top1": float(100 * share[members].mean()), "mean_class": float(100 * share.mean())}
-
-
-def _look_up(classes: Labels, known: Labels, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The value of each class, 0 where it is not among the known ones."""
-    position = np.minimum(np.searchsorted(known, classes), len(known) - 1)
-    return np.where(known[position] == classes, values[position], 0.0)

@@ -44,13 +44,7 @@ class ActionRanking:
     scores: npt.NDArray[np.float64]
 
     def count_better(self, verb_labels: Labels, noun_labels: Labels) -> npt.NDArray[np.int64]:
-        """How many other pairs score at least as high as the true one, (N,): 0 is a right first answer.
-
-        K where the true pair is not among the best K.
-
-        Raises:
-            ValueError: Labels of another length, or unlabelled segments.
-        """
+        """How many other pairs score at least as high as the true one, (N,); K where that is not among the best K."""
         for labels in (verb_labels, noun_labels):
             check_labels(labels, num_classes=np.iinfo(np.int64).max)
             if len(labels) != len(self.scores):
@@ -92,14 +86,19 @@ def action_ranking(
     noun_values = np.take_along_axis(noun_scores, nouns, axis=1)
     if scoring == "published":
         verb_values, noun_values = _softmax_of_everything(verb_values), _softmax_of_everything(noun_values)
-    ranks = _candidate_ranks(verbs.shape[1], nouns.shape[1], num_best=num_best)
-    num_kept = min(num_best, verbs.shape[1] * nouns.shape[1])
-    chunks = [slice(start, start + _CHUNK_SEGMENTS) for start in range(0, len(verbs), _CHUNK_SEGMENTS)]
-    parts = [
-        _best_pairs(verbs[rows], nouns[rows], _pair_scores(verb_values[rows], noun_values[rows], ranks, scoring), ranks)
-        for rows in chunks
-    ]
-    return ActionRanking(*(np.concatenate([part[i][:, :num_kept] for part in parts]) for i in range(3)))
+    num_pairs = verbs.shape[1] * nouns.shape[1]
+    verb_ranks, noun_ranks = np.divmod(np.arange(num_pairs), nouns.shape[1])
+    possible = (verb_ranks + 1) * (noun_ranks + 1) <= num_best
+    verb_ranks, noun_ranks = verb_ranks[possible], noun_ranks[possible]
+    parts = []
+    for start in range(0, len(verbs), _CHUNK_SEGMENTS):
+        rows = slice(start, start + _CHUNK_SEGMENTS)
+        pair_scores = _combine(verb_values[rows][:, verb_ranks], noun_values[rows][:, noun_ranks], scoring)
+        order = np.argsort(-pair_scores, axis=1, kind="stable")[:, : min(num_best, num_pairs)]
+        best_verbs = np.take_along_axis(verbs[rows], verb_ranks[order], axis=1)
+        best_nouns = np.take_along_axis(nouns[rows], noun_ranks[order], axis=1)
+        parts.append((best_verbs, best_nouns, np.take_along_axis(pair_scores, order, axis=1)))
+    return ActionRanking(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _best_classes(scores: ScoreArray, *, num_best: int) -> npt.NDArray[np.int64]:
@@ -115,29 +114,8 @@ def _softmax_of_everything(scores: ScoreArray) -> npt.NDArray[np.float32]:
     return shares
 
 
-def _candidate_ranks(num_verbs: int, num_nouns: int, *, num_best: int) -> tuple[npt.NDArray[np.intp], ...]:
-    """Ranks of verb and noun (from 0) of the pairs that can be among the best."""
-    verb_ranks, noun_ranks = np.divmod(np.arange(num_verbs * num_nouns), num_nouns)
-    possible = (verb_ranks + 1) * (noun_ranks + 1) <= num_best
-    return verb_ranks[possible], noun_ranks[possible]
-
-
-def _pair_scores(
-    verb_values: ScoreArray, noun_values: ScoreArray, ranks: tuple[npt.NDArray[np.intp], ...], scoring: ActionScoring
-) -> npt.NDArray[np.float64]:
-    of_verbs, of_nouns = verb_values[:, ranks[0]], noun_values[:, ranks[1]]
+def _combine(verb_values: ScoreArray, noun_values: ScoreArray, scoring: ActionScoring) -> npt.NDArray[np.float64]:
     if scoring == "published":
         with np.errstate(under="ignore"):
-            return (of_verbs * of_nouns).astype(np.float64)
-    return of_verbs.astype(np.float64) + of_nouns
-
-
-def _best_pairs(
-    verbs: npt.NDArray[np.int64],
-    nouns: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float64],
-    ranks: tuple[npt.NDArray[np.intp], ...],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    order = np.argsort(-scores, axis=1, kind="stable")
-    pick = np.take_along_axis
-    return pick(verbs, ranks[0][order], axis=1), pick(nouns, ranks[1][order], axis=1), pick(scores, order, axis=1)
+            return (verb_values * noun_values).astype(np.float64)
+    return verb_values.astype(np.float64) + noun_values

@@ -1,7 +1,4 @@
-"""Every number of `metrics.json`, computed from arrays; knows nothing about files or models.
-
-The single measures live in `accuracy`, `action_ranking` and `baselines`, and can be imported from here as well.
-"""
+"""Every number of `metrics.json`, computed from arrays; knows nothing about files or models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,32 +11,12 @@ from egoact.core.metrics.accuracy import (
     TOP_K,
     Labels,
     ScoreArray,
-    confusion_matrix,
     count_better,
     majority_baseline,
-    mean_class_accuracy,
     mean_over_classes,
-    predict_classes,
     prior_baseline,
-    top_k_accuracy,
 )
-from egoact.core.metrics.action_ranking import ACTION_SCORINGS, ActionRanking, ActionScoring, action_ranking
-
-__all__ = [
-    "ACTION_SCORINGS",
-    "ActionRanking",
-    "ActionScoring",
-    "Ranked",
-    "action_ranking",
-    "confusion_matrix",
-    "evaluate_scores",
-    "majority_baseline",
-    "mean_class_accuracy",
-    "predict_classes",
-    "prior_baseline",
-    "rank_answers",
-    "top_k_accuracy",
-]
+from egoact.core.metrics.action_ranking import ActionScoring, action_ranking
 
 # Joins verb and noun ids to one action id; above any vocabulary's size.
 _ACTION_STRIDE = 1_000_000
@@ -130,13 +107,7 @@ def rank_answers(
 ) -> dict[str, Ranked]:
     """How every segment was answered, for verb and/or noun, and for the action where there are both.
 
-    Args:
-        scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
-        labels: The same keys -> (N,), class ids.
-        action_scoring: See `action_ranking`.
-
-    Raises:
-        ValueError: As `evaluate_scores`.
+    Arguments and errors are those of `evaluate_scores`.
     """
     _check_targets(scores, labels)
     ranked = {target: Ranked(count_better(scores[target], labels[target]), labels[target]) for target in scores}
@@ -176,7 +147,7 @@ def _measure_unseen(
             "is this the list of another split?"
         )
         return {}
-    part = {target: {"top1": _top1(values, members)} for target, values in ranked.items()}
+    part = {target: {"top1": float(100 * np.mean(r.better[members] < 1))} for target, r in ranked.items()}
     return {"unseen": {"num_segments": int(members.sum()), **part}}
 
 
@@ -196,36 +167,25 @@ def _measure_part(
     for target, mask in members.items():
         if mask.any():
             part[target] = ranked[target].select(mask)
+        elif target == "action":
+            notes.append(f"No {name} part for action: no segment has such a {name} verb and noun.")
         else:
-            notes.append(_explain_absence(name, target, classes))
+            which = f"one of the {len(classes[target])} {name} classes"
+            notes.append(f"No {name} part for {target}: no segment has {which}.")
     return {name: part} if part else {}
-
-
-def _explain_absence(name: str, target: str, classes: Mapping[str, frozenset[int]]) -> str:
-    which = (
-        f"such a {name} verb and noun" if target == "action" else f"one of the {len(classes[target])} {name} classes"
-    )
-    return f"No {name} part for {target}: no segment has {which}."
-
-
-def _top1(ranked: Ranked, members: npt.NDArray[np.bool_]) -> float:
-    return float(100 * np.mean(ranked.better[members] < 1))
 
 
 def _measure_baselines(
     ranked: Mapping[str, Ranked], training_labels: Mapping[str, Labels] | None
 ) -> dict[str, dict[str, dict[str, float]]]:
     own = {target: part.labels for target, part in ranked.items()}
-    baselines = {
-        "majority": {target: majority_baseline(labels, reference=labels) for target, labels in own.items()},
-        "prior": {target: prior_baseline(labels, reference=labels) for target, labels in own.items()},
-    }
-    if training_labels is None:
-        return baselines
-    known = _training_reference(own, training_labels)
-    return baselines | {
-        "majority_training": {t: majority_baseline(own[t], reference=labels) for t, labels in known.items()},
-        "prior_training": {t: prior_baseline(own[t], reference=labels) for t, labels in known.items()},
+    references = {"": own}
+    if training_labels is not None:
+        references["_training"] = _training_reference(own, training_labels)
+    return {
+        f"{name}{suffix}": {target: baseline(own[target], reference=labels) for target, labels in reference.items()}
+        for suffix, reference in references.items()
+        for name, baseline in (("majority", majority_baseline), ("prior", prior_baseline))
     }
 
 
