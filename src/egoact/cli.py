@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import sys
 import traceback
@@ -10,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from egoact.core.errors import InputError
+from egoact.help_text import complaint, did_you_mean, help_text, subcommands
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ Recognise what a person does with their hands, from a camera they wear.
 
 {commands}
 
-Every command takes --debug, which shows the traceback of an error. See also: egoact --version
+Every command takes --debug, which shows the traceback of an error. See also: egoact --version, and
+egoact --completion bash (or zsh, fish), which prints what the shell needs to complete commands and flags.
 """
 
 
@@ -79,31 +82,91 @@ def main(arguments: list[str] | None = None) -> None:
     given = [argument for argument in given if argument != "--debug"]
     if not given or given[0] in ("-h", "--help", "help"):
         lines = "\n".join(f"  {name:<10} {command.summary}" for name, command in COMMANDS.items())
-        print(USAGE.format(commands=lines))
+        _show(USAGE.format(commands=lines))
         sys.exit(0 if given else 2)
     if given[0] == "--version":
         from egoact import __version__
 
         print(f"egoact {__version__}")
         sys.exit(0)
+    if given[0] == "--completion":
+        _show(_completion(given[1:]))
+        sys.exit(0)
     if given[0] not in COMMANDS:
-        _fail(f"there is no command {given[0]!r}; there are {', '.join(COMMANDS)}")
+        hint = did_you_mean(given[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        _fail(f"there is no command {given[0]!r}{hint}")
     sys.exit(_run(COMMANDS[given[0]], given[0], given[1:], debug=debug))
 
 
-def _parse(settings: type, name: str, arguments: list[str]) -> Any:
-    """Flags to settings; what is wrong with them becomes one line instead of a box."""
+def _parse(settings: Any, name: str, words: list[str]) -> Any:
+    """Flags to settings; what is wrong with them becomes one line."""
     import tyro
 
-    complaint = io.StringIO()
+    given = words
+    if choices := subcommands(settings):
+        if words[:1] in (["-h"], ["--help"]):
+            _show("\n\n\n".join(_help(f"{name} {choice}", kind) for choice, kind in choices.items()))
+            sys.exit(0)
+        if not words or words[0] not in choices:
+            _fail(f"egoact {name} {' or '.join(choices)}: which of them? See egoact {name} --help")
+        name, kind, words = f"{name} {words[0]}", choices[words[0]], words[1:]
+    else:
+        kind = settings
+    if "-h" in words or "--help" in words:
+        _show(_help(name, kind))
+        sys.exit(0)
+    if wrong := complaint(kind, words):
+        _fail(f"{wrong} (egoact {name} --help)")
+    told, columns = io.StringIO(), os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "10000"  # so that no box cuts a word
     try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(settings, prog=f"egoact {name}", args=arguments)
+        with contextlib.redirect_stderr(told):
+            return tyro.cli(settings, prog=f"egoact {name}", args=given)
     except SystemExit as stop:
         if stop.code:
-            text = _one_line(re.sub("[╭╮╰╯│─]+", " ", complaint.getvalue()))
-            _fail(re.sub(r"^((Parsing|Value) error|Error parsing \w+:) ", "", text).replace(" (required)", ""))
+            text = _one_line(re.sub("[╭╮╰╯│─]+", " ", told.getvalue())).partition(" For full helptext")[0]
+            text = re.sub(
+                r"^((Parsing error|Value error|Unrecognized options(?=.*:)|Error parsing [^:]+:) )+", "", text
+            )
+            _fail(f"{text} (egoact {name} --help)")
         raise
+    finally:
+        os.environ.pop("COLUMNS")
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+
+
+def _help(name: str, settings: type) -> str:
+    from egoact.training.recipes import RECIPES
+
+    return help_text(name, settings, default_recipe=RECIPES["default"] if name == "train" else None)
+
+
+def _completion(words: list[str]) -> str:
+    """A script for a shell, by shtab."""
+    from typing import Annotated, Union
+
+    import tyro
+
+    if len(words) != 1 or words[0] not in ("bash", "zsh", "fish"):
+        _fail("--completion needs the name of a shell: bash, zsh or fish")
+    parts = [
+        Annotated[_load(command.settings), tyro.conf.subcommand(name, description=command.summary)]
+        for name, command in COMMANDS.items()
+    ]
+    script = io.StringIO()
+    with contextlib.redirect_stdout(script), contextlib.suppress(SystemExit):
+        every: Any = Union[tuple(parts)]  # noqa: UP007
+        tyro.cli(every, prog="egoact", args=["--tyro-print-completion", words[0]])
+    return script.getvalue()
+
+
+def _show(text: str) -> None:
+    """Print, to whoever may stop reading: less, head."""
+    try:
+        print(text.rstrip("\n"), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:

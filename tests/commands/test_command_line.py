@@ -1,5 +1,6 @@
 """The program as a shell sees it: help, exit codes, one line for what is wrong."""
 
+import shutil
 import subprocess
 import sys
 
@@ -39,10 +40,42 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert f"egoact {name}" in out
 
 
+def test_help_fits_the_terminal_in_groups_with_the_defaults_that_hold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = call(capsys, "train", "--help")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith(":") and line[0] != " "] == [
+        "data:", "model:", "training:", "machine:",
+    ]  # fmt: skip
+    assert "  --epochs NUMBER         Passes over the training clips. (default: 60)" in lines
+    assert "None" not in out and "  --joint" in out and "--no-joint" not in out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_commands_and_flags_to_complete(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "--completion", shell)
+    assert code == 0
+    assert all(name in out for name in COMMANDS) and "validation-videos" in out
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n", "-c", out], check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["fly"], "no command 'fly'"),
+        (["extrct"], "did you mean extract?"),
+        (["predict"], "--run and --out missing"),
+        (["explain"], "filters or clip"),
+        (["train", "--feature", "x"], "there is no --feature; did you mean --features?"),
+        (["train", "--segments", "x", "--loss", "foccal"], "--loss must be cross_entropy, focal, balanced_softmax or"),
+        (["live", "--rate", "fast"], "--rate must be a number, got 'fast'"),
+        (["explain", "clip", "--seed", "1.5"], "--seed must be a whole number, got '1.5'"),
+        (["predict", "a", "more", "--run", "r", "--out", "o"], "more"),
+        (["--completion", "dos"], "bash, zsh or fish"),
         (["train", "--segments", "x"], "--features"),
         (["train", "--segments", "x", "--features", "y", "--run", "z", "--epochs", "0"], "epochs must be at least 1"),
         (["train", "--segments", "x", "--features", "y", "--run", "z", "--colour", "red"], "--colour"),
