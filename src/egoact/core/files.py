@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 
@@ -21,13 +22,24 @@ def part_path(path: Path) -> Path:
     return path.with_name(path.name + PART_SUFFIX)
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a whole file beside its place, make it durable, and rename it; text as UTF-8, its line ends as they are."""
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write beside its place; at the end it is made durable and renamed, after an error it is removed."""
     part = part_path(path)
-    with part.open("wb") as file:
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            sync(file.fileno())
+        rename(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file by `open_atomically`; text as UTF-8, its line ends as they are."""
+    with open_atomically(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
-        sync(file.fileno())
-    rename(part, path)
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -44,11 +56,7 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file.
-
-    Raises:
-        ArtifactError: Missing or damaged.
-    """
+    """A JSON file; an `ArtifactError` where it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,11 +1,9 @@
 """The EPIC-KITCHENS action recognition challenge's zip: writing one, and checking anybody's.
 
-A zip that holds one `test.json`: version, challenge, three supervision levels, and for each test segment a number for
-each of 97 verbs and 300 nouns.
+It holds one `test.json`: version, challenge, three supervision levels, and for each test segment 97 + 300 numbers.
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,8 +13,8 @@ from typing import Any
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS, SUPERVISION_LEVELS
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.score_files import SUBMISSION_MEMBER, parse_json, read_submission_bytes, split_results
-from egoact.core.metrics.scores import Scores
+from egoact.core.files import open_atomically
+from egoact.core.metrics.scores import SUBMISSION_MEMBER, Scores, read_submission, scores_from_results
 
 VERSION = "0.2"
 CHALLENGE = "action_recognition"
@@ -56,16 +54,11 @@ def write_submission(scores: Scores, path: str | Path, *, sls_pt: int, sls_tl: i
             raise ValueError(problem)
     if (problem := _classes_problem(scores)) is not None:
         raise ValueError(problem)
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        archive = zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with open_atomically(Path(path)) as whole:
+        archive = zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         with archive, archive.open(SUBMISSION_MEMBER, "w") as file:  # Dated 1980: same scores, same bytes.
             for piece in _json_pieces(scores, levels):
                 file.write(piece.encode())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_submission(path: str | Path, table: SegmentTable | None = None) -> Submission:
@@ -81,13 +74,9 @@ def check_submission(path: str | Path, table: SegmentTable | None = None) -> Sub
     path = Path(path)
     if path.is_dir() or not path.exists():
         raise ArtifactError("this is a folder; a zip is expected" if path.is_dir() else "no such file", path=path)
-    document = parse_json(read_submission_bytes(path), path)
+    document = read_submission(path)
     levels = _check_header(document, path)
-    narration_ids, outputs = split_results(document["results"], path)
-    try:
-        scores = Scores.from_rows(narration_ids, **outputs)
-    except ValueError as error:
-        raise ArtifactError(str(error), path=path) from None
+    scores = scores_from_results(document["results"], path)
     if (problem := _classes_problem(scores)) is not None:
         raise ArtifactError(problem, path=path)
     if table is not None:
