@@ -12,6 +12,7 @@ from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError, ArtifactError, MediaError
+from egoact.core.files import write_atomically
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
@@ -61,7 +62,8 @@ def test_a_new_recording_becomes_a_timeline(folder: Path, tmp_path: Path) -> Non
     assert {entry["name"] for entry in first["top5"]["verb"]} == {"open", "close"}  # and not background
     assert "\n\n1\n00:00:00." in (tmp_path / "out" / "timeline.vtt").read_text()
     assert "opens" in (tmp_path / "out" / "timeline.vtt").read_text()
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"timeline.{s}" for s in ("json", "csv", "vtt", "html")}
+    seen = {p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".")}
+    assert seen == {f"timeline.{s}" for s in ("json", "csv", "vtt", "html")}
 
 
 def test_a_corrected_timeline_is_something_to_train_on(folder: Path, tmp_path: Path) -> None:
@@ -321,3 +323,61 @@ def test_running_ahead_keeps_order_errors_and_closes() -> None:
     assert next(early) == 0
     early.close()
     assert closed == [True, True]
+
+
+def test_what_a_person_corrected_is_never_replaced(folder: Path, tmp_path: Path) -> None:
+    video, out = folder / "videos" / "kitchen_9.mp4", tmp_path / "out"
+    again = PredictSettings(video, run=folder / "run", out=out, engine="torch")
+    for _ in range(2):  # what nobody touched is written anew
+        assert predict(again) == 0
+    for name in ("timeline.csv", "timeline.vtt", "timeline.json"):
+        (out / name).write_text((out / name).read_text() + "\n")
+        edited = (out / name).read_bytes()
+        with pytest.raises(ArtifactError, match="edited since egoact predict wrote it"):
+            predict(again)
+        assert (out / name).read_bytes() == edited
+        assert predict(replace(again, overwrite=True)) == 0
+        assert (out / name).read_bytes() != edited
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "timeline.csv").write_text("video_id,start_seconds\n")
+    with pytest.raises(ArtifactError, match="not written by it"):
+        predict(replace(again, out=tmp_path / "theirs"))
+
+
+def test_of_a_folder_only_the_corrected_timeline_is_left(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("a", "b"):
+        (videos / f"{name}.mp4").symlink_to(folder / "videos" / "kitchen_9.mp4")
+    again = PredictSettings(videos, run=folder / "run", out=tmp_path / "out", engine="torch")
+    assert predict(again) == 0
+    corrected = tmp_path / "out" / "a" / "timeline.csv"
+    corrected.write_text(corrected.read_text().replace("open", "unlock"))
+    (tmp_path / "out" / "b" / "timeline.csv").unlink()
+    assert predict(again) == 1
+    assert "unlock" in corrected.read_text() and (tmp_path / "out" / "b" / "timeline.csv").exists()
+    assert f"{corrected}: edited since" in capsys.readouterr().err
+
+
+def test_a_killed_prediction_is_not_taken_for_a_correction(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = folder / "videos" / "kitchen_9.mp4"
+    again = PredictSettings(video, run=folder / "run", out=tmp_path / "out", engine="torch")
+    for number in range(1, 6):  # two of the notes, three of the files
+        calls = []
+
+        def killed(path: Path, content: bytes | str, calls: list = calls, number: int = number) -> None:
+            write_atomically(path, content)
+            calls.append(path)
+            if len(calls) == number:
+                raise KeyboardInterrupt
+
+        for module in ("egoact.core.files", "egoact.timelines.output"):
+            monkeypatch.setattr(f"{module}.write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            predict(replace(again, descriptions=number % 2 == 1))
+        monkeypatch.undo()
+        assert predict(again) == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from egoact.core.errors import MediaError
+from egoact.core.errors import ArtifactError, MediaError
 
 if TYPE_CHECKING:
     from egoact.runs.loading import Run
@@ -39,17 +39,19 @@ class PredictSettings:
     """Of the computation."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    overwrite: bool = False
+    """Replace timelines that were edited, too; without it they are left as they are."""
 
 
 def predict(settings: PredictSettings) -> int:
     """Write timelines.
 
     Returns:
-        Number of recordings that cannot be read to their end.
+        Number of recordings that cannot be read to their end, or whose timelines were edited.
 
     Raises:
         MediaError: The video is not there, or not one step of it can be read.
-        ArtifactError: A run that cannot be used, or a folder that cannot be written.
+        ArtifactError: A run that cannot be used, a folder that cannot be written, or a timeline that was edited.
     """
     from egoact.core.files import write_json
     from egoact.runs.loading import EngineChoice, load_run, rules_of
@@ -60,14 +62,15 @@ def predict(settings: PredictSettings) -> int:
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
     rules_of(run)  # before anything is read
+    options = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
     if not settings.video.is_dir():
-        return _predict_one(run, videos[0], settings.out, descriptions=settings.descriptions)["broken"] is not None
+        return _predict_one(run, videos[0], settings.out, **options)["broken"] is not None
     folders = name_folders(settings.video, videos)
     rows: list[dict[str, Any]] = []
     for video, folder in zip(videos, folders, strict=True):
         try:
-            row = _predict_one(run, video, settings.out / folder, descriptions=settings.descriptions)
-        except MediaError as error:
+            row = _predict_one(run, video, settings.out / folder, **options)
+        except (ArtifactError, MediaError) as error:
             print(f"predict: {error}", file=sys.stderr)
             row = {"video_id": video.stem, "failed": str(error)}
         rows.append({"folder": folder, "video": os.path.relpath(video, settings.video)} | row)
@@ -77,16 +80,18 @@ def predict(settings: PredictSettings) -> int:
     return num_failed
 
 
-def _predict_one(run: "Run", video: Path, out: Path, *, descriptions: bool) -> dict[str, Any]:
+def _predict_one(run: "Run", video: Path, out: Path, *, descriptions: bool, overwrite: bool) -> dict[str, Any]:
     """Write one timeline; gives its row of the summary."""
     from egoact.core.progress import Progress, format_seconds
     from egoact.media.recording import estimate_steps
     from egoact.media.sources import MediaSource
     from egoact.runs.loading import rules_of
-    from egoact.timelines.output import write_prediction
+    from egoact.timelines.output import check_not_edited, write_prediction
     from egoact.timelines.segmenter import predict_recording
 
     out.mkdir(parents=True, exist_ok=True)
+    if not overwrite:
+        check_not_edited(out)
     begun = time.monotonic()
     source = MediaSource(video.stem, video, "video")
     with Progress(video.name, total=estimate_steps(source, rate=rules_of(run).rate), unit="steps") as progress:

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.segments import read_segments
+from egoact.core.defaults import HEAD as DEFAULT_HEAD
+from egoact.core.defaults import ORDER_BLIND_HEAD
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.core.metrics.scores import Scores
 from egoact.kitchen.labels import REVERSED_PAIRS
-from egoact.core.defaults import HEAD as DEFAULT_HEAD
-from egoact.core.defaults import ORDER_BLIND_HEAD
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
 

@@ -1,5 +1,6 @@
 """Which recordings `egoact predict` is given, and the files that it writes for each of them."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -7,12 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import write_atomically
+from egoact.core.files import read_json, write_atomically, write_json
 from egoact.core.timelines.prediction import Prediction
 from egoact.media.sources import VIDEO_SUFFIXES
 from egoact.runs.loading import Run, rules_of
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"
+WRITTEN_NAME = ".written.json"
+"""Name -> sha256 of what was written, or is just being written: a file that is another one was edited by a person."""
 
 
 def find_videos(path: Path) -> list[Path]:
@@ -64,6 +67,20 @@ def relative_path(video: Path, folder: Path) -> str:
         return video.resolve().as_posix()
 
 
+def check_not_edited(out: Path) -> None:
+    """Refuse to replace what a person has corrected.
+
+    Raises:
+        ArtifactError: A file of a timeline that is not as `write_prediction` wrote it.
+    """
+    known = read_json(out / WRITTEN_NAME) if (out / WRITTEN_NAME).exists() else {}
+    for name in (CSV_NAME, VTT_NAME, JSON_NAME):
+        path = out / name
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() not in known.get(name, ()):
+            reason = "edited since egoact predict wrote it, or not written by it; give another --out, or --overwrite"
+            raise ArtifactError(reason, path=path)
+
+
 def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *, descriptions: bool) -> None:
     """`timeline.json`, `.csv` and `.vtt`; JSON last, so that it is there only when all are.
 
@@ -85,6 +102,14 @@ def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *
         "background": "learned" if rules.has_background else f"below {rules.threshold:.3f}",
         "calibrated": bool(rules.temperature),
     }
-    write_atomically(out / CSV_NAME, prediction.to_csv())
-    write_atomically(out / VTT_NAME, prediction.to_vtt(descriptions=descriptions))
-    write_atomically(out / JSON_NAME, prediction.to_json(video_path=relative_path(video, out), origin=origin))
+    texts = {
+        CSV_NAME: prediction.to_csv(),
+        VTT_NAME: prediction.to_vtt(descriptions=descriptions),
+        JSON_NAME: prediction.to_json(video_path=relative_path(video, out), origin=origin),
+    }
+    known = read_json(out / WRITTEN_NAME) if (out / WRITTEN_NAME).exists() else {}
+    written = {name: [hashlib.sha256(text.encode()).hexdigest()] for name, text in texts.items()}
+    write_json(out / WRITTEN_NAME, {name: [*known.get(name, ()), *digests] for name, digests in written.items()})
+    for name, text in texts.items():
+        write_atomically(out / name, text)
+    write_json(out / WRITTEN_NAME, written)
