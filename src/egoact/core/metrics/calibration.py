@@ -16,12 +16,7 @@ _TEMPERATURES = np.geomspace(0.2, 10.0, 241)  # few clips, all of them right, wo
 def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> float:
     """The temperature by which logits should be divided: the one under which the labels are most probable.
 
-    Args:
-        logits: (N, K), of clips that the model was not trained on.
-        labels: int64 (N,), true classes.
-
-    Raises:
-        ValueError: No clips, or labels outside the classes.
+    Logits are (N, K), of clips that the model was not trained on; labels int64 (N,).
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv:1706.04599.
     """

@@ -6,28 +6,17 @@ Shapes: `N` segments.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from egoact.core.defaults import NUM_BOOTSTRAP_DRAWS
 from egoact.core.metrics.protocol import Ranked
-from egoact.core.metrics.significance import (
-    NUM_DRAWS,
-    Draws,
-    VideoBootstrap,
-    adjust_holm,
-    mcnemar_exact,
-    percentile_interval,
-)
-
-Ranks = Mapping[str, Ranked]
+from egoact.core.metrics.significance import Draws, VideoBootstrap, adjust_holm, mcnemar_exact, percentile_interval
 
 
 def compare_models(
-    models: Mapping[str, Ranks],
+    models: Mapping[str, Mapping[str, Ranked]],
     video_ids: Sequence[str],
     *,
     reference: str,
-    num_draws: int = NUM_DRAWS,
+    num_draws: int = NUM_BOOTSTRAP_DRAWS,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Accuracies with 95 % intervals over videos, and each model against the reference.
@@ -82,7 +71,7 @@ def _measure(ranked: Ranked, bootstrap: VideoBootstrap | None) -> dict[str, dict
 
 def _set_against(this: Ranked, reference: Ranked, bootstrap: VideoBootstrap | None) -> dict[str, float]:
     """Top-1 of one model minus that of another; the interval is of the same draws of videos for both."""
-    ours, theirs = _right(this), _right(reference)
+    ours, theirs = this.better < 1, reference.better < 1
     num_only_this, num_only_reference = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     part = {
         "difference": float(100 * (ours.mean() - theirs.mean())),
@@ -91,10 +80,6 @@ def _set_against(this: Ranked, reference: Ranked, bootstrap: VideoBootstrap | No
         "p": mcnemar_exact(num_only_this, num_only_reference),
     }
     return part if bootstrap is None else part | _interval(bootstrap.accuracy(ours) - bootstrap.accuracy(theirs))
-
-
-def _right(ranked: Ranked) -> npt.NDArray[np.bool_]:
-    return ranked.better < 1
 
 
 def _interval(draws: Draws) -> dict[str, float]:

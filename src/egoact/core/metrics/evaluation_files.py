@@ -108,10 +108,10 @@ def read_evaluation(out: Path) -> Evaluation:
     Raises:
         ArtifactError: One of them is missing, damaged or does not fit the others.
     """
-    metrics = _read_object(out / "metrics.json")
-    described = _read_object(out / "evaluation.json")
-    scores = load_scores(out / "scores.npz")
-    _check_metrics(metrics, out / "metrics.json")
+    metrics = _read_object(out / METRICS_NAME)
+    described = _read_object(out / EVALUATION_NAME)
+    scores = load_scores(out / SCORES_NAME)
+    _check_metrics(metrics, out / METRICS_NAME)
     try:
         targets = {}
         for target, values in scores.by_target().items():
@@ -129,17 +129,13 @@ def read_evaluation(out: Path) -> Evaluation:
         run = None if described.get("run") is None else Path(described["run"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
-            f"does not fit the files beside it ({error}); run egoact evaluate again", path=out / "evaluation.json"
+            f"does not fit the files beside it ({error}); run egoact evaluate again", path=out / EVALUATION_NAME
         ) from None
     return Evaluation(out, model, segments, metrics, scores.narration_ids, targets, video_ids, run)
 
 
 def read_run(run: Path) -> TrainedRun:
-    """Read the histories and settings.json of a run, where they are: a run that was handed on may lack them.
-
-    Raises:
-        ArtifactError: One is there and damaged.
-    """
+    """Read the histories and settings.json of a run, where they are: a run that was handed on may lack them."""
     settings_path = run / "settings.json"
     settings = _read_object(settings_path) if settings_path.exists() else None
     return TrainedRun(run, _read_history(run / "history.csv"), settings, _read_history(run / "history_classifiers.csv"))
@@ -165,15 +161,14 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _check_metrics(metrics: dict[str, Any], path: Path) -> None:
-    parts = [(target, metrics[target]) for target in TARGETS if target in metrics]
     try:
         if not {"verb", "noun"} & set(metrics):
             raise ValueError("neither verb nor noun")
         if int(metrics["num_segments"]) < 1:
             raise ValueError("no segments")
-        for target, part in parts:
+        for target in (target for target in TARGETS if target in metrics):
             for measure in MEASURES:
-                value = part[measure]
+                value = metrics[target][measure]
                 if isinstance(value, bool) or not math.isfinite(value) or not 0 <= value <= 100.0001:
                     raise ValueError(f"{target} {measure} is {value!r}, not a percentage")
         for baseline in metrics.get("baselines", {}).values():

@@ -1,8 +1,6 @@
 """How unequal classes are, where their tail begins, and weights that make up for it: labels in, numbers out.
 
 Shapes: `C` classes. Weights average 1 over the classes that occur; a class that never occurs weighs 0.
-
-Which classes are frequent and which are rare, for the parts of `metrics.json` that speak of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,30 +13,21 @@ from egoact.core.metrics.accuracy import Labels
 
 Counts = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
-
-TAIL_SHARE = 0.2
+Classes = dict[str, frozenset[int]]
 
 
 def count_classes(labels: Labels, *, num_classes: int) -> Counts:
-    """How many labels each class has, (C,); unlabelled ones (-1) are not counted.
-
-    Raises:
-        ValueError: A label below -1 or from `num_classes` on.
-    """
+    """How many labels each class has, (C,); unlabelled ones (-1) are not counted."""
     if labels.size and not -1 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(f"labels from {labels.min()} to {labels.max()}; allowed are -1 to {num_classes - 1}")
     return np.bincount(labels[labels >= 0], minlength=num_classes).astype(np.int64)
 
 
-def tail_classes(counts: Counts, *, share: float = TAIL_SHARE) -> frozenset[int]:
+def tail_classes(counts: Counts, *, share: float = 0.2) -> frozenset[int]:
     """The rarest classes, which together make up the last `share` of all training instances.
 
     Equally frequent classes are in the tail together or not at all, so no order of classes matters. A class that
     never occurs is no part of it: so it is in the lists of EPIC-KITCHENS-100, where 11 nouns are without instances.
-
-    Args:
-        counts: (C,) training segments of each class.
-        share: Of the instances, in [0, 1].
 
     Source: Rescaling Egocentric Vision, arXiv:2006.13256.
 
@@ -58,32 +47,19 @@ def head_classes(counts: Counts, tail: frozenset[int]) -> frozenset[int]:
 
 
 def inverse_weights(counts: Counts) -> Weights:
-    """Weights proportional to 1 / count, (C,): every class weighs the same in sum.
-
-    Raises:
-        ValueError: A negative count, or no class at all that occurs.
-    """
+    """Weights proportional to 1 / count, (C,): every class weighs the same in sum."""
     return _normalise(counts, lambda seen: 1 / seen)
 
 
 def square_root_weights(counts: Counts) -> Weights:
-    """Weights proportional to 1 / sqrt(count), (C,): half way, on a log scale, to `inverse_weights`.
-
-    Raises:
-        ValueError: As `inverse_weights`.
-    """
+    """Weights proportional to 1 / sqrt(count), (C,): half way, on a log scale, to `inverse_weights`."""
     return _normalise(counts, lambda seen: 1 / np.sqrt(seen))
 
 
 def effective_number_weights(counts: Counts, *, beta: float = 0.999) -> Weights:
     """Weights proportional to (1 - beta) / (1 - beta ** count), (C,): samples of a class overlap more and more.
 
-    Args:
-        counts: (C,) labels per class.
-        beta: In [0, 1): 0 weighs all alike; towards 1 it approaches `inverse_weights`.
-
-    Raises:
-        ValueError: `beta` outside [0, 1), or as `inverse_weights`.
+    `beta` lies in [0, 1): 0 weighs all alike; towards 1 it approaches `inverse_weights`.
 
     Source: Class-Balanced Loss Based on Effective Number of Samples, arXiv:1901.05555.
     """
@@ -108,11 +84,8 @@ def _normalise(counts: Counts, weigh: Callable[[Weights], Weights]) -> Weights:
         raise ValueError(f"counts of shape {counts.shape}; (classes,) from 0 on with a class that occurs is needed")
     weights = np.zeros(len(counts))
     weights[seen] = weigh(counts[seen].astype(np.float64))
-    normalised: Weights = weights / weights[seen].mean()
-    return normalised
-
-
-Classes = dict[str, frozenset[int]]
+    weights /= weights[seen].mean()
+    return weights
 
 
 def split_by_frequency(

@@ -1,11 +1,9 @@
-"""How sure an accuracy is: whole videos are drawn again and again; arrays in, numbers out.
+"""How sure an accuracy is, and whether two models differ by more than chance; arrays in, numbers out.
 
 Segments of one recording share a kitchen, a person and the light, so they are no independent witnesses: drawing single
-segments would give intervals that are too narrow.
+segments would give intervals that are too narrow. So whole videos are drawn again and again.
 
 Shapes: `N` segments, `V` videos, `C` classes, `B` draws. Accuracies are percentages, 0 to 100.
-
-Whether two models differ by more than chance: counts in, probabilities out; exact, without approximations.
 """
 
 from collections.abc import Sequence
@@ -13,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from egoact.core.defaults import NUM_BOOTSTRAP_DRAWS
 from egoact.core.metrics.accuracy import Labels
 
 Draws = npt.NDArray[np.float64]
 
-NUM_DRAWS = 2000
 _CHUNK_DRAWS = 256
 
 
@@ -37,7 +35,7 @@ class VideoBootstrap:
     Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8: resampling of clusters.
     """
 
-    def __init__(self, video_ids: Sequence[str], *, num_draws: int = NUM_DRAWS, seed: int = 0) -> None:
+    def __init__(self, video_ids: Sequence[str], *, num_draws: int = NUM_BOOTSTRAP_DRAWS, seed: int = 0) -> None:
         names, members = np.unique(np.asarray(video_ids), return_inverse=True)
         if len(names) < 2:
             raise ValueError(f"{len(names)} videos; at least 2 are needed to draw from")
@@ -49,23 +47,14 @@ class VideoBootstrap:
         self._times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=num_draws).astype(float)
 
     def accuracy(self, right: npt.NDArray[np.bool_]) -> Draws:
-        """Share of right answers in every draw, (B,), in percent.
-
-        Args:
-            right: (N,).
-        """
+        """Share of right answers (N,) in every draw, (B,), in percent."""
         hits = np.bincount(self._members, weights=right, minlength=self.num_videos)
         totals = np.bincount(self._members, minlength=self.num_videos)
         shares: Draws = 100 * (self._times @ hits) / (self._times @ totals)
         return shares
 
     def mean_class_accuracy(self, right: npt.NDArray[np.bool_], labels: Labels) -> Draws:
-        """Accuracy of each class that a draw holds, averaged over those classes, (B,), in percent.
-
-        Args:
-            right: (N,).
-            labels: (N,).
-        """
+        """Accuracy of each class that a draw holds, averaged over those classes, (B,), in percent; of (N,) and (N,)."""
         classes, positions = np.unique(labels, return_inverse=True)
         shape = (self.num_videos, len(classes))
         cells = self._members * len(classes) + positions
@@ -99,13 +88,6 @@ def mcnemar_exact(num_only_first: int, num_only_second: int) -> float:
     Only the segments count that one model has right and the other wrong: of equally good models each would win such
     a segment with probability 1/2. Two-sided; whole numbers throughout, so it is exact for any count.
 
-    Args:
-        num_only_first: Segments that only the first model has right.
-        num_only_second: Segments that only the second model has right.
-
-    Raises:
-        ValueError: A negative count.
-
     Source: McNemar, Note on the sampling error of the difference between correlated proportions, 1947; exact form.
 
     >>> mcnemar_exact(0, 5)
@@ -123,9 +105,6 @@ def mcnemar_exact(num_only_first: int, num_only_second: int) -> float:
 
 def adjust_holm(probabilities: Sequence[float]) -> list[float]:
     """Probabilities of several tests, so that any of them below 0.05 is a false alarm in at most one of 20 such tables.
-
-    Raises:
-        ValueError: Something that is no probability.
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
 
