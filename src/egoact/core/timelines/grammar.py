@@ -1,34 +1,28 @@
 """What labelled recordings teach a decoder: which action follows which, how often, and how long each lasts.
 
-Knows nothing about features or files. Shapes: `S` states, `G` groups, as in `decoder`.
+Knows nothing about features or files. Shapes: `S` states, `G` groups, as in `viterbi`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar
+from egoact.core.timelines.viterbi import BACKGROUND, Counts, Grammar, Run
 
-Track = Sequence[tuple[int, int, int]]
+Track = Sequence[Run]
 
 _BELIEF = 2.0  # transitions that the frequencies alone count as, beside those that were seen
 _LONG = 1.0001  # steps; a mean duration above it has a logarithm on both sides
 
 
 def learn_grammar(tracks: Sequence[Track], group_of_state: Counts, *, shortest: float = 0.5) -> Grammar:
-    """Count transitions and durations.
+    """Count transitions and durations: a grammar in which nothing is impossible.
 
     Args:
         tracks: For each recording its segments in order of time: first step, step after the last, state. What lies
             between two of them is background.
         group_of_state: int64 (S,); background, state 0, is alone in group 0.
         shortest: Fewest steps of a group, as a share of what nine tenths of its segments last at least.
-
-    Returns:
-        A grammar in which nothing is impossible: beside what was seen, order does not matter.
-
-    Raises:
-        ValueError: Groups that are not counted from background's 0.
     """
     if not len(group_of_state) or group_of_state[BACKGROUND] != 0 or (group_of_state[1:] == 0).any():
         raise ValueError("background must be state 0 and the only one of group 0")
@@ -47,22 +41,26 @@ def learn_grammar(tracks: Sequence[Track], group_of_state: Counts, *, shortest: 
         pairs[before, 0] += before != 0
     known = [steps for group in durations for steps in group] or [8]
     durations = [steps or known for steps in durations]
+    entered += 0.5
+    # What was seen, pulled towards the frequencies of groups.
+    totals = pairs.sum(axis=0) + 0.5
+    smoothed = pairs + _BELIEF * (totals / totals.sum())
     return Grammar(
         group_of_state=group_of_state,
-        enter=_shares_in_groups(entered, group_of_state),
-        follow=_follow(pairs),
+        enter=np.log(entered / np.bincount(group_of_state, weights=entered)[group_of_state]),
+        follow=np.log(smoothed / smoothed.sum(axis=1, keepdims=True)),
         leave=-np.log([max(float(np.mean(steps)), _LONG) for steps in durations]),
         least=np.array([max(1, int(shortest * np.quantile(steps, 0.1))) for steps in durations], dtype=np.int64),
     )
 
 
-def with_background(track: Track) -> list[tuple[int, int, int]]:
+def with_background(track: Track) -> list[Run]:
     """A track with the background before, between its segments; where segments overlap, the later one counts.
 
     >>> with_background([(2, 4, 1), (4, 6, 3), (8, 9, 1)])
     [(0, 2, 0), (2, 4, 1), (4, 6, 3), (6, 8, 0), (8, 9, 1)]
     """
-    found: list[tuple[int, int, int]] = []
+    found: list[Run] = []
     end = 0
     for start, stop, state in sorted(track):
         if start > end:
@@ -71,20 +69,3 @@ def with_background(track: Track) -> list[tuple[int, int, int]]:
             found.append((max(start, end), stop, state))
             end = stop
     return found
-
-
-def _follow(pairs: Floats) -> Floats:
-    """Log probability of the next group: what was seen, pulled towards the frequencies of groups."""
-    totals = pairs.sum(axis=0) + 0.5
-    prior = totals / totals.sum()
-    smoothed = pairs + _BELIEF * prior
-    logs: Floats = np.log(smoothed / smoothed.sum(axis=1, keepdims=True))
-    return logs
-
-
-def _shares_in_groups(entered: Floats, group_of_state: Counts) -> Floats:
-    smoothed = entered + 0.5
-    totals = np.zeros(int(group_of_state.max()) + 1)
-    np.add.at(totals, group_of_state, smoothed)
-    shares: Floats = np.log(smoothed / totals[group_of_state])
-    return shares

@@ -1,11 +1,15 @@
 """How good timelines are; timelines in, numbers out. Percentages, 0 to 100.
 
-Frame accuracy, edit score and segmental F1 look at labels of frames, at a fixed rate, one label a frame; `detection`
-looks at segments as they are. `BACKGROUND` is a label for frame accuracy, and no segment for edit score and F1.
+Frame accuracy, edit score and segmental F1 look at labels of frames, at a fixed rate, one label a frame. `BACKGROUND`
+is a label for frame accuracy, and no segment for edit score and F1. Shapes: `F` frames.
 
-Sources: MS-TCN, arXiv:1903.01945, with the definitions of its published evaluation; Lea et al., arXiv:1611.05267.
+Average precision looks at segments as they are, as in ActivityNet's and EPIC-KITCHENS' action detection: predictions of
+a class, the most confident first, each take the true segment of their video with the highest temporal intersection over
+union that is still free; precision is interpolated to be never rising; classes are those that occur in the truth, and
+count the same.
 
-Shapes: `F` frames.
+Sources: MS-TCN, arXiv:1903.01945, with the definitions of its published evaluation; Lea et al., arXiv:1611.05267;
+ActivityNet, Caba Heilbron et al. 2015; Rescaling Egocentric Vision, arXiv:2006.13256, section 4.3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +18,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.timelines.detection import THRESHOLDS, mean_average_precision
+from egoact.core.timelines import viterbi
 from egoact.core.timelines.timeline import Label, Timeline, TimelineTarget
+from egoact.core.timelines.viterbi import Run
 
 BACKGROUND = -1
 OVERLAPS = (10, 25, 50)  # percent of intersection over union
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)  # intersection over union
+_TOLERANCE = 1e-9
 FRAMES_PER_SECOND = 30.0
 
 FrameLabels = npt.NDArray[np.int64]
-Run = tuple[int, int, int]
+Span = tuple[float, float]
 
 
 def frame_accuracy(predicted: FrameLabels, truth: FrameLabels) -> float:
     """Share of frames with the right label, background included.
-
-    Raises:
-        ValueError: Arrays of different shapes, or without frames.
 
     >>> frame_accuracy(np.array([0, 0, 1, -1]), np.array([0, 1, 1, -1]))
     75.0
@@ -42,9 +46,6 @@ def edit_score(predicted: FrameLabels, truth: FrameLabels) -> float:
     """100 (1 - d / n): d is the Levenshtein distance between the orders of segments, n the longer one's length.
 
     It sees over-segmentation, and no shift in time. Background is left out; nothing against nothing is 100.
-
-    Raises:
-        ValueError: Arrays of different shapes, or without frames.
 
     >>> edit_score(np.array([0, 0, 1, 0]), np.array([0, 1, 1, 1]))  # 0 1 0 against 0 1
     66.66666666666667
@@ -65,9 +66,6 @@ def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: f
     Args:
         pairs: Predicted and true labels of the frames of each recording, (F,) each.
         overlap: Least intersection over union, percent.
-
-    Raises:
-        ValueError: Arrays of different shapes or without frames, no pairs, or an overlap outside 0 to 100.
     """
     if not pairs or not 0 < overlap <= 100:
         raise ValueError(f"{len(pairs)} recordings and overlap {overlap}; at least one, and a percentage, are needed")
@@ -82,16 +80,81 @@ def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: f
 
 
 def runs(labels: FrameLabels) -> list[Run]:
-    """Equal neighbours put together, without background: (first frame, frame after the last, label).
+    """Equal neighbours put together, without background: (first frame, frame after the last, label)."""
+    return viterbi.runs(labels, background=BACKGROUND)
 
-    >>> runs(np.array([-1, 2, 2, -1, 1]))
-    [(1, 3, 2), (4, 5, 1)]
+
+def mean_average_precision(
+    predicted: Mapping[str, Timeline],
+    truth: Mapping[str, Timeline],
+    target: TimelineTarget,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> dict[str, float]:
+    """Mean over classes of their average precision: {"0.1": ..., "0.2": ..., "mean": ...}.
+
+    Args:
+        predicted: video_id -> timeline with confidences.
+        truth: video_id -> timeline.
+        target: Which labels; at least one true segment has one.
+        thresholds: Least temporal intersection over union of a hit.
     """
-    if not len(labels):
-        return []
-    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
-    found = [(start, stop, int(labels[start])) for start, stop in zip(edges, edges[1:], strict=False)]
-    return [run for run in found if run[2] != BACKGROUND]
+    answers: dict[Label, list[tuple[str, float, float, float]]] = {}
+    for video, timeline in predicted.items():
+        for segment in timeline:
+            if (label := segment.label(target)) is not None:
+                span = (segment.start_seconds, segment.stop_seconds)
+                answers.setdefault(label, []).append((video, *span, segment.confidence))
+    wanted: dict[Label, dict[str, list[Span]]] = {}
+    for video, timeline in truth.items():
+        for segment in timeline:
+            if (label := segment.label(target)) is not None:
+                span = (segment.start_seconds, segment.stop_seconds)
+                wanted.setdefault(label, {}).setdefault(video, []).append(span)
+    if not wanted:
+        raise ValueError(f"none of the true segments has a {target}")
+    means = {}
+    for threshold in thresholds:
+        of_classes = [average_precision(answers.get(c, []), wanted[c], least=threshold) for c in wanted]
+        means[f"{threshold:g}"] = float(np.mean(of_classes))
+    return means | {"mean": float(np.mean(list(means.values())))}
+
+
+def average_precision(
+    answers: Sequence[tuple[str, float, float, float]], truth: Mapping[str, Sequence[Span]], *, least: float
+) -> float:
+    """Average precision of one class.
+
+    Args:
+        answers: (video, start, stop, confidence) each; equal confidences keep this order.
+        truth: video -> (start, stop) of its segments; at least one.
+        least: Temporal intersection over union of a hit.
+
+    >>> answers = [("a", 0, 4, 0.9), ("a", 8, 9, 0.8), ("a", 10, 14, 0.7)]
+    >>> average_precision(answers, {"a": [(0, 4), (10, 14)]}, least=0.5)
+    83.33333333333333
+    """
+    spans = {video: np.array(of_video, dtype=np.float64) for video, of_video in truth.items()}
+    is_free = {video: np.ones(len(of_video), dtype=bool) for video, of_video in spans.items()}
+    is_hit = np.zeros(len(answers), dtype=bool)
+    ranked = sorted(answers, key=lambda answer: -answer[3])
+    for position, (video, start, stop, _) in enumerate(ranked):
+        if video not in spans:
+            continue
+        overlaps = np.where(is_free[video], temporal_overlaps(start, stop, spans[video]), -1.0)
+        best = int(np.argmax(overlaps))
+        if overlaps[best] >= least - _TOLERANCE:
+            is_free[video][best], is_hit[position] = False, True
+    precision = np.cumsum(is_hit) / np.arange(1, len(ranked) + 1)
+    interpolated = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(100 * interpolated[is_hit].sum() / sum(map(len, spans.values())))
+
+
+def temporal_overlaps(start: float, stop: float, spans: Sequence[Span] | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Intersection over union of [start, stop) with each of some spans, (N, 2)."""
+    starts, stops = np.asarray(spans).T
+    shared = np.maximum(np.minimum(stop, stops) - np.maximum(start, starts), 0)
+    result: npt.NDArray[np.float64] = shared / ((stop - start) + (stops - starts) - shared)
+    return result
 
 
 def frame_labels(
@@ -144,7 +207,7 @@ def evaluate_timelines(
     background: dict[str, Any] = {}
     for target in targets:
         pairs = [_frame_pair(predicted[video], truth[video], target, rate) for video in truth]
-        metrics[target] = _measure_frames(pairs) | {"map": mean_average_precision(predicted, truth, target, THRESHOLDS)}
+        metrics[target] = _measure_frames(pairs) | {"map": mean_average_precision(predicted, truth, target)}
         every = np.concatenate([wanted for _, wanted in pairs])
         background[target] = {"frame_accuracy": frame_accuracy(np.full_like(every, BACKGROUND), every)}
     return metrics | {"baselines": {"background": background}}
@@ -179,15 +242,12 @@ def _check_frames(predicted: FrameLabels, truth: FrameLabels) -> None:
 def _count_hits(found: Sequence[Run], wanted: Sequence[Run], least: float) -> int:
     if not wanted:
         return 0
-    starts, stops, labels = (np.array(column) for column in zip(*wanted, strict=True))
+    spans, labels = np.array([run[:2] for run in wanted]), np.array([run[2] for run in wanted])
     is_hit = np.zeros(len(wanted), dtype=bool)
     for start, stop, label in found:
-        shared = np.minimum(stop, stops) - np.maximum(start, starts)
-        together = np.maximum(stop, stops) - np.minimum(start, starts)
-        overlaps = np.where(labels == label, shared / together, 0.0)
+        overlaps = np.where(labels == label, temporal_overlaps(start, stop, spans), 0.0)
         best = int(np.argmax(overlaps))
-        if overlaps[best] >= least and not is_hit[best]:
-            is_hit[best] = True
+        is_hit[best] |= overlaps[best] >= least
     return int(is_hit.sum())
 
 

@@ -13,6 +13,7 @@ Sources: Viterbi, 1967; explicit durations as in Rabiner, A tutorial on hidden M
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+Run = tuple[int, int, int]
 
 BACKGROUND = 0
 _IMPOSSIBLE = -1e18
@@ -94,68 +96,58 @@ def decode(scores: Floats, grammar: Grammar, *, weight: float = 1.0) -> Counts:
         raise ValueError("scores must be numbers, some are nan")
     if not len(scores):
         return np.zeros(0, dtype=np.int64)
-    return _Lattice(np.maximum(weight * scores, _IMPOSSIBLE / 1e6), grammar).trace()
+    best, begun, before = _forward(np.maximum(weight * scores, _IMPOSSIBLE / 1e6), grammar)
+    path = np.empty(len(scores), dtype=np.int64)
+    step, state = len(scores), int(best.argmax())
+    while step:
+        start = int(begun[step, state])
+        path[start:step] = state
+        step, state = start, int(before[start, grammar.group_of_state[state]])
+    return path
 
 
-class _Lattice:
-    """The best way to every (step, state), and where it came from."""
+def _forward(scores: Floats, grammar: Grammar) -> tuple[Floats, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The best way to every (step, state), and where it came from.
 
-    def __init__(self, scores: Floats, grammar: Grammar) -> None:
-        num_steps, num_states = scores.shape
-        self._group = grammar.group_of_state
-        self._members = [np.flatnonzero(self._group == group) for group in range(len(grammar.leave))]
-        self._least = np.minimum(grammar.least, num_steps)[self._group]
-        stay = np.log1p(-np.exp(np.minimum(grammar.leave, -1e-9)))[self._group]
-        # A segment of n steps stays n - 1 times; its first step only enters.
-        self._emit = scores + stay
-        self._summed = np.vstack([np.zeros(num_states), np.cumsum(self._emit, axis=0)])
-        self._entered = np.full((num_steps + 1, num_states), _IMPOSSIBLE)
-        self._came_from = np.full((num_steps + 1, len(self._members)), BACKGROUND, dtype=np.int32)
-        self._begun = np.zeros((num_steps + 1, num_states), dtype=np.int32)
-        self._grammar = grammar
-        self._stay = stay
-        self._run()
-
-    def _run(self) -> None:
-        grammar, states = self._grammar, np.arange(len(self._group))
-        self._entered[0] = grammar.enter + grammar.follow[BACKGROUND][self._group] - self._stay
-        best = np.full(len(states), _IMPOSSIBLE)
-        exits = np.full(len(self._members), _IMPOSSIBLE)
-        last = np.zeros(len(self._members), dtype=np.int32)
-        self._exit_state = np.zeros((len(self._summed), len(self._members)), dtype=np.int32)
-        for step in range(1, len(self._summed)):
-            best = best + self._emit[step - 1]
-            self._begun[step] = self._begun[step - 1]
-            since = step - self._least
-            could = np.flatnonzero(since >= 0)
-            from_step = since[could]
-            fresh = self._entered[from_step, could] + self._summed[step, could] - self._summed[from_step, could]
-            wins = fresh > best[could]
-            best[could[wins]], self._begun[step, could[wins]] = fresh[wins], from_step[wins]
-            for group, members in enumerate(self._members):
-                if len(members):
-                    last[group] = members[best[members].argmax()]
-                    exits[group] = best[last[group]] + grammar.leave[group]
-            ways = exits[:, None] + grammar.follow
-            self._came_from[step], self._exit_state[step] = ways.argmax(axis=0), last
-            entered = ways.max(axis=0)[self._group] + grammar.enter - self._stay
-            self._entered[step] = np.maximum(entered, _IMPOSSIBLE)
-        self._best = best
-
-    def trace(self) -> Counts:
-        """The best path."""
-        step = len(self._summed) - 1
-        path = np.empty(step, dtype=np.int64)
-        state = int(self._best.argmax())
-        while step:
-            begun = int(self._begun[step, state])
-            path[begun:step] = state
-            state = int(self._exit_state[begun, self._came_from[begun, self._group[state]]])
-            step = begun
-        return path
+    Returns:
+        (S,) log probability of being in each state at the end; (F + 1, S) where the segment began that a state is in
+        after so many steps; (F + 1, G) the state that precedes a segment of a group which begins there.
+    """
+    num_steps, num_states = scores.shape
+    group = grammar.group_of_state
+    members = [np.flatnonzero(group == g) for g in range(len(grammar.leave))]
+    least = np.minimum(grammar.least, num_steps)[group]
+    stay = np.log1p(-np.exp(np.minimum(grammar.leave, -1e-9)))[group]
+    # A segment of n steps stays n - 1 times; its first step only enters.
+    emit = scores + stay
+    summed = np.vstack([np.zeros(num_states), np.cumsum(emit, axis=0)])
+    entered = np.full((num_steps + 1, num_states), _IMPOSSIBLE)
+    entered[0] = grammar.enter + grammar.follow[BACKGROUND][group] - stay
+    begun = np.zeros((num_steps + 1, num_states), dtype=np.int32)
+    before = np.zeros((num_steps + 1, len(members)), dtype=np.int32)
+    best = np.full(num_states, _IMPOSSIBLE)
+    exits = np.full(len(members), _IMPOSSIBLE)
+    last = np.zeros(len(members), dtype=np.int32)
+    for step in range(1, num_steps + 1):
+        best = best + emit[step - 1]
+        begun[step] = begun[step - 1]
+        since = step - least
+        could = np.flatnonzero(since >= 0)
+        from_step = since[could]
+        fresh = entered[from_step, could] + summed[step, could] - summed[from_step, could]
+        wins = fresh > best[could]
+        best[could[wins]], begun[step, could[wins]] = fresh[wins], from_step[wins]
+        for g, states in enumerate(members):
+            if len(states):
+                last[g] = states[best[states].argmax()]
+                exits[g] = best[last[g]] + grammar.leave[g]
+        ways = exits[:, None] + grammar.follow
+        before[step] = last[ways.argmax(axis=0)]
+        entered[step] = np.maximum(ways.max(axis=0)[group] + grammar.enter - stay, _IMPOSSIBLE)
+    return best, begun, before
 
 
-def runs(path: Counts) -> list[tuple[int, int, int]]:
+def runs(path: Counts, *, background: int = BACKGROUND) -> list[Run]:
     """Equal neighbours put together: (first step, step after the last, state) of everything but background.
 
     >>> runs(np.array([0, 2, 2, 0, 1]))
@@ -165,4 +157,4 @@ def runs(path: Counts) -> list[tuple[int, int, int]]:
         return []
     edges = np.flatnonzero(np.diff(path)) + 1
     bounds = [0, *edges.tolist(), len(path)]
-    return [(a, b, int(path[a])) for a, b in zip(bounds, bounds[1:], strict=False) if path[a] != BACKGROUND]
+    return [(a, b, int(path[a])) for a, b in pairwise(bounds) if path[a] != background]
