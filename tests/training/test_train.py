@@ -303,7 +303,9 @@ def test_evaluate_writes_what_the_report_needs(data: Path) -> None:
     described = json.loads((out / "evaluation.json").read_text())
     right = scores.verb.argmax(1) == np.array(described["labels"]["verb"])
     assert metrics["verb"]["top1"] == pytest.approx(100 * right.mean())
-    # Anybody's scores give the same numbers.
+    # Anybody's scores give the same numbers; nobody knows what they were trained on.
+    assert metrics.pop("seen")["trained_on"] == 12
+    del metrics["notes"]
     again = EvaluateSettings(segments=data / "train.csv", scores=out / "scores.npz", out=data / "again")
     evaluate(again)
     assert json.loads((data / "again" / "metrics.json").read_text()) == metrics
@@ -355,3 +357,38 @@ def test_every_recipe_field_has_a_flag() -> None:
     flags = {field.name for field in fields(TrainSettings)}
     assert {field.name for field in fields(Recipe)} <= flags
     assert train_module.TrainSettings is TrainSettings
+
+
+def one_noun(path: Path) -> Path:
+    """The labels of `write_csv`, with the same noun in every row."""
+    write_csv(path)
+    path.write_text(path.read_text().replace("fridge", "door"))
+    return path
+
+
+def test_a_target_with_one_class_is_left_out_with_a_word(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one_noun(data / "train.csv")
+    assert train(settings_for(data, epochs=1)) == 0
+    assert "every noun of" in capsys.readouterr().err
+    assert set(Recognizer.load(data / "run").config.vocabularies) == {"verb"}
+    with pytest.raises(ValueError, match="every noun of .* is 'door': there is nothing to tell apart"):
+        train(settings_for(data, epochs=1, targets=("verb", "noun"), run=data / "other"))
+    assert not (data / "other").exists()
+
+
+def test_a_training_that_never_began_stands_in_nobodys_way(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("before the first epoch")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("egoact.training.train.finite_features", fail)
+        with pytest.raises(RuntimeError, match="before the first epoch"):
+            train(settings_for(data, epochs=1))
+    assert train(settings_for(data, epochs=2)) == 0
+    with pytest.raises(ArtifactError, match="holds a run of other settings"):
+        train(settings_for(data, epochs=3))
+
+
+def test_patience_without_validation_is_refused(data: Path) -> None:
+    with pytest.raises(ValueError, match="--patience waits for a better validation score"):
+        settings_for(data, patience=3, validation_videos=())

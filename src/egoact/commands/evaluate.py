@@ -45,6 +45,7 @@ def evaluate(settings: EvaluateSettings) -> int:
     """
     from egoact.evaluation.segments import summarize
     from egoact.evaluation.timelines import evaluate_timeline_files, summarize_timelines
+    from egoact.runs.provenance import warn
 
     if settings.timeline is not None:
         metrics = evaluate_timeline_files(
@@ -57,7 +58,9 @@ def evaluate(settings: EvaluateSettings) -> int:
     evaluation = _answer(settings)
     metrics = evaluation.measure(annotations=settings.annotations, action_scoring=settings.action_scoring)
     evaluation.write(settings.out, metrics, model=model, run=settings.run)
-    print("\n".join([summarize(metrics), *metrics.get("notes", [])]))
+    num_first = len(warn(metrics["seen"])) if "seen" in metrics else 0  # said before the figures that they are about
+    notes = metrics.get("notes", [])
+    print("\n".join([*notes[:num_first], summarize(metrics), *notes[num_first:]]))
     return 0
 
 
@@ -72,7 +75,9 @@ def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":
         scores = load_scores(settings.scores).align(table)
         return SegmentEvaluation(table, scores, vocabularies_of_scores(scores, table, settings.annotations), {})
     from egoact.runs.loading import load_run  # anybody's scores are measured without torch
+    from egoact.runs.provenance import Provenance
 
     run = load_run(settings.run)
     vocabularies = official_vocabularies(dict(run.config.vocabularies), settings.annotations)
-    return SegmentEvaluation(table, run.score(table, settings.features), vocabularies, run.config.training_counts)
+    scores, provenance = run.score(table, settings.features), Provenance.read(settings.run)
+    return SegmentEvaluation(table, scores, vocabularies, run.config.training_counts, provenance)

@@ -106,6 +106,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         from egoact.models.heads import HEADS
 
+        if self.patience and self.validation is None and not self.validation_videos:
+            raise ValueError("--patience waits for a better validation score: give --validation or --validation-videos")
         if self.validation is not None and self.validation_videos:
             raise ValueError("give --validation or --validation-videos, not both")
         if self.head not in HEADS:

@@ -14,6 +14,7 @@ from egoact.core.metrics.evaluation_files import EVALUATION_NAME, METRICS_NAME, 
 from egoact.core.metrics.imbalance import split_by_frequency
 from egoact.core.metrics.protocol import evaluate_scores
 from egoact.core.metrics.scores import Scores
+from egoact.runs.provenance import Provenance, warn
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,17 @@ class SegmentEvaluation:
         scores: Of those segments, in their order.
         vocabularies: Target -> classes of the scores.
         training_counts: Target -> training segments of each class, where they are known.
+        provenance: What the model was trained and chosen on, where it is known.
     """
 
     table: SegmentTable
     scores: Scores
     vocabularies: Mapping[Target, Vocabulary]
     training_counts: Mapping[Target, tuple[int, ...]]
+    provenance: Provenance | None = None
 
     def measure(self, *, annotations: Path | None, action_scoring: ActionScoring) -> dict[str, Any]:
-        """Everything that `metrics.json` says.
+        """Everything that `metrics.json` says; where segments were trained or chosen on, that is its first note.
 
         Args:
             annotations: Folder with the official lists, or None.
@@ -46,7 +49,7 @@ class SegmentEvaluation:
         participants = [segment.participant_id for segment in self.table]
         unseen = None if annotations is None else read_unseen_participants(annotations, participants=participants)
         tail, head = split_by_frequency(self.vocabularies, self.training_counts)
-        return evaluate_scores(
+        metrics = evaluate_scores(
             {target: values for target, values in self.scores.by_target().items() if target in labels},
             labels,  # type: ignore[arg-type]
             participants=participants,
@@ -55,6 +58,10 @@ class SegmentEvaluation:
             tail=tail,
             head=head,
         )
+        seen = {} if self.provenance is None else self.provenance.describe(self.table)
+        if seen and (notes := warn(seen)):
+            metrics |= {"seen": seen, "notes": notes + metrics.get("notes", [])}
+        return metrics
 
     def write(self, out: Path, metrics: dict[str, Any], *, model: Path, run: Path | None) -> None:
         """scores.npz, evaluation.json (what the report needs beside them), and metrics.json."""

@@ -13,13 +13,14 @@ import numpy as np
 
 from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import sample_uniform
-from egoact.explain.saliency import ClipSaliency, explain_clip_frames, map_correlation, shuffle_weights
+from egoact.explain.saliency import ClipSaliency, TargetSaliency, explain_clip_frames, map_correlation, shuffle_weights
 from egoact.media.sources import MediaSource, read_clip
 from egoact.models.backbones.registry import Backbone
 from egoact.runs.loading import Run
 from egoact.runs.recognizer import Recognizer
 
 CLIP_NAME, MAPS_NAME = "clip.json", "clip.npz"
+EVEN_LOSS = 0.05  # nats; below it what single frames are worth does not differ
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,16 @@ def _write(out: Path, described: dict[str, Any], frames: np.ndarray, found: Clip
 def _say(described: dict[str, Any], found: ClipSaliency) -> None:
     for target, part in found.targets.items():
         answer, same = described["answers"][target], described["correlation_with_shuffled_weights"][target]
-        most = int(part.importance.argmax())
         print(
-            f"{target}: {answer['name']} ({100 * answer['probability']:.0f} %); the frame at "
-            f"{described['times_seconds'][most]:.2f} s mattered most; maps of shuffled weights correlate with "
+            f"{target}: {answer['name']} ({100 * answer['probability']:.0f} %); {_say_importance(part, described)}; "
+            f"maps of shuffled weights correlate with "
             f"{same['head']:.2f} (head), {same['head_and_backbone']:.2f} (head and backbone)"
         )
+
+
+def _say_importance(part: TargetSaliency, described: dict[str, Any]) -> str:
+    """Which frame mattered most, if any did: leaving it out must change the loss more than the others do."""
+    most, spread = int(part.importance.argmax()), float(np.ptp(part.importance))
+    if spread < EVEN_LOSS:
+        return f"no frame mattered more than the others (leaving one out changes the loss by {spread:.3f} at most)"
+    return f"the frame at {described['times_seconds'][most]:.2f} s mattered most"

@@ -22,6 +22,7 @@ from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
 from egoact.media.sources import read_frames
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest, WindowModel, is_export
 from egoact.runs.loading import BACKGROUND_FOLDER, Run
+from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import CONFIG_NAME, Recognizer
 
 
@@ -98,6 +99,8 @@ class Export:
         for name, content in files.items():
             (out / name).write_bytes(content)
         write_json(out / CONFIG_NAME, config.to_dict())
+        if (provenance := Provenance.read(self.run.path)) is not None:
+            provenance.write(out)
         write_json(out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         manifest = ExportManifest(self.format, self.precision, tuple(config.vocabularies), digests, parity)

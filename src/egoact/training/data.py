@@ -3,6 +3,7 @@
 The clips of a split: their segments, their rows in the feature store, their labels, and what a run says of them.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,10 @@ def choose_vocabularies(
     """The classes to learn, of each target.
 
     Raises:
-        ValueError: No labels of a target that is asked for, or none at all.
+        ValueError: No labels of a target that is asked for, one class only, or no labels at all.
     """
     found: dict[Target, Vocabulary] = {}
+    singles: list[str] = []
     for target in targets or TARGETS:
         named = build_vocabulary(table, target)
         if named is None:
@@ -60,7 +62,18 @@ def choose_vocabularies(
                 raise ValueError(f"{table.path} has no {target} labels to learn")
             continue
         vocabulary = named if classes is None else read_vocabulary(classes, target)
-        found[target] = vocabulary.to_categories()[0] if labels == "categories" else vocabulary
+        vocabulary = vocabulary.to_categories()[0] if labels == "categories" else vocabulary
+        if vocabulary.size > 1:
+            found[target] = vocabulary
+            continue
+        alone = f"every {target} of {table.path} is {vocabulary.names[0]!r}: there is nothing to tell apart"
+        if target in targets:
+            raise ValueError(alone)
+        singles.append(alone)
+    if not found and singles:
+        raise ValueError("; ".join(singles))
+    for single in singles:
+        print(f"train: {single}, so {'verbs' if 'verb' in found else 'nouns'} alone are learned", file=sys.stderr)
     if not found:
         raise ValueError(f"{table.path} has no labels: columns verb, verb_class, noun or noun_class are needed")
     return found

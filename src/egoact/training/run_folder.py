@@ -17,9 +17,14 @@ _OWN_FILES = (
     "config.json",
     SETTINGS_NAME,
     METRICS_NAME,
+    "trained_on.json",
     "history.csv",
     "history_classifiers.csv",
-    *(f"{model}/{name}" for model in ("best", "last", "background") for name in ("config.json", "model.safetensors")),
+    *(
+        f"{model}/{name}"
+        for model in ("best", "last", "background")
+        for name in ("config.json", "model.safetensors", "trained_on.json")
+    ),
     *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
 )
 _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
@@ -49,6 +54,8 @@ class RunFolder:
                 raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
             return False
         changed = changed_settings(known, self._settings, remedy="use --overwrite to start again")
+        if changed and not (self.path / "history.csv").exists():
+            return False  # that training failed before its first epoch ended: there is nothing to lose
         if changed:
             reason = f"holds a run of other settings ({'; '.join(changed[:2])}); give another --run or --overwrite"
             raise ArtifactError(reason, path=self.path)

@@ -13,6 +13,7 @@ from egoact.core.metrics.protocol import evaluate_scores
 from egoact.core.timelines.rules import TimelineRules
 from egoact.models.classifier import ActionClassifier
 from egoact.runs.features import score_rows
+from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.batches import ClipBatches
 from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
@@ -73,11 +74,16 @@ class Training:
 
     def save(self, fitted: Fitted, rules: TimelineRules) -> None:
         """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
+        validation = () if self.data.validation is None else self.data.validation.table
         if fitted.best is not None:
             # A model of background belongs to the chosen weights alone; without it they share the rules.
             shared = None if rules.has_background else rules
             for name, model in (("best", fitted.best), ("last", fitted.last)):
+                chosen_on = validation if name == "best" else ()
+                Provenance.of(self.data.training.table, chosen_on).write(self.run / name)
                 Recognizer(replace(self.config, timeline=shared), model).save(self.run / name)
+        chosen_on = validation if self.select == "best" else ()
+        Provenance.of(self.data.training.table, chosen_on).write(self.run)
         Recognizer(replace(self.config, timeline=rules), self.chosen(fitted)).save(self.run)
 
     def _fit(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
