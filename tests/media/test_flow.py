@@ -254,3 +254,16 @@ def test_a_changed_description_is_noticed(tmp_path: Path) -> None:
     path.write_text(json.dumps({"stride": 1}))
     with pytest.raises(MediaError, match="not what egoact flow writes"):
         find_flow(tmp_path / "out", "P01_101")
+
+
+def test_what_takes_long_is_told_before_it_starts(
+    tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("egoact.extraction.flow.LEAST_TO_ESTIMATE", 1)
+    monkeypatch.setattr("egoact.extraction.flow.SECONDS_WORTH_A_WORD", 0)
+    write_video(tmp_path / "videos" / "a.mp4", num_frames=4)
+    flow(FlowSettings(media=(tmp_path / "videos",), out=tmp_path / "out", size=64))
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("flow: 4 flow frames by tvl1 take about") and "--method dis takes about" in first
+    flow(FlowSettings(media=(tmp_path / "videos",), out=tmp_path / "fast", size=64, method="dis"))
+    assert "takes about" not in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Optical flow of whole recordings in EPIC-KITCHENS' layout, or between two pictures."""
 
 import io
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, pack_flow
 from egoact.core.errors import MediaError
 from egoact.core.files import write_atomically, write_csv
-from egoact.core.progress import Progress
+from egoact.core.progress import Progress, format_seconds
 from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec, FlowWriter, encode_grey
 from egoact.media.recording import lay_grid
@@ -20,6 +22,8 @@ from egoact.media.sources import MediaRoot, MediaSource, read_frames
 
 FAILURES_NAME = "flow_failures.csv"
 PAIR_FRAMES = ("first.png", "second.png")
+FAST_METHOD = "dis"
+LEAST_TO_ESTIMATE, SECONDS_WORTH_A_WORD = 200, 60
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def compute_flow(root: MediaRoot, video_ids: Sequence[str], out: Path, plan: Flo
                 raise
             failures.append((video_id, 0, str(error)))
     total = sum(len(numbers) for _, numbers in todo)
+    if todo and (estimate := _estimate(todo[0][0], plan.method, total, num_workers)):
+        print(f"flow: {estimate}", file=sys.stderr, flush=True)
     with Progress("flow", total=total, unit="flow frames") as progress:
         for writer, numbers in todo:
             failed = writer.write(numbers, num_workers=num_workers, done=progress.advance)
@@ -94,6 +100,28 @@ def compute_flow(root: MediaRoot, video_ids: Sequence[str], out: Path, plan: Flo
         f"{sum(w.spec.num_flow_frames - len(n) for w, n in todo)} were there already, {len(failures)} failed"
     )
     return len(failures)
+
+
+def _estimate(writer: FlowWriter, method: str, total: int, num_workers: int) -> str | None:
+    """How long it will take, and the fast method, where both are worth a word: from one pair of pictures."""
+    if method == FAST_METHOD or total < LEAST_TO_ESTIMATE:
+        return None
+    times = np.array(writer.spec.pair(1)) / writer.spec.frame_rate
+    pair = [f for _, f in read_frames(writer.source, times, size=writer.spec.size) if isinstance(f, np.ndarray)]
+    if len(pair) < 2:
+        return None
+    seconds = {}
+    for name in (method, FAST_METHOD):
+        compute = load_flow_method(name)
+        begun = time.monotonic()
+        compute(*pair)
+        seconds[name] = total * (time.monotonic() - begun) / num_workers
+    if seconds[method] < SECONDS_WORTH_A_WORD:
+        return None
+    return (
+        f"{total:,} flow frames by {method} take about {format_seconds(seconds[method])} here; "
+        f"--method {FAST_METHOD} takes about {format_seconds(seconds[FAST_METHOD])}"
+    )
 
 
 def _scaled_size(source: MediaSource, shorter: int) -> tuple[int, int]:
