@@ -30,13 +30,9 @@ _CHUNK_SEGMENTS = 2048
 
 @dataclass(frozen=True)
 class ActionRanking:
-    """The best pairs of every segment, best first.
+    """The best pairs of every segment, best first: class ids and what they are ranked by, (N, K) each.
 
-    Args:
-        verbs: (N, K) class ids.
-        nouns: (N, K) class ids.
-        scores: (N, K) what they are ranked by, descending: the sum of both scores (`per_segment`), or the product
-            of both probabilities (`published`).
+    That is the sum of both scores (`per_segment`), or the product of both probabilities (`published`).
     """
 
     verbs: npt.NDArray[np.int64]
@@ -71,9 +67,6 @@ def action_ranking(
 
     Returns:
         The best K = min(num_best, V x M) pairs. Equal scores: the higher class id comes first, verbs before nouns.
-
-    Raises:
-        ValueError: Scores that are not finite or do not fit, an unknown `scoring`, `num_best` below 1.
     """
     for scores in (verb_scores, noun_scores):
         check_scores(scores)

@@ -23,19 +23,12 @@ Classes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TargetResult:
-    """Labels and answers of one target; `N` segments, `C` classes.
+    """Labels and answers of one target; `N` segments, `C` classes."""
 
-    Args:
-        names: C class names.
-        labels: (N,) true classes.
-        predictions: (N,) answers.
-        scores: (N, C), higher is better.
-    """
-
-    names: tuple[str, ...]
-    labels: Classes
-    predictions: Classes
-    scores: npt.NDArray[np.float32]
+    names: tuple[str, ...]  # C
+    labels: Classes  # (N,)
+    predictions: Classes  # (N,)
+    scores: npt.NDArray[np.float32]  # (N, C), higher is better
 
     def __post_init__(self) -> None:
         if self.scores.shape != (len(self.labels), len(self.names)):
@@ -49,44 +42,26 @@ class TargetResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluated model.
+    """An evaluated model."""
 
-    Args:
-        path: The folder.
-        model: The run or scores file that was evaluated.
-        segments: The CSV it was evaluated on.
-        metrics: `metrics.json`.
-        narration_ids: N ids in the order of the labels.
-        targets: "verb" and/or "noun".
-        video_ids: The recording of each segment; empty where the file does not say.
-        run: The run directory, or None.
-    """
-
-    path: Path
-    model: str
-    segments: str
-    metrics: dict[str, Any]
-    narration_ids: tuple[str, ...]
-    targets: dict[str, TargetResult]
-    video_ids: tuple[str, ...] = ()
+    path: Path  # the folder
+    model: str  # the run or scores file that was evaluated
+    segments: str  # the CSV it was evaluated on
+    metrics: dict[str, Any]  # metrics.json
+    narration_ids: tuple[str, ...]  # N, in the order of the labels
+    targets: dict[str, TargetResult]  # "verb" and/or "noun"
+    video_ids: tuple[str, ...] = ()  # of each segment; empty where the file does not say
     run: Path | None = None
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """How a model was trained, as far as its run directory says.
-
-    Args:
-        path: Run directory.
-        history: One row an epoch, or None.
-        settings: `settings.json`, or None.
-        retraining: The epochs of classifiers on a frozen head that followed, or None.
-    """
+    """How a model was trained, as far as its run directory says."""
 
     path: Path
-    history: pd.DataFrame | None
-    settings: dict[str, Any] | None
-    retraining: pd.DataFrame | None = None
+    history: pd.DataFrame | None  # one row an epoch
+    settings: dict[str, Any] | None  # settings.json
+    retraining: pd.DataFrame | None = None  # the epochs of classifiers on a frozen head that followed
 
     @property
     def num_parameters(self) -> int | None:

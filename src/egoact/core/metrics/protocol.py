@@ -24,15 +24,10 @@ _ACTION_STRIDE = 1_000_000
 
 @dataclass(frozen=True)
 class Ranked:
-    """The answers to N segments.
+    """How N segments were answered: how many other answers are at least as good as the true one, and the true one."""
 
-    Args:
-        better: (N,) how many other answers are at least as good as the true one; 0 is a right first answer.
-        labels: (N,) the true one.
-    """
-
-    better: npt.NDArray[np.int64]
-    labels: Labels
+    better: npt.NDArray[np.int64]  # (N,), 0 is a right first answer
+    labels: Labels  # (N,)
 
     def summary(self) -> dict[str, float]:
         """Top-k and mean-class accuracy, in percent."""

@@ -24,12 +24,7 @@ _NUM_CLASSES = {"verb": NUM_VERBS, "noun": NUM_NOUNS}
 
 @dataclass(frozen=True, eq=False)
 class Submission:
-    """A complete, well-formed submission.
-
-    Args:
-        levels: "sls_pt", "sls_tl", "sls_td" -> 0 to 5.
-        scores: Of every segment, (N, 97) and (N, 300).
-    """
+    """A complete, well-formed submission: supervision levels by name, and scores (N, 97) and (N, 300)."""
 
     levels: dict[str, int]
     scores: Scores
@@ -50,10 +45,8 @@ def write_submission(scores: Scores, path: str | Path, *, sls_pt: int, sls_tl: i
     """
     levels = {"sls_pt": sls_pt, "sls_tl": sls_tl, "sls_td": sls_td}
     for name, level in levels.items():
-        if (problem := _level_problem(name, level)) is not None:
-            raise ValueError(problem)
-    if (problem := _classes_problem(scores)) is not None:
-        raise ValueError(problem)
+        _check_level(name, level)
+    _check_classes(scores)
     with open_atomically(Path(path)) as whole:
         archive = zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         with archive, archive.open(SUBMISSION_MEMBER, "w") as file:  # Dated 1980: same scores, same bytes.
@@ -75,10 +68,12 @@ def check_submission(path: str | Path, table: SegmentTable | None = None) -> Sub
     if path.is_dir() or not path.exists():
         raise ArtifactError("this is a folder; a zip is expected" if path.is_dir() else "no such file", path=path)
     document = read_submission(path)
-    levels = _check_header(document, path)
-    scores = scores_from_results(document["results"], path)
-    if (problem := _classes_problem(scores)) is not None:
-        raise ArtifactError(problem, path=path)
+    try:
+        levels = _check_header(document)
+        scores = scores_from_results(document["results"], path)
+        _check_classes(scores)
+    except ValueError as error:
+        raise ArtifactError(str(error), path=path) from None
     if table is not None:
         try:
             scores = scores.align(table)
@@ -87,35 +82,32 @@ def check_submission(path: str | Path, table: SegmentTable | None = None) -> Sub
     return Submission(levels, scores)
 
 
-def _check_header(document: Any, path: Path) -> dict[str, int]:
+def _check_header(document: Any) -> dict[str, int]:
     expected = ("version", "challenge", *SUPERVISION_LEVELS, "results")
     if not isinstance(document, Mapping):
-        raise ArtifactError(f"expected an object with {', '.join(expected)}", path=path)
+        raise ValueError(f"expected an object with {', '.join(expected)}")
     if missing := [key for key in expected if key not in document]:
-        raise ArtifactError(f"no '{missing[0]}'; expected {', '.join(expected)}", path=path)
+        raise ValueError(f"no '{missing[0]}'; expected {', '.join(expected)}")
     for key, value in (("version", VERSION), ("challenge", CHALLENGE)):
         if document[key] != value:
-            raise ArtifactError(f'{key} is {_show(document[key])}; expected "{value}"', path=path)
+            raise ValueError(f'{key} is {_show(document[key])}; expected "{value}"')
     for name in SUPERVISION_LEVELS:
-        if (problem := _level_problem(name, document[name])) is not None:
-            raise ArtifactError(problem, path=path)
+        _check_level(name, document[name])
     return {name: document[name] for name in SUPERVISION_LEVELS}
 
 
-def _level_problem(name: str, level: Any) -> str | None:
+def _check_level(name: str, level: Any) -> None:
     meanings = SUPERVISION_LEVELS[name]
-    if type(level) is int and 0 <= level < len(meanings):
-        return None
-    listed = ", ".join(f"{number} {meaning}" for number, meaning in enumerate(meanings))
-    return f"{name} is {_show(level)}; allowed are {listed}"
+    if type(level) is not int or not 0 <= level < len(meanings):
+        listed = ", ".join(f"{number} {meaning}" for number, meaning in enumerate(meanings))
+        raise ValueError(f"{name} is {_show(level)}; allowed are {listed}")
 
 
-def _classes_problem(scores: Scores) -> str | None:
+def _check_classes(scores: Scores) -> None:
     found = {target: array.shape[1] for target, array in scores.by_target().items()}
-    if found == _NUM_CLASSES:
-        return None
-    listed = " and ".join(f"{count} {target}s" for target, count in found.items())
-    return f"scores for {listed}; the challenge needs {NUM_VERBS} verbs and {NUM_NOUNS} nouns"
+    if found != _NUM_CLASSES:
+        listed = " and ".join(f"{count} {target}s" for target, count in found.items())
+        raise ValueError(f"scores for {listed}; the challenge needs {NUM_VERBS} verbs and {NUM_NOUNS} nouns")
 
 
 def _json_pieces(scores: Scores, levels: Mapping[str, int]) -> Iterator[str]:
