@@ -84,15 +84,8 @@ def rename(part: Path, path: Path) -> None:
 def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
     """Take the one lock of a folder, which is made if it does not exist; the system lets go of it even after kill -9.
 
-    Args:
-        folder: The folder.
-        command: Of egoact, that writes there.
-
     Returns:
-        To be released.
-
-    Raises:
-        ArtifactError: Another process has it, or the folder cannot be written.
+        To be released; an `ArtifactError` where another process has it, or where the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,9 @@ from egoact.core.metrics.calibration import fit_temperature
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME
-from egoact.core.timelines.rules import Floats, TimelineRules
+from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTarget
+from egoact.core.timelines.viterbi import Floats
 from egoact.models.classifier import ActionClassifier
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.recordings import Recordings

@@ -15,8 +15,9 @@ import numpy as np
 from egoact.core.annotations.labels import Target
 from egoact.core.errors import MediaError
 from egoact.core.timelines.prediction import TOP, Prediction, Ranking
-from egoact.core.timelines.rules import Floats, Span, TimelineRules
+from egoact.core.timelines.rules import Span, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.core.timelines.viterbi import Floats
 from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run, rules_of

@@ -23,18 +23,11 @@ _ZIP_MARK = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class Spreadsheet:
-    """Columns of stripped text, all of one length.
-
-    Args:
-        path: The file they came from.
-        columns: Column name (lower case, blanks as underscores) -> its cells.
-        rows: The line of the file on which each record starts; the header is row 1.
-        delimiter: What separates the cells.
-    """
+    """Columns of stripped text, all of one length."""
 
     path: Path
-    columns: dict[str, tuple[str, ...]]
-    rows: tuple[int, ...]
+    columns: dict[str, tuple[str, ...]]  # by name in lower case, with underscores for blanks
+    rows: tuple[int, ...]  # the line of the file on which each record starts; the header is row 1
     delimiter: str
 
     def __len__(self) -> int:

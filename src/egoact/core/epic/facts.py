@@ -78,9 +78,6 @@ def frame_rate(video_id: str) -> int | None:
 def frame_index(seconds: float, *, rate: float) -> int:
     """The extracted frame that shows a moment; 1-based: `frame_0000000001.jpg` is time 0.
 
-    Raises:
-        ValueError: A negative time, or a rate that is not positive.
-
     >>> frame_index(0.5, rate=60)
     31
     """
@@ -92,9 +89,6 @@ def frame_index(seconds: float, *, rate: float) -> int:
 
 def frame_seconds(index: int, *, rate: float) -> float:
     """When the 1-based extracted frame `index` begins to be shown.
-
-    Raises:
-        ValueError: An index below 1, or a rate that is not positive.
 
     >>> frame_seconds(31, rate=60)
     0.5
@@ -114,9 +108,6 @@ def flow_index(index: int, *, stride: int) -> int:
     """The 1-based flow frame (files below `u/` and `v/`) that belongs to a 1-based RGB frame.
 
     A segment's flow frames are `range(flow_index(start), flow_index(stop))`: stop exclusive.
-
-    Raises:
-        ValueError: An index or a stride below 1.
 
     >>> [flow_index(rgb, stride=2) for rgb in (1, 2, 3, 4)]
     [1, 1, 2, 2]

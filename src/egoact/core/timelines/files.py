@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from egoact.core.annotations.labels import Target, Vocabulary
@@ -25,12 +26,11 @@ def read_timelines(path: str | Path) -> dict[str, Timeline]:
         AnnotationError: No timeline there, one that is damaged, or two of the same video.
     """
     path = Path(path)
+    files = [path]
     if path.is_dir():
         files = sorted(path.rglob(JSON_NAME)) or sorted(path.rglob(CSV_NAME))
         if not files:
             raise AnnotationError(f"no {JSON_NAME} or {CSV_NAME} in this folder; egoact predict writes them", path=path)
-    else:
-        files = [path]
     found: dict[str, Timeline] = {}
     for file in files:
         for timeline in _read_json(file) if file.suffix.lower() == ".json" else _read_csv(file):
@@ -92,11 +92,8 @@ def with_class_names(timeline: Timeline, vocabularies: Mapping[Target, Vocabular
     def name(target: Target, word: str | None) -> str | None:
         return vocabularies[target].class_name(word) if word is not None and target in vocabularies else word
 
-    segments = [
-        TimelineSegment(s.start_seconds, s.stop_seconds, name("verb", s.verb), name("noun", s.noun), s.confidence)
-        for s in timeline
-    ]
-    return Timeline(timeline.video_id, tuple(segments), timeline.duration_seconds)
+    segments = tuple(replace(s, verb=name("verb", s.verb), noun=name("noun", s.noun)) for s in timeline)
+    return replace(timeline, segments=segments)
 
 
 def _parse_share(text: str) -> float:

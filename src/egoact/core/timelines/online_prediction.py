@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from egoact.core.annotations.labels import TARGETS
 from egoact.core.timelines.timeline import TimelineTarget
 
 BACKGROUND_NAME = "(background)"  # of a run that was trained to know when nothing happens
-
-Ranking = list[tuple[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +39,10 @@ class OnlinePrediction:
             if not (np.isfinite(values).all() and values.min() >= 0 and abs(values.sum() - 1) < 1e-6):
                 raise ValueError(f"the {target} values are no probabilities")
 
-    def top(self, target: TimelineTarget, k: int = 5) -> Ranking:
+    def top(self, target: TimelineTarget, k: int = 5) -> list[tuple[str, float]]:
         """The k most probable names, best first; an action's is "verb noun", its probability the product of both.
 
-        Background is one action: a verb without a noun is none.
-
-        Raises:
-            KeyError: The model does not know this target.
+        Background is one action: a verb without a noun is none. A target that the model does not know is a `KeyError`.
         """
         if target != "action":
             values, names = self.probabilities[target], self.names[target]
@@ -63,8 +59,7 @@ class OnlinePrediction:
     @property
     def targets(self) -> list[TimelineTarget]:
         """What can be asked for; "action" where both verb and noun can."""
-        known: list[TimelineTarget] = ["verb", "noun"]
-        found = [target for target in known if target in self.probabilities]
+        found: list[TimelineTarget] = [target for target in TARGETS if target in self.probabilities]
         return [*found, "action"] if len(found) == 2 else found
 
     @property

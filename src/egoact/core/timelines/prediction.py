@@ -1,15 +1,13 @@
 """What a run answers for a whole recording, and the texts that say it: JSON, CSV, WebVTT. Knows nothing about models.
 
-`docs/timeline.md` documents the JSON.
-
-Actions in words: "open", "fridge" -> "opens the fridge". English, third person, present tense.
-
-EPIC-KITCHENS writes a verb with its particle as "turn-on" and a compound noun main word first, as "board:chopping".
+`docs/timeline.md` documents the JSON. EPIC-KITCHENS writes a verb with its particle as "turn-on" and a compound noun
+main word first, as "board:chopping".
 """
 
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,10 +83,7 @@ class Prediction:
         return text.getvalue()
 
     def to_vtt(self, *, descriptions: bool = False) -> str:
-        """The text of `timeline.vtt`, one cue an action.
-
-        Args:
-            descriptions: Word it to be spoken: "opens the fridge" instead of "open fridge".
+        """The text of `timeline.vtt`, one cue an action; with `descriptions`, "opens the fridge" for "open fridge".
 
         Source: WebVTT: The Web Video Text Tracks Format, W3C, 2019.
         """
@@ -119,18 +114,12 @@ def timestamp(seconds: float) -> str:
 
 
 _IRREGULAR = {"be": "is", "have": "has", "do": "does", "go": "goes"}
-_SIBILANTS = ("s", "x", "z", "ch", "sh")
-_VOWELS = "aeiou"
 # What a verb needs before the thing that it is about.
 _PREPOSITIONS = {"look": "at", "search": "for", "wait": "for", "walk": "to", "talk": "to", "let go": "of"}
 
 
 def describe(verb: str, noun: str | None = None) -> str:
-    """An action as one would say it of somebody.
-
-    Args:
-        verb: In its base form; a particle follows after "-" or a space.
-        noun: What it is done to, or None.
+    """An action as one would say it of somebody: third person, present tense.
 
     >>> describe("open", "fridge"), describe("turn-on", "tap"), describe("wash", "board:chopping")
     ('opens the fridge', 'turns on the tap', 'washes the chopping board')
@@ -154,13 +143,9 @@ def third_person(verb: str) -> str:
     lower = verb.lower()
     if lower in _IRREGULAR:
         return _IRREGULAR[lower]
-    if lower.endswith(_SIBILANTS):
-        return f"{verb}es"
-    if lower.endswith("y") and len(lower) > 1 and lower[-2] not in _VOWELS:
+    if re.search("[^aeiou]y$", lower):
         return f"{verb[:-1]}ies"
-    if lower.endswith("o") and len(lower) > 1 and lower[-2] not in _VOWELS:
-        return f"{verb}es"
-    return f"{verb}s"
+    return f"{verb}es" if re.search("(s|x|z|ch|sh|[^aeiou]o)$", lower) else f"{verb}s"
 
 
 def noun_phrase(noun: str) -> str:

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from egoact.core.metrics.calibration import log_softmax
-from egoact.core.timelines.viterbi import BACKGROUND, Grammar, decode, runs
+from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar, decode, runs
 
 MOST_STATES = 256
 _STEPS_AT_ONCE = 1000
 
-Floats = npt.NDArray[np.float64]
 Action = tuple[int, ...]
 Span = tuple[int, int, Action]
 
@@ -77,7 +75,7 @@ class TimelineRules:
             for start, stop, state in runs(decode(scores, self.grammar.of_states(kept), weight=self.weight))
         ]
 
-    def _plausible(self, log_probabilities: Mapping[str, Floats]) -> npt.NDArray[np.int64]:
+    def _plausible(self, log_probabilities: Mapping[str, Floats]) -> Counts:
         """Background and the states that come nearest to the best of some step; thousands are more than needed."""
         states = np.arange(len(self.actions) + 1)
         if len(states) <= MOST_STATES:
@@ -91,7 +89,7 @@ class TimelineRules:
         nearness[BACKGROUND] = np.inf
         return np.sort(np.argsort(-nearness, kind="stable")[:MOST_STATES])
 
-    def _state_scores(self, log_probabilities: Mapping[str, Floats], states: npt.NDArray[np.int64]) -> Floats:
+    def _state_scores(self, log_probabilities: Mapping[str, Floats], states: Counts) -> Floats:
         """(F, S) of some states, background being the first."""
         num_steps = len(next(iter(log_probabilities.values())))
         scores = np.zeros((num_steps, len(states)))
@@ -133,15 +131,13 @@ class TimelineRules:
         Raises:
             ValueError, KeyError, TypeError: Missing or impossible values.
         """
-        return cls(
-            **{
-                **values,
-                "targets": tuple(values["targets"]),
-                "actions": tuple(tuple(action) for action in values["actions"]),
-                "grammar": Grammar.from_dict(values["grammar"]),
-                "window_seconds": tuple(values["window_seconds"]),
-            }
-        )
+        parsed = {
+            "targets": tuple(values["targets"]),
+            "actions": tuple(tuple(action) for action in values["actions"]),
+            "grammar": Grammar.from_dict(values["grammar"]),
+            "window_seconds": tuple(values["window_seconds"]),
+        }
+        return cls(**{**values, **parsed})
 
 
 def _logit(shares: Floats) -> Floats:

@@ -29,21 +29,13 @@ _IMPOSSIBLE = -1e18
 
 @dataclass(frozen=True)
 class Grammar:
-    """What may follow what, how often, and how long it lasts; everything per step and as logarithms.
+    """What may follow what, how often, and how long it lasts; everything per step and as logarithms."""
 
-    Args:
-        group_of_state: int64 (S,); group of each state, background's is 0.
-        enter: float64 (S,), log share of the state among those of its group.
-        follow: float64 (G, G), log probability that a segment of group j comes after one of group i.
-        leave: float64 (G,), log probability that a segment of the group ends with a step.
-        least: int64 (G,), fewest steps of a segment of the group.
-    """
-
-    group_of_state: Counts
-    enter: Floats
-    follow: Floats
-    leave: Floats
-    least: Counts
+    group_of_state: Counts  # (S,), background's is 0
+    enter: Floats  # (S,), share of the state among those of its group
+    follow: Floats  # (G, G), probability that a segment of group j comes after one of group i
+    leave: Floats  # (G,), probability that a segment of the group ends with a step
+    least: Counts  # (G,), fewest steps of a segment of the group; no logarithm
 
     def __post_init__(self) -> None:
         num_groups = len(self.leave)
