@@ -14,8 +14,8 @@ from egoact.core.metrics.scores import load_scores
 from egoact.demo.steps import StepClock, choose_shown_head
 from egoact.models.heads import DEFAULT_HEAD
 from egoact.report.demo.files import read_demo
-from egoact.report.demo.page import choose_scenes, first_mistake, write_report
-from egoact.report.film_strip import inline_strip
+from egoact.report.demo.page import write_report
+from egoact.report.demo.scenes import choose_scenes, first_mistake, inline_strip
 
 REVERSE = {"open": "close", "close": "open", "take": "put", "put": "take"}
 

@@ -137,7 +137,7 @@ def test_many_classes_in_any_script(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_does_not_fit_is_refused(settings: StatsSettings) -> None:
     settings = with_classes(settings)
     assert settings.classes is not None
-    with pytest.raises(ArtifactError, match="not a table of 'egoact stats'"):
+    with pytest.raises(ArtifactError, match="summary.json: cannot be read"):
         write_report(settings)
     (settings.classes / "noun_classes.csv").write_text("id,key\n0,cup\n")
     with pytest.raises(AnnotationError, match="row 4, column noun: '<b>cup</b>' is not a word"):

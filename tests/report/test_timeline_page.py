@@ -38,7 +38,7 @@ def test_the_page_needs_no_other_file_and_escapes_names(tmp_path: Path) -> None:
     assert 'src="../a%20%26%20b/x%231.mp4"' in page
     assert "<b>jar" not in page and "at 3 s: &lt;damaged&gt;" in page
     assert "http://" not in page and "https://" not in page and "import" not in page
-    with pytest.raises(ArtifactError, match="no such file"):
+    with pytest.raises(ArtifactError, match="No such file"):
         write_report(SimpleNamespace(video=tmp_path / "x.mp4", out=tmp_path))
 
 

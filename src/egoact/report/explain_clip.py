@@ -1,30 +1,29 @@
 """The strip, the film and the page of `egoact explain clip`. Reads files only."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
 from egoact.media.video.writer import write_video
 from egoact.report.page import (
     ACCENT,
     SECOND_COLOUR,
-    fill_template,
     inline_picture,
     new_figure,
-    render_png,
+    save_picture,
     set_title,
     write_page,
+    written_by,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STRIP_NAME, FILM_NAME = "strip.png", "clip.mp4"
 _MOST_COLUMNS = 10
 _FILM_RATE = 5
 _FILM_SIZE = 256
@@ -44,13 +43,22 @@ class ExplainedClip:
         return list(self.described["answers"])
 
     @property
+    def attention(self) -> np.ndarray | None:
+        """(T,) a weight a frame, or (T, h, w) maps; None where the head has none."""
+        return self.arrays.get("attention")
+
+    @cached_property
     def layers(self) -> dict[str, np.ndarray]:
         """Name -> (T, h, w) maps, each on the scale 0 to 1."""
         maps = {f"{t}: {self.described['answers'][t]['name']}": self.arrays[f"{t}_maps"] for t in self.targets}
-        attention = self.arrays.get("attention")
-        if attention is not None and attention.ndim == 3:
-            maps["the head's attention"] = attention
+        if self.attention is not None and self.attention.ndim == 3:
+            maps["the head's attention"] = self.attention
         return {name: values / max(float(values.max()), 1e-12) for name, values in maps.items()}
+
+    def show(self, i: int) -> dict[str, np.ndarray]:
+        """The frame alone, under "", and each layer over it: uint8 (H, W, 3) RGB."""
+        frame = self.arrays["frames"][i]
+        return {"": frame} | {name: overlay(frame, maps[i]) for name, maps in self.layers.items()}
 
 
 def write_clip_page(out: Path) -> Path:
@@ -60,20 +68,16 @@ def write_clip_page(out: Path) -> Path:
         ArtifactError: A file that is missing or damaged.
     """
     clip = read_clip(out)
-    strip = render_png(lambda: draw_strip(clip))
-    (out / STRIP_NAME).write_bytes(strip)
-    film = draw_film(clip)
-    write_video(out / FILM_NAME, film, rate=_FILM_RATE, width=film.shape[2], height=film.shape[1])
-    described = clip.described
-    page = fill_template(
+    film, path = draw_film(clip), out / "clip.mp4"
+    write_video(path, film, rate=_FILM_RATE, width=film.shape[2], height=film.shape[1])
+    return write_page(
+        out / "index.html",
         "explain_clip",
-        clip=described,
-        strip=inline_picture(strip),
-        film=inline_picture((out / FILM_NAME).read_bytes(), kind="mp4").replace("image/", "video/"),
-        has_attention="attention" in clip.arrays,
+        clip=clip.described,
+        strip=save_picture(out / "strip.png", lambda: draw_strip(clip)),
+        film=inline_picture(path.read_bytes(), kind="video/mp4"),
+        has_attention=clip.attention is not None,
     )
-    write_page(out / "index.html", page)
-    return out / "index.html"
 
 
 def read_clip(out: Path) -> ExplainedClip:
@@ -82,16 +86,14 @@ def read_clip(out: Path) -> ExplainedClip:
     Raises:
         ArtifactError: Missing, damaged, or not fitting each other.
     """
-    described = read_json(out / "clip.json")
-    try:
-        with np.load(out / "clip.npz", allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+    described, path = read_json(out / "clip.json"), out / "clip.npz"
+    with written_by("explain", path):
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
         num_frames = len(described["times_seconds"])
         needed = [f"{target}_{part}" for target in described["answers"] for part in ("maps", "importance")]
         if any(len(arrays[name]) != num_frames for name in ("frames", *needed)):
             raise ValueError("other numbers of frames than clip.json")
-    except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
-        raise ArtifactError(f"not what egoact explain writes ({error!r})", path=out / "clip.npz") from None
     return ExplainedClip(described, arrays)
 
 
@@ -106,13 +108,12 @@ def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 def draw_strip(clip: ExplainedClip) -> "Figure":
     """Rows: the frames, each layer over them, and how much each frame mattered."""
-    frames, times, layers = clip.arrays["frames"], clip.described["times_seconds"], clip.layers
-    shown = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MOST_COLUMNS)).round().astype(int))
-    figure = new_figure(1.45 * len(shown), 1.75 * (1 + len(layers)) + 2.1)
-    rows = figure.add_gridspec(2 + len(layers), len(shown), height_ratios=[*[1.0] * (1 + len(layers)), 1.15])
+    times, num_rows = clip.described["times_seconds"], 1 + len(clip.layers)
+    shown = np.unique(np.linspace(0, len(times) - 1, min(len(times), _MOST_COLUMNS)).round().astype(int))
+    figure = new_figure(1.45 * len(shown), 1.75 * num_rows + 2.1)
+    rows = figure.add_gridspec(num_rows + 1, len(shown), height_ratios=[*[1.0] * num_rows, 1.15])
     for column, i in enumerate(shown):
-        pictures = {"frames": frames[i]} | {name: overlay(frames[i], maps[i]) for name, maps in layers.items()}
-        for row, (name, picture) in enumerate(pictures.items()):
+        for row, (name, picture) in enumerate(clip.show(i).items()):
             axis = figure.add_subplot(rows[row, column])
             axis.imshow(picture)
             axis.axis("off")
@@ -130,16 +131,15 @@ def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
     for number, (target, colour) in enumerate(zip(clip.targets, (ACCENT, SECOND_COLOUR), strict=False)):
         values = clip.arrays[f"{target}_importance"]
         axis.bar(places + (number - (len(clip.targets) - 1) / 2) * width, values, width, color=colour, label=target)
-    attention = clip.arrays.get("attention")
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set_xticks(places, [f"{t:.2f}" for t in clip.described["times_seconds"]], fontsize=7)
     axis.set_xlabel("seconds")
     axis.set_ylabel("log-probability lost\nwithout the frame")
     axis.grid(axis="x", visible=False)
     drawn = list(axis.containers)
-    if attention is not None and attention.ndim == 1:
+    if clip.attention is not None and clip.attention.ndim == 1:
         right = axis.twinx()
-        drawn += right.plot(places, attention, color="black", marker=".", label="the head's attention")
+        drawn += right.plot(places, clip.attention, color="black", marker=".", label="the head's attention")
         right.set_ylim(bottom=0)
         right.grid(visible=False)
     axis.legend(handles=drawn, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(drawn))
@@ -148,13 +148,12 @@ def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
 
 def draw_film(clip: ExplainedClip) -> np.ndarray:
     """Frame and layers side by side, a bar below that shows the time: uint8 (T, H, W, 3) RGB."""
-    frames, layers = clip.arrays["frames"], clip.layers
+    num_frames = len(clip.arrays["frames"])
     pictures = []
-    for i, frame in enumerate(frames):
-        panels = {"": frame} | {name: overlay(frame, maps[i]) for name, maps in layers.items()}
-        row = np.concatenate([_panel(name, picture) for name, picture in panels.items()], axis=1)
+    for i in range(num_frames):
+        row = np.concatenate([_panel(name, picture) for name, picture in clip.show(i).items()], axis=1)
         bar = np.full((12, row.shape[1], 3), 235, np.uint8)
-        bar[:, : row.shape[1] * (i + 1) // len(frames)] = (0, 114, 178)
+        bar[:, : row.shape[1] * (i + 1) // num_frames] = (0, 114, 178)
         pictures.append(np.concatenate([row, bar]))
     return np.stack(pictures)
 

@@ -1,24 +1,40 @@
-"""The page of `egoact explain filters`: a grid of kernels a block, as in the report's Figure 5. Reads files only.
-
-The pages of `egoact explain`. Reads files only.
-"""
+"""The pages of `egoact explain`, and a grid of kernels a block, as in the report's Figure 5. Reads files only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
-from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
 from egoact.report.explain_clip import write_clip_page
-from egoact.report.page import fill_template, inline_picture, new_figure, render_png, set_title, write_page
+from egoact.report.page import (
+    inline_picture,
+    new_figure,
+    read_picture,
+    render_png,
+    save_picture,
+    set_title,
+    write_page,
+    written_by,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 _GAP = 4
+
+
+def write_report(settings: Any) -> None:
+    """Write the page that belongs to what was explained.
+
+    Args:
+        settings: Of `egoact explain filters` or `egoact explain clip`.
+
+    Raises:
+        ArtifactError: A file that is missing or damaged.
+    """
+    page = write_clip_page(settings.out) if hasattr(settings, "run") else write_filter_page(settings.out)
+    print(f"open {page.resolve()}")
 
 
 def write_filter_page(out: Path) -> Path:
@@ -28,24 +44,17 @@ def write_filter_page(out: Path) -> Path:
         ArtifactError: A file that is missing or damaged.
     """
     described = read_filters(out)
-    grids = read_grids(out, described, kind="kernel")
-    picture = render_png(lambda: draw_grids(grids))
-    (out / "filters.png").write_bytes(picture)
-    rows = [
-        {"block": k["block"], "kernel": k["kernel"], "own": k["response"], "real": k["best_frame_response"]}
-        for k in described["kernels"]
-    ]
-    page = fill_template(
+    painted, real = (read_grids(out, described, kind=kind) for kind in ("kernel.png", "frame.jpg"))
+    return write_page(
+        out / "index.html",
         "explain_filters",
         backbone=described["backbone"],
         frames=f"{described['num_frames']} frames of {described['frames']}",
-        painted=inline_picture(picture),
-        real=inline_picture(render_png(lambda: draw_grids(read_grids(out, described, kind="frame")))),
-        rows=rows,
-        num_beaten=sum(row["own"] <= row["real"] for row in rows),
+        painted=save_picture(out / "filters.png", lambda: draw_grids(painted)),
+        real=inline_picture(render_png(lambda: draw_grids(real))),
+        kernels=described["kernels"],
+        num_beaten=sum(kernel["response"] <= kernel["best_frame_response"] for kernel in described["kernels"]),
     )
-    write_page(out / "index.html", page)
-    return out / "index.html"
 
 
 def read_filters(out: Path) -> dict[str, Any]:
@@ -54,26 +63,23 @@ def read_filters(out: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: Missing or damaged.
     """
-    described = read_json(out / "filters.json")
-    try:
+    path = out / "filters.json"
+    described = read_json(path)
+    with written_by("explain", path):
         for kernel in described["kernels"]:
             float(kernel["response"]), float(kernel["best_frame_response"]), int(kernel["block"]), int(kernel["kernel"])
         str(described["backbone"]), int(described["num_frames"]), str(described["frames"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"not what egoact explain writes ({error!r})", path=out / "filters.json") from None
     return described
 
 
 def read_grids(out: Path, described: dict[str, Any], *, kind: str) -> dict[int, np.ndarray]:
-    """A picture a block, uint8 RGB: its kernels ("kernel"), or the frames that move them most ("frame")."""
+    """A picture a block, uint8 RGB: its kernels ("kernel.png"), or the frames that move them most ("frame.jpg")."""
+    name, _, suffix = kind.partition(".")
     tiles: dict[int, list[np.ndarray]] = {}
     for kernel in described["kernels"]:
-        suffix = "png" if kind == "kernel" else "jpg"
-        path = out / f"block_{kernel['block']:02d}" / f"{kind}_{kernel['kernel']:04d}.{suffix}"
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ArtifactError("this picture is missing or damaged; run egoact explain again", path=path)
-        tiles.setdefault(kernel["block"], []).append(np.asarray(picture)[..., ::-1])
+        block = kernel["block"]
+        path = out / f"block_{block:02d}" / f"{name}_{kernel['kernel']:04d}.{suffix}"
+        tiles.setdefault(block, []).append(read_picture(path))
     return {block: lay_tiles(parts) for block, parts in tiles.items()}
 
 
@@ -101,13 +107,3 @@ def draw_grids(grids: dict[int, np.ndarray]) -> "Figure":
         axis.imshow(grid)
         set_title(axis, f"block {block}")
     return figure
-
-
-def write_report(settings: Any) -> None:
-    """Write the page that belongs to what was explained.
-
-    Args:
-        settings: Of `egoact explain filters` or `egoact explain clip`.
-    """
-    page = write_clip_page(settings.out) if hasattr(settings, "run") else write_filter_page(settings.out)
-    print(f"open {page.resolve()}")

@@ -1,6 +1,6 @@
 """Pictures of optical flow as in the report's Appendix C: u, v, magnitude and colour wheel. Reads files only."""
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, unpack_flow
-from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.errors import MediaError
+from egoact.core.files import read_json
 from egoact.media.stills.flow import find_flow, read_flow
-from egoact.report.page import new_figure, render_png, set_title
+from egoact.report.page import new_figure, read_picture, save_picture, set_title, written_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PICTURE_NAME = "flow.png"
 METHOD_TITLES = {"tvl1": "TV-L1", "farneback": "Farnebäck", "dis": "DIS"}
 _NUM_MOMENTS = 4
 _WHEEL_PIXELS = 96
@@ -31,32 +31,28 @@ def write_pictures(settings: Any) -> None:
         ArtifactError: Flow of a pair that is missing or damaged.
         MediaError: Flow of a recording that is missing or damaged.
     """
+    out: Path = settings.out
     if settings.pair is not None:
-        flows = {method: read_pair_flow(settings.out / method) for method in METHOD_TITLES}
-        for method, flow in flows.items():
+        flows = read_pair(out)
+        for method, flow in zip(METHOD_TITLES, flows.values(), strict=True):
             for name, picture in flow_pictures(flow, most=_most(flows)).items():
-                _write_png(settings.out / method / f"{name}.png", picture)
-        page = render_png(lambda: draw_pair(_read_png(settings.out / "first.png"), flows))
+                (out / method / f"{name}.png").write_bytes(_encode(picture))
+        draw = partial(draw_flows, flows, first=read_picture(out / "first.png"))
     else:
-        written = sorted(path.parent.name for path in settings.out.glob("**/flow.json"))
-        video_id = next((name for name in settings.videos if name in written), written[0] if written else None)
-        moments = [] if video_id is None else read_moments(settings.out, video_id)
-        if video_id is None or not moments:
-            return
-        page = render_png(lambda: draw_moments(video_id, moments))
-    (settings.out / PICTURE_NAME).write_bytes(page)
-    print(f"pictures: {(settings.out / PICTURE_NAME).resolve()}")
+        written = sorted(path.parent.name for path in out.glob("**/flow.json"))
+        video_id = next((name for name in (*settings.videos, *written) if name in written), None)
+        flows = {} if video_id is None else read_moments(out, video_id)
+        draw = partial(draw_flows, flows)
+    if flows:
+        save_picture(out / "flow.png", draw)
+        print(f"pictures: {(out / 'flow.png').resolve()}")
 
 
 def flow_pictures(flow: np.ndarray, *, most: float = BOUND_PIXELS) -> dict[str, np.ndarray]:
     """u, v, magnitude and colour wheel of float (H, W, 2), pixels; uint8 (H, W) or (H, W, 3) RGB.
 
-    Args:
-        flow: Pixels.
-        most: Pixels of motion that are white (u, v, magnitude) or of full colour.
-
-    Returns:
-        u and v are grey at 127.5 where nothing moves, the magnitude is black there, the wheel white.
+    Motion of `most` pixels is white (u, v, magnitude) or of full colour. Where nothing moves, u and v are grey, at
+    127.5, the magnitude is black, the wheel white.
     """
     u, v, magnitude = flow[..., 0], flow[..., 1], flow_magnitude(flow)
     pictures: dict[str, np.ndarray] = {name: 127.5 + 127.5 * part / most for name, part in (("u", u), ("v", v))}
@@ -75,54 +71,47 @@ def colour_wheel(flow: np.ndarray, *, most: float = BOUND_PIXELS) -> np.ndarray:
     return np.rint(255 * colours).astype(np.uint8)
 
 
-def read_pair_flow(folder: Path) -> np.ndarray:
-    """`flow.npy` of one method, float32 (H, W, 2).
+def read_pair(out: Path) -> dict[str, np.ndarray]:
+    """`flow.npy` of each method, by the method's name: float32 (H, W, 2).
 
     Raises:
         ArtifactError: Missing or damaged.
     """
-    try:
-        flow = np.load(folder / "flow.npy", allow_pickle=False)
-        if flow.ndim != 3 or flow.shape[2] != 2 or not np.isfinite(flow).all():
-            raise ValueError(f"shape {flow.shape}")
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(f"not what egoact flow writes ({error})", path=folder / "flow.npy") from None
-    return flow
+    flows = {}
+    for method, title in METHOD_TITLES.items():
+        path = out / method / "flow.npy"
+        with written_by("flow", path):
+            flow = flows[title] = np.load(path, allow_pickle=False)
+            if flow.ndim != 3 or flow.shape[2] != 2 or not np.isfinite(flow).all():
+                raise ValueError(f"shape {flow.shape}")
+    return flows
 
 
-def read_moments(out: Path, video_id: str) -> list[tuple[float, np.ndarray]]:
-    """Flow of some moments of a recording, as stored: (seconds, float32 (H, W, 2) in pixels)."""
+def read_moments(out: Path, video_id: str) -> dict[str, np.ndarray]:
+    """Flow of some moments of a recording, as stored, by a title: float32 (H, W, 2), pixels."""
     source = find_flow(out, video_id)
-    num_frames = json.loads((source.path / "flow.json").read_text(encoding="utf-8"))["num_rgb_frames"]
+    num_frames = read_json(source.path / "flow.json")["num_rgb_frames"]
     seconds = (np.arange(_NUM_MOMENTS) + 0.5) / _NUM_MOMENTS * num_frames / source.frame_rate
-    moments = []
-    for positions, packed in read_flow(source, seconds):
-        if not isinstance(packed, MediaError):
-            moments.append((float(seconds[positions.start]), unpack_flow(packed)))
-    return moments
+    return {
+        f"{video_id}, {seconds[positions.start]:.2f} s": unpack_flow(packed)
+        for positions, packed in read_flow(source, seconds)
+        if not isinstance(packed, MediaError)
+    }
 
 
-def draw_pair(first: np.ndarray, flows: dict[str, np.ndarray]) -> "Figure":
-    """A row a method: u, v, magnitude and colour wheel; the first picture and the wheel's legend on top."""
-    most = _most(flows)
-    figure = new_figure(12, 2.0 * (len(flows) + 1))
-    axes = figure.subplots(len(flows) + 1, 4)
-    _show(axes[0][0], first, "first picture")
-    _show(axes[0][1], _legend(), f"directions; full colour: {most:.1f} pixels")
-    for axis in axes[0][2:]:
-        axis.axis("off")
-    for row, (method, flow) in zip(axes[1:], flows.items(), strict=True):
-        _show_flow(row, flow, METHOD_TITLES[method], most=most)
-    return figure
-
-
-def draw_moments(video_id: str, moments: list[tuple[float, np.ndarray]]) -> "Figure":
-    """A row a moment: u, v, magnitude and colour wheel, as they are read back from the files."""
-    most = _most({str(seconds): flow for seconds, flow in moments})
-    figure = new_figure(12, 2.0 * len(moments))
-    rows = figure.subplots(len(moments), 4, squeeze=False)
-    for row, (seconds, flow) in zip(rows, moments, strict=True):
-        _show_flow(row, flow, f"{video_id}, {seconds:.2f} s", most=most)
+def draw_flows(flows: dict[str, np.ndarray], *, first: np.ndarray | None = None) -> "Figure":
+    """A row a flow: u, v, magnitude and colour wheel; the first picture of a pair and the wheel's legend on top."""
+    most, num_above = _most(flows), int(first is not None)
+    figure = new_figure(12, 2.0 * (num_above + len(flows)))
+    axes = figure.subplots(num_above + len(flows), 4, squeeze=False)
+    if first is not None:
+        _show(axes[0][0], first, "first picture")
+        _show(axes[0][1], _legend(), f"directions; full colour: {most:.1f} pixels")
+        for axis in axes[0][2:]:
+            axis.axis("off")
+    for row, (title, flow) in zip(axes[num_above:], flows.items(), strict=True):
+        for axis, (name, picture) in zip(row, flow_pictures(flow, most=most).items(), strict=True):
+            _show(axis, picture, f"{title}: {name}" if name == "u" else name)
     return figure
 
 
@@ -130,11 +119,6 @@ def _most(flows: dict[str, np.ndarray]) -> float:
     """A scale for all of them: the speed that 1 % of the pixels exceed, at least 1 pixel."""
     speeds = np.concatenate([flow_magnitude(flow).ravel() for flow in flows.values()])
     return float(np.clip(np.percentile(speeds, 99), 1.0, BOUND_PIXELS))
-
-
-def _show_flow(row: Any, flow: np.ndarray, title: str, *, most: float) -> None:
-    for axis, (name, picture) in zip(row, flow_pictures(flow, most=most).items(), strict=True):
-        _show(axis, picture, f"{title}: {name}" if name == "u" else name)
 
 
 def _show(axis: Any, picture: np.ndarray, title: str) -> None:
@@ -149,13 +133,6 @@ def _legend() -> np.ndarray:
     return colour_wheel(np.stack(np.meshgrid(reach, reach), axis=-1), most=1.0)
 
 
-def _read_png(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ArtifactError("this picture is missing or damaged; run egoact flow again", path=path)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def _write_png(path: Path, picture: np.ndarray) -> None:
-    rgb = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    path.write_bytes(cv2.imencode(".png", rgb)[1].tobytes())
+def _encode(picture: np.ndarray) -> bytes:
+    """A PNG of uint8 (H, W) or (H, W, 3) RGB."""
+    return cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])[1].tobytes()

@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, set_title, shorten
+from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, separate_cells, set_title, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-HEAD_COLOUR = ACCENT
-TAIL_COLOUR = SECOND_COLOUR
 
 _CLASSES_PER_ROW = 80
 _MOST_ROWS = 6
@@ -29,7 +26,7 @@ def draw_classes(classes: pd.DataFrame, *, plural: str) -> "Figure":
     width = min(_CLASSES_PER_ROW, -(-len(seen) // num_rows))
     figure = new_figure(max(7.0, 1.6 + 0.135 * width), 0.9 + 2.7 * num_rows)
     axes = figure.subplots(num_rows, 1, squeeze=False, sharey=True)[:, 0]
-    colours = np.where(is_tail(seen), TAIL_COLOUR, HEAD_COLOUR)
+    colours = np.where(is_tail(seen), SECOND_COLOUR, ACCENT)
     for row, axis in enumerate(axes):
         part = slice(row * width, (row + 1) * width)
         _draw_bars(axis, seen[part], colours[part], first_rank=row * width, width=width)
@@ -48,7 +45,7 @@ def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
     counts = rows["num_segments"].to_numpy()
     figure = new_figure(8.0, 1.1 + 0.3 * len(rows))
     axis = figure.subplots()
-    axis.barh(range(len(rows)), np.maximum(counts, 0.5), color=HEAD_COLOUR, height=0.72, left=0)
+    axis.barh(range(len(rows)), np.maximum(counts, 0.5), color=ACCENT, height=0.72, left=0)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(_format_count)
     axis.set_xlim(0.7, max(10, counts.max() * 4))
@@ -69,9 +66,7 @@ def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure
     figure = new_figure(8.0, 3.4)
     axis = figure.subplots()
     starts, stops = durations["start_seconds"], durations["stop_seconds"]
-    axis.bar(
-        starts, durations["num_segments"], width=stops - starts, align="edge", color=HEAD_COLOUR, edgecolor="white"
-    )
+    axis.bar(starts, durations["num_segments"], width=stops - starts, align="edge", color=ACCENT, edgecolor="white")
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g} s")
@@ -100,20 +95,16 @@ def draw_pairs(pairs: pd.DataFrame, *, num_verbs: int = 25, num_nouns: int = 40)
     from matplotlib.colors import LogNorm
 
     verbs, nouns = _most_frequent(pairs, "verb", num_verbs), _most_frequent(pairs, "noun", num_nouns)
-    counts = pairs.pivot_table(index="verb", columns="noun", values="num_segments", aggfunc="sum", sort=False)
-    counts = counts.reindex(index=verbs, columns=nouns)
+    table = pairs.pivot_table(index="verb", columns="noun", values="num_segments", aggfunc="sum", sort=False)
+    counts = table.reindex(index=verbs, columns=nouns).to_numpy(dtype=float)
     figure = new_figure(max(5.0, 2.8 + 0.24 * len(nouns)), max(4.0, 1.9 + 0.24 * len(verbs)))
     axis = figure.subplots()
     colours = matplotlib.colormaps["cividis_r"].with_extremes(bad="white")
-    norm = LogNorm(vmin=1, vmax=max(2.0, float(np.nanmax(counts.to_numpy(dtype=float)))))
-    image = axis.imshow(np.ma.masked_invalid(counts.to_numpy(dtype=float)), cmap=colours, norm=norm, aspect="equal")
+    norm = LogNorm(vmin=1, vmax=max(2.0, float(np.nanmax(counts))))
+    image = axis.imshow(np.ma.masked_invalid(counts), cmap=colours, norm=norm, aspect="equal")
     axis.set_xticks(range(len(nouns)), [shorten(name) for name in nouns], rotation=90)
     axis.set_yticks(range(len(verbs)), [shorten(name) for name in verbs])
-    axis.set_xticks(np.arange(len(nouns) + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(len(verbs) + 1) - 0.5, minor=True)
-    axis.grid(visible=False)
-    axis.grid(which="minor", color="#e4e4e4", linewidth=0.5)
-    axis.tick_params(which="both", length=0)
+    separate_cells(axis, counts.shape, color="#e4e4e4", linewidth=0.5)
     figure.colorbar(image, ax=axis, label="segments", shrink=0.7, format="{x:g}", pad=0.02)
     set_title(axis, f"The {len(verbs)} most frequent verbs with the {len(nouns)} most frequent nouns")
     return figure
@@ -126,8 +117,8 @@ def draw_participants(participants: pd.DataFrame) -> "Figure":
     names = participants["participant_id"].astype(str)
     figure = new_figure(max(7.0, 1.6 + 0.24 * len(names)), 4.2)
     top, bottom = figure.subplots(2, 1, sharex=True)
-    top.bar(range(len(names)), participants["num_segments"], color=HEAD_COLOUR, width=0.75)
-    bottom.bar(range(len(names)), participants["labelled_seconds"] / 60, color=TAIL_COLOUR, width=0.75)
+    top.bar(range(len(names)), participants["num_segments"], color=ACCENT, width=0.75)
+    bottom.bar(range(len(names)), participants["labelled_seconds"] / 60, color=SECOND_COLOUR, width=0.75)
     top.set_ylabel("segments")
     bottom.set_ylabel("labelled minutes")
     bottom.set_xticks(range(len(names)), names, rotation=90 if len(names) > 12 else 0)
@@ -162,7 +153,7 @@ def _add_legend(axis: "Axes", listed: bool, plural: str) -> None:
 
     head = f"other {plural}" if listed else f"with {_HEAD_PERCENT:.0f} % of the segments"
     tail = "listed as tail" if listed else "the tail: all others"
-    axis.legend(handles=[Patch(color=HEAD_COLOUR, label=head), Patch(color=TAIL_COLOUR, label=tail)], loc="upper right")
+    axis.legend(handles=[Patch(color=ACCENT, label=head), Patch(color=SECOND_COLOUR, label=tail)], loc="upper right")
 
 
 def _most_frequent(pairs: pd.DataFrame, column: str, most: int) -> list[str]:

@@ -3,36 +3,29 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
 from egoact.core.metrics.accuracy import predict_classes
 from egoact.core.metrics.evaluation_files import Evaluation, TrainedRun, read_evaluation, read_run
 from egoact.core.metrics.scores import load_scores
-from egoact.report.evaluation.confusions import Counts
+from egoact.report.page import written_by
 
 
 @dataclass(frozen=True)
 class HeadResult:
     """One head of the demo: how it was trained, and what it answers in the unseen kitchen.
 
-    Args:
-        name: The head.
-        evaluation: Its answers.
-        run: Its training.
-        backwards: (N,) its verbs for the same clips with their frames in reverse.
+    `backwards` are its verbs, (N,), for the same clips with their frames in reverse.
     """
 
     name: str
     evaluation: Evaluation
     run: TrainedRun
-    backwards: Counts
-
-    @property
-    def num_parameters(self) -> int | None:
-        """How many numbers training had to find."""
-        return self.run.num_parameters
+    backwards: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,27 +64,21 @@ def read_demo(out: Path) -> DemoResult:
     Raises:
         ArtifactError: A file is missing, damaged or does not fit the others.
     """
-    described, timings = read_json(out / "demo.json"), read_json(out / "timings.json")
-    try:
-        names = [str(name) for name in described["heads"]]
-        shown, blind = str(described["shown_head"]), described["order_blind_head"]
-        num_videos, backbone = int(described["videos"]), str(described["backbone"])
-        pairs = tuple((str(a), str(b)) for a, b in described["reversed_pairs"])
-        if shown not in names or blind not in (None, *names):
-            raise ValueError("heads that were not trained")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"not what egoact demo writes ({error!r}); run it again", path=out / "demo.json") from None
-    heads = {name: _read_head(out, name) for name in names}
-    return DemoResult(
-        out=out,
-        heads=tuple(heads.values()),
-        shown=heads[shown],
-        blind=None if blind is None else heads[blind],
-        num_videos=num_videos,
-        backbone=backbone,
-        seconds=_read_seconds(timings, out / "timings.json"),
-        reversed_pairs=pairs,
-    )
+    path = out / "demo.json"
+    described = read_json(path)
+    with written_by("demo", path):
+        heads = {str(name): _read_head(out, name) for name in described["heads"]}
+        blind = described["order_blind_head"]
+        return DemoResult(
+            out=out,
+            heads=tuple(heads.values()),
+            shown=heads[described["shown_head"]],
+            blind=None if blind is None else heads[blind],
+            num_videos=int(described["videos"]),
+            backbone=str(described["backbone"]),
+            seconds=_read_seconds(out / "timings.json"),
+            reversed_pairs=tuple((str(a), str(b)) for a, b in described["reversed_pairs"]),
+        )
 
 
 def _read_head(out: Path, name: str) -> HeadResult:
@@ -105,11 +92,10 @@ def _read_head(out: Path, name: str) -> HeadResult:
     return HeadResult(name, evaluation, read_run(out / "runs" / name), predict_classes(scores.verb))
 
 
-def _read_seconds(timings: Any, path: Path) -> dict[str, float]:
-    try:
+def _read_seconds(path: Path) -> dict[str, float]:
+    timings = read_json(path)
+    with written_by("demo", path, advice="delete it"):
         seconds = {str(step["name"]): float(step["seconds"]) for step in timings["steps"]}
         if not all(math.isfinite(value) and value >= 0 for value in seconds.values()):
             raise ValueError("seconds that are no durations")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"not what egoact demo writes ({error!r}); delete it", path=path) from None
     return seconds

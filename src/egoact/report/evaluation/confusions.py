@@ -14,21 +14,14 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ShownMatrix:
-    """The part of a confusion matrix that a page has room for.
+    """The part of a confusion matrix that a page has room for: (K, K) counts, and K names.
 
-    Args:
-        counts: (K, K) counts.
-        names: K names.
-        num_hidden: How many classes the last row and column, "all others", stand for; 0: there are none.
+    The last row and column may be "all others", which stand for `num_hidden` classes.
     """
 
     counts: Counts
     names: tuple[str, ...]
     num_hidden: int = 0
-
-    def __post_init__(self) -> None:
-        if self.counts.shape != (len(self.names), len(self.names)):
-            raise ValueError(f"{self.counts.shape} counts for {len(self.names)} names")
 
     @property
     def percent(self) -> npt.NDArray[np.float64]:
@@ -39,15 +32,9 @@ class ShownMatrix:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """How one class fared.
+    """How one class fared: how many of its segments were recognised, and how often it was the answer, rightly or not.
 
-    Args:
-        name: The class.
-        num_segments: Segments of it.
-        num_right: How many of them were recognised.
-        num_answers: How often it was the answer, rightly or not.
-        mistaken_for: What it was most often taken for, or "".
-        num_mistaken: How often.
+    `mistaken_for` is what it was most often taken for, `num_mistaken` times, or "".
     """
 
     name: str
@@ -81,19 +68,17 @@ def choose_shown(counts: Counts, names: Sequence[str], *, most: int) -> ShownMat
         return ShownMatrix(counts[np.ix_(used, used)], tuple(names[i] for i in used.tolist()))
     order = used[np.argsort(-counts.sum(axis=1)[used], kind="stable")]
     shown, hidden = order[:most], order[most:]
-    merged = np.zeros((most + 1, most + 1), dtype=np.int64)
-    merged[:most, :most] = counts[np.ix_(shown, shown)]
-    merged[:most, most] = counts[np.ix_(shown, hidden)].sum(axis=1)
-    merged[most, :most] = counts[np.ix_(hidden, shown)].sum(axis=0)
-    merged[most, most] = counts[np.ix_(hidden, hidden)].sum()
-    return ShownMatrix(merged, (*(names[i] for i in shown.tolist()), "all others"), len(hidden))
+    groups = np.zeros((len(counts), most + 1), dtype=np.int64)  # 1: which class is in which row of the part
+    groups[shown, np.arange(most)] = 1
+    groups[hidden, most] = 1
+    return ShownMatrix(
+        groups.T @ counts @ groups, (*(names[i] for i in shown.tolist()), "all others"), num_hidden=len(hidden)
+    )
 
 
 def list_classes(counts: Counts, names: Sequence[str]) -> list[ClassResult]:
     """Every class that occurs, the most frequent first."""
-    totals, answers = counts.sum(axis=1), counts.sum(axis=0)
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
+    totals, answers, wrong = counts.sum(axis=1), counts.sum(axis=0), _mistakes(counts)
     found = []
     for i in np.argsort(-totals, kind="stable").tolist():
         if totals[i]:
@@ -106,13 +91,12 @@ def list_classes(counts: Counts, names: Sequence[str]) -> list[ClassResult]:
 
 def list_confusions(counts: Counts, names: Sequence[str], *, most: int) -> list[Confusion]:
     """The most frequent mistakes, by how many segments they cost."""
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    totals = counts.sum(axis=1)
-    best = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    rows, columns = np.unravel_index(best, wrong.shape)
-    return [
-        Confusion(names[i], names[j], int(wrong[i, j]), int(totals[i]))
-        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
-        if wrong[i, j]
-    ]
+    totals, wrong = counts.sum(axis=1), _mistakes(counts)
+    worst = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(place, len(names)) for place in worst.tolist()]
+    return [Confusion(names[i], names[j], int(wrong[i, j]), int(totals[i])) for i, j in pairs if wrong[i, j]]
+
+
+def _mistakes(counts: Counts) -> Counts:
+    """The counts beside the diagonal."""
+    return counts * ~np.eye(len(counts), dtype=bool)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from egoact.report.evaluation.confusions import ShownMatrix
-from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, set_title, shorten
+from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, separate_cells, set_title, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,8 @@ def draw_confusion(matrix: ShownMatrix, *, target: str) -> "Figure":
     axis.set_yticks(range(num_classes), [f"{n}  {t:,}" for n, t in zip(names, totals, strict=True)], fontsize=size)
     axis.set_xlabel("the model's answer")
     axis.set_ylabel(f"true {target}, with its number of segments")
-    _separate_cells(axis, num_classes)
+    separate_cells(axis, percent.shape, color="#e4e7ea", linewidth=0.6)
+    axis.spines[:].set_visible(False)
     if is_numbered:
         _write_numbers(axis, percent)
     else:
@@ -84,16 +85,6 @@ def finish_epochs(axis: "Axes", num_epochs: int) -> None:
     if num_epochs == 1:
         for line in axis.get_lines():
             line.set_marker("o")
-
-
-def _separate_cells(axis: "Axes", num_classes: int) -> None:
-    edges = np.arange(num_classes + 1) - 0.5
-    axis.set_xticks(edges, minor=True)
-    axis.set_yticks(edges, minor=True)
-    axis.grid(visible=False)
-    axis.grid(which="minor", color="#e4e7ea", linewidth=0.6)
-    axis.tick_params(which="both", length=0)
-    axis.spines[:].set_visible(False)
 
 
 def _write_numbers(axis: "Axes", percent: "np.ndarray") -> None:

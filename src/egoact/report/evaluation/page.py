@@ -3,14 +3,13 @@
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from egoact.core.metrics.evaluation_files import (
     MEASURES,
     TARGETS,
-    Evaluation,
     TargetResult,
     TrainedRun,
     read_evaluation,
@@ -19,75 +18,65 @@ from egoact.core.metrics.evaluation_files import (
 from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation.figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.evaluation.timelines import write_timeline_report
-from egoact.report.page import fill_template, inline_picture, plain_name, render_png, write_page
+from egoact.report.page import plain_name, save_picture, write_page
 
-REPORT_NAME = "report.html"
 BASELINES = {
     "majority": "most frequent answer",
     "prior": "random, by frequency",
     "majority_training": "most frequent in training",
     "prior_training": "random, as in training",
 }
+_PARTS = {  # key -> what it is called for a verb or noun, and for an action
+    "unseen": ("{}, unseen participants", "action, unseen participants"),
+    "tail": ("{} of the tail classes", "action with a tail verb or noun"),
+    "head": ("{} of the head classes", "action with a head verb and noun"),
+}
 _MOST_NAMED = 40
 _MOST_CONFUSIONS = 12
 _MOST_OPEN_ROWS = 32
 
 
-class EvaluateSettings(Protocol):
-    """Settings that say where an evaluation lies, and of which run it is."""
-
-    @property
-    def out(self) -> Path:
-        """The folder that `egoact evaluate` wrote."""
-
-    @property
-    def run(self) -> Path | None:
-        """The run directory, or None where somebody's scores were evaluated."""
-
-    @property
-    def timeline(self) -> Path | None:
-        """The timelines, where these were evaluated."""
-
-
-def write_report(settings: EvaluateSettings) -> None:
+def write_report(settings: Any) -> None:
     """Write `report.html` and the pictures beside what `egoact evaluate` wrote.
+
+    Args:
+        settings: Of `egoact evaluate`: `out`, and `timeline` or `run`, or neither.
 
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
     if settings.timeline is not None:
-        print(f"see {write_timeline_report(settings.out)}")
-        return
-    print(f"see {write_evaluation_report(settings.out, run=settings.run)}")
+        page = write_timeline_report(settings.out)
+    else:
+        page = write_evaluation_report(settings.out, run=settings.run)
+    print(f"see {page}")
 
 
 def write_evaluation_report(out: Path, *, run: Path | None = None) -> Path:
-    """The same with plain paths.
+    """The page of segments; gives its path.
 
     Args:
         out: Folder with metrics.json, evaluation.json and scores.npz; the page and pictures go there.
         run: Run directory, for learning curves and settings.
 
-    Returns:
-        Path of the page.
-
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
     evaluation = read_evaluation(out)
+    metrics = evaluation.metrics
     trained = None if run is None else read_run(run)
-    page = fill_template(
+    measured = [target for target in TARGETS if target in metrics]
+    return write_page(
+        out / "report.html",
         "evaluation",
         evaluation=evaluation,
-        cards=_list_cards(evaluation),
-        comparisons=[_compare(evaluation.metrics, target) for target in TARGETS if target in evaluation.metrics],
-        parts=_list_parts(evaluation.metrics),
+        cards=[_show_card(target, metrics[target]["top1"], metrics["num_segments"]) for target in measured],
+        comparisons=[_compare(metrics, target) for target in measured],
+        parts=_list_parts(metrics),
         targets=[_show_target(out, target, result) for target, result in evaluation.targets.items()],
         curves=_show_curves(out, trained),
         settings=_list_settings(trained),
     )
-    write_page(out / REPORT_NAME, page)
-    return out / REPORT_NAME
 
 
 def interval(percent: float, num_segments: int) -> tuple[float, float]:
@@ -116,21 +105,10 @@ def bar(name: str, percent: float, css: str = "") -> dict[str, Any]:
     return {"name": name, "share": percent, "text": format_percent(percent), "css": css}
 
 
-def _list_cards(evaluation: Evaluation) -> list[dict[str, str]]:
-    metrics = evaluation.metrics
-    cards = []
-    for target in TARGETS:
-        if target in metrics:
-            top1 = metrics[target]["top1"]
-            low, high = interval(min(top1, 100.0), metrics["num_segments"])
-            cards.append(
-                {
-                    "value": f"{format_percent(top1)} %",
-                    "name": f"{target} top-1",
-                    "range": f"95 % interval {low:.0f} to {high:.0f}",
-                }
-            )
-    return cards
+def _show_card(target: str, top1: float, num_segments: int) -> dict[str, str]:
+    low, high = interval(min(top1, 100.0), num_segments)
+    text = f"95 % interval {low:.0f} to {high:.0f}"
+    return {"value": f"{format_percent(top1)} %", "name": f"{target} top-1", "range": text}
 
 
 def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
@@ -147,40 +125,31 @@ def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
 def _list_parts(metrics: dict[str, Any]) -> list[list[str]]:
     """What, segments, top-1 and mean-class accuracy of the unseen participants, the rare and the frequent classes."""
     rows = []
-    unseen = metrics.get("unseen", {})
-    for target in TARGETS:
-        if target in unseen:
-            rows.append(_part(f"{target}, unseen participants", unseen[target] | unseen))
-    for part, verb_and_noun in (("tail", "a tail verb or noun"), ("head", "a head verb and noun")):
+    for key, (of_class, of_action) in _PARTS.items():
+        part = metrics.get(key, {})
         for target in TARGETS:
-            if target in metrics.get(part, {}):
-                name = f"action with {verb_and_noun}" if target == "action" else f"{target} of the {part} classes"
-                rows.append(_part(name, metrics[part][target]))
+            if target in part:
+                values = part | part[target]  # the number of unseen segments is that of all targets
+                name = of_action if target == "action" else of_class.format(target)
+                accuracies = (format_percent(values.get(measure)) for measure in ("top1", "mean_class"))
+                rows.append([name, f"{values['num_segments']:,}", *accuracies])
     return rows
 
 
-def _part(name: str, values: dict[str, Any]) -> list[str]:
-    accuracies = (format_percent(values.get(measure)) for measure in ("top1", "mean_class"))
-    return [name, f"{values['num_segments']:,}", *accuracies]
-
-
 def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]:
-    counts = result.confusion
+    counts, names = result.confusion, list(result.names)
     num_used = int(((counts.sum(axis=0) + counts.sum(axis=1)) > 0).sum())
-    shown = choose_shown(counts, result.names, most=MOST_NUMBERED if num_used <= MOST_NUMBERED else _MOST_NAMED)
-    image = render_png(partial(draw_confusion, shown, target=target))
-    (out / f"confusion_{target}.png").write_bytes(image)
-    pd.DataFrame(counts, index=list(result.names), columns=list(result.names)).to_csv(
-        out / f"confusion_{target}.csv", index_label=f"true {target}"
-    )
-    classes = list_classes(counts, result.names)
+    shown = choose_shown(counts, names, most=MOST_NUMBERED if num_used <= MOST_NUMBERED else _MOST_NAMED)
+    table = pd.DataFrame(counts, index=names, columns=names)
+    table.to_csv(out / f"confusion_{target}.csv", index_label=f"true {target}")
+    classes = list_classes(counts, names)
     return {
         "target": target,
-        "image": inline_picture(image),
-        "caption": _caption(target, num_used, len(result.names), shown.num_hidden),
+        "image": save_picture(out / f"confusion_{target}.png", partial(draw_confusion, shown, target=target)),
+        "caption": _caption(target, num_used, len(names), shown.num_hidden),
         "classes": classes,
         "is_open": len(classes) <= _MOST_OPEN_ROWS,
-        "confusions": list_confusions(counts, result.names, most=_MOST_CONFUSIONS),
+        "confusions": list_confusions(counts, names, most=_MOST_CONFUSIONS),
     }
 
 
@@ -200,9 +169,7 @@ def _caption(target: str, num_used: int, num_classes: int, num_hidden: int) -> s
 def _show_curves(out: Path, trained: TrainedRun | None) -> str | None:
     if trained is None or trained.history is None or "train_loss" not in trained.history:
         return None
-    image = render_png(partial(draw_learning_curves, trained.history))
-    (out / "learning_curves.png").write_bytes(image)
-    return inline_picture(image)
+    return save_picture(out / "learning_curves.png", partial(draw_learning_curves, trained.history))
 
 
 def _list_settings(trained: TrainedRun | None) -> list[tuple[str, list[tuple[str, str]]]]:

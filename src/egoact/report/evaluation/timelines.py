@@ -1,41 +1,34 @@
 """The page of `egoact evaluate --timeline`: the measures, and every recording's actions under the true ones."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from egoact.core.errors import ArtifactError
+from egoact.core.files import read_json
+from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.core.timelines.timeline import Timeline
-from egoact.report.page import fill_template, write_page
+from egoact.report.page import write_page, written_by
 
-REPORT_NAME = "report.html"
-TARGETS = ("verb", "noun", "action")
 # Okabe and Ito's colours, told apart by colour-blind people too; classes beyond them share grey.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B5A800", "#000000")
 _OTHER = "#9aa1a9"
 
 
 def write_timeline_report(out: Path) -> Path:
-    """Write `report.html`.
-
-    Args:
-        out: Folder with metrics.json and timelines.json.
-
-    Returns:
-        Path of the page.
+    """Write `report.html` from the metrics.json and timelines.json of a folder; gives its path.
 
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
-    metrics, compared = (_read(out / name) for name in ("metrics.json", "timelines.json"))
-    try:
+    metrics, compared = (read_json(out / name) for name in ("metrics.json", "timelines.json"))
+    with written_by("evaluate --timeline", out):
         videos = {
             video: {side: Timeline.from_dict(values[side]) for side in ("truth", "predicted")}
             for video, values in compared["videos"].items()
         }
         targets = [target for target in TARGETS if target in metrics]
-        page = fill_template(
+        return write_page(
+            out / "report.html",
             "timeline_evaluation",
             model=compared["model"],
             segments=compared["segments"],
@@ -43,31 +36,13 @@ def write_timeline_report(out: Path) -> Path:
             rows=[_row(metrics, target) for target in targets],
             parts=[_part(videos, target) for target in targets if target != "action"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"damaged or of another version ({error!r})", path=out) from error
-    write_page(out / REPORT_NAME, page)
-    return out / REPORT_NAME
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"cannot be read ({error}); run egoact evaluate --timeline again", path=path) from None
-    return dict(values)
 
 
 def _row(metrics: dict[str, Any], target: str) -> list[str]:
     part = metrics[target]
-    numbers = [
-        part["frame_accuracy"],
-        metrics["baselines"]["background"][target]["frame_accuracy"],
-        part["edit"],
-        *part["f1"].values(),
-        part["map"]["0.1"],
-        part["map"]["0.5"],
-        part["map"]["mean"],
-    ]
+    background = metrics["baselines"]["background"][target]["frame_accuracy"]
+    precision = (part["map"][overlap] for overlap in ("0.1", "0.5", "mean"))
+    numbers = [part["frame_accuracy"], background, part["edit"], *part["f1"].values(), *precision]
     return [target, *(f"{number:.1f}" for number in numbers)]
 
 

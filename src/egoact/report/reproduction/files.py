@@ -1,35 +1,56 @@
-"""What `egoact reproduce` left on disk, read and checked; knows nothing about pages."""
+"""What the report says, what `egoact reproduce` left on disk, read and checked, and how it is shown beside it."""
 
+import tomllib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
-import numpy as np
-
-from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
+from egoact.report.page import written_by
 
-STEP_NAMES = (
-    "figure_03",
-    "figure_05",
-    "figures_06_07",
-    "figure_08",
-    "figure_09",
-    "figure_10",
-    "features",
-    "mistake_features",
-    "figure_11",
-    "figure_12",
-    "figure_20",
-    "figure_21",
-    "table_1",
-    "figure_13",
-    "table_2",
-    "figures_14_15",
-    "figure_18",
-    "figure_19",
-)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORT: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("report.toml").read_text(encoding="utf-8"))
+STEP_NAMES = ("features", "mistake_features", *dict.fromkeys(said["step"] for said in REPORT.values()))
+HEAD_NAMES = {"lstm": "LSTM", "convlstm": "ConvLSTM", "convnet1d": "ConvNet1D", "difference": "difference"}
+
+
+class Table(NamedTuple):
+    """Cells as they are shown; the first column is text, the others are numbers.
+
+    `css` is "right" or "wrong" for the two sides of the page's switch.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    css: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured of a figure or table of the report.
+
+    Args:
+        difference: One sentence.
+        pictures: Drawings with their captions.
+        tables: Below each other.
+        note: What the reader must know, such as another data set.
+    """
+
+    difference: str
+    pictures: Sequence[tuple[Callable[[], "Figure"], str]] = ()
+    tables: Sequence[Table] = ()
+    note: str = ""
+
+
+class Step(NamedTuple):
+    """What one step found, how long it took, and the commands that do it alone."""
+
+    found: Any
+    seconds: float
+    commands: list[str]
 
 
 @dataclass(frozen=True)
@@ -39,16 +60,12 @@ class Reproduction:
     Args:
         out: The folder.
         settings: `reproduce.json`.
-        steps: Name -> what it found.
-        seconds: Name -> how long it took.
-        commands: Name -> the commands that do it alone.
+        steps: By their names.
     """
 
     out: Path
     settings: dict[str, Any]
-    steps: dict[str, Any]
-    seconds: dict[str, float]
-    commands: dict[str, list[str]]
+    steps: dict[str, Step]
 
     @property
     def is_kitchen(self) -> bool:
@@ -70,26 +87,11 @@ def read_reproduction(out: Path) -> Reproduction:
         ArtifactError: A step is missing or damaged.
     """
     settings = read_json(out / "reproduce.json")
-    names = [*STEP_NAMES, *(["kitchen"] if (out / "steps" / "kitchen.json").exists() else [])]
-    steps, seconds, commands = {}, {}, {}
-    for name in names:
-        path = out / "steps" / f"{name}.json"
-        values = read_json(path)
-        try:
-            steps[name], seconds[name] = values["result"], float(values["seconds"])
-            commands[name] = [str(command) for command in values["commands"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"not what egoact reproduce writes ({error!r}); delete it", path=path) from None
-    return Reproduction(out, settings, steps, seconds, commands)
+    names = (*STEP_NAMES, *(["kitchen"] if (out / "steps" / "kitchen.json").exists() else []))
+    return Reproduction(out, settings, {name: _read_step(out / "steps" / f"{name}.json") for name in names})
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3), RGB.
-
-    Raises:
-        ArtifactError: Missing or damaged.
-    """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ArtifactError("this picture is missing or damaged", path=path)
-    return np.asarray(picture)[..., ::-1]
+def _read_step(path: Path) -> Step:
+    values = read_json(path)
+    with written_by("reproduce", path, advice="delete it"):
+        return Step(values["result"], float(values["seconds"]), [str(command) for command in values["commands"]])

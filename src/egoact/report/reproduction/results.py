@@ -1,4 +1,4 @@
-"""Tables 1 and 2, Figures 11 to 13, 20 and 21 of `egoact reproduce`: what trained heads answer."""
+"""Tables 1 and 2, Figures 11 to 13, 20 and 21 of the report: what trained heads answer."""
 
 from functools import partial
 from typing import Any
@@ -6,49 +6,40 @@ from typing import Any
 import numpy as np
 
 from egoact.core.metrics.accuracy import confusion_matrix
-from egoact.core.metrics.evaluation_files import read_run
+from egoact.core.metrics.evaluation_files import TARGETS, read_run
 from egoact.report.evaluation.confusions import choose_shown
 from egoact.report.evaluation.figures import draw_confusion, draw_learning_curves
-from egoact.report.reproduction.files import Reproduction
-from egoact.report.reproduction.item import HEAD_NAMES, Item, ItemTable, Picture
+from egoact.report.reproduction.files import HEAD_NAMES, Found, Reproduction, Table
 
+VARIANTS = ("normalised", "unnormalised")
 REPORT_TABLE_1 = {
     "lstm": ("7.11", "21.26", "31.58", "266,963"),
     "convlstm": ("12.00", "35.95", "58.3", "446,909"),
     "convnet1d": ("18.17", "50.56", "73.69", "85,137"),
 }
 REPORT_TABLE_2 = (18.80, 43.49, 55.47, 3.82, 11.08, 17.76, 5.01, 8.18, 10.42)
-_TARGETS = ("verb", "noun", "action")
 _KS = (1, 3, 5)
 _MOST_SHOWN = 20
 
 
-def compare_categories(result: Reproduction) -> Item:
+def compare_categories(result: Reproduction, step: dict[str, Any]) -> Found:
     """Table 1."""
-    step, cosines = result.steps["table_1"], result.steps["mistake_features"]["mean_cosine"]
-    heads = step["heads"]
+    heads, cosines = step["heads"], result.steps["mistake_features"].found["mean_cosine"]
     drops = ", ".join(
         f"{HEAD_NAMES[name]} {found['normalised']['top1']:.0f} to {found['unnormalised']['top1']:.0f}"
         for name, found in heads.items()
     )
-    return Item(
-        "table_1",
-        "Table 1: the temporal subsystems on verb categories",
-        "ConvNet1D is best (18.17 %), which is put down to its fewer parameters and its depth; LSTM is worst (7.11 %), "
-        "because ConvLSTM sees maps that are not shrunk; all are poor because classes are imbalanced.",
+    note = "These labels have no verb categories; the heads were trained on the verbs."
+    return Found(
         "sizes at the report's shapes are the report's to the last parameter; its accuracies are most likely those of "
         f"a test without normalisation, which here takes top-1 from {drops} %, makes clips alike (mean cosine "
         f"{cosines['normalised']:.2f} to {cosines['unnormalised']:.2f}), and {_say_collapse(heads)}.",
-        ("table_1",),
-        tables=[_table_1(step, variant, css) for variant, css in (("normalised", "right"), ("unnormalised", "wrong"))],
-        needs_recordings=True,
-        note=""
-        if step["is_categories"]
-        else "These labels have no verb categories; the heads were trained on the verbs.",
+        tables=[_table_1(step, variant, css) for variant, css in zip(VARIANTS, ("right", "wrong"), strict=True)],
+        note="" if step["is_categories"] else note,
     )
 
 
-def _table_1(step: dict[str, Any], variant: str, css: str) -> ItemTable:
+def _table_1(step: dict[str, Any], variant: str, css: str) -> Table:
     rows = []
     for head, measured in step["heads"].items():
         found, said = measured[variant], REPORT_TABLE_1[head]
@@ -57,14 +48,14 @@ def _table_1(step: dict[str, Any], variant: str, css: str) -> ItemTable:
         classes = f"{found['num_predicted_classes']} of {len(set(measured['labels']))}"
         rows.append([HEAD_NAMES[head], *tops, size, f"{measured['num_parameters']:,}", classes])
     sizes = ["size, report's shapes", "size here", "classes answered"]
-    return ItemTable(["here (report)", *(f"top-{k} %" for k in _KS), *sizes], rows, css)
+    return Table(["here (report)", *(f"top-{k} %" for k in _KS), *sizes], rows, css)
 
 
 def _say_collapse(heads: dict[str, Any]) -> str:
     """For which heads the answers collapse to few classes, and for which they do not."""
     names: dict[bool, list[str]] = {True: [], False: []}
     for name, found in heads.items():
-        right, wrong = (found[variant]["num_predicted_classes"] for variant in ("normalised", "unnormalised"))
+        right, wrong = (found[variant]["num_predicted_classes"] for variant in VARIANTS)
         names[_has_collapsed(found)].append(f"{HEAD_NAMES[name]} ({right} to {wrong})")
     collapsed, kept = (_list_names(names[has_collapsed]) for has_collapsed in (True, False))
     if not collapsed:
@@ -83,33 +74,21 @@ def _list_names(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def show_confusions(result: Reproduction, *, id: str, title: str, says: str, head: str) -> Item:
+def show_confusions(result: Reproduction, measured: dict[str, Any]) -> Found:
     """Figures 20 and 21: the same weights, tested both ways."""
-    table = result.steps["table_1"]
-    measured, target = table["heads"][head], "verb category" if table["is_categories"] else "verb"
+    target = "verb category" if result.steps["table_1"].found["is_categories"] else "verb"
     labels, names = np.array(measured["labels"]), measured["names"]
-    pictures: list[Picture] = []
-    captions = {"normalised": "Normalised as in training.", "unnormalised": "The same run, not normalised."}
-    for variant, caption in captions.items():
+    pictures, said = [], []
+    for variant, caption in zip(VARIANTS, ("Normalised as in training.", "The same run, not normalised."), strict=True):
         found = measured[variant]
         counts = confusion_matrix(labels, np.array(found["predictions"]), num_classes=len(names))
         shown = choose_shown(counts, names, most=_MOST_SHOWN)
-        text = f"{caption} {_say_answers(found)}; top-1 {found['top1']:.1f} %."
+        said.append(_say_answers(found))
+        text = f"{caption} {said[-1]}; top-1 {found['top1']:.1f} %."
         pictures.append((partial(draw_confusion, shown, target=target), text))
-    verdict = (
-        "the report's picture, made by the test alone" if _has_collapsed(measured) else "no collapse as in the report"
-    )
-    return Item(
-        id,
-        title,
-        says,
-        f"with normalisation {_say_answers(measured['normalised'])}, without it "
-        f"{_say_answers(measured['unnormalised'])}: {verdict}.",
-        (id,),
-        pictures,
-        needs_recordings=True,
-        side_by_side=True,
-    )
+    collapse = "the report's picture, made by the test alone"
+    verdict = collapse if _has_collapsed(measured) else "no collapse as in the report"
+    return Found(f"with normalisation {said[0]}, without it {said[1]}: {verdict}.", pictures)
 
 
 def _say_answers(found: dict[str, Any]) -> str:
@@ -118,48 +97,37 @@ def _say_answers(found: dict[str, Any]) -> str:
     return f"{answered} {100 * found['largest_share']:.0f} % of all segments"
 
 
-def show_curves(result: Reproduction, *, id: str, title: str, says: str) -> Item:
+def show_curves(result: Reproduction, step: dict[str, Any]) -> Found:
     """Figures 11 to 13: loss over the epochs, and what was measured beside it."""
-    run = result.steps[id]["run"]
-    history = read_run(result.out / run).history
+    history = read_run(result.out / step["run"]).history
     assert history is not None
     losses = history["train_loss"]
     rise = float(losses.diff().max()) if len(losses) > 1 else 0.0
     peaks = f"its largest rise from one epoch to the next is {rise:.2f}" if rise > 0 else "it never rises"
-    return Item(
-        id,
-        title,
-        says,
+    return Found(
         f"batches are shuffled over all recordings: the loss goes from {losses.iloc[0]:.2f} to {losses.iloc[-1]:.2f} "
         f"in {len(losses)} epochs, and {peaks}; accuracy on validation segments is measured beside it.",
-        (id,),
-        [(partial(draw_learning_curves, history), f"{run}, {len(history)} epochs.")],
-        needs_recordings=True,
+        [(partial(draw_learning_curves, history), f"{step['run']}, {len(history)} epochs.")],
     )
 
 
-def compare_classes(result: Reproduction) -> Item:
+def compare_classes(result: Reproduction, step: dict[str, Any]) -> Found:
     """Table 2."""
-    heads = result.steps["table_2"]["heads"]
-    constant = heads["convnet1d"]["metrics"].get("baselines", {}).get("majority", {})
+    metrics = {head: found["metrics"] for head, found in step["heads"].items()}
+    ours = metrics["convnet1d"]
+    constant = ours.get("baselines", {}).get("majority", {})
     rows = [["ConvNet1D, report", *(f"{value:.2f}" for value in REPORT_TABLE_2)]]
-    rows += [[f"{HEAD_NAMES[head]}, here", *_list_cells(found["metrics"])] for head, found in heads.items()]
+    rows += [[f"{HEAD_NAMES[head]}, here", *_list_cells(found)] for head, found in metrics.items()]
     rows.append(["always the same answer", *_list_cells(constant)])
-    ours = heads["convnet1d"]["metrics"]
-    here = ", ".join(f"{target}s {ours[target]['top1']:.2f} %" for target in _TARGETS if target in ours)
+    here = ", ".join(f"{target}s {ours[target]['top1']:.2f} %" for target in TARGETS if target in ours)
     ranked = "actions are ranked as the challenge does" if "action" in ours else "labels have no nouns"
-    return Item(
-        "table_2",
-        "Table 2: ConvNet1D on all verbs, nouns and actions",
-        "verbs 18.80 %, nouns 3.82 %, actions 5.01 % (top-1); nothing was known to compare it with.",
+    return Found(
         "an action cannot be right more often than its noun, so the report's 5.01 against 3.82 is an artefact of its "
         f"code (it looped over 97 classes where there are 300); here {ranked}: {here}.",
-        ("table_2",),
-        tables=[ItemTable(["", *(f"{target} top-{k}" for target in _TARGETS for k in _KS)], rows)],
-        needs_recordings=True,
+        tables=[Table(["", *(f"{target} top-{k}" for target in TARGETS for k in _KS)], rows)],
     )
 
 
 def _list_cells(metrics: dict[str, Any]) -> list[str]:
-    values = [metrics.get(target, {}).get(f"top{k}") for target in _TARGETS for k in _KS]
+    values = [metrics.get(target, {}).get(f"top{k}") for target in TARGETS for k in _KS]
     return ["" if value is None else f"{value:.2f}" for value in values]
