@@ -39,6 +39,8 @@ class PredictSettings:
     """Of the computation."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    proxy: bool = True
+    """Write timeline.mp4, a small H.264 copy for the page, where browsers do not play the recording's codec."""
     overwrite: bool = False
     """Replace timelines that were edited, too; without it they are left as they are."""
 
@@ -62,7 +64,7 @@ def predict(settings: PredictSettings) -> int:
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
     rules_of(run)  # before anything is read
-    options = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
+    options = {"descriptions": settings.descriptions, "overwrite": settings.overwrite, "proxy": settings.proxy}
     if not settings.video.is_dir():
         return _predict_one(run, videos[0], settings.out, **options)["broken"] is not None
     folders = name_folders(settings.video, videos)
@@ -80,13 +82,15 @@ def predict(settings: PredictSettings) -> int:
     return num_failed
 
 
-def _predict_one(run: "Run", video: Path, out: Path, *, descriptions: bool, overwrite: bool) -> dict[str, Any]:
+def _predict_one(
+    run: "Run", video: Path, out: Path, *, descriptions: bool, overwrite: bool, proxy: bool
+) -> dict[str, Any]:
     """Write one timeline; gives its row of the summary."""
     from egoact.core.progress import Progress, format_seconds
     from egoact.media.recording import estimate_steps
     from egoact.media.sources import MediaSource
     from egoact.runs.loading import rules_of
-    from egoact.timelines.output import check_not_edited, write_prediction
+    from egoact.timelines.output import check_not_edited, write_playable, write_prediction
     from egoact.timelines.segmenter import predict_recording
 
     out.mkdir(parents=True, exist_ok=True)
@@ -98,6 +102,8 @@ def _predict_one(run: "Run", video: Path, out: Path, *, descriptions: bool, over
         prediction = predict_recording(run, source, folder=out, advance=progress.advance)
     seconds = time.monotonic() - begun
     write_prediction(prediction, video, out, run, descriptions=descriptions)
+    if proxy:
+        write_playable(video, out)
     length = prediction.timeline.duration_seconds or 0.0
     num_actions, broken = len(prediction.timeline), prediction.broken
     if broken:

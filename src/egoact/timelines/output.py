@@ -9,11 +9,14 @@ from pathlib import Path
 
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import read_json, write_atomically, write_json
+from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
 from egoact.media.sources import VIDEO_SUFFIXES
+from egoact.media.video.proxy import is_playable, write_proxy
 from egoact.runs.loading import Run, rules_of
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"
+PROXY_NAME = "timeline.mp4"
 WRITTEN_NAME = ".written.json"
 """Name -> sha256 of what was written, or is just being written: a file that is another one was edited by a person."""
 
@@ -65,6 +68,18 @@ def relative_path(video: Path, folder: Path) -> str:
         return Path(os.path.relpath(video.resolve(), folder.resolve())).as_posix()
     except ValueError:
         return video.resolve().as_posix()
+
+
+def write_playable(video: Path, out: Path) -> None:
+    """`timeline.mp4`, a small H.264 copy for the page, where browsers lack the recording's codec; once."""
+    proxy = out / PROXY_NAME
+    if is_playable(video) or (proxy.exists() and proxy.stat().st_mtime >= video.stat().st_mtime):
+        return
+    with Progress(f"{video.name} for browsers", total=None, unit="frames") as progress:
+        write_proxy(video, proxy, advance=progress.advance)
+    if proxy.exists():
+        size = proxy.stat().st_size / 1e6
+        print(f"predict: {proxy}: an H.264 copy for browsers, {size:.1f} MB (--no-proxy leaves it away)")
 
 
 def check_not_edited(out: Path) -> None:
