@@ -2,7 +2,6 @@
 
 import sys
 import time
-from types import TracebackType
 
 LINE_SECONDS = 10.0
 
@@ -17,9 +16,7 @@ class Progress:
     """
 
     def __init__(self, name: str, *, total: int | None, unit: str) -> None:
-        self._name = name
-        self._total = total
-        self._unit = unit
+        self._name, self._total, self._unit = name, total, unit
         self._done = 0
         self._note = ""
         self._begun = self._last_line = time.monotonic()
@@ -30,9 +27,7 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

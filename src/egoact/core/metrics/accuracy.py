@@ -1,6 +1,7 @@
 """How good scores are: arrays in, numbers out; knows nothing about files or models.
 
-Shapes: `N` segments, `C` classes. Accuracies are percentages, 0 to 100.
+Shapes: `N` segments, `C` classes; scores (N, C), of any scale, higher is better; labels (N,), class ids. Accuracies are
+percentages, 0 to 100. What does not fit is a `ValueError`.
 
 **Ties.** A true class is among the best k when fewer than k *other* classes score at least as high. Equal scores
 thus count against the answer: all-equal scores are right about nothing, whichever class is the most frequent.
@@ -23,16 +24,7 @@ TOP_K = (1, 3, 5)
 
 
 def top_k_accuracy(scores: ScoreArray, labels: Labels, *, k: int) -> float:
-    """Share of segments whose true class is among the k best, in percent.
-
-    Args:
-        scores: (N, C), any scale, higher is better.
-        labels: (N,), class ids.
-        k: How many answers are allowed, at least 1; from C on everything is right.
-
-    Raises:
-        ValueError: No segments, shapes that do not fit, labels outside [0, C), scores that are not finite.
-    """
+    """Share of segments whose true class is among the k best, in percent; from k = C on everything is right."""
     if k < 1:
         raise ValueError(f"k is {k}; at least 1 answer is needed")
     return float(100 * np.mean(count_better(scores, labels) < k))

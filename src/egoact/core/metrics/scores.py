@@ -169,11 +169,7 @@ class _ClassScores:
 
 
 def _parse_json(content: bytes, path: Path) -> Any:
-    """A JSON document in which objects of numbers are `_ClassScores`.
-
-    Raises:
-        ArtifactError: Not JSON, NaN or Infinity, or a key that occurs twice in one object.
-    """
+    """A JSON document in which objects of numbers are `_ClassScores`; refuses NaN, Infinity, and keys that repeat."""
     known_keys: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def compact(pairs: list[tuple[str, Any]]) -> Any:
@@ -197,12 +193,7 @@ def _parse_json(content: bytes, path: Path) -> Any:
 
 
 def scores_from_results(results: Any, path: Path) -> Scores:
-    """The scores in a submission's `results`; those of whole actions, which some add, are not used.
-
-    Raises:
-        ArtifactError: Anything but numbers for the classes 0, 1, 2, ... of "verb" and/or "noun" per segment,
-            or segments with different numbers of classes.
-    """
+    """The scores in a submission's `results`; those of whole actions, which some add, are not used."""
     if not isinstance(results, dict) or not results:
         raise ArtifactError("'results' must be an object: narration id -> scores, one at least", path=path)
     first = next(iter(results.values()))

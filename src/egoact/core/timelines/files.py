@@ -61,15 +61,9 @@ def timelines_of(
     confidences: Sequence[float] = (),
     names: Callable[[int, Segment], tuple[str | None, str | None]] | None = None,
 ) -> dict[str, Timeline]:
-    """Labelled segments as timelines, one a video.
+    """Labelled segments as timelines, one a video; a segment without a label is an `AnnotationError`.
 
-    Args:
-        table: The segments.
-        confidences: One a segment; empty: 1.
-        names: Position and segment -> names of verb and noun; default: the words of the CSV.
-
-    Raises:
-        AnnotationError: A segment without a label.
+    Confidences are 1 unless given; `names` gives those of verb and noun, by default the words of the CSV.
     """
     of_video: dict[str, list[TimelineSegment]] = {}
     for position, segment in enumerate(table):

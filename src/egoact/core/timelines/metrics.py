@@ -24,7 +24,7 @@ from egoact.core.timelines.viterbi import Run
 
 BACKGROUND = -1
 OVERLAPS = (10, 25, 50)  # percent of intersection over union
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)  # intersection over union
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)  # least temporal intersection over union of a hit
 _TOLERANCE = 1e-9
 FRAMES_PER_SECOND = 30.0
 
@@ -63,9 +63,7 @@ def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: f
     Segments are taken in order of time; each looks at the true segment of its label with the largest intersection
     over union, and at that one only. Counts are summed over the recordings. Without any segment at all it is 100.
 
-    Args:
-        pairs: Predicted and true labels of the frames of each recording, (F,) each.
-        overlap: Least intersection over union, percent.
+    `pairs` are predicted and true labels of each recording, `overlap` is the least intersection over union, in percent.
     """
     if not pairs or not 0 < overlap <= 100:
         raise ValueError(f"{len(pairs)} recordings and overlap {overlap}; at least one, and a percentage, are needed")
@@ -90,14 +88,7 @@ def mean_average_precision(
     target: TimelineTarget,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[str, float]:
-    """Mean over classes of their average precision: {"0.1": ..., "0.2": ..., "mean": ...}.
-
-    Args:
-        predicted: video_id -> timeline with confidences.
-        truth: video_id -> timeline.
-        target: Which labels; at least one true segment has one.
-        thresholds: Least temporal intersection over union of a hit.
-    """
+    """Mean over classes of their average precision: {"0.1": ..., "0.2": ..., "mean": ...}; timelines by video_id."""
     answers: dict[Label, list[tuple[str, float, float, float]]] = {}
     for video, timeline in predicted.items():
         for segment in timeline:
@@ -122,12 +113,9 @@ def mean_average_precision(
 def average_precision(
     answers: Sequence[tuple[str, float, float, float]], truth: Mapping[str, Sequence[Span]], *, least: float
 ) -> float:
-    """Average precision of one class.
+    """Average precision of one class: of answers (video, start, stop, confidence), against (start, stop) by video.
 
-    Args:
-        answers: (video, start, stop, confidence) each; equal confidences keep this order.
-        truth: video -> (start, stop) of its segments; at least one.
-        least: Temporal intersection over union of a hit.
+    Answers of equal confidence keep their order; `least` is the intersection over union of a hit.
 
     >>> answers = [("a", 0, 4, 0.9), ("a", 8, 9, 0.8), ("a", 10, 14, 0.7)]
     >>> average_precision(answers, {"a": [(0, 4), (10, 14)]}, least=0.5)

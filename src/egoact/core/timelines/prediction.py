@@ -47,9 +47,7 @@ class Prediction:
     def to_json(self, *, video_path: str, origin: Mapping[str, Any]) -> str:
         """The text of `timeline.json`: that of `Timeline.to_dict`, and more.
 
-        Args:
-            video_path: The recording, relative to the folder of the file.
-            origin: How it was made: run, rate, whether background was learned.
+        `video_path` is relative to the folder of the file; `origin` says how it was made: run, rate, and so on.
         """
         values = self.timeline.to_dict() | {
             "video_path": video_path,

@@ -78,9 +78,6 @@ def decode(scores: Floats, grammar: Grammar, *, weight: float = 1.0) -> Counts:
 
     Returns:
         int64, shape (F,).
-
-    Raises:
-        ValueError: Scores of other states than the grammar's, or that are not numbers.
     """
     if scores.ndim != 2 or scores.shape[1] != len(grammar.group_of_state):
         raise ValueError(f"scores have shape {scores.shape}, the grammar has {len(grammar.group_of_state)} states")
