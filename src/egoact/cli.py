@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import sys
 import traceback
 from dataclasses import dataclass
@@ -23,27 +24,42 @@ class Command:
         settings: "module:dataclass" of its flags.
         stage: "module:function" that does it; gives how many inputs failed.
         report: "module:function" that draws what the stage wrote, or None.
+        following: What people mostly do next, with fields of the settings in braces.
     """
 
     summary: str
     settings: str
     stage: str
     report: str | None = None
+    following: str | None = None
 
 
-def _command(name: str, summary: str, *, report: str | None = None) -> Command:
+def _command(name: str, summary: str, *, report: str | None = None, following: str | None = None) -> Command:
     module = f"egoact.commands.{name}"
-    return Command(summary, f"{module}:{name.title()}Settings", f"{module}:{name}", report)
+    return Command(summary, f"{module}:{name.title()}Settings", f"{module}:{name}", report, following)
 
 
 COMMANDS: dict[str, Command] = {
     "demo": _command("demo", "the whole story on the built-in kitchen", report="egoact.report.demo.page:write_report"),
-    "kitchen": _command("kitchen", "make the built-in kitchen's videos and labels"),
+    "kitchen": _command(
+        "kitchen",
+        "make the built-in kitchen's videos and labels",
+        following="egoact extract --segments {out}/train.csv --media {out}/videos --features features",
+    ),
     "stats": _command("stats", "class distributions and durations", report="egoact.report.stats:write_report"),
-    "extract": _command("extract", "videos to features, once"),
+    "extract": _command(
+        "extract",
+        "videos to features, once",
+        following="egoact train --segments {segments} --features {features} --run run",
+    ),
     "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
     "verify": _command("verify", "check a feature store"),
-    "train": _command("train", "features and labels to a run directory"),
+    "train": _command(
+        "train",
+        "features and labels to a run directory",
+        following="egoact evaluate --run {run} --segments LABELS.csv --features {features} --out results, "
+        "or on a whole recording: egoact predict VIDEO --run {run} --out timeline",
+    ),
     "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
     "compare": _command("compare", "several models in one table", report="egoact.report.comparison:write_report"),
@@ -175,6 +191,8 @@ def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> i
         failed = _load(command.stage)(settings)
         if command.report is not None:
             _load(command.report)(settings)
+        if command.following is not None and not failed:
+            print(f"next: {_fill(command.following, settings)}", file=sys.stderr)
     except KeyboardInterrupt:
         if debug:
             traceback.print_exc()
@@ -185,6 +203,16 @@ def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> i
             traceback.print_exc()
         _fail(_one_line(error))
     return 1 if failed else 0
+
+
+def _fill(text: str, settings: Any) -> str:
+    """Fields of settings in a command line."""
+
+    def words(match: re.Match) -> str:
+        value = getattr(settings, match[1])
+        return " ".join(shlex.quote(str(each)) for each in (value if isinstance(value, tuple) else (value,)))
+
+    return re.sub(r"\{(\w+)\}", words, text)
 
 
 def _one_line(error: BaseException | str) -> str:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,15 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert words in err
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+def test_every_step_says_the_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "kitchen", "--out", str(tmp_path / "my kitchen"), "--videos", "2")
+    made = f"'{tmp_path}/my kitchen'"
+    assert code == 0
+    assert err.splitlines()[-1] == (
+        f"next: egoact extract --segments {made}/train.csv --media {made}/videos --features features"
+    )
 
 
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
