@@ -381,3 +381,20 @@ def test_a_killed_prediction_is_not_taken_for_a_correction(
             predict(replace(again, descriptions=number % 2 == 1))
         monkeypatch.undo()
         assert predict(again) == 0
+
+
+def test_the_page_plays_a_copy_where_browsers_lack_the_codec(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "old.avi"
+    write_recording(video, seed=9, codec="mpeg4")
+    asked = PredictSettings(video, run=folder / "run", out=tmp_path / "out", engine="torch")
+    assert predict(asked) == 0
+    write_report(asked)
+    assert "an H.264 copy for browsers" in capsys.readouterr().out
+    assert 'src="timeline.mp4"' in (tmp_path / "out" / "timeline.html").read_text()
+    plain = replace(asked, out=tmp_path / "plain", proxy=False)
+    assert predict(plain) == 0
+    write_report(plain)
+    assert not (tmp_path / "plain" / "timeline.mp4").exists()
+    assert 'src="../old.avi"' in (tmp_path / "plain" / "timeline.html").read_text()

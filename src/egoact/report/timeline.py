@@ -11,7 +11,7 @@ from urllib.parse import quote
 from egoact.core.files import read_json
 from egoact.report.page import write_page, written_by
 
-JSON_NAME, PAGE_NAME = "timeline.json", "timeline.html"
+JSON_NAME, PAGE_NAME, PROXY_NAME = "timeline.json", "timeline.html", "timeline.mp4"
 _MOST_NAMED = 3
 
 
@@ -50,7 +50,7 @@ def write_timeline_page(folder: Path) -> Path:
             "timeline",
             timeline=timeline,
             summary=f"{count} action{'' if count == 1 else 's'} in {minutes(timeline['duration_seconds'])}",
-            link=quote(timeline["video_path"]),
+            link=quote(PROXY_NAME if (folder / PROXY_NAME).exists() else timeline["video_path"]),
             origin=f"Head {origin['head']} on {origin['backbone']}, {origin['steps_per_second']} pictures a second, "
             f"background {origin['background']}. "
             + ("" if origin["calibrated"] else "Confidence is not calibrated: the run had no validation data. "),
