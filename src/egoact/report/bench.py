@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from egoact.core.files import read_json
-from egoact.report.page import open_console, print_table, scale_bars, write_page, written_by
+from egoact.report.page import Bar, open_console, print_table, write_page, written_by
 
 
 def write_report(settings: Any) -> None:
@@ -58,14 +58,17 @@ def _fill_table(table: Mapping[str, Any]) -> dict[str, Any]:
     return {"title": table["title"], "columns": columns, "rows": cells, "bars": _list_bars(table)}
 
 
-def _list_bars(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _list_bars(table: Mapping[str, Any]) -> list[Bar]:
     """The chosen column as bars, named by the columns of text (and the whole numbers) before it."""
     if table["bars"] is None:
         return []
     at = table["columns"].index(table["bars"])
-    names = (" ".join(str(cell) for cell in row[:at] if not isinstance(cell, float)) for row in table["rows"])
-    values = (row[at] for row in table["rows"])
-    return scale_bars(zip(names, values, strict=True), _format, largest_css="main")
+    longest = max(row[at] for row in table["rows"])
+    bars = []
+    for row in table["rows"]:
+        name = " ".join(str(cell) for cell in row[:at] if not isinstance(cell, float))
+        bars.append(Bar(name, row[at], _format(row[at]), "main" if row[at] == longest else ""))
+    return bars
 
 
 def _format(value: Any) -> str:

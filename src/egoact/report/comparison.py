@@ -6,21 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
-from egoact.report.page import (
-    ACCENT,
-    QUIET,
-    HasOut,
-    format_duration,
-    new_figure,
-    open_console,
-    print_table,
-    save_picture,
-    scale_bars,
-    set_title,
-    shorten,
-    write_page,
-    written_by,
-)
+from egoact.report.figures import ACCENT, QUIET, new_figure, save_picture, set_title, shorten
+from egoact.report.page import Bar, HasOut, format_duration, open_console, print_table, write_page, written_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,8 +102,8 @@ def _probability(p: float) -> str:
 def _list_bars(models: list[dict[str, Any]], key: str) -> dict[str, Any]:
     """One cost of all models as bars, where their runs were found."""
     _, title, form = _COSTS[key]
-    known = [(model["name"], model[key]) for model in models if model[key] is not None]
-    return {"title": title, "rows": scale_bars(known, form)}
+    known = {model["name"]: model[key] for model in models if model[key] is not None}
+    return {"title": title, "rows": [Bar(name, cost, form(cost)) for name, cost in known.items()]}
 
 
 def draw_intervals(models: list[dict[str, Any]], *, reference: str) -> "Figure":

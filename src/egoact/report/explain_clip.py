@@ -10,16 +10,8 @@ import numpy as np
 
 from egoact.core.files import read_json
 from egoact.media.video.writer import write_video
-from egoact.report.page import (
-    ACCENT,
-    SECOND_COLOUR,
-    inline_picture,
-    new_figure,
-    save_picture,
-    set_title,
-    write_page,
-    written_by,
-)
+from egoact.report.figures import ACCENT, SECOND_COLOUR, inline_picture, new_figure, save_picture, set_title
+from egoact.report.page import write_page, written_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,16 +7,8 @@ import numpy as np
 
 from egoact.core.files import read_json
 from egoact.report.explain_clip import write_clip_page
-from egoact.report.page import (
-    inline_picture,
-    new_figure,
-    read_picture,
-    render_png,
-    save_picture,
-    set_title,
-    write_page,
-    written_by,
-)
+from egoact.report.figures import inline_picture, new_figure, read_picture, render_png, save_picture, set_title
+from egoact.report.page import write_page, written_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

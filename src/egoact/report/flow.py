@@ -11,7 +11,8 @@ from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, unpack_flow
 from egoact.core.errors import MediaError
 from egoact.core.files import read_json
 from egoact.media.stills.flow import find_flow, read_flow
-from egoact.report.page import new_figure, read_picture, save_picture, set_title, written_by
+from egoact.report.figures import new_figure, read_picture, save_picture, set_title
+from egoact.report.page import written_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

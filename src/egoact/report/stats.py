@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from egoact.core.files import read_json
-from egoact.report.page import HasOut, plain_name, save_picture, write_page, written_by
+from egoact.report.figures import save_picture
+from egoact.report.page import HasOut, plain_name, write_page, written_by
 from egoact.report.stats_figures import (
     draw_categories,
     draw_classes,

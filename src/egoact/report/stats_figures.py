@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, separate_cells, set_title, shorten
+from egoact.report.figures import (
+    ACCENT,
+    LINE_COLOUR,
+    QUIET,
+    SECOND_COLOUR,
+    new_figure,
+    separate_cells,
+    set_title,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

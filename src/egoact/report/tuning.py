@@ -9,19 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from egoact.core.files import read_json
-from egoact.report.page import (
-    ACCENT,
-    LINE_COLOUR,
-    QUIET,
-    HasOut,
-    new_figure,
-    plain_name,
-    save_picture,
-    set_title,
-    shorten,
-    write_page,
-    written_by,
-)
+from egoact.report.figures import ACCENT, LINE_COLOUR, QUIET, new_figure, save_picture, set_title, shorten
+from egoact.report.page import HasOut, plain_name, write_page, written_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.accuracy import Labels, ScoreArray
 from egoact.report.demo.files import DemoResult
 from egoact.report.demo.scenes import inline_strip, open_videos, read_strip
-from egoact.report.evaluation.page import bar
+from egoact.report.evaluation.page import format_percent
+from egoact.report.page import Bar
 
 _FEW_SEGMENTS = 10
 
@@ -36,8 +37,8 @@ def explain_order(result: DemoResult, table: SegmentTable, scenes: list[int]) ->
     for head, verb in zip(heads, verbs, strict=True):
         found = compare_backwards(verb.predictions, head.backwards, verb.labels, pairs=pairs)
         share = 100 * found.num_reversed / max(1, found.num_segments)
-        css = "main" if head is result.shown else ""
-        backwards.append({"name": head.name, "found": found, "bar": bar(head.name, share, css)})
+        shown = Bar(head.name, share, format_percent(share), "main" if head is result.shown else "")
+        backwards.append({"name": head.name, "found": found, "bar": shown})
     return {
         "pairs": rows,
         "has_few": any(row["css"] == "few" for row in rows),

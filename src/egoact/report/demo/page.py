@@ -12,17 +12,8 @@ from egoact.report.demo.order import explain_order
 from egoact.report.demo.scenes import choose_scenes, first_mistake, show_scenes, wrong_answers
 from egoact.report.evaluation.figures import finish_epochs
 from egoact.report.evaluation.page import BASELINES, format_percent, write_evaluation_report
-from egoact.report.page import (
-    ACCENT,
-    HasOut,
-    format_duration,
-    inline_picture,
-    new_figure,
-    render_png,
-    scale_bars,
-    set_title,
-    write_page,
-)
+from egoact.report.figures import ACCENT, inline_picture, new_figure, render_png, set_title
+from egoact.report.page import Bar, HasOut, format_duration, write_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,14 +123,14 @@ def _show_curves(result: DemoResult) -> str | None:
     return inline_picture(render_png(partial(draw_curves_of_heads, histories, shown=result.shown.name)))
 
 
-def _list_times(seconds: dict[str, float]) -> list[dict[str, Any]]:
+def _list_times(seconds: dict[str, float]) -> list[Bar]:
     """Bars of the steps, evaluations taken together."""
     merged: dict[str, float] = {}
     for name, value in seconds.items():
         step, _, head = name.partition(" ")
         shown = f"training {head}" if step == "train" else _STEPS.get(step, name)
         merged[shown] = merged.get(shown, 0.0) + value
-    return scale_bars(merged.items(), format_duration, css="step")
+    return [Bar(name, value, format_duration(value), "step") for name, value in merged.items()]
 
 
 def draw_curves_of_heads(histories: dict[str, pd.DataFrame], *, shown: str) -> "Figure":

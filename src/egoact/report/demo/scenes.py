@@ -10,7 +10,7 @@ from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.sampling import sample_uniform
 from egoact.media.sources import MediaRoot, read_clip
 from egoact.report.demo.files import DemoResult, HeadResult
-from egoact.report.page import inline_picture
+from egoact.report.figures import inline_picture
 
 _NUM_SCENES = 6
 _NUM_FRAMES = 6

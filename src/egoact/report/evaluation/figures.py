@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 
 from egoact.report.evaluation.confusions import ShownMatrix
-from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, separate_cells, set_title, shorten
+from egoact.report.figures import (
+    ACCENT,
+    LINE_COLOUR,
+    QUIET,
+    SECOND_COLOUR,
+    new_figure,
+    separate_cells,
+    set_title,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

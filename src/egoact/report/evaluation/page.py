@@ -18,7 +18,8 @@ from egoact.core.metrics.evaluation_files import (
 from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation.figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.evaluation.timelines import write_timeline_report
-from egoact.report.page import plain_name, save_picture, write_page
+from egoact.report.figures import save_picture
+from egoact.report.page import Bar, plain_name, write_page
 
 BASELINES = {
     "majority": "most frequent answer",
@@ -100,11 +101,6 @@ def format_percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def bar(name: str, percent: float, css: str = "") -> dict[str, Any]:
-    """A row of the template's `bars`."""
-    return {"name": name, "share": percent, "text": format_percent(percent), "css": css}
-
-
 def _show_card(target: str, top1: float, num_segments: int) -> dict[str, str]:
     low, high = interval(min(top1, 100.0), num_segments)
     text = f"95 % interval {low:.0f} to {high:.0f}"
@@ -118,7 +114,10 @@ def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
         if target in part:
             found[BASELINES.get(key, key)] = part[target]
     rows = [[name, *(format_percent(part.get(measure)) for measure in MEASURES)] for name, part in found.items()]
-    bars = [bar(name, part["top1"], "main" if name == "this model" else "") for name, part in found.items()]
+    bars = [
+        Bar(name, part["top1"], format_percent(part["top1"]), "main" if name == "this model" else "")
+        for name, part in found.items()
+    ]
     return {"target": target, "rows": rows, "bars": bars}
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from egoact.core.epic.flow import flow_magnitude
 from egoact.core.files import read_json
+from egoact.report.figures import ACCENT, LINE_COLOUR, new_figure, read_picture, set_title
 from egoact.report.flow import draw_flows, read_pair
-from egoact.report.page import ACCENT, LINE_COLOUR, new_figure, read_picture, set_title, written_by
+from egoact.report.page import written_by
 from egoact.report.reproduction.files import Found, Reproduction, Table
 from egoact.report.stats_figures import draw_categories, draw_classes
 

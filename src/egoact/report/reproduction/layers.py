@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from egoact.report.explain_filters import draw_grids, read_filters, read_grids
-from egoact.report.page import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, read_picture, set_title
+from egoact.report.figures import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, read_picture, set_title
 from egoact.report.reproduction.files import Found, Reproduction, Table
 
 if TYPE_CHECKING:

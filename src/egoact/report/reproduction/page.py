@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from egoact import __version__
-from egoact.report.page import HasOut, inline_picture, render_png, write_page, written_by
+from egoact.report.figures import inline_picture, render_png
+from egoact.report.page import HasOut, write_page, written_by
 from egoact.report.reproduction.data import show_categories, show_classes, show_flow, show_frames, show_storage
 from egoact.report.reproduction.files import HEAD_NAMES, REPORT, Found, Reproduction, read_reproduction
 from egoact.report.reproduction.layers import show_base, show_kernels, show_pooling, show_reach, show_recurrent

@@ -1,0 +1,107 @@
+"""What all pictures share: palette, matplotlib style, a way into the page; knows no picture's content.
+
+Colours are those of Okabe and Ito, told apart by colour-blind people as well.
+"""
+
+import base64
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from egoact.core.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACCENT = "#0072B2"
+SECOND_COLOUR = "#E69F00"
+LINE_COLOUR = "#D55E00"
+QUIET = "#666666"
+
+_DOTS_PER_INCH = 120
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "text.parse_math": False,
+}
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure, in inches, whose parts make room for each other."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def set_title(axis: "Axes", title: str) -> None:
+    """A title as all our pictures have it."""
+    axis.set_title(title, loc="left", fontweight="bold")
+
+
+def separate_cells(axis: "Axes", shape: tuple[int, ...], **line: Any) -> None:
+    """Lines between the cells of a matrix that is shown as an image, instead of ticks and grid."""
+    axis.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)
+    axis.grid(visible=False)
+    axis.grid(which="minor", **line)
+    axis.tick_params(which="both", length=0)
+
+
+def shorten(name: Any, *, most: int = 22) -> str:
+    """A class name that fits beside an axis.
+
+    >>> shorten("abcdefgh", most=6)
+    'abcd…'
+    """
+    text = str(name)
+    return text if len(text) <= most else f"{text[: most - 2]}…"
+
+
+def render_png(draw: Callable[[], "Figure"]) -> bytes:
+    """Draw in our style; the bytes of a PNG file."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # A class name in a script that the font lacks is shown as boxes here, and properly in the page's tables.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        draw().savefig(buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def inline_picture(content: bytes, *, kind: str = "image/png") -> str:
+    """A picture or film as a `src`, so that the page needs no other file."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def save_picture(path: Path, draw: Callable[[], "Figure"]) -> str:
+    """Draw in our style into a PNG file; gives the picture as a `src`, too."""
+    content = render_png(draw)
+    path.write_bytes(content)
+    return inline_picture(content)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """uint8 (H, W, 3), RGB.
+
+    Raises:
+        ArtifactError: Missing or damaged.
+    """
+    import cv2
+
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ArtifactError("this picture is missing or damaged; run the command again", path=path)
+    return np.asarray(picture)[..., ::-1]
