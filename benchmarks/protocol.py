@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from egoact.core.annotations.class_files import read_unseen_participants
-from egoact.core.annotations.labels import TARGETS, read_vocabulary
+from egoact.core.annotations.labels import TARGETS, read_unseen_participants, read_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.protocol import evaluate_scores
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotations.class_files import read_unseen_participants
+from egoact.core.annotations.labels import read_unseen_participants
 from egoact.core.annotations.segments import read_segments
 from egoact.core.epic.facts import (
     ERRATUM_VIDEOS,

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotations.class_files import read_class_file, read_tail_classes
-from egoact.core.annotations.labels import Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.annotations.labels import (
+    Vocabulary,
+    build_vocabulary,
+    read_class_file,
+    read_tail_classes,
+    read_vocabulary,
+)
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.epic.facts import VERB_CATEGORIES
 from egoact.core.errors import AnnotationError

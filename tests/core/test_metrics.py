@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from egoact.core.annotations.class_files import read_unseen_participants
-from egoact.core.annotations.labels import read_vocabulary
+from egoact.core.annotations.labels import read_unseen_participants, read_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.accuracy import (
     confusion_matrix,

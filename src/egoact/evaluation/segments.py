@@ -5,8 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from egoact.core.annotations.class_files import read_unseen_participants
-from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.annotations.labels import (
+    TARGETS,
+    Target,
+    Vocabulary,
+    build_vocabulary,
+    read_unseen_participants,
+    read_vocabulary,
+)
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.files import write_json
 from egoact.core.metrics.action_ranking import ActionScoring
