@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from egoact.core.annotations.folds import split_into_folds
-from egoact.core.metrics.significance import VideoBootstrap, adjust_holm, mcnemar_exact, percentile_interval
+from egoact.core.metrics.comparison import VideoBootstrap, adjust_holm, mcnemar_exact, percentile_interval
 
 
 def test_draws_of_videos_equal_a_loop_over_segments() -> None:

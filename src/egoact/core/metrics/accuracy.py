@@ -106,3 +106,20 @@ def prior_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
     share_of = dict(zip(known.tolist(), known_counts / known_counts.sum(), strict=True))
     share = np.array([share_of.get(class_id, 0.0) for class_id in classes.tolist()])
     return {"top1": float(100 * share[members].mean()), "mean_class": float(100 * share.mean())}
+
+
+def matthews_correlation(predictions: Labels, labels: Labels) -> float:
+    """Matthews correlation of several classes, -1 to 1; 0 is what answers without looking reach, whatever the classes.
+
+    Where every prediction, or every label, is the same class, it is 0.
+
+    Source: Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient, 2004.
+
+    >>> matthews_correlation(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    0.5773502691896258
+    """
+    size = int(max(predictions.max(), labels.max())) + 1
+    told, true = (np.bincount(values, minlength=size).astype(float) for values in (predictions, labels))
+    total, right = len(labels), float(np.sum(predictions == labels))
+    spread = float((total**2 - told @ told) * (total**2 - true @ true))
+    return float((right * total - told @ true) / np.sqrt(spread)) if spread > 0 else 0.0

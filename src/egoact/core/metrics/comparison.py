@@ -1,14 +1,126 @@
-"""Several models that answered the same segments: ranks in, one table of numbers out; knows nothing about files.
+"""Several models that answered the same segments: how sure accuracies are, and whether two models differ by chance.
 
-Shapes: `N` segments.
+Segments of one recording share a kitchen, a person and the light, so they are no independent witnesses: drawing single
+segments would give intervals that are too narrow. So whole videos are drawn again and again.
+
+Shapes: `N` segments, `V` videos, `C` classes, `B` draws. Accuracies are percentages, 0 to 100. Arrays in, numbers out.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from egoact.core.defaults import NUM_BOOTSTRAP_DRAWS
+from egoact.core.metrics.accuracy import Labels
 from egoact.core.metrics.protocol import Ranked
-from egoact.core.metrics.significance import Draws, VideoBootstrap, adjust_holm, mcnemar_exact, percentile_interval
+
+Draws = npt.NDArray[np.float64]
+
+_CHUNK_DRAWS = 256
+
+
+class VideoBootstrap:
+    """The same draws of videos for every measure and every model, so that differences between models are paired.
+
+        videos   a b c d      a draw   b d b c      every segment of b counts twice, none of a
+
+    Args:
+        video_ids: The recording of each of N segments.
+        num_draws: B.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: Fewer than two videos: nothing tells how much videos differ.
+
+    Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8: resampling of clusters.
+    """
+
+    def __init__(self, video_ids: Sequence[str], *, num_draws: int = NUM_BOOTSTRAP_DRAWS, seed: int = 0) -> None:
+        names, members = np.unique(np.asarray(video_ids), return_inverse=True)
+        if len(names) < 2:
+            raise ValueError(f"{len(names)} videos; at least 2 are needed to draw from")
+        if num_draws < 1:
+            raise ValueError(f"num_draws is {num_draws}; at least 1 is needed")
+        self.num_videos = len(names)
+        self._members = members
+        random = np.random.default_rng(seed)
+        self._times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=num_draws).astype(float)
+
+    def accuracy(self, right: npt.NDArray[np.bool_]) -> Draws:
+        """Share of right answers (N,) in every draw, (B,), in percent."""
+        hits = np.bincount(self._members, weights=right, minlength=self.num_videos)
+        totals = np.bincount(self._members, minlength=self.num_videos)
+        shares: Draws = 100 * (self._times @ hits) / (self._times @ totals)
+        return shares
+
+    def mean_class_accuracy(self, right: npt.NDArray[np.bool_], labels: Labels) -> Draws:
+        """Accuracy of each class that a draw holds, averaged over those classes, (B,), in percent; of (N,) and (N,)."""
+        classes, positions = np.unique(labels, return_inverse=True)
+        shape = (self.num_videos, len(classes))
+        cells = self._members * len(classes) + positions
+        hits = np.bincount(cells, weights=right, minlength=shape[0] * shape[1]).reshape(shape)
+        totals = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+        chunks = [self._times[start : start + _CHUNK_DRAWS] for start in range(0, len(self._times), _CHUNK_DRAWS)]
+        return np.concatenate([_mean_of_classes(times @ hits, times @ totals) for times in chunks])
+
+
+def _mean_of_classes(hits: Draws, totals: Draws) -> Draws:
+    """(B, C), (B, C) -> (B,); classes that a draw lacks are left out of it."""
+    shares = np.divide(hits, totals, out=np.zeros_like(hits), where=totals > 0)
+    means: Draws = 100 * shares.sum(axis=1) / (totals > 0).sum(axis=1)
+    return means
+
+
+def percentile_interval(draws: Draws, *, confidence: float = 0.95) -> tuple[float, float]:
+    """The middle share of some draws, from its lower to its upper end.
+
+    >>> percentile_interval(np.arange(101.0), confidence=0.9)
+    (5.0, 95.0)
+    """
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def mcnemar_exact(num_only_first: int, num_only_second: int) -> float:
+    """Probability of a difference at least as large between two equally good models that answered the same segments.
+
+    Only the segments count that one model has right and the other wrong: of equally good models each would win such
+    a segment with probability 1/2. Two-sided; whole numbers throughout, so it is exact for any count.
+
+    Source: McNemar, Note on the sampling error of the difference between correlated proportions, 1947; exact form.
+
+    >>> mcnemar_exact(0, 5)
+    0.0625
+    """
+    if num_only_first < 0 or num_only_second < 0:
+        raise ValueError(f"counts are {num_only_first} and {num_only_second}; they cannot be negative")
+    num_trials, least = num_only_first + num_only_second, min(num_only_first, num_only_second)
+    tail = ways = 1
+    for k in range(1, least + 1):
+        ways = ways * (num_trials - k + 1) // k
+        tail += ways
+    return min(1.0, 2 * tail / (1 << num_trials))
+
+
+def adjust_holm(probabilities: Sequence[float]) -> list[float]:
+    """Probabilities of several tests, so that any of them below 0.05 is a false alarm in at most one of 20 such tables.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
+
+    >>> adjust_holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    if odd := [p for p in probabilities if not 0 <= p <= 1]:
+        raise ValueError(f"{odd[0]} is no probability")
+    adjusted = [0.0] * len(probabilities)
+    largest = 0.0
+    for rank, position in enumerate(sorted(range(len(probabilities)), key=lambda i: probabilities[i])):
+        largest = max(largest, min(1.0, (len(probabilities) - rank) * probabilities[position]))
+        adjusted[position] = largest
+    return adjusted
 
 
 def compare_models(
