@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,8 +53,11 @@ class TrainSettings:
     select: Literal["best", "last"] = "best"
     """Which weights to keep: the best epoch on validation data, or the last. Without validation: the last. With it
     RUN/best and RUN/last are runs of their own."""
+    folds: int = 0
+    """First leave out so many groups of recordings in turn (of persons, where participant_id tells enough of them), and
+    write how runs do on what they never saw to RUN/cross_validation.json; then train on all."""
     seed: int = 0
-    """Of initial weights, shuffling and dropout."""
+    """Of initial weights, shuffling and dropout, and of the folds."""
     device: str = "auto"
     """auto, cpu or cuda."""
     background: bool = False
@@ -110,6 +113,10 @@ class TrainSettings:
             raise ValueError("--patience waits for a better validation score: give --validation or --validation-videos")
         if self.validation is not None and self.validation_videos:
             raise ValueError("give --validation or --validation-videos, not both")
+        if self.folds and (self.validation is not None or self.validation_videos or self.patience):
+            raise ValueError("--folds chooses nothing by what it measures: leave --validation and --patience away")
+        if self.folds < 0 or self.folds == 1:
+            raise ValueError(f"--folds must be at least 2, got {self.folds}")
         if self.head not in HEADS:
             raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
         self.chosen_recipe()
@@ -158,6 +165,8 @@ def train(settings: TrainSettings) -> int:
         if is_leader():
             print(f"{settings.run} is already trained with these settings")
         return 0
+    if settings.folds:
+        _cross_validate(settings)
     began = time.monotonic()
     recipe, data = settings.chosen_recipe(), _load_data(settings)
     config = _configure(settings, recipe, data)
@@ -180,6 +189,28 @@ def train(settings: TrainSettings) -> int:
         training.save(fitted, rules)
         _report(settings, num_parameters, metrics, time.monotonic() - began)
     return 0
+
+
+def _cross_validate(settings: TrainSettings) -> None:
+    from egoact.core.annotations.segments import read_segments
+    from egoact.core.files import write_json
+    from egoact.runs.loading import load_run
+    from egoact.training.cross_validation import choose_folds, describe_folds, measure_fold, summarize_folds
+
+    table = read_segments(settings.segments)
+    folds = choose_folds(table, num_folds=settings.folds, seed=settings.seed)
+    measured = []
+    for number, videos in enumerate(folds.videos):
+        print(f"fold {number + 1} of {len(folds.videos)}: without {', '.join(videos)}", flush=True)
+        path = settings.run / "folds" / str(number)
+        train(replace(settings, run=path, validation_videos=videos, folds=0, select="last", background=False))
+        run, held_out = load_run(path), table.select(lambda segment, videos=videos: segment.video_id in videos)  # type: ignore[misc]
+        scores = run.score(held_out, settings.features).by_target()
+        measured.append(measure_fold(scores, held_out, run.config.vocabularies))
+    summary = summarize_folds(measured)
+    every = [{"videos": list(v), "metrics": m} for v, m in zip(folds.videos, measured, strict=True)]
+    write_json(settings.run / "cross_validation.json", {"by": folds.by, "summary": summary, "folds": every})
+    print(describe_folds(folds, summary))
 
 
 def _load_data(settings: TrainSettings) -> "TrainingData":

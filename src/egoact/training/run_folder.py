@@ -27,6 +27,7 @@ _OWN_FILES = (
     ),
     *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
 )
+_BEFORE = ("folds", "cross_validation.json")  # made before the run itself
 _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
@@ -50,7 +51,7 @@ class RunFolder:
                 (self.path / left).unlink(missing_ok=True)
             return False
         if not known.exists():
-            if is_leader() and self.path.is_dir() and any(self.path.iterdir()):
+            if is_leader() and self.path.is_dir() and any(p.name not in _BEFORE for p in self.path.iterdir()):
                 raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
             return False
         changed = changed_settings(known, self._settings, remedy="use --overwrite to start again")
@@ -84,7 +85,9 @@ def changed_settings(path: Path, ours: dict[str, Any], *, remedy: str) -> list[s
     """
     try:
         known = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        return [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in ours if known.get(k) != ours[k]]
+        # A setting that there was not yet is as good as one that is off.
+        changed = [k for k in ours if (known[k] != ours[k] if k in known else bool(ours[k]))]
+        return [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in changed]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"cannot be read ({error}); {remedy}", path=path) from error
 
