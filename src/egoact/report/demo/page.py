@@ -1,35 +1,22 @@
 """The page of `egoact demo`: what it is, what the camera saw, which head answers best and why. Reads files only."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from egoact.core.annotations.segments import read_segments
-from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.report.demo.files import DemoResult, HeadResult, read_demo
 from egoact.report.demo.order import explain_order
 from egoact.report.demo.scenes import choose_scenes, first_mistake, show_scenes, wrong_answers
 from egoact.report.evaluation.figures import finish_epochs
-from egoact.report.evaluation.page import BASELINES, format_percent, write_evaluation_report
+from egoact.report.evaluation.page import write_evaluation_report
 from egoact.report.figures import ACCENT, inline_picture, new_figure, render_png, set_title
 from egoact.report.page import Bar, HasOut, format_duration, write_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEAD_DESCRIPTIONS = {
-    "average": "the mean of the frames: no sense of order",
-    "max": "the strongest response of any frame: no sense of order",
-    "lstm": "a small recurrent memory, frame after frame",
-    "gru": "a gated recurrent memory, frame after frame",
-    "convnet1d": "small convolutions along time",
-    "difference": "the mean, the end minus the start, and how much moved",
-    "tcn": "dilated convolutions along time",
-    "relation": "compares ordered groups of frames",
-    "attention": "frames with positions look at each other",
-    "transformer": "two layers of attention over frames with positions",
-}
 _STEPS = {"film": "filming the kitchens", "extract": "features of all frames", "evaluate": "evaluating all heads"}
 _GREYS = ("#3f464d", "#8a929a", "#5f676f", "#a5adb6")
 _DASHES = (":", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
@@ -57,12 +44,12 @@ def write_report(settings: HasOut) -> None:
         result.out / "index.html",
         "demo",
         demo=result,
-        cards=_list_cards(result.shown.evaluation.metrics),
+        metrics=result.shown.evaluation.metrics,
         scenes=show_scenes(result, table, scenes if mistake is None else [*scenes, mistake]),
         has_extra_mistake=mistake is not None,
-        rows=_list_heads(result),
+        heads=sorted(result.heads, key=lambda head: -head.evaluation.metrics["verb"]["top1"]),
         order=None if result.blind is None else explain_order(result, table, scenes),
-        matrices=[_show_matrix(head) for head in (result.blind, result.shown) if head is not None],
+        matrices={head.name: _show_matrix(head) for head in (result.blind, result.shown) if head is not None},
         curves=_show_curves(result),
         times=_list_times(result.seconds),
         total=format_duration(sum(result.seconds.values())),
@@ -73,47 +60,8 @@ def write_report(settings: HasOut) -> None:
     print(f"done; open {page.resolve()}")
 
 
-def _list_cards(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    return [
-        {
-            "value": f"{format_percent(metrics[target]['top1'])} %",
-            "name": "verb and noun right" if target == "action" else f"{target}s right",
-            "beside": f"always the same answer: {metrics['baselines']['majority'][target]['top1']:.1f} %",
-        }
-        for target in TARGETS
-    ]
-
-
-def _list_heads(result: DemoResult) -> list[dict[str, Any]]:
-    """Rows of the table: heads, the best verbs first, then the baselines."""
-    rows: list[dict[str, Any]] = []
-    for head in sorted(result.heads, key=lambda head: -head.evaluation.metrics["verb"]["top1"]):
-        parameters, seconds = head.run.num_parameters, result.seconds.get(f"train {head.name}")
-        rows.append(
-            {
-                "name": head.name,
-                "about": HEAD_DESCRIPTIONS.get(head.name, ""),
-                "link": f"evaluations/{head.name}/report.html",
-                "css": "main" if head is result.shown else "",
-                "values": _top1(head.evaluation.metrics),
-                "parameters": "" if parameters is None else f"{parameters:,}",
-                "seconds": "" if seconds is None else f"{seconds:.0f} s",
-            }
-        )
-    blank = {"about": "never looks", "link": "", "css": "faint", "parameters": "", "seconds": ""}
-    for key in ("majority", "prior"):
-        values = _top1(result.shown.evaluation.metrics["baselines"][key])
-        rows.append({"name": BASELINES[key], "values": values} | blank)
-    return rows
-
-
-def _top1(part: dict[str, Any]) -> list[float]:
-    return [part[target]["top1"] for target in TARGETS]
-
-
-def _show_matrix(head: HeadResult) -> dict[str, Any]:
-    picture = (head.evaluation.path / "confusion_verb.png").read_bytes()
-    return {"name": head.name, "image": inline_picture(picture), "link": f"evaluations/{head.name}/report.html"}
+def _show_matrix(head: HeadResult) -> str:
+    return inline_picture((head.evaluation.path / "confusion_verb.png").read_bytes())
 
 
 def _show_curves(result: DemoResult) -> str | None:

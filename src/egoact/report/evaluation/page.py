@@ -71,7 +71,7 @@ def write_evaluation_report(out: Path, *, run: Path | None = None) -> Path:
         out / "report.html",
         "evaluation",
         evaluation=evaluation,
-        cards=[_show_card(target, metrics[target]["top1"], metrics["num_segments"]) for target in measured],
+        intervals={target: interval(metrics[target]["top1"], metrics["num_segments"]) for target in measured},
         comparisons=[_compare(metrics, target) for target in measured],
         parts=_list_parts(metrics),
         targets=[_show_target(out, target, result) for target, result in evaluation.targets.items()],
@@ -89,7 +89,7 @@ def interval(percent: float, num_segments: int) -> tuple[float, float]:
     >>> round(low, 1), round(high, 1)
     (40.4, 59.6)
     """
-    share, z = percent / 100, 1.959964
+    share, z = min(percent / 100, 1.0), 1.959964
     centre = share + z * z / (2 * num_segments)
     spread = z * math.sqrt(share * (1 - share) / num_segments + z * z / (4 * num_segments**2))
     scale = 1 + z * z / num_segments
@@ -99,12 +99,6 @@ def interval(percent: float, num_segments: int) -> tuple[float, float]:
 def format_percent(value: float | None) -> str:
     """One decimal; a dash where there is no number."""
     return "–" if value is None else f"{value:.1f}"
-
-
-def _show_card(target: str, top1: float, num_segments: int) -> dict[str, str]:
-    low, high = interval(min(top1, 100.0), num_segments)
-    text = f"95 % interval {low:.0f} to {high:.0f}"
-    return {"value": f"{format_percent(top1)} %", "name": f"{target} top-1", "range": text}
 
 
 def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
@@ -145,24 +139,13 @@ def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]
     return {
         "target": target,
         "image": save_picture(out / f"confusion_{target}.png", partial(draw_confusion, shown, target=target)),
-        "caption": _caption(target, num_used, len(names), shown.num_hidden),
+        "num_classes": len(names),
+        "num_used": num_used,
+        "num_hidden": shown.num_hidden,
         "classes": classes,
         "is_open": len(classes) <= _MOST_OPEN_ROWS,
         "confusions": list_confusions(counts, names, most=_MOST_CONFUSIONS),
     }
-
-
-def _caption(target: str, num_used: int, num_classes: int, num_hidden: int) -> str:
-    text = "Each row is what became of one true class, in percent of it; the diagonal is what was right."
-    if num_hidden:
-        text += (
-            f" Too many classes for numbers: the {_MOST_NAMED} most frequent of {num_used} are named, the most "
-            f"frequent first; “all others” are the other {num_hidden}, right or wrong among themselves. "
-            f"All numbers are in confusion_{target}.csv."
-        )
-    if num_used < num_classes:
-        text += f" {num_classes - num_used} of the {num_classes} classes neither occur nor were answered: left out."
-    return text
 
 
 def _show_curves(out: Path, trained: TrainedRun | None) -> str | None:
@@ -171,19 +154,16 @@ def _show_curves(out: Path, trained: TrainedRun | None) -> str | None:
     return save_picture(out / "learning_curves.png", partial(draw_learning_curves, trained.history))
 
 
-def _list_settings(trained: TrainedRun | None) -> list[tuple[str, list[tuple[str, str]]]]:
+def _list_settings(trained: TrainedRun | None) -> dict[str, dict[str, str]]:
     """Groups of names and values; what was left at None is not shown."""
     if trained is None or trained.settings is None:
-        return []
-    groups: list[tuple[str, list[tuple[str, str]]]] = []
-    single: list[tuple[str, str]] = []
-    for name, values in trained.settings.items():
-        if isinstance(values, dict):
-            shown = [(plain_name(k), _show(v)) for k, v in values.items() if v is not None and v != []]
-            groups.append((plain_name(name), shown))
-        else:
-            single.append((plain_name(name), _show(values)))
-    return [*groups, ("model", single)] if single else groups
+        return {}
+    groups = {name: values for name, values in trained.settings.items() if isinstance(values, dict)}
+    single = {name: value for name, value in trained.settings.items() if not isinstance(value, dict)}
+    return {
+        plain_name(title): {plain_name(k): _show(v) for k, v in values.items() if v is not None and v != []}
+        for title, values in (groups | ({"model": single} if single else {})).items()
+    }
 
 
 def _show(value: Any) -> str:
