@@ -21,6 +21,7 @@ from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.store.encoding import StoredDtype
+from egoact.store.index import stretch_of
 from egoact.store.manifest import StoreSpec
 from egoact.store.writer import FAILURES_NAME, Shard, StoreWriter, update_failures
 
@@ -86,6 +87,10 @@ class Extraction:
             "extract", total=self._slots_each * sum(len(j.segments) for j in jobs), unit="frames"
         ) as progress:
             self._compute(jobs, progress)
+        reasons = {stretch_of(segment): reason for segment, reason in self.failures.items()}
+        for segment in self.table:  # several segments of the same stretch fail together
+            if stretch_of(segment) in reasons:
+                self.failures.setdefault(segment, reasons[stretch_of(segment)])
         update_failures(self.writer.path, tried=self.table, failed=list(self.failures.items()), index=self.writer.index)
         self._summarise(len(self.table) - len(missing), len(jobs), time.monotonic() - begun)
         return len(self.failures)

@@ -1,4 +1,6 @@
-"""Which segments a feature store holds, and where: `segments.parquet`, the store's commit point.
+"""Which stretches of which recordings a feature store holds, and where: `segments.parquet`, the store's commit point.
+
+The key is recording, start and stop: rows of a CSV may be inserted, deleted, sorted or renamed, features stay.
 
 Rows are always in the same order (video, start, stop, id), however many runs it took to fill the store.
 """
@@ -37,7 +39,7 @@ class IndexRow:
     """One segment in the store.
 
     Args:
-        narration_id: As in the CSV.
+        narration_id: As in the CSV when it was computed; for people, the store does not go by it.
         video_id: As in the CSV.
         start_seconds: As it was when the features were computed.
         stop_seconds: The same.
@@ -54,9 +56,10 @@ class IndexRow:
     offset: int
     shard_sha256: str
 
-    def holds(self, segment: Segment) -> bool:
-        """Whether these are the features of exactly this piece of video."""
-        return (self.start_seconds, self.stop_seconds) == (segment.start_seconds, segment.stop_seconds)
+
+def stretch_of(item: Segment | IndexRow) -> tuple[str, float, float]:
+    """What features belong to: recording, start and stop in seconds."""
+    return item.video_id, item.start_seconds, item.stop_seconds
 
 
 def canonical_order(item: Segment | IndexRow) -> tuple[float, float, str]:
@@ -73,7 +76,7 @@ class StoreIndex:
 
     def __init__(self, rows: Iterable[IndexRow]) -> None:
         self.rows = sorted(rows, key=lambda row: (row.video_id, *canonical_order(row)))
-        self._by_segment = {(row.video_id, row.narration_id): i for i, row in enumerate(self.rows)}
+        self._by_stretch = {stretch_of(row): i for i, row in enumerate(self.rows)}
 
     @classmethod
     def empty(cls) -> "StoreIndex":
@@ -120,13 +123,9 @@ class StoreIndex:
         return len(self.rows)
 
     def find(self, segments: Sequence[Segment]) -> np.ndarray:
-        """Row of each segment, int64 (N,); -1 where it is missing or was computed for other times."""
-        found = (self._by_segment.get((s.video_id, s.narration_id), -1) for s in segments)
-        return np.fromiter(
-            (i if i >= 0 and self.rows[i].holds(s) else -1 for i, s in zip(found, segments, strict=True)),
-            dtype=np.int64,
-            count=len(segments),
-        )
+        """Row of each segment, int64 (N,); -1 where its stretch of the recording is missing."""
+        found = (self._by_stretch.get(stretch_of(segment), -1) for segment in segments)
+        return np.fromiter(found, dtype=np.int64, count=len(segments))
 
     def with_video(self, video_id: str, rows: Iterable[IndexRow]) -> "StoreIndex":
         """The index in which `rows` are all there is of a video."""

@@ -96,15 +96,16 @@ class FeatureStore:
             int64, shape (N,).
 
         Raises:
-            ArtifactError: Some are missing, or were extracted with other times.
+            ArtifactError: Some are missing; names their recordings and times.
         """
         rows = self.index.find(table)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
-            names = ", ".join(table[int(i)].narration_id for i in missing[:3])
+            named = [table[int(i)] for i in missing[:3]]
+            names = ", ".join(f"{s.video_id} from {s.start_seconds:.2f} to {s.stop_seconds:.2f} s" for s in named)
             raise ArtifactError(
-                f"{len(missing)} of {len(table)} segments have no features here (or features of other times), "
-                f"such as {names}; run egoact extract with this CSV, and see failures.csv",
+                f"{len(missing)} of {len(table)} segments have no features here, such as {names}; run egoact extract "
+                "with this CSV, and see failures.csv",
                 path=self.path,
             )
         return rows

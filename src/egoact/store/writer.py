@@ -23,7 +23,7 @@ from filelock import BaseFileLock
 from egoact.core.annotations.segments import Segment
 from egoact.core.files import PART_SUFFIX, lock_folder, rename, sync, write_csv
 from egoact.store.encoding import encode
-from egoact.store.index import SHARDS_NAME, IndexRow, StoreIndex, canonical_order
+from egoact.store.index import SHARDS_NAME, IndexRow, StoreIndex, canonical_order, stretch_of
 from egoact.store.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 
@@ -117,9 +117,10 @@ class StoreWriter:
             self._lock.release()
 
     def missing(self, segments: Sequence[Segment]) -> list[Segment]:
-        """Those whose features are not here yet, or were computed for other times; in canonical order."""
-        wanted = [s for s, row in zip(segments, self.index.find(segments), strict=True) if row < 0]
-        return sorted(wanted, key=lambda s: (s.video_id, *canonical_order(s)))
+        """Those whose features are not here yet, each stretch of a recording once; in canonical order."""
+        absent = (s for s, row in zip(segments, self.index.find(segments), strict=True) if row < 0)
+        wanted = {stretch_of(segment): segment for segment in reversed(list(absent))}  # the first of equal ones
+        return sorted(wanted.values(), key=lambda s: (s.video_id, *canonical_order(s)))
 
     def begin(self, segments: Sequence[Segment]) -> Shard:
         """Start the features of some segments of one video, in the order that `missing` gives them."""
@@ -140,10 +141,10 @@ class StoreWriter:
             shard.path.unlink()
             return 0
         video_id = added[0].video_id
-        replaced = {segment.narration_id for segment in added}
+        replaced = set(map(stretch_of, added))
         old = self.index.of_video(video_id)
         rows: Sequence[Segment | IndexRow] = added  # in canonical order already
-        kept = [row for row in old if row.narration_id not in replaced]
+        kept = [row for row in old if stretch_of(row) not in replaced]
         if kept or len(added) < len(shard.segments):
             rows = self._merge(shard.path, [*kept, *added], old, np.flatnonzero(complete))
         self._publish(shard.path, video_id, rows)
