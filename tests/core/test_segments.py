@@ -150,7 +150,7 @@ ROW = "a,P1,v1,00:00:01.50,00:00:03.00,take,0,cup,4\n"
         (ROW.replace("00:00:01.50", "1" * 400), "column start_timestamp: inf s is not a time"),
         (ROW.replace("00:00:01.50", "9" * 5000 + ":00:01"), "column start_timestamp: '9999"),
         (ROW.replace("v1", ""), "row 2, column video_id: the cell is empty"),
-        (ROW.replace("v1", "../v1"), "column video_id: '../v1' is not a video id"),
+        (ROW.replace("v1", "v1/.."), "column video_id: '..' is not a video id"),
         (ROW.replace("a,", ",", 1), "column narration_id: the cell is empty"),
         (ROW + ROW, "row 3, column narration_id: 'a' is already the id of row 2"),
         (ROW.replace(",0,", ",take,"), "row 2, column verb_class: 'take' is not a whole number"),
@@ -304,3 +304,13 @@ def test_published_files_are_read_whole(name: str, num_segments: int, num_videos
             for column in ("verb_class", "noun_class"):
                 value = getattr(segment, column)
                 assert ("" if value is None else str(value)) == row.get(column, "")
+
+
+@pytest.mark.parametrize("written", ["v1", "v1.mp4", "v1.MOV", "videos/v1.mkv", "../v1", "C:\\me\\v1.avi"])
+def test_a_video_id_may_be_written_as_a_file(written: str, tmp_path: Path) -> None:
+    """And labels that call it by its name speak of the same recording."""
+    path = tmp_path / "labels.csv"
+    path.write_text(f"video_id,start_seconds,stop_seconds,verb\n{written},1,2,take\nv1,3,4,put\nv1.2,5,6,put\n")
+    table = read_segments(path)
+    assert table.video_ids == ("v1", "v1.2")
+    assert table[0].participant_id == "v1"

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.core.epic import facts as epic
 from egoact.core.errors import MediaError
 from egoact.media.stills.flow import FlowSource, read_flow_pictures
@@ -24,7 +25,6 @@ from egoact.media.stills.folders import Folders, list_folders, name_folders
 from egoact.media.stills.frames import FRAME_NAME, FrameFolder, TarFrames, read_still_frames
 from egoact.media.video.reader import read_video_frames
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm")
 MAX_DEPTH = 3
 _FLOW_FOLDERS = frozenset({"flow_frames", "u", "v"})  # their pictures have the same names as RGB frames
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
-from egoact.media.sources import VIDEO_SUFFIXES
 from egoact.media.video.proxy import is_playable, write_proxy
 from egoact.runs.loading import Run, rules_of
 

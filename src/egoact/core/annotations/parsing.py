@@ -9,6 +9,8 @@ import re
 from egoact.core.annotations.spreadsheet import Spreadsheet
 from egoact.core.epic.facts import frame_rate, frame_seconds
 
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm")
+
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d+(?:\.\d*)?)", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
@@ -124,3 +126,14 @@ def _read_rates(sheet: Spreadsheet) -> list[float]:
             raise sheet.error(reason, position=position, column="start_frame")
         rates.append(rate)
     return rates
+
+
+def parse_video_id(text: str) -> str:
+    """The id of a recording; written as a file it is the file's name without folder and suffix.
+
+    >>> parse_video_id("P01_01"), parse_video_id("kitchen 1.MP4"), parse_video_id("videos/a.b.mov")
+    ('P01_01', 'kitchen 1', 'a.b')
+    """
+    name = re.split(r"[/\\]", text)[-1]
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and stem and f".{suffix.lower()}" in VIDEO_SUFFIXES else name

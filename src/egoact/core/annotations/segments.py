@@ -17,6 +17,7 @@ from egoact.core.annotations.parsing import (
     find_time_columns,
     parse_optional_text,
     parse_optional_whole,
+    parse_video_id,
     parse_wholes,
     read_times,
 )
@@ -157,8 +158,9 @@ class SegmentTable(Sequence[Segment]):
 def read_segments(path: str | Path) -> SegmentTable:
     """Read a segments CSV: EPIC-KITCHENS-100, EPIC-KITCHENS-55, or a spreadsheet with the same column names.
 
-    Needs `video_id` and one pair of `start_timestamp, stop_timestamp` (or `start_seconds, stop_seconds`, or
-    `start_frame, stop_frame`: 1-based, stop exclusive, with a column `fps` unless the id is EPIC-KITCHENS').
+    Needs `video_id` (a file with its suffix, or in a folder, stands for its name) and one pair of `start_timestamp,
+    stop_timestamp` (or `start_seconds, stop_seconds`, or `start_frame, stop_frame`: 1-based, stop exclusive, with a
+    column `fps` unless the id is EPIC-KITCHENS').
     `narration_id` (or `uid`) is made from video and row where it is absent, `participant_id` from the part
     of the video id before "_". Labels may be absent; an empty cell or "nan" means unlabelled.
 
@@ -168,6 +170,7 @@ def read_segments(path: str | Path) -> SegmentTable:
     sheet = read_spreadsheet(path)
     if "video_id" not in sheet:
         raise sheet.missing("column video_id")
+    sheet.columns["video_id"] = tuple(map(parse_video_id, sheet.columns["video_id"]))
     start_column, stop_column = find_time_columns(sheet)
     times = read_times(sheet, start_column, stop_column)
     columns_of = {"start_seconds": start_column, "stop_seconds": stop_column}

@@ -62,7 +62,7 @@ def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lam
                         stream.time_base = stream.codec_context.time_base = source.time_base
                         stream.options = {"preset": "veryfast", "crf": "29", "g": "48"}
                     frame = av.VideoFrame.from_ndarray(to_rgb(picture, reformatter, size=size), format="rgb24")
-                    frame.pts, frame.time_base = picture.pts, source.time_base
+                    frame.pts, frame.time_base = picture.pts, stream.time_base
                     made.mux(stream.encode(frame))
                     advance(1)
             except av.error.FFmpegError:
