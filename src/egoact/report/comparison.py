@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
-from egoact.report.figures import ACCENT, QUIET, new_figure, save_picture, set_title, shorten
+from egoact.report.figures import BLUE, GREY, new_figure, save_picture, set_title, shorten
 from egoact.report.page import Bar, HasOut, format_duration, open_console, print_table, write_page, written_by
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ def draw_intervals(models: list[dict[str, Any]], *, reference: str) -> "Figure":
 
 
 def _draw_interval(axis: "Axes", row: int, top1: dict[str, float], *, is_reference: bool) -> None:
-    colour = ACCENT if is_reference else QUIET
+    colour = BLUE if is_reference else GREY
     if "low" in top1:
         axis.plot([top1["low"], top1["high"]], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
     axis.plot([top1["value"]], [row], "o", color=colour, markersize=6)
     if is_reference:
-        axis.axvline(top1["value"], color=ACCENT, linestyle=":", linewidth=1, zorder=0)
+        axis.axvline(top1["value"], color=BLUE, linestyle=":", linewidth=1, zorder=0)

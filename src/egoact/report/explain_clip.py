@@ -10,7 +10,7 @@ import numpy as np
 
 from egoact.core.files import read_json
 from egoact.media.video.writer import write_video
-from egoact.report.figures import ACCENT, SECOND_COLOUR, inline_picture, new_figure, save_picture, set_title
+from egoact.report.figures import BLUE, ORANGE, inline_picture, new_figure, save_picture, set_title
 from egoact.report.page import write_page, written_by
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def draw_strip(clip: ExplainedClip) -> "Figure":
 def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
     places = np.arange(len(clip.arrays["frames"]))
     width = 0.8 / len(clip.targets)
-    for number, (target, colour) in enumerate(zip(clip.targets, (ACCENT, SECOND_COLOUR), strict=False)):
+    for number, (target, colour) in enumerate(zip(clip.targets, (BLUE, ORANGE), strict=False)):
         values = clip.arrays[f"{target}_importance"]
         axis.bar(places + (number - (len(clip.targets) - 1) / 2) * width, values, width, color=colour, label=target)
     axis.axhline(0, color="black", linewidth=0.8)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ACCENT = "#0072B2"
-SECOND_COLOUR = "#E69F00"
-LINE_COLOUR = "#D55E00"
-QUIET = "#666666"
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+VERMILION = "#D55E00"
+GREY = "#666666"
 
 _DOTS_PER_INCH = 120
 _STYLE: dict[Any, Any] = {

@@ -1,6 +1,6 @@
 """The page of `egoact stats`: reads the tables from the disk, draws them, writes PNG files and one `stats.html`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ def write_report(settings: HasOut) -> None:
     with written_by("stats", out):
         tables = {name: _read_table(out / f"{name}.csv") for name in summary["tables"]}
         sections = [_fill_section(out, section) for section in _plan_sections(summary, tables)]
-        write_page(out / "stats.html", "stats", summary=summary, cards=_list_cards(summary), sections=sections)
+        write_page(out / "stats.html", "stats", summary=summary, sections=sections)
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -56,16 +56,16 @@ def _read_table(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=False, na_values={"median_seconds": [""]}, dtype=_TEXT)
 
 
-def _plan_sections(summary: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[_Section]:
-    sections = []
+def _plan_sections(summary: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Iterator[_Section]:
     for target in ("verb", "noun"):
         if f"{target}s" in tables:
-            sections.append(_plan_classes(tables[f"{target}s"], target))
+            yield _plan_classes(tables[f"{target}s"], target)
         if f"{target}_categories" in tables:
-            sections.append(_plan_categories(tables[f"{target}_categories"], target))
+            yield _plan_categories(tables[f"{target}_categories"], target)
     if len(tables.get("verb_noun_pairs", ())):
-        sections.append(_plan_pairs(tables["verb_noun_pairs"]))
-    return [*sections, _plan_durations(summary, tables["durations"]), _plan_participants(tables["participants"])]
+        yield _plan_pairs(tables["verb_noun_pairs"])
+    yield _plan_durations(summary, tables["durations"])
+    yield _plan_participants(tables["participants"])
 
 
 def _plan_classes(table: pd.DataFrame, target: str) -> _Section:
@@ -134,10 +134,3 @@ def _format(value: Any) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _list_cards(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    counts = {name: summary[f"num_{name}s"] for name in ("segment", "video", "participant")}
-    cards = [(f"{count:,}", name if count == 1 else f"{name}s") for name, count in counts.items()]
-    cards.append((f"{summary['labelled_seconds'] / 60:,.1f}", "labelled minutes"))
-    return cards + [(f"{count:,}", f"without {target}") for target, count in summary["unlabelled"].items() if count]

@@ -44,16 +44,12 @@ def write_timeline_page(folder: Path) -> Path:
     """
     timeline = read_json(folder / JSON_NAME)
     with written_by("predict", folder / JSON_NAME):
-        origin, count = timeline["origin"], len(timeline["segments"])
         return write_page(
             folder / PAGE_NAME,
             "timeline",
             timeline=timeline,
-            summary=f"{count} action{'' if count == 1 else 's'} in {minutes(timeline['duration_seconds'])}",
+            length=minutes(timeline["duration_seconds"]),
             link=quote(PROXY_NAME if (folder / PROXY_NAME).exists() else timeline["video_path"]),
-            origin=f"Head {origin['head']} on {origin['backbone']}, {origin['steps_per_second']} pictures a second, "
-            f"background {origin['background']}. "
-            + ("" if origin["calibrated"] else "Confidence is not calibrated: the run had no validation data. "),
             script=(Path(__file__).parent / "templates" / "timeline.js").read_text(encoding="utf-8"),
         )
 

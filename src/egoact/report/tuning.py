@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from egoact.core.files import read_json
-from egoact.report.figures import ACCENT, LINE_COLOUR, QUIET, new_figure, save_picture, set_title, shorten
+from egoact.report.figures import BLUE, GREY, VERMILION, new_figure, save_picture, set_title, shorten
 from egoact.report.page import HasOut, plain_name, write_page, written_by
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MEASURES = {"top1": "top-1", "mean_class": "mean-class"}
 _OUTCOMES = ("complete", "pruned", "diverged")  # of a trial, the best first
-_STATES = {"complete": ("o", ACCENT, "all folds"), "pruned": ("x", QUIET, "given up after some folds")}
+_STATES = {"complete": ("o", BLUE, "all folds"), "pruned": ("x", GREY, "given up after some folds")}
 _LOGARITHMIC = ("learning_rate", "weight_decay")
 _COLUMNS = 3
 
@@ -87,7 +87,7 @@ def draw_trials(trials: pd.DataFrame, *, title: str) -> "Figure":
         if len(chosen):
             axis.scatter(chosen["trial"], chosen["value"], marker=marker, color=colour, s=26, label=label, zorder=3)
     complete = trials["value"].where(trials["state"] == "complete")
-    axis.step(trials["trial"], complete.cummax().ffill(), where="post", color=LINE_COLOUR, label="best so far")
+    axis.step(trials["trial"], complete.cummax().ffill(), where="post", color=VERMILION, label="best so far")
     set_title(axis, f"{title.capitalize()} in cross-validation, %")
     axis.set_xlabel("trial")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -101,8 +101,8 @@ def draw_importances(importances: dict[str, float]) -> "Figure":
     axis = figure.subplots()
     names = [plain_name(name) for name in importances]
     shares = [100 * share for share in importances.values()]
-    bars = axis.barh(names, shares, color=ACCENT, height=0.62)
-    axis.bar_label(bars, fmt="%.0f", padding=4, color=QUIET)
+    bars = axis.barh(names, shares, color=BLUE, height=0.62)
+    axis.bar_label(bars, fmt="%.0f", padding=4, color=GREY)
     axis.invert_yaxis()
     axis.set_xlim(0, 1.08 * max(shares))
     axis.grid(visible=False, axis="y")

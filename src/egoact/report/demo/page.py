@@ -11,7 +11,7 @@ from egoact.report.demo.order import explain_order
 from egoact.report.demo.scenes import choose_scenes, first_mistake, show_scenes, wrong_answers
 from egoact.report.evaluation.figures import finish_epochs
 from egoact.report.evaluation.page import write_evaluation_report
-from egoact.report.figures import ACCENT, inline_picture, new_figure, render_png, set_title
+from egoact.report.figures import BLUE, inline_picture, new_figure, render_png, set_title
 from egoact.report.page import Bar, HasOut, format_duration, write_page
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def draw_curves_of_heads(histories: dict[str, pd.DataFrame], *, shown: str) -> "
             if column not in history:
                 continue
             place = 0 if name == shown else others.index(name) % len(_GREYS)
-            colour, style, width = (ACCENT, "-", 2.4) if name == shown else (_GREYS[place], _DASHES[place], 1.5)
+            colour, style, width = (BLUE, "-", 2.4) if name == shown else (_GREYS[place], _DASHES[place], 1.5)
             axis.plot(history["epoch"] + 1, history[column], color=colour, linestyle=style, linewidth=width, label=name)
         set_title(axis, title)
         axis.set_ylim(0, None if column == "train_loss" else 101)

@@ -6,27 +6,18 @@ import numpy as np
 import pandas as pd
 
 from egoact.report.evaluation.confusions import ShownMatrix
-from egoact.report.figures import (
-    ACCENT,
-    LINE_COLOUR,
-    QUIET,
-    SECOND_COLOUR,
-    new_figure,
-    separate_cells,
-    set_title,
-    shorten,
-)
+from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, new_figure, separate_cells, set_title, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_NUMBERED = 32
-_ONE_COLOUR = ("#ffffff", "#cfe3f1", "#7db8dc", ACCENT, "#003f63")
+_ONE_COLOUR = ("#ffffff", "#cfe3f1", "#7db8dc", BLUE, "#003f63")
 _CURVES = {
-    "validation_verb_top1": ("verb", ACCENT, "-"),
-    "validation_noun_top1": ("noun", SECOND_COLOUR, "--"),
-    "validation_top1": ("all targets right", QUIET, ":"),
+    "validation_verb_top1": ("verb", BLUE, "-"),
+    "validation_noun_top1": ("noun", ORANGE, "--"),
+    "validation_top1": ("all targets right", GREY, ":"),
 }
 
 
@@ -66,9 +57,9 @@ def draw_learning_curves(history: pd.DataFrame) -> "Figure":
     figure = new_figure(9.2 if scored else 5.0, 3.1)
     axes = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
     epochs = history["epoch"] + 1
-    axes[0].plot(epochs, history["train_loss"], color=ACCENT, label="training")
+    axes[0].plot(epochs, history["train_loss"], color=BLUE, label="training")
     if "validation_loss" in history:
-        axes[0].plot(epochs, history["validation_loss"], color=LINE_COLOUR, linestyle="--", label="validation")
+        axes[0].plot(epochs, history["validation_loss"], color=VERMILION, linestyle="--", label="validation")
         axes[0].legend()
     set_title(axes[0], "Loss")
     axes[0].set_ylim(bottom=0)

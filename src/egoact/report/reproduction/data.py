@@ -9,7 +9,7 @@ import pandas as pd
 
 from egoact.core.epic.flow import flow_magnitude
 from egoact.core.files import read_json
-from egoact.report.figures import ACCENT, LINE_COLOUR, new_figure, read_picture, set_title
+from egoact.report.figures import BLUE, VERMILION, new_figure, read_picture, set_title
 from egoact.report.flow import draw_flows, read_pair
 from egoact.report.page import written_by
 from egoact.report.reproduction.files import Found, Reproduction, Table
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _MOST_FREQUENT = 5
 _STORED_LINES = {
-    "float32": (LINE_COLOUR, "-"),
-    "float32 compressed": (LINE_COLOUR, "--"),
-    "uint8": (ACCENT, "-"),
-    "uint8 compressed": (ACCENT, "--"),
+    "float32": (VERMILION, "-"),
+    "float32 compressed": (VERMILION, "--"),
+    "uint8": (BLUE, "-"),
+    "uint8 compressed": (BLUE, "--"),
 }
 
 

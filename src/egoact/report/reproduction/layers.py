@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from egoact.report.explain_filters import draw_grids, read_filters, read_grids
-from egoact.report.figures import ACCENT, LINE_COLOUR, QUIET, SECOND_COLOUR, new_figure, read_picture, set_title
+from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, new_figure, read_picture, set_title
 from egoact.report.reproduction.files import Found, Reproduction, Table
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def draw_recurrent(table: pd.DataFrame) -> "Figure":
     figure = new_figure(3.1 * len(outputs), 3.0)
     axes = figure.subplots(1, len(outputs), sharey=True, squeeze=False)[0]
     for axis, count in zip(axes, outputs, strict=True):
-        for layer, colour, marker in (("LSTM", ACCENT, "o"), ("ConvLSTM", LINE_COLOUR, "s")):
+        for layer, colour, marker in (("LSTM", BLUE, "o"), ("ConvLSTM", VERMILION, "s")):
             part = table[(table["layer"] == layer) & (table["outputs"] == count)]
             millions = part["num_parameters"].iloc[0] / 1e6
             label = f"{layer}, {millions:.2f} M"
@@ -152,13 +152,13 @@ def _draw_levels(axis: Any, levels: list[tuple[int, int]]) -> None:
     num_frames = levels[0][0]
     for height, (length, reach) in enumerate(levels):
         places = np.arange(length) + (num_frames - length) / 2
-        axis.scatter(places, np.full(length, height), s=18, color=QUIET if height == 0 else ACCENT, zorder=3)
-        axis.text(num_frames + 0.4, height, f"sees {reach}", va="center", fontsize=7, color=QUIET)
+        axis.scatter(places, np.full(length, height), s=18, color=GREY if height == 0 else BLUE, zorder=3)
+        axis.text(num_frames + 0.4, height, f"sees {reach}", va="center", fontsize=7, color=GREY)
         if height:
             below = levels[height - 1][0]
             kernel = below - length + 1
             first = (num_frames - below) / 2
             for place in range(kernel):
-                axis.plot([first + place, places[0]], [height - 1, height], color=SECOND_COLOUR, linewidth=1.1)
+                axis.plot([first + place, places[0]], [height - 1, height], color=ORANGE, linewidth=1.1)
     axis.set_xlim(-1, num_frames + 3.5)
     axis.axis("off")
