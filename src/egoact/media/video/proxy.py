@@ -47,6 +47,8 @@ def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lam
         with av.open(str(path)) as container, av.open(str(unfinished), "w", format="mp4") as made:
             source = container.streams.video[0]
             source.thread_type = "AUTO"
+            assert source.time_base is not None
+            time_base = source.time_base
             stream, last = None, -1
             try:
                 for picture in container.decode(source):
@@ -59,10 +61,10 @@ def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lam
                         size = tuple(max(2, round(side * scale / 2) * 2) for side in first.shape[:2])
                         stream = made.add_stream("libx264", rate=source.average_rate or 30)
                         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
-                        stream.time_base = stream.codec_context.time_base = source.time_base
+                        stream.time_base = stream.codec_context.time_base = time_base
                         stream.options = {"preset": "veryfast", "crf": "29", "g": "48"}
                     frame = av.VideoFrame.from_ndarray(to_rgb(picture, reformatter, size=size), format="rgb24")
-                    frame.pts, frame.time_base = picture.pts, stream.time_base
+                    frame.pts, frame.time_base = picture.pts, time_base
                     made.mux(stream.encode(frame))
                     advance(1)
             except av.error.FFmpegError:
