@@ -5,7 +5,7 @@
 FOLDER holds `segments.csv` (verbs) and `videos/`. Recipes are the packaged ones; nothing is chosen by the recording
 that is left out. With --nested a head is also chosen for each recording by leave-one-out inside the others.
 Heads on maps (--heads convlstm lsta) are as small and as briefly trained as one core asks for, fixed beforehand.
-`benchmarks/heads.py` makes the table of the README from this and the built-in kitchen.
+`benchmarks/heads.py` makes the table of docs/measured.md from this and the built-in kitchen.
 """
 
 import contextlib

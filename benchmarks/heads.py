@@ -1,7 +1,7 @@
-"""Every head on real recordings and in the built-in kitchen, beside linear models; the table of the README.
+"""Every head on real recordings and in the built-in kitchen, beside linear models; the table of docs/measured.md.
 
     egoact demo --out demo
-    python benchmarks/heads.py --data FOLDER --demo demo [--out heads] [--nested] [--readme README.md]
+    python benchmarks/heads.py --data FOLDER --demo demo [--out heads] [--nested] [--page docs/measured.md]
 
 Real recordings: leave one out, as in `benchmarks/gtea.py`, whose settings these are. Kitchen: the demo's training
 kitchens, last epoch, asked about the kitchen that training never saw; its pooled features are those of the demo.
@@ -45,7 +45,7 @@ class Settings(gtea.Settings):
     """Folder to keep features, runs and results in."""
     heads: tuple[str, ...] = tuple(HEADS)
     """Heads to train."""
-    readme: Path | None = None
+    page: Path | None = None
     """Page to write the table to, between its marks."""
 
 
@@ -174,8 +174,8 @@ def main(settings: Settings) -> None:
     found = add_results(settings.out / "heads.json", {"real": real, "kitchen": made})
     text = tell(settings, found, recordings=bench, kitchen=kitchen)
     print(f"{text}\n\n{note}")
-    if settings.readme is not None:
-        write_block(settings.readme, text)
+    if settings.page is not None:
+        write_block(settings.page, text)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import tyro
 
-from egoact.commands.predict import find_videos
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import EngineChoice, Run, load_run
+from egoact.timelines.output import find_videos
 from egoact.timelines.segmenter import predict_recording
 
 

@@ -16,7 +16,7 @@ GROUPS = {
     "data": "segments features media validation validation_videos classes annotations labels targets scores timeline "
     "run runs out video videos source pair narration_id start_seconds stop_seconds modality frame_rate recordings",
     "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint background",
-    "training": "recipe select epochs batch_size learning_rate weight_decay dropout schedule loss class_weights "
+    "training": "folds recipe select epochs batch_size learning_rate weight_decay dropout schedule loss class_weights "
     "class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema",
     "machine": "engine precision device devices nodes workers seed overwrite quick",
 }

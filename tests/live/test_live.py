@@ -153,13 +153,13 @@ def test_ctrl_c_and_a_reader_that_leaves_are_clean_ends(run: Path, tmp_path: Pat
     process.stderr.close()
 
 
-def test_the_stream_of_the_readme_runs(
+def test_the_stream_of_the_documents_runs(
     run: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import egoact
 
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = re.findall(r"^stream = .*?(?=^```)", readme, flags=re.MULTILINE | re.DOTALL)
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    code = re.findall(r"^stream = .*?(?=^```)", page, flags=re.MULTILINE | re.DOTALL)
     assert len(code) == 1
     shutil.copy(film, tmp_path / "new.mp4")
     monkeypatch.chdir(tmp_path)
