@@ -8,10 +8,7 @@ from egoact.report.page import Bar, open_console, print_table, write_page, writt
 
 
 def write_report(settings: Any) -> None:
-    """Print the tables, and write `WHAT.html`.
-
-    Args:
-        settings: Of `egoact bench`: `what`, and `out` with `WHAT.json`.
+    """Print the tables of `WHAT.json` in `settings.out`, where `settings.what` is WHAT, and write `WHAT.html`.
 
     Raises:
         ArtifactError: `WHAT.json` is missing or damaged.

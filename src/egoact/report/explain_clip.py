@@ -30,11 +30,6 @@ class ExplainedClip:
     arrays: dict[str, np.ndarray]
 
     @property
-    def targets(self) -> list[str]:
-        """The targets that were answered: verb, noun, or both."""
-        return list(self.described["answers"])
-
-    @property
     def attention(self) -> np.ndarray | None:
         """(T,) a weight a frame, or (T, h, w) maps; None where the head has none."""
         return self.arrays.get("attention")
@@ -42,7 +37,8 @@ class ExplainedClip:
     @cached_property
     def layers(self) -> dict[str, np.ndarray]:
         """Name -> (T, h, w) maps, each on the scale 0 to 1."""
-        maps = {f"{t}: {self.described['answers'][t]['name']}": self.arrays[f"{t}_maps"] for t in self.targets}
+        answers = self.described["answers"].items()
+        maps = {f"{target}: {answer['name']}": self.arrays[f"{target}_maps"] for target, answer in answers}
         if self.attention is not None and self.attention.ndim == 3:
             maps["the head's attention"] = self.attention
         return {name: values / max(float(values.max()), 1e-12) for name, values in maps.items()}
@@ -50,7 +46,7 @@ class ExplainedClip:
     def show(self, i: int) -> dict[str, np.ndarray]:
         """The frame alone, under "", and each layer over it: uint8 (H, W, 3) RGB."""
         frame = self.arrays["frames"][i]
-        return {"": frame} | {name: overlay(frame, maps[i]) for name, maps in self.layers.items()}
+        return {"": frame} | {name: _overlay(frame, maps[i]) for name, maps in self.layers.items()}
 
 
 def write_clip_page(out: Path) -> Path:
@@ -59,25 +55,20 @@ def write_clip_page(out: Path) -> Path:
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
-    clip = read_clip(out)
-    film, path = draw_film(clip), out / "clip.mp4"
+    clip = _read_clip(out)
+    film, path = _draw_film(clip), out / "clip.mp4"
     write_video(path, film, rate=_FILM_RATE, width=film.shape[2], height=film.shape[1])
     return write_page(
         out / "index.html",
         "explain_clip",
         clip=clip.described,
-        strip=save_picture(out / "strip.png", lambda: draw_strip(clip)),
+        strip=save_picture(out / "strip.png", lambda: _draw_strip(clip)),
         film=inline_picture(path.read_bytes(), kind="video/mp4"),
         has_attention=clip.attention is not None,
     )
 
 
-def read_clip(out: Path) -> ExplainedClip:
-    """Read clip.json and clip.npz.
-
-    Raises:
-        ArtifactError: Missing, damaged, or not fitting each other.
-    """
+def _read_clip(out: Path) -> ExplainedClip:
     described, path = read_json(out / "clip.json"), out / "clip.npz"
     with written_by("explain", path):
         with np.load(path, allow_pickle=False) as file:
@@ -89,7 +80,7 @@ def read_clip(out: Path) -> ExplainedClip:
     return ExplainedClip(described, arrays)
 
 
-def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def _overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """A map from 0 to 1, (h, w), as colours over a frame, uint8 (H, W, 3) RGB; what is 0 shows the frame alone."""
     size = frame.shape[1::-1]
     smooth = np.clip(cv2.resize(heat.astype(np.float32), size, interpolation=cv2.INTER_CUBIC), 0, 1)
@@ -98,7 +89,7 @@ def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return np.rint((1 - share) * frame + share * colours).astype(np.uint8)
 
 
-def draw_strip(clip: ExplainedClip) -> "Figure":
+def _draw_strip(clip: ExplainedClip) -> "Figure":
     """Rows: the frames, each layer over them, and how much each frame mattered."""
     times, num_rows = clip.described["times_seconds"], 1 + len(clip.layers)
     shown = np.unique(np.linspace(0, len(times) - 1, min(len(times), _MOST_COLUMNS)).round().astype(int))
@@ -118,11 +109,11 @@ def draw_strip(clip: ExplainedClip) -> "Figure":
 
 
 def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
-    places = np.arange(len(clip.arrays["frames"]))
-    width = 0.8 / len(clip.targets)
-    for number, (target, colour) in enumerate(zip(clip.targets, (BLUE, ORANGE), strict=False)):
+    places, targets = np.arange(len(clip.arrays["frames"])), clip.described["answers"]
+    width = 0.8 / len(targets)
+    for number, (target, colour) in enumerate(zip(targets, (BLUE, ORANGE), strict=False)):
         values = clip.arrays[f"{target}_importance"]
-        axis.bar(places + (number - (len(clip.targets) - 1) / 2) * width, values, width, color=colour, label=target)
+        axis.bar(places + (number - (len(targets) - 1) / 2) * width, values, width, color=colour, label=target)
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set_xticks(places, [f"{t:.2f}" for t in clip.described["times_seconds"]], fontsize=7)
     axis.set_xlabel("seconds")
@@ -138,7 +129,7 @@ def _draw_importance(axis: Any, clip: ExplainedClip) -> None:
     set_title(axis, "which frames mattered")
 
 
-def draw_film(clip: ExplainedClip) -> np.ndarray:
+def _draw_film(clip: ExplainedClip) -> np.ndarray:
     """Frame and layers side by side, a bar below that shows the time: uint8 (T, H, W, 3) RGB."""
     num_frames = len(clip.arrays["frames"])
     pictures = []

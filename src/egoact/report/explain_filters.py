@@ -17,24 +17,16 @@ _GAP = 4
 
 
 def write_report(settings: Any) -> None:
-    """Write the page that belongs to what was explained.
-
-    Args:
-        settings: Of `egoact explain filters` or `egoact explain clip`.
+    """Write the page of `egoact explain filters` or, where the settings name a run, of `egoact explain clip`.
 
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
-    page = write_clip_page(settings.out) if hasattr(settings, "run") else write_filter_page(settings.out)
+    page = write_clip_page(settings.out) if hasattr(settings, "run") else _write_filter_page(settings.out)
     print(f"open {page.resolve()}")
 
 
-def write_filter_page(out: Path) -> Path:
-    """Write `filters.png` and `index.html`; gives the page.
-
-    Raises:
-        ArtifactError: A file that is missing or damaged.
-    """
+def _write_filter_page(out: Path) -> Path:
     described = read_filters(out)
     painted, real = (read_grids(out, described, kind=kind) for kind in ("kernel.png", "frame.jpg"))
     return write_page(

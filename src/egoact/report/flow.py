@@ -25,9 +25,6 @@ _WHEEL_PIXELS = 96
 def write_pictures(settings: Any) -> None:
     """Write `flow.png`, and for a pair each method's `u.png`, `v.png`, `magnitude.png` and `wheel.png`.
 
-    Args:
-        settings: Of `egoact flow`.
-
     Raises:
         ArtifactError: Flow of a pair that is missing or damaged.
         MediaError: Flow of a recording that is missing or damaged.

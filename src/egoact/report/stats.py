@@ -118,10 +118,7 @@ def _plan_participants(table: pd.DataFrame) -> _Section:
 def _fill_section(out: Path, section: _Section) -> dict[str, Any]:
     table = section.table.head(_MOST_TABLE_ROWS)
     is_number = pd.api.types.is_numeric_dtype
-    return {
-        "title": section.title,
-        "text": section.text,
-        "table_title": section.table_title,
+    return vars(section) | {
         "image": save_picture(out / f"{section.name}.png", section.draw),
         "columns": {plain_name(name): "number" if is_number(table[name]) else "text" for name in table.columns},
         "rows": [[_format(value) for value in row] for row in table.itertuples(index=False)],

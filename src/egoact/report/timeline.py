@@ -16,10 +16,7 @@ _MOST_NAMED = 3
 
 
 def write_report(settings: Any) -> None:
-    """Write the page of every timeline, and for a folder the page that sums them up.
-
-    Args:
-        settings: Of `egoact predict`: `video`, a file or folder, and `out`.
+    """Write the page of each timeline in `settings.out`, and where `settings.video` is a folder, one that sums them up.
 
     Raises:
         ArtifactError: A file that is missing or damaged.

@@ -30,17 +30,10 @@ class HeadResult:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """A finished demo.
+    """A finished demo: its heads in the order of training, and the seconds that each step took.
 
-    Args:
-        out: The folder.
-        heads: In the order of training.
-        shown: The head to look at more closely.
-        blind: The head that cannot see order, or None.
-        num_videos: How many recordings were filmed.
-        backbone: Name of the backbone.
-        seconds: How long each step took.
-        reversed_pairs: Verbs that are each other played backwards.
+    `shown` is the head to look at more closely, `blind` the head that cannot see order, or None. `reversed_pairs` are
+    verbs that are each other played backwards.
     """
 
     out: Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from egoact.core.annotations.segments import read_segments
-from egoact.report.demo.files import DemoResult, HeadResult, read_demo
+from egoact.report.demo.files import DemoResult, read_demo
 from egoact.report.demo.order import explain_order
 from egoact.report.demo.scenes import choose_scenes, first_mistake, show_scenes, wrong_answers
 from egoact.report.evaluation.figures import finish_epochs
@@ -39,6 +39,8 @@ def write_report(settings: HasOut) -> None:
         write_evaluation_report(head.evaluation.path, run=head.run.path)
     training, table = (read_segments(result.out / "kitchen" / f"{part}.csv") for part in ("train", "validation"))
     scenes = choose_scenes(table, reverse=result.reverse)
+    compared = [head for head in (result.blind, result.shown) if head is not None]
+    matrices = {head.name: (head.evaluation.path / "confusion_verb.png").read_bytes() for head in compared}
     mistake = first_mistake(scenes, wrong_answers(result.shown))
     page = write_page(
         result.out / "index.html",
@@ -49,7 +51,7 @@ def write_report(settings: HasOut) -> None:
         has_extra_mistake=mistake is not None,
         heads=sorted(result.heads, key=lambda head: -head.evaluation.metrics["verb"]["top1"]),
         order=None if result.blind is None else explain_order(result, table, scenes),
-        matrices={head.name: _show_matrix(head) for head in (result.blind, result.shown) if head is not None},
+        matrices={name: inline_picture(content) for name, content in matrices.items()},
         curves=_show_curves(result),
         times=_list_times(result.seconds),
         total=format_duration(sum(result.seconds.values())),
@@ -58,10 +60,6 @@ def write_report(settings: HasOut) -> None:
         num_kitchens=len({segment.participant_id for segment in training}),
     )
     print(f"done; open {page.resolve()}")
-
-
-def _show_matrix(head: HeadResult) -> str:
-    return inline_picture((head.evaluation.path / "confusion_verb.png").read_bytes())
 
 
 def _show_curves(result: DemoResult) -> str | None:

@@ -53,27 +53,21 @@ def first_mistake(scenes: list[int], wrong: np.ndarray) -> int | None:
 
 
 def show_scenes(result: DemoResult, table: SegmentTable, scenes: list[int]) -> list[dict[str, Any]]:
-    """Each scene with its frames, and the answers of the heads.
+    """Each scene with its frames, and the answers of the heads, of the shown one first.
 
     Raises:
         MediaError: A video of the demo is missing or damaged.
     """
     videos = open_videos(result)
     heads = [head for head in (result.shown, result.blind) if head is not None]
-    shown = []
-    for i in scenes:
-        segment = table[i]
-        answers = [_answer(head, i) for head in heads]
-        shown.append(
-            {
-                "truth": f"{segment.verb} {segment.noun}",
-                "place": f"{segment.video_id}, {segment.start_seconds:.1f} to {segment.stop_seconds:.1f} s",
-                "image": inline_strip(read_strip(videos, segment)),
-                "answers": answers,
-                "is_mistake": not answers[0]["is_right"],
-            }
-        )
-    return shown
+    return [
+        {
+            "segment": table[i],
+            "image": inline_strip(read_strip(videos, table[i])),
+            "answers": [_answer(head, i) for head in heads],
+        }
+        for i in scenes
+    ]
 
 
 def wrong_answers(head: HeadResult) -> np.ndarray:

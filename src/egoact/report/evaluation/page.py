@@ -7,21 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from egoact.core.metrics.evaluation_files import (
-    MEASURES,
-    TARGETS,
-    TargetResult,
-    TrainedRun,
-    read_evaluation,
-    read_run,
-)
+from egoact.core.metrics.evaluation_files import MEASURES, TARGETS, TargetResult, TrainedRun, read_evaluation, read_run
 from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation.figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.evaluation.timelines import write_timeline_report
 from egoact.report.figures import save_picture
 from egoact.report.page import Bar, plain_name, write_page
 
-BASELINES = {
+_BASELINES = {
     "majority": "most frequent answer",
     "prior": "random, by frequency",
     "majority_training": "most frequent in training",
@@ -38,10 +31,7 @@ _MOST_OPEN_ROWS = 32
 
 
 def write_report(settings: Any) -> None:
-    """Write `report.html` and the pictures beside what `egoact evaluate` wrote.
-
-    Args:
-        settings: Of `egoact evaluate`: `out`, and `timeline` or `run`, or neither.
+    """Write `report.html` and the pictures into `settings.out`, beside what `egoact evaluate` wrote there.
 
     Raises:
         ArtifactError: A file that is missing or damaged.
@@ -106,7 +96,7 @@ def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
     found = {"this model": metrics[target]}
     for key, part in metrics.get("baselines", {}).items():
         if target in part:
-            found[BASELINES.get(key, key)] = part[target]
+            found[_BASELINES.get(key, key)] = part[target]
     rows = [[name, *(format_percent(part.get(measure)) for measure in MEASURES)] for name, part in found.items()]
     bars = [
         Bar(name, part["top1"], format_percent(part["top1"]), "main" if name == "this model" else "")

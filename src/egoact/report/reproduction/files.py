@@ -30,13 +30,9 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured of a figure or table of the report.
+    """What was measured of a figure or table of the report, with the difference in a sentence.
 
-    Args:
-        difference: One sentence.
-        pictures: Drawings with their captions.
-        tables: Below each other.
-        note: What the reader must know, such as another data set.
+    Pictures are drawings with captions; the note says what the reader must know, such as another data set.
     """
 
     difference: str
@@ -55,13 +51,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A finished reproduction.
-
-    Args:
-        out: The folder.
-        settings: `reproduce.json`.
-        steps: By their names.
-    """
+    """A finished reproduction: `reproduce.json` of a folder, and its steps by their names."""
 
     out: Path
     settings: dict[str, Any]

@@ -79,8 +79,7 @@ def draw_pooling(frame: np.ndarray, map_values: list[list[float]], *, mean: floa
         middle.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color=colour)
     right.imshow([[mean]], cmap="cividis", vmin=values.min(), vmax=values.max())
     right.text(0, 0, f"{mean:.3f}", ha="center", va="center", color="white", fontsize=12)
-    titles = ("a frame", f"its map {channel}", "the mean")
-    for axis, title in zip((left, middle, right), titles, strict=True):
+    for axis, title in {left: "a frame", middle: f"its map {channel}", right: "the mean"}.items():
         axis.axis("off")
         set_title(axis, title)
     return figure

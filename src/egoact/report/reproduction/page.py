@@ -13,7 +13,6 @@ from egoact.report.reproduction.data import show_categories, show_classes, show_
 from egoact.report.reproduction.files import HEAD_NAMES, REPORT, Found, Reproduction, read_reproduction
 from egoact.report.reproduction.layers import show_base, show_kernels, show_pooling, show_reach, show_recurrent
 from egoact.report.reproduction.results import (
-    REPORT_TABLE_1,
     VARIANTS,
     compare_categories,
     compare_classes,
@@ -74,7 +73,7 @@ def write_report(settings: HasOut) -> None:
 def _list_cards(result: Reproduction) -> list[tuple[str, str]]:
     categories, classes = result.steps["table_1"].found, result.steps["table_2"].found
     sizes = categories["report_parameters"]
-    equal = sum(f"{sizes[head]:,}" == said[-1] for head, said in REPORT_TABLE_1.items())
+    equal = sum(f"{sizes[head]:,}" == said[-1] for head, said in REPORT["table_1"]["numbers"].items())
     cards = [(f"{equal} of 3", "parameter counts equal the report's")]
     for head in ("convlstm", "lstm"):
         found = categories["heads"][head]

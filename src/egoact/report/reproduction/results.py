@@ -9,15 +9,9 @@ from egoact.core.metrics.accuracy import confusion_matrix
 from egoact.core.metrics.evaluation_files import TARGETS, read_run
 from egoact.report.evaluation.confusions import choose_shown
 from egoact.report.evaluation.figures import draw_confusion, draw_learning_curves
-from egoact.report.reproduction.files import HEAD_NAMES, Found, Reproduction, Table
+from egoact.report.reproduction.files import HEAD_NAMES, REPORT, Found, Reproduction, Table
 
 VARIANTS = ("normalised", "unnormalised")
-REPORT_TABLE_1 = {
-    "lstm": ("7.11", "21.26", "31.58", "266,963"),
-    "convlstm": ("12.00", "35.95", "58.3", "446,909"),
-    "convnet1d": ("18.17", "50.56", "73.69", "85,137"),
-}
-REPORT_TABLE_2 = (18.80, 43.49, 55.47, 3.82, 11.08, 17.76, 5.01, 8.18, 10.42)
 _KS = (1, 3, 5)
 _MOST_SHOWN = 20
 
@@ -42,7 +36,7 @@ def compare_categories(result: Reproduction, step: dict[str, Any]) -> Found:
 def _table_1(step: dict[str, Any], variant: str, css: str) -> Table:
     rows = []
     for head, measured in step["heads"].items():
-        found, said = measured[variant], REPORT_TABLE_1[head]
+        found, said = measured[variant], REPORT["table_1"]["numbers"][head]
         tops = [f"{found[f'top{k}']:.2f}  ({said[i]})" for i, k in enumerate(_KS)]
         size = f"{step['report_parameters'][head]:,}  ({said[3]})"
         classes = f"{found['num_predicted_classes']} of {len(set(measured['labels']))}"
@@ -116,7 +110,7 @@ def compare_classes(result: Reproduction, step: dict[str, Any]) -> Found:
     metrics = {head: found["metrics"] for head, found in step["heads"].items()}
     ours = metrics["convnet1d"]
     constant = ours.get("baselines", {}).get("majority", {})
-    rows = [["ConvNet1D, report", *(f"{value:.2f}" for value in REPORT_TABLE_2)]]
+    rows = [["ConvNet1D, report", *REPORT["table_2"]["numbers"]["convnet1d"]]]
     rows += [[f"{HEAD_NAMES[head]}, here", *_list_cells(found)] for head, found in metrics.items()]
     rows.append(["always the same answer", *_list_cells(constant)])
     here = ", ".join(f"{target}s {ours[target]['top1']:.2f} %" for target in TARGETS if target in ours)
