@@ -11,9 +11,13 @@ from hypothesis import settings
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")
 
-# Speeds of engines are measured once a test session, and nothing is left in the user's own cache.
-_cache = tempfile.TemporaryDirectory(prefix="egoact-tests-")
-os.environ["XDG_CACHE_HOME"] = _cache.name
+# Speeds of engines are measured once a test session, by whichever worker needs them first, and nothing is left in the
+# user's own cache. Workers share the cores, so each of them computes on one thread.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="egoact-tests-")
+    os.environ["XDG_CACHE_HOME"] = _cache.name
+else:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
