@@ -51,7 +51,8 @@ def write_report(settings: HasOut) -> None:
     if getattr(settings, "only", ()):
         return
     result = read_reproduction(settings.out)
-    with written_by("reproduce", settings.out / "steps", advice="delete it"):
+    with written_by("reproduce", settings.out, advice="delete it"):
+        items = [_show_item(result, name) for name in REPORT]
         num_validation = len(result.steps["table_1"].found["heads"]["lstm"]["labels"])
         page = write_page(
             settings.out / "index.html",
@@ -62,7 +63,7 @@ def write_report(settings: HasOut) -> None:
             num_train=int(result.steps["features"].found["num_segments"]) - num_validation,
             num_validation=num_validation,
             cards=_list_cards(result),
-            items=[_show_item(result, name) for name in REPORT],
+            items=items,
             version=__version__,
             machine=f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             total=_format_seconds(sum(step.seconds for step in result.steps.values())),
