@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from egoact.core.annotations.folds import split_into_folds
+from egoact.core.annotations.segments import split_into_folds
 from egoact.core.metrics.comparison import VideoBootstrap, adjust_holm, mcnemar_exact, percentile_interval
 
 

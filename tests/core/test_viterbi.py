@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error, fit_temperature, log_softmax
 from egoact.core.sampling import frame_steps, step_times, windows_around
-from egoact.core.timelines.grammar import learn_grammar, with_background
 from egoact.core.timelines.rules import TimelineRules
-from egoact.core.timelines.viterbi import Grammar, decode, runs
+from egoact.core.timelines.viterbi import Grammar, decode, learn_grammar, runs, with_background
 
 
 def random_grammar(random: np.random.Generator, groups: list[int], least: list[int]) -> Grammar:

@@ -152,8 +152,8 @@ def tune(settings: TuneSettings) -> int:
 
 
 def _plan(settings: TuneSettings, table: "SegmentTable", store: "FeatureSource") -> "Plan":
-    from egoact.core.annotations.folds import split_into_folds
     from egoact.core.annotations.labels import TARGETS, build_vocabulary
+    from egoact.core.annotations.segments import split_into_folds
     from egoact.training.tuning.search import Plan
 
     known = [t for t in TARGETS if t in (settings.targets or TARGETS) and build_vocabulary(table, t) is not None]

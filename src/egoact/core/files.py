@@ -50,9 +50,14 @@ def write_json(path: Path, values: Any) -> None:
 
 def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     """Write rows as CSV atomically; the first one names the columns."""
+    write_atomically(path, csv_text(rows))
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as the text of a CSV file."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    write_atomically(path, text.getvalue())
+    return text.getvalue()
 
 
 def read_json(path: Path) -> Any:

@@ -7,13 +7,7 @@ LINE_SECONDS = 10.0
 
 
 class Progress:
-    """Counts work that is done; a context manager. Everything goes to standard error.
-
-    Args:
-        name: What is being done, such as "extract".
-        total: How much there is; None: nobody knows.
-        unit: Of what, in the plural.
-    """
+    """Counts work that is done, of a total that may be unknown; a context manager that shows it on standard error."""
 
     def __init__(self, name: str, *, total: int | None, unit: str) -> None:
         self._name, self._total, self._unit = name, total, unit

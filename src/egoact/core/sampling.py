@@ -27,17 +27,8 @@ def sample_uniform(
 
     A segment shorter than `num_frames` video frames works: neighbouring times then show the same frame.
 
-    Args:
-        start_seconds: Where the segment begins, seconds from the start of the video.
-        stop_seconds: Where it ends, exclusive; must be greater than `start_seconds`.
-        num_frames: Frames per clip, at least 1.
-        rng: Draws each time uniformly from its bin; None takes the middles.
-
     Returns:
-        float64, shape (num_frames,), ascending, inside [start, stop).
-
-    Raises:
-        ValueError: An empty or endless segment, or `num_frames` below 1.
+        float64, shape (num_frames,), ascending, inside [start, stop); seconds from the start of the video.
 
     Source: Temporal Segment Networks, arXiv:1608.00859.
 

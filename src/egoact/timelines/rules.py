@@ -11,8 +11,8 @@ import numpy as np
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import fit_temperature, log_softmax
-from egoact.core.timelines.grammar import Track, learn_grammar
 from egoact.core.timelines.rules import TimelineRules
+from egoact.core.timelines.viterbi import Track, learn_grammar
 
 WINDOW_LENGTHS = (0.5, 1.0, 2.0)  # of the median segment
 _OVER_CHANCE = 1.25  # an answer of a model that nobody calibrated is an action where it is this much surer than chance

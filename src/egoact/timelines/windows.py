@@ -16,7 +16,7 @@ import numpy as np
 
 from egoact.core.metrics.calibration import log_softmax
 from egoact.core.sampling import Floats, frame_steps, step_times, windows_around
-from egoact.core.timelines.grammar import Track, with_background
+from egoact.core.timelines.viterbi import Track, with_background
 from egoact.runs.recognizer import Recognizer
 
 _WINDOWS_AT_ONCE = 128

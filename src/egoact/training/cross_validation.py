@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from egoact.core.annotations.folds import split_into_folds
 from egoact.core.annotations.labels import Target, Vocabulary
-from egoact.core.annotations.segments import SegmentTable
+from egoact.core.annotations.segments import SegmentTable, split_into_folds
 from egoact.core.metrics.accuracy import matthews_correlation
 
 

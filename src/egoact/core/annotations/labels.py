@@ -297,9 +297,6 @@ def read_unseen_participants(folder: str | Path, *, participants: Iterable[str])
 
     A folder holds one list for validation and one for test. The list that shares most ids with `participants`
     is meant; where none shares any, all listed ids are returned, so that a message can name them.
-
-    Raises:
-        AnnotationError: An unreadable list, or two that fit equally well.
     """
     _refuse_missing(Path(folder))
     present = set(participants)

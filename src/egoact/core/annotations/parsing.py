@@ -1,7 +1,4 @@
-"""What one cell of a spreadsheet means: text in, one value out, `ValueError` for anything else.
-
-Where a segments CSV says when: timestamps, seconds or frames, always read as seconds.
-"""
+"""What a cell of a spreadsheet means: text in, one value out, `ValueError` for anything else; and times in seconds."""
 
 import ast
 import re

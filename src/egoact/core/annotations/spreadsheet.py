@@ -58,12 +58,7 @@ class Spreadsheet:
 
 
 def read_spreadsheet(path: str | Path) -> Spreadsheet:
-    """All cells of a CSV file as text.
-
-    Raises:
-        AnnotationError: No such file, a folder, not UTF-8, no header, no records, two columns of one name,
-            a record with more or fewer cells than the header, an unclosed quote.
-    """
+    """All cells of a CSV file as text; there are a header of different names and at least one record."""
     path = Path(path)
     text = _read_text(path)
     first_line = text.lstrip().partition("\n")[0]

@@ -59,11 +59,7 @@ def action_ranking(
     With the classes sorted, the pair of the i-th best verb and the j-th best noun has i x j - 1 others that are at
     least as good, so only the pairs with i x j <= K can be among the best K: 482 of 10,000 for K = 100.
 
-    Args:
-        verb_scores: (N, V), any scale, higher is better.
-        noun_scores: (N, M).
-        scoring: "per_segment" or "published"; see the module.
-        num_best: Verbs, nouns and pairs to keep, at least 1.
+    Scores are (N, V) and (N, M), of any scale, higher is better; `num_best` is how many verbs, nouns and pairs to keep.
 
     Returns:
         The best K = min(num_best, V x M) pairs. Equal scores: the higher class id comes first, verbs before nouns.

@@ -26,13 +26,7 @@ class VideoBootstrap:
 
         videos   a b c d      a draw   b d b c      every segment of b counts twice, none of a
 
-    Args:
-        video_ids: The recording of each of N segments.
-        num_draws: B.
-        seed: Of the draws.
-
-    Raises:
-        ValueError: Fewer than two videos: nothing tells how much videos differ.
+    Of one video nothing tells how much videos differ: that is a `ValueError`.
 
     Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8: resampling of clusters.
     """
@@ -154,9 +148,7 @@ def compare_models(
         raise ValueError(f"the reference {reference!r} is none of {', '.join(models)}")
     if wrong := [name for name, ranks in models.items() for r in ranks.values() if len(r.better) != len(video_ids)]:
         raise ValueError(f"{wrong[0]} has other than {len(video_ids)} segments")
-    bootstrap = None
-    if len(set(video_ids)) > 1:
-        bootstrap = VideoBootstrap(video_ids, num_draws=num_draws, seed=seed)
+    bootstrap = VideoBootstrap(video_ids, num_draws=num_draws, seed=seed) if len(set(video_ids)) > 1 else None
     table = {
         name: {target: _measure(ranked, bootstrap) for target, ranked in ranks.items()}
         for name, ranks in models.items()

@@ -91,11 +91,9 @@ def _normalise(counts: Counts, weigh: Callable[[Weights], Weights]) -> Weights:
 def split_by_frequency(
     vocabularies: Mapping[Target, Vocabulary], training_counts: Mapping[Target, tuple[int, ...]]
 ) -> tuple[Classes, Classes]:
-    """The tail and the head, as `evaluate_scores` takes them.
+    """The tail and the head, as `evaluate_scores` takes them: the official tail list, or without one what is counted.
 
-    Args:
-        vocabularies: Their official tail lists are taken as they are; without one, the tail is counted.
-        training_counts: Target -> training segments of each class; may be unknown for somebody else's scores.
+    Training segments of each class may be unknown, for somebody else's scores.
     """
     tail: Classes = {}
     head: Classes = {}

@@ -185,9 +185,7 @@ def _measure_baselines(
 
 
 def _training_reference(targets: Mapping[str, Any], training: Mapping[str, Labels]) -> dict[str, Labels]:
-    reference: dict[str, Labels] = {
-        target: training[target][training[target] >= 0] for target in targets if target != "action"
-    }
+    reference = {target: training[target][training[target] >= 0] for target in targets if target != "action"}
     if "action" in targets:
         both = (training["verb"] >= 0) & (training["noun"] >= 0)
         reference["action"] = _join_actions({target: training[target][both] for target in ("verb", "noun")})

@@ -195,19 +195,15 @@ def evaluate_timelines(
     background: dict[str, Any] = {}
     for target in targets:
         pairs = [_frame_pair(predicted[video], truth[video], target, rate) for video in truth]
-        metrics[target] = _measure_frames(pairs) | {"map": mean_average_precision(predicted, truth, target)}
-        every = np.concatenate([wanted for _, wanted in pairs])
-        background[target] = {"frame_accuracy": frame_accuracy(np.full_like(every, BACKGROUND), every)}
+        found, wanted = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        metrics[target] = {
+            "frame_accuracy": frame_accuracy(found, wanted),
+            "edit": float(np.mean([edit_score(*pair) for pair in pairs])),
+            "f1": {str(overlap): segmental_f1(pairs, overlap=overlap) for overlap in OVERLAPS},
+            "map": mean_average_precision(predicted, truth, target),
+        }
+        background[target] = {"frame_accuracy": frame_accuracy(np.full_like(wanted, BACKGROUND), wanted)}
     return metrics | {"baselines": {"background": background}}
-
-
-def _measure_frames(pairs: Sequence[tuple[FrameLabels, FrameLabels]]) -> dict[str, Any]:
-    predicted, truth = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    return {
-        "frame_accuracy": frame_accuracy(predicted, truth),
-        "edit": float(np.mean([edit_score(*pair) for pair in pairs])),
-        "f1": {str(overlap): segmental_f1(pairs, overlap=overlap) for overlap in OVERLAPS},
-    }
 
 
 def _frame_pair(

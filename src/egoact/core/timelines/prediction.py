@@ -4,8 +4,6 @@
 main word first, as "board:chopping".
 """
 
-import csv
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from egoact.core.annotations.labels import Target
+from egoact.core.files import csv_text
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
 TOP = 5
@@ -68,17 +67,15 @@ class Prediction:
 
         Classes are named and not numbered, so that correcting a word is all that correcting takes.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *self.targets, "confidence"])
+        rows = [[*_COLUMNS, *self.targets, "confidence"]]
         video_id = self.timeline.video_id
         participant = video_id.partition("_")[0] or video_id
         for number, segment in enumerate(self.timeline):
             times = (timestamp(segment.start_seconds), timestamp(segment.stop_seconds))
             labels = [getattr(segment, target) for target in self.targets]
             ids = (f"{video_id}_{number}", participant, video_id)
-            writer.writerow([*ids, *times, action_name(segment), *labels, f"{segment.confidence:.4f}"])
-        return text.getvalue()
+            rows.append([*ids, *times, action_name(segment), *labels, f"{segment.confidence:.4f}"])
+        return csv_text(rows)
 
     def to_vtt(self, *, descriptions: bool = False) -> str:
         """The text of `timeline.vtt`, one cue an action; with `descriptions`, "opens the fridge" for "open fridge".

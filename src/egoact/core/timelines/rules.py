@@ -126,11 +126,7 @@ class TimelineRules:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Back from JSON.
-
-        Raises:
-            ValueError, KeyError, TypeError: Missing or impossible values.
-        """
+        """Back from JSON; missing or impossible values are a `ValueError`, `KeyError` or `TypeError`."""
         parsed = {
             "targets": tuple(values["targets"]),
             "actions": tuple(tuple(action) for action in values["actions"]),
