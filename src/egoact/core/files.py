@@ -32,8 +32,9 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             sync(file.fileno())
         rename(part, path)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -175,11 +175,7 @@ class Vocabulary:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
-
-        Raises:
-            ValueError: A missing or unknown key, or values that no vocabulary has.
-        """
+        """The inverse of `to_dict`; a `ValueError` for other keys, or for values that no vocabulary has."""
         expected = ("target", "names", "categories", "tail", "instances", "classes")
         if set(values) != set(expected):
             raise ValueError(f"a vocabulary has the keys {', '.join(expected)}; found {', '.join(sorted(values))}")

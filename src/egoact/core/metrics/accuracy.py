@@ -87,11 +87,7 @@ def check_labels(labels: Labels, *, num_classes: int, what: str = "labels") -> N
 
 
 def majority_baseline(labels: Labels, *, reference: Labels) -> dict[str, float]:
-    """Always answer the most frequent classes of the reference, the lower id first among equals.
-
-    Returns:
-        Percentages `top1`, `top3`, `top5`, `mean_class` of the (N,) labels.
-    """
+    """Always answer the most frequent classes of the reference, the lower id first among equals: `top1` and so on."""
     classes, counts = np.unique(reference, return_counts=True)
     ranked = classes[np.lexsort((classes, -counts))]
     accuracies = {f"top{k}": float(100 * np.isin(labels, ranked[:k]).mean()) for k in TOP_K}

@@ -70,8 +70,8 @@ def _mean_of_classes(hits: Draws, totals: Draws) -> Draws:
 def percentile_interval(draws: Draws, *, confidence: float = 0.95) -> tuple[float, float]:
     """The middle share of some draws, from its lower to its upper end.
 
-    >>> percentile_interval(np.arange(101.0), confidence=0.9)
-    (5.0, 95.0)
+    >>> percentile_interval(np.arange(101.0), confidence=0.5)
+    (25.0, 75.0)
     """
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(draws, [tail, 100 - tail])

@@ -78,11 +78,7 @@ class TrainedRun:
 
 
 def read_evaluation(out: Path) -> Evaluation:
-    """Read metrics.json, evaluation.json and scores.npz of a folder.
-
-    Raises:
-        ArtifactError: One of them is missing, damaged or does not fit the others.
-    """
+    """Read what a folder holds; an `ArtifactError` where a file is missing, damaged or does not fit the others."""
     metrics = _read_object(out / METRICS_NAME)
     described = _read_object(out / EVALUATION_NAME)
     scores = load_scores(out / SCORES_NAME)

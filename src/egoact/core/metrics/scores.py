@@ -77,11 +77,7 @@ class Scores:
 
     @classmethod
     def from_rows(cls, narration_ids: Sequence[str], **outputs: npt.ArrayLike) -> Self:
-        """Scores of anything that numpy can make float32 matrices of.
-
-        Raises:
-            ValueError: Rows of unequal length, text, or as the class.
-        """
+        """Scores of anything that numpy can make float32 matrices of; a `ValueError` for anything else."""
         arrays = {}
         for target, rows in outputs.items():
             try:
@@ -92,11 +88,7 @@ class Scores:
         return cls(tuple(narration_ids), **arrays)
 
     def align(self, table: SegmentTable) -> "Scores":
-        """The same scores in the order of a table's segments.
-
-        Raises:
-            ArtifactError: A segment without scores, or scores without a segment.
-        """
+        """The same scores in the order of a table's segments; an `ArtifactError` where they are of other segments."""
         row_of = {narration_id: row for row, narration_id in enumerate(self.narration_ids)}
         wanted = [segment.narration_id for segment in table]
         if missing := [narration_id for narration_id in wanted if narration_id not in row_of]:

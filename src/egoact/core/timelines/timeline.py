@@ -115,11 +115,7 @@ class Timeline(Sequence[TimelineSegment]):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Back from JSON; keys that are not ours are left alone.
-
-        Raises:
-            ValueError: Another version, or values that no timeline has.
-        """
+        """Back from JSON; a `ValueError` for another version or impossible values; keys that are not ours are left."""
         if values.get("format_version") != FORMAT_VERSION:
             raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
         try:
