@@ -1,5 +1,5 @@
 """What happens in a recording, and when: timelines, their files and metrics, and the decoder that finds them.
 
-Imports `core.annotations` and `core.metrics`. Offers `Timeline`, `Prediction`, `OnlinePrediction`, `TimelineRules`,
-`read_timelines` and `evaluate_timelines`. Arrays in, segments out; knows no model.
+Imports `core.annotations`, `core.files`, `core.metrics`. Offers `Timeline`, `Prediction`, `OnlinePrediction`,
+`TimelineRules`, `read_timelines` and `evaluate_timelines`. Arrays in, segments out; knows no model.
 """
