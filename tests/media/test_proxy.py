@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from egoact.media.sources import MediaSource, read_frames
-from egoact.media.video.proxy import is_playable, write_proxy
+from egoact.media.video.writer import is_playable, write_proxy
 from tests.makers.media import number_in, write_video
 
 

@@ -12,7 +12,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
-from egoact.media.video.proxy import is_playable, write_proxy
+from egoact.media.video.writer import is_playable, write_proxy
 from egoact.runs.loading import Run, rules_of
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"

@@ -21,16 +21,11 @@ class DamagedError(Exception):
 class Decoder:
     """Turns packets into pictures; after a damaged one it gives nothing until the next key frame.
 
-    Args:
-        file: Just opened.
-        num_threads: 0: as many as there are cores. With one thread damage is attributed exactly.
-
-    Attributes:
-        damage: What was wrong with the last damaged packet, or "".
+    With one thread damage is attributed exactly; with more (0: as many as there are cores) it is a `DamagedError`.
     """
 
     def __init__(self, file: VideoFile, *, num_threads: int) -> None:
-        self.damage = ""
+        self.damage = ""  # of the last damaged packet
         self._file = file
         self._context = context = file.stream.codec_context
         self._is_exact = num_threads == 1
@@ -42,17 +37,9 @@ class Decoder:
         self._is_empty = True
 
     def send(self, packet: Packet, *, floor: int | None = None) -> list[VideoFrame]:
-        """Decode a packet.
+        """Decode the next packet: gives the pictures that are complete now, in order of display.
 
-        Args:
-            packet: The next one in decode order.
-            floor: Pictures before this timestamp need not come out.
-
-        Returns:
-            Pictures that are complete now, in order of display.
-
-        Raises:
-            DamagedError: Damage, with several threads.
+        Pictures before the timestamp `floor` need not come out.
         """
         if self._awaits_key:
             # A file may begin at a picture that others would have to precede; later, nothing less than whole will do.
@@ -74,7 +61,7 @@ class Decoder:
             return [*self._whole(pictures), *self._recover(packet, "the picture is incomplete")]
         return self._whole(pictures)
 
-    def jump(self) -> list[VideoFrame]:
+    def flush(self) -> list[VideoFrame]:
         """Take out all pictures; the next packet will not continue the last one."""
         if self._is_empty:
             return []
@@ -93,7 +80,7 @@ class Decoder:
         """What was decoded before a damaged packet is good; what comes after it, up to a key frame, is not."""
         if not self._is_exact:
             raise DamagedError
-        pictures = [picture for picture in self.jump() if picture.pts is None or picture.pts != packet.pts]
+        pictures = [picture for picture in self.flush() if picture.pts is None or picture.pts != packet.pts]
         self._awaits_key, self.damage = True, reason
         return pictures
 

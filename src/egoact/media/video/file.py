@@ -1,7 +1,5 @@
 """A video file opened through FFmpeg (PyAV): its picture stream, its packets, and what is wrong with it.
 
-Whether a decoder can begin at an H.264 packet; arrays of bytes in, yes or no out.
-
 Containers also mark as key frames the pictures that open a group whose first B-pictures refer to the group
 before. A decoder that begins there meets references it never saw; only an IDR picture leaves nothing behind.
 
@@ -19,15 +17,18 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from egoact.core.errors import MediaError
-from egoact.media.video.packets import CannotSeekError
 
 _SEEK_MARGINS_SECONDS = (0, 10, 60)
 _FINE_TICKS = 8  # a frame; with fewer, timestamps count frames and are exact
 _TIME_TOLERANCE_SECONDS = 1e-6
 
 
+class CannotSeekError(Exception):
+    """The file's index leads nowhere; it must be read from the start."""
+
+
 class VideoFile:
-    """The best picture stream of a file; a context manager, and a `PacketSource`.
+    """The best picture stream of a file, packet by packet; a context manager.
 
     Args:
         path: The file.
@@ -175,12 +176,7 @@ _SLICE, _IDR = 1, 5
 
 
 def is_idr(packet: bytes, *, extradata: bytes | None) -> bool:
-    """Whether the first slice of a packet belongs to an IDR picture.
-
-    Args:
-        packet: One access unit.
-        extradata: The stream's; it says how units are told apart.
-    """
+    """Whether the first slice of a packet belongs to an IDR picture; `extradata` says how units are told apart."""
     if extradata is not None and len(extradata) > 4 and extradata[0] == 1:
         units = _by_length(packet, (extradata[4] & 3) + 1)
     else:

@@ -1,4 +1,4 @@
-"""Which packets of a video must be decoded to see it at given times; knows timestamps, not pictures.
+"""Which packets of a video must be decoded to see it at given times; knows timestamps, not pixels.
 
     packets (decode order)   I0 P3 B1 B2 | I4 P7 B5 B6 | ...     number = order of display
     wanted: 1 and 5          I0 P3 B1    | I4 P7 B5              nothing else goes to the decoder
@@ -11,37 +11,16 @@ import bisect
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
+from av.packet import Packet
 
-MIN_PACKETS_TO_JUMP = 4  # emptying and refilling the decoder costs about as much as decoding these
+from egoact.media.video.file import VideoFile
+
+MIN_PACKETS_TO_SKIP = 4  # emptying and refilling the decoder costs about as much as decoding these
 MAX_QUEUE_BYTES = 32 << 20
 MAX_REORDERING = 16  # pictures, in any codec
 MIN_REGULAR = 24  # equal intervals, after which a video counts as one of constant rate
-
-
-class Packet(Protocol):
-    """What is needed of a packet; PyAV's has it."""
-
-    pts: int | None
-    dts: int | None
-    duration: int | None
-    size: int
-    is_discard: bool
-
-
-class PacketSource(Protocol):
-    """Packets of one stream in decode order."""
-
-    def read(self) -> Packet | None:
-        """The next packet; None at the end."""
-
-    def seek(self, ticks: int) -> None:
-        """Go on at a packet that decoding can begin at, shown at or before `ticks`."""
-
-    def can_begin_at(self, packet: Any) -> bool:
-        """Whether neither this packet nor what follows refers to anything before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +32,7 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class Expect:
     """The picture with this timestamp answers these positions; its packet was sent, or follows."""
 
     pts: int
@@ -61,7 +40,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class NoPicture:
     """These positions have no picture, and why; `end_ticks` where the video ends before them."""
 
     positions: slice
@@ -70,38 +49,30 @@ class Lack:
 
 
 @dataclass(frozen=True, slots=True)
-class Jump:
+class Flush:
     """The next packet does not continue the last one: take out all pictures, and begin anew at a key frame."""
 
 
-Step = Send | Want | Lack | Jump
+Step = Send | Expect | NoPicture | Flush
 
 
 class MissingTimestampError(Exception):
     """A packet has no timestamp; the plan cannot be made."""
 
 
-class CannotSeekError(Exception):
-    """The source's index leads nowhere; it must be read from the start."""
-
-
 class PacketPlan:
     """Steps for a decoder, from packets and ascending times.
 
     Args:
-        source: The packets, from the first on.
-        ticks_per_second: Of all timestamps.
-        frame_ticks: How long a picture lasts where its packet does not say.
-        may_jump: Whether to leave out what lies between key frames; else all packets are sent.
+        file: Just opened.
+        may_skip: Whether to leave out what need not be decoded before a key frame; else all packets are sent.
     """
 
-    def __init__(
-        self, source: PacketSource, *, ticks_per_second: float, frame_ticks: int, may_jump: bool = True
-    ) -> None:
-        self._source = source
-        self._rate = ticks_per_second
-        self._frame_ticks = max(frame_ticks, 1)
-        self._may_jump = may_jump
+    def __init__(self, file: VideoFile, *, may_skip: bool) -> None:
+        self._file = file
+        self._frame_ticks = file.frame_ticks  # how long a picture lasts where its packet does not say
+        self._may_skip = may_skip
+        ticks_per_second = 1 / file.tick_seconds
         self._seek_ticks = int(10 * ticks_per_second)
         self._max_hole = max(int(ticks_per_second), 10 * self._frame_ticks)
         self._queue: deque[Packet] = deque()
@@ -113,7 +84,7 @@ class PacketPlan:
         self._is_regular = True
         self._num_regular = 0
         self._ended = False
-        self._jumped = False
+        self._skipped = False
         self._after_hole: set[int | None] = set()  # presentation timestamps
 
     def start_ticks(self) -> int | None:
@@ -123,53 +94,52 @@ class PacketPlan:
         return self._shown[0] if self._shown else None
 
     def steps(self, targets: np.ndarray) -> Iterator[Step]:
-        """What to do, in order.
-
-        Args:
-            targets: int64 (M,), ascending, in ticks.
-        """
+        """What to do, in order, for targets int64 (M,), ascending, in ticks."""
         start = 0
         while start < len(targets):
             target = int(targets[start])
             yield from self._read_to(target)
             at = bisect.bisect_right(self._shown, target)
             if at == 0:
-                yield Lack(slice(start, start + 1), "the video shows no picture yet")
+                yield NoPicture(slice(start, start + 1), "the video shows no picture yet")
                 start += 1
                 continue
             pts = self._shown[at - 1]
             del self._shown[: at - 1]
             until, reason = self._shown_until(pts)
             stop = start + int(np.searchsorted(targets[start:], until, side="left"))
-            if stop == start:
-                stop = start + self._num_lacking(targets[start:])
-                yield Lack(slice(start, stop), reason, until if self._at_end else None)
+            if stop > start:
+                yield from self._send_for(Expect(pts, slice(start, stop)))
+            elif self._ended and len(self._shown) == 1:
+                stop = len(targets)
+                yield NoPicture(slice(start, stop), reason, until)
             else:
-                yield from self._send_for(Want(pts, slice(start, stop)))
+                stop = start + int(np.searchsorted(targets[start:], self._shown[1], side="left"))
+                yield NoPicture(slice(start, stop), reason)
             start = stop
 
     def _read_to(self, target: int) -> Iterator[Step]:
         """Read until all pictures up to `target` are known."""
-        if self._may_jump and not self._ended and target - (self._latest or target) > self._seek_ticks:
-            yield Jump()
+        if self._may_skip and not self._ended and target - (self._latest or target) > self._seek_ticks:
+            yield Flush()
             self._seek(target)
         while not self._ended and (self._latest is None or self._latest <= target):
             packet = self._read()
             if packet is None:
                 break
-            if self._may_jump and self._can_begin_at(packet, target):
+            if self._may_skip and self._can_begin_at(packet, target):
                 self._queue = deque([packet])
                 self._queue_bytes = packet.size
-                self._jumped = True
+                self._skipped = True
             while self._queue_bytes > MAX_QUEUE_BYTES and len(self._queue) > 1:
                 floor = self._shown[max(bisect.bisect_right(self._shown, target) - 1, 0)]
                 yield from self._send_next(floor)
 
     def _can_begin_at(self, packet: Packet, target: int) -> bool:
         """Whether what is queued before a key frame need not be decoded, and is worth leaving out."""
-        if packet.pts is None or packet.pts > target or len(self._queue) <= MIN_PACKETS_TO_JUMP:
+        if packet.pts is None or packet.pts > target or len(self._queue) <= MIN_PACKETS_TO_SKIP:
             return False
-        return self._source.can_begin_at(packet)
+        return self._file.can_begin_at(packet)
 
     def _shown_until(self, pts: int) -> tuple[int, str]:
         """Until when a picture is shown, in ticks, exclusive; and what to say of times after that."""
@@ -183,36 +153,26 @@ class PacketPlan:
             return pts + lasts, "the video has a hole here: pictures are missing"
         return following, ""
 
-    def _num_lacking(self, targets: np.ndarray) -> int:
-        """How many targets from here on lie before the next picture."""
-        if self._at_end:
-            return len(targets)
-        return int(np.searchsorted(targets, self._shown[1], side="left"))
-
-    @property
-    def _at_end(self) -> bool:
-        return self._ended and len(self._shown) == 1
-
-    def _send_for(self, want: Want) -> Iterator[Step]:
+    def _send_for(self, expected: Expect) -> Iterator[Step]:
         """Send the packets up to the wanted one; those before it may be needed to decode it."""
-        places = [place for place, packet in enumerate(self._queue) if packet.pts == want.pts]
+        places = [place for place, packet in enumerate(self._queue) if packet.pts == expected.pts]
         for _ in range(places[-1] if places else 0):
-            yield from self._send_next(want.pts)
-        sends = list(self._send_next(want.pts)) if places else []
-        # What is wanted is said after a jump, which settles all that was wanted before.
-        yield from (*sends[:-1], want, *sends[-1:])
+            yield from self._send_next(expected.pts)
+        sends = list(self._send_next(expected.pts)) if places else []
+        # What is wanted is said after a flush, which settles all that was wanted before.
+        yield from (*sends[:-1], expected, *sends[-1:])
 
     def _send_next(self, floor: int) -> Iterator[Step]:
         packet = self._queue.popleft()
         self._queue_bytes -= packet.size
-        if self._jumped or packet.pts in self._after_hole:
-            yield Jump()
-            self._jumped = False
+        if self._skipped or packet.pts in self._after_hole:
+            yield Flush()
+            self._skipped = False
             self._after_hole.discard(packet.pts)
         yield Send(packet, floor)
 
     def _read(self) -> Packet | None:
-        packet = self._source.read()
+        packet = self._file.read()
         if packet is None:
             self._ended = True
             return None
@@ -256,14 +216,14 @@ class PacketPlan:
         return self._max_hole
 
     def _seek(self, target: int) -> None:
-        self._source.seek(target)
+        self._file.seek(target)
         self._queue.clear()
         self._queue_bytes = 0
         self._shown.clear()
         self._durations.clear()
         self._after_hole.clear()
         self._latest = None
-        self._jumped = False
+        self._skipped = False
         packet = self._read()
         if packet is not None and packet.pts is not None:
             # A key frame long before the target: seeking more eagerly would decode the same pictures again.

@@ -18,10 +18,8 @@ from av.video.reformatter import VideoReformatter
 
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.media.video.decoder import DamagedError, Decoder, to_rgb
-from egoact.media.video.file import VideoFile
-from egoact.media.video.packets import CannotSeekError, Jump, Lack, MissingTimestampError, PacketPlan, Send, Want
-
-_BEYOND_END = "beyond the end of the video"
+from egoact.media.video.file import CannotSeekError, VideoFile
+from egoact.media.video.packets import Expect, Flush, MissingTimestampError, NoPicture, PacketPlan, Send
 
 Answer = tuple[slice, np.ndarray | MediaError]
 
@@ -32,12 +30,12 @@ class Manner:
 
     Args:
         num_threads: For decoding; 0: one a core.
-        may_jump: Whether to decode only what is needed, from key frame to key frame.
+        may_skip: Whether to decode only what is needed, from key frame to key frame.
         by_output: Whether to believe the decoder about which pictures there are, not the packets.
     """
 
     num_threads: int
-    may_jump: bool = True
+    may_skip: bool = True
     by_output: bool = False
 
 
@@ -50,7 +48,7 @@ class UnsuitableError(Exception):
 
 
 class _Pass:
-    """What both ways share."""
+    """What both ways share: a file just opened, and what to answer from it; arguments as `media.read_frames`."""
 
     def __init__(self, file: VideoFile, times: np.ndarray, size: tuple[int, int] | None, manner: Manner) -> None:
         self._file = file
@@ -73,7 +71,7 @@ class _Pass:
         return MediaError(reason, path=self._file.path, place=f"at {self._times[position]:.3f} s")
 
     def _beyond_end(self, position: int, end_seconds: float) -> MediaError:
-        reason = f"{_BEYOND_END}, whose pictures last {end_seconds:.3f} s"
+        reason = f"beyond the end of the video, whose pictures last {end_seconds:.3f} s"
         stated = self._file.stated_seconds
         place = f"at {self._times[position]:.3f} s"
         if self._file.damage or (stated is not None and stated > end_seconds + 1):
@@ -88,36 +86,18 @@ class _Pass:
 
 
 class PlannedPass(_Pass):
-    """Decodes what a `PacketPlan` asks for; a planned picture that does not come out is an error.
-
-    Args:
-        file: Just opened.
-        times: float64 (M,), ascending, seconds.
-        size: (height, width) in pixels, or None.
-        manner: With `by_output` false.
-    """
+    """Decodes what a `PacketPlan` asks for; a planned picture that does not come out is an error."""
 
     def answers(self) -> Iterator[Answer]:
-        """As `media.read_frames`.
-
-        Raises:
-            UnsuitableError: Try another manner for what was not answered yet.
-            MediaError: There is no picture at all.
-        """
+        """As `media.read_frames`; an `UnsuitableError` where another manner may do for what was not answered yet."""
         if not self._file.has_picture_times:
             raise UnsuitableError(Manner(1, by_output=True))
-        self._waiting: deque[Want | Lack] = deque()
+        self._waiting: deque[Expect | NoPicture] = deque()
         self._held: deque[VideoFrame] = deque()
-        plan = PacketPlan(
-            self._file,
-            ticks_per_second=1 / self._file.tick_seconds,
-            frame_ticks=self._file.frame_ticks,
-            may_jump=self._manner.may_jump,
-        )
         try:
-            yield from self._follow(plan)
+            yield from self._follow(PacketPlan(self._file, may_skip=self._manner.may_skip))
         except CannotSeekError:
-            raise UnsuitableError(Manner(1, may_jump=False)) from None
+            raise UnsuitableError(Manner(1, may_skip=False)) from None
         except MissingTimestampError:
             raise UnsuitableError(Manner(1, by_output=True)) from None
 
@@ -128,25 +108,25 @@ class PlannedPass(_Pass):
         targets = self._file.ticks(self._times, start_ticks=self._start)
         for step in plan.steps(targets):
             is_complete = False
-            if isinstance(step, Want | Lack):
+            if isinstance(step, Expect | NoPicture):
                 self._waiting.append(step)
             elif isinstance(step, Send):
                 self._held.extend(self._decode(lambda s=step: self._decoder.send(s.packet, floor=s.floor)))  # type: ignore[misc]
                 if not self._waiting:
                     self._drop_before(step.floor)
-            elif isinstance(step, Jump):
-                self._held.extend(self._decode(self._decoder.jump))
+            elif isinstance(step, Flush):
+                self._held.extend(self._decode(self._decoder.flush))
                 is_complete = True
             yield from self._match(is_complete)
-        self._held.extend(self._decode(self._decoder.jump))
+        self._held.extend(self._decode(self._decoder.flush))
         yield from self._match(True)
 
     def _match(self, is_complete: bool) -> Iterator[Answer]:
         """Answer what can be answered; all of it, if no picture is on its way in the decoder."""
         while self._waiting:
             first = self._waiting[0]
-            if isinstance(first, Lack):
-                yield first.positions, self._lack(first)
+            if isinstance(first, NoPicture):
+                yield first.positions, self._no_picture(first)
             else:
                 self._drop_before(first.pts)
                 if self._held and self._held[0].pts == first.pts:
@@ -158,16 +138,16 @@ class PlannedPass(_Pass):
                     return
             self._waiting.popleft()
 
-    def _lack(self, lack: Lack) -> MediaError:
-        if lack.end_ticks is None:
-            return self._error(lack.positions.start, lack.reason)
-        end_seconds = (lack.end_ticks - (self._start or 0)) * self._file.tick_seconds
-        return self._beyond_end(lack.positions.start, end_seconds)
+    def _no_picture(self, step: NoPicture) -> MediaError:
+        if step.end_ticks is None:
+            return self._error(step.positions.start, step.reason)
+        end_seconds = (step.end_ticks - (self._start or 0)) * self._file.tick_seconds
+        return self._beyond_end(step.positions.start, end_seconds)
 
     def _refuse_unless_damaged(self) -> None:
         """A picture did not come, and no error told why: the packets may promise more than there is."""
         if not self._decoder.damage:
-            raise UnsuitableError(Manner(1, may_jump=False) if self._manner.may_jump else Manner(1, by_output=True))
+            raise UnsuitableError(Manner(1, may_skip=False) if self._manner.may_skip else Manner(1, by_output=True))
 
     def _drop_before(self, pts: int) -> None:
         while self._held and (self._held[0].pts is None or self._held[0].pts < pts):
@@ -175,24 +155,14 @@ class PlannedPass(_Pass):
 
 
 class OutputPass(_Pass):
-    """Decodes everything, and takes the pictures that come out for all there are.
+    """Decodes everything on one thread, and takes the pictures that come out for all there are.
 
     For AVI without presentation timestamps, where the n-th picture has the n-th decode timestamp, and for
     streams with packets that are never shown.
-
-    Args:
-        file: Just opened.
-        times: float64 (M,), ascending, seconds.
-        size: (height, width) in pixels, or None.
-        manner: With `by_output` true and one thread.
     """
 
     def answers(self) -> Iterator[Answer]:
-        """As `media.read_frames`.
-
-        Raises:
-            MediaError: There is no picture at all, or no timestamps of any kind.
-        """
+        """As `media.read_frames`."""
         start, last, since, done = None, None, 0, 0
         targets = np.empty(0, dtype=np.int64)
         frame_ticks, last_damage = self._file.frame_ticks, ""
@@ -243,7 +213,7 @@ class OutputPass(_Pass):
             yield from timed(self._decoder.send(packet))
             if self._decoder.damage and counts:
                 return  # the count is lost
-        yield from timed(self._decoder.jump())
+        yield from timed(self._decoder.flush())
 
 
 def read_video_frames(

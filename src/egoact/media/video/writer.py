@@ -1,24 +1,90 @@
-"""Writes pictures as H.264 in MP4; the same pictures give the same bytes."""
+"""Writes H.264 in MP4: films, and small copies of recordings for browsers that lack their codec (proxies)."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import VideoReformatter
+
+from egoact.media.video.decoder import to_rgb
+
+_MP4_CODECS = ("h264", "vp9", "av1")
+_PLAYABLE = {".mp4": _MP4_CODECS, ".m4v": _MP4_CODECS, ".mov": ("h264",), ".webm": ("vp8", "vp9", "av1")}
+"""Suffix -> codecs that every current browser plays in it."""
+_PIXELS = ("yuv420p", "yuvj420p")
+_PROXY_HEIGHT = 360
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, rate: int, width: int, height: int) -> None:
-    """Encode uint8 RGB frames (height, width, 3) at a constant `rate` per second into `path`, atomically."""
+    """Encode uint8 RGB frames (height, width, 3) at `rate` per second, atomically; equal frames give equal bytes."""
+    with _new_mp4(path) as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": "23", "threads": "1", "g": "24"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def is_playable(path: Path) -> bool:
+    """Whether browsers play this file as it is."""
+    codecs = _PLAYABLE.get(path.suffix.lower())
+    if codecs is None:
+        return False
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        return context.name.removeprefix("lib").split("-")[0] in codecs and context.pix_fmt in _PIXELS
+
+
+def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lambda _: None) -> None:
+    """Write a copy of at most 360 lines, upright, with the recording's own timestamps, without sound; atomically.
+
+    What comes after damage is left out. `advance` is called with numbers of pictures as they are done.
+    """
+    reformatter = VideoReformatter()
+    with av.open(str(path)) as container, _new_mp4(proxy) as made:
+        source = container.streams.video[0]
+        source.thread_type = "AUTO"
+        assert source.time_base is not None
+        time_base = source.time_base
+        stream, last = None, -1
+        try:
+            for picture in container.decode(source):
+                if picture.pts is None or picture.pts <= last:
+                    continue
+                last = picture.pts
+                if stream is None:
+                    first = to_rgb(picture, reformatter, size=None)
+                    scale = min(1.0, _PROXY_HEIGHT / first.shape[0])
+                    size = tuple(max(2, round(side * scale / 2) * 2) for side in first.shape[:2])
+                    stream = made.add_stream("libx264", rate=source.average_rate or 30)
+                    stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+                    stream.time_base = stream.codec_context.time_base = time_base
+                    stream.options = {"preset": "veryfast", "crf": "29", "g": "48"}
+                frame = av.VideoFrame.from_ndarray(to_rgb(picture, reformatter, size=size), format="rgb24")
+                frame.pts, frame.time_base = picture.pts, time_base
+                made.mux(stream.encode(frame))
+                advance(1)
+        except av.error.FFmpegError:
+            pass  # the timeline ends there, too
+        if stream is not None:
+            made.mux(stream.encode(None))
+
+
+@contextmanager
+def _new_mp4(path: Path) -> Iterator[OutputContainer]:
+    """A file that takes its place once it is whole, unless there is nothing in it."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with av.open(str(unfinished), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=rate)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.options = {"preset": "ultrafast", "crf": "23", "threads": "1", "g": "24"}
-            for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            container.mux(stream.encode())
-        unfinished.replace(path)
+            yield container
+            has_content = len(container.streams) > 0
+        if has_content:
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
