@@ -13,7 +13,9 @@ from egoact.engines.parity import compare_features
 from egoact.extraction.engine_choice import GRAPH_NAME
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.store.reader import FeatureStore
-from tests.extraction.test_extract import SPANS, VIDEOS, features, files, make_video, settings, write_segments
+from egoact.store.writer import StoreWriter
+from tests.makers.checks import files
+from tests.makers.extraction import SPANS, VIDEOS, features, make_video, settings, write_segments
 
 ENGINES = ("openvino", "onnxruntime")
 # Twelve small photos calibrate it: ONNX Runtime, which corrects no biases, is then refused by the bound of 0.99.
@@ -106,13 +108,11 @@ def test_a_store_keeps_the_graph_that_made_it(engine: str, tmp_path: Path, recor
 def test_an_extraction_in_int8_that_was_stopped_goes_on_to_the_same_bytes(
     engine: str, tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from egoact.commands import extract as stage
-
     write_segments(tmp_path / "segments.csv", VIDEOS[:3])
     whole = settings(tmp_path, media=recordings, engine=engine, precision="int8", workers=1)
     assert extract(whole) == 0
     broken = replace(whole, features=tmp_path / "broken")
-    commit, done = stage.StoreWriter.commit, []
+    commit, done = StoreWriter.commit, []
 
     def stop_after_one(writer, shard):
         if done:
@@ -120,7 +120,7 @@ def test_an_extraction_in_int8_that_was_stopped_goes_on_to_the_same_bytes(
         done.append(shard)
         return commit(writer, shard)
 
-    monkeypatch.setattr(stage.StoreWriter, "commit", stop_after_one)
+    monkeypatch.setattr(StoreWriter, "commit", stop_after_one)
     with pytest.raises(KeyboardInterrupt):
         extract(broken)
     monkeypatch.undo()

@@ -16,8 +16,8 @@ from egoact.core.metrics.comparison import compare_models
 from egoact.core.metrics.evaluation_files import read_run
 from egoact.core.metrics.protocol import Ranked
 from egoact.core.metrics.scores import load_scores
+from tests.makers.checks import check_self_contained
 from tests.makers.features import SPEC, write_csv, write_store
-from tests.report.test_reports import check_self_contained
 
 VIDEOS = ("A_1", "B_1", "C_1")
 

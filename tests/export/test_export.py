@@ -19,7 +19,7 @@ from egoact.models.heads import HEADS
 from egoact.runs.exported import ExportedFrames, open_graph, read_export
 from egoact.runs.loading import BACKGROUND_FOLDER, EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from tests.extraction.test_extract import make_video, write_segments
+from tests.makers.extraction import make_video, write_segments
 
 FORMATS = ("onnx", "openvino")
 every_format = pytest.mark.parametrize("format", FORMATS)

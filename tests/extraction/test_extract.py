@@ -13,59 +13,20 @@ import numpy as np
 import pytest
 
 from egoact.commands.extract import ExtractSettings, extract
-from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed
 from egoact.extraction import engine_choice
 from egoact.extraction.clips import fill_up
 from egoact.store import writer as store_writer
 from egoact.store.reader import FeatureStore
+from tests.makers.checks import files
+from tests.makers.extraction import NUM_FRAMES, SPANS, VIDEOS, features, make_video, settings, write_segments
 from tests.makers.media import SIZE, frame_members, picture, write_folder, write_tar, write_video
-
-NUM_FRAMES = 100  # of each recording, at 50 frames per second: two seconds
-SPANS = [(0.1, 0.9), (0.5, 1.5), (0.6, 0.62), (1.2, 1.98)]
-
-
-def write_segments(path: Path, videos: list[str], spans: list[tuple[float, float]] = SPANS) -> Path:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["narration_id", "participant_id", "video_id", "start_seconds", "stop_seconds", "verb"])
-        for video in videos:
-            for i, (start, stop) in enumerate(spans):
-                writer.writerow([f"{video}_{i}", video[:3], video, start, stop, "take"])
-    return path
-
-
-def make_video(path: Path, number: int = 0, num_frames: int = NUM_FRAMES) -> Path:
-    return write_video(path, rate=50, num_frames=num_frames, first_number=number * NUM_FRAMES, gop=20)
-
-
-def settings(tmp_path: Path, **changes) -> ExtractSettings:
-    base = ExtractSettings(
-        segments=tmp_path / "segments.csv",
-        media=tmp_path / "media",
-        features=tmp_path / "features",
-        backbone="tiny-random",
-        num_frames=8,
-        size=64,
-        engine="torch",
-        precision="f32",
-        device="cpu",
-        workers=2,
-    )
-    return replace(base, **changes)
-
-
-def files(path: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 def failures(path: Path) -> dict[str, str]:
     with (path / "failures.csv").open(newline="") as file:
         return {row["narration_id"]: row["reason"] for row in csv.DictReader(file)}
-
-
-VIDEOS = [f"P01_10{i}" for i in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +36,6 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, video in enumerate(VIDEOS):
         make_video(folder / f"P01/videos/{video}.MP4", number)
     return folder
-
-
-def features(chosen: ExtractSettings, *, views: int = 0) -> np.ndarray:
-    store = FeatureStore.open(chosen.features)
-    return store.gather(store.rows(read_segments(chosen.segments)), views=views).astype(np.float32)
 
 
 def test_the_three_layouts_of_one_recording_give_the_same_features(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from egoact.core.metrics.scores import Scores
 from egoact.report.demo.order import choose_of_two, compare_backwards
 from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation.page import interval, write_evaluation_report, write_report
+from tests.makers.checks import check_self_contained
 
 NAMES = {"verb": ["take", "put", "<b>open</b>", "close", "wave"], "noun": ["cup & saucer", "切る", "pan"]}
 
@@ -47,15 +48,6 @@ def write_run(run: Path, *, columns: str = "epoch,train_loss,validation_loss,val
     settings = {"settings": {"head": "lstm", "device": None}, "recipe": {"epochs": 3, "mixup": False}}
     (run / "settings.json").write_text(json.dumps(settings | {"num_trainable_parameters": 266963}))
     return run
-
-
-def check_self_contained(page: str, *, links: bool = False) -> None:
-    assert not re.findall(r"https?://", page)
-    assert not re.findall(r'src="(?!data:image/)', page)
-    assert "<script" not in page and "@import" not in page and "url(" not in page
-    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", page))
-    if not links:
-        assert "href=" not in page
 
 
 def test_verbs_and_nouns_with_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from egoact.store import reader
 from egoact.store.reader import FeatureStore
-from tests.store.test_store import features_of, fill, segment
+from tests.makers.stores import features_of, fill, segment
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MADV_WILLNEED"), reason="this system takes no announcements")
 

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import multiprocessing
 from dataclasses import replace
@@ -9,64 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.errors import ArtifactError
-from egoact.store.reader import FeatureStore, StoreSpec
+from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
-
-SPEC = StoreSpec(
-    backbone="tiny-random",
-    weights_hash="0" * 64,
-    input_size=(64, 64),
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    num_frames=4,
-    views=2,
-    seed=0,
-    kind="pooled",
-    cut=None,
-    feature_shape=(8,),
-    engine="torch",
-    precision="f32",
-)
-
-
-def segment(number: int, *, video: str = "P01_01", start: float | None = None) -> Segment:
-    begin = float(number) if start is None else start
-    return Segment(f"{video}_{number}", "P01", video, begin, begin + 1.5)
-
-
-def features_of(item: Segment, spec: StoreSpec = SPEC) -> np.ndarray:
-    seed = int.from_bytes(hashlib.sha256(repr(item).encode()).digest()[:4])
-    return np.random.default_rng(seed).standard_normal(spec.clip_shape).astype(np.float16)
-
-
-def fill(path: Path, segments: list[Segment], *, spec: StoreSpec = SPEC, fail: set[str] = frozenset()) -> int:
-    """Write the missing segments video by video; gives how many were added."""
-    added = 0
-    with StoreWriter(path, spec) as writer:
-        missing = writer.missing(segments)
-        for video in sorted({s.video_id for s in missing}):
-            todo = [s for s in missing if s.video_id == video]
-            shard = writer.begin(todo)
-            each = spec.views * spec.num_frames
-            for i, item in enumerate(todo):
-                if item.narration_id not in fail:
-                    values = features_of(item, spec).reshape(each, *spec.feature_shape)
-                    shard.write(np.arange(i * each, (i + 1) * each), values)
-            added += writer.commit(shard)
-    return added
-
-
-def table(segments: list[Segment]) -> SegmentTable:
-    return SegmentTable(Path("some.csv"), tuple(segments))
-
-
-def files(path: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
-
-
-SEGMENTS = [segment(i, video=v) for v in ("P02_03", "P01_01") for i in (3, 1, 2)]
+from tests.makers.checks import files
+from tests.makers.stores import SEGMENTS, SPEC, features_of, fill, segment, table
 
 
 def test_gather_gives_back_what_was_written_in_any_order_and_view(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.errors import ArtifactError
 from egoact.store.index import IndexRow, StoreIndex
-from tests.store.test_store import SEGMENTS, fill
+from tests.makers.stores import SEGMENTS, fill
 
 
 @pytest.fixture

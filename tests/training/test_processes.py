@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from egoact.commands.train import TrainSettings, train
 from egoact.training.run_folder import is_leader
+from tests.makers.checks import assert_same_run
 from tests.makers.features import write_csv, write_store
-from tests.training.test_train import assert_same_run
 
 
 @pytest.fixture

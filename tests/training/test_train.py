@@ -17,6 +17,7 @@ from egoact.core.metrics.scores import load_scores
 from egoact.runs.recognizer import Recognizer
 from egoact.training.data import balanced_odds
 from egoact.training.fit import History
+from tests.makers.checks import assert_same_run
 from tests.makers.features import other_spec, write_csv, write_store
 
 
@@ -101,18 +102,6 @@ def test_a_stopped_training_goes_on_exactly(data: Path, monkeypatch: pytest.Monk
     assert not (data / "broken" / "config.json").exists()
     train(settings_for(data, run=data / "broken", **changes))
     assert_same_run(data / "whole", data / "broken")
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    """The same models, metrics and curves; only the seconds of an epoch may differ."""
-    names = {str(p.relative_to(one)) for p in one.rglob("*") if p.suffix in (".safetensors", ".csv")}
-    assert names >= {"model.safetensors", "best/model.safetensors", "last/model.safetensors", "history.csv"}
-    for name in (*names, "metrics.json"):
-        if name.endswith(".csv"):
-            rows = [[line.rpartition(",")[0] for line in (run / name).read_text().splitlines()] for run in (one, other)]
-            assert rows[0] == rows[1], name
-        else:
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_early_stopping_stops_and_stays_stopped(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ from egoact.training.learner import NotFiniteError
 from egoact.training.recipes import Recipe, choose_recipe
 from egoact.training.tuning.space import RECIPE_SPACE, SPACE, default_width, usual_answers
 from egoact.training.tuning.study import Study
+from tests.makers.checks import check_self_contained
 from tests.makers.features import write_csv, write_store
-from tests.report.test_reports import check_self_contained
 
 pytest.importorskip("optuna")
 VIDEOS = ("A_1", "B_1", "C_1", "D_1")
