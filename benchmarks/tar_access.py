@@ -48,7 +48,7 @@ def main() -> None:
         index_tar(path)
         index_seconds = time.perf_counter() - begun
         numbers = np.random.default_rng(0).integers(1, options.frames + 1, options.reads)
-        with TarFrames.open(path) as tar:
+        with TarFrames(path) as tar:
             begun = time.perf_counter()
             contents = [tar.read(int(number)) for number in numbers]
             read_seconds = time.perf_counter() - begun

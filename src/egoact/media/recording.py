@@ -1,6 +1,4 @@
-"""A whole recording as evenly spaced frames: how many there are, and when to look for each.
-
-A whole recording at a fixed rate, from its first picture to its last; knows nothing about segments.
+"""A whole recording at a fixed rate, from its first picture to its last; knows nothing about segments.
 
 pictures   |  f0  |  f1  |  f2  |  f3  |
 steps         x      x      x      x         step i is the picture at (i + 0.5) / rate seconds

@@ -22,32 +22,23 @@ from egoact.core.epic import facts as epic
 from egoact.core.errors import MediaError
 from egoact.media.stills.flow import FlowSource, read_flow_pictures
 from egoact.media.stills.folders import Folders, list_folders, name_folders
-from egoact.media.stills.frames import FRAME_NAME, FrameFolder, TarFrames, read_still_frames
+from egoact.media.stills.frames import FRAME_NAME, FrameFolder, Stills, TarFrames, read_still_frames
 from egoact.media.video.reader import read_video_frames
 
 MAX_DEPTH = 3
 _FLOW_FOLDERS = frozenset({"flow_frames", "u", "v"})  # their pictures have the same names as RGB frames
 
 Kind = Literal["video", "folder", "tar"]
-ReadFrame = tuple[slice, np.ndarray | MediaError]
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSource:
-    """Where the pictures of one recording are.
-
-    Args:
-        video_id: The recording.
-        path: Video file, frame folder or tar.
-        kind: Which of them.
-        frame_rate: Frames per second of extracted frames; None: by the id, or the folder's `fps.txt`. Not used
-            for video files, which have timestamps.
-    """
+    """Where the pictures of one recording are."""
 
     video_id: str
-    path: Path
+    path: Path  # video file, frame folder or tar
     kind: Kind
-    frame_rate: float | None = None
+    frame_rate: float | None = None  # of extracted frames, per second; None: by the id, or the folder's `fps.txt`
 
     def __post_init__(self) -> None:
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -135,7 +126,7 @@ def read_frames(
     *,
     size: tuple[int, int] | None = None,
     num_threads: int = 0,
-) -> Iterator[ReadFrame]:
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
     """The frames that a recording shows at some moments; each is decoded and given once.
 
         frames   |  f0  |  f1  |  f2  |  f3  |      the frame at t is the last that began at or before t
@@ -170,19 +161,7 @@ def read_frames(
 
 
 def read_clip(source: MediaSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The frames at some moments, every one of them.
-
-    Args:
-        source: From `find_media`.
-        times_seconds: As `read_frames`.
-        size: As `read_frames`.
-
-    Returns:
-        uint8 (M, H, W, 3), RGB.
-
-    Raises:
-        MediaError: One of them cannot be decoded.
-    """
+    """As `read_frames`, but all frames at once, uint8 (M, H, W, 3) RGB; the first `MediaError` is raised."""
     frames: list[np.ndarray] = []
     for positions, frame in read_frames(source, times_seconds, size=size):
         if isinstance(frame, MediaError):
@@ -192,21 +171,17 @@ def read_clip(source: MediaSource, times_seconds: np.ndarray, *, size: tuple[int
 
 
 @contextmanager
-def open_stills(source: MediaSource) -> Iterator[FrameFolder | TarFrames]:
+def open_stills(source: MediaSource) -> Iterator[Stills]:
     """The extracted frames of a recording, by number."""
     if source.kind == "folder":
         yield FrameFolder(source.path)
     else:
-        with TarFrames.open(source.path) as tar:
+        with TarFrames(source.path) as tar:
             yield tar
 
 
-def stills_rate(source: MediaSource, stills: FrameFolder | TarFrames) -> float:
-    """Extracted frames per second.
-
-    Raises:
-        MediaError: Nobody says it.
-    """
+def stills_rate(source: MediaSource, stills: Stills) -> float:
+    """Extracted frames per second; a `MediaError` where nobody says it."""
     rate = stills.stated_rate() or source.frame_rate or epic.frame_rate(source.video_id)
     if rate is None:
         raise MediaError(

@@ -8,10 +8,8 @@ import numpy as np
 
 _FARNEBACK_WINDOW = 21  # pixels
 
-FlowMethod = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-
-def load_flow_method(name: str) -> FlowMethod:
+def load_flow_method(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A function (first, second) -> flow; each thread needs its own.
 
     Args:

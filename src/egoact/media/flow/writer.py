@@ -1,4 +1,4 @@
-"""Writes optical flow in EPIC-KITCHENS' layout, for `data.flow` to read; computes on several threads.
+"""Writes optical flow in EPIC-KITCHENS' layout, for `stills.flow` to read; computes on several threads.
 
     OUT/PXX/flow_frames/VIDEO/u/frame_0000000001.jpg     x motion, 8-bit grey (ids of EPIC-KITCHENS)
                              /v/frame_0000000001.jpg     y motion
@@ -31,30 +31,19 @@ from egoact.media.sources import MediaSource, read_frames
 from egoact.media.stills.flow import FLOW_FOLDER, FLOW_NAME
 
 JPEG_QUALITY = 95
-_Failure = tuple[int, str]
 
 
 @dataclass(frozen=True)
 class FlowSpec:
-    """How the flow of one recording is made; `flow.json`.
+    """How the flow of one recording is made; `flow.json`."""
 
-    Args:
-        method: Key of `FLOW_METHODS`.
-        frame_rate: RGB frames per second.
-        stride: RGB frames per flow frame.
-        dilation: RGB frames between the two pictures.
-        size: (height, width) in pixels that flow is computed at, and measured in.
-        num_rgb_frames: Of the recording.
-        bound_pixels: What bytes 0 and 255 mean.
-    """
-
-    method: str
-    frame_rate: float
-    stride: int
-    dilation: int
-    size: tuple[int, int]
-    num_rgb_frames: int
-    bound_pixels: float = BOUND_PIXELS
+    method: str  # key of `FLOW_METHODS`
+    frame_rate: float  # RGB frames per second
+    stride: int  # RGB frames per flow frame
+    dilation: int  # RGB frames between the two pictures
+    size: tuple[int, int]  # (height, width) in pixels that flow is computed at, and measured in
+    num_rgb_frames: int  # of the recording
+    bound_pixels: float = BOUND_PIXELS  # what bytes 0 and 255 mean
 
     def __post_init__(self) -> None:
         if self.stride < 1 or self.dilation < 1:
@@ -74,20 +63,11 @@ class FlowSpec:
 
 
 class FlowWriter:
-    """The flow of one recording on disk.
-
-    Args:
-        out: Folder of all recordings.
-        source: The recording.
-        spec: How flow is made.
-
-    Raises:
-        ArtifactError: It is there already, made otherwise.
-    """
+    """The flow of one recording below the folder `out` of all; an `ArtifactError` where it is there, made otherwise."""
 
     def __init__(self, out: Path, source: MediaSource, spec: FlowSpec) -> None:
         self.source, self.spec = source, spec
-        self.path = flow_home(out, source.video_id)
+        self.path = _flow_home(out, source.video_id)
         for component in ("u", "v"):
             (self.path / component).mkdir(parents=True, exist_ok=True)
         _claim(self.path / FLOW_NAME, spec)
@@ -98,18 +78,15 @@ class FlowWriter:
         present = {entry.name for entry in os.scandir(self.path / "v")}
         return [n for n in range(1, self.spec.num_flow_frames + 1) if _frame_name(n) not in present]
 
-    def write(self, numbers: list[int], *, num_workers: int, done: Callable[[int], None]) -> list[_Failure]:
-        """Compute and write flow frames.
+    def write(self, numbers: list[int], *, num_workers: int, done: Callable[[int], None]) -> list[tuple[int, str]]:
+        """Compute and write flow frames; gives those that failed, and why.
 
         Args:
             numbers: Ascending.
             num_workers: Threads; OpenCV computes outside Python's lock.
             done: Called with how many more are finished.
-
-        Returns:
-            Flow frames that failed, and why.
         """
-        failures: list[_Failure] = []
+        failures: list[tuple[int, str]] = []
         if not numbers:
             return failures
         waiting: deque[Future[None]] = deque()
@@ -170,7 +147,7 @@ class FlowWriter:
             os.replace(part, path)
 
 
-def flow_home(out: Path, video_id: str) -> Path:
+def _flow_home(out: Path, video_id: str) -> Path:
     """The folder of a recording's flow."""
     if epic.frame_rate(video_id) is None:
         return out / video_id

@@ -20,7 +20,7 @@ from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import MediaError
 from egoact.media.stills.folders import Folders, list_folders, name_folders
-from egoact.media.stills.frames import FrameFolder, TarFrames, decode_jpeg
+from egoact.media.stills.frames import FrameFolder, Stills, TarFrames, decode_jpeg, each_frame_once
 
 FLOW_FOLDER = "flow_frames"
 FLOW_NAME = "flow.json"  # beside u/ and v/: how `egoact flow` made them; the published flow has none
@@ -28,19 +28,12 @@ FLOW_NAME = "flow.json"  # beside u/ and v/: how `egoact flow` made them; the pu
 
 @dataclass(frozen=True, slots=True)
 class FlowSource:
-    """Where the flow of one recording is.
-
-    Args:
-        video_id: The recording.
-        path: Folder with `u/` and `v/`, or tar.
-        frame_rate: RGB frames per second.
-        stride: RGB frames per flow frame.
-    """
+    """Where the flow of one recording is."""
 
     video_id: str
-    path: Path
-    frame_rate: float
-    stride: int
+    path: Path  # folder with `u/` and `v/`, or tar
+    frame_rate: float  # RGB frames per second
+    stride: int  # RGB frames per flow frame
 
     def __post_init__(self) -> None:
         if not (self.frame_rate > 0 and self.stride >= 1):
@@ -142,49 +135,36 @@ def read_flow(
         size: (height, width) in pixels; None: as recorded.
 
     Yields:
-        Positions, and uint8 (H, W, 2), x and y motion around 127.5 (`core.flow` makes pixels of it); or a
+        Positions, and uint8 (H, W, 2), x and y motion around 127.5 (`core.epic.flow` makes pixels of it); or a
         `MediaError`.
 
     Raises:
         MediaError: The archive as a whole cannot be read.
     """
-    rgb = [epic.frame_index(float(t), rate=source.frame_rate) for t in times_seconds]
-    numbers = np.array([epic.flow_index(n, stride=source.stride) for n in rgb], dtype=np.int64)
+
+    def number_at(seconds: float) -> int:
+        return epic.flow_index(epic.frame_index(seconds, rate=source.frame_rate), stride=source.stride)
+
     with ExitStack() as stack:
         parts = [_open(source, component, stack) for component in ("u", "v")]
-        for positions in np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(numbers)) + 1):
-            if len(positions):
-                span = slice(int(positions[0]), int(positions[-1]) + 1)
-                place = f"flow frame {numbers[span.start]}, at {times_seconds[span.start]:.3f} s"
-                yield span, _read(parts, int(numbers[span.start]), size, place)
+
+        def decode(number: int) -> np.ndarray:
+            return np.stack([decode_jpeg(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
+
+        yield from each_frame_once(times_seconds, number_at, decode, path=parts[0].path, name="flow frame")
 
 
 def read_flow_pictures(
     source: FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
 ) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
-    """As `read_flow`, but as pictures of three channels, u, v and magnitude: what an image backbone takes.
-
-    Yields:
-        Positions, and uint8 (H, W, 3) from `core.flow.flow_picture`; or a `MediaError`.
-    """
+    """As `read_flow`, but as pictures uint8 (H, W, 3) of u, v and magnitude: what an image backbone takes."""
     for positions, packed in read_flow(source, times_seconds, size=size):
         yield positions, packed if isinstance(packed, MediaError) else flow_picture(packed)
 
 
-def _open(source: FlowSource, component: str, stack: ExitStack) -> FrameFolder | TarFrames:
+def _open(source: FlowSource, component: str, stack: ExitStack) -> Stills:
     if source.path.is_dir():
         if not (source.path / component).is_dir():
             raise MediaError(f"the folder {component}/ of the optical flow is missing", path=source.path)
         return FrameFolder(source.path / component)
-    return stack.enter_context(TarFrames.open(source.path, component=component))
-
-
-def _read(
-    parts: list[FrameFolder | TarFrames], number: int, size: tuple[int, int] | None, place: str
-) -> np.ndarray | MediaError:
-    try:
-        return np.stack([decode_jpeg(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
-    except MediaError as error:
-        return error if error.place else MediaError(error.reason, path=error.path, place=place)
-    except ValueError as error:
-        return MediaError(str(error), path=parts[0].path, place=place)
+    return stack.enter_context(TarFrames(source.path, component=component))

@@ -1,15 +1,13 @@
-"""JPEG frames at given times: from bytes by frame number to RGB pictures. Knows nothing about folders or tars.
-
-Extracted frames by number, from a folder or straight out of a tar; gives bytes, knows nothing about JPEG.
+"""Extracted frames: their bytes by number, from a folder or straight out of a tar, and pictures of them at given times.
 
 frame_0000000001.jpg, frame_0000000002.jpg, ...      1-based
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,57 +19,54 @@ from egoact.media.stills.tar_index import index_tar
 _END_OF_IMAGE = b"\xff\xd9"
 
 
-class Stills(Protocol):
-    """Anything that gives the bytes of frame 1, 2, ..."""
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-
-    def read(self, number: int) -> bytes: ...  # noqa: D102
-
-
 def read_still_frames(
-    stills: Stills, times: np.ndarray, *, rate: float, size: tuple[int, int] | None
+    stills: "Stills", times: np.ndarray, *, rate: float, size: tuple[int, int] | None
 ) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
     """As `media.read_frames`, for frames extracted `rate` times a second.
 
     All frames of a recording have one size; a frame of another size than the first is an error.
     """
     expected: tuple[int, int] | None = None
-    start = 0
-    while start < len(times):
-        number = epic.frame_index(float(times[start]), rate=rate)
-        stop = start + 1
-        while stop < len(times) and epic.frame_index(float(times[stop]), rate=rate) == number:
-            stop += 1
-        place = f"frame {number}, at {times[start]:.3f} s"
+
+    def decode(number: int) -> np.ndarray:
+        nonlocal expected
+        content = stills.read(number)
+        if expected is None:
+            expected = _recording_size(stills, number, content)
+        return decode_jpeg(content, size=size, expected=expected)
+
+    yield from each_frame_once(
+        times, lambda time: epic.frame_index(time, rate=rate), decode, path=stills.path, name="frame"
+    )
+
+
+def each_frame_once(
+    times: np.ndarray, number_at: Callable[[float], int], decode: Callable[[int], np.ndarray], *, path: Path, name: str
+) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
+    """Runs of times that show the same frame, with that frame or the error of decoding it, which tells its place."""
+    for number, run in groupby(range(len(times)), key=lambda position: number_at(float(times[position]))):
+        first, *others = run
+        place = f"{name} {number}, at {times[first]:.3f} s"
         frame: np.ndarray | MediaError
         try:
-            content = stills.read(number)
-            if expected is None:
-                expected = _recording_size(stills, number, content)
-            frame = decode_jpeg(content, size=size, expected=expected)
+            frame = decode(number)
         except MediaError as error:
             frame = error if error.place else type(error)(error.reason, path=error.path, place=place)
         except ValueError as error:
-            frame = MediaError(str(error), path=stills.path, place=place)
-        yield slice(start, stop), frame
-        start = stop
+            frame = MediaError(str(error), path=path, place=place)
+        yield slice(first, first + 1 + len(others)), frame
 
 
 def decode_jpeg(
     content: bytes, *, size: tuple[int, int] | None, expected: tuple[int, int] | None = None, is_grey: bool = False
 ) -> np.ndarray:
-    """Decode a JPEG, all of it or nothing.
+    """Decode a JPEG, all of it or nothing: uint8 (H, W, 3) RGB, or (H, W) where grey is wanted.
 
     Args:
         content: The file.
         size: (height, width) in pixels to resize to; None: as it is.
         expected: (height, width) that it must have before.
-        is_grey: Whether one channel is wanted.
-
-    Returns:
-        uint8 (H, W, 3), RGB, where grey pictures get three equal channels; or (H, W).
+        is_grey: Whether one channel is wanted; else grey pictures get three equal ones.
 
     Raises:
         ValueError: Empty, truncated, no JPEG, or of another size.
@@ -112,7 +107,7 @@ def resize_area(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray
     return picture
 
 
-def _recording_size(stills: Stills, number: int, content: bytes) -> tuple[int, int] | None:
+def _recording_size(stills: "Stills", number: int, content: bytes) -> tuple[int, int] | None:
     """(height, width) of the recording: that of its first frame, or where that is lost, of the first one read."""
     try:
         return jpeg_size(content if number == 1 else stills.read(1))
@@ -121,11 +116,7 @@ def _recording_size(stills: Stills, number: int, content: bytes) -> tuple[int, i
 
 
 def jpeg_size(content: bytes) -> tuple[int, int]:
-    """(height, width) in pixels out of a JPEG's header.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """(height, width) in pixels out of a JPEG's header."""
     position = 2
     while position + 9 <= len(content) and content[position] == 0xFF:
         marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4])
@@ -143,11 +134,7 @@ RATE_NAME = "fps.txt"
 
 
 class FrameFolder:
-    """Frames of one folder.
-
-    Args:
-        path: The folder.
-    """
+    """Frames of one folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -168,51 +155,40 @@ class FrameFolder:
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            raise self._missing(number, path) from None
+            raise _missing_frame(number, last=self.last_number(), path=path) from None
         except OSError as error:
             raise MediaError(f"cannot read this frame: {error.strerror}", path=path) from None
 
     def stated_rate(self) -> float | None:
-        """Frames per second as `fps.txt` says it.
-
-        Raises:
-            MediaError: It says something else.
-        """
+        """Frames per second as `fps.txt` says it."""
         path = self.path / RATE_NAME
-        return parse_rate(path.read_bytes(), path=path) if path.is_file() else None
+        return _parse_rate(path.read_bytes(), path=path) if path.is_file() else None
 
     def last_number(self) -> int:
         """The number of the last frame."""
         matches = (FRAME_NAME.fullmatch(name) for name in os.listdir(self.path))
         return max((int(match[1]) for match in matches if match), default=0)
 
-    def _missing(self, number: int, path: Path) -> MediaError:
-        return missing_frame(number, last=self.last_number(), path=path)
-
 
 class TarFrames:
     """Frames of one tar, which is not unpacked; a context manager that holds the file open.
 
+    Its index is made once and kept for as long as the file does not change.
+
     Args:
         path: The tar.
         component: Folder inside it that the frames are in: "" for RGB wherever they are, "u" or "v" for flow.
+
+    Raises:
+        MediaError: It cannot be read, is compressed, or is no tar.
     """
 
-    def __init__(self, path: Path, *, component: str) -> None:
+    def __init__(self, path: Path, *, component: str = "") -> None:
         self.path = path
-        self._index = index_tar(path)
-        self._file = path.open("rb", buffering=0)
         self._component = component
-
-    @classmethod
-    def open(cls, path: Path, *, component: str = "") -> "TarFrames":
-        """Open a tar; its index is made once and kept for as long as the file does not change.
-
-        Raises:
-            MediaError: It cannot be read, is compressed, or is no tar.
-        """
         try:
-            return cls(path, component=component)
+            self._index = index_tar(path)
+            self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise MediaError(f"cannot open this archive: {error.strerror}", path=path) from None
 
@@ -230,7 +206,7 @@ class TarFrames:
         """
         place = self._index.find(self._component, number)
         if place is None:
-            raise missing_frame(number, last=self._index.last(self._component), path=self.path, hint=self._hint())
+            raise _missing_frame(number, last=self._index.last(self._component), path=self.path, hint=self._hint())
         offset, size = place
         self._file.seek(offset)
         content = self._file.read(size)
@@ -244,7 +220,7 @@ class TarFrames:
             return None
         offset, size = self._index.rate_place
         self._file.seek(offset)
-        return parse_rate(self._file.read(size), path=self.path / RATE_NAME)
+        return _parse_rate(self._file.read(size), path=self.path / RATE_NAME)
 
     def last_number(self) -> int:
         """The number of the last frame."""
@@ -254,7 +230,10 @@ class TarFrames:
         return "; the archive is truncated: an incomplete download?" if self._index.is_truncated else ""
 
 
-def missing_frame(number: int, *, last: int, path: Path, hint: str = "") -> MediaError:
+Stills = FrameFolder | TarFrames
+
+
+def _missing_frame(number: int, *, last: int, path: Path, hint: str = "") -> MediaError:
     """What is wrong with a frame that is not there; after the last one that is only the end."""
     if number > last:
         kind = MediaError if hint or not last else EndOfRecordingError
@@ -262,12 +241,8 @@ def missing_frame(number: int, *, last: int, path: Path, hint: str = "") -> Medi
     return MediaError(f"frame {number} is missing (the last one is {last}){hint}", path=path)
 
 
-def parse_rate(content: bytes, *, path: Path) -> float:
-    """Frames per second out of the text "59.94" or "30000/1001".
-
-    Raises:
-        MediaError: It is neither.
-    """
+def _parse_rate(content: bytes, *, path: Path) -> float:
+    """Frames per second out of the text "59.94" or "30000/1001"."""
     try:
         numerator, _, denominator = content.decode("ascii").strip().partition("/")
         rate = float(numerator) / float(denominator or 1)

@@ -22,17 +22,11 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 
 @dataclass(frozen=True)
 class TarIndex:
-    """Frames of one tar.
+    """Frames of one tar, by component: "" for RGB, "u", "v"."""
 
-    Args:
-        places: By component ("" for RGB, "u", "v"): frame numbers (ascending), offsets and sizes, int64 (3, N).
-        rate_place: Offset and size of `fps.txt`, if there is one.
-        is_truncated: Whether the file ends without the archive's end mark.
-    """
-
-    places: dict[str, np.ndarray]
-    rate_place: tuple[int, int] | None
-    is_truncated: bool
+    places: dict[str, np.ndarray]  # frame numbers (ascending), offsets and sizes, int64 (3, N)
+    rate_place: tuple[int, int] | None  # offset and size of `fps.txt`
+    is_truncated: bool  # it ends without the archive's end mark
 
     def find(self, component: str, number: int) -> tuple[int, int] | None:
         """Offset and size of a frame in bytes, or None."""
@@ -139,12 +133,8 @@ class _Scan:
             reason = f"is compressed with {packed}; decompress it, but do not unpack it" if packed else "is not a tar"
             raise MediaError(f"this archive {reason}", path=self.path)
         raise MediaError(
-            "this archive is damaged here: no header where one should be", path=self.path, place=_at(position)
+            "this archive is damaged here: no header where one should be", path=self.path, place=f"byte {position}"
         )
-
-
-def _at(position: int) -> str:
-    return f"byte {position}"
 
 
 def _read(descriptor: int, size: int, position: int) -> bytes:
