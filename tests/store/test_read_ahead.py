@@ -15,13 +15,13 @@ pytestmark = pytest.mark.skipif(not hasattr(mmap, "MADV_WILLNEED"), reason="this
 def announced(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What lies where reads are announced."""
     seen: list[bytes] = []
-    announce = reader.announce
+    announce = reader.prefetch
 
     def note(mapped: mmap.mmap, start: int, length: int) -> None:
         seen.append(mapped[start : start + length])
         announce(mapped, start, length)
 
-    monkeypatch.setattr(reader, "announce", note)
+    monkeypatch.setattr(reader, "prefetch", note)
     return seen
 
 
@@ -74,7 +74,7 @@ def test_announcements_stop_where_everything_is_in_memory(
 
 def test_where_nothing_can_be_announced_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_WILL_NEED", None)
-    monkeypatch.setattr(reader, "announce", lambda *_: pytest.fail("announced"))
+    monkeypatch.setattr(reader, "prefetch", lambda *_: pytest.fail("announced"))
     fill(tmp_path, [segment(0)])
     opened = FeatureStore.open(tmp_path)
     np.testing.assert_array_equal(opened.gather(opened.rows([segment(0)]))[0], features_of(segment(0))[0])

@@ -21,9 +21,8 @@ from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timeline import write_report
 from egoact.runs.loading import EngineChoice, load_run
-from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
-from egoact.store.recordings import Recordings
+from egoact.store.recordings import FeatureBuffer, Recordings
 from egoact.timelines.output import find_videos, name_folders
 from tests.makers.media import number_in, write_folder, write_sound_only, write_video
 from tests.makers.recordings import train_run, write_labels, write_recording

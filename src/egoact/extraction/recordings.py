@@ -19,9 +19,8 @@ from egoact.engines import Engine
 from egoact.extraction.run_ahead import run_ahead
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaRoot, MediaSource
-from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import StoreSpec
-from egoact.store.recordings import DEFAULT_RATE, RECORDINGS_NAME
+from egoact.store.recordings import DEFAULT_RATE, RECORDINGS_NAME, FeatureBuffer
 from egoact.store.writer import StoreWriter, update_failures
 
 _BATCHES_AHEAD = 2

@@ -16,17 +16,11 @@ from egoact.store.concatenation import FeatureSource
 
 @dataclass(frozen=True)
 class Batch:
-    """Some clips.
+    """Some clips."""
 
-    Args:
-        features: float16, (B, T, ...).
-        labels: Target -> int64 (B,).
-        positions: int64 (B,), which clips of the set these are.
-    """
-
-    features: Tensor
-    labels: dict[str, Tensor]
-    positions: Tensor
+    features: Tensor  # float16 (B, T, ...)
+    labels: dict[str, Tensor]  # target -> int64 (B,)
+    positions: Tensor  # int64 (B,), which clips of the set these are
 
     def __len__(self) -> int:
         return len(self.positions)

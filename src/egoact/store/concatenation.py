@@ -6,7 +6,6 @@ Shapes: N segments, S stores, T frames; pooled features (D,), maps (C, h, w).
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -18,33 +17,12 @@ from egoact.store.reader import FeatureStore
 _BATCH_BYTES = 64 << 20
 
 
-class FeatureSource(Protocol):
-    """What training and evaluation read features from: one `FeatureStore`, or a `ConcatenatedStores` of several."""
-
-    @property
-    def path(self) -> Path:
-        """What to call it in a complaint."""
-
-    @property
-    def specs(self) -> tuple[StoreSpec, ...]:
-        """How the features of each store were made; they agree in frames and views."""
-
-    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
-        """Where segments are: int64, one row a segment."""
-
-    def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some segments: float16 (N, T, *feature)."""
-
-
 class ConcatenatedStores:
     """At least two stores that agree in frames and views; pooled, or maps of one size.
 
         store A  (T, D)  ──┐
                            ├──►  (T, D + E)       maps: (T, C, h, w) and (T, K, h, w) ──► (T, C + K, h, w)
         store B  (T, E)  ──┘
-
-    Attributes:
-        stores: In the order of their features.
 
     Raises:
         ArtifactError: A store that cannot stand beside the first.
@@ -65,36 +43,28 @@ class ConcatenatedStores:
 
     @property
     def specs(self) -> tuple[StoreSpec, ...]:
-        """How the features of each store were made."""
+        """How the features of each store were made; they agree in frames and views."""
         return tuple(store.spec for store in self.stores)
 
     def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
-        """Where the segments of a table are in every store.
-
-        Returns:
-            int64, shape (N, S).
-
-        Raises:
-            ArtifactError: One of the stores lacks some, or has them with other times.
-        """
+        """Where the segments of a table are in every store, int64 (N, S); an `ArtifactError` as `FeatureStore.rows`."""
         return np.stack([store.rows(table) for store in self.stores], axis=1)
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some segments, side by side.
+        """Features of some segments side by side, float16 (N, T, D + E + ...) or (N, T, C + K + ..., h, w).
 
-        Args:
-            rows: int64 (N, S), as from `rows`.
-            views: One view for all, or int64 (N,).
-
-        Returns:
-            float16, (N, T, D + E + ...) or (N, T, C + K + ..., h, w).
+        Arguments as `FeatureStore.gather`, with rows int64 (N, S).
         """
         parts = [store.gather(rows[:, number], views=views) for number, store in enumerate(self.stores)]
         return np.concatenate(parts, axis=2)
 
 
-def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureStore | ConcatenatedStores:
-    """One store, or a stack of several.
+FeatureSource = FeatureStore | ConcatenatedStores
+"""What training and evaluation read features from."""
+
+
+def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureSource:
+    """One store, or several read as one.
 
     Raises:
         ArtifactError: No store, a damaged one, or stores that do not fit together.

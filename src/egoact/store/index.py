@@ -6,10 +6,11 @@ Rows are always in the same order (video, start, stop, id), however many runs it
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,44 +18,27 @@ import pyarrow.parquet as pq
 
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
-from egoact.core.files import part_path, rename, sync
+from egoact.core.files import open_atomically
 
 INDEX_NAME = "segments.parquet"
 SHARDS_NAME = "shards"
-SCHEMA = pa.schema(
-    [
-        pa.field("narration_id", pa.string(), nullable=False),
-        pa.field("video_id", pa.string(), nullable=False),
-        pa.field("start_seconds", pa.float64(), nullable=False),
-        pa.field("stop_seconds", pa.float64(), nullable=False),
-        pa.field("shard", pa.string(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),
-        pa.field("shard_sha256", pa.string(), nullable=False),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One segment in the store.
+    """One segment in the store, as it was in the CSV when its features were computed."""
 
-    Args:
-        narration_id: As in the CSV when it was computed; for people, the store does not go by it.
-        video_id: As in the CSV.
-        start_seconds: As it was when the features were computed.
-        stop_seconds: The same.
-        shard: File name below `shards/`.
-        offset: Row of the shard.
-        shard_sha256: Of the shard's bytes, hex.
-    """
-
-    narration_id: str
+    narration_id: str  # for people, the store does not go by it
     video_id: str
     start_seconds: float
     stop_seconds: float
-    shard: str
-    offset: int
-    shard_sha256: str
+    shard: str  # file name below `shards/`
+    offset: int  # row of the shard
+    shard_sha256: str  # of its bytes, hex
+
+
+_TYPES: dict[Any, pa.DataType] = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+SCHEMA = pa.schema([pa.field(field.name, _TYPES[field.type], nullable=False) for field in fields(IndexRow)])
 
 
 def stretch_of(item: Segment | IndexRow) -> tuple[str, float, float]:
@@ -68,28 +52,15 @@ def canonical_order(item: Segment | IndexRow) -> tuple[float, float, str]:
 
 
 class StoreIndex:
-    """The rows of the index; immutable.
+    """The rows of the index, in canonical order; immutable."""
 
-    Attributes:
-        rows: In canonical order.
-    """
-
-    def __init__(self, rows: Iterable[IndexRow]) -> None:
+    def __init__(self, rows: Iterable[IndexRow] = ()) -> None:
         self.rows = sorted(rows, key=lambda row: (row.video_id, *canonical_order(row)))
         self._by_stretch = {stretch_of(row): i for i, row in enumerate(self.rows)}
 
     @classmethod
-    def empty(cls) -> "StoreIndex":
-        """The index of a store without segments."""
-        return cls([])
-
-    @classmethod
     def read(cls, folder: Path) -> "StoreIndex":
-        """Read the index of the store in `folder`.
-
-        Raises:
-            ArtifactError: It cannot be read or does not have the columns it should.
-        """
+        """Read the index of the store in `folder`; an `ArtifactError` where it cannot be read or lacks columns."""
         path = folder / INDEX_NAME
         try:
             # pyarrow's memory map would be cut from under us when the file is replaced.
@@ -112,12 +83,8 @@ class StoreIndex:
         path = folder / INDEX_NAME
         rows = list(map(attrgetter(*SCHEMA.names), self.rows))
         columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-        part = part_path(path)
-        with part.open("wb") as file:
+        with open_atomically(path) as file:
             pq.write_table(pa.Table.from_pydict(columns, schema=SCHEMA) if rows else SCHEMA.empty_table(), file)
-            file.flush()
-            sync(file.fileno())
-        rename(part, path)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -152,14 +119,11 @@ class StoreIndex:
         return np.array([row.offset for row in self.rows], dtype=np.int64)
 
     @cached_property
-    def _shard_lengths(self) -> np.ndarray:
+    def shard_lengths(self) -> np.ndarray:
+        """int64 (num_shards,): how many segments each holds."""
         lengths = np.zeros(len(self.shards), dtype=np.int64)
         np.maximum.at(lengths, self.shard_numbers, self.offsets + 1)
         return lengths
-
-    def shard_length(self, number: int) -> int:
-        """How many segments a shard holds."""
-        return int(self._shard_lengths[number])
 
     def shard_path(self, folder: Path, number: int) -> Path:
         """Where a shard is."""

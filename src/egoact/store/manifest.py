@@ -24,25 +24,17 @@ RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source 
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """How features were made; checks itself.
+    """How features were made; checks itself. What the backbone's fields mean is said in `BackboneSpec`.
 
     Args:
-        backbone: Name of the backbone.
-        weights_hash: sha256 (hex) of its weights.
-        input_size: (height, width) in pixels that frames were resized to.
-        mean: Per RGB channel, on the scale 0 to 1.
-        std: Per RGB channel, on the scale 0 to 1.
+        backbone: Its name.
         num_frames: Frames per clip, T.
         views: Clips per segment, V; view 0 is the middle one.
         seed: Of the jitter of views 1 and up.
-        kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
-        cut: Number of the last block of the backbone that ran; None: all of them.
-        feature_shape: (D,) or (C, h, w).
         engine: What computed them: "torch", "onnxruntime", "openvino".
         precision: "f32", "bf16", "f16" or "int8".
         resize: How frames were brought to `input_size`.
         quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
-        modality: What the backbone looked at: "rgb" frames, or "flow", pictures of u, v and magnitude.
         dtype: Of the features on disk: "float16", or for maps also "int8" with a scale for each channel.
         format_version: Of the store's layout.
     """
@@ -87,17 +79,8 @@ class StoreSpec:
     @property
     def backbone_spec(self) -> BackboneSpec:
         """The backbone that made the features."""
-        return BackboneSpec(
-            name=self.backbone,
-            weights_hash=self.weights_hash,
-            input_size=self.input_size,
-            mean=self.mean,
-            std=self.std,
-            kind=self.kind,
-            cut=self.cut,
-            feature_shape=self.feature_shape,
-            modality=self.modality,
-        )
+        shared = {field.name: getattr(self, field.name) for field in fields(BackboneSpec) if field.name != "name"}
+        return BackboneSpec(name=self.backbone, **shared)
 
     @property
     def clip_shape(self) -> tuple[int, ...]:
@@ -120,11 +103,7 @@ class StoreSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StoreSpec":
-        """Back from JSON.
-
-        Raises:
-            ValueError: Missing, unknown or impossible values.
-        """
+        """Back from JSON; a `ValueError` for missing, unknown or impossible values."""
         names = {field.name for field in fields(cls)}
         if names != values.keys() | _LEFT_OUT.keys():
             missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
@@ -144,11 +123,7 @@ class StoreSpec:
 
 
 def read_manifest(folder: Path) -> StoreSpec:
-    """The spec of the store in `folder`.
-
-    Raises:
-        ArtifactError: No store, a damaged manifest, or a later format.
-    """
+    """The spec of the store in `folder`; an `ArtifactError` for no store, a damaged manifest, or a later format."""
     path = folder / MANIFEST_NAME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

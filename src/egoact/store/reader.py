@@ -5,12 +5,6 @@
     shards/*.npy        (num_segments, V, T) frames, one file a video; see `encoding` for how they are stored
 
 Shapes: N segments, V views, T frames, *feature = (D,) or (C, h, w).
-
-Telling the system which parts of a file are wanted next.
-
-What is not in memory is otherwise read when it is touched: one run of pages at a time, with neighbours that a shuffled
-order does not want. Announced, a batch is read at once and nothing else; a cold store came eight times as fast
-(`docs/LOG.md`). Where everything is in memory announcements only cost time, so they stop when nothing is read.
 """
 
 import mmap
@@ -43,7 +37,7 @@ class FeatureStore:
         self.index = index
         self._shards: dict[int, np.ndarray] = {}
         self._maps: dict[int, tuple[mmap.mmap, int]] = {}  # with the first byte of the features
-        self._ahead = ReadAhead()
+        self._prefetching = Prefetching()
 
     @classmethod
     def open(cls, path: str | Path) -> "FeatureStore":
@@ -78,7 +72,7 @@ class FeatureStore:
             _check_is_free(path)
             path.mkdir(parents=True, exist_ok=True)
             write_manifest(path, spec)
-        index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex.empty()
+        index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex()
         return cls(path, spec, index)
 
     def __len__(self) -> int:
@@ -86,14 +80,11 @@ class FeatureStore:
 
     @property
     def specs(self) -> tuple[StoreSpec, ...]:
-        """`spec` alone: a stack of stores has several."""
+        """`spec` alone: `ConcatenatedStores` have several."""
         return (self.spec,)
 
     def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
-        """Where the segments of a table are in this store.
-
-        Returns:
-            int64, shape (N,).
+        """Where the segments of a table are in this store, int64 (N,).
 
         Raises:
             ArtifactError: Some are missing; names their recordings and times.
@@ -111,14 +102,11 @@ class FeatureStore:
         return rows
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some segments, read from the memory maps; one vectorised read a shard.
+        """Features of some segments, float16 (N, T, *feature); one vectorised read a shard.
 
         Args:
             rows: int64 (N,), as from `rows`.
             views: One view for all, or int64 (N,): one for each.
-
-        Returns:
-            float16, shape (N, T, *feature).
 
         Raises:
             ValueError: A row or view that does not exist.
@@ -129,29 +117,25 @@ class FeatureStore:
         self._check_selection(rows, views)
         shards, offsets = self.index.shard_numbers[rows], self.index.offsets[rows]
         out = np.empty((len(rows), *self.spec.clip_shape[1:]), dtype=np.float16)
-        if self._ahead.begin():
-            self._announce(shards, offsets, views)
+        if self._prefetching.begin():
+            self._prefetch(shards, offsets, views)
         # Sorted by place, so that reads of one shard run forward through its file.
         order = np.lexsort((offsets, shards))
         for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
             if len(part):
                 stored = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
                 out[part] = decode(stored, self.spec.dtype)
-        self._ahead.end()
+        self._prefetching.end()
         return out
 
-    def _announce(self, shards: np.ndarray, offsets: np.ndarray, views: np.ndarray) -> None:
+    def _prefetch(self, shards: np.ndarray, offsets: np.ndarray, views: np.ndarray) -> None:
         for number, offset, view in zip(shards.tolist(), offsets.tolist(), views.tolist(), strict=True):
             each_clip, each_view, *_ = self.shard(number).strides
             mapped, start = self._maps[number]
-            announce(mapped, start + offset * each_clip + view * each_view, each_view)
+            prefetch(mapped, start + offset * each_clip + view * each_view, each_view)
 
     def shard(self, number: int) -> np.ndarray:
-        """The features of one video as they lie on disk, mapped and not read; `decode` makes float16 of them.
-
-        Raises:
-            ArtifactError: It is missing or damaged.
-        """
+        """The features of one video as they lie on disk, mapped and not read; `decode` makes float16 of them."""
         if number not in self._shards:
             self._shards[number] = self._map(number)
         return self._shards[number]
@@ -172,7 +156,7 @@ class FeatureStore:
             ) from None
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
-        dtype, shape = self.spec.layout(self.index.shard_length(number))
+        dtype, shape = self.spec.layout(int(self.index.shard_lengths[number]))
         if not isinstance(features, np.memmap) or features.dtype != dtype or features.shape != shape:
             raise ArtifactError(
                 f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}",
@@ -201,18 +185,23 @@ def _check_is_free(path: Path) -> None:
 
 
 _WILL_NEED: int | None = getattr(mmap, "MADV_WILLNEED", None)  # not on Windows
-_PATIENCE = 16  # batches out of memory alone before announcements stop
+_PATIENCE = 16  # batches out of memory alone before prefetching stops
 
 
-class ReadAhead:
-    """Announces as long as something comes from the disk."""
+class Prefetching:
+    """Decides whether the system is told which parts of the mapped files are wanted next (readahead, `madvise`).
+
+    What is not in memory is otherwise read when it is touched: one run of pages at a time, with neighbours that a
+    shuffled order does not want. Told before, a batch is read at once and nothing else; a cold store came eight times
+    as fast (`docs/LOG.md`). Where everything is in memory that only costs time, so it stops when nothing is read.
+    """
 
     def __init__(self) -> None:
         self._patience = _PATIENCE
         self._read = 0
 
     def begin(self) -> bool:
-        """A batch is about to be read: whether to announce it."""
+        """A batch is about to be read: whether to prefetch it."""
         self._read = _count_reads()
         return _WILL_NEED is not None and self._patience > 0
 
@@ -221,21 +210,15 @@ class ReadAhead:
         self._patience = _PATIENCE if _count_reads() > self._read else self._patience - 1
 
 
-def announce(mapped: mmap.mmap, start: int, length: int) -> None:
-    """A part of a mapped file is wanted soon.
-
-    Args:
-        mapped: The file.
-        start: First byte.
-        length: Bytes.
-    """
+def prefetch(mapped: mmap.mmap, start: int, length: int) -> None:
+    """Have the system read a part of a mapped file, in bytes, ahead of its use."""
     assert _WILL_NEED is not None
     first = start - start % mmap.PAGESIZE
     mapped.madvise(_WILL_NEED, first, start + length - first)
 
 
 def _count_reads() -> int:
-    """Blocks that this process has had from disks, announced or not."""
+    """Blocks that this process has had from disks, prefetched or not."""
     if _WILL_NEED is None:
         return 0
     import resource

@@ -14,7 +14,6 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -29,14 +28,9 @@ from egoact.store.reader import FeatureStore
 
 
 class Shard:
-    """The features of some segments of one video while they are being computed.
+    """The features of some segments of one video, in canonical order, while they are being computed.
 
     Frames may arrive in any order; every slot is one (segment, view, frame) and is written once.
-
-    Args:
-        path: A file of its own, beside the shards.
-        segments: The segments, in canonical order.
-        spec: Of the store.
     """
 
     def __init__(self, path: Path, segments: Sequence[Segment], spec: StoreSpec) -> None:
@@ -51,12 +45,7 @@ class Shard:
         self._frame_bytes = element.itemsize * math.prod(shape) // self._slots_each
 
     def write(self, slots: np.ndarray, features: np.ndarray) -> None:
-        """Put features into slots.
-
-        Args:
-            slots: int64 (M,), flat index into (segment, view, frame).
-            features: float16 (M, *feature).
-        """
+        """Put features, float16 (M, *feature), into slots, int64 (M,): flat index into (segment, view, frame)."""
         expected = (len(slots), *self._spec.feature_shape)
         if features.dtype != np.float16 or features.shape != expected:
             raise ValueError(f"expected float16 {expected}, got {features.dtype} {features.shape}")
@@ -96,7 +85,7 @@ class StoreWriter:
     def __init__(self, path: str | Path, spec: StoreSpec) -> None:
         self.path = Path(path)
         self.spec = spec
-        self.index = StoreIndex.empty()
+        self.index = StoreIndex()
         self._lock: BaseFileLock | None = None
 
     def __enter__(self) -> "StoreWriter":
@@ -110,9 +99,7 @@ class StoreWriter:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
 
@@ -130,11 +117,7 @@ class StoreWriter:
         return Shard(path, segments, self.spec)
 
     def commit(self, shard: Shard) -> int:
-        """Make the complete segments of a shard part of the store; the others are dropped.
-
-        Returns:
-            How many segments were added or replaced.
-        """
+        """Make the complete segments of a shard part of the store; gives their number. The others are dropped."""
         complete = shard.finish()
         added = [segment for segment, whole in zip(shard.segments, complete, strict=True) if whole]
         if not added:
