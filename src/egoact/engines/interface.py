@@ -5,6 +5,7 @@
 Frames stay uint8 until they are inside the engine; the normalisation is part of its graph.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,25 +42,17 @@ class Options:
     calibration: np.ndarray | bytes | None = None
     is_compiled: bool = False
 
-    def calibration_or_raise(self) -> np.ndarray | bytes:
-        """What int8 needs.
-
-        Raises:
-            ValueError: There is none, or it is no frames of the right size.
-        """
+    def int8_graph(self, quantize: Callable[[np.ndarray], bytes]) -> bytes:
+        """The graph that was given as calibration, or what `quantize` makes of real frames that were."""
         if self.calibration is None:
             raise ValueError("int8 is calibrated on real frames, and none were given")
         if isinstance(self.calibration, bytes):
             return self.calibration
-        return checked_frames(self.calibration, self.input_size)
+        return quantize(checked_frames(self.calibration, self.input_size))
 
 
 def checked_frames(frames: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    """Frames as one block of memory.
-
-    Raises:
-        ValueError: Another type or size: floats from 0 to 1 would give features too, only wrong ones.
-    """
+    """Frames as one block of memory; floats from 0 to 1 are refused: they would give features too, only wrong ones."""
     height, width = input_size
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (height, width, 3) or not len(frames):
         wanted = f"uint8 of shape (B, {height}, {width}, 3)"

@@ -18,7 +18,7 @@ from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.openvino_engine import OpenVinoEngine
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.speed_cache import Speed, SpeedCache
-from egoact.engines.torch_engine import TorchEngine
+from egoact.engines.torch_engine import TorchEngine, half_of_gpu
 from egoact.models.backbones.registry import Backbone
 
 PRECISIONS = ("f32", "bf16", "f16", "int8")
@@ -33,8 +33,7 @@ PRECISIONS_OF = {
     "torch": ("f32", "bf16", "f16"),
 }
 MIN_SECONDS = 0.3  # of one measurement
-FIRST_BATCH = {"cpu": 16, "cuda": 128}
-OTHER_BATCHES = {"cpu": (8, 32), "cuda": (32, 512)}
+BATCHES = {"cpu": (8, 16, 32), "cuda": (32, 128, 512)}
 WORTH_MEMORY = 1.03  # a larger batch must be this much faster
 
 
@@ -70,11 +69,7 @@ def load_engine(
 
 
 def find_device(device: str, engine: str) -> str:
-    """Where to compute: "cpu", "cuda" or "cuda:N".
-
-    Raises:
-        ValueError: Another name, or a GPU that is not there.
-    """
+    """Where to compute: "cpu", "cuda" or "cuda:N"; a `ValueError` for another name, or a GPU that is not there."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}; there are auto, cpu, cuda and cuda:N")
     if device == "auto":
@@ -87,11 +82,7 @@ def find_device(device: str, engine: str) -> str:
 
 
 def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, str]]:
-    """What "auto" leaves open, as (engine, precision); at least one. Only torch runs on a GPU.
-
-    Raises:
-        ValueError: Unknown names, or an engine that is not installed.
-    """
+    """What "auto" leaves open, as (engine, precision); at least one. Only torch runs on a GPU."""
     if engine not in ("auto", *LOADERS):
         raise ValueError(f"unknown engine {engine!r}; there are auto, {', '.join(LOADERS)}")
     if engine != "auto" and engine not in available_engines():
@@ -108,11 +99,6 @@ def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, s
         return [(name, each) for name, each in pairs if each == "f32" or has_bf16(name)]
     able = [name for name in engines if precision in PRECISIONS_OF[name]]
     return [(name, precision) for name in able or engines]
-
-
-def half_of_gpu(device: str) -> str:
-    """The half precision that a GPU multiplies directly."""
-    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
 
 
 def has_bf16(engine: str) -> bool:
@@ -146,14 +132,15 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
     speeds: list[Speed] = []
     refusal: ValueError | None = None
     for name, precision in pairs:
-        if cache.get(name, precision) is None:
+        speed = cache.get(name, precision)
+        if speed is None:
             try:
                 engine = load_engine(backbone, engine=name, precision=precision, device=device)
             except ValueError as error:
                 refusal = error
                 continue
-            cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
-        speeds.append(cache.known[name, precision])
+            speed = cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
+        speeds.append(speed)
     if refusal is not None and not speeds:
         raise refusal
     return sorted(speeds, key=lambda speed: -speed.frames_per_second)
@@ -162,22 +149,16 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
 def tune_batch(engine: Engine, backbone: Backbone, *, device: str) -> None:
     """Give an engine the batch size that is best here, measured unless it is known."""
     cache = SpeedCache(backbone, device=device)
-    if cache.get(engine.name, engine.precision) is None:
-        cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
-    engine.batch_size = cache.known[engine.name, engine.precision].batch_size
+    speed = cache.get(engine.name, engine.precision)
+    if speed is None:
+        speed = cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
+    engine.batch_size = speed.batch_size
 
 
 def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu") -> Speed:
-    """Try some batch sizes, none under the engine's own; the smallest that is as good as any.
-
-    Args:
-        engine: A loaded engine.
-        input_size: (H, W) of its frames.
-        kind: "cpu" or "cuda".
-    """
-    batches = [size for size in sorted((FIRST_BATCH[kind], *OTHER_BATCHES[kind])) if size >= engine.batch_size]
+    """Try some batch sizes, none under the engine's own; the smallest that is as good as any."""
     best: Speed | None = None
-    for batch in batches:
+    for batch in [size for size in BATCHES[kind] if size >= engine.batch_size]:
         rate = _rate(engine, batch, input_size)
         if best is None or rate > WORTH_MEMORY * best.frames_per_second:
             best = Speed(engine.name, engine.precision, batch, rate)

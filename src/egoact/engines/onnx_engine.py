@@ -21,12 +21,7 @@ class OnnxEngine:
         self.batch_size = 16
         self.graph: bytes | None = None
         if self.precision == "int8":
-            calibration = options.calibration_or_raise()
-            if isinstance(calibration, bytes):
-                self.graph = calibration
-            else:
-                graph = export_graph(model, options.input_size)
-                self.graph = quantize(graph, calibration)
+            self.graph = options.int8_graph(lambda frames: quantize(export_graph(model, options.input_size), frames))
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3
         graph = self.graph or export_graph(model, options.input_size)

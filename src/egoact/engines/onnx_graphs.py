@@ -20,15 +20,12 @@ OPSET = 18  # OpenVINO 2026.4 misreads the axes of ReduceLogSumExp in 17
 def export_graph(model: nn.Module, input_size: tuple[int, int]) -> bytes:
     """A model of frames as ONNX with a free batch size: uint8 "frames" in, "features" out."""
     example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
-    return trace(model, example, input_name="frames", output_names=["features"], is_batch_free=True)
+    return trace(model, example, input_name="frames", output_names=["features"])
 
 
-def trace(
-    model: nn.Module, example: Tensor, *, input_name: str, output_names: list[str], is_batch_free: bool = False
-) -> bytes:
-    """Any module of one tensor as ONNX."""
+def trace(model: nn.Module, example: Tensor, *, input_name: str, output_names: list[str]) -> bytes:
+    """Any module of one tensor as ONNX with a free batch size."""
     buffer = io.BytesIO()
-    free = {name: {0: "batch"} for name in [input_name, *output_names]} if is_batch_free else None
     with warnings.catch_warnings():  # the exporter that writes to memory is called legacy by torch
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -39,7 +36,7 @@ def trace(
             opset_version=OPSET,
             input_names=[input_name],
             output_names=output_names,
-            dynamic_axes=free,
+            dynamic_axes={name: {0: "batch"} for name in [input_name, *output_names]},
         )
     return buffer.getvalue()
 
@@ -56,14 +53,10 @@ class _Frames:
 
 
 def quantize(graph: bytes, frames: np.ndarray) -> bytes:
-    """A graph of `export_graph` in int8: per channel, ranges from real frames, by ONNX Runtime's own tool.
+    """A float32 graph in int8: per channel, ranges from real frames uint8 (N, H, W, 3), by ONNX Runtime's own tool.
 
     The first convolutions, the depthwise ones and sums stay in float32: this tool corrects no biases, and they lose the
     most (`docs/LOG.md`).
-
-    Args:
-        graph: In float32.
-        frames: uint8 (N, H, W, 3).
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -104,11 +97,7 @@ def _is_depthwise(node: Any) -> bool:
 def join(frame: bytes, window: bytes, *, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> bytes:
     """Frames to answers in one graph: uint8 "frames" (1, T, H, W, 3) in, the outputs of the window graph out.
 
-    Args:
-        frame: From `export_graph` or `quantize`.
-        window: From `trace`, of one input of shape (B, *clip_shape).
-        frames_shape: (T, H, W, 3).
-        clip_shape: (T, *feature).
+    `window` takes one input (B, *clip_shape), where `clip_shape` is (T, *feature); `frames_shape` is (T, H, W, 3).
     """
     import onnx
     from onnx import TensorProto, compose, helper

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from egoact.engines.interface import FrameModel, Options, checked_frames
-from egoact.engines.openvino_bf16 import prepare_bf16
 from egoact.engines.openvino_graphs import convert, import_openvino, pack, unpack
-from egoact.engines.openvino_int8 import quantize
+from egoact.engines.openvino_precision import prepare_bf16, quantize
 
 _MOST_FRAMES = 4  # of one inference: what a layer gives to the next should stay in the cache
 
@@ -33,11 +32,7 @@ class OpenVinoEngine:
         self.graph: bytes | None = None
         self._hint = self.precision
         if self.precision == "int8":
-            calibration = options.calibration_or_raise()
-            if isinstance(calibration, bytes):
-                self.graph = calibration
-            else:
-                self.graph = pack(quantize(convert(model, options.input_size), calibration))
+            self.graph = options.int8_graph(lambda frames: pack(quantize(convert(model, options.input_size), frames)))
             self._graph = unpack(self._core, self.graph)
             self._hint = "bf16" if "BF16" in offered else "f32"  # of what stays
         else:
@@ -55,14 +50,7 @@ class OpenVinoEngine:
 
 
 class _Streams:
-    """A graph in one or more streams that work at the same time.
-
-    Args:
-        core: Of OpenVINO.
-        graph: Of frames.
-        precision: "f32" or "bf16", for what is not int8.
-        hint: "LATENCY" for one stream, "THROUGHPUT" for several.
-    """
+    """A graph of frames in one stream ("LATENCY"), or in several that work at the same time ("THROUGHPUT")."""
 
     def __init__(self, core: Any, graph: Any, precision: str, hint: str) -> None:
         compiled = core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision})

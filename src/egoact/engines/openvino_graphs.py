@@ -1,11 +1,4 @@
-"""OpenVINO graphs: from torch, to bytes and back. Knows nothing about running them.
-
-OpenVINO without its telemetry.
-
-Importing OpenVINO, and NNCF with it, forks a process that sends usage statistics over the network, and leaves an
-identifier in the user's home folder. We promise to use no network, so the module that does it is hidden first: both
-libraries then take the stub that they bring for this case.
-"""
+"""OpenVINO graphs: from torch, to bytes and back. Knows nothing about running them."""
 
 import io
 import sys
@@ -68,13 +61,8 @@ def only_user(node: Any) -> Any | None:
 def join(frame: Any, window: Any, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> Any:
     """Frames to answers in one graph: uint8 "frames" (1, T, H, W, 3) in, the outputs of the window graph out.
 
-    Both graphs are used up.
-
-    Args:
-        frame: Of frames (N, H, W, 3).
-        window: Of features (B, T, ...).
-        frames_shape: (T, H, W, 3).
-        clip_shape: (T, *feature).
+    Both graphs, of frames (N, H, W, 3) and of features (B, T, ...), are used up. `frames_shape` is (T, H, W, 3),
+    `clip_shape` (T, *feature).
     """
     openvino = import_openvino()
     from openvino import opset13 as operations
@@ -115,11 +103,7 @@ def pack(graph: Any) -> bytes:
 
 
 def unpack(core: Any, content: bytes) -> Any:
-    """Back from `pack`.
-
-    Raises:
-        ValueError: It is something else, or damaged.
-    """
+    """Back from `pack`; a `ValueError` where it is something else, or damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return core.read_model(archive.read("graph.xml"), archive.read("graph.bin"))
@@ -127,16 +111,15 @@ def unpack(core: Any, content: bytes) -> Any:
         raise ValueError(f"this is no quantised OpenVINO graph ({type(error).__name__})") from None
 
 
-_TELEMETRY = "openvino_telemetry"
-
-
 def import_openvino() -> ModuleType:
-    """The module `openvino`; always import it, and NNCF, after this call.
+    """The module `openvino`, without its telemetry; always import it, and NNCF, after this call.
 
-    A program that imported OpenVINO before us has decided for itself.
+    Importing OpenVINO, and NNCF with it, forks a process that sends usage statistics over the network, and leaves an
+    identifier in the user's home folder. We promise to use no network, so the module that does it is hidden first: both
+    libraries then take the stub that they bring for this case. A program that imported OpenVINO before us has decided
+    for itself.
     """
-    if _TELEMETRY not in sys.modules:
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # makes `import` raise ModuleNotFoundError
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # `import` raises ModuleNotFoundError
     import openvino
 
     return openvino

@@ -14,17 +14,11 @@ MAX_SCALE_ERROR = 0.05  # of the length of a feature vector; a cosine alone does
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near features are to those of torch, over some frames.
+    """How near features are to those of torch, over some frames."""
 
-    Args:
-        cosine: Mean over the frames.
-        lowest: Lowest cosine of a frame.
-        scale_error: Largest error of a length, as a share of the length.
-    """
-
-    cosine: float
-    lowest: float
-    scale_error: float
+    cosine: float  # mean over the frames
+    lowest: float  # lowest cosine of a frame
+    scale_error: float  # largest error of a length, as a share of the length
 
     def complaint(self, precision: str) -> str | None:
         """What is too far for a precision; None: nothing."""

@@ -3,6 +3,7 @@
 A file for each machine, set of versions and network; one that cannot be read or written is as good as none.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from egoact.core.files import write_json
 from egoact.core.machine import num_cores, processor_name
 from egoact.models.backbones.registry import Backbone
 
@@ -30,38 +31,30 @@ class Speed:
 
 
 class SpeedCache:
-    """Speeds of engines for one network on this machine.
-
-    Args:
-        backbone: Its structure and the size of its frames count, not its weights.
-        device: "cpu", "cuda" or "cuda:N".
-
-    Attributes:
-        known: (engine, precision) -> what was measured before.
-    """
+    """Speeds of engines for one network on this machine: its structure and frame size count, not its weights."""
 
     def __init__(self, backbone: Backbone, *, device: str) -> None:
-        network = {"input_size": list(backbone.spec.input_size), "network": _structure(backbone.module)}
-        self._facts = machine_facts(device) | network
+        named = backbone.module.named_parameters()
+        structure = f"{backbone.module!r} {[(name, tuple(parameter.shape)) for name, parameter in named]}"
+        self._facts = machine_facts(device) | {
+            "input_size": list(backbone.spec.input_size),
+            "network": hashlib.sha256(structure.encode()).hexdigest(),
+        }
         digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()
         self._path = cache_folder() / "speeds" / f"{digest[:24]}.json"
-        self.known = self._read()
+        self._known = self._read()
 
     def get(self, engine: str, precision: str) -> Speed | None:
         """What was measured before."""
-        return self.known.get((engine, precision))
+        return self._known.get((engine, precision))
 
-    def put(self, speed: Speed) -> None:
-        """Remember a measurement, if that is possible."""
-        self.known[speed.engine, speed.precision] = speed
-        content = {"facts": self._facts, "speeds": [asdict(known) for known in self.known.values()]}
-        part = self._path.with_suffix(f".{os.getpid()}.part")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            part.replace(self._path)
-        except OSError:
-            return  # it will be measured again
+    def put(self, speed: Speed) -> Speed:
+        """Remember a measurement, if that is possible; gives it back."""
+        self._known[speed.engine, speed.precision] = speed
+        content = {"facts": self._facts, "speeds": [asdict(known) for known in self._known.values()]}
+        with contextlib.suppress(OSError):  # it will be measured again
+            write_json(self._path, content)
+        return speed
 
     def _read(self) -> dict[tuple[str, str], Speed]:
         try:
@@ -101,8 +94,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _structure(module: nn.Module) -> str:
-    shapes = [(name, tuple(parameter.shape)) for name, parameter in module.named_parameters()]
-    return hashlib.sha256(f"{module!r} {shapes}".encode()).hexdigest()

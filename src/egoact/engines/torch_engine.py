@@ -49,12 +49,17 @@ class TorchEngine:
         return self._model(batch).float()
 
 
+def half_of_gpu(device: str | torch.device) -> str:
+    """The half precision that a GPU multiplies directly."""
+    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
+
+
 def _choose(precision: str, device: torch.device) -> str:
     on_gpu = device.type == "cuda"
     if precision == "auto":
         if not on_gpu:
             return "f32"
-        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "f16"
+        return half_of_gpu(device)
     if precision == "int8":
         raise ValueError("engine torch offers no int8; use --engine openvino or onnxruntime")
     if precision == "f16" and not on_gpu:

@@ -15,7 +15,7 @@ from torch import nn
 from egoact.engines import onnx_graphs, openvino_graphs
 from egoact.engines.interface import FrameModel
 from egoact.engines.openvino_graphs import import_openvino
-from egoact.engines.openvino_int8 import quantize
+from egoact.engines.openvino_precision import quantize
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def build_window(
 
 def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> bytes:
     example = torch.zeros(2, *clip_shape)
-    return onnx_graphs.trace(window, example, input_name="clip", output_names=list(targets), is_batch_free=True)
+    return onnx_graphs.trace(window, example, input_name="clip", output_names=list(targets))
 
 
 def _openvino_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> Any:

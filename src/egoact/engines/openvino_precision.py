@@ -1,15 +1,21 @@
-"""What keeps OpenVINO graphs close to float32 when they are computed in bf16.
+"""OpenVINO graphs in bf16, and in int8 by NNCF, kept close to float32.
 
-Looked for layer by layer (`docs/LOG.md`): depthwise filters are often nearly differences, so that the rounding of their
-inputs, weights and biases is large beside what they give; and the first block has few channels and the most pixels.
+What costs most in bf16 was looked for layer by layer (`docs/LOG.md`): depthwise filters are often nearly differences,
+so that the rounding of their inputs, weights and biases is large beside what they give; and the first block has few
+channels and the most pixels.
 """
 
+import contextlib
+import io
+import logging
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import torch
 
+from egoact.engines.interface import num_wide
 from egoact.engines.openvino_graphs import (
     convolutions,
     import_openvino,
@@ -31,14 +37,40 @@ def prepare_bf16(graph: Any) -> Any:
     return _in_float32(graph, [node for convolution in exact for node in _with_elementwise(convolution)])
 
 
-def keep_depthwise(graph: Any, *, but: list[Any] | None = None) -> None:
-    """Round the weights of depthwise convolutions such that their sums stay, and their biases not at all.
+def quantize(graph: Any, frames: np.ndarray) -> Any:
+    """A graph of frames, which is changed, in int8: per channel, ranges and biases from real frames uint8 (N, H, W, 3).
 
-    Args:
-        graph: Changed in place.
-        but: Convolutions that stay in float32.
+    The first convolutions and the depthwise ones stay as they are: they lose the most, and in bf16 they are as fast.
     """
-    exact = {node.get_friendly_name() for node in but or []}
+    import_openvino()
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # tells on import that there is no CUDA
+    try:
+        import nncf
+    except ImportError:
+        raise ValueError(
+            "int8 with openvino needs NNCF; pip install 'egoact[int8]', or use --engine onnxruntime"
+        ) from None
+    nncf.set_log_level(logging.ERROR)
+    every = convolutions(graph)
+    kept = [node for n, node in enumerate(every) if n < num_wide(len(every)) or is_depthwise(node)]
+    with contextlib.redirect_stdout(io.StringIO()):  # it draws bars
+        quantized = nncf.quantize(
+            graph,
+            nncf.Dataset([frame[None] for frame in frames]),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(frames),
+            ignored_scope=nncf.IgnoredScope(names=[node.get_friendly_name() for node in kept]),
+        )
+    keep_depthwise(quantized)
+    return quantized
+
+
+def keep_depthwise(graph: Any, *, but: Sequence[Any] = ()) -> None:
+    """In place, round the weights of depthwise convolutions such that their sums stay, and their biases not at all.
+
+    `but` are convolutions that stay in float32.
+    """
+    exact = {node.get_friendly_name() for node in but}
     for node in convolutions(graph):
         if is_depthwise(node) and node.get_friendly_name() not in exact:
             _keep_sums(node)
