@@ -1,13 +1,6 @@
 """A temporal head with one linear classifier a target: the part of a recognizer that is trained.
 
-Shapes: B clips, T frames, E embedding width.
-
-A third classifier, for whole actions: the verb-noun pairs seen in training, marginalised to verbs and to nouns.
-
-    P(verb) = sum of P(pair) over the pairs that have it        answer = (own classifier + marginal) / 2
-
-It knows which verbs go with which nouns; the two other classifiers know classes and pairs that it has never seen.
-Shapes: B clips, P pairs, V verbs, N nouns.
+Shapes: B clips, T frames, E embedding width; P pairs, V verbs, N nouns.
 """
 
 import math
@@ -143,15 +136,12 @@ def encode_pairs(verbs: np.ndarray, nouns: np.ndarray, pairs: Sequence[int], *, 
 
 
 class JointActions(nn.Module):
-    """Marginals of pairs, and their mean with what the classifiers for verbs and nouns say. Has no parameters.
+    """A third classifier, for whole actions: verb-noun pairs seen in training, marginalised to verbs and to nouns.
 
-    Args:
-        pairs: P numbers verb * num_nouns + noun, ascending.
-        num_verbs: V.
-        num_nouns: N.
+        P(verb) = sum of P(pair) over the pairs that have it        answer = (own classifier + marginal) / 2
 
-    Raises:
-        ValueError: No pairs, or some that are not of these classes.
+    It knows which verbs go with which nouns; the two other classifiers know classes and pairs that it has never seen.
+    `pairs` are P numbers verb * num_nouns + noun, ascending. Has no parameters.
     """
 
     verb_of_pair: Tensor

@@ -30,7 +30,8 @@ class EarlyFusion(Head):
         super().__init__()
         self.kind = head.kind
         self.width = head.width
-        self.standardize = None if _standardizes(head) else Standardize(num_channels)
+        standardizes = any(isinstance(module, Standardize) for module in head.modules())
+        self.standardize = None if standardizes else Standardize(num_channels)
         self.head = head
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
@@ -42,12 +43,7 @@ class EarlyFusion(Head):
 
 
 class LateFusion(Head):
-    """A head for each store; its embedding is theirs, side by side: (B, E + F + ...).
-
-    Args:
-        heads: One a store, in the order of their channels.
-        num_channels: Of each store.
-    """
+    """A head for each store, in the order of their channels; its embedding is theirs side by side: (B, E + F + ...)."""
 
     def __init__(self, heads: Sequence[Head], num_channels: Sequence[int]) -> None:
         super().__init__()
@@ -63,12 +59,7 @@ class LateFusion(Head):
 
 
 class LateClassifier(nn.Module):
-    """A linear classifier for each store; the mean of their log-probabilities, with learned weights that sum to 1.
-
-    Args:
-        widths: Embedding width of each store.
-        num_classes: K.
-    """
+    """A linear classifier for each store; the mean of their log-probabilities, with learned weights that sum to 1."""
 
     def __init__(self, widths: Sequence[int], num_classes: int) -> None:
         super().__init__()
@@ -104,7 +95,3 @@ class LateClassifier(nn.Module):
         """
         apart = self.apart(embedding)
         return [*apart, self.fuse([each.detach() for each in apart])]
-
-
-def _standardizes(head: Head) -> bool:
-    return any(isinstance(module, Standardize) for module in head.modules())

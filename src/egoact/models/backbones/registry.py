@@ -17,8 +17,7 @@ from torch import nn
 
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
-from egoact.models.backbones.timm_models import flat_blocks, timm_trunk
-from egoact.models.backbones.trunk import SpatialMean, Trunk, sequential_trunk
+from egoact.models.backbones.trunks import SpatialMean, Trunk, flat_blocks, sequential_trunk, timm_trunk
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def load_backbone(
         weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights.
         cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
             is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16. For timm's models, blocks are
-            numbered as in `timm_backbones`.
+            numbered as in `trunks`.
         size: Height and width of the input, pixels.
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.

@@ -1,4 +1,4 @@
-"""What must travel with features and runs: which backbone made them, with which weights and preprocessing."""
+"""Which backbone made features, with which weights and preprocessing."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,11 +64,7 @@ class BackboneSpec:
 
 
 def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path) -> None:
-    """Refuse features that another backbone, or the same with other weights or preprocessing, has made.
-
-    Raises:
-        ArtifactError: Names the first field that differs.
-    """
+    """Refuse features of another backbone, weights or preprocessing: an `ArtifactError` names the first difference."""
     for field, expected in run.to_dict().items():
         found = getattr(features, field)
         if found != expected and not (isinstance(found, tuple) and list(found) == list(expected)):

@@ -35,16 +35,13 @@ def load_in_file_order(model: nn.Module, path: Path) -> None:
 def load_named(
     model: nn.Module, path: Path, *, only: str = "", ignore: tuple[str, ...] = ("classifier.",)
 ) -> dict[str, str]:
-    """Fill a model from a safetensors file that uses the model's own names.
+    """Fill a model from a safetensors file that uses the model's own names; gives the file's metadata.
 
     Args:
         model: Filled in place.
         path: A `.safetensors` file.
         only: Prefix of the names that must be there; others are left as they are.
         ignore: Prefixes of names that may be in the file and not in the model, such as an ImageNet classifier.
-
-    Returns:
-        The file's metadata.
     """
     values, metadata = read_safetensors(path)
     wanted = {name for name in model.state_dict() if name.startswith(only)}

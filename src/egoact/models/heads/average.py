@@ -9,13 +9,15 @@ from torch import Tensor
 from egoact.models.heads.head import Standardize, State, SteppingHead, all_frames, masked_mean
 
 
-class AverageHead(SteppingHead):
-    """Mean of the standardised features: (B, T, D) -> (B, D)."""
-
+class _ConsensusHead(SteppingHead):
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int) -> None:
         super().__init__()
         self.width = feature_shape[0]
         self.standardize = Standardize(self.width)
+
+
+class AverageHead(_ConsensusHead):
+    """Mean of the standardised features: (B, T, D) -> (B, D)."""
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         return masked_mean(self.standardize(features), all_frames(features, mask))
@@ -30,13 +32,8 @@ class AverageHead(SteppingHead):
         return (total / count).to(frame.dtype), (total, count)
 
 
-class MaxHead(SteppingHead):
+class MaxHead(_ConsensusHead):
     """Maximum of the standardised features over time: (B, T, D) -> (B, D); a clip without any frame gives zeros."""
-
-    def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int) -> None:
-        super().__init__()
-        self.width = feature_shape[0]
-        self.standardize = Standardize(self.width)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         present = all_frames(features, mask) > 0

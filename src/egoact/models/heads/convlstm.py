@@ -15,12 +15,8 @@ class ConvLSTM(nn.Module):
         i, f, o = sigmoid(W * x_t + U * h_(t-1) + b)     g = tanh(W * x_t + U * h_(t-1) + b)
         c_t = f c_(t-1) + i g                            h_t = o tanh(c_t)
 
-    Args:
-        channels: C.
-        kernels: K.
-        kernel_size: Of both convolutions, pixels of the map.
-        stride: Of the input convolution; the recurrent one keeps the size, whatever the kernel.
-        padding: "same" or "valid", of the input convolution.
+    Both convolutions have kernels of `kernel_size` cells; `stride` and `padding`, "same" or "valid", are those of the
+    input (W), while the recurrent one (U) keeps the size.
     """
 
     def __init__(

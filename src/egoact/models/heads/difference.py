@@ -17,11 +17,8 @@ class DifferenceHead(Head):
         end - start, thirds of the clip         in which direction it changes
         mean |x_(t+1) - x_t|                    how much moves
 
-    Args:
-        feature_shape: (D,).
-        num_frames: T, at least 2.
-        mean_weight: Scale of the mean beside the two changes. Below 1 the optimiser leans on change first, which
-            carries over to other rooms better than what the room looks like.
+    `mean_weight` scales the mean beside the two changes. Below 1 the optimiser leans on change first, which carries
+    over to other rooms better than what the room looks like.
     """
 
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int, mean_weight: float = 1.0) -> None:

@@ -1,10 +1,6 @@
 """What every temporal head is, and the pieces that several of them use.
 
 Shapes: B clips, T frames, D pooled features, C x h x w maps, E embedding width.
-
-Heads that also go frame by frame, at a cost that does not grow with the length of the clip.
-
-Shapes: B clips, D pooled features, C x h x w maps, E embedding width.
 """
 
 from abc import ABC, abstractmethod
@@ -15,26 +11,16 @@ from torch import Tensor, distributed, nn
 
 
 class Head(nn.Module, ABC):
-    """Turns the features of a clip into one embedding, on which the classifiers stand.
+    """Turns the features of a clip into one embedding, on which the classifiers stand."""
 
-    Attributes:
-        kind: The features it takes: "pooled" (B, T, D) or "maps" (B, T, C, h, w).
-        width: E, the width of its embedding.
-    """
-
-    kind: Literal["pooled", "maps"] = "pooled"
-    width: int
+    kind: Literal["pooled", "maps"] = "pooled"  # the features it takes: (B, T, D) or (B, T, C, h, w)
+    width: int  # E
 
     @abstractmethod
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Embed clips.
+        """Embed clips: float (B, T, D) or (B, T, C, h, w) -> (B, E).
 
-        Args:
-            features: float, (B, T, D) or (B, T, C, h, w).
-            mask: bool (B, T), True where a frame is there; frames that are there come first. None: all are.
-
-        Returns:
-            (B, E).
+        The mask is bool (B, T), True where a frame is there; frames that are there come first. None: all are.
         """
 
 
@@ -184,7 +170,7 @@ State = tuple[Tensor, ...]
 
 
 class SteppingHead(Head):
-    """A head whose embedding of a clip is made by taking in its frames one after the other.
+    """A head that takes in the frames of a clip one after the other, at a cost that does not grow with its length.
 
         state = head.initial_state(B)
         embedding, state = head.step(frame, state)      after T frames: head.forward of these T frames
@@ -194,20 +180,11 @@ class SteppingHead(Head):
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
-        """What is known before the first frame.
-
-        Raises:
-            ValueError: With these options the head needs whole clips.
-        """
+        """What is known before the first frame; a `ValueError` where the head's options need whole clips."""
 
     @abstractmethod
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take in a frame.
+        """Take in a frame, float (B, D) or (B, C, h, w); the state of those before is left as it is.
 
-        Args:
-            frame: float, (B, D) or (B, C, h, w).
-            state: Of the frames before; left as it is.
-
-        Returns:
-            (B, E), the embedding of all frames so far, and the state after this one.
+        Gives the embedding of all frames so far, (B, E), and the state after this one.
         """

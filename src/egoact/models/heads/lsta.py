@@ -23,13 +23,8 @@ class LSTAHead(SteppingHead):
 
     In the paper the classes of the first pooling are ImageNet's, and both poolings take the one strongest class. Here
     all are learned from nothing, so classes are mixed by a softmax: of an argmax no other class would ever learn.
-    The softmax over the map is scaled by its number of cells: looking everywhere leaves x_t as it is.
-
-    Args:
-        feature_shape: (C, h, w).
-        num_frames: T.
-        kernels: K, channels of the memory.
-        num_maps: Classes of either pooling.
+    The softmax over the map is scaled by its number of cells: looking everywhere leaves x_t as it is. `kernels` are the
+    channels of the memory, `num_maps` the classes of either pooling.
     """
 
     kind = "maps"

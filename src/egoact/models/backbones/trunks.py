@@ -1,4 +1,4 @@
-"""Any image model of timm as a trunk: its blocks, numbered as timm numbers its own feature levels.
+"""Backbones in parts, and any image model of timm so: its blocks, numbered as timm numbers its own feature levels.
 
 EfficientNets and MobileNetV3s are plain sequences of blocks, each of which can be cut after. All others are asked by
 timm's `forward_intermediates`: every block of a vision transformer, the stem and every stage of a ResNet, every stage
@@ -7,6 +7,8 @@ of a ConvNeXt or Swin; tokens and channels-last maps come back as (B, C, h, w).
 
 import copy
 import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,50 @@ import torch
 from torch import Tensor, nn
 
 from egoact.models.backbones import weights as weight_files
-from egoact.models.backbones.trunk import SpatialMean, Trunk, sequential_trunk
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What every family of backbones offers: maps after any of its blocks, and a way to pool the last ones.
+
+    Args:
+        num_blocks: How many blocks can be cut after; they count from 0.
+        layers: Block, or None for all of the backbone -> modules that turn normalised frames (B, 3, H, W) into the
+            maps (B, C, h, w) after it, one after the other. They hold nothing of what follows.
+        whole: The modules that `pool` follows.
+        pool: What `whole` gives -> features (B, D).
+        mean: Per RGB channel, on the scale 0 to 1; `std` likewise.
+    """
+
+    num_blocks: int
+    layers: Callable[[int | None], list[nn.Module]]
+    whole: list[nn.Module]
+    pool: nn.Module
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class SpatialMean(nn.Module):
+    """(B, C, h, w) -> (B, C), the global average pooling of the report's Figure 7."""
+
+    def forward(self, maps: Tensor) -> Tensor:  # noqa: D102
+        return maps.mean(dim=(2, 3))
+
+
+def sequential_trunk(
+    blocks: list[nn.Module],
+    head: nn.Module,
+    *,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    pool: nn.Module | None = None,
+) -> Trunk:
+    """A family whose blocks come one after the other, and `head` after the last."""
+
+    def layers(cut: int | None) -> list[nn.Module]:
+        return [*blocks, head] if cut is None else blocks[: cut + 1]
+
+    return Trunk(len(blocks), layers, [*blocks, head], pool or SpatialMean(), mean, std)
 
 
 def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
@@ -29,15 +74,13 @@ def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     number = _num_levels(model, size)
 
     def layers(cut: int | None) -> list[nn.Module]:
-        if cut is None:
-            features = _Features(model)
+        if cut is not None:
+            return [_Level(model, cut, norm=False)]
+        features = _Features(model)
+        if number and not _are_maps(features, model, size):
             # Tokens, or maps with their channels last, where the last level gives them as they are needed.
-            return (
-                [_Level(model, number - 1, norm=True)]
-                if number and not _are_maps(features, model, size)
-                else [features]
-            )
-        return [_Level(model, cut, norm=False)]
+            return [_Level(model, number - 1, norm=True)]
+        return [features]
 
     return Trunk(number, layers, [_Features(model)], _Pool(model), mean, std)
 
@@ -48,23 +91,21 @@ def flat_blocks(model: Any) -> list[nn.Module]:
     return [nn.Sequential(model.conv_stem, model.bn1, blocks[0]), *blocks[1:]]
 
 
-class _Features(nn.Module):
-    """All of a model before its pooling."""
-
+class _Part(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+
+
+class _Features(_Part):
+    """All of a model before its pooling."""
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.model.forward_features(frames)
 
 
-class _Pool(nn.Module):
+class _Pool(_Part):
     """What a model does between its feature map and its classifier."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, features: Tensor) -> Tensor:
         return self.model.forward_head(features, pre_logits=True)
