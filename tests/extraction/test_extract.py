@@ -354,7 +354,7 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(
             raise OSError(errno.ENOSPC, "No space left on device")
         os.fsync(descriptor)
 
-    for module in ("core.files", "store.index", "store.writer"):
+    for module in ("core.files", "store.writer"):
         monkeypatch.setattr(f"egoact.{module}.sync", sync)
     with pytest.raises((ArtifactError, OSError)) as caught:
         extract(chosen)

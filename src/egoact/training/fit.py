@@ -139,7 +139,8 @@ def fit(
         **machine.trainer_arguments(),
     )
     last = folder / "last.ckpt"
-    with _fewer_warnings(), _few_threads(pooled=learner.model.head.kind == "pooled"):
+    few_threads = _few_threads(pooled=learner.model.head.kind == "pooled")
+    with _fewer_warnings(), few_threads, _working_recurrence(machine.precision):
         try:
             trainer.fit(
                 learner, training, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True
@@ -163,6 +164,17 @@ def _fewer_warnings() -> Iterator[None]:
         # A frozen head is in eval mode on purpose.
         warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         yield
+
+
+@contextlib.contextmanager
+def _working_recurrence(precision: Precision) -> Iterator[None]:
+    """Leave oneDNN out for bf16 on a processor without its instructions: the LSTM fails there instead of being slow."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(before and (precision != "bf16" or torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 @contextlib.contextmanager

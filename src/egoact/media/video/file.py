@@ -23,26 +23,19 @@ _FINE_TICKS = 8  # a frame; with fewer, timestamps count frames and are exact
 _TIME_TOLERANCE_SECONDS = 1e-6
 
 
-class CannotSeekError(Exception):
-    """The file's index leads nowhere; it must be read from the start."""
+class CannotSkipError(Exception):
+    """No part of the file can be left out, as where its index leads nowhere; it must be decoded from the start."""
 
 
 class VideoFile:
     """The best picture stream of a file, packet by packet; a context manager.
 
-    Args:
-        path: The file.
-
-    Raises:
-        MediaError: It does not exist, is empty, is no video that FFmpeg can read, or has no picture stream.
-
-    Attributes:
-        damage: Why reading stopped before the end, or "".
+    A `MediaError` where it does not exist, is empty, is no video that FFmpeg can read, or has no picture stream.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.damage = ""
+        self.damage = ""  # why reading stopped before the end
         self._container = open_container(path)
         try:
             self.stream = picture_stream(self._container, path)
@@ -107,11 +100,7 @@ class VideoFile:
         return is_idr(bytes(packet), extradata=self.stream.codec_context.extradata)
 
     def seek(self, ticks: int) -> None:
-        """Go on with a packet that decoding can begin at, shown at or before `ticks`.
-
-        Raises:
-            CannotSeekError: None was found where the file's index says.
-        """
+        """Go on with a packet that decoding can begin at, shown at or before `ticks`; else a `CannotSkipError`."""
         for margin in _SEEK_MARGINS_SECONDS:
             try:
                 self._container.seek(ticks - round(margin / self.tick_seconds), stream=self.stream)
@@ -125,7 +114,7 @@ class VideoFile:
             if packet is not None and packet.pts is not None and packet.pts <= ticks and self.can_begin_at(packet):
                 self._packets = _after(packet, self._packets)
                 return
-        raise CannotSeekError
+        raise CannotSkipError
 
     def _demux(self) -> Generator[Packet, None, None]:
         yield from self._container.demux(self.stream)
@@ -137,11 +126,7 @@ def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, N
 
 
 def open_container(path: Path) -> InputContainer:
-    """Open a video file.
-
-    Raises:
-        MediaError: It is not there, empty, or no video.
-    """
+    """Open a video file; a `MediaError` where it is not there, empty, or no video."""
     try:
         if path.stat().st_size == 0:
             raise MediaError("the video file is empty (0 bytes): an incomplete download?", path=path)
@@ -157,11 +142,7 @@ def open_container(path: Path) -> InputContainer:
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that a player would show; never a cover picture.
-
-    Raises:
-        MediaError: There is none, or no decoder for it.
-    """
+    """The stream that a player would show, never a cover picture; a `MediaError` for none, or no decoder for it."""
     streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
     if not streams:
         raise MediaError("this file has no video stream (only sound or other data)", path=path)

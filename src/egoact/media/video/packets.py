@@ -56,8 +56,8 @@ class Flush:
 Step = Send | Expect | NoPicture | Flush
 
 
-class MissingTimestampError(Exception):
-    """A packet has no timestamp; the plan cannot be made."""
+class UnplannableError(Exception):
+    """Packets do not tell which pictures there are, and when: only the decoder knows."""
 
 
 class PacketPlan:
@@ -177,7 +177,7 @@ class PacketPlan:
             self._ended = True
             return None
         if packet.pts is None:
-            raise MissingTimestampError
+            raise UnplannableError
         self._queue.append(packet)
         self._queue_bytes += packet.size
         if not packet.is_discard and packet.pts not in self._durations:

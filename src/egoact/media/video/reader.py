@@ -7,7 +7,7 @@ Two ways through a video file: by a plan made from its packets, or by what the d
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -18,33 +18,19 @@ from av.video.reformatter import VideoReformatter
 
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.media.video.decoder import DamagedError, Decoder, to_rgb
-from egoact.media.video.file import CannotSeekError, VideoFile
-from egoact.media.video.packets import Expect, Flush, MissingTimestampError, NoPicture, PacketPlan, Send
+from egoact.media.video.file import CannotSkipError, VideoFile
+from egoact.media.video.packets import Expect, Flush, NoPicture, PacketPlan, Send, UnplannableError
 
 Answer = tuple[slice, np.ndarray | MediaError]
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How to go through a video. What is not the first choice is slower and gets along with stranger files.
+    """How to go through a video. What is not the first choice is slower and gets along with stranger files."""
 
-    Args:
-        num_threads: For decoding; 0: one a core.
-        may_skip: Whether to decode only what is needed, from key frame to key frame.
-        by_output: Whether to believe the decoder about which pictures there are, not the packets.
-    """
-
-    num_threads: int
-    may_skip: bool = True
-    by_output: bool = False
-
-
-class UnsuitableError(Exception):
-    """This manner does not suit the file; `better` may."""
-
-    def __init__(self, better: Manner) -> None:
-        super().__init__(better)
-        self.better = better
+    num_threads: int  # for decoding; 0: one a core
+    may_skip: bool = True  # decode only what is needed, from key frame to key frame
+    by_output: bool = False  # believe the decoder about which pictures there are, not the packets
 
 
 class _Pass:
@@ -60,12 +46,6 @@ class _Pass:
 
     def _rgb(self, picture: VideoFrame) -> np.ndarray:
         return to_rgb(picture, self._reformatter, size=self._size)
-
-    def _decode(self, step: Callable[[], list[VideoFrame]]) -> list[VideoFrame]:
-        try:
-            return step()
-        except DamagedError:
-            raise UnsuitableError(replace(self._manner, num_threads=1)) from None
 
     def _error(self, position: int, reason: str) -> MediaError:
         return MediaError(reason, path=self._file.path, place=f"at {self._times[position]:.3f} s")
@@ -89,19 +69,12 @@ class PlannedPass(_Pass):
     """Decodes what a `PacketPlan` asks for; a planned picture that does not come out is an error."""
 
     def answers(self) -> Iterator[Answer]:
-        """As `media.read_frames`; an `UnsuitableError` where another manner may do for what was not answered yet."""
+        """As `media.read_frames`; one of three errors where another manner may do for what was not answered yet."""
         if not self._file.has_picture_times:
-            raise UnsuitableError(Manner(1, by_output=True))
+            raise UnplannableError
         self._waiting: deque[Expect | NoPicture] = deque()
         self._held: deque[VideoFrame] = deque()
-        try:
-            yield from self._follow(PacketPlan(self._file, may_skip=self._manner.may_skip))
-        except CannotSeekError:
-            raise UnsuitableError(Manner(1, may_skip=False)) from None
-        except MissingTimestampError:
-            raise UnsuitableError(Manner(1, by_output=True)) from None
-
-    def _follow(self, plan: PacketPlan) -> Iterator[Answer]:
+        plan = PacketPlan(self._file, may_skip=self._manner.may_skip)
         self._start = plan.start_ticks()
         if self._start is None:
             raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
@@ -111,14 +84,14 @@ class PlannedPass(_Pass):
             if isinstance(step, Expect | NoPicture):
                 self._waiting.append(step)
             elif isinstance(step, Send):
-                self._held.extend(self._decode(lambda s=step: self._decoder.send(s.packet, floor=s.floor)))  # type: ignore[misc]
+                self._held.extend(self._decoder.send(step.packet, floor=step.floor))
                 if not self._waiting:
                     self._drop_before(step.floor)
             elif isinstance(step, Flush):
-                self._held.extend(self._decode(self._decoder.flush))
+                self._held.extend(self._decoder.flush())
                 is_complete = True
             yield from self._match(is_complete)
-        self._held.extend(self._decode(self._decoder.flush))
+        self._held.extend(self._decoder.flush())
         yield from self._match(True)
 
     def _match(self, is_complete: bool) -> Iterator[Answer]:
@@ -147,7 +120,7 @@ class PlannedPass(_Pass):
     def _refuse_unless_damaged(self) -> None:
         """A picture did not come, and no error told why: the packets may promise more than there is."""
         if not self._decoder.damage:
-            raise UnsuitableError(Manner(1, may_skip=False) if self._manner.may_skip else Manner(1, by_output=True))
+            raise CannotSkipError if self._manner.may_skip else UnplannableError
 
     def _drop_before(self, pts: int) -> None:
         while self._held and (self._held[0].pts is None or self._held[0].pts < pts):
@@ -219,11 +192,7 @@ class OutputPass(_Pass):
 def read_video_frames(
     path: Path, times: np.ndarray, *, size: tuple[int, int] | None, num_threads: int = 0
 ) -> Iterator[Answer]:
-    """As `media.read_frames`, for a video file.
-
-    Raises:
-        MediaError: The file is no video, or has no picture.
-    """
+    """As `media.read_frames`, for a video file."""
     manner, done = Manner(num_threads), 0
     while True:
         kind = OutputPass if manner.by_output else PlannedPass
@@ -233,5 +202,9 @@ def read_video_frames(
                     start, done = done, done + positions.stop - positions.start
                     yield slice(start, done), answer
             return
-        except UnsuitableError as error:
-            manner = error.better
+        except DamagedError:
+            manner = replace(manner, num_threads=1)
+        except CannotSkipError:
+            manner = Manner(1, may_skip=False)
+        except UnplannableError:
+            manner = Manner(1, by_output=True)
