@@ -29,8 +29,10 @@ from sklearn.preprocessing import StandardScaler
 
 from egoact.commands.extract import ExtractSettings, extract
 from egoact.commands.train import TrainSettings, train
+from egoact.core import defaults
 from egoact.core.annotations.labels import build_vocabulary
 from egoact.core.annotations.segments import read_segments
+from egoact.core.sampling import ClipSampling
 from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
@@ -61,6 +63,12 @@ class Settings:
     """As in egoact train."""
     nested: bool = False
     """Also choose a head by cross-validation inside the training recordings."""
+    exact: bool = False
+    """Look at the exact times of 20 frames instead of the nearest of --rate a second."""
+    rate: int = defaults.RATE
+    """As in egoact extract."""
+    views: int = 1
+    """As in egoact train."""
     map_cut: int = 14
     """Block of the backbone whose maps convlstm and lsta see; 14 of efficientnet_lite0: 192 channels."""
     map_epochs: int = 30
@@ -74,7 +82,7 @@ class Settings:
 
     def how_to_train(self, head: str) -> dict[str, Any]:
         """What `TrainSettings` says of a head."""
-        how: dict[str, Any] = {"head": head, "recipe": self.recipe}
+        how: dict[str, Any] = {"head": head, "recipe": self.recipe, "views": self.views}
         if HEADS[head].kind == "maps":
             how |= {"head_options": MAP_OPTIONS[head], "epochs": self.map_epochs}
         return how
@@ -87,6 +95,9 @@ class Settings:
                 segments=segments,
                 media=media,
                 features=features,
+                exact=self.exact,
+                views=self.views if self.exact else 1,
+                rate=self.rate,
                 backbone=self.backbone,
                 weights=self.weights,
                 precision=self.precision,  # type: ignore[arg-type]
@@ -99,7 +110,7 @@ class Settings:
 
     def store_name(self, head: str) -> str:
         """Folder name of the feature store that a head reads."""
-        name = self.backbone.replace(":", "-")
+        name = f"{self.backbone.replace(':', '-')}-{'exact' if self.exact else self.rate}"
         if HEADS[head].kind == "pooled":
             return f"features-{name}"
         return f"maps-{name}-{self.map_cut}-{FRAME_SIZES[head]}"
@@ -144,7 +155,7 @@ class Bench:
     def clips(self) -> np.ndarray:
         """float32 (N, T, D)."""
         store = FeatureStore.open(self.features(DEFAULT_HEAD))
-        return store.gather(store.rows(self.table)).astype(np.float32)
+        return store.gather(store.locate(self.table, ClipSampling())).astype(np.float32)
 
     def run(self, head: str, *, left_out: tuple[str, ...], seed: int) -> TrainSettings:
         """The training on all recordings but `left_out`."""
@@ -155,7 +166,7 @@ class Bench:
         return TrainSettings(
             segments=csv,
             features=(self.features(head),),
-            run=self.work / "runs" / f"{head}-{self.settings.recipe}-{name}-{seed}",
+            run=self.work / "runs" / f"{head}-{self.settings.recipe}-{self.settings.views}-{name}-{seed}",
             classes=self.work,
             seed=seed,
             **self.settings.how_to_train(head),

@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from egoact.commands.train import TrainSettings
 from egoact.core.annotations.labels import TARGETS, read_vocabulary
 from egoact.core.annotations.segments import read_segments
+from egoact.core.sampling import ClipSampling
 from egoact.models.heads import DEFAULT_HEAD, HEADS
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
@@ -97,7 +98,9 @@ class Kitchen:
         """Majority of the training kitchens, and two logistic regressions."""
         store, train = FeatureStore.open(self.features(DEFAULT_HEAD)), read_segments(self.folder / "train.csv")
         known = {t: v.encode(train, allow_unlabelled=False) for t, v in self.vocabularies.items()}
-        clips, asked = (store.gather(store.rows(table)).astype(np.float32) for table in (train, self.validation))
+        clips, asked = (
+            store.gather(store.locate(table, ClipSampling())).astype(np.float32) for table in (train, self.validation)
+        )
         most = {t: np.full(len(asked), np.bincount(values).argmax()) for t, values in known.items()}
         found = {"majority": np.array([self._percent(most)])}
         for name, describe in (

@@ -24,6 +24,7 @@ from egoact.commands.extract import ExtractSettings, extract
 from egoact.commands.kitchen import KitchenSettings, kitchen
 from egoact.commands.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
+from egoact.core.sampling import ClipSampling
 from egoact.models.heads import DEFAULT_HEAD
 from egoact.store.reader import FeatureStore
 
@@ -56,7 +57,7 @@ def cosine(reference: Path, other: Path, segments: Path) -> float:
     """Lowest cosine between the frames of two stores."""
     table = read_segments(segments)
     a, b = (
-        store.gather(store.rows(table)).reshape(-1, store.spec.feature_shape[0]).astype(np.float64)
+        store.gather(store.locate(table, ClipSampling())).reshape(-1, store.spec.feature_shape[0]).astype(np.float64)
         for store in map(FeatureStore.open, (reference, other))
     )
     return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())

@@ -114,7 +114,7 @@ def answer(
     for background in (True, False) if settings.plain else (True,):
         path = run if background else run.with_name(f"{run.name}-plain")
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            train(TrainSettings(features=recordings.path.parent, run=path, background=background, **training))
+            train(TrainSettings(features=(recordings.path,), run=path, background=background, **training))
         segmenter = ActionSegmenter.of(load_run(path))
         for video in videos:
             features = recordings[video]

@@ -210,6 +210,8 @@ def _fill(text: str, settings: Any) -> str:
 
     def words(match: re.Match) -> str:
         value = getattr(settings, match[1])
+        if value in (None, ()):
+            return "LABELS.csv"
         return " ".join(shlex.quote(str(each)) for each in (value if isinstance(value, tuple) else (value,)))
 
     return re.sub(r"\{(\w+)\}", words, text)

@@ -18,6 +18,7 @@ from egoact.benchmarking.synthetic_store import make_store
 from egoact.cli import main
 from egoact.commands.bench import BenchSettings, bench
 from egoact.core.annotations.segments import Segment, read_segments
+from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.report.bench import write_report
 from egoact.store.reader import FeatureStore
@@ -94,7 +95,7 @@ def test_frames_that_segments_share_count_once() -> None:
 def test_made_stores_hold_what_their_table_says(tmp_path: Path) -> None:
     table, path = make_store(tmp_path, num_clips=7)
     store = FeatureStore.open(path)
-    features = store.gather(store.rows(read_segments(table))).astype(np.float32)
+    features = store.gather(store.locate(read_segments(table), ClipSampling(20))).astype(np.float32)
     assert features.shape == (7, 20, 1280)
     assert np.isfinite(features).all() and features.std() > 0.5
 

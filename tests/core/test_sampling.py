@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.annotations.segments import Segment
-from egoact.core.sampling import sample_uniform, sample_views
+from egoact.core.sampling import ClipSampling, sample_uniform, to_microseconds
 
 starts = st.floats(0, 1e5, allow_nan=False)
 durations = st.floats(1e-3, 1e4, allow_nan=False)
@@ -52,28 +52,33 @@ def test_impossible_segments_are_refused(start: float, stop: float, num_frames: 
 
 
 def test_views_are_the_middles_and_reproducible_jitter() -> None:
-    views = sample_views(segment(), num_frames=8, num_views=4, seed=3)
+    views = ClipSampling(8, 4).times([segment()])[0]
     assert views.shape == (4, 8)
     assert views[0].tolist() == sample_uniform(2, 6, num_frames=8).tolist()
     assert len({tuple(view) for view in views}) == 4
-    # More views, or other segments in between, change nothing.
-    again = sample_views(segment(), num_frames=8, num_views=9, seed=3)
+    # More views, other names, or other segments before it, change nothing.
+    again = ClipSampling(8, 9).times([segment("c", 1.0, 3.0), segment("renamed")])[1]
     assert (again[:4] == views).all()
-    for other in (
-        sample_views(segment("b"), num_frames=8, num_views=4, seed=3),
-        sample_views(segment(), num_frames=8, num_views=4, seed=4),
-    ):
-        assert (other[0] == views[0]).all()
-        assert not np.isclose(other[1:], views[1:]).any()
+    for other in (segment(start=2.001), Segment("a", "p", "other", 2.0, 6.0)):
+        assert not np.isclose(ClipSampling(8, 4).times([other])[0, 1:], views[1:]).any()
+
+
+@given(starts, durations, st.integers(1, 64))
+def test_clips_of_many_segments_are_those_of_each(start: float, duration: float, num_frames: int) -> None:
+    table = [segment(), segment("b", start, start + duration)]
+    found = ClipSampling(num_frames).times(table)[:, 0]
+    expected = [sample_uniform(s.start_seconds, s.stop_seconds, num_frames=num_frames) for s in table]
+    assert found.tolist() == [times.tolist() for times in expected]
 
 
 def test_views_never_change_between_releases() -> None:
-    """A feature store made once must stay valid: these numbers are part of its format."""
-    views = sample_views(segment("P01_01_0"), num_frames=3, num_views=2, seed=0)
-    assert views[1].tolist() == pytest.approx([2.72599345384906, 3.8777738077033725, 5.185372351232145])
+    """Exact features made once must be found again: these numbers are part of the store's format."""
+    views = ClipSampling(3, 2).times([segment("P01_01_0")])[0]
+    assert to_microseconds(views[0]).tolist() == [2_666_667, 4_000_000, 5_333_333]
+    assert views[1].tolist() == pytest.approx([2.6865538538270197, 4.469874578349887, 5.790882627978174])
 
 
-def test_no_views_and_a_negative_seed_are_refused() -> None:
-    for arguments in ({"num_views": 0, "seed": 0}, {"num_views": 1, "seed": -1}):
-        with pytest.raises(ValueError, match="num_views"):
-            sample_views(segment(), num_frames=2, **arguments)
+def test_no_frames_and_no_views_are_refused() -> None:
+    for wrong in ((0, 1), (1, 0), (-1, 1)):
+        with pytest.raises(ValueError, match="--num-frames and --views must be at least 1"):
+            ClipSampling(*wrong)

@@ -84,11 +84,14 @@ def test_a_strip_is_a_picture_of_its_own() -> None:
 def test_the_whole_story_twice(tmp_path: Path) -> None:
     heads = ("average", DEFAULT_HEAD)
     said = run_demo(tmp_path, *heads)
-    assert [line[0] for line in said if re.match(r"\d/5 ", line)] == ["1", "2", "3", "3", "4", "4", "5"]
+    assert [line[0] for line in said if re.match(r"\d/6 ", line)] == ["1", "2", "3", "3", "4", "4", "5", "6"]
     assert said[-1] == f"done; open {(tmp_path / 'index.html').resolve()}"
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert not re.findall(r"https?://", page)
-    assert not re.findall(r'src="(?!data:image/)', page)
+    assert re.findall(r'src="(?!data:image/)(.*?)"', page) == ["timeline/timeline.html"]
+    assert (tmp_path / "timeline/timeline.html").is_file()
+    found = json.loads((tmp_path / "timeline/evaluation/metrics.json").read_text())["action"]
+    assert f"{found['frame_accuracy']:.0f} % of its moments" in page and f"is {found['f1']['25']:.0f}." in page
     links = re.findall(r'href="([^"]+)"', page)
     assert set(links) == {f"evaluations/{head}/report.html" for head in heads}
     assert all((tmp_path / link).is_file() for link in links)

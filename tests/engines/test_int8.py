@@ -85,12 +85,12 @@ def test_torch_has_no_int8() -> None:
 def test_a_store_keeps_the_graph_that_made_it(engine: str, tmp_path: Path, recordings: Path) -> None:
     """Videos that are added later, and without which it was calibrated, are computed by the same graph."""
     chosen = settings(tmp_path, media=recordings, engine=engine, precision="int8")
-    write_segments(chosen.segments, VIDEOS[:2])
+    write_segments(chosen.segments[0], VIDEOS[:2])
     assert extract(chosen) == 0
     spec = FeatureStore.open(chosen.features).spec
     assert (spec.engine, spec.precision) == (engine, "int8") and len(spec.quantized) == 64
     graph = (chosen.features / GRAPH_NAME).read_bytes()
-    write_segments(chosen.segments, VIDEOS[2:3])
+    write_segments(chosen.segments[0], VIDEOS[2:3])
     assert extract(replace(chosen, engine="auto", precision="auto")) == 0
     assert (chosen.features / GRAPH_NAME).read_bytes() == graph
     backbone = load_backbone("tiny-random", size=64)
@@ -114,11 +114,11 @@ def test_an_extraction_in_int8_that_was_stopped_goes_on_to_the_same_bytes(
     broken = replace(whole, features=tmp_path / "broken")
     commit, done = StoreWriter.commit, []
 
-    def stop_after_one(writer, shard):
+    def stop_after_one(writer, video_id, *arguments, **options):
         if done:
             raise KeyboardInterrupt
-        done.append(shard)
-        return commit(writer, shard)
+        done.append(video_id)
+        return commit(writer, video_id, *arguments, **options)
 
     monkeypatch.setattr(StoreWriter, "commit", stop_after_one)
     with pytest.raises(KeyboardInterrupt):
@@ -132,7 +132,7 @@ def test_an_extraction_in_int8_that_was_stopped_goes_on_to_the_same_bytes(
 
 def test_a_damaged_graph_is_told(tmp_path: Path, recordings: Path) -> None:
     chosen = settings(tmp_path, media=recordings, engine="onnxruntime", precision="int8")
-    write_segments(chosen.segments, VIDEOS[:1])
+    write_segments(chosen.segments[0], VIDEOS[:1])
     assert extract(chosen) == 0
     (chosen.features / GRAPH_NAME).write_bytes(b"something else")
     with pytest.raises(ArtifactError, match="the quantised graph of this store is damaged"):

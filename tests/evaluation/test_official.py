@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_store(folder / "features", folder / "segments.csv")
     train(
         TrainSettings(
-            segments=folder / "segments.csv",
+            segments=(folder / "segments.csv",),
             features=folder / "features",
             run=folder / "run",
             classes=folder,
@@ -52,7 +52,7 @@ def test_unseen_and_tail_parts(folder: Path) -> None:
     out = folder / "results"
     evaluate(
         EvaluateSettings(
-            segments=folder / "segments.csv",
+            segments=(folder / "segments.csv",),
             run=folder / "run",
             features=folder / "features",
             annotations=folder,
@@ -87,7 +87,7 @@ def test_a_submission_from_a_run(folder: Path, capsys: pytest.CaptureFixture[str
 def test_categories_of_the_same_classes(folder: Path) -> None:
     train(
         TrainSettings(
-            segments=folder / "segments.csv",
+            segments=(folder / "segments.csv",),
             features=folder / "features",
             run=folder / "categories",
             classes=folder,
@@ -99,7 +99,7 @@ def test_categories_of_the_same_classes(folder: Path) -> None:
     )
     evaluate(
         EvaluateSettings(
-            segments=folder / "segments.csv",
+            segments=(folder / "segments.csv",),
             run=folder / "categories",
             features=folder / "features",
             annotations=folder,

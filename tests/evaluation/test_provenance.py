@@ -24,7 +24,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_csv(data / f"{name}.csv", videos=video)
     train(
         TrainSettings(
-            segments=data / "train.csv",
+            segments=(data / "train.csv",),
             features=(data / "features",),
             run=data / "run",
             validation_videos=("C_1",),
@@ -38,7 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(data: Path, out: Path, *, segments: str, run: str = "run") -> dict:
     evaluate(
-        EvaluateSettings(segments=data / f"{segments}.csv", out=out, run=data / run, features=(data / "features",))
+        EvaluateSettings(segments=(data / f"{segments}.csv",), out=out, run=data / run, features=(data / "features",))
     )
     return json.loads((out / "metrics.json").read_text())
 

@@ -32,11 +32,11 @@ CLASSES = {
 @pytest.fixture
 def settings(tmp_path: Path) -> StatsSettings:
     (tmp_path / "mine.csv").write_text(SEGMENTS)
-    return StatsSettings(segments=tmp_path / "mine.csv", out=tmp_path / "deep" / "out")
+    return StatsSettings(segments=(tmp_path / "mine.csv",), out=tmp_path / "deep" / "out")
 
 
 def with_classes(settings: StatsSettings) -> StatsSettings:
-    folder = settings.segments.parent / "classes"
+    folder = settings.segments[0].parent / "classes"
     folder.mkdir()
     for name, text in CLASSES.items():
         (folder / name).write_text(text)
@@ -115,7 +115,7 @@ def test_verbs_alone_and_no_labels_at_all(tmp_path: Path) -> None:
     for name, labels in (("verbs", ",verb_class\n"), ("nothing", "\n")):
         path = tmp_path / f"{name}.csv"
         path.write_text(f"video_id,start_seconds,stop_seconds{labels}a,0,1{',3' * (name == 'verbs')}\n")
-        settings = StatsSettings(segments=path, out=tmp_path / name)
+        settings = StatsSettings(segments=(path,), out=tmp_path / name)
         assert stats(settings) == 0
         write_report(settings)
         tables = json.loads((settings.out / "summary.json").read_text())["tables"]
@@ -128,7 +128,7 @@ def test_many_classes_in_any_script(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rows = "".join(f"v,{i},{i + 1},切る{i % 60},{'x' * 60}{i % 9}\n" for i in range(70))
     path = tmp_path / "many.csv"
     path.write_text("video_id,start_seconds,stop_seconds,verb,noun\n" + rows, encoding="utf-8")
-    settings = StatsSettings(segments=path, out=tmp_path / "out")
+    settings = StatsSettings(segments=(path,), out=tmp_path / "out")
     stats(settings)
     write_report(settings)
     assert "切る59" in (settings.out / "verbs.csv").read_text(encoding="utf-8")
@@ -146,24 +146,24 @@ def test_what_does_not_fit_is_refused(settings: StatsSettings) -> None:
     with pytest.raises(AnnotationError, match="no noun classes here"):
         stats(settings)
     with pytest.raises(ArtifactError, match="this is a file"):
-        stats(StatsSettings(segments=settings.segments, out=settings.segments))
+        stats(StatsSettings(segments=settings.segments, out=settings.segments[0]))
 
 
 def test_statistics_alone_need_no_plotting_library(settings: StatsSettings) -> None:
     code = (
         "import sys; from pathlib import Path; from egoact.commands.stats import StatsSettings, stats; "
         "import egoact.report.stats; "
-        "stats(StatsSettings(segments=Path(sys.argv[1]), out=Path(sys.argv[2]))); "
+        "stats(StatsSettings(segments=(Path(sys.argv[1]),), out=Path(sys.argv[2]))); "
         "assert not {'matplotlib', 'torch', 'jinja2'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code, str(settings.segments), str(settings.out)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(settings.segments[0]), str(settings.out)], check=True)
 
 
 def test_published_annotations(tmp_path: Path) -> None:
     folder = DATA / "epic-kitchens-100"
     if not folder.exists():
         pytest.skip("needs the EPIC-KITCHENS-100 annotations in ../shared/data")
-    settings = StatsSettings(segments=folder / "EPIC_100_validation.csv", classes=folder, out=tmp_path)
+    settings = StatsSettings(segments=(folder / "EPIC_100_validation.csv",), classes=folder, out=tmp_path)
     stats(settings)
     verbs, nouns = (pd.read_csv(tmp_path / f"{target}s.csv") for target in ("verb", "noun"))
     assert ((verbs["num_segments"] > 0).sum(), (nouns["num_segments"] > 0).sum()) == (78, 211)

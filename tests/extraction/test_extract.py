@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from egoact.commands.extract import ExtractSettings, extract
+from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed
 from egoact.extraction import engine_choice
-from egoact.extraction.clips import fill_up
-from egoact.store import writer as store_writer
+from egoact.extraction.extraction import fill_up
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
 from tests.makers.checks import files
 from tests.makers.extraction import NUM_FRAMES, SPANS, VIDEOS, features, make_video, settings, write_segments
 from tests.makers.media import SIZE, frame_members, picture, write_folder, write_tar, write_video
@@ -26,7 +28,7 @@ from tests.makers.media import SIZE, frame_members, picture, write_folder, write
 
 def failures(path: Path) -> dict[str, str]:
     with (path / "failures.csv").open(newline="") as file:
-        return {row["narration_id"]: row["reason"] for row in csv.DictReader(file)}
+        return {f"{row['video_id']} {row['start_seconds']}": row["reason"] for row in csv.DictReader(file)}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_views_and_maps(tmp_path: Path, recordings: Path) -> None:
     chosen = settings(tmp_path, media=recordings, views=3, kind="maps", cut=1)
     assert extract(chosen) == 0
     store = FeatureStore.open(chosen.features)
-    assert store.spec.clip_shape == (3, 8, *store.spec.feature_shape)
+    assert len(store) == 2 * len(SPANS) * 3 * 8
     assert len(store.spec.feature_shape) == 3
     middle, jittered = features(chosen, views=0), features(chosen, views=1)
     assert not np.array_equal(middle, jittered)
@@ -113,7 +115,7 @@ def test_bytes_do_not_depend_on_workers_or_runs(tmp_path: Path, recordings: Path
     one, many, parts = (settings(tmp_path, media=recordings, features=tmp_path / n) for n in ("one", "many", "parts"))
     assert extract(replace(one, workers=1)) == 0
     assert extract(replace(many, workers=4)) == 0
-    assert extract(replace(parts, segments=tmp_path / "some.csv")) == 0
+    assert extract(replace(parts, segments=(tmp_path / "some.csv",))) == 0
     assert extract(parts) == 0
     assert files(one.features) == files(many.features) == files(parts.features)
 
@@ -124,8 +126,8 @@ def test_a_second_csv_adds_to_the_same_videos(tmp_path: Path, recordings: Path) 
     (tmp_path / "one.csv").write_text("\n".join([rows[0], *rows[1::2]]) + "\n")
     (tmp_path / "two.csv").write_text("\n".join([rows[0], *rows[2::2]]) + "\n")
     for name in ("one", "two"):
-        assert extract(settings(tmp_path, media=recordings, segments=tmp_path / f"{name}.csv")) == 0
-    split = settings(tmp_path, media=recordings, segments=tmp_path / "all.csv")
+        assert extract(settings(tmp_path, media=recordings, segments=(tmp_path / f"{name}.csv",))) == 0
+    split = settings(tmp_path, media=recordings, segments=(tmp_path / "all.csv",))
     whole = replace(split, features=tmp_path / "whole")
     assert extract(whole) == 0
     np.testing.assert_allclose(features(split), features(whole), rtol=1e-2, atol=1e-3)
@@ -156,14 +158,15 @@ def test_failures_are_listed_and_the_rest_is_complete(
     chosen = settings(tmp_path)
     assert extract(chosen) == 5 * 4 + 2 + 2
     reasons = failures(chosen.features)
-    assert {n.rpartition("_")[0] for n in reasons} == set(names) - {"P01_100"}
-    assert "no recording called P02_gone" in reasons["P02_gone_0"]
-    assert "truncated" in reasons["P04_cut_0"]
-    assert "empty (0 bytes)" in reasons["P05_empty_0"]
-    assert "beyond the end of the video" in reasons["P06_short_3"]
-    assert "missing (the last one is 100)" in reasons["P07_frames_3"]
-    assert len(FeatureStore.open(chosen.features)) == 4 + 2 + 2
-    assert "24 failed" in capsys.readouterr().out
+    assert {place.split()[0] for place in reasons} == set(names) - {"P01_100"}
+    assert "no recording called P02_gone" in reasons["P02_gone 0.150"]
+    assert "truncated" in reasons["P04_cut 0.150"]
+    assert "empty (0 bytes)" in reasons["P05_empty 0.150"]
+    assert "beyond the end of the video" in next(r for place, r in reasons.items() if place.startswith("P06_short"))
+    assert "missing (the last one is 100)" in next(r for place, r in reasons.items() if place.startswith("P07_frames"))
+    found = FeatureStore.open(chosen.features).find(read_labels(chosen.segments), chosen.clips())
+    assert ((found >= 0).all(axis=(1, 2))).sum() == 4 + 2 + 2
+    assert "24 segments failed" in capsys.readouterr().out
 
     # The recordings are repaired; what failed is tried again, and the list goes away.
     for number, name in enumerate(names):
@@ -178,16 +181,16 @@ def test_failures_are_listed_and_the_rest_is_complete(
         (folder / f"frame_{number:010d}.jpg").write_bytes((folder / "frame_0000000001.jpg").read_bytes())
     assert extract(chosen) == 0
     assert not (chosen.features / "failures.csv").exists()
-    assert len(FeatureStore.open(chosen.features)) == 32
+    features(chosen)
 
 
 def test_failures_of_another_csv_stay_listed(tmp_path: Path, recordings: Path) -> None:
     write_segments(tmp_path / "one.csv", ["P01_100", "P09_one"])
     write_segments(tmp_path / "two.csv", ["P01_101", "P09_two"])
     for name in ("one", "two", "one"):
-        assert extract(settings(tmp_path, media=recordings, segments=tmp_path / f"{name}.csv")) == 4
+        assert extract(settings(tmp_path, media=recordings, segments=(tmp_path / f"{name}.csv",))) == 4
     listed = failures(tmp_path / "features")
-    assert sorted({n.rpartition("_")[0] for n in listed}) == ["P09_one", "P09_two"]
+    assert sorted({place.split()[0] for place in listed}) == ["P09_one", "P09_two"]
 
 
 def test_not_one_video_means_that_the_folder_is_wrong(tmp_path: Path, recordings: Path) -> None:
@@ -200,8 +203,8 @@ def test_other_settings_for_the_same_store_are_refused(tmp_path: Path, recording
     write_segments(tmp_path / "segments.csv", VIDEOS[:1])
     chosen = settings(tmp_path, media=recordings)
     assert extract(chosen) == 0
-    with pytest.raises(ArtifactError, match="num_frames 8, not 9"):
-        extract(replace(chosen, num_frames=9))
+    with pytest.raises(ArtifactError, match="rate 8, not 9"):
+        extract(replace(chosen, rate=9))
 
 
 def test_the_engine_of_a_store_is_kept(tmp_path: Path, recordings: Path) -> None:
@@ -260,7 +263,7 @@ def test_torch_is_compiled_where_it_works_for_long(
     monkeypatch.setattr(engine_choice, "load_engine", load_and_tell)
     monkeypatch.setattr(engine_choice, "rank_engines", lambda *args, **_: [Speed("torch", "f32", 4, rate)])
     chosen = settings(tmp_path, media=recordings)
-    write_segments(chosen.segments, VIDEOS[:2])  # 8 segments of 8 frames: 640 or 64 seconds
+    write_segments(chosen.segments[0], VIDEOS[:2])  # 8 segments of 8 frames: 640 or 64 seconds
     for _ in range(2):
         assert extract(chosen) == 0
     assert told == [is_long, is_long]
@@ -295,7 +298,7 @@ def test_erratum_videos_are_warned_about_when_read_as_frames(
     assert "wrong" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [{"num_frames": 0}, {"views": 0}, {"workers": -1}, {"seed": -1}, {"frame_rate": 0.0}])
+@pytest.mark.parametrize("wrong", [{"num_frames": 0}, {"views": 0}, {"workers": -1}, {"rate": 0}, {"frame_rate": 0.0}])
 def test_impossible_settings_are_refused(tmp_path: Path, wrong: dict) -> None:
     with pytest.raises(ValueError):
         settings(tmp_path, **wrong)
@@ -336,8 +339,9 @@ def test_features_that_float16_cannot_hold_fail_their_segments(
     write_segments(tmp_path / "segments.csv", VIDEOS[:2])
     chosen = settings(tmp_path, media=recordings, workers=1)
     assert extract(chosen) == 1
-    assert "not finite" in failures(chosen.features)["P01_100_0"]
-    assert len(FeatureStore.open(chosen.features)) == 7
+    assert "not finite" in failures(chosen.features)["P01_100 0.150"]
+    found = FeatureStore.open(chosen.features).find(read_labels(chosen.segments), chosen.clips())
+    assert (found >= 0).all(axis=(1, 2)).sum() == 7
 
 
 @pytest.mark.parametrize("call", [1, 3, 4, 5, 7])
@@ -372,16 +376,16 @@ def test_a_full_disk_while_features_are_written(
 ) -> None:
     write_segments(tmp_path / "segments.csv", VIDEOS)
     chosen = settings(tmp_path, media=recordings)
-    write = store_writer.Shard.write
+    append = FeatureBuffer.append
     calls = []
 
-    def full(self, slots, values):
+    def full(self, values):
         calls.append(1)
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(self, slots, values)
+        append(self, values)
 
-    monkeypatch.setattr(store_writer.Shard, "write", full)
+    monkeypatch.setattr(FeatureBuffer, "append", full)
     with pytest.raises(ArtifactError, match="the disk is full"):
         extract(chosen)
     assert not list(chosen.features.rglob("*.part"))
@@ -410,7 +414,7 @@ def test_ctrl_c_stops_all_workers_and_goes_on_later(
     assert threading.active_count() == before
     assert not list(chosen.features.rglob("*.part"))
     assert extract(chosen) == 0
-    assert len(FeatureStore.open(chosen.features)) == 16
+    assert features(chosen).shape[0] == 16
 
 
 def test_a_bug_in_a_worker_is_not_swallowed(tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,9 +462,46 @@ def processes():
     return context
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_killed_ten_times_between_edits_it_ends_with_the_same_bytes(
+    tmp_path: Path, recordings: Path, processes, exact: bool
+) -> None:
+    chosen = settings(tmp_path, media=recordings, exact=exact)
+    generator = random.Random(0)
+    killed = 0
+    for attempt in range(10):
+        # Rows are moved about and left out; the spans of all attempts together are those of the last.
+        spans = generator.sample(SPANS, len(SPANS) - attempt % 2)
+        write_segments(chosen.segments[0], generator.sample(VIDEOS, len(VIDEOS)), spans)
+        begun = processes.Event()
+        process = processes.Process(target=_slow_extract, args=(chosen, begun))
+        process.start()
+        begun.wait(20 if killed == 0 else 2)
+        time.sleep(generator.uniform(0, 0.12))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+    assert killed
+    write_segments(chosen.segments[0], VIDEOS)
+    assert extract(chosen) == 0
+    assert not list(chosen.features.rglob("*.part"))
+    whole = replace(chosen, features=tmp_path / "whole")
+    assert extract(whole) == 0
+    same_moments_and_nearly_the_same_features(chosen.features, whole.features)
+
+
+def same_moments_and_nearly_the_same_features(one: Path, other: Path) -> None:
+    """Frames that were computed beside others differ in their last bits."""
+    stores = [FeatureStore.open(path) for path in (one, other)]
+    assert stores[0].index.video_ids == stores[1].index.video_ids
+    for number, video_id in enumerate(stores[0].index.video_ids):
+        rows = [store.index.rows[video_id] for store in stores]
+        assert rows[0].moments.tolist() == rows[1].moments.tolist() and rows[0].num_steps == rows[1].num_steps
+        np.testing.assert_allclose(*(store.shard(number).astype(float) for store in stores), rtol=1e-2, atol=1e-3)
+
+
 def test_killed_ten_times_it_ends_with_the_same_bytes(tmp_path: Path, recordings: Path, processes) -> None:
-    write_segments(tmp_path / "segments.csv", VIDEOS)
-    chosen = settings(tmp_path, media=recordings)
+    chosen = settings(tmp_path, media=recordings, exact=False, segments=())
     generator = random.Random(0)
     killed = 0
     for _ in range(10):
@@ -477,6 +518,125 @@ def test_killed_ten_times_it_ends_with_the_same_bytes(tmp_path: Path, recordings
     whole = replace(chosen, features=tmp_path / "whole")
     assert extract(whole) == 0
     assert files(chosen.features) == files(whole.features)
+
+
+# Steps of a grid: labelled stretches, and whole recordings
+
+
+def test_labelled_stretches_are_looked_at_eight_times_a_second(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS[:1], [(0.1, 0.9), (1.3, 1.35)])
+    chosen = settings(tmp_path, media=recordings, exact=False)
+    assert extract(chosen) == 0
+    steps = [*range(8), 10]  # 0.1 s lies in step 0, 0.9 s in step 7
+    store = FeatureStore.open(chosen.features)
+    assert store.index.rows[VIDEOS[0]].moments.tolist() == [round((step + 0.5) / 8 * 1e6) for step in steps]
+    exact = replace(chosen, exact=True, features=tmp_path / "exact")
+    assert extract(exact) == 0
+    assert features(chosen).shape == features(exact).shape
+
+
+def test_moved_labels_need_only_what_is_new(tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Counting(monkeypatch)
+    chosen = settings(tmp_path, media=recordings, exact=False)
+    for span, num_new in (((0.1, 0.9), 8), ((0.2, 0.8), 0), ((0.3, 0.6), 0), ((0.5, 1.1), 1), ((0.1, 0.9), 0)):
+        write_segments(tmp_path / "segments.csv", VIDEOS[:1], [span])
+        engine.num_frames = 0
+        assert extract(chosen) == 0
+        assert engine.num_frames == num_new
+        features(chosen)
+
+
+def test_a_whole_recording_has_every_step_and_answers_every_segment(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    engine = Counting(monkeypatch)
+    chosen = settings(tmp_path, media=recordings, exact=False, segments=())
+    assert extract(chosen) == 0
+    store = FeatureStore.open(chosen.features)
+    assert {video: len(steps) for video, steps in Recordings(store).items()} == dict.fromkeys(VIDEOS, 16)
+    assert engine.num_frames == 4 * 16
+    write_segments(tmp_path / "segments.csv", VIDEOS, [*SPANS, (1.95, 2.05)])  # the last goes on for less than a step
+    labelled = replace(chosen, segments=(tmp_path / "segments.csv",))
+    for again in (chosen, labelled, replace(labelled, recordings=True)):
+        assert extract(again) == 0
+    assert engine.num_frames == 4 * 16, "computed again"
+    features(labelled)
+    assert "64 were there already, 0 recordings failed" in capsys.readouterr().out
+
+
+def test_recordings_of_a_csv_as_a_whole(tmp_path: Path, recordings: Path) -> None:
+    write_segments(tmp_path / "segments.csv", VIDEOS[1:2])
+    chosen = settings(tmp_path, media=recordings, exact=False, recordings=True)
+    assert extract(chosen) == 0
+    assert list(Recordings(FeatureStore.open(chosen.features))) == VIDEOS[1:2]
+
+
+def test_a_segment_may_end_in_what_is_left_after_the_last_step_but_not_beyond(tmp_path: Path) -> None:
+    make_video(tmp_path / "media/P01_100.mp4", num_frames=103)  # 2.06 s: sixteen steps and a half
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(1.5, 2.06)])
+    chosen = settings(tmp_path, exact=False)
+    assert extract(chosen) == 0
+    assert FeatureStore.open(chosen.features).index.rows["P01_100"].num_steps == 16
+    features(chosen)
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(1.5, 2.06), (1.5, 3.0)])
+    assert extract(chosen) == 1
+    (place, reason), *others = failures(chosen.features).items()
+    assert place == "P01_100 2.188" and "beyond the end of the video" in reason and not others
+    with pytest.raises(ArtifactError, match="1 of 2 segments .* P01_100 from 1.50 to 3.00 s"):
+        features(chosen)
+
+
+def test_a_recording_damaged_in_the_middle_keeps_what_can_be_read(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "media/P01_100", numbers=range(NUM_FRAMES))
+    (folder / "fps.txt").write_text("50")
+    for number in range(40, 61):
+        (folder / f"frame_{number:010d}.jpg").unlink()
+    chosen = settings(tmp_path, exact=False, segments=())
+    assert extract(chosen) == 1
+    ((place, reason),) = failures(chosen.features).items()
+    assert place.startswith("P01_100 0.8") and "missing" in reason
+    store = FeatureStore.open(chosen.features)
+    assert store.index.rows["P01_100"].num_steps == 16 and not Recordings(store)
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(0.0, 0.7), (1.3, 2.0)])
+    labelled = replace(chosen, segments=(tmp_path / "segments.csv",))
+    assert features(labelled).shape[0] == 2
+    assert extract(labelled) == 0
+    assert failures(chosen.features), "this run had no reason to look there"
+    for number in range(40, 61):
+        (folder / f"frame_{number:010d}.jpg").write_bytes((folder / "frame_0000000001.jpg").read_bytes())
+    assert extract(chosen) == 0
+    assert not (chosen.features / "failures.csv").exists()
+    assert list(Recordings(FeatureStore.open(chosen.features))) == ["P01_100"]
+
+
+def test_a_recording_cut_off_is_there_up_to_the_cut(tmp_path: Path) -> None:
+    content = make_video(tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/P01_100.mkv").write_bytes(content[: len(content) // 2])
+    chosen = settings(tmp_path, exact=False, segments=())
+    assert extract(chosen) == 1
+    assert "truncated" in next(iter(failures(chosen.features).values()))
+    store = FeatureStore.open(chosen.features)
+    assert 4 <= len(store) <= 12 and not Recordings(store)
+
+
+def test_a_folder_without_recordings_is_told(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    with pytest.raises(MediaError, match="there is no recording here"):
+        extract(settings(tmp_path, exact=False, segments=()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"segments": (), "exact": True}, "--recordings and --exact go with --segments"),
+        ({"recordings": True}, "--exact computes the frames of clips alone"),
+        ({"segments": (), "exact": False, "modality": "flow"}, "--modality flow goes with --segments"),
+    ],
+)
+def test_flags_that_contradict_each_other(tmp_path: Path, wrong: dict, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        settings(tmp_path, **wrong)
 
 
 def test_numbers_survive_the_whole_way(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ from egoact.commands.predict import PredictSettings, predict
 from egoact.core.annotations.segments import read_segments
 from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.sampling import sample_uniform
+from egoact.core.sampling import ClipSampling, sample_uniform
+from egoact.media.recording import lay_grid
+from egoact.media.sources import find_media
 from egoact.media.stills.flow import FlowRoot, find_flow, read_flow
 from egoact.models.backbones.registry import load_backbone
 from egoact.runs.recognizer import Recognizer
 from egoact.store.manifest import read_manifest
 from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
 from tests.makers.recordings import write_labels, write_recording
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -42,10 +45,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(home: Path, features: Path, **changes: object) -> ExtractSettings:
     chosen = ExtractSettings(
-        segments=home / "labels.csv",
+        segments=(home / "labels.csv",),
         media=(home / "flow_kitchen_1", home / "flow_kitchen_2"),
         features=features,
         backbone="tiny-random",
+        exact=True,
         num_frames=NUM_FRAMES,
         size=SIZE,
         modality="flow",
@@ -67,7 +71,7 @@ def test_features_are_of_what_flow_wrote(home: Path, tmp_path: Path) -> None:
     assert read_manifest(tmp_path).modality == "flow"
     assert json.loads((tmp_path / "manifest.json").read_text())["spec"]["modality"] == "flow"
     table, store = read_segments(home / "labels.csv"), FeatureStore.open(tmp_path)
-    stored = store.gather(store.rows(table))
+    stored = store.gather(store.locate(table, ClipSampling(NUM_FRAMES)))
     backbone = load_backbone("tiny-random", size=SIZE).module
     for segment, features in zip(table, stored, strict=True):
         source = find_flow(home / f"flow_{segment.video_id}", segment.video_id)
@@ -93,7 +97,18 @@ def test_a_run_on_frames_and_flow(home: Path, tmp_path: Path, fusion: str, capsy
     assert extract(settings(home, frames, modality="rgb", media=(home / "videos",))) == 0
     assert extract(settings(home, moving)) == 0
     labelled = ("--segments", home / "labels.csv", "--features", frames, moving)
-    training = ("--validation-videos", "kitchen_2", "--head", "average", "--epochs", "2", "--fusion", fusion)
+    training = (
+        "--validation-videos",
+        "kitchen_2",
+        "--head",
+        "average",
+        "--epochs",
+        "2",
+        "--fusion",
+        fusion,
+        "--num-frames",
+        "6",
+    )
     assert run("train", *labelled, "--run", both, *training) == 0
     config = Recognizer.load(both).config
     assert [spec.modality for spec in config.backbones] == ["rgb", "flow"]
@@ -108,14 +123,14 @@ def test_a_run_on_frames_and_flow(home: Path, tmp_path: Path, fusion: str, capsy
 def test_a_run_on_flow_does_not_look_at_frames(home: Path, tmp_path: Path) -> None:
     assert extract(settings(home, tmp_path / "flow")) == 0
     arguments = ("--segments", home / "labels.csv", "--features", tmp_path / "flow", "--run", tmp_path / "run")
-    assert run("train", *arguments, "--head", "average", "--epochs", "1") == 0
+    assert run("train", *arguments, "--head", "average", "--epochs", "1", "--num-frames", "6") == 0
     with pytest.raises(ArtifactError, match="looks at optical flow"):
         predict(PredictSettings(home / "videos/kitchen_1.mp4", run=tmp_path / "run", out=tmp_path / "out"))
 
 
 def test_flow_that_is_missing_fails_its_segments(home: Path, tmp_path: Path) -> None:
     some = settings(home, tmp_path, media=(home / "flow_kitchen_1",))
-    assert extract(some) == sum(segment.video_id == "kitchen_2" for segment in read_segments(some.segments))
+    assert extract(some) == sum(segment.video_id == "kitchen_2" for segment in read_segments(some.segments[0]))
     assert "no optical flow of kitchen_2" in (tmp_path / "failures.csv").read_text()
     assert extract(settings(home, tmp_path)) == 0  # and is added when it is there
 
@@ -125,5 +140,22 @@ def test_frames_are_no_flow(home: Path, tmp_path: Path) -> None:
         extract(settings(home, tmp_path, media=(home / "videos",)))
     with pytest.raises(MediaError, match="does not exist"):
         FlowRoot(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="without --recordings"):
-        settings(home, tmp_path, recordings=True)
+    with pytest.raises(ValueError, match="without --frame-rate"):
+        settings(home, tmp_path, frame_rate=10.0)
+
+
+def test_flow_of_whole_recordings(home: Path, tmp_path: Path) -> None:
+    """Steps up to the end of the flow, which a clip of any segment then finds."""
+    whole = settings(home, tmp_path, exact=False, recordings=True)
+    assert extract(whole) == 0
+    store = FeatureStore.open(tmp_path)
+    found = Recordings(store)
+    assert set(found) == {"kitchen_1", "kitchen_2"}
+    assert all(abs(len(steps) / 8 - read_length(home, video)) < 0.5 for video, steps in found.items())
+    store.locate(read_segments(home / "labels.csv"), ClipSampling(NUM_FRAMES))
+
+
+def read_length(home: Path, video: str) -> float:
+    """Seconds of a recording."""
+    grid = lay_grid(find_media(home / "videos", video))
+    return grid.num_frames / grid.frame_rate

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from egoact.commands.extract import ExtractSettings
-from egoact.core.annotations.segments import read_segments
+from egoact.core.annotations.union import read_labels
 from egoact.store.reader import FeatureStore
 from tests.makers.media import write_video
 
@@ -35,10 +35,11 @@ def make_video(path: Path, number: int = 0, num_frames: int = NUM_FRAMES) -> Pat
 def settings(tmp_path: Path, **changes) -> ExtractSettings:
     """Of `tmp_path`; some of them changed."""
     base = ExtractSettings(
-        segments=tmp_path / "segments.csv",
+        segments=(tmp_path / "segments.csv",),
         media=tmp_path / "media",
         features=tmp_path / "features",
         backbone="tiny-random",
+        exact=True,
         num_frames=8,
         size=64,
         engine="torch",
@@ -51,4 +52,4 @@ def settings(tmp_path: Path, **changes) -> ExtractSettings:
 
 def features(chosen: ExtractSettings, *, views: int = 0) -> np.ndarray:
     store = FeatureStore.open(chosen.features)
-    return store.gather(store.rows(read_segments(chosen.segments)), views=views).astype(np.float32)
+    return store.gather(store.locate(read_labels(chosen.segments), chosen.clips()), views=views).astype(np.float32)

@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.annotations.segments import read_segments
+from egoact.core.sampling import ClipSampling
 from egoact.store.reader import StoreSpec
 from egoact.store.writer import StoreWriter
+from tests.makers.clips import lacking, write_clips
 
 WIDTH = 16
+SAMPLING = ClipSampling(20)
 SPEC = StoreSpec(
     backbone="tiny-random",
     weights_hash="0" * 64,
     input_size=(32, 32),
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
-    num_frames=20,
-    views=1,
-    seed=0,
     kind="pooled",
     cut=None,
     feature_shape=(WIDTH,),
@@ -47,6 +47,7 @@ def write_store(
     csv: Path,
     *,
     spec: StoreSpec = SPEC,
+    sampling: ClipSampling = SAMPLING,
     seed: int = 0,
     poison: str | None = None,
     hide: tuple[int, ...] = (),
@@ -58,27 +59,24 @@ def write_store(
     """
     random = np.random.default_rng(seed)
     table = read_segments(csv)
-    rising = np.linspace(-2, 2, spec.num_frames)[:, None]
+    rising = np.linspace(-2, 2, sampling.num_frames)[:, None]
     with StoreWriter(path, spec) as writer:
-        todo = writer.missing(list(table))
-        for video in dict.fromkeys(segment.video_id for segment in todo):
-            segments = [segment for segment in todo if segment.video_id == video]
-            shard = writer.begin(segments)
-            for number, segment in enumerate(segments):
-                clip = random.normal(0, 0.3, (spec.views, spec.num_frames, *spec.feature_shape))
-                signals = (
-                    {"open": 1, "close": -1}.get(segment.verb or "", 0) * rising[:, 0],
-                    2 * (segment.verb == "cut"),
-                    2 * (segment.noun == "door"),
-                )
-                for channel, signal in enumerate(signals):
-                    if channel not in hide:
-                        clip[:, :, channel] += np.reshape(signal, (-1, *(1 for _ in spec.feature_shape[1:])))
-                if segment.narration_id == poison:
-                    clip[:] = np.nan
-                slots = np.arange(spec.views * spec.num_frames) + number * spec.views * spec.num_frames
-                shard.write(slots, clip.reshape(-1, *spec.feature_shape).astype(np.float16))
-            writer.commit(shard)
+        todo = lacking(writer, list(table), sampling)
+        clips = []
+        for segment in todo:
+            clip = random.normal(0, 0.3, (sampling.num_views, sampling.num_frames, *spec.feature_shape))
+            signals = (
+                {"open": 1, "close": -1}.get(segment.verb or "", 0) * rising[:, 0],
+                2 * (segment.verb == "cut"),
+                2 * (segment.noun == "door"),
+            )
+            for channel, signal in enumerate(signals):
+                if channel not in hide:
+                    clip[:, :, channel] += np.reshape(signal, (-1, *(1 for _ in spec.feature_shape[1:])))
+            if segment.narration_id == poison:
+                clip[:] = np.nan
+            clips.append(clip)
+        write_clips(writer, todo, clips, sampling)
     return path
 
 

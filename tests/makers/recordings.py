@@ -48,11 +48,10 @@ def train_run(folder: Path, *, background: bool, nouns: bool = False, validation
     labels = write_labels(folder / "labels.csv", videos, nouns=nouns)
     extract(
         ExtractSettings(
-            segments=labels,
-            media=folder / "videos",
+            segments=(labels,),
+            media=(folder / "videos",),
             features=folder / "features",
             backbone="tiny-random",
-            num_frames=6,
             size=32,
             engine="torch",
             recordings=background,
@@ -60,8 +59,9 @@ def train_run(folder: Path, *, background: bool, nouns: bool = False, validation
     )
     train(
         TrainSettings(
-            segments=labels,
-            features=folder / "features",
+            segments=(labels,),
+            features=(folder / "features",),
+            num_frames=6,
             run=folder / "run",
             background=background,
             validation_videos=("kitchen_3",) if validation else (),

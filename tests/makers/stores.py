@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.sampling import ClipSampling
 from egoact.store.reader import StoreSpec
 from egoact.store.writer import StoreWriter
+from tests.makers.clips import lacking, write_clips
 from tests.makers.features import SPEC as CLIPS
 
-SPEC = replace(CLIPS, input_size=(64, 64), num_frames=4, views=2, feature_shape=(8,))
+SPEC = replace(CLIPS, input_size=(64, 64), feature_shape=(8,))
+SAMPLING = ClipSampling(num_frames=4, num_views=2)
+MOMENTS_EACH = 8
 
 
 def segment(number: int, *, video: str = "P01_01", start: float | None = None) -> Segment:
-    """A segment of a second and a half."""
+    """A segment of a second and a half; those that begin at whole seconds share no moment."""
     begin = float(number) if start is None else start
     return Segment(f"{video}_{number}", "P01", video, begin, begin + 1.5)
 
@@ -23,24 +27,16 @@ def segment(number: int, *, video: str = "P01_01", start: float | None = None) -
 def features_of(item: Segment, spec: StoreSpec = SPEC) -> np.ndarray:
     """float16 (V, T, D)."""
     seed = int.from_bytes(hashlib.sha256(repr(item).encode()).digest()[:4])
-    return np.random.default_rng(seed).standard_normal(spec.clip_shape).astype(np.float16)
+    shape = (SAMPLING.num_views, SAMPLING.num_frames, *spec.feature_shape)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float16)
 
 
 def fill(path: Path, segments: list[Segment], *, spec: StoreSpec = SPEC, fail: set[str] = frozenset()) -> int:
     """Write the missing segments video by video; gives how many were added."""
-    added = 0
     with StoreWriter(path, spec) as writer:
-        missing = writer.missing(segments)
-        for video in sorted({s.video_id for s in missing}):
-            todo = [s for s in missing if s.video_id == video]
-            shard = writer.begin(todo)
-            each = spec.views * spec.num_frames
-            for i, item in enumerate(todo):
-                if item.narration_id not in fail:
-                    values = features_of(item, spec).reshape(each, *spec.feature_shape)
-                    shard.write(np.arange(i * each, (i + 1) * each), values)
-            added += writer.commit(shard)
-    return added
+        todo = [s for s in lacking(writer, segments, SAMPLING) if s.narration_id not in fail]
+        write_clips(writer, todo, [features_of(item, spec) for item in todo], SAMPLING)
+    return len(todo)
 
 
 def table(segments: list[Segment]) -> SegmentTable:

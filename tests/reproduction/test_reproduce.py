@@ -29,11 +29,24 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("extract", ExtractSettings(Path("a b.csv"), (Path("m"), Path("n")), Path("f"), kind="maps", cut=3)),
+        (
+            "extract",
+            ExtractSettings(
+                segments=(Path("a b.csv"), Path("b.csv")),
+                media=(Path("m"), Path("n")),
+                features=Path("f"),
+                kind="maps",
+                cut=3,
+            ),
+        ),
         (
             "train",
             TrainSettings(
-                segments=Path("s"), features=(Path("f"),), run=Path("r"), validation_videos=("a", "b"), overwrite=True
+                segments=(Path("s"),),
+                features=(Path("f"),),
+                run=Path("r"),
+                validation_videos=("a", "b"),
+                overwrite=True,
             ),
         ),
         ("bench", BenchSettings("storage", Path("o"), media=(Path("m"),), segments=Path("s"))),

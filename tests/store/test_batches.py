@@ -8,34 +8,34 @@ from hypothesis import strategies as st
 
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
+from egoact.core.sampling import ClipSampling
 from egoact.store.batches import Batch, ClipBatches
 from egoact.store.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
+from tests.makers.clips import write_clips
 from tests.makers.features import other_spec
 
 NUM_CLIPS = 23
 VIEWS = 3
-SPEC: StoreSpec = other_spec(views=VIEWS, num_frames=4, feature_shape=(2,))
+SPEC: StoreSpec = other_spec(feature_shape=(2,))
+SAMPLING = ClipSampling(4, VIEWS)
+SEGMENTS = [Segment(f"A_{i}", "A", "A", float(i), i + 1.0) for i in range(NUM_CLIPS)]
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
     """Features that say which clip, view and frame they are: [clip, view + frame / 10]."""
     path = tmp_path_factory.mktemp("store") / "features"
-    segments = [Segment(f"A_{i}", "A", "A", float(i), i + 1.0) for i in range(NUM_CLIPS)]
+    clip, view, frame = np.meshgrid(range(NUM_CLIPS), range(VIEWS), range(4), indexing="ij")
     with StoreWriter(path, SPEC) as writer:
-        shard = writer.begin(segments)
-        clip, view, frame = np.meshgrid(range(NUM_CLIPS), range(VIEWS), range(4), indexing="ij")
-        values = np.stack([clip, view + frame / 10], -1).reshape(-1, 2).astype(np.float16)
-        shard.write(np.arange(len(values)), values)
-        writer.commit(shard)
+        write_clips(writer, SEGMENTS, list(np.stack([clip, view + frame / 10], -1)), SAMPLING)
     return FeatureStore.open(path)
 
 
 def batches(store: FeatureStore, *, num: int = NUM_CLIPS, **options: object) -> ClipBatches:
-    """Clip i is row num - 1 - i of the store, so that the two are not taken for one another."""
-    rows = np.arange(num)[::-1].copy()
+    """Clip i is segment num - 1 - i, so that the two are not taken for one another."""
+    rows = store.locate(SEGMENTS[:num][::-1], SAMPLING)
     labels = {"verb": np.arange(num) % 4, "noun": np.arange(num) % 3}
     return ClipBatches(store, rows, labels, **({"batch_size": 5} | options))
 
@@ -165,7 +165,9 @@ def test_impossible_clips_are_refused(
     store: FeatureStore, num: int, labels: int, options: dict[str, object], told: str
 ) -> None:
     with pytest.raises(ValueError, match=told):
-        ClipBatches(store, np.arange(num), {"verb": np.zeros(labels, np.int64)}, batch_size=2, **options)
+        ClipBatches(
+            store, store.locate(SEGMENTS[:num], SAMPLING), {"verb": np.zeros(labels, np.int64)}, batch_size=2, **options
+        )
 
 
 def test_a_batch_moves_as_one() -> None:
@@ -191,7 +193,7 @@ def test_one_batch_is_read_ahead_and_no_more(store: FeatureStore, monkeypatch: p
 
 def test_what_is_wrong_with_a_batch_is_told_in_its_turn(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def gather(self: FeatureStore, rows: np.ndarray, **options: object) -> np.ndarray:
-        if 12 in rows:
+        if store.locate(SEGMENTS[12:13], SAMPLING)[0, 0, 0] in rows:
             raise ArtifactError("this shard is damaged", path=self.path)
         return np.zeros((len(rows), 4, 2), dtype=np.float16)
 

@@ -25,7 +25,7 @@ from egoact.runs.recognizer import Recognizer
 from egoact.store.concatenation import ConcatenatedStores, open_features
 from egoact.store.reader import FeatureStore
 from egoact.training import data as clips_module
-from tests.makers.features import SPEC, other_spec, write_csv, write_store
+from tests.makers.features import SAMPLING, SPEC, other_spec, write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 OTHER = other_spec(backbone="other", weights_hash="1" * 64, feature_shape=(4,))
@@ -65,11 +65,11 @@ def test_features_stand_side_by_side_frame_by_frame(data: Path) -> None:
     stack = open_features([data / "a", data / "b"])
     a, b = FeatureStore.open(data / "a"), FeatureStore.open(data / "b")
     table = read_segments(data / "train.csv")
-    rows = stack.rows(table)
+    rows = stack.locate(table, SAMPLING)
     found = stack.gather(rows[[5, 0, 30]])
     assert found.shape == (3, 20, 20) and found.dtype == np.float16
-    np.testing.assert_array_equal(found[..., :16], a.gather(a.rows(table)[[5, 0, 30]]))
-    np.testing.assert_array_equal(found[..., 16:], b.gather(b.rows(table)[[5, 0, 30]]))
+    np.testing.assert_array_equal(found[..., :16], a.gather(a.locate(table, SAMPLING)[[5, 0, 30]]))
+    np.testing.assert_array_equal(found[..., 16:], b.gather(b.locate(table, SAMPLING)[[5, 0, 30]]))
     assert isinstance(open_features(data / "a"), FeatureStore)
 
 
@@ -77,10 +77,10 @@ def test_stores_filled_in_another_order_still_meet_by_segment(data: Path) -> Non
     more = write_csv(data / "more.csv", videos=("A_0", "A_1", "B_1"), num_each=48)
     write_store(data / "c", more, spec=other_spec(backbone="third"))
     stack = open_features([data / "a", data / "c"])
-    rows = stack.rows(read_segments(data / "train.csv"))
-    assert (rows[:, 0] != rows[:, 1]).any()
+    rows = stack.locate(read_segments(data / "train.csv"), SAMPLING)
+    assert (rows[..., 0] != rows[..., 1]).any()
     c = FeatureStore.open(data / "c")
-    expected = c.gather(c.rows(read_segments(data / "train.csv")))
+    expected = c.gather(c.locate(read_segments(data / "train.csv"), SAMPLING))
     np.testing.assert_array_equal(stack.gather(rows)[..., 16:], expected)
 
 
@@ -89,29 +89,24 @@ def test_maps_stand_side_by_side_in_their_channels(tmp_path: Path) -> None:
     for name, channels in (("a", 4), ("b", 3)):
         write_store(tmp_path / name, csv, spec=other_spec(kind="maps", feature_shape=(channels, 2, 3)))
     stack = open_features([tmp_path / "a", tmp_path / "b"])
-    assert stack.gather(stack.rows(read_segments(csv))).shape == (4, 20, 7, 2, 3)
+    assert stack.gather(stack.locate(read_segments(csv), SAMPLING)).shape == (4, 20, 7, 2, 3)
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"num_frames": 18}, "num_frames is 18, that of .*a is 20"),
-        ({"views": 2}, "views is 2"),
-        ({"kind": "maps", "feature_shape": (4, 2, 2)}, "kind is maps"),
-    ],
-)
-def test_stores_that_do_not_agree_are_refused(data: Path, change: dict[str, object], told: str) -> None:
-    write_store(data / "c", data / "train.csv", spec=replace(OTHER, **change))  # type: ignore[arg-type]
-    with pytest.raises(ArtifactError, match=rf"c: its {told}"):
+def test_pooled_features_and_maps_are_not_used_together(data: Path) -> None:
+    write_store(data / "c", data / "train.csv", spec=replace(OTHER, kind="maps", feature_shape=(4, 2, 2)))
+    with pytest.raises(ArtifactError, match=r"c: its kind is maps"):
         open_features([data / "a", data / "c"])
 
 
-def test_views_of_another_seed_or_maps_of_another_size_are_refused(tmp_path: Path) -> None:
+def test_stores_of_other_rates_are_used_together(data: Path) -> None:
+    """A recording may be looked at more often for its motion than for its objects."""
+    write_store(data / "c", data / "train.csv", spec=replace(OTHER, rate=15))
+    stack = open_features([data / "a", data / "c"])
+    assert stack.gather(stack.locate(read_segments(data / "train.csv")[:3], SAMPLING)).shape == (3, 20, 20)
+
+
+def test_maps_of_another_size_are_refused(tmp_path: Path) -> None:
     csv = write_csv(tmp_path / "train.csv", num_each=2)
-    for name, seed in (("a", 0), ("b", 1)):
-        write_store(tmp_path / name, csv, spec=other_spec(views=2, seed=seed))
-    with pytest.raises(ArtifactError, match="seed is 1"):
-        open_features([tmp_path / "a", tmp_path / "b"])
     for name, side in (("c", 2), ("d", 3)):
         write_store(tmp_path / name, csv, spec=other_spec(kind="maps", feature_shape=(4, side, side)))
     with pytest.raises(ArtifactError, match=r"maps have size \(3, 3\), those of .*c \(2, 2\)"):
@@ -131,7 +126,7 @@ def test_large_maps_are_read_a_few_clips_at_a_time(tmp_path: Path, monkeypatch: 
     write_store(tmp_path / "a", csv, spec=other_spec(kind="maps", feature_shape=(4, 2, 2), dtype="int8"))
     store = open_features(tmp_path / "a")
     table = read_segments(csv)
-    split = clips_module.Split(table, store.rows(table), {})
+    split = clips_module.Split(table, store.locate(table, SAMPLING), {})
     assert [len(features) for features in clips_module.finite_features(store, split)] == [8]
     monkeypatch.setattr("egoact.store.concatenation._BATCH_BYTES", 3 * 20 * 16 * 2 + 1)
     assert [len(features) for features in clips_module.finite_features(store, split)] == [3, 3, 2]
@@ -340,7 +335,7 @@ def test_a_joint_run_is_saved_whole_and_its_pairs_are_those_of_training(data: Pa
     recognizer = Recognizer.load(data / "run")
     assert recognizer.config.pairs == (0, 1, 2, 3, 4, 5)
     store = open_features([data / "a", data / "b"])
-    logits = recognizer.score(store.gather(store.rows(read_segments(data / "train.csv"))))
+    logits = recognizer.score(store.gather(store.locate(read_segments(data / "train.csv"), SAMPLING)))
     np.testing.assert_allclose(np.exp(logits["verb"]).sum(1), 1, rtol=1e-4)
 
 

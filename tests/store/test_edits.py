@@ -1,4 +1,4 @@
-"""Whatever people do to the rows of a labels file, no stretch of a recording is computed twice, and none is lost."""
+"""Whatever people do to the rows of a labels file, no moment of a recording is computed twice, and none is lost."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,26 +7,32 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.annotations.segments import SegmentTable, group_by_recording, read_segments
+from egoact.core.sampling import ClipSampling, to_microseconds
+from egoact.extraction.wanted import WantedMoments
+from egoact.store.index import UNKNOWN
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 from tests.makers.features import SPEC
 
-Row = tuple[str, int, int, str]
+Row = tuple[str, float, float, str]
 
-ROWS = st.tuples(st.sampled_from("AB"), st.integers(0, 6), st.integers(1, 3), st.sampled_from(("take", "put")))
+RATE = SPEC.rate
+SAMPLING = ClipSampling(num_frames=5, num_views=2)
+NUM_STEPS = 90  # of each recording: eleven seconds and a quarter
+QUARTERS = st.integers(0, 32).map(lambda number: number / 4)
+ROWS = st.tuples(st.sampled_from("AB"), QUARTERS, st.sampled_from((0.1, 0.75, 2.0)), st.sampled_from(("take", "put")))
+PLACES = st.integers(0, 20)
+WAYS = st.sampled_from(("steps", "exact", "whole"))
 EDITS = st.lists(
     st.one_of(
         st.tuples(st.just("insert"), ROWS),
-        st.tuples(st.just("delete"), st.integers(0, 20)),
-        st.tuples(st.just("move"), st.integers(0, 20)),
-        st.tuples(st.just("rename"), st.integers(0, 20)),
-        st.tuples(st.just("split"), st.integers(0, 20)),
+        st.tuples(st.sampled_from(("delete", "move row", "move times", "rename", "split")), PLACES),
         st.tuples(st.just("sort"), st.none()),
-        st.tuples(st.just("extract"), st.booleans()),
+        st.tuples(st.just("extract"), st.tuples(WAYS, st.booleans())),
     ),
     min_size=2,
-    max_size=12,
+    max_size=14,
 )
 
 
@@ -40,14 +46,17 @@ def edit(rows: list[Row], what: str, how: object) -> list[Row]:
         return rows
     at = int(how) % len(rows)  # type: ignore[call-overload]
     video, start, length, verb = rows[at]
-    rest = rows[:at] + rows[at + 1 :]
+    before, after = rows[:at], rows[at + 1 :]
     if what == "delete":
-        return rest
-    if what == "move":
-        return [*rest, rows[at]]
+        return [*before, *after]
+    if what == "move row":
+        return [*before, *after, rows[at]]
+    if what == "move times":
+        return [*before, (video, start + 0.3, length, verb), *after]
     if what == "rename":
-        return [*rows[:at], (video, start, length, f"{verb}s"), *rows[at + 1 :]]
-    return [*rows[:at], (video, start, length, verb), (video, start + length, 1, verb), *rows[at + 1 :]]
+        return [*before, (video, start, length, f"{verb}s"), *after]
+    half = length / 2
+    return [*before, (video, start, half, verb), (video, start + half, half, verb), *after]
 
 
 def write(path: Path, rows: list[Row]) -> SegmentTable:
@@ -57,45 +66,56 @@ def write(path: Path, rows: list[Row]) -> SegmentTable:
     return read_segments(path)
 
 
-def features_of(video: str, start: float, stop: float) -> np.ndarray:
-    """What the backbone would say of this stretch, float16 (V, T, D)."""
-    random = np.random.default_rng((ord(video), round(start), round(stop)))
-    return random.random((SPEC.views, SPEC.num_frames, *SPEC.feature_shape)).astype(np.float16)
+def features_of(video: str, moments: np.ndarray) -> np.ndarray:
+    """What the backbone would say of these moments, float16 (M, D): the seconds, and which recording."""
+    values = np.zeros((len(moments), *SPEC.feature_shape), dtype=np.float16)
+    values[:, 0], values[:, 1], values[:, 2] = moments // 1_000_000, moments % 1_000_000 / 1000, ord(video)
+    return values
 
 
-def extract(path: Path, table: SegmentTable, computed: list, *, is_killed: bool) -> None:
+def extract(path: Path, table: SegmentTable, computed: list, way: str, *, is_killed: bool) -> None:
     """As `egoact extract`; killed before the second recording is finished."""
+    exact = SAMPLING if way == "exact" else None
+    wanted = WantedMoments(group_by_recording(table), RATE, is_whole=way == "whole", exact=exact)
     with StoreWriter(path, SPEC) as writer:
-        missing = writer.missing(table)
-        for number, video in enumerate(dict.fromkeys(segment.video_id for segment in missing)):
-            shard = writer.begin([segment for segment in missing if segment.video_id == video])
-            for place, segment in enumerate(shard.segments):
-                values = features_of(video, segment.start_seconds, segment.stop_seconds)
-                slots = np.arange(values.shape[0] * values.shape[1]) + place * values.shape[0] * values.shape[1]
-                shard.write(slots, values.reshape(-1, *SPEC.feature_shape))
-            if is_killed and number == 1:
-                shard.finish()  # closes the file, which is left behind as if the process had been killed
-                return
-            writer.commit(shard)
-            computed += [(video, s.start_seconds, s.stop_seconds) for s in shard.segments]
+        for number, video in enumerate(wanted.video_ids):
+            times = wanted.missing(writer.of(video))
+            is_there = times * RATE < NUM_STEPS
+            num_steps = UNKNOWN if exact or is_there.all() else NUM_STEPS
+            moments = to_microseconds(times[is_there])
+            with writer.begin() as buffer:
+                buffer.append(features_of(video, moments))
+                if is_killed and number == 1:
+                    (path / "shards" / f"{video}.npy.part").write_bytes(b"half")
+                    return
+                writer.commit(video, buffer, moments, num_steps=num_steps)
+            computed += [(video, moment) for moment in moments.tolist()]
+            assert not (wanted.missing(writer.of(video)) * RATE < NUM_STEPS).any(), "asked for again"
 
 
 @given(first=st.lists(ROWS, min_size=1, max_size=4), edits=EDITS)
-def test_no_edit_makes_a_stretch_computed_twice_or_lost(first: list[Row], edits: list[tuple[str, object]]) -> None:
-    computed: list[tuple[str, float, float]] = []
+def test_no_edit_makes_a_moment_computed_twice_or_lost(first: list[Row], edits: list[tuple[str, object]]) -> None:
+    computed: list[tuple[str, int]] = []
+    extracted: list[tuple[str, list[Row]]] = []
     with TemporaryDirectory() as folder:
         rows, store = first, Path(folder) / "features"
-        for what, how in [*edits, ("extract", False)]:
+        for what, how in [*edits, ("extract", ("steps", False))]:
             if what != "extract":
                 rows = edit(rows, what, how)
             elif rows:
-                table = write(Path(folder) / "labels.csv", rows)
-                extract(store, table, computed, is_killed=bool(how))
+                way, is_killed = how  # type: ignore[misc]
+                extract(store, write(Path(folder) / "labels.csv", rows), computed, way, is_killed=is_killed)
                 assert len(set(computed)) == len(computed), "computed twice"
+                extracted += [] if is_killed else [(way, rows)]
         if not computed:
             return
         opened = FeatureStore.open(store)
-        assert len(opened) == len(computed)
-        for video, start, stop in computed:
-            table = write(Path(folder) / "one.csv", [(video, int(start), int(stop - start), "take")])
-            np.testing.assert_array_equal(opened.gather(opened.rows(table))[0], features_of(video, start, stop)[0])
+        assert len(opened) == len(computed), "lost"
+        for way, known in extracted:
+            table = write(Path(folder) / "some.csv", known)
+            found = opened.gather(opened.locate(table, SAMPLING), views=1)
+            times = SAMPLING.times(table)[:, 1]
+            seconds = found[..., 0].astype(float) + found[..., 1].astype(float) / 1000
+            assert (found[..., 2] == [[ord(segment.video_id)] for segment in table]).all()
+            within = 0.001 if way == "exact" else 0.5 / RATE + 0.001  # features are float16
+            assert (np.abs(seconds - times) <= within).all()

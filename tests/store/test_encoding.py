@@ -13,12 +13,15 @@ from egoact.commands.extract import ExtractSettings
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
+from egoact.core.sampling import ClipSampling
 from egoact.store.encoding import decode, encode
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
+from tests.makers.clips import lacking, write_clips
 from tests.makers.features import SPEC
 
-MAPS = replace(SPEC, kind="maps", feature_shape=(3, 4, 4), num_frames=5, views=2, dtype="int8")
+MAPS = replace(SPEC, kind="maps", feature_shape=(3, 4, 4), dtype="int8")
+SAMPLING = ClipSampling(5, 2)
 SEGMENTS = [Segment(f"A_{i}", "A", "A", float(i), i + 1.0) for i in range(4)]
 
 
@@ -30,11 +33,8 @@ def maps(seed: int, *, num: int = 1) -> np.ndarray:
 
 def fill(path: Path, numbers: list[int], dtype: str = "int8") -> Path:
     with StoreWriter(path, replace(MAPS, dtype=dtype)) as writer:
-        missing = writer.missing([SEGMENTS[i] for i in numbers])
-        shard = writer.begin(missing)
-        for place, segment in enumerate(missing):
-            shard.write(np.arange(10) + 10 * place, maps(int(segment.start_seconds))[0])
-        writer.commit(shard)
+        missing = lacking(writer, [SEGMENTS[i] for i in numbers], SAMPLING)
+        write_clips(writer, missing, [maps(int(segment.start_seconds)) for segment in missing], SAMPLING)
     return path
 
 
@@ -73,7 +73,7 @@ def test_a_store_of_int8_is_half_as_large_mapped_and_gives_nearly_the_same(tmp_p
     sizes = [next((store.path / "shards").iterdir()).stat().st_size - 128 for store in (half, full)]
     assert sizes[0] == pytest.approx(sizes[1] * (16 + 2) / 32, abs=128)  # of 16 numbers a channel, and its scale
     assert isinstance(half.shard(0).base, np.memmap)
-    rows, views = np.array([2, 0, 3]), np.array([1, 0, 1])
+    rows, views = full.locate([SEGMENTS[i] for i in (2, 0, 3)], SAMPLING), np.array([1, 0, 1])
     found, exact = half.gather(rows, views=views), full.gather(rows, views=views)
     assert found.shape == exact.shape == (3, 5, 3, 4, 4) and found.dtype == np.float16
     np.testing.assert_array_equal(exact[0], maps(2)[0, 5:])
@@ -94,13 +94,14 @@ def test_damaged_int8_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     store = FeatureStore.open(fill(tmp_path / "store", [0, 1]))
     shard = next((store.path / "shards").iterdir())
     records = np.load(shard)
-    records["scale"][1, 0, 0] = np.nan
+    records["scale"][12] = np.nan
     np.save(shard, records)
     assert verify(VerifySettings(features=store.path)) == 2
-    assert "A_1: features that are not finite numbers" in capsys.readouterr().out
+    moment = store.index.rows["A"].moments[12] / 1e6
+    assert f"A at {moment:.3f} s: features that are not finite numbers" in capsys.readouterr().out
     np.save(shard, records["values"])
     with pytest.raises(ArtifactError, match="this shard should be .*scale.*, but is int8"):
-        FeatureStore.open(store.path).gather(np.array([0]))
+        FeatureStore.open(store.path).gather(np.zeros((1, 2, 5), dtype=np.int64))
 
 
 def test_a_store_does_not_mix_float16_and_int8(tmp_path: Path) -> None:
@@ -113,4 +114,4 @@ def test_pooled_features_cannot_be_int8() -> None:
     with pytest.raises(ValueError, match="int8 is for maps"):
         replace(SPEC, dtype="int8")
     with pytest.raises(ValueError, match="--dtype int8 is for --kind maps"):
-        ExtractSettings(segments=Path("s"), media=Path("m"), features=Path("f"), dtype="int8")
+        ExtractSettings(segments=(Path("s"),), media=(Path("m"),), features=Path("f"), dtype="int8")

@@ -8,17 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
+from egoact.core.sampling import ClipSampling
+from egoact.store.index import grid_moments
 from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
 from tests.makers.checks import files
-from tests.makers.stores import SEGMENTS, SPEC, features_of, fill, segment, table
+from tests.makers.clips import write_clips
+from tests.makers.stores import MOMENTS_EACH, SAMPLING, SEGMENTS, SPEC, features_of, fill, segment, table
 
 
 def test_gather_gives_back_what_was_written_in_any_order_and_view(tmp_path: Path) -> None:
     fill(tmp_path / "s", SEGMENTS)
     store = FeatureStore.open(tmp_path / "s")
-    rows = store.rows(table(SEGMENTS))
+    rows = store.locate(table(SEGMENTS), SAMPLING)
     pick = np.array([5, 0, 0, 3, 1, 5])
     views = np.array([0, 1, 0, 1, 1, 1])
     got = store.gather(rows[pick], views=views)
@@ -29,14 +34,14 @@ def test_gather_gives_back_what_was_written_in_any_order_and_view(tmp_path: Path
 
 def test_gather_of_nothing_has_the_right_shape(tmp_path: Path) -> None:
     fill(tmp_path / "s", SEGMENTS)
-    assert FeatureStore.open(tmp_path / "s").gather(np.array([], dtype=np.int64)).shape == (0, 4, 8)
+    assert FeatureStore.open(tmp_path / "s").gather(np.empty((0, 2, 4), dtype=np.int64)).shape == (0, 4, 8)
 
 
-@pytest.mark.parametrize(("rows", "views"), [([6], 0), ([-1], 0), ([0], 2), ([0], -1)])
-def test_gather_refuses_rows_and_views_that_do_not_exist(tmp_path: Path, rows: list[int], views: int) -> None:
+@pytest.mark.parametrize(("row", "views"), [(6 * MOMENTS_EACH, 0), (-1, 0), (0, 2), (0, -1)])
+def test_gather_refuses_rows_and_views_that_do_not_exist(tmp_path: Path, row: int, views: int) -> None:
     fill(tmp_path / "s", SEGMENTS)
     with pytest.raises(ValueError, match=r"0 to"):
-        FeatureStore.open(tmp_path / "s").gather(np.array(rows), views=views)
+        FeatureStore.open(tmp_path / "s").gather(np.full((1, 2, 4), row), views=views)
 
 
 def test_features_are_memory_mapped(tmp_path: Path) -> None:
@@ -50,7 +55,7 @@ def test_maps_have_three_feature_axes(tmp_path: Path) -> None:
     spec = replace(SPEC, kind="maps", feature_shape=(3, 2, 2))
     fill(tmp_path / "s", SEGMENTS, spec=spec)
     store = FeatureStore.open(tmp_path / "s")
-    got = store.gather(store.rows(table(SEGMENTS)), views=1)
+    got = store.gather(store.locate(table(SEGMENTS), SAMPLING), views=1)
     np.testing.assert_array_equal(got, np.stack([features_of(s, spec)[1] for s in SEGMENTS]))
 
 
@@ -71,9 +76,9 @@ def test_however_the_work_is_split_the_bytes_are_the_same(
 def test_failed_segments_are_left_out_and_can_be_added_later(tmp_path: Path) -> None:
     assert fill(tmp_path / "s", SEGMENTS, fail={"P01_01_2", "P02_03_1", "P02_03_2", "P02_03_3"}) == 2
     store = FeatureStore.open(tmp_path / "s")
-    assert len(store) == 2
+    assert len(store) == 2 * MOMENTS_EACH
     with pytest.raises(ArtifactError, match=r"4 of 6 segments have no features.*P02_03 from 3.00 to 4.50 s"):
-        store.rows(table(SEGMENTS))
+        store.locate(table(SEGMENTS), SAMPLING)
     assert fill(tmp_path / "s", SEGMENTS) == 4
     fill(tmp_path / "whole", SEGMENTS)
     assert files(tmp_path / "s") == files(tmp_path / "whole")
@@ -88,19 +93,19 @@ def test_changed_times_are_recomputed(tmp_path: Path) -> None:
     fill(tmp_path / "s", SEGMENTS)
     moved = [replace(s, start_seconds=s.start_seconds + 0.25) if s == SEGMENTS[1] else s for s in SEGMENTS]
     with pytest.raises(ArtifactError, match=r"1 of 6 segments have no features here, such as"):
-        FeatureStore.open(tmp_path / "s").rows(table(moved))
+        FeatureStore.open(tmp_path / "s").locate(table(moved), SAMPLING)
     assert fill(tmp_path / "s", moved) == 1
     store = FeatureStore.open(tmp_path / "s")
-    assert len(store) == 7, "what was there stays: the next edit may want it back"
-    assert (store.rows(table(SEGMENTS)) >= 0).all()
-    got = store.gather(store.rows(table(moved)))
+    assert len(store) == 7 * MOMENTS_EACH, "what was there stays: the next edit may want it back"
+    assert (store.locate(table(SEGMENTS), SAMPLING) >= 0).all()
+    got = store.gather(store.locate(table(moved), SAMPLING))
     np.testing.assert_array_equal(got, np.stack([features_of(s)[0] for s in moved]))
 
 
 def test_an_open_store_survives_its_own_growth(tmp_path: Path) -> None:
     fill(tmp_path / "s", SEGMENTS[:4])
     store = FeatureStore.open(tmp_path / "s")
-    rows = store.rows(table(SEGMENTS[:4]))
+    rows = store.locate(table(SEGMENTS[:4]), SAMPLING)
     before = store.gather(rows)
     fill(tmp_path / "s", SEGMENTS)
     np.testing.assert_array_equal(store.gather(rows), before)
@@ -108,8 +113,8 @@ def test_an_open_store_survives_its_own_growth(tmp_path: Path) -> None:
 
 def test_another_fingerprint_is_refused_with_the_field_that_differs(tmp_path: Path) -> None:
     fill(tmp_path / "s", SEGMENTS)
-    with pytest.raises(ArtifactError, match=r"num_frames 4, not 5; .*same settings or another folder"):
-        fill(tmp_path / "s", SEGMENTS, spec=replace(SPEC, num_frames=5))
+    with pytest.raises(ArtifactError, match=r"rate 8, not 15; .*same settings or another folder"):
+        fill(tmp_path / "s", SEGMENTS, spec=replace(SPEC, rate=15))
 
 
 def test_waste_of_a_killed_writer_is_swept_away(tmp_path: Path) -> None:
@@ -117,7 +122,7 @@ def test_waste_of_a_killed_writer_is_swept_away(tmp_path: Path) -> None:
     before = files(tmp_path / "s")
     (tmp_path / "s/shards/P09_01.npy.part").write_bytes(b"half")
     (tmp_path / "s/shards/P09_01.0123456789ab.npy").write_bytes(b"never named by the index")
-    (tmp_path / "s/segments.parquet.part").write_bytes(b"half")
+    (tmp_path / "s/recordings.parquet.part").write_bytes(b"half")
     assert fill(tmp_path / "s", SEGMENTS[:3]) == 0
     assert files(tmp_path / "s") == before
 
@@ -135,20 +140,18 @@ def test_any_video_id_makes_a_shard(tmp_path: Path, video: str) -> None:
     items = [segment(1, video=video), segment(2, video=video + "_")]
     assert fill(tmp_path / "s", items) == 2
     store = FeatureStore.open(tmp_path / "s")
-    np.testing.assert_array_equal(store.gather(store.rows(table(items)))[1], features_of(items[1])[0])
+    np.testing.assert_array_equal(store.gather(store.locate(table(items), SAMPLING))[1], features_of(items[1])[0])
     assert {p.parent.name for p in tmp_path.rglob("*.npy")} == {"shards"}
 
 
 def test_ids_that_differ_only_in_odd_characters_do_not_meet(tmp_path: Path) -> None:
     items = [segment(1, video="a b"), segment(1, video="a?b")]
     with StoreWriter(tmp_path / "s", SPEC) as writer:
-        shards = [writer.begin([item]) for item in items]
-        for shard, item in zip(shards, items, strict=True):
-            shard.write(np.arange(8), features_of(item).reshape(8, 8))
-        for shard in shards:
-            writer.commit(shard)
+        write_clips(writer, items, [features_of(item) for item in items], SAMPLING)
     store = FeatureStore.open(tmp_path / "s")
-    np.testing.assert_array_equal(store.gather(store.rows(table(items))), np.stack([features_of(s)[0] for s in items]))
+    np.testing.assert_array_equal(
+        store.gather(store.locate(table(items), SAMPLING)), np.stack([features_of(s)[0] for s in items])
+    )
 
 
 # Damage
@@ -168,7 +171,7 @@ def pickle_shard(path: Path) -> None:
 
 
 def retype_shard(path: Path) -> None:
-    np.save(next((path / "shards").glob("*.npy")), np.zeros((3, 2, 4, 8), dtype=np.float32))
+    np.save(next((path / "shards").glob("*.npy")), np.zeros((24, 8), dtype=np.float32))
 
 
 def remove_shard(path: Path) -> None:
@@ -176,16 +179,16 @@ def remove_shard(path: Path) -> None:
 
 
 def cut_index(path: Path) -> None:
-    index = path / "segments.parquet"
+    index = path / "recordings.parquet"
     index.write_bytes(index.read_bytes()[:200])
 
 
 def text_index(path: Path) -> None:
-    (path / "segments.parquet").write_text("narration_id,video_id\n")
+    (path / "recordings.parquet").write_text("narration_id,video_id\n")
 
 
 def remove_index(path: Path) -> None:
-    (path / "segments.parquet").unlink()
+    (path / "recordings.parquet").unlink()
 
 
 def cut_manifest(path: Path) -> None:
@@ -194,7 +197,7 @@ def cut_manifest(path: Path) -> None:
 
 def edit_manifest(path: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_text())
-    manifest["spec"]["views"] = 1
+    manifest["spec"]["rate"] = 1
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -236,7 +239,7 @@ def test_damage_is_one_clear_line(tmp_path: Path, damage) -> None:
     damage(path)
     with pytest.raises(ArtifactError) as caught:
         store = FeatureStore.open(path)
-        store.gather(store.rows(table(SEGMENTS)))
+        store.gather(store.locate(table(SEGMENTS), SAMPLING))
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -275,8 +278,7 @@ def test_two_writers_do_not_meet_and_a_killed_one_does_not_block(tmp_path: Path)
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"num_frames": 0},
-        {"views": 0},
+        {"rate": 0},
         {"kind": "vectors"},
         {"feature_shape": (3, 4)},
         {"dtype": "float64"},
@@ -286,3 +288,81 @@ def test_two_writers_do_not_meet_and_a_killed_one_does_not_block(tmp_path: Path)
 def test_impossible_specs_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError):
         replace(SPEC, **wrong)
+
+
+def test_a_store_of_clips_is_refused_with_the_command_that_makes_it_anew(tmp_path: Path) -> None:
+    fill(tmp_path / "s", SEGMENTS)
+    manifest = json.loads((tmp_path / "s/manifest.json").read_text())
+    manifest["spec"] |= {"format_version": 1, "num_frames": 20, "views": 1, "seed": 0}
+    del manifest["spec"]["rate"]
+    (tmp_path / "s/manifest.json").write_text(json.dumps(manifest))
+    command = rf"delete it and run egoact extract --segments CSV --media FOLDER --features {tmp_path / 's'}"
+    with pytest.raises(ArtifactError, match=command):
+        FeatureStore.open(tmp_path / "s")
+
+
+def test_a_moment_is_written_once(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", SPEC) as writer, writer.begin() as buffer:
+        buffer.append(np.ones((2, 8), dtype=np.float16))
+        with pytest.raises(ValueError, match="a moment twice"):
+            writer.commit("A", buffer, np.array([5, 5]))
+        with pytest.raises(ValueError, match="2 rows for 3 moments"):
+            writer.commit("A", buffer, np.array([5, 6, 7]))
+        writer.commit("A", buffer, np.array([6, 5]))
+    store = FeatureStore.open(tmp_path / "s")
+    assert store.index.rows["A"].moments.tolist() == [5, 6]
+
+
+def write_steps(path: Path, steps: list[int], *, num_steps: int = -1, exact: tuple[int, ...] = ()) -> FeatureStore:
+    """A store of some steps, and of some exact moments (microseconds), each with its own time as its features."""
+    moments = np.array([*grid_moments(np.array(steps), rate=8).tolist(), *exact])
+    with StoreWriter(path, SPEC) as writer, writer.begin() as buffer:
+        buffer.append(np.repeat(moments[:, None] / 1e6, 8, axis=1).astype(np.float16))
+        writer.commit("A", buffer, moments, num_steps=num_steps)
+    return FeatureStore.open(path)
+
+
+def test_a_frame_is_that_of_its_step_or_of_its_very_moment(tmp_path: Path) -> None:
+    store = write_steps(tmp_path / "s", list(range(16)), exact=(500_000, 1_300_000))
+    segments = [Segment("a", "A", "A", 0.0, 1.0), Segment("b", "A", "A", 1.2, 1.4)]
+    one = ClipSampling(1)
+    found = store.gather(store.locate(segments, one))[:, 0, 0]
+    np.testing.assert_allclose(found, [0.5, 1.3], rtol=1e-3)  # the middles of both are here exactly
+    four = store.gather(store.locate(segments[:1], ClipSampling(4)))[0, :, 0]
+    np.testing.assert_allclose(four, [0.1875, 0.4375, 0.6875, 0.9375], rtol=1e-3)  # 0.125 lies in the step at 0.1875
+
+
+@given(
+    have=st.sets(st.integers(0, 40), min_size=1),
+    start=st.floats(0, 5),
+    length=st.floats(0.05, 3),
+    num_frames=st.integers(1, 20),
+)
+def test_no_other_step_stands_in_for_one_that_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, have: set[int], start: float, length: float, num_frames: int
+) -> None:
+    store = write_steps(tmp_path_factory.mktemp("store") / "s", sorted(have))
+    segment, sampling = Segment("a", "A", "A", start, start + length), ClipSampling(num_frames)
+    found = store.find([segment], sampling)[0, 0]
+    for row, time in zip(found.tolist(), sampling.times([segment])[0, 0].tolist(), strict=True):
+        step = int(time * 8)
+        assert (row >= 0) == (step in have)
+        assert row < 0 or store.index.rows["A"].moments[row] == round((step + 0.5) / 8 * 1e6)
+
+
+def test_what_is_left_after_the_last_whole_step_shows_that_step(tmp_path: Path) -> None:
+    store = write_steps(tmp_path / "s", list(range(16)), num_steps=16)
+    one = ClipSampling(1)
+    last, beyond = Segment("a", "A", "A", 1.9, 2.2), Segment("b", "A", "A", 2.2, 2.4)
+    assert store.find([last, beyond], one).ravel().tolist() == [15, -1]
+    unknown = write_steps(tmp_path / "u", list(range(16)))
+    assert unknown.find([last], one).ravel().tolist() == [-1]
+
+
+def test_whole_recordings_are_mapped_and_incomplete_ones_are_left_out(tmp_path: Path) -> None:
+    whole = Recordings(write_steps(tmp_path / "whole", list(range(16)), num_steps=16))
+    assert list(whole) == ["A"] and whole["A"].shape == (16, 8) and not whole["A"].flags.owndata
+    mixed = Recordings(write_steps(tmp_path / "mixed", list(range(16)), num_steps=16, exact=(100_000,)))
+    np.testing.assert_array_equal(mixed["A"], whole["A"])
+    assert not Recordings(write_steps(tmp_path / "gap", [0, 1, 3], num_steps=4))
+    assert not Recordings(write_steps(tmp_path / "open", [0, 1, 2, 3]))

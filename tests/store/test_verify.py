@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.errors import ArtifactError
-from egoact.store.index import IndexRow, StoreIndex
+from egoact.store.index import StoreIndex
+from egoact.store.reader import FeatureStore
 from tests.makers.stores import SEGMENTS, fill
 
 
@@ -26,7 +28,9 @@ def write_csv(path: Path, *, moved: bool = False) -> Path:
 
 
 def problems(capsys: pytest.CaptureFixture, *, features: Path, segments: Path | None = None) -> list[str]:
-    number = verify(VerifySettings(features=features, segments=segments))
+    number = verify(
+        VerifySettings(features=features, segments=() if segments is None else (segments,), num_frames=4, views=2)
+    )
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("verify: ")]
     assert len(lines) == number + 1
     assert lines[-1].endswith(f"{number} problems")
@@ -52,10 +56,12 @@ def test_one_flipped_bit_is_found(store: Path, capsys: pytest.CaptureFixture) ->
     assert "bytes have changed" in line
 
 
-def test_numbers_that_are_not_finite_are_named_by_segment(store: Path, capsys: pytest.CaptureFixture) -> None:
+def test_numbers_that_are_not_finite_are_named_by_moment(store: Path, capsys: pytest.CaptureFixture) -> None:
     shard = sorted((store / "shards").glob("P01*.npy"))[0]
     change(shard, shard.stat().st_size - 2, np.float16(np.nan).tobytes())
-    assert any("P01_01_3: features that are not finite" in line for line in problems(capsys, features=store))
+    moment = FeatureStore.open(store).index.rows["P01_01"].moments[-1] / 1e6
+    told = f"P01_01 at {moment:.3f} s: features that are not finite"
+    assert any(told in line for line in problems(capsys, features=store))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_numbers_that_are_not_finite_are_named_by_segment(store: Path, capsys: p
         (lambda p: p.unlink(), "missing"),
         (lambda p: p.write_bytes(p.read_bytes()[:-100]), "damaged"),
         (lambda p: p.write_bytes(b""), "damaged"),
-        (lambda p: np.save(p, np.zeros((3, 2, 4, 7), np.float16)), "should be float16"),
+        (lambda p: np.save(p, np.zeros((24, 7), np.float16)), "should be float16"),
         (lambda p: p.write_bytes(p.read_bytes()[:128] + bytes(p.stat().st_size - 128)), "all features are zero"),
     ],
 )
@@ -79,15 +85,15 @@ def test_segments_that_are_missing_or_moved(store: Path, tmp_path: Path, capsys:
     with path.open("a") as file:
         file.write("extra,P01,P01_01,0,1\n")
     moved, missing = problems(capsys, features=store, segments=path)
-    assert "row 2: P02_03_3 is in the store with other times, 3.000 to 4.500 s" in moved
-    assert "row 8: extra is not in the store" in missing
+    assert "row 2: P02_03 from 3.500 to 4.500 s is not in the store" in moved
+    assert "row 8: P01_01 from 0.000 to 1.000 s is not in the store" in missing
 
 
-def test_an_index_with_gaps(store: Path, capsys: pytest.CaptureFixture) -> None:
-    index = StoreIndex.read(store)
-    rows = [IndexRow(**{name: getattr(r, name) for name in IndexRow.__slots__}) for r in index.rows[1:]]
-    StoreIndex(rows).write(store)
-    assert any("does not number its segments" in line for line in problems(capsys, features=store))
+def test_an_index_that_names_impossible_moments(store: Path) -> None:
+    row = StoreIndex.read(store).rows["P01_01"]
+    StoreIndex([replace(row, moments=row.moments[::-1])]).write(store)
+    with pytest.raises(ArtifactError, match="impossible moments of 'P01_01'"):
+        verify(VerifySettings(features=store))
 
 
 def test_no_store_is_an_error(tmp_path: Path) -> None:
@@ -97,7 +103,7 @@ def test_no_store_is_an_error(tmp_path: Path) -> None:
 
 def test_a_manifest_that_was_edited_is_an_error(store: Path) -> None:
     manifest = json.loads((store / "manifest.json").read_text())
-    manifest["spec"]["num_frames"] = 5
+    manifest["spec"]["rate"] = 5
     (store / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="changed by hand"):
         verify(VerifySettings(features=store))

@@ -21,8 +21,9 @@ from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timeline import write_report
 from egoact.runs.loading import EngineChoice, load_run
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
-from egoact.store.recordings import FeatureBuffer, Recordings
+from egoact.store.recordings import Recordings
 from egoact.timelines.output import find_videos, name_folders
 from tests.makers.media import number_in, write_folder, write_sound_only, write_video
 from tests.makers.recordings import train_run, write_labels, write_recording
@@ -217,7 +218,8 @@ def test_joint_classifiers_learn_background_without_their_pairs(tmp_path: Path) 
     train_run(tmp_path, background=True, nouns=True)
     train(
         TrainSettings(
-            segments=tmp_path / "labels.csv",
+            segments=(tmp_path / "labels.csv",),
+            num_frames=6,
             features=(tmp_path / "features",),
             run=tmp_path / "joint",
             background=True,
@@ -240,10 +242,10 @@ def test_background_needs_recordings_and_gaps(tmp_path: Path) -> None:
     csv = write_labels(tmp_path / "labels.csv", {"a": gapless})
     from egoact.commands.extract import ExtractSettings, extract
 
-    plain = {"segments": csv, "media": tmp_path / "videos", "backbone": "tiny-random", "num_frames": 4, "size": 32}
+    plain = {"segments": (csv,), "media": (tmp_path / "videos",), "backbone": "tiny-random", "size": 32}
     features = tmp_path / "features"
     extract(ExtractSettings(features=features, engine="torch", **plain))  # type: ignore[arg-type]
-    settings = TrainSettings(segments=csv, features=features, run=tmp_path / "run", background=True, epochs=1)
+    settings = TrainSettings(segments=(csv,), features=(features,), run=tmp_path / "run", background=True, epochs=1)
     with pytest.raises(ArtifactError, match="--recordings"):
         train(settings)
     extract(ExtractSettings(features=features, engine="torch", recordings=True, **plain))  # type: ignore[arg-type]
@@ -267,16 +269,20 @@ def test_whole_recordings_are_kept_and_not_computed_again(
         assert _recordings.compute_features(source, run.engine, buffer, rate=8, size=(32, 32)) is None
         whole = buffer.read()
         kept = recordings["kitchen_2"]
-        assert len(whole) - 8 < len(kept) <= len(whole)
-        np.testing.assert_array_equal(whole[: len(kept)], kept)
+        np.testing.assert_allclose(whole.astype(float), kept, rtol=1e-2, atol=1e-3)  # computed in other batches
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(_recordings, "compute_features", refuse)
+    monkeypatch.setattr("egoact.extraction.extraction.Extraction._infer", refuse)
     from egoact.commands.extract import ExtractSettings, extract
 
     again = ExtractSettings(
-        segments=folder / "labels.csv", media=folder / "videos", features=folder / "features", backbone="tiny-random",
-        num_frames=6, size=32, engine="torch", recordings=True,
-    )  # fmt: skip
+        segments=(folder / "labels.csv",),
+        media=(folder / "videos",),
+        features=folder / "features",
+        backbone="tiny-random",
+        size=32,
+        engine="torch",
+        recordings=True,
+    )
     assert extract(again) == 0
 
 

@@ -12,9 +12,13 @@ from egoact.cli import main
 from egoact.commands import train as train_module
 from egoact.commands.evaluate import EvaluateSettings, evaluate
 from egoact.commands.train import TrainSettings, parse_options, train
+from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.scores import load_scores
+from egoact.core.sampling import ClipSampling
+from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer
+from egoact.store.reader import FeatureStore
 from egoact.training.data import balanced_odds
 from egoact.training.fit import History
 from tests.makers.checks import assert_same_run
@@ -306,7 +310,6 @@ def test_evaluate_writes_what_the_report_needs(data: Path) -> None:
         ({"backbone": "efficientnet_lite0"}, "backbone efficientnet_lite0, the run needs tiny-random"),
         ({"weights_hash": "1" * 64}, "weights_hash"),
         ({"mean": (0.4, 0.5, 0.5)}, "mean"),
-        ({"num_frames": 18}, "18 frames, the run needs 20"),
     ],
 )
 def test_features_of_another_kind_than_the_runs(data: Path, change: dict[str, object], words: str) -> None:
@@ -316,6 +319,29 @@ def test_features_of_another_kind_than_the_runs(data: Path, change: dict[str, ob
         evaluate(
             EvaluateSettings(segments=data / "train.csv", run=data / "run", features=data / "others", out=data / "out")
         )
+
+
+def test_clips_of_another_number_of_frames_are_other_moments(data: Path) -> None:
+    train(settings_for(data))
+    write_store(data / "others", data / "train.csv", sampling=ClipSampling(18))
+    settings = EvaluateSettings(segments=(data / "train.csv",), run=data / "run", features=(data / "others",), out=data)
+    with pytest.raises(ArtifactError, match="24 of 24 segments have no features here"):
+        evaluate(settings)
+    train(settings_for(data, features=(data / "others",), run=data / "shorter", num_frames=18))
+    assert Recognizer.load(data / "shorter").config.num_frames == 18
+
+
+def test_views_are_seen_in_training_and_averaged_in_evaluation(data: Path) -> None:
+    write_store(data / "views", data / "train.csv", sampling=ClipSampling(20, 3))
+    train(settings_for(data, features=(data / "views",), run=data / "seen", views=3))
+    run = load_run(data / "seen")
+    assert run.config.sampling == ClipSampling(20, 3)
+    table, store = read_segments(data / "train.csv"), FeatureStore.open(data / "views")
+    rows = store.locate(table, run.config.sampling)
+    each = [run.recognizer.score(store.gather(rows, views=view))["verb"] for view in range(3)]
+    scores = run.score(table, (data / "views",)).verb
+    np.testing.assert_allclose(scores, np.mean(each, axis=0), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(each[0], each[1])
 
 
 def test_a_run_without_its_weights(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

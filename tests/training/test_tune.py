@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings_for(data: Path, out: Path, **changes: object) -> TuneSettings:
     values: dict[str, object] = {"trials": 12, "folds": 4, "heads": ("average", "lstm"), "device": "cpu"}
-    values |= {"segments": data / "train.csv", "features": (data / "features",), "out": out}
+    values |= {"segments": (data / "train.csv",), "features": (data / "features",), "out": out}
     return TuneSettings(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -59,7 +59,7 @@ class PretendedTraining:
         recipe = settings.chosen_recipe()
         if recipe.learning_rate > 0.006:
             raise ArtifactError("diverged") from NotFiniteError("the loss became inf", [0])
-        table = read_segments(settings.segments)
+        table = read_segments(settings.segments[0])
         place = VIDEOS.index(settings.validation_videos[0])
         value = 60 - 10 * place - 4000 * abs(recipe.learning_rate - 0.003) - 20 * recipe.dropout
         metrics = {"num_segments": sum(s.video_id in settings.validation_videos for s in table)}
@@ -214,7 +214,7 @@ def test_the_command_line_means_the_same_settings(data: Path, tmp_path: Path, mo
 def test_another_search_is_not_mixed_in(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch)
     csv_path = write_csv(tmp_path / "train.csv", videos=VIDEOS, num_each=6)
-    settings = replace(settings_for(data, tmp_path / "out", trials=2), segments=csv_path)
+    settings = replace(settings_for(data, tmp_path / "out", trials=2), segments=(csv_path,))
     tune(settings)
     with pytest.raises(ArtifactError, match="seed was 0, now 1"):
         tune(replace(settings, seed=1))

@@ -4,21 +4,19 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 
-import numpy as np
-
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.workload import NUM_FRAMES, Workload, plan_jobs, plan_sampling
+from egoact.benchmarking.workload import NUM_FRAMES, Workload
 from egoact.core.machine import num_cores
-from egoact.core.sampling import sample_views
-from egoact.extraction.decoding import FrameBatch, VideoJob, decode
+from egoact.core.sampling import ClipSampling
+from egoact.extraction.decoding import FrameBatch, VideoJob, clip_jobs, decode
 from egoact.media.sources import read_frames
 
 
 def measure(work: Workload) -> Results:
     """Decode the frames of all segments, by one worker and by one a core."""
     root, table = work.recordings()
-    jobs = plan_jobs(root, table)
+    jobs = clip_jobs(root, table, ClipSampling(NUM_FRAMES))
     tasks: dict[str, Callable[[], float]] = {
         f"{n} x {work.size}": partial(count_decoded, jobs, size=work.size, num_workers=n)
         for n in sorted({1, num_cores()})
@@ -38,14 +36,9 @@ def measure(work: Workload) -> Results:
 
 def count_decoded(jobs: Sequence[VideoJob], *, size: int, num_workers: int) -> float:
     """Decode all jobs; gives how many frames that were."""
-    sampling = plan_sampling(size, batch_size=16)
-    with closing(decode(jobs, sampling, num_workers=num_workers)) as events:
+    with closing(decode(jobs, size=(size, size), batch_size=16, num_workers=num_workers)) as events:
         return float(sum(len(event.frames) for event in events if isinstance(event, FrameBatch)))
 
 
 def _count_unscaled(jobs: Sequence[VideoJob]) -> float:
-    count = 0
-    for job in jobs:
-        times = [sample_views(s, num_frames=NUM_FRAMES, num_views=1, seed=0).ravel() for s in job.segments]
-        count += sum(1 for _ in read_frames(job.source, np.sort(np.concatenate(times)), num_threads=1))
-    return float(count)
+    return float(sum(1 for job in jobs for _ in read_frames(job.source, job.times(), num_threads=1)))

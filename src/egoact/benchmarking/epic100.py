@@ -21,7 +21,7 @@ from egoact.benchmarking.workload import (
 )
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.epic import facts as epic
-from egoact.core.sampling import sample_views
+from egoact.core.sampling import ClipSampling
 from egoact.media.sources import MediaRoot
 from egoact.models.heads import DEFAULT_HEAD
 
@@ -109,7 +109,7 @@ def distinct_share(segments: Sequence[Segment]) -> float:
     """Of the frames sampled from all segments, those that are not sampled twice from a recording: 0 to 1."""
     frames: dict[str, list[np.ndarray]] = {}
     for segment in segments:
-        times = sample_views(segment, num_frames=NUM_FRAMES, num_views=1, seed=0).ravel()
+        times = ClipSampling(NUM_FRAMES).times([segment]).ravel()
         frames.setdefault(segment.video_id, []).append(np.floor(times * (epic.frame_rate(segment.video_id) or 60)))
     different = sum(len(np.unique(np.concatenate(each))) for each in frames.values())
     return different / (NUM_FRAMES * len(segments))

@@ -12,15 +12,15 @@ import numpy as np
 from egoact.benchmarking.decode import count_decoded
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.workload import (
-    Workload,
-    plan_jobs,
-    read_sample,
-)
-from egoact.core.annotations.segments import SegmentTable
+from egoact.benchmarking.workload import NUM_FRAMES, Workload, read_sample
+from egoact.core import defaults
+from egoact.core.annotations.segments import SegmentTable, group_by_recording
 from egoact.core.machine import num_cores
+from egoact.core.sampling import ClipSampling
 from egoact.engines import Engine
-from egoact.extraction.clips import Extraction, plan_store
+from egoact.extraction.decoding import clip_jobs
+from egoact.extraction.extraction import Extraction, plan_store
+from egoact.extraction.wanted import WantedMoments
 from egoact.media.sources import MediaRoot
 from egoact.models.backbones.registry import Backbone
 from egoact.store.writer import StoreWriter
@@ -65,7 +65,7 @@ def time_extraction(
     frames: np.ndarray,
 ) -> dict[str, float]:
     """Frames a second of decoding, of the backbone, and of everything together."""
-    jobs = plan_jobs(root, table)
+    jobs = clip_jobs(root, table, ClipSampling(NUM_FRAMES))
     with tempfile.TemporaryDirectory(dir=work.out) as folder:
         tasks: dict[str, Callable[[], float]] = {
             "decoding alone": partial(count_decoded, jobs, size=work.size, num_workers=num_cores()),
@@ -92,6 +92,7 @@ def _fill_a_store(folder: Path, root: MediaRoot, table: SegmentTable, backbone: 
         contextlib.redirect_stderr(io.StringIO()),
         StoreWriter(features, plan_store(backbone.spec, engine)) as writer,
     ):
-        run = Extraction(table, root, engine, writer, num_cores())
+        wanted = WantedMoments(group_by_recording(table), defaults.RATE, exact=ClipSampling(NUM_FRAMES))
+        run = Extraction(wanted, root, engine, writer, num_cores())
         run.go()
     return float(run.num_frames)

@@ -13,6 +13,7 @@ from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.synthetic_store import CLIP_BYTES, make_store
 from egoact.benchmarking.workload import Workload
 from egoact.core.annotations.segments import read_segments
+from egoact.core.sampling import ClipSampling
 from egoact.models.heads import DEFAULT_HEAD
 from egoact.store.reader import FeatureStore
 
@@ -76,7 +77,7 @@ def _figures(rows: list[list[Any]], num_clips: int) -> list[Figure]:
 def _time_reading(table: Path, path: Path) -> list[list[Any]]:
     """MB/s of gathering every clip once, in the order of the files and shuffled over all of them."""
     rows: list[list[Any]] = []
-    order = FeatureStore.open(path).rows(read_segments(table))
+    order = FeatureStore.open(path).locate(read_segments(table), ClipSampling())
     orders = {"as stored": order, "shuffled": np.random.default_rng(0).permutation(order)}
     for name, chosen in orders.items():
         for cache in ("cold", "warm"):

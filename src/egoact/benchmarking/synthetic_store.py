@@ -7,6 +7,7 @@ import numpy as np
 
 from egoact.core.annotations.segments import read_segments
 from egoact.core.epic import facts as epic
+from egoact.core.sampling import ClipSampling, to_microseconds
 from egoact.store.reader import StoreSpec
 from egoact.store.writer import StoreWriter
 
@@ -21,9 +22,6 @@ SPEC = StoreSpec(
     input_size=(256, 256),
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
-    num_frames=NUM_FRAMES,
-    views=1,
-    seed=0,
     kind="pooled",
     cut=None,
     feature_shape=(WIDTH,),
@@ -51,10 +49,10 @@ def make_store(folder: Path, *, num_clips: int) -> tuple[Path, Path]:
     noise = random.normal(size=(_BLOCK_CLIPS * NUM_FRAMES, WIDTH)).astype(np.float16)
     with StoreWriter(store_path, SPEC) as store:
         for first in range(0, num_clips, _CLIPS_PER_VIDEO):
-            shard = store.begin(store.missing(segments[first : first + _CLIPS_PER_VIDEO]))
-            num_slots = len(shard.segments) * NUM_FRAMES
-            for start in range(0, num_slots, len(noise)):
-                slots = np.arange(start, min(start + len(noise), num_slots))
-                shard.write(slots, noise[: len(slots)])
-            store.commit(shard)
+            clips = segments[first : first + _CLIPS_PER_VIDEO]
+            moments = to_microseconds(ClipSampling(NUM_FRAMES).times(clips).ravel())
+            with store.begin() as buffer:
+                for start in range(0, len(moments), len(noise)):
+                    buffer.append(noise[: len(moments) - start])
+                store.commit(clips[0].video_id, buffer, moments)
     return table_path, store_path

@@ -11,7 +11,6 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import MediaError
 from egoact.engines import Engine, load_engine, tune_batch
 from egoact.engines.loading import find_device
-from egoact.extraction.decoding import Sampling, VideoJob
 from egoact.kitchen import make_kitchen
 from egoact.media.sources import MediaRoot, read_frames
 from egoact.models.backbones.registry import Backbone, load_backbone
@@ -72,19 +71,6 @@ class Workload:
         return load_sample_engine(
             backbone, frames, engine=self.engine_name, precision=self.precision, device=self.device
         )
-
-
-def plan_jobs(root: MediaRoot, table: SegmentTable) -> list[VideoJob]:
-    """One job a recording."""
-    by_video: dict[str, list] = {}
-    for segment in table:
-        by_video.setdefault(segment.video_id, []).append(segment)
-    return [VideoJob(root.find(video_id), segments) for video_id, segments in by_video.items()]
-
-
-def plan_sampling(size: int, *, batch_size: int) -> Sampling:
-    """20 frames a segment, one view."""
-    return Sampling(NUM_FRAMES, 1, 0, (size, size), batch_size)
 
 
 def read_sample(root: MediaRoot, table: Sequence, *, count: int, size: tuple[int, int] | None) -> np.ndarray:

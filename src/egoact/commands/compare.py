@@ -24,8 +24,8 @@ class CompareSettings:
     """Folders that egoact evaluate wrote, or run directories."""
     out: Path
     """Folder for comparison.csv, comparison.json and comparison.html."""
-    segments: Path | None = None
-    """Segments CSV with labels to measure run directories on."""
+    segments: tuple[Path, ...] = ()
+    """Segments CSV with labels, or several, to measure run directories on."""
     features: tuple[Path, ...] = ()
     """Feature stores that hold those segments; each run reads the one, or those, of its backbones."""
     against: Literal["first", "best"] = "first"
@@ -43,7 +43,7 @@ class CompareSettings:
     def __post_init__(self) -> None:
         if not self.runs:
             raise ValueError("give the runs or evaluation folders to compare")
-        if (self.segments is None) == bool(self.features):
+        if bool(self.segments) != bool(self.features):
             raise ValueError("--segments and --features belong together")
         for name in ("draws", "rounds"):
             if getattr(self, name) < 1:

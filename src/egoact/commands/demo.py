@@ -42,7 +42,7 @@ class DemoSettings:
 
 
 def demo(settings: DemoSettings) -> int:
-    """Do it all; gives the number of segments whose features could not be computed.
+    """Do it all; gives the number of recordings whose features could not be computed.
 
     Raises:
         ArtifactError: `out` holds something else, or a demo with other settings.

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 class EvaluateSettings:
     """Measure a run, any scores file, or timelines, on labelled segments."""
 
-    segments: Path
-    """Segments CSV with labels."""
+    segments: tuple[Path, ...]
+    """Segments CSV with labels, or several."""
     out: Path
     """Folder for metrics.json, scores.npz, confusion matrices and report.html."""
+    merge_case: bool = False
+    """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     run: Path | None = None
     """Run directory; needs --features."""
     features: tuple[Path, ...] = ()
@@ -65,11 +67,11 @@ def evaluate(settings: EvaluateSettings) -> int:
 
 
 def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":
-    from egoact.core.annotations.segments import read_segments
+    from egoact.commands.labels import read_and_tell
     from egoact.core.metrics.scores import load_scores
     from egoact.evaluation.segments import SegmentEvaluation, official_vocabularies, vocabularies_of_scores
 
-    table = read_segments(settings.segments)
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
     if settings.run is None:
         assert settings.scores is not None
         scores = load_scores(settings.scores).align(table)

@@ -65,8 +65,8 @@ class ClipSettings:
     """Folder for strip.png, clip.mp4, index.html and the numbers."""
     media: tuple[Path, ...]
     """Folder (or several) with the recordings, or one video file."""
-    segments: Path | None = None
-    """Segments CSV, with --narration-id."""
+    segments: tuple[Path, ...] = ()
+    """Segments CSV, or several, with --narration-id."""
     narration_id: str | None = None
     """Which segment of it; default: the first."""
     start_seconds: float = 0.0
@@ -136,12 +136,12 @@ def _paint(settings: FilterSettings) -> None:
 
 def _find_clip(settings: ClipSettings) -> "Clip":
     """The recording, the span in seconds, and the labels as far as they are known."""
-    from egoact.core.annotations.segments import read_segments
+    from egoact.core.annotations.union import read_labels
     from egoact.explain.clip import Clip
     from egoact.media.recording import lay_grid
     from egoact.media.sources import MediaSource, find_media
 
-    if settings.segments is None:
+    if not settings.segments:
         if settings.narration_id is not None:
             raise ValueError("--narration-id needs --segments")
         if len(settings.media) != 1 or not settings.media[0].is_file():
@@ -150,10 +150,10 @@ def _find_clip(settings: ClipSettings) -> "Clip":
         grid = lay_grid(source)
         stop = settings.stop_seconds or grid.num_frames / grid.frame_rate
         return Clip(source, settings.start_seconds, stop, {})
-    table = read_segments(settings.segments)
+    table = read_labels(settings.segments)
     chosen = [s for s in table if settings.narration_id in (None, s.narration_id)]
     if not chosen:
-        raise AnnotationError(f"there is no segment {settings.narration_id}", path=settings.segments)
+        raise AnnotationError(f"there is no segment {settings.narration_id}", path=table.path)
     segment = chosen[0]
     truth = {"narration_id": segment.narration_id, "verb": segment.verb, "noun": segment.noun}
     source = find_media(settings.media, segment.video_id)

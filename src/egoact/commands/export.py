@@ -17,8 +17,8 @@ class ExportSettings:
     """Run directory."""
     out: Path
     """Folder for the graphs."""
-    segments: Path
-    """CSV of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
+    segments: tuple[Path, ...]
+    """CSV (or several) of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
     media: tuple[Path, ...]
     """Folder (or several) with their recordings, as in egoact extract."""
     format: Literal["onnx", "openvino"] = "onnx"
@@ -44,7 +44,7 @@ def export(settings: ExportSettings) -> int:
         ArtifactError: Not a run, other weights, or a folder that holds something else.
         ValueError: The graphs do not agree with torch.
     """
-    from egoact.core.annotations.segments import read_segments
+    from egoact.commands.labels import read_and_tell
     from egoact.export.export import Export, check_is_free
     from egoact.extraction.engine_choice import RealFrames
     from egoact.media.sources import MediaRoot
@@ -53,6 +53,6 @@ def export(settings: ExportSettings) -> int:
     check_is_free(settings.out)
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     size = run.backbone.spec.input_size
-    frames = RealFrames(MediaRoot(settings.media), read_segments(settings.segments), size)
+    frames = RealFrames(MediaRoot(settings.media), read_and_tell(settings.segments), size)
     Export(run, settings.out, settings.format, settings.precision).write(frames, num_clips=settings.clips)
     return 0

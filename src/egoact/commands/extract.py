@@ -3,38 +3,50 @@
 import errno
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from egoact.core.errors import ArtifactError
+from egoact.core import defaults
+from egoact.core.errors import ArtifactError, MediaError
+
+if TYPE_CHECKING:
+    from egoact.core.sampling import ClipSampling
 
 MAX_WORKERS = 8
 
 
 @dataclass(frozen=True)
 class ExtractSettings:
-    """Compute the features of segments once, and keep them.
+    """Compute the features of recordings once, and keep them.
 
-    A store that exists is filled up: what it holds already is not computed again, and a killed run goes on where it
-    was. Segments that fail are listed in failures.csv beside the features.
+    They belong to recordings and times: labels may be moved, split, renamed and added afterwards. A store that exists
+    is filled up: what it holds already is not computed again, and a killed run goes on where it was. What fails is
+    listed in failures.csv beside the features.
     """
 
-    segments: Path
-    """Segments CSV."""
     media: tuple[Path, ...]
     """Folder (or several) with the recordings: EPIC-KITCHENS' own layout, or video files, frame folders and tars by
     video id."""
     features: Path
     """Feature store to fill."""
+    segments: tuple[Path, ...] = ()
+    """Segments CSV, or several: compute the labelled stretches alone; default: whole recordings, all that there are."""
+    recordings: bool = False
+    """With --segments: its recordings from beginning to end, so that train --background can learn from the gaps."""
+    exact: bool = False
+    """With --segments: only the frames that clips show, at their exact times (the protocol of EPIC-KITCHENS; egoact
+    train must then be given the same --num-frames and --views)."""
+    rate: int = defaults.RATE
+    """Pictures a second of recordings and stretches."""
+    num_frames: int = 20
+    """With --exact: frames per clip."""
+    views: int = 1
+    """With --exact: clips per segment: the first looks at the middles of equal bins, the others anywhere in them."""
     backbone: str = "efficientnet_lite0"
     """efficientnet_lite0, mobilenet_v2, timm:NAME, or tiny-random (for tests)."""
     weights: Path | None = None
     """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones."""
-    num_frames: int = 20
-    """Frames per clip."""
     size: int = 256
     """Height and width that frames are resized to, pixels."""
-    views: int = 1
-    """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them."""
     modality: Literal["rgb", "flow"] = "rgb"
     """Look at frames, or at optical flow as egoact flow writes it (and EPIC-KITCHENS publishes it): u, v and their
     magnitude as the three channels of a picture."""
@@ -56,25 +68,31 @@ class ExtractSettings:
     frame_rate: float | None = None
     """Frames per second of extracted frames; default: by EPIC-KITCHENS' rule for its ids, or the file fps.txt
     beside the frames. Video files need none."""
-    seed: int = 0
-    """Of the views after the first."""
-    recordings: bool = False
-    """Also compute the whole recordings, 8 pictures a second, so that train --background can learn from the gaps."""
 
     def __post_init__(self) -> None:
-        if self.num_frames < 1 or self.views < 1:
-            raise ValueError(f"--num-frames and --views must be at least 1, got {self.num_frames} and {self.views}")
+        if not self.segments and (self.recordings or self.exact):
+            raise ValueError("--recordings and --exact go with --segments")
+        if self.recordings and self.exact:
+            raise ValueError("--exact computes the frames of clips alone: leave --recordings away")
+        if self.modality == "flow" and not self.segments:
+            raise ValueError("--modality flow goes with --segments")
+        if self.rate < 1:
+            raise ValueError(f"--rate must be at least 1, got {self.rate}")
+        self.clips()
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
-        if self.workers < 0 or self.seed < 0:
-            raise ValueError(f"--workers and --seed cannot be negative, got {self.workers} and {self.seed}")
+        if self.workers < 0:
+            raise ValueError(f"--workers cannot be negative, got {self.workers}")
         if self.frame_rate is not None and not self.frame_rate > 0:
             raise ValueError(f"--frame-rate must be positive, got {self.frame_rate}")
-        if self.modality == "flow" and (self.recordings or self.frame_rate):
-            raise ValueError(
-                "--modality flow goes without --recordings (timelines are found in frames) and without --frame-rate "
-                "(flow.json beside the flow says it)"
-            )
+        if self.modality == "flow" and self.frame_rate:
+            raise ValueError("--modality flow goes without --frame-rate (flow.json beside the flow says it)")
+
+    def clips(self) -> "ClipSampling":
+        """What --exact looks at."""
+        from egoact.core.sampling import ClipSampling
+
+        return ClipSampling(self.num_frames, self.views)
 
 
 def extract(settings: ExtractSettings) -> int:
@@ -89,19 +107,34 @@ def extract(settings: ExtractSettings) -> int:
         ArtifactError: The store is damaged, made with other settings, in use, or the disk is full.
         ValueError: Impossible settings.
     """
-    from egoact.core.annotations.segments import read_segments
+    from egoact.commands.labels import read_and_tell
+    from egoact.core.annotations.segments import group_by_recording
     from egoact.core.machine import num_cores
-    from egoact.extraction.clips import Extraction, plan_store
-    from egoact.extraction.engine_choice import choose_engine, keep_graph
-    from egoact.extraction.recordings import extract_recordings
+    from egoact.extraction.engine_choice import RealFrames, choose_engine, keep_graph
+    from egoact.extraction.extraction import Extraction, plan_store
+    from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
     from egoact.models.backbones.registry import load_backbone
     from egoact.store.writer import StoreWriter
 
-    table = read_segments(settings.segments)
-    is_flow = settings.modality == "flow"
-    root = FlowRoot(settings.media) if is_flow else MediaRoot(settings.media, frame_rate=settings.frame_rate)
+    table = read_and_tell(settings.segments) if settings.segments else ()
+    root: MediaRoot | FlowRoot = (
+        FlowRoot(settings.media)
+        if settings.modality == "flow"
+        else MediaRoot(settings.media, frame_rate=settings.frame_rate)
+    )
+    segments = group_by_recording(table)
+    if not settings.segments and isinstance(root, MediaRoot):
+        segments = {video_id: [] for video_id in root.video_ids}
+        if not segments:
+            raise MediaError("there is no recording here: no video file, no frame folder, no tar", path=root.path)
+    wanted = WantedMoments(
+        segments,
+        rate=settings.rate,
+        is_whole=not settings.segments or settings.recordings,
+        exact=settings.clips() if settings.exact else None,
+    )
     backbone = load_backbone(
         settings.backbone,
         weights=settings.weights,
@@ -110,32 +143,22 @@ def extract(settings: ExtractSettings) -> int:
         kind=settings.kind,
         modality=settings.modality,
     )
+    examples = wanted.examples(root)
     engine = choose_engine(
         backbone,
         engine=settings.engine,
         precision=settings.precision,
         device=settings.device,
         store=settings.features,
-        root=root,
-        segments=table,
-        frames_each=settings.num_frames * settings.views,
+        frames=RealFrames(root, examples, backbone.spec.input_size),
+        num_frames=wanted.estimate(examples),
     )
-    spec = plan_store(
-        backbone.spec,
-        engine,
-        num_frames=settings.num_frames,
-        views=settings.views,
-        seed=settings.seed,
-        dtype=settings.dtype,
-    )
+    spec = plan_store(backbone.spec, engine, rate=settings.rate, dtype=settings.dtype)
     with StoreWriter(settings.features, spec) as writer:
         keep_graph(engine, settings.features)
-        clips = Extraction(table, root, engine, writer, settings.workers or min(num_cores(), MAX_WORKERS))
+        extraction = Extraction(wanted, root, engine, writer, settings.workers or min(num_cores(), MAX_WORKERS))
         try:
-            num_failed = clips.go()
-            if settings.recordings and isinstance(root, MediaRoot):
-                num_failed += extract_recordings(settings.features, writer.spec, root, table.video_ids, engine)
-            return num_failed
+            return extraction.go()
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

@@ -5,7 +5,8 @@ Writes `summary.json` and, as CSV, `verbs`, `nouns`, `verb_categories`, `noun_ca
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StatsSettings:
-    """Count classes, categories, durations and co-occurrences of a segments CSV."""
+    """Count classes, categories, durations and co-occurrences of a segments CSV, and tell what looks wrong in it."""
 
-    segments: Path
-    """CSV of segments; labels are optional."""
+    segments: tuple[Path, ...]
+    """CSV of segments, or several; labels are optional."""
     out: Path
     """Folder for the tables, pictures and stats.html."""
+    media: tuple[Path, ...] = ()
+    """Folder (or several) with the recordings: also tell which of them have no labels, and which are missing."""
+    merge_case: bool = False
+    """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     classes: Path | None = None
     """Folder with the class files, for names and categories; otherwise the words of the CSV are counted."""
 
@@ -35,11 +40,12 @@ def stats(settings: StatsSettings) -> int:
         AnnotationError: Unreadable segments or class files, or labels outside them.
         ArtifactError: `out` is a file.
     """
-    from egoact.core.annotations.segments import read_segments
+    from egoact.commands.labels import read_and_tell
     from egoact.core.files import write_atomically
+    from egoact.evaluation.label_problems import find_problems
     from egoact.evaluation.label_statistics import count_labels, summarize_labels
 
-    table = read_segments(settings.segments)
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
     vocabularies = _find_vocabularies(table, settings.classes)
     labels = {target: vocabulary.encode(table) for target, vocabulary in vocabularies.items()}
     frames = count_labels(table, vocabularies, labels)
@@ -48,9 +54,19 @@ def stats(settings: StatsSettings) -> int:
     settings.out.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         frame.to_csv(settings.out / f"{name}.csv", index=False, float_format="%.6g")
-    summary = summarize_labels(table, labels) | {"tables": sorted(frames)}
+    video_ids = None
+    if settings.media:
+        from egoact.media.sources import MediaRoot
+
+        video_ids = MediaRoot(settings.media).video_ids
+    problems = find_problems(table, vocabularies, video_ids=video_ids)
+    summary = summarize_labels(table, labels) | {"tables": sorted(frames), "problems": [asdict(p) for p in problems]}
     write_atomically(settings.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
     print(f"{settings.out}: {', '.join(sorted(frames))} of {len(table)} segments")
+    for kind, alike in groupby(problems, key=lambda problem: problem.kind):
+        first, *others = alike
+        where = f" ({first.where})" if first.where else ""
+        print(f"look at: {kind}: {first.what}{where}" + (f", and {len(others)} more" if others else ""))
     return 0
 
 

@@ -10,6 +10,7 @@ from egoact.core import defaults
 from egoact.training.recipes import Recipe, choose_recipe
 
 if TYPE_CHECKING:
+    from egoact.core.sampling import ClipSampling
     from egoact.runs.recognizer import RecognizerConfig
     from egoact.training.data import TrainingData
     from egoact.training.fit import Machine
@@ -22,8 +23,8 @@ class TrainSettings:
     A killed training goes on where it was when the same command is given again.
     """
 
-    segments: Path
-    """Segments CSV with labels to learn from."""
+    segments: tuple[Path, ...]
+    """Segments CSV with labels to learn from; several are used as one."""
     features: tuple[Path, ...]
     """Feature store made by `egoact extract`; must hold all segments. Several: their features are used together."""
     run: Path
@@ -32,6 +33,11 @@ class TrainSettings:
     """Segments CSV to validate on; its features are in the same store."""
     validation_videos: tuple[str, ...] = ()
     """Videos of --segments to keep for validation instead."""
+    num_frames: int = defaults.NUM_FRAMES
+    """Frames per clip."""
+    views: int = 1
+    """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them. Training takes one
+    at random each time, and evaluation the mean of what they say."""
     head: str = defaults.HEAD
     """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer;
     on maps: convlstm, lsta."""
@@ -46,6 +52,8 @@ class TrainSettings:
     """What to learn; default: what --segments has labels for."""
     labels: Literal["classes", "categories"] = "classes"
     """Classes, or the categories that the class files give for them."""
+    merge_case: bool = False
+    """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     classes: Path | None = None
     """Folder with verb_classes.csv and noun_classes.csv; default: classes as in --segments."""
     recipe: str = "default"
@@ -62,7 +70,7 @@ class TrainSettings:
     """auto, cpu or cuda."""
     background: bool = False
     """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
-    (egoact extract --recordings) and makes egoact predict much better."""
+    (egoact extract without --segments, or with --recordings) and makes egoact predict much better."""
     precision: Literal["auto", "f32", "bf16"] = "auto"
     """f32; bf16: matrix products in bfloat16; auto: f32."""
     devices: int = 1
@@ -121,10 +129,17 @@ class TrainSettings:
             raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
         self.chosen_recipe()
         self.machine()
+        self.clips()
 
     def chosen_recipe(self) -> Recipe:
         """The recipe with the changes that flags ask for."""
         return choose_recipe(self.recipe, **{f.name: getattr(self, f.name) for f in fields(Recipe)})
+
+    def clips(self) -> "ClipSampling":
+        """How segments become clips."""
+        from egoact.core.sampling import ClipSampling
+
+        return ClipSampling(self.num_frames, self.views)
 
     def machine(self) -> "Machine":
         """Where to train."""
@@ -192,12 +207,13 @@ def train(settings: TrainSettings) -> int:
 
 
 def _cross_validate(settings: TrainSettings) -> None:
-    from egoact.core.annotations.segments import read_segments
+    from egoact.core.annotations.union import merge_spellings, read_labels
     from egoact.core.files import write_json
     from egoact.runs.loading import load_run
     from egoact.training.cross_validation import choose_folds, describe_folds, measure_fold, summarize_folds
 
-    table = read_segments(settings.segments)
+    table = read_labels(settings.segments)
+    table = merge_spellings(table) if settings.merge_case else table
     folds = choose_folds(table, num_folds=settings.folds, seed=settings.seed)
     measured = []
     for number, videos in enumerate(folds.videos):
@@ -214,11 +230,11 @@ def _cross_validate(settings: TrainSettings) -> None:
 
 
 def _load_data(settings: TrainSettings) -> "TrainingData":
-    from egoact.core.annotations.segments import read_segments
+    from egoact.commands.labels import read_and_tell
     from egoact.store.concatenation import open_features
     from egoact.training.data import TrainingData, choose_vocabularies, load_split, split_segments
 
-    table = read_segments(settings.segments)
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
     training, validation = split_segments(
         table, validation=settings.validation, validation_videos=settings.validation_videos
     )
@@ -228,8 +244,12 @@ def _load_data(settings: TrainSettings) -> "TrainingData":
     if settings.joint and set(vocabularies) != {"verb", "noun"}:
         raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
     store = open_features(settings.features)
-    held_out = None if validation is None else load_split(validation, store, vocabularies)
-    return TrainingData(store, load_split(training, store, vocabularies), held_out, vocabularies)
+    splits = [
+        None if part is None else load_split(part, store, vocabularies, settings.clips())
+        for part in (training, validation)
+    ]
+    assert splits[0] is not None
+    return TrainingData(store, splits[0], splits[1], vocabularies)
 
 
 def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") -> "RecognizerConfig":
@@ -246,7 +266,8 @@ def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") ->
         fusion=settings.fusion,
         precision=first.precision,
         pairs=data.pairs if settings.joint else (),
-        num_frames=first.num_frames,
+        num_frames=settings.num_frames,
+        num_views=settings.views,
         dropout=recipe.dropout,
         training_counts=data.class_counts,
     )

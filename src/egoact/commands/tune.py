@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.commands.command_line import command_line
+from egoact.core import defaults
 from egoact.training.recipes import LOSSES, choose_recipe
 from egoact.training.tuning.space import SPACE
 
@@ -21,7 +22,21 @@ if TYPE_CHECKING:
 Objective = Literal["verb_top1", "verb_mean_class", "noun_top1", "noun_mean_class", "action_top1", "action_mean_class"]
 
 _FREE = ("out", "trials")
-_SHARED = ("segments", "features", "fusion", "joint", "targets", "labels", "classes", "recipe", "seed", "device")
+_SHARED = (
+    "segments",
+    "features",
+    "fusion",
+    "joint",
+    "targets",
+    "labels",
+    "classes",
+    "recipe",
+    "seed",
+    "device",
+    "num_frames",
+    "merge_case",
+    "views",
+)
 
 
 @dataclass(frozen=True)
@@ -33,12 +48,18 @@ class TuneSettings:
     was stopped goes on when the same command is given again; with more --trials, it goes further.
     """
 
-    segments: Path
-    """Segments CSV with labels; keep what you will test on out of it."""
+    segments: tuple[Path, ...]
+    """Segments CSV with labels, or several; keep what you will test on out of them."""
     features: tuple[Path, ...]
     """Feature store made by egoact extract; must hold all segments. Several: their features are used together."""
     out: Path
     """Folder for the study, trials.csv, best.json and tune.html."""
+    merge_case: bool = False
+    """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
+    num_frames: int = defaults.NUM_FRAMES
+    """Frames per clip."""
+    views: int = 1
+    """Clips per segment, as in egoact train."""
     trials: int = 40
     """How many to make in all."""
     folds: int = 5
@@ -117,17 +138,18 @@ def tune(settings: TuneSettings) -> int:
         AnnotationError: Labels that cannot be used.
         ArtifactError: Features that are missing, or a search of other settings or data in `out`.
     """
+    from egoact.commands.labels import read_and_tell
     from egoact.commands.train import train
-    from egoact.core.annotations.segments import read_segments
     from egoact.core.files import lock_folder
+    from egoact.core.sampling import ClipSampling
     from egoact.store.concatenation import open_features
     from egoact.training.run_folder import METRICS_NAME, plain
     from egoact.training.tuning.search import Search, refuse_foreign
     from egoact.training.tuning.study import import_optuna
 
     import_optuna()
-    table, store = read_segments(settings.segments), open_features(settings.features)
-    store.rows(table)
+    table, store = read_and_tell(settings.segments, merge_case=settings.merge_case), open_features(settings.features)
+    store.locate(table, ClipSampling(settings.num_frames, settings.views))
 
     def train_fold(flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
         """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
@@ -158,7 +180,7 @@ def _plan(settings: TuneSettings, table: "SegmentTable", store: "FeatureSource")
 
     known = [t for t in TARGETS if t in (settings.targets or TARGETS) and build_vocabulary(table, t) is not None]
     if not known:
-        raise ValueError(f"{settings.segments} has no {' or '.join(settings.targets or TARGETS)} labels to learn")
+        raise ValueError(f"{table.path} has no {' or '.join(settings.targets or TARGETS)} labels to learn")
     measured = [*known, "action"] if len(known) == 2 else known
     objective = settings.objective or f"{measured[-1]}_top1"
     if objective.partition("_")[0] not in measured:
@@ -180,7 +202,7 @@ def _possible_heads(settings: TuneSettings, store: "FeatureSource") -> tuple[str
     """The default head first, where it is among them."""
     from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
 
-    first, num_frames = store.specs[0].feature_shape, store.specs[0].num_frames
+    first, num_frames = store.specs[0].feature_shape, settings.num_frames
     shape = (sum(spec.feature_shape[0] for spec in store.specs), *first[1:])
     if settings.heads:
         for head in settings.heads:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from egoact.core import defaults
+
 
 @dataclass(frozen=True)
 class VerifySettings:
@@ -13,8 +15,12 @@ class VerifySettings:
 
     features: Path
     """Feature store."""
-    segments: Path | None = None
-    """Segments CSV whose segments should all be there, with these times."""
+    segments: tuple[Path, ...] = ()
+    """Segments CSV, or several, whose segments should all be there."""
+    num_frames: int = defaults.NUM_FRAMES
+    """Frames per clip."""
+    views: int = 1
+    """Clips per segment."""
 
 
 def verify(settings: VerifySettings) -> int:
@@ -24,23 +30,26 @@ def verify(settings: VerifySettings) -> int:
         ArtifactError: There is no store, or its manifest or index is damaged.
         AnnotationError: The CSV is wrong.
     """
-    from egoact.core.annotations.segments import read_segments
+    from egoact.commands.labels import read_and_tell
     from egoact.core.progress import Progress
+    from egoact.core.sampling import ClipSampling
     from egoact.store.checks import shard_problems, table_problems
     from egoact.store.reader import FeatureStore
 
     store = FeatureStore.open(settings.features)
     problems: list[str] = []
-    with Progress("verify", total=len(store.index.shards), unit="shards") as progress:
-        for number in range(len(store.index.shards)):
+    with Progress("verify", total=len(store.index.rows), unit="shards") as progress:
+        for number in range(len(store.index.rows)):
             problems += shard_problems(store, number)
             progress.advance(1)
-    if settings.segments is not None:
-        problems += table_problems(store, read_segments(settings.segments))
+    if settings.segments:
+        problems += table_problems(
+            store, read_and_tell(settings.segments), ClipSampling(settings.num_frames, settings.views)
+        )
     for problem in problems:
         print(f"verify: {problem}")
     print(
-        f"verify: {len(store)} segments of {len(store.index.shards)} videos, "
-        f"{store.spec.backbone}, {store.spec.kind} {store.spec.clip_shape}: {len(problems)} problems"
+        f"verify: {len(store)} moments of {len(store.index.rows)} recordings, "
+        f"{store.spec.backbone}, {store.spec.kind} {store.spec.feature_shape}: {len(problems)} problems"
     )
     return len(problems)

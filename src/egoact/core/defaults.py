@@ -4,6 +4,7 @@ BACKBONE = "efficientnet_lite0"
 HEAD = "difference"
 ORDER_BLIND_HEAD = "average"
 NUM_FRAMES = 20
+RATE = 8  # pictures a second of a recording
 SIZE = 256
 LIVE_FRAMES_PER_SECOND = 15.0
 NUM_BOOTSTRAP_DRAWS = 2000

@@ -8,6 +8,8 @@ Shapes: `V` views, `T` frames per clip, `F` steps, `N` windows.
 
 import hashlib
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +41,8 @@ def sample_uniform(
         raise ValueError(f"num_frames is {num_frames}; a clip has at least one frame")
     if not (math.isfinite(start_seconds) and math.isfinite(stop_seconds) and start_seconds < stop_seconds):
         raise ValueError(f"[{start_seconds}, {stop_seconds}) s is not a segment; stop must be after start")
-    inside = 0.5 if rng is None else rng.random(num_frames)
-    times = start_seconds + (np.arange(num_frames) + inside) * ((stop_seconds - start_seconds) / num_frames)
-    # Rounding may lift a time to `stop` itself, which is already outside.
-    return np.clip(times, start_seconds, np.nextafter(stop_seconds, -np.inf))
+    inside = np.full(num_frames, 0.5) if rng is None else rng.random(num_frames)
+    return bin_times(np.array([start_seconds], float), np.array([stop_seconds], float), inside=inside)[0]
 
 
 def resample_indices(num_steps: int, *, num_frames: int) -> npt.NDArray[np.int64]:
@@ -62,20 +62,56 @@ def resample_indices(num_steps: int, *, num_frames: int) -> npt.NDArray[np.int64
     return (2 * np.arange(num_frames, dtype=np.int64) + 1) * num_steps // (2 * num_frames)
 
 
-def sample_views(segment: Segment, *, num_frames: int, num_views: int, seed: int) -> Floats:
-    """Times of several clips of one segment: view 0 takes the middles of the bins, the others jitter.
+@dataclass(frozen=True)
+class ClipSampling:
+    """How a segment becomes clips: the first looks at the middles of equal bins, the others anywhere in them.
 
-    The same seed, narration id and view always give the same times, whatever else is sampled.
+    Args:
+        num_frames: Frames per clip, T.
+        num_views: Clips per segment, V: one of them at random in training, the mean of all in testing.
 
-    Returns:
-        float64, shape (num_views, num_frames), each row ascending and inside the segment.
+    Raises:
+        ValueError: Less than one of them.
     """
-    if num_views < 1 or seed < 0:
-        raise ValueError(f"num_views is {num_views} and seed {seed}; at least 1 and 0 are needed")
-    name = int.from_bytes(hashlib.sha256(segment.narration_id.encode()).digest()[:16], "big")
-    generators = [None, *(np.random.default_rng((seed, name, view)) for view in range(1, num_views))]
-    span = (segment.start_seconds, segment.stop_seconds)
-    return np.stack([sample_uniform(*span, num_frames=num_frames, rng=rng) for rng in generators])
+
+    num_frames: int = 20
+    num_views: int = 1
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1 or self.num_views < 1:
+            raise ValueError(f"--num-frames and --views must be at least 1, got {self.num_frames} and {self.num_views}")
+
+    def times(self, segments: Sequence[Segment]) -> Floats:
+        """When the frames of each clip are shown, seconds; float64, (N, V, T), ascending and inside the segment.
+
+        Other views of a stretch of a recording are the same wherever and whenever they are asked for.
+        """
+        starts, stops = (np.array([getattr(s, f"{edge}_seconds") for s in segments]) for edge in ("start", "stop"))
+        out = np.empty((len(segments), self.num_views, self.num_frames))
+        out[:, 0] = bin_times(starts, stops, inside=np.full(self.num_frames, 0.5))
+        for views, segment in zip(out if self.num_views > 1 else (), segments, strict=False):
+            stretch = f"{segment.video_id} {segment.start_seconds!r} {segment.stop_seconds!r}"
+            name = int.from_bytes(hashlib.sha256(stretch.encode()).digest()[:16], "big")
+            for view in range(1, self.num_views):
+                rng = np.random.default_rng((name, view))
+                views[view] = sample_uniform(
+                    segment.start_seconds, segment.stop_seconds, num_frames=self.num_frames, rng=rng
+                )
+        return out
+
+
+def bin_times(starts: Floats, stops: Floats, *, inside: Floats) -> Floats:
+    """A moment in each of T equal bins of N intervals, (N, T); `inside`, (T,) in [0, 1), is where in its bin."""
+    num_frames = len(inside)
+    widths = (stops - starts) / num_frames
+    times = starts[:, None] + (np.arange(num_frames) + inside) * widths[:, None]
+    # Rounding may lift a time to `stop` itself, which is already outside.
+    return np.clip(times, starts[:, None], np.nextafter(stops, -np.inf)[:, None])
+
+
+def to_microseconds(times_seconds: Floats) -> npt.NDArray[np.int64]:
+    """Moments as whole microseconds, by which they are known; video files tell no finer ones apart."""
+    return np.rint(times_seconds * 1e6).astype(np.int64)
 
 
 def step_times(num_steps: int, *, rate: float) -> Floats:
@@ -107,6 +143,5 @@ def frame_steps(
         raise ValueError("the recording has no steps")
     if not (stops > starts).all():
         raise ValueError("every window must stop after it starts")
-    middles = (np.arange(num_frames) + 0.5) / num_frames
-    times = starts[:, None] + middles * (stops - starts)[:, None]
+    times = bin_times(starts, stops, inside=np.full(num_frames, 0.5))
     return np.clip(np.floor(times * rate).astype(np.int64), 0, num_steps - 1)

@@ -1,9 +1,10 @@
 """The steps of `egoact demo`, each a command or a few.
 
 OUT/kitchen             videos and labels
-OUT/features            features of all segments
+OUT/features            features of all recordings
 OUT/runs/HEAD           one run a head
 OUT/evaluations/HEAD    what it answers in a kitchen that training never saw; backwards.npz: with its frames reversed
+OUT/timeline            what happens in one recording of that kitchen, and how good this is
 OUT/demo.json           what was asked for
 OUT/timings.json        how long each step took
 """
@@ -25,11 +26,13 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.core.metrics.scores import Scores
 from egoact.kitchen.labels import REVERSED_PAIRS
+from egoact.media.sources import MediaRoot
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
 
 DEMO_NAME = "demo.json"
 TIMINGS_NAME = "timings.json"
+EVALUATION_FOLDER = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -60,46 +63,50 @@ class Demo:
         """Do it all.
 
         Returns:
-            Number of segments whose features could not be computed.
+            Number of recordings whose features could not be computed.
 
         Raises:
             ArtifactError: `out` holds something else, or a demo with other settings.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         clock, kitchen = StepClock(self.out / TIMINGS_NAME), self.out / "kitchen"
-        print(f"1/5 filming {self.videos} recordings in the built-in kitchens", flush=True)
+        print(f"1/6 filming {self.videos} recordings in the built-in kitchens", flush=True)
         with clock.measure("film"):
             self.command("kitchen", out=kitchen, videos=self.videos, seed=self.seed, workers=self.workers)
         write_json(self.out / DEMO_NAME, self._describe())  # not before the kitchen is known to be this one
-        print("2/5 computing the features of all frames, once", flush=True)
+        print("2/6 computing the features of all frames, once", flush=True)
         with clock.measure("extract"):
-            failed = sum(self._extract(kitchen / f"{part}.csv") for part in ("train", "validation"))
+            failed = self._extract()
         for number, head in enumerate(self.heads, 1):
-            print(f"3/5 training head {number} of {len(self.heads)}: {head}", flush=True)
+            print(f"3/6 training head {number} of {len(self.heads)}: {head}", flush=True)
             with clock.measure(f"train {head}"):
                 self._train(head)
         for number, head in enumerate(self.heads, 1):
-            print(f"4/5 an unseen kitchen for head {number} of {len(self.heads)}: {head}", flush=True)
+            print(f"4/6 an unseen kitchen for head {number} of {len(self.heads)}: {head}", flush=True)
             with clock.measure(f"evaluate {head}"):
                 self._evaluate(head)
-        print("5/5 drawing the page", flush=True)
+        print("5/6 a whole recording of the unseen kitchen", flush=True)
+        with clock.measure("timeline"):
+            self._find_actions()
+        print("6/6 drawing the page", flush=True)
         return failed
 
-    def _extract(self, segments: Path) -> int:
+    def _extract(self) -> int:
         media, features = (self.out / "kitchen" / "videos",), self.out / "features"
-        return self.command("extract", segments=segments, media=media, features=features, backbone=self.backbone)[1]
+        return self.command("extract", media=media, features=features, backbone=self.backbone)[1]
 
     def _train(self, head: str) -> None:
         kitchen = self.out / "kitchen"
         self.command(
             "train",
-            segments=kitchen / "train.csv",
+            segments=(kitchen / "train.csv",),
             validation=kitchen / "validation.csv",
             classes=kitchen,
             features=(self.out / "features",),
             run=self.out / "runs" / head,
             head=head,
             select="last",  # choosing the epoch by the validation kitchen would be peeking at it
+            background=head == choose_shown_head(self.heads),
             seed=self.seed,
             epochs=self.epochs,
         )
@@ -107,8 +114,18 @@ class Demo:
     def _evaluate(self, head: str) -> None:
         segments, features = self.out / "kitchen" / "validation.csv", self.out / "features"
         run, out = self.out / "runs" / head, self.out / "evaluations" / head
-        self.command("evaluate", segments=segments, run=run, features=(features,), out=out)
+        self.command("evaluate", segments=(segments,), run=run, features=(features,), out=out)
         score_backwards(run, segments, features).save(out / "backwards.npz")
+
+    def _find_actions(self) -> None:
+        """The timeline of the first recording of the unseen kitchen, and how good it is."""
+        labels, out = self.out / "kitchen" / "validation.csv", self.out / "timeline"
+        if (out / EVALUATION_FOLDER / "metrics.json").exists():
+            return
+        video = MediaRoot(self.out / "kitchen" / "videos").find(read_segments(labels).video_ids[0]).path
+        run = self.out / "runs" / choose_shown_head(self.heads)
+        self.command("predict", video=video, run=run, out=out)
+        self.command("evaluate", timeline=out / "timeline.json", segments=(labels,), out=out / EVALUATION_FOLDER)
 
     def _describe(self) -> dict[str, Any]:
         shown = choose_shown_head(self.heads)
@@ -131,9 +148,9 @@ def choose_shown_head(heads: Sequence[str]) -> str:
 
 def score_backwards(run: Path, segments: Path, features: Path) -> Scores:
     """What a run answers when every clip is played backwards."""
-    table, store = read_segments(segments), FeatureStore.open(features)
-    clips = store.gather(store.rows(table))[:, ::-1]
-    logits = load_run(run).recognizer.score(np.ascontiguousarray(clips))
+    table, store, recognizer = read_segments(segments), FeatureStore.open(features), load_run(run).recognizer
+    clips = store.gather(store.locate(table, recognizer.config.sampling))[:, ::-1]
+    logits = recognizer.score(np.ascontiguousarray(clips))
     return Scores.from_rows([segment.narration_id for segment in table], **logits)
 
 

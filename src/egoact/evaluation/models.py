@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from egoact.core.annotations.segments import read_segments
+from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.accuracy import predict_classes
 from egoact.core.metrics.action_ranking import ActionScoring
@@ -28,7 +28,7 @@ from egoact.runs.recognizer import CONFIG_NAME, Recognizer
 _WARM_UPS = 5
 
 
-def read_model(path: Path, *, segments: Path | None, features: tuple[Path, ...]) -> Evaluation:
+def read_model(path: Path, *, segments: Sequence[Path], features: tuple[Path, ...]) -> Evaluation:
     """What `egoact evaluate` wrote, or a run that is measured now.
 
     Raises:
@@ -43,13 +43,13 @@ def read_model(path: Path, *, segments: Path | None, features: tuple[Path, ...])
         return evaluation
     if not (path / CONFIG_NAME).is_file():
         raise ArtifactError("neither a folder that egoact evaluate wrote nor a run of egoact train", path=path)
-    if segments is None or not features:
+    if not segments or not features:
         raise ValueError(f"{path} is a run: give --segments and --features to measure it, or its evaluation folder")
     return _answer(path, segments, features)
 
 
-def _answer(run: Path, segments: Path, features: tuple[Path, ...]) -> Evaluation:
-    table = read_segments(segments)
+def _answer(run: Path, segments: Sequence[Path], features: tuple[Path, ...]) -> Evaluation:
+    table = read_labels(segments)
     loaded = load_run(run)
     scores = loaded.score(table, choose_stores(loaded.config, features))
     targets: dict[str, TargetResult] = {}

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
-from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
+from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.annotations.union import Paths, read_labels
 from egoact.core.errors import AnnotationError
 from egoact.core.files import write_json
 from egoact.core.metrics.evaluation_files import METRICS_NAME
@@ -15,25 +16,25 @@ from egoact.core.timelines.timeline import Timeline, TimelineTarget
 TIMELINES_NAME = "timelines.json"
 
 
-def evaluate_timeline_files(path: Path, *, segments: Path, annotations: Path | None, out: Path) -> dict[str, Any]:
+def evaluate_timeline_files(path: Path, *, segments: Paths, annotations: Path | None, out: Path) -> dict[str, Any]:
     """Write metrics.json, and timelines.json: what was compared.
 
     Args:
         path: A timeline, or a folder of them.
-        segments: Segments CSV with the true actions.
+        segments: Segments CSV with the true actions, or several.
         annotations: Folder with class files, for their names and words; default: the words of the CSV.
         out: Folder to write.
 
     Raises:
         AnnotationError: Timelines or labels that are damaged, or of different videos.
     """
-    table = read_segments(segments)
+    table = read_labels(segments)
     vocabularies = _vocabularies(table, annotations)
     truth = _true_timelines(table, vocabularies)
     found = {video: with_class_names(made, vocabularies) for video, made in read_timelines(path).items()}
     videos = [video for video in truth if video in found]
     if not videos:
-        reason = f"its videos ({_some(found)}) are none of those that {segments} labels ({_some(truth)})"
+        reason = f"its videos ({_some(found)}) are none of those that {table.path} labels ({_some(truth)})"
         raise AnnotationError(reason, path=path)
     predicted, wanted = ({video: side[video] for video in videos} for side in (found, truth))
     metrics = evaluate_timelines(predicted, wanted, targets=_targets(predicted, wanted))

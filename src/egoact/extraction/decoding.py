@@ -6,50 +6,47 @@ Memory is bounded by workers and queue, not by videos. A batch holds frames of o
 is in a batch does not depend on which worker was faster: features come out the same, bit by bit, in every run.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from egoact.core.annotations.segments import Segment
-from egoact.core.errors import MediaError
-from egoact.core.sampling import sample_views
+from egoact.core.annotations.segments import Segment, group_by_recording
+from egoact.core.errors import EndOfRecordingError, MediaError
+from egoact.core.sampling import ClipSampling, Floats
 from egoact.extraction.run_ahead import run_ahead
-from egoact.media.sources import MediaSource, read_frames
-from egoact.media.stills.flow import FlowSource
+from egoact.media.sources import MediaRoot, MediaSource, read_frames
+from egoact.media.stills.flow import FlowRoot, FlowSource
+
+_SILENT_SECONDS = 600  # after which a recording whose end nobody knows is given up
 
 
 @dataclass(frozen=True, eq=False)
 class VideoJob:
-    """Segments of one video that need frames.
+    """Moments of one video whose frames are wanted.
 
     Args:
         source: The recording, or its optical flow.
-        segments: At least one.
+        times: Makes the moments, float64 (M,), ascending, seconds; asked when the job begins.
+        to_end: Whether the moments go on until the recording ends, wherever that is.
     """
 
     source: MediaSource | FlowSource
-    segments: Sequence[Segment]
+    times: Callable[[], Floats]
+    to_end: bool = False
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames, and how they are put together.
+def clip_jobs(root: MediaRoot | FlowRoot, segments: Sequence[Segment], sampling: ClipSampling) -> list[VideoJob]:
+    """The frames of clips, one job a recording; a `MediaError` where one is not there."""
 
-    Args:
-        num_frames: Frames per clip, T.
-        num_views: Clips per segment, V.
-        seed: Of the jitter of views 1 and up.
-        size: (height, width) in pixels.
-        batch_size: Most frames in a batch.
-    """
+    def times(of_video: list[Segment]) -> Floats:
+        return np.sort(sampling.times(of_video), axis=None)
 
-    num_frames: int
-    num_views: int
-    seed: int
-    size: tuple[int, int]
-    batch_size: int
+    return [
+        VideoJob(root.find(video_id), partial(times, of_video))
+        for video_id, of_video in group_by_recording(segments).items()
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,23 +56,23 @@ class FrameBatch:
     Args:
         job: The video.
         frames: uint8 (B, H, W, 3), RGB.
-        slots: int64 (M,), flat indices into (segment, view, frame) that these frames fill; M >= B.
-        frame_of_slot: int64 (M,), which frame of the batch goes into each slot.
+        times: float64 (M,), moments that these frames show; M >= B.
+        frame_of_time: int64 (M,), which frame of the batch is shown at each.
     """
 
     job: VideoJob
     frames: np.ndarray
-    slots: np.ndarray
-    frame_of_slot: np.ndarray
+    times: Floats
+    frame_of_time: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class FrameFailure:
-    """Slots of one video that no frame can fill."""
+    """Moments of one video, float64 (M,), that have no frame."""
 
     job: VideoJob
-    slots: np.ndarray
-    reason: str
+    times: Floats
+    error: MediaError
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,39 +85,45 @@ class JobDone:
 Event = FrameBatch | FrameFailure | JobDone
 
 
-def decode(jobs: Sequence[VideoJob], sampling: Sampling, *, num_workers: int) -> Generator[Event, None, None]:
+def decode(
+    jobs: Sequence[VideoJob], *, size: tuple[int, int], batch_size: int, num_workers: int
+) -> Generator[Event, None, None]:
     """Events of all jobs; those of one job in order, and its `JobDone` last.
 
     Closing the iterator stops the workers.
+
+    Args:
+        jobs: The videos.
+        size: (height, width) of the frames in pixels.
+        batch_size: Most frames in a batch.
+        num_workers: Videos that are decoded at the same time.
     """
     num_threads = max(1, min(num_workers, len(jobs)))
-    makers = [partial(_job_events, job, sampling) for job in jobs]
+    makers = [partial(_job_events, job, size, batch_size) for job in jobs]
     return run_ahead(makers, num_threads=num_threads, most=num_threads + 1)
 
 
-def _job_events(job: VideoJob, sampling: Sampling) -> Iterator[Event]:
+def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterator[Event]:
     """The batches and failures of one video."""
-    times = np.stack(
-        [
-            sample_views(s, num_frames=sampling.num_frames, num_views=sampling.num_views, seed=sampling.seed)
-            for s in job.segments
-        ]
-    ).ravel()
-    order = np.argsort(times, kind="stable")
-    batch = _Batch(job, sampling)
-    num_answered = 0
+    times = job.times()
+    batch = _Batch(job, size, batch_size)
+    num_answered, last_good = 0, 0.0
     try:
         # Several videos are decoded side by side: more threads for each would only get into each other's way.
-        for positions, frame in read_frames(job.source, times[order], size=sampling.size, num_threads=1):
+        for positions, frame in read_frames(job.source, times, size=size, num_threads=1):
             num_answered = positions.stop
+            shown = times[positions]
             if isinstance(frame, MediaError):
-                yield FrameFailure(job, order[positions], str(frame))
+                yield FrameFailure(job, shown, frame)
+                if job.to_end and (isinstance(frame, EndOfRecordingError) or shown[-1] - last_good > _SILENT_SECONDS):
+                    break
                 continue
-            batch.add(frame, order[positions])
+            last_good = shown[-1]
+            batch.add(frame, shown)
             if batch.is_full:
                 yield batch.take()
     except MediaError as error:
-        yield FrameFailure(job, order[num_answered:], str(error))
+        yield FrameFailure(job, times[num_answered:], error)
     if not batch.is_empty:
         yield batch.take()
     yield JobDone(job)
@@ -129,35 +132,35 @@ def _job_events(job: VideoJob, sampling: Sampling) -> Iterator[Event]:
 class _Batch:
     """A batch that is being filled."""
 
-    def __init__(self, job: VideoJob, sampling: Sampling) -> None:
+    def __init__(self, job: VideoJob, size: tuple[int, int], batch_size: int) -> None:
         self._job = job
-        self._shape = (sampling.batch_size, *sampling.size, 3)
+        self._shape = (batch_size, *size, 3)
         self._clear()
 
     @property
     def is_full(self) -> bool:
-        return len(self._slots) == self._shape[0]
+        return len(self._times) == self._shape[0]
 
     @property
     def is_empty(self) -> bool:
-        return not self._slots
+        return not self._times
 
-    def add(self, frame: np.ndarray, slots: np.ndarray) -> None:
+    def add(self, frame: np.ndarray, times: Floats) -> None:
         if self.is_empty:
             self._frames = np.empty(self._shape, dtype=np.uint8)
-        self._frames[len(self._slots)] = frame
-        self._slots.append(slots)
+        self._frames[len(self._times)] = frame
+        self._times.append(times)
 
     def take(self) -> FrameBatch:
-        counts = [len(slots) for slots in self._slots]
+        counts = [len(times) for times in self._times]
         batch = FrameBatch(
             self._job,
             self._frames[: len(counts)],
-            np.concatenate(self._slots),
+            np.concatenate(self._times),
             np.repeat(np.arange(len(counts)), counts),
         )
         self._clear()
         return batch
 
     def _clear(self) -> None:
-        self._slots: list[np.ndarray] = []
+        self._times: list[Floats] = []

@@ -42,6 +42,8 @@ class RealFrames:
 
     def spread(self, count: int) -> np.ndarray | None:
         """uint8 (N, H, W, 3) of clips spread over all segments, always the same ones; None if none can be read."""
+        if not self.segments:
+            return None
         segments = sorted(self.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
         chosen = np.linspace(0, len(segments) - 1, min(_NUM_CLIPS, len(segments))).round().astype(int)
         each = -(-count // len(chosen))
@@ -67,9 +69,8 @@ def choose_engine(
     precision: str,
     device: str,
     store: Path,
-    root: MediaRoot | FlowRoot,
-    segments: Sequence[Segment],
-    frames_each: int,
+    frames: RealFrames,
+    num_frames: int,
 ) -> Engine:
     """The engine that was asked for; "auto" means that of the store, or for a new one the fastest that is as good.
 
@@ -80,7 +81,6 @@ def choose_engine(
         ValueError: An engine that is not there, or whose features are others than torch's.
         ArtifactError: The store is damaged.
     """
-    frames = RealFrames(root, segments, backbone.spec.input_size)
     made = read_manifest(store) if (store / MANIFEST_NAME).exists() else None
     if made is not None:
         engine = made.engine if engine == "auto" else engine
@@ -92,7 +92,7 @@ def choose_engine(
         _check(chosen, backbone, to_check)
         tune_batch(chosen, backbone, device=device)
         return chosen
-    return _fastest(backbone, engine, precision, device, to_check, num_frames=frames_each * len(segments))
+    return _fastest(backbone, engine, precision, device, to_check, num_frames=num_frames)
 
 
 def _fastest(

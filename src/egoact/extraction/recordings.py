@@ -1,27 +1,17 @@
-"""Whole recordings as features, a few times a second: computed for a video, kept beside the clips of a store.
+"""A whole recording as features, a few times a second, for whoever looks at it once."""
 
-features/               the feature store of the segments
-features/recordings/    a feature store whose clips are the seconds of the recordings: 8 frames each
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from egoact.core.annotations.segments import Segment
 from egoact.core.errors import MediaError
-from egoact.core.progress import Progress
 from egoact.engines import Engine
 from egoact.extraction.run_ahead import run_ahead
 from egoact.media.recording import read_steps
-from egoact.media.sources import MediaRoot, MediaSource
-from egoact.store.reader import StoreSpec
-from egoact.store.recordings import DEFAULT_RATE, RECORDINGS_NAME, FeatureBuffer
-from egoact.store.writer import StoreWriter, update_failures
+from egoact.media.sources import MediaSource
+from egoact.store.buffer import FeatureBuffer
 
 _BATCHES_AHEAD = 2
 
@@ -88,55 +78,3 @@ def _batches(
         raise
     if frames:
         yield np.stack(frames), np.array(counts)
-
-
-def extract_recordings(
-    folder: Path,
-    spec: StoreSpec,
-    root: MediaRoot,
-    video_ids: Sequence[str],
-    engine: Engine,
-    *,
-    rate: int = DEFAULT_RATE,
-) -> int:
-    """Fill the store of whole recordings beside a store of segments; what it holds is not computed again.
-
-    Returns:
-        Number of recordings that cannot be read to their end; they are in its failures.csv, and not in the store.
-    """
-    sources = []
-    for video_id in video_ids:
-        with suppress(MediaError):  # what is not there has failed already, segment by segment
-            sources.append(root.find(video_id))
-    failed: list[tuple[Segment, str]] = []
-    with StoreWriter(folder / RECORDINGS_NAME, replace(spec, num_frames=rate, views=1, seed=0)) as writer:
-        todo = [source for source in sources if not writer.index.of_video(source.video_id)]
-        with Progress("extract", total=len(todo), unit="recordings") as progress:
-            for source in todo:
-                try:
-                    _extract_recording(source, writer, engine, rate)
-                except MediaError as error:
-                    failed.append((_second(source.video_id, 0), str(error)))
-                    progress.say(str(error))
-                progress.advance(1)
-        tried = [_second(source.video_id, 0) for source in sources]
-        update_failures(writer.path, tried=tried, failed=failed, index=writer.index)
-    print(f"extract: {len(todo) - len(failed)} whole recordings at {rate} frames/s, {len(failed)} failed")
-    return len(failed)
-
-
-def _extract_recording(source: MediaSource, writer: StoreWriter, engine: Engine, rate: int) -> None:
-    with FeatureBuffer(writer.spec.feature_shape, folder=writer.path) as buffer:
-        broken = compute_features(source, engine, buffer, rate=rate, size=writer.spec.input_size)
-        if broken is not None:
-            raise broken
-        num_seconds = len(buffer) // rate
-        if not num_seconds:
-            raise MediaError("this recording is shorter than a second", path=source.path)
-        shard = writer.begin([_second(source.video_id, number) for number in range(num_seconds)])
-        shard.write(np.arange(num_seconds * rate), buffer.read()[: num_seconds * rate])
-    writer.commit(shard)
-
-
-def _second(video_id: str, number: int) -> Segment:
-    return Segment(f"{video_id}@{number}", video_id, video_id, float(number), float(number + 1))

@@ -15,8 +15,9 @@ import numpy as np
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.machine import num_cores
 from egoact.core.metrics.accuracy import predict_classes, top_k_accuracy
+from egoact.core.sampling import ClipSampling
 from egoact.engines import load_engine
-from egoact.extraction.decoding import FrameBatch, FrameFailure, Sampling, VideoJob, decode
+from egoact.extraction.decoding import FrameBatch, FrameFailure, clip_jobs, decode
 from egoact.media.sources import MediaRoot
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.reproduction.layers import count_report_parameters
@@ -51,7 +52,7 @@ def extract_unnormalised(work: Reproduction) -> dict[str, Any]:
         np.save(_unnormalised_path(work, kind), wrong, allow_pickle=False)
         if kind == "pooled":
             store = FeatureStore.open(work.out / store_name)
-            right = store.gather(store.rows(table))
+            right = store.gather(store.locate(table, ClipSampling(NUM_FRAMES)))
             alike = {"normalised": _mean_cosine(right), "unnormalised": _mean_cosine(wrong)}
     return {"mean_cosine": alike}
 
@@ -119,6 +120,7 @@ def _extract_flags(work: Reproduction, segments: Path, kind: str) -> dict[str, A
         segments=segments,
         media=work.data.media,
         features=work.out / _STORES[kind],
+        exact=True,
         backbone=work.backbone,
         weights=work.weights,
         kind="maps" if is_maps else "pooled",
@@ -185,18 +187,17 @@ def unnormalised_features(
     """
     unscaled = Backbone(replace(backbone.spec, mean=NO_MEAN, std=NO_STD), backbone.module)
     engine = load_engine(unscaled, precision="f32", device="cpu")
-    by_video: dict[str, list[int]] = {}
-    for position, segment in enumerate(table):
-        by_video.setdefault(segment.video_id, []).append(position)
-    jobs = [VideoJob(root.find(video), [table[i] for i in positions]) for video, positions in by_video.items()]
-    features = np.zeros((len(table), num_frames, *backbone.spec.feature_shape), np.float16)
-    sampling = Sampling(num_frames, 1, 0, backbone.spec.input_size, engine.batch_size)
-    for event in decode(jobs, sampling, num_workers=num_workers):
+    videos = np.array([segment.video_id for segment in table])
+    times = ClipSampling(num_frames).times(table)[:, 0]
+    jobs = clip_jobs(root, table, ClipSampling(num_frames))
+    features = np.zeros((*times.shape, *backbone.spec.feature_shape), np.float16)
+    for event in decode(jobs, size=backbone.spec.input_size, batch_size=engine.batch_size, num_workers=num_workers):
         if isinstance(event, FrameFailure):
-            raise ValueError(f"{event.job.source.video_id}: {event.reason}")
+            raise ValueError(f"{event.job.source.video_id}: {event.error}")
         if isinstance(event, FrameBatch):
             limit = np.finfo(np.float16).max
-            computed = np.clip(engine.run(event.frames), -limit, limit).astype(np.float16)[event.frame_of_slot]
-            positions = np.array(by_video[event.job.source.video_id])
-            features[positions[event.slots // num_frames], event.slots % num_frames] = computed
+            computed = np.clip(engine.run(event.frames), -limit, limit).astype(np.float16)
+            here = (videos == event.job.source.video_id)[:, None]
+            for time, frame in zip(event.times, event.frame_of_time, strict=True):
+                features[here & (times == time)] = computed[frame]
     return features

@@ -25,7 +25,7 @@ def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) ->
     """Open the store, or the stores, whose features a run can read.
 
     Raises:
-        ArtifactError: Another backbone, other weights or preprocessing, or another number of stores or frames.
+        ArtifactError: Another backbone, other weights or preprocessing, or another number of stores.
     """
     source = open_features(paths)
     needed = config.backbones
@@ -36,19 +36,15 @@ def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) ->
     stores = source.stores if isinstance(source, ConcatenatedStores) else (source,)
     for store, backbone in zip(stores, needed, strict=True):
         check_same_backbone(store.spec.backbone_spec, backbone, path=store.path)
-    if source.specs[0].num_frames != config.num_frames:
-        raise ArtifactError(
-            f"its clips have {source.specs[0].num_frames} frames, the run needs {config.num_frames}", path=source.path
-        )
     return source
 
 
 def score_rows(recognizer: Recognizer, store: FeatureSource, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Logits of stored clips, averaged over the views of the store: target -> float32 (N, classes)."""
+    """Logits of stored clips, rows as from `locate`, averaged over their views: target -> float32 (N, classes)."""
     parts: list[dict[str, np.ndarray]] = []
-    step = clips_at_once(store)
+    step = clips_at_once(store, recognizer.config.num_frames)
     for start in range(0, len(rows), step):
         chosen = rows[start : start + step]
-        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(store.specs[0].views)]
+        views = [recognizer.score(store.gather(chosen, views=view)) for view in range(rows.shape[1])]
         parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
     return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}

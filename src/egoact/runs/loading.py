@@ -110,7 +110,7 @@ class Run:
             ArtifactError: Features that are missing or of another backbone.
         """
         store = open_features_for(self.config, features)
-        logits = score_rows(self.recognizer, store, store.rows(table))
+        logits = score_rows(self.recognizer, store, store.locate(table, self.config.sampling))
         return Scores.from_rows([segment.narration_id for segment in table], **logits)
 
     def _exported_frames(self) -> ExportedFrames:

@@ -16,6 +16,7 @@ import torch
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
+from egoact.core.sampling import ClipSampling
 from egoact.core.timelines.rules import TimelineRules
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ACTION, ActionClassifier
@@ -37,6 +38,7 @@ class RecognizerConfig:
         vocabularies: Target -> classes.
         backbone: Which features, from which preprocessing.
         num_frames: T, frames sampled uniformly from a segment.
+        num_views: Clips of a segment: one of them at random in training, the mean of what they say in testing.
         dropout: Before the classifiers, while training.
         head_options: Keyword arguments of the head.
         timeline: How whole recordings become actions; None in a model that only names clips.
@@ -59,6 +61,7 @@ class RecognizerConfig:
     head_options: Mapping[str, Any] = field(default_factory=dict)
     timeline: TimelineRules | None = None
     training_counts: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
+    num_views: int = 1
     stacked: tuple[BackboneSpec, ...] = ()
     fusion: Fusion = "early"
     precision: str = "f32"
@@ -74,6 +77,11 @@ class RecognizerConfig:
         if any(other.feature_shape[1:] != self.backbone.feature_shape[1:] for other in self.stacked):
             shapes = ", ".join(str(spec.feature_shape) for spec in self.backbones)
             raise ValueError(f"features of shapes {shapes} cannot stand side by side")
+
+    @property
+    def sampling(self) -> ClipSampling:
+        """How a segment becomes the clips that the head sees."""
+        return ClipSampling(self.num_frames, self.num_views)
 
     @property
     def backbones(self) -> tuple[BackboneSpec, ...]:
@@ -120,6 +128,7 @@ class RecognizerConfig:
             "head_options": dict(self.head_options),
             "dropout": self.dropout,
             "num_frames": self.num_frames,
+            "num_views": self.num_views,
             "backbone": self.backbone.to_dict(),
             "stacked": [spec.to_dict() for spec in self.stacked],
             "fusion": self.fusion,
@@ -146,6 +155,7 @@ class RecognizerConfig:
             head_options=options,
             dropout=values["dropout"],
             num_frames=values["num_frames"],
+            num_views=values.get("num_views", 1),
             backbone=BackboneSpec.from_dict(values["backbone"]),
             # Runs of one store that were made before there were stacks do not say so.
             stacked=tuple(BackboneSpec.from_dict(spec) for spec in values.get("stacked", ())),

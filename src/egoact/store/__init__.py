@@ -1,5 +1,5 @@
 """Features on disk: the feature store, its reader and writer, several stores as one, batches for training.
 
-Imports `core` and the spec of a backbone. Offers `FeatureStore`, `StoreWriter`, `open_features`, `ClipBatches` and
-`Recordings`. Knows neither videos nor how features are computed.
+Imports `core` and the spec of a backbone. Offers `FeatureStore`, `StoreWriter`, `open_features` and
+`ClipBatches`. Knows neither videos nor how features are computed.
 """

@@ -1,6 +1,6 @@
 """Batches of features and labels, gathered by vectorised reads of the store, one ahead; no worker processes needed.
 
-Shapes: B clips, T frames; features (B, T, D) or (B, T, C, h, w), labels (B,).
+Shapes: N clips, B of them in a batch, V views, T frames, S stores; features (B, T, D) or (B, T, C, h, w), labels (B,).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +36,7 @@ class ClipBatches:
 
     Args:
         store: Where the features are.
-        rows: int64, rows of the store as from `rows`, one a clip.
+        rows: int64 (N, V, T) or (N, V, T, S), as from `locate`.
         labels: Target -> int64 (N,).
         batch_size: B.
         seed: Of shuffling and of the choice of views.
@@ -87,7 +87,7 @@ class ClipBatches:
             random = np.random.default_rng((self.seed, self.epoch()))
             odds = None if self.weights is None else self.weights / self.weights.sum()
             order = random.permutation(order) if odds is None else random.choice(order, len(order), p=odds)
-            views = random.integers(self.store.specs[0].views, size=len(order))
+            views = random.integers(self.rows.shape[1], size=len(order))
         mine = order[self.rank :: self.world_size][: self._share]
         views = views[self.rank :: self.world_size][: self._share]
         # While a batch is learned from, the next one is read: from a disk that takes as long, and never in the way.

@@ -1,6 +1,6 @@
-"""Several feature stores of the same segments, read as one: their features side by side, frame by frame.
+"""Several feature stores of the same recordings, read as one: their features side by side, frame by frame.
 
-Shapes: N segments, S stores, T frames; pooled features (D,), maps (C, h, w).
+Shapes: N segments, V views, T frames, S stores; pooled features (D,), maps (C, h, w).
 """
 
 import math
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
+from egoact.core.sampling import ClipSampling
 from egoact.store.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 
@@ -18,7 +19,7 @@ _BATCH_BYTES = 64 << 20
 
 
 class ConcatenatedStores:
-    """At least two stores that agree in frames and views; pooled, or maps of one size.
+    """At least two stores; pooled, or maps of one size.
 
         store A  (T, D)  ──┐
                            ├──►  (T, D + E)       maps: (T, C, h, w) and (T, K, h, w) ──► (T, C + K, h, w)
@@ -43,19 +44,19 @@ class ConcatenatedStores:
 
     @property
     def specs(self) -> tuple[StoreSpec, ...]:
-        """How the features of each store were made; they agree in frames and views."""
+        """How the features of each store were made."""
         return tuple(store.spec for store in self.stores)
 
-    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
-        """Where the segments of a table are in every store, int64 (N, S); an `ArtifactError` as `FeatureStore.rows`."""
-        return np.stack([store.rows(table) for store in self.stores], axis=1)
+    def locate(self, segments: Sequence[Segment], sampling: ClipSampling) -> np.ndarray:
+        """Where clips are in every store, int64 (N, V, T, S); an `ArtifactError` as `FeatureStore.locate`."""
+        return np.stack([store.locate(segments, sampling) for store in self.stores], axis=-1)
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some segments side by side, float16 (N, T, D + E + ...) or (N, T, C + K + ..., h, w).
+        """Features of some clips side by side, float16 (N, T, D + E + ...) or (N, T, C + K + ..., h, w).
 
-        Arguments as `FeatureStore.gather`, with rows int64 (N, S).
+        Arguments as `FeatureStore.gather`, with rows int64 (N, V, T, S).
         """
-        parts = [store.gather(rows[:, number], views=views) for number, store in enumerate(self.stores)]
+        parts = [store.gather(rows[..., number], views=views) for number, store in enumerate(self.stores)]
         return np.concatenate(parts, axis=2)
 
 
@@ -79,17 +80,15 @@ def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureSource:
 
 def _check_fits(store: FeatureStore, first: FeatureStore) -> None:
     ours, theirs = store.spec, first.spec
-    agree = ["kind", "num_frames", "views"] + (["seed"] if ours.views > 1 else [])
-    for name in agree:
-        if getattr(ours, name) != getattr(theirs, name):
-            reason = f"its {name} is {getattr(ours, name)}, that of {first.path} is {getattr(theirs, name)}"
-            raise ArtifactError(f"{reason}; stores that are used together must agree", path=store.path)
+    if ours.kind != theirs.kind:
+        reason = f"its kind is {ours.kind}, that of {first.path} is {theirs.kind}"
+        raise ArtifactError(f"{reason}; stores that are used together must agree", path=store.path)
     if ours.feature_shape[1:] != theirs.feature_shape[1:]:
         sizes = f"{ours.feature_shape[1:]}, those of {first.path} {theirs.feature_shape[1:]}"
         raise ArtifactError(f"its maps have size {sizes}; choose another --cut or --size", path=store.path)
 
 
-def clips_at_once(store: FeatureSource) -> int:
-    """Clips to read at once: 256, or as many maps as fit into `_BATCH_BYTES` as float16."""
-    clip_bytes = sum(2 * math.prod(spec.clip_shape[1:]) for spec in store.specs)
+def clips_at_once(store: FeatureSource, num_frames: int) -> int:
+    """Clips of T frames to read at once: 256, or as many maps as fit into `_BATCH_BYTES` as float16."""
+    clip_bytes = sum(2 * num_frames * math.prod(spec.feature_shape) for spec in store.specs)
     return max(1, min(256, _BATCH_BYTES // clip_bytes))

@@ -24,7 +24,7 @@ def shard_layout(
 
     Args:
         dtype: One of `DTYPES`.
-        shape: Of the array in frames, such as (segments, V, T).
+        shape: Of the array in frames, such as (moments,).
         feature_shape: Of one frame.
     """
     if dtype == "float16":

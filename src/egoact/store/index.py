@@ -1,62 +1,92 @@
-"""Which stretches of which recordings a feature store holds, and where: `segments.parquet`, the store's commit point.
+"""Which moments of which recordings a feature store holds, and where: `recordings.parquet`, the store's commit point.
 
-The key is recording, start and stop: rows of a CSV may be inserted, deleted, sorted or renamed, features stay.
+A moment is known by its recording and its time in microseconds: rows of a CSV may be inserted, deleted, moved, split
+or renamed, features stay.
 
-Rows are always in the same order (video, start, stop, id), however many runs it took to fill the store.
+    steps of a grid    (i + 0.5) / rate seconds; a clip's frame between two of them is shown the one it lies in
+    exact moments      between the steps, as `egoact extract --exact` was asked for them
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
+from egoact.core.sampling import Floats, step_times, to_microseconds
 
-INDEX_NAME = "segments.parquet"
+INDEX_NAME = "recordings.parquet"
 SHARDS_NAME = "shards"
+UNKNOWN = -1
+SCHEMA = pa.schema(
+    [
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("shard_sha256", pa.string(), nullable=False),
+        pa.field("num_steps", pa.int64(), nullable=False),
+        pa.field("moments", pa.list_(pa.int64()), nullable=False),
+    ]
+)
+
+Moments = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class IndexRow:
-    """One segment in the store, as it was in the CSV when its features were computed."""
+@dataclass(frozen=True, eq=False)
+class RecordingRow:
+    """What a store holds of one recording.
 
-    narration_id: str  # for people, the store does not go by it
+    Args:
+        video_id: The recording.
+        shard: File name below `shards/`.
+        shard_sha256: Of its bytes, hex.
+        num_steps: How many steps the grid has up to the end of the recording; `UNKNOWN` where that was not reached.
+        moments: int64 (M,), ascending, microseconds; the rows of the shard.
+    """
+
     video_id: str
-    start_seconds: float
-    stop_seconds: float
-    shard: str  # file name below `shards/`
-    offset: int  # row of the shard
-    shard_sha256: str  # of its bytes, hex
+    shard: str
+    shard_sha256: str
+    num_steps: int
+    moments: Moments = field(repr=False)
+
+    def find(self, times: Floats, *, rate: int) -> Moments:
+        """Row of the shard that shows each of some moments, int64 of the shape of `times`; -1 where there is none.
+
+        That is the moment itself, or the step of the grid it lies in. A recording rarely ends with a whole step: in
+        what is left after the last one, the last one is shown.
+        """
+        exact = self._rows(to_microseconds(times))
+        steps = np.floor(times * rate).astype(np.int64)
+        steps = np.where(steps == self.num_steps, steps - 1, steps)
+        return np.where(exact >= 0, exact, self._rows(grid_moments(steps, rate=rate)))
+
+    def steps(self, *, rate: int) -> Moments:
+        """Rows of the grid's steps 0, 1, 2, ... up to the end of the recording, int64 (F,); -1 for those not here."""
+        return self._rows(to_microseconds(step_times(max(self.num_steps, 0), rate=rate)))
+
+    def _rows(self, wanted: Moments) -> Moments:
+        if not len(self.moments):
+            return np.full(wanted.shape, -1)
+        found = np.minimum(np.searchsorted(self.moments, wanted), len(self.moments) - 1)
+        return np.where(self.moments[found] == wanted, found, -1)
 
 
-_TYPES: dict[Any, pa.DataType] = {str: pa.string(), float: pa.float64(), int: pa.int64()}
-SCHEMA = pa.schema([pa.field(field.name, _TYPES[field.type], nullable=False) for field in fields(IndexRow)])
-
-
-def stretch_of(item: Segment | IndexRow) -> tuple[str, float, float]:
-    """What features belong to: recording, start and stop in seconds."""
-    return item.video_id, item.start_seconds, item.stop_seconds
-
-
-def canonical_order(item: Segment | IndexRow) -> tuple[float, float, str]:
-    """Sort key inside a video."""
-    return item.start_seconds, item.stop_seconds, item.narration_id
+def grid_moments(steps: Moments, *, rate: int) -> Moments:
+    """When the steps of a grid are, in microseconds."""
+    return to_microseconds((steps + 0.5) / rate)
 
 
 class StoreIndex:
-    """The rows of the index, in canonical order; immutable."""
+    """Recordings by name, in the order of names; immutable."""
 
-    def __init__(self, rows: Iterable[IndexRow] = ()) -> None:
-        self.rows = sorted(rows, key=lambda row: (row.video_id, *canonical_order(row)))
-        self._by_stretch = {stretch_of(row): i for i, row in enumerate(self.rows)}
+    def __init__(self, rows: Iterable[RecordingRow] = ()) -> None:
+        self.rows = {row.video_id: row for row in sorted(rows, key=lambda row: row.video_id)}
 
     @classmethod
     def read(cls, folder: Path) -> "StoreIndex":
@@ -64,9 +94,13 @@ class StoreIndex:
         path = folder / INDEX_NAME
         try:
             # pyarrow's memory map would be cut from under us when the file is replaced.
-            table = pq.read_table(path, memory_map=False)
-            columns = table.select(SCHEMA.names).cast(SCHEMA).to_pydict()
-            rows = [IndexRow(*values) for values in zip(*columns.values(), strict=True)]
+            table = pq.read_table(path, memory_map=False).select(SCHEMA.names).cast(SCHEMA)
+            *columns, moments = (column.combine_chunks() for column in table.columns)
+            values = zip(*(column.to_pylist() for column in columns), strict=True)
+            rows = [
+                RecordingRow(video_id, shard, digest, num_steps, each.values.to_numpy())
+                for (video_id, shard, digest, num_steps), each in zip(values, moments, strict=True)
+            ]
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise ArtifactError(
                 f"the index of the feature store is damaged ({error}); restore it, or delete the folder and "
@@ -74,57 +108,44 @@ class StoreIndex:
                 path=path,
             ) from None
         for row in rows:
-            if Path(row.shard).name != row.shard or row.offset < 0:
-                raise ArtifactError(f"the index names an impossible shard {row.shard!r}", path=path)
+            if Path(row.shard).name != row.shard or (np.diff(row.moments) <= 0).any():
+                raise ArtifactError(f"the index names impossible moments of {row.video_id!r}", path=path)
         return cls(rows)
 
     def write(self, folder: Path) -> None:
         """Replace the index of the store in `folder`, atomically."""
-        path = folder / INDEX_NAME
-        rows = list(map(attrgetter(*SCHEMA.names), self.rows))
-        columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-        with open_atomically(path) as file:
-            pq.write_table(pa.Table.from_pydict(columns, schema=SCHEMA) if rows else SCHEMA.empty_table(), file)
+        rows = self.rows.values()
+        columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+        table = pa.Table.from_pydict(columns, schema=SCHEMA)
+        with open_atomically(folder / INDEX_NAME) as file:
+            # Steps of a grid are evenly spaced: as differences an hour of them takes a few hundred bytes.
+            encodings = {"moments.list.element": "DELTA_BINARY_PACKED"}
+            pq.write_table(table, file, use_dictionary=False, column_encoding=encodings)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        """How many moments there are."""
+        return int(self.ends[-1]) if self.rows else 0
 
-    def find(self, segments: Sequence[Segment]) -> np.ndarray:
-        """Row of each segment, int64 (N,); -1 where its stretch of the recording is missing."""
-        found = (self._by_stretch.get(stretch_of(segment), -1) for segment in segments)
-        return np.fromiter(found, dtype=np.int64, count=len(segments))
-
-    def with_video(self, video_id: str, rows: Iterable[IndexRow]) -> "StoreIndex":
-        """The index in which `rows` are all there is of a video."""
-        return StoreIndex([*(row for row in self.rows if row.video_id != video_id), *rows])
-
-    def of_video(self, video_id: str) -> list[IndexRow]:
-        """The rows of one video, in the order of its shard."""
-        return [row for row in self.rows if row.video_id == video_id]
+    def with_recording(self, row: RecordingRow) -> "StoreIndex":
+        """The index in which `row` is all there is of its recording."""
+        return StoreIndex((self.rows | {row.video_id: row}).values())
 
     @cached_property
-    def shards(self) -> list[str]:
-        """File names of the shards, each once."""
-        return sorted({row.shard for row in self.rows})
+    def video_ids(self) -> tuple[str, ...]:
+        """Of the recordings; position i is shard number i."""
+        return tuple(self.rows)
 
     @cached_property
-    def shard_numbers(self) -> np.ndarray:
-        """int64 (num_rows,): index into `shards` of each row."""
-        numbers = {shard: number for number, shard in enumerate(self.shards)}
-        return np.array([numbers[row.shard] for row in self.rows], dtype=np.int64)
+    def ends(self) -> Moments:
+        """int64 (num_recordings,): moments of the recordings up to and with each."""
+        return np.cumsum([len(row.moments) for row in self.rows.values()], dtype=np.int64)
 
     @cached_property
-    def offsets(self) -> np.ndarray:
-        """int64 (num_rows,): the row inside its shard."""
-        return np.array([row.offset for row in self.rows], dtype=np.int64)
-
-    @cached_property
-    def shard_lengths(self) -> np.ndarray:
-        """int64 (num_shards,): how many segments each holds."""
-        lengths = np.zeros(len(self.shards), dtype=np.int64)
-        np.maximum.at(lengths, self.shard_numbers, self.offsets + 1)
-        return lengths
+    def starts(self) -> dict[str, int]:
+        """video_id -> number of its first moment among those of all recordings."""
+        firsts = [0, *self.ends[:-1].tolist()]
+        return dict(zip(self.rows, firsts, strict=False))
 
     def shard_path(self, folder: Path, number: int) -> Path:
         """Where a shard is."""
-        return folder / SHARDS_NAME / self.shards[number]
+        return folder / SHARDS_NAME / self.rows[self.video_ids[number]].shard

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from egoact.core import defaults
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
 from egoact.store.encoding import DTYPES, shard_layout
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 _LEFT_OUT = {"quantized": "", "modality": "rgb"}  # fields that a manifest has only where they are others
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
@@ -28,9 +29,7 @@ class StoreSpec:
 
     Args:
         backbone: Its name.
-        num_frames: Frames per clip, T.
-        views: Clips per segment, V; view 0 is the middle one.
-        seed: Of the jitter of views 1 and up.
+        rate: Steps a second of recordings or parts of them; moments that were asked for exactly lie between them.
         engine: What computed them: "torch", "onnxruntime", "openvino".
         precision: "f32", "bf16", "f16" or "int8".
         resize: How frames were brought to `input_size`.
@@ -44,14 +43,12 @@ class StoreSpec:
     input_size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    num_frames: int
-    views: int
-    seed: int
     kind: Kind
     cut: int | None
     feature_shape: tuple[int, ...]
     engine: str
     precision: str
+    rate: int = defaults.RATE
     resize: str = RESIZE
     dtype: str = "float16"
     quantized: str = ""
@@ -71,8 +68,8 @@ class StoreSpec:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("dtype int8 is for maps: pooled features have one number a channel, and nothing to scale")
-        if self.num_frames < 1 or self.views < 1:
-            raise ValueError(f"num_frames and views must be at least 1, got {self.num_frames} and {self.views}")
+        if self.rate < 1:
+            raise ValueError(f"rate must be at least 1 step a second, got {self.rate}")
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise ValueError(f"input_size must be (height, width) in pixels, got {self.input_size}")
 
@@ -82,14 +79,9 @@ class StoreSpec:
         shared = {field.name: getattr(self, field.name) for field in fields(BackboneSpec) if field.name != "name"}
         return BackboneSpec(name=self.backbone, **shared)
 
-    @property
-    def clip_shape(self) -> tuple[int, ...]:
-        """Shape of one segment's features: (V, T, *feature_shape)."""
-        return (self.views, self.num_frames, *self.feature_shape)
-
-    def layout(self, num_segments: int) -> tuple[np.dtype, tuple[int, ...]]:
+    def layout(self, num_moments: int) -> tuple[np.dtype, tuple[int, ...]]:
         """Element type and shape of a shard on disk."""
-        return shard_layout(self.dtype, (num_segments, self.views, self.num_frames), self.feature_shape)
+        return shard_layout(self.dtype, (num_moments,), self.feature_shape)
 
     @property
     def fingerprint(self) -> str:
@@ -134,6 +126,12 @@ def read_manifest(folder: Path) -> StoreSpec:
     except (OSError, ValueError) as error:
         raise ArtifactError(f"the manifest cannot be read ({error})", path=path) from None
     try:
+        if values["spec"]["format_version"] < FORMAT_VERSION:
+            reason = "this feature store was made by an earlier version of egoact, which kept clips instead of moments"
+            raise ArtifactError(
+                f"{reason}; delete it and run egoact extract --segments CSV --media FOLDER --features {folder}",
+                path=path,
+            )
         spec = StoreSpec.from_dict(values["spec"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"the manifest is damaged or of another version: {error}", path=path) from None

@@ -1,10 +1,12 @@
-"""The feature store: features of segments on disk, read by memory map. Knows nothing about videos or backbones.
+"""The feature store: features of recordings at moments, on disk, read by memory map.
 
-    manifest.json       how the features were made, and the fingerprint of that
-    segments.parquet    segment -> shard, offset: what is not in here is not in the store
-    shards/*.npy        (num_segments, V, T) frames, one file a video; see `encoding` for how they are stored
+    manifest.json         how the features were made, and the fingerprint of that
+    recordings.parquet    recording -> shard, moments: what is not in here is not in the store
+    shards/*.npy          (M,) frames, one file a recording; see `encoding` for how they are stored
 
-Shapes: N segments, V views, T frames, *feature = (D,) or (C, h, w).
+Knows nothing about videos, backbones or labels: clips of segments are gathered from it by time.
+
+Shapes: N segments, V views, T frames, M moments, *feature = (D,) or (C, h, w).
 """
 
 import mmap
@@ -13,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
+from egoact.core.sampling import ClipSampling
 from egoact.store.encoding import decode
 from egoact.store.index import INDEX_NAME, StoreIndex
 from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
@@ -28,7 +31,7 @@ class FeatureStore:
     Attributes:
         path: The folder.
         spec: How its features were made.
-        index: Which segments it holds, and where.
+        index: Which moments it holds, and where.
     """
 
     def __init__(self, path: Path, spec: StoreSpec, index: StoreIndex) -> None:
@@ -44,12 +47,14 @@ class FeatureStore:
         """Open a store that exists.
 
         Raises:
-            ArtifactError: None there, damaged, or not one video of it finished.
+            ArtifactError: None there, damaged, or not one recording of it finished.
         """
         path = Path(path)
         spec = read_manifest(path)
         if not (path / INDEX_NAME).exists():
-            raise ArtifactError("the feature store holds no finished video yet; run egoact extract again", path=path)
+            raise ArtifactError(
+                "the feature store holds no finished recording yet; run egoact extract again", path=path
+            )
         return cls(path, spec, StoreIndex.read(path))
 
     @classmethod
@@ -76,6 +81,7 @@ class FeatureStore:
         return cls(path, spec, index)
 
     def __len__(self) -> int:
+        """How many moments it holds."""
         return len(self.index)
 
     @property
@@ -83,68 +89,78 @@ class FeatureStore:
         """`spec` alone: `ConcatenatedStores` have several."""
         return (self.spec,)
 
-    def rows(self, table: SegmentTable | Sequence[Segment]) -> np.ndarray:
-        """Where the segments of a table are in this store, int64 (N,).
+    def find(self, segments: Sequence[Segment], sampling: ClipSampling) -> np.ndarray:
+        """Where the frames of each clip are in this store, int64 (N, V, T); -1 for those that are not here."""
+        rows = np.full((len(segments), sampling.num_views, sampling.num_frames), -1, dtype=np.int64)
+        names = np.array([segment.video_id for segment in segments], dtype=object)
+        for video_id in dict.fromkeys(names):
+            if video_id not in self.index.rows:
+                continue
+            positions = np.flatnonzero(names == video_id)
+            times = sampling.times([segments[i] for i in positions.tolist()])
+            found = self.index.rows[video_id].find(times, rate=self.spec.rate)
+            rows[positions] = np.where(found >= 0, found + self.index.starts[video_id], -1)
+        return rows
+
+    def locate(self, segments: Sequence[Segment], sampling: ClipSampling) -> np.ndarray:
+        """As `find`, of segments that are all here.
 
         Raises:
-            ArtifactError: Some are missing; names their recordings and times.
+            ArtifactError: Some are not; names their recordings and times.
         """
-        rows = self.index.find(table)
-        missing = np.flatnonzero(rows < 0)
+        rows = self.find(segments, sampling)
+        missing = np.flatnonzero((rows < 0).any(axis=(1, 2)))
         if len(missing):
-            named = [table[int(i)] for i in missing[:3]]
+            named = [segments[int(i)] for i in missing[:3]]
             names = ", ".join(f"{s.video_id} from {s.start_seconds:.2f} to {s.stop_seconds:.2f} s" for s in named)
             raise ArtifactError(
-                f"{len(missing)} of {len(table)} segments have no features here, such as {names}; run egoact extract "
-                "with this CSV, and see failures.csv",
+                f"{len(missing)} of {len(segments)} segments have no features here, such as {names}; run egoact "
+                "extract with this CSV, and see failures.csv",
                 path=self.path,
             )
         return rows
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some segments, float16 (N, T, *feature); one vectorised read a shard.
+        """Features of some clips, float16 (N, T, *feature); one vectorised read a shard.
 
         Args:
-            rows: int64 (N,), as from `rows`.
+            rows: int64 (N, V, T), as from `locate`.
             views: One view for all, or int64 (N,): one for each.
 
         Raises:
             ValueError: A row or view that does not exist.
             ArtifactError: A shard is missing or damaged.
         """
-        rows = np.asarray(rows, dtype=np.int64)
-        views = np.broadcast_to(np.asarray(views, dtype=np.int64), rows.shape)
-        self._check_selection(rows, views)
-        shards, offsets = self.index.shard_numbers[rows], self.index.offsets[rows]
-        out = np.empty((len(rows), *self.spec.clip_shape[1:]), dtype=np.float16)
+        frames = _choose_views(np.asarray(rows, dtype=np.int64), views)
+        if frames.size and not (frames.min() >= 0 and frames.max() < len(self)):
+            raise ValueError(f"rows must be in 0 to {len(self) - 1}, got {frames.min()} to {frames.max()}")
+        shards = np.searchsorted(self.index.ends, frames[:, 0], side="right")
+        offsets = frames - np.append(0, self.index.ends)[shards][:, None]
+        out = np.empty((*frames.shape, *self.spec.feature_shape), dtype=np.float16)
         if self._prefetching.begin():
-            self._prefetch(shards, offsets, views)
+            self._prefetch(shards, offsets)
         # Sorted by place, so that reads of one shard run forward through its file.
-        order = np.lexsort((offsets, shards))
+        order = np.lexsort((offsets[:, 0], shards))
         for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
             if len(part):
-                stored = self.shard(int(shards[part[0]]))[offsets[part], views[part]]
-                out[part] = decode(stored, self.spec.dtype)
+                out[part] = decode(self.shard(int(shards[part[0]]))[offsets[part]], self.spec.dtype)
         self._prefetching.end()
         return out
 
-    def _prefetch(self, shards: np.ndarray, offsets: np.ndarray, views: np.ndarray) -> None:
-        for number, offset, view in zip(shards.tolist(), offsets.tolist(), views.tolist(), strict=True):
-            each_clip, each_view, *_ = self.shard(number).strides
+    def _prefetch(self, shards: np.ndarray, offsets: np.ndarray) -> None:
+        for number, rows in zip(shards.tolist(), offsets, strict=True):
+            (each,) = self.shard(number).strides[:1]
             mapped, start = self._maps[number]
-            prefetch(mapped, start + offset * each_clip + view * each_view, each_view)
+            # The frames of a short clip lie side by side; those of a long one are far apart.
+            is_dense = rows[-1] - rows[0] < _DENSE * len(rows)
+            for first, last in [(rows[0], rows[-1])] if is_dense else zip(rows, rows, strict=True):
+                prefetch(mapped, start + int(first) * each, int(last + 1 - first) * each)
 
     def shard(self, number: int) -> np.ndarray:
-        """The features of one video as they lie on disk, mapped and not read; `decode` makes float16 of them."""
+        """The features of one recording as they lie on disk, mapped and not read; `decode` makes float16 of them."""
         if number not in self._shards:
             self._shards[number] = self._map(number)
         return self._shards[number]
-
-    def _check_selection(self, rows: np.ndarray, views: np.ndarray) -> None:
-        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
-            raise ValueError(f"rows must be in 0 to {len(self) - 1}, got {rows.min()} to {rows.max()}")
-        if len(views) and not (views.min() >= 0 and views.max() < self.spec.views):
-            raise ValueError(f"this store has views 0 to {self.spec.views - 1}, got {views.min()} to {views.max()}")
 
     def _map(self, number: int) -> np.ndarray:
         path = self.index.shard_path(self.path, number)
@@ -156,7 +172,7 @@ class FeatureStore:
             ) from None
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
-        dtype, shape = self.spec.layout(int(self.index.shard_lengths[number]))
+        dtype, shape = self.spec.layout(len(self.index.rows[self.index.video_ids[number]].moments))
         if not isinstance(features, np.memmap) or features.dtype != dtype or features.shape != shape:
             raise ArtifactError(
                 f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}",
@@ -184,6 +200,15 @@ def _check_is_free(path: Path) -> None:
         )
 
 
+def _choose_views(rows: np.ndarray, views: int | np.ndarray) -> np.ndarray:
+    """The frames of one view of each clip, int64 (N, T)."""
+    chosen = np.broadcast_to(np.asarray(views, dtype=np.int64), rows.shape[:1])
+    if len(chosen) and not (chosen.min() >= 0 and chosen.max() < rows.shape[1]):
+        raise ValueError(f"there are views 0 to {rows.shape[1] - 1}, got {chosen.min()} to {chosen.max()}")
+    return rows[np.arange(len(rows)), chosen]
+
+
+_DENSE = 4
 _WILL_NEED: int | None = getattr(mmap, "MADV_WILLNEED", None)  # not on Windows
 _PATIENCE = 16  # batches out of memory alone before prefetching stops
 

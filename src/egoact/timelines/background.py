@@ -11,6 +11,7 @@ Shapes: N clips, T frames.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,7 @@ from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTa
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.classifier import ActionClassifier
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.timelines.rules import learn_rules, tracks_of
 from egoact.timelines.windows import Interval, WindowDataset, find_gaps, score_steps, score_windows
@@ -47,14 +49,19 @@ class BackgroundTraining:
     Args:
         config: Of the run.
         recipe: Hyperparameters.
-        recordings: Features of whole recordings.
+        store: Features of whole recordings.
         seed: Of initial weights and windows.
     """
 
     config: RecognizerConfig
     recipe: Recipe
-    recordings: Recordings
+    store: FeatureStore
     seed: int
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """Those that are in the store from beginning to end."""
+        return Recordings(self.store)
 
     @property
     def vocabularies(self) -> Mapping[Target, Vocabulary]:
@@ -71,8 +78,8 @@ class BackgroundTraining:
         if missing:
             raise ArtifactError(
                 f"{len(missing)} recordings such as {missing[0]} are not in the feature store as a whole; run egoact "
-                "extract with --recordings",
-                path=self.recordings.path,
+                "extract without --segments, or with --recordings",
+                path=self.store.path,
             )
         ids = {t: v.encode(table, allow_unlabelled=False) for t, v in self.vocabularies.items()}
         rate = self.recordings.rate

@@ -8,7 +8,6 @@ from egoact.runs.features import score_rows
 from egoact.runs.loading import BACKGROUND_FOLDER
 from egoact.runs.recognizer import Recognizer
 from egoact.store.reader import FeatureStore
-from egoact.store.recordings import DEFAULT_RATE, Recordings
 from egoact.timelines.background import BackgroundTraining, train_background
 from egoact.timelines.rules import calibrate, learn_rules
 from egoact.training.data import TrainingData
@@ -29,18 +28,18 @@ def learn_timeline_rules(
         background: Also learn what nothing looks like.
 
     Raises:
-        ArtifactError: Background is to be learned, and the whole recordings were not extracted.
+        ArtifactError: Background is to be learned, and recordings were not extracted as a whole.
         AnnotationError: The same, and there are no gaps.
     """
     training, validation, store = data.training, data.validation, data.store
     if background:
         if not isinstance(store, FeatureStore):
             raise ArtifactError("--background learns from the recordings of one feature store", path=store.path)
-        common = BackgroundTraining(recognizer.config, recipe, Recordings(store), seed=seed)
+        common = BackgroundTraining(recognizer.config, recipe, store, seed=seed)
         model, rules = train_background(common, training.table, None if validation is None else validation.table)
         model.save(run / BACKGROUND_FOLDER)
         return rules
-    rules = learn_rules(training.table, data.vocabularies, rate=DEFAULT_RATE)
+    rules = learn_rules(training.table, data.vocabularies, rate=store.specs[0].rate)
     if validation is None:
         return rules
     return calibrate(rules, score_rows(recognizer, store, validation.rows), validation.labels)

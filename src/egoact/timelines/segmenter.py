@@ -22,7 +22,7 @@ from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run, rules_of
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from egoact.store.recordings import FeatureBuffer
+from egoact.store.buffer import FeatureBuffer
 from egoact.timelines.windows import score_steps, score_windows
 
 

@@ -16,6 +16,7 @@ from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vo
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
+from egoact.core.sampling import ClipSampling
 from egoact.models.classifier import ACTION, encode_pairs, pairs_seen
 from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import FeatureSource, clips_at_once
@@ -116,15 +117,17 @@ class Split:
     labels: dict[Target, np.ndarray]
 
 
-def load_split(table: SegmentTable, store: FeatureSource, vocabularies: dict[Target, Vocabulary]) -> Split:
+def load_split(
+    table: SegmentTable, store: FeatureSource, vocabularies: dict[Target, Vocabulary], sampling: ClipSampling
+) -> Split:
     """Look a table up in a store, and encode its labels."""
     labels = {target: v.encode(table, allow_unlabelled=False) for target, v in vocabularies.items()}
-    return Split(table, store.rows(table), labels)
+    return Split(table, store.locate(table, sampling), labels)
 
 
 def plain_batches(store: FeatureSource, split: Split) -> ClipBatches:
     """Every clip once, in order, view 0."""
-    return ClipBatches(store, split.rows, split.labels, batch_size=clips_at_once(store))  # type: ignore[arg-type]
+    return ClipBatches(store, split.rows, split.labels, batch_size=clips_at_once(store, split.rows.shape[2]))  # type: ignore[arg-type]
 
 
 def finite_features(store: FeatureSource, split: Split) -> Iterator[torch.Tensor]:

@@ -97,26 +97,29 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentTable(Sequence[Segment]):
-    """The segments of one file, in its order.
+    """The segments of one file, or of several, in their order.
 
     Args:
-        path: The file, for messages.
+        path: The file, for messages; of several, their names as one.
         segments: The segments.
         rows: The line of the file of each segment, the header being row 1; empty means 2, 3, 4, ...
+        files: The file of each segment, where there are several; else empty.
 
     Raises:
-        ValueError: `rows` of another length than `segments`.
+        ValueError: `rows` or `files` of another length than `segments`.
     """
 
     path: Path
     segments: tuple[Segment, ...]
     rows: tuple[int, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.rows:
             object.__setattr__(self, "rows", tuple(range(2, len(self.segments) + 2)))
-        if len(self.rows) != len(self.segments):
-            raise ValueError(f"{len(self.rows)} rows for {len(self.segments)} segments")
+        for name, values in (("rows", self.rows), ("files", self.files or self.segments)):
+            if len(values) != len(self.segments):
+                raise ValueError(f"{len(values)} {name} for {len(self.segments)} segments")
 
     def __len__(self) -> int:
         return len(self.segments)
@@ -132,12 +135,12 @@ class SegmentTable(Sequence[Segment]):
 
     def __getitem__(self, index: int | slice) -> "Segment | SegmentTable":
         if isinstance(index, slice):
-            return SegmentTable(self.path, self.segments[index], self.rows[index])
+            return SegmentTable(self.path, self.segments[index], self.rows[index], self.files[index])
         return self.segments[index]
 
     def place(self, index: int) -> str:
-        """Where segment `index` stands in the file: "row 17"."""
-        return f"row {self.rows[index]}"
+        """Where segment `index` stands in the file: "row 17", or "row 17 of b.csv" where there are several."""
+        return f"row {self.rows[index]}" + (f" of {self.files[index].name}" if self.files else "")
 
     @property
     def video_ids(self) -> tuple[str, ...]:
@@ -153,7 +156,8 @@ class SegmentTable(Sequence[Segment]):
         mask = [keep(segment) for segment in self.segments] if callable(keep) else list(keep)
         if len(mask) != len(self):
             raise ValueError(f"a mask of {len(mask)} values for {len(self)} segments")
-        return SegmentTable(self.path, tuple(compress(self.segments, mask)), tuple(compress(self.rows, mask)))
+        segments, rows = tuple(compress(self.segments, mask)), tuple(compress(self.rows, mask))
+        return SegmentTable(self.path, segments, rows, tuple(compress(self.files, mask)))
 
 
 def read_segments(path: str | Path) -> SegmentTable:
@@ -216,6 +220,14 @@ def _read_fields(sheet: Spreadsheet, id_column: str, starts: list[float], stops:
         optional("all_noun_classes", parse_wholes, [()] * len(sheet)),
         optional("narration", str, [""] * len(sheet)),
     ]
+
+
+def group_by_recording(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
+    """video_id -> its segments."""
+    found: dict[str, list[Segment]] = {}
+    for segment in segments:
+        found.setdefault(segment.video_id, []).append(segment)
+    return found
 
 
 def split_into_folds(video_ids: Sequence[str], *, num_folds: int, seed: int = 0) -> tuple[tuple[str, ...], ...]:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ class DemoResult:
     """A finished demo: its heads in the order of training, and the seconds that each step took.
 
     `shown` is the head to look at more closely, `blind` the head that cannot see order, or None. `reversed_pairs` are
-    verbs that are each other played backwards.
+    verbs that are each other played backwards. `timeline` has the metrics of the recording in the folder timeline.
     """
 
     out: Path
@@ -44,6 +45,7 @@ class DemoResult:
     backbone: str
     seconds: dict[str, float]
     reversed_pairs: tuple[tuple[str, str], ...]
+    timeline: dict[str, Any]
 
     @property
     def reverse(self) -> dict[str, str]:
@@ -71,6 +73,7 @@ def read_demo(out: Path) -> DemoResult:
             backbone=str(described["backbone"]),
             seconds=_read_seconds(out / "timings.json"),
             reversed_pairs=tuple((str(a), str(b)) for a, b in described["reversed_pairs"]),
+            timeline=read_json(out / "timeline" / "evaluation" / "metrics.json"),
         )
 
 

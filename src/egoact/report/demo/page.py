@@ -13,11 +13,17 @@ from egoact.report.evaluation.figures import finish_epochs
 from egoact.report.evaluation.page import write_evaluation_report
 from egoact.report.figures import BLUE, inline_picture, new_figure, render_png, set_title
 from egoact.report.page import Bar, HasOut, format_duration, write_page
+from egoact.report.timeline import write_timeline_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_STEPS = {"film": "filming the kitchens", "extract": "features of all frames", "evaluate": "evaluating all heads"}
+_STEPS = {
+    "film": "filming the kitchens",
+    "extract": "features of all recordings",
+    "evaluate": "evaluating all heads",
+    "timeline": "finding the actions of a recording",
+}
 _GREYS = ("#3f464d", "#8a929a", "#5f676f", "#a5adb6")
 _DASHES = (":", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _PANELS = {
@@ -37,6 +43,7 @@ def write_report(settings: HasOut) -> None:
     result = read_demo(settings.out)
     for head in result.heads:
         write_evaluation_report(head.evaluation.path, run=head.run.path)
+    write_timeline_page(result.out / "timeline")
     training, table = (read_segments(result.out / "kitchen" / f"{part}.csv") for part in ("train", "validation"))
     scenes = choose_scenes(table, reverse=result.reverse)
     compared = [head for head in (result.blind, result.shown) if head is not None]

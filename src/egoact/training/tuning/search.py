@@ -11,7 +11,7 @@ import hashlib
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,13 @@ class Search:
     train: Callable[[Flags, tuple[str, ...], Path], Mapping[str, Any]]
     command: Callable[[Flags], list[str]]
 
-    def claim(self, settings: dict[str, Any], segments: Path, store: FeatureSource) -> None:
+    def claim(self, settings: dict[str, Any], segments: Sequence[Path], store: FeatureSource) -> None:
         """Make the folder ours; refuse to mix trials of other settings, labels or features."""
         path = self.out / TUNE_NAME
         described = settings | {
             "heads": list(self.plan.heads),
             "objective": self.plan.objective,
-            "segments_hash": hashlib.sha256(segments.read_bytes()).hexdigest(),
+            "segments_hash": hashlib.sha256(b"".join(path.read_bytes() for path in segments)).hexdigest(),
             "features_fingerprint": [spec.fingerprint for spec in store.specs],
         }
         if path.exists():

@@ -1,0 +1,91 @@
+"""Which moments of which recordings features are wanted of: of whole recordings, labelled stretches, or exact clips."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from egoact.core.annotations.segments import Segment
+from egoact.core.errors import MediaError
+from egoact.core.sampling import ClipSampling, Floats, step_times, to_microseconds
+from egoact.media.recording import MOST_HOURS, estimate_steps
+from egoact.media.sources import MediaRoot, MediaSource
+from egoact.media.stills.flow import FlowRoot, FlowSource
+from egoact.store.index import UNKNOWN, RecordingRow
+
+_MOST_EXAMPLES = 16
+_FEW_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class WantedMoments:
+    """Moments to be computed.
+
+    Args:
+        segments: Recording -> its labelled segments; with `is_whole` they may be none.
+        rate: Steps a second of the store.
+        is_whole: Every step of the recordings, from their beginnings to their ends.
+        exact: Instead of the steps of the segments, the frames of their clips.
+    """
+
+    segments: dict[str, list[Segment]]
+    rate: int
+    is_whole: bool = False
+    exact: ClipSampling | None = None
+
+    @property
+    def video_ids(self) -> tuple[str, ...]:
+        """The recordings, sorted."""
+        return tuple(sorted(self.segments))
+
+    def missing(self, row: RecordingRow) -> Floats:
+        """Moments of a recording that a store with this row lacks, float64 (M,), ascending, seconds."""
+        known_end = row.num_steps != UNKNOWN
+        if self.is_whole:
+            num_steps = row.num_steps if known_end else MOST_HOURS * 3600 * self.rate
+            return _absent(step_times(num_steps, rate=self.rate), row)
+        return self.missing_of(self.segments[row.video_id], row)
+
+    def missing_of(self, segments: Sequence[Segment], row: RecordingRow) -> Floats:
+        """The same of some segments of it."""
+        if self.exact is not None:
+            return _absent(self.exact.times(segments).ravel(), row)
+        firsts, stops = (np.array([getattr(s, f"{e}_seconds") for s in segments]) for e in ("start", "stop"))
+        lasts = np.floor(np.nextafter(stops, -np.inf) * self.rate).astype(np.int64)
+        firsts = np.floor(firsts * self.rate).astype(np.int64)
+        steps = np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(firsts, lasts, strict=True)]))
+        # What is left of a recording after its last whole step has none of its own.
+        return _absent((steps[steps != row.num_steps] + 0.5) / self.rate, row)
+
+    def examples(self, root: MediaRoot | FlowRoot) -> list[Segment]:
+        """Segments that show what the moments look like; where there are none, a few of the recordings as such."""
+        if any(self.segments.values()):
+            return [segment for segments in self.segments.values() for segment in segments]
+        spread = np.linspace(0, len(self.video_ids) - 1, min(_MOST_EXAMPLES, len(self.video_ids))).astype(int)
+        found = []
+        for video_id in [self.video_ids[i] for i in spread]:
+            with suppress(MediaError):
+                found.append(Segment(video_id, video_id, video_id, 0.0, _length_seconds(root.find(video_id))))
+        return found
+
+    def estimate(self, examples: Sequence[Segment]) -> int:
+        """About how many moments there are."""
+        if self.exact is not None:
+            return len(examples) * self.exact.num_views * self.exact.num_frames
+        seconds = sum(segment.duration_seconds for segment in examples)
+        if self.is_whole and not any(self.segments.values()):
+            seconds *= len(self.segments) / max(len(examples), 1)
+        return round(seconds * self.rate)
+
+
+def _length_seconds(source: MediaSource | FlowSource) -> float:
+    """What a video says of its length; of frames the first seconds will do."""
+    is_video = isinstance(source, MediaSource) and not source.is_stills
+    return ((estimate_steps(source, rate=1) if is_video else None) or _FEW_SECONDS) * 1.0  # type: ignore[arg-type]
+
+
+def _absent(times: Floats, row: RecordingRow) -> Floats:
+    """Each moment once, ascending, without those that are there."""
+    keys, firsts = np.unique(to_microseconds(times), return_index=True)
+    return np.asarray(times[firsts[np.isin(keys, row.moments, assume_unique=True, invert=True)]])
