@@ -89,3 +89,40 @@ def test_a_run_that_does_not_say_is_measured_without_words(data: Path, tmp_path:
     (tmp_path / "trained_on.json").write_text("[1]")
     with pytest.raises(Exception, match="damaged"):
         Provenance.read(tmp_path)
+
+
+def test_a_comparison_says_it_of_each_model(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measured(data, tmp_path / "old", segments="A")
+    run = ["--segments", data / "A.csv", "--features", data / "features", "--rounds", "1", "--out", tmp_path / "out"]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", *map(str, [tmp_path / "old", data / "run" / "last", *run])])
+    assert not stop.value.code
+    told = capsys.readouterr().out
+    assert "old: 12 of 12 segments were trained on" in told and "last: 12 of 12 segments were trained on" in told
+    assert "<b>last:</b> 12 of 12 segments" in (tmp_path / "out/comparison.html").read_text()
+
+
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_training_says_which_epoch_is_kept_and_why(
+    data: Path, tmp_path: Path, select: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(
+        TrainSettings(
+            segments=(data / "train.csv",),
+            features=(data / "features",),
+            run=tmp_path / "run",
+            validation_videos=("C_1",),
+            head="average",
+            epochs=3,
+            select=select,  # type: ignore[arg-type]
+            device="cpu",
+        )
+    )
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("trained average") and ", its epochs in " in first
+    assert [line.partition(",")[0] for line in lines] == ["best epoch", "last epoch"]
+    kept = json.loads((tmp_path / "run/metrics.json").read_text())
+    (line,) = [line for line in lines if "; kept (" in line]
+    assert line.startswith(f"{select} epoch, validation top-1 %: verb {kept['verb']['top1']:.1f}, noun ")
+    assert ("higher than on others" in line) == (select == "best")

@@ -90,7 +90,7 @@ def test_clicks_seek(page: Any) -> None:
     box = page.locator("section[aria-label='nouns over time'] .inner").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 10)  # between two actions
     assert current_time(page) == pytest.approx(6.0, abs=0.05)
-    assert page.locator("#now").inner_text() == "–"
+    assert page.locator("#now").inner_text() == "no action"
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def compare(settings: CompareSettings) -> int:
 
     from egoact.core.files import write_json
     from egoact.core.metrics.comparison import compare_models
-    from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, rank, read_model
+    from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, notes_of, rank, read_model
 
     names = name_apart(settings.runs)
     found = [read_model(p, segments=settings.segments, features=settings.features) for p in settings.runs]
@@ -76,7 +76,10 @@ def compare(settings: CompareSettings) -> int:
         "num_videos": len(set(video_ids)),
         "num_draws": settings.draws,
         "reference": reference,
-        "models": [{"name": name, "path": str(models[name].path), **costs[name], **table[name]} for name in names],
+        "models": [
+            {"name": n, "path": str(models[n].path), "notes": notes_of(models[n]), **costs[n], **table[n]}
+            for n in names
+        ],
     }
     settings.out.mkdir(parents=True, exist_ok=True)
     rows = sorted((flatten(model) for model in document["models"]), key=len, reverse=True)

@@ -197,12 +197,13 @@ def train(settings: TrainSettings) -> int:
         metrics = training.measure(chosen)
         if metrics:
             folder.write_metrics(metrics)
+        both = {n: training.measure(m) for n, m in (("best", fitted.best), ("last", fitted.last)) if m and fitted.best}
         recognizer = Recognizer(config, chosen)
         rules = learn_timeline_rules(
             recognizer, data, recipe, run=settings.run, seed=settings.seed, background=settings.background
         )
         training.save(fitted, rules)
-        _report(settings, num_parameters, metrics, time.monotonic() - began)
+        _report(settings, num_parameters, both, time.monotonic() - began)
     return 0
 
 
@@ -273,9 +274,24 @@ def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") ->
     )
 
 
-def _report(settings: TrainSettings, num_parameters: int, metrics: dict[str, Any], seconds: float) -> None:
-    scores = ""
-    if metrics:
+def _report(settings: TrainSettings, num_parameters: int, measured: dict[str, dict[str, Any]], seconds: float) -> None:
+    """A line on the training, and one on each of the epochs that may be kept, with which one is, and why."""
+    from egoact.core.metrics.evaluation_files import read_run
+    from egoact.core.progress import format_seconds
+
+    epochs = read_run(settings.run).training_seconds
+    share = "" if epochs is None else f", its epochs in {format_seconds(epochs)}"
+    print(
+        f"trained {settings.head} ({num_parameters:,} parameters) in {format_seconds(seconds)}{share}; {settings.run}"
+    )
+    for epoch, metrics in measured.items():
         shown = [f"{t} {metrics[t]['top1']:.1f}" for t in ("verb", "noun", "action") if t in metrics]
-        scores = f"; validation top-1 %: {', '.join(shown)}"
-    print(f"trained {settings.head} ({num_parameters:,} parameters) in {seconds:.0f} s{scores}; {settings.run}")
+        line = f"{epoch} epoch, validation top-1 %: {', '.join(shown)}"
+        if epoch == settings.select:
+            why = (
+                "chosen by these segments, so higher than on others"
+                if epoch == "best"
+                else "nothing was chosen by them"
+            )
+            line += f"; kept ({why})"
+        print(line)

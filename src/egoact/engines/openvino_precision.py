@@ -48,7 +48,7 @@ def quantize(graph: Any, frames: np.ndarray) -> Any:
         import nncf
     except ImportError:
         raise ValueError(
-            "int8 with openvino needs NNCF; pip install 'egoact[int8]', or use --engine onnxruntime"
+            "int8 with openvino needs NNCF: pip install 'egoact[int8]', or use another --precision"
         ) from None
     nncf.set_log_level(logging.ERROR)
     every = convolutions(graph)

@@ -23,6 +23,7 @@ from egoact.core.metrics.evaluation_files import (
 from egoact.core.metrics.protocol import Ranked, rank_answers
 from egoact.runs.features import choose_stores
 from egoact.runs.loading import load_run
+from egoact.runs.provenance import Provenance, warn
 from egoact.runs.recognizer import CONFIG_NAME, Recognizer
 
 _WARM_UPS = 5
@@ -58,7 +59,14 @@ def _answer(run: Path, segments: Sequence[Path], features: tuple[Path, ...]) -> 
         values = scores.by_target()[target]
         targets[target] = TargetResult(vocabulary.names, labels, predict_classes(values), values)
     video_ids = tuple(segment.video_id for segment in table)
-    return Evaluation(run, str(run), str(segments), {}, scores.narration_ids, targets, video_ids, run)
+    seen = Provenance.read(run)
+    metrics = {} if seen is None else {"seen": seen.describe(table)}
+    return Evaluation(run, str(run), str(table.path), metrics, scores.narration_ids, targets, video_ids, run)
+
+
+def notes_of(model: Evaluation) -> list[str]:
+    """What has to be said beside the figures of a model: whether it was trained or chosen on these segments."""
+    return warn(model.metrics["seen"]) if "seen" in model.metrics else []
 
 
 def align(model: Evaluation, first: Evaluation) -> Evaluation:

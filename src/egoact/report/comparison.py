@@ -17,7 +17,7 @@ _DASH = "–"
 _MEASURES = ("top1", "top5", "mean_class")
 _COSTS: dict[str, tuple[str, str, Callable[[Any], str]]] = {
     "num_trainable_parameters": ("parameters", "Trainable parameters", lambda value: f"{value:,}"),
-    "training_seconds": ("training", "Training", format_duration),
+    "training_seconds": ("epochs", "All epochs of training", format_duration),
     "inference_milliseconds": ("a clip", "One clip, from features to answer", lambda value: f"{value:.2f} ms"),
 }
 
@@ -33,6 +33,9 @@ def write_report(settings: HasOut) -> None:
     with written_by("compare", path):
         models, reference = comparison["models"], comparison["reference"]
         sections = [section for target in TARGETS if (section := _section(models, target))["rows"]]
+        for model in models:
+            for note in model["notes"]:
+                print(f"{model['name']}: {note}")
         _print_costs(models)
         for section in sections:
             _print_section(section, reference)

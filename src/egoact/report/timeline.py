@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from egoact.core.files import read_json
+from egoact.report.colours import colour_of
 from egoact.report.page import write_page, written_by
 
 JSON_NAME, PAGE_NAME, PROXY_NAME = "timeline.json", "timeline.html", "timeline.mp4"
@@ -47,8 +48,13 @@ def write_timeline_page(folder: Path) -> Path:
             timeline=timeline,
             length=minutes(timeline["duration_seconds"]),
             link=quote(PROXY_NAME if (folder / PROXY_NAME).exists() else timeline["video_path"]),
+            colours={name: colour_of(name) for name in _class_names(timeline)},
             script=(Path(__file__).parent / "templates" / "timeline.js").read_text(encoding="utf-8"),
         )
+
+
+def _class_names(timeline: dict[str, Any]) -> set[str]:
+    return {segment[target] for segment in timeline["segments"] for target in timeline["targets"]} - {None}
 
 
 def write_summary_page(out: Path, recordings: list[dict[str, Any]]) -> Path:

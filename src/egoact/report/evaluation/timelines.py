@@ -7,11 +7,11 @@ from typing import Any
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.core.timelines.timeline import Timeline
+from egoact.report.colours import colour_of
 from egoact.report.page import write_page, written_by
 
-# Okabe and Ito's colours, told apart by colour-blind people too; classes beyond them share grey.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B5A800", "#000000")
-_OTHER = "#9aa1a9"
+_MOST_NAMED = 12
+_OTHER = "#9aa1a9"  # classes beyond these
 
 
 def write_timeline_report(out: Path) -> Path:
@@ -50,7 +50,7 @@ def _part(videos: dict[str, dict[str, Timeline]], target: str) -> dict[str, Any]
     """The strips of one target: the most frequent true classes have colours of their own."""
     counts = Counter(getattr(segment, target) for sides in videos.values() for segment in sides["truth"])
     counts.pop(None, None)
-    colours = dict(zip((name for name, _ in counts.most_common(len(_COLOURS))), _COLOURS, strict=False))
+    colours = {name: colour_of(name) for name, _ in counts.most_common(_MOST_NAMED)}
     return {
         "target": target,
         "colours": colours,

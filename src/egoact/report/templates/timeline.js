@@ -2,8 +2,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const video = document.getElementById("video");
 const segments = data.segments;
-// Okabe and Ito's colours, told apart by colour-blind people as well; every bar has a dark outline and a named row.
-const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#8A8A8A"];
+// The same name has the same colour on every page; every bar has a dark outline and a named row.
+const colours = JSON.parse(document.getElementById("colours").textContent);
 const length = Math.max(data.duration_seconds, 0.001);
 
 const make = (name, properties = {}, ...children) => {
@@ -54,10 +54,10 @@ function chart(target) {
   const names = [...new Set(segments.map((segment) => segment[target]))].sort();
   const inner = make("div", { className: "inner" }, make("div", { className: "head" }));
   const labels = make("div", { className: "names" });
-  names.forEach((name, row) => {
+  names.forEach((name) => {
     const lane = make("div", { className: "lane" });
     segments.forEach((segment, number) => {
-      if (segment[target] === name) lane.append(bar(segment, number, COLOURS[row % COLOURS.length]));
+      if (segment[target] === name) lane.append(bar(segment, number, colours[name]));
     });
     inner.append(lane);
     labels.append(make("div", { textContent: name, title: name }));
@@ -168,7 +168,7 @@ function follow(seconds) {
   marked.forEach((shape) => shape.classList.add("current"));
   document.getElementById("now").textContent = now.length
     ? now.map((number) => `${actionOf(segments[number])} (${percent(segments[number].confidence)})`).join(", ")
-    : "–";
+    : "no action";
 }
 
 function captions() {
