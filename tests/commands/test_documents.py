@@ -23,6 +23,7 @@ from tests.makers.media import write_video
 from tests.makers.places import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BY_LETTER = "tutorial.md"  # has a test of its own
 TINY_BACKBONE = ("--backbone", "tiny-random")
 TORCH = ("--engine", "torch", "--precision", "f32")
 EPIC = ("--segments", "EPIC_100_train.csv", "--validation", "EPIC_100_validation.csv", "--media", "EPIC-KITCHENS")
@@ -76,7 +77,7 @@ WALKS = [
         if document.name == "README.md"
         else [("all", [command for _, commands in blocks(document) for command in commands])]
     )
-    if commands
+    if commands and document.name != BY_LETTER
 ]
 
 
@@ -160,6 +161,21 @@ def test_commands_of_the_documents_work(
             assert _run(words[1:]) == 0, command
 
 
+@pytest.mark.slow
+def test_the_tutorial_works_as_it_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, for somebody without recordings: every command to the letter, real backbone and all."""
+    monkeypatch.chdir(tmp_path)
+    commands = [command for _, commands in blocks(ROOT / "docs/tutorial.md") for command in commands]
+    assert len(commands) >= 8
+    for command in commands:
+        with pytest.raises(SystemExit) as stop:
+            main(shlex.split(command)[1:])
+        assert not stop.value.code, command
+    assert "were trained on" not in Path("results/report.html").read_text()
+    assert len(read_segments("timeline/timeline.csv")) > 1
+    assert len(json.loads(Path("run_2/trained_on.json").read_text())["training"]["P06_01"]) > 1, "the timeline's"
+
+
 BENCHMARKS = sorted({c for d in DOCUMENTS for c in re.findall(r"`python (benchmarks/[^`]*)`", d.read_text("utf-8"))})
 
 
@@ -190,9 +206,8 @@ def test_python_of_the_documents_works(
 
 def _run(words: list[str]) -> int:
     name = " ".join(words[:2]) if words[0] == "explain" else words[0]
-    smallest = () if name == "kitchen" and "--videos" in words else SMALLEST.get(name, ())
     with pytest.raises(SystemExit) as stop:
-        main([*words, *smallest])
+        main([*words, *SMALLEST.get(name, ())])
     return int(stop.value.code or 0)
 
 
@@ -204,9 +219,6 @@ def _prepare(commands: list[str]) -> None:
     labelled = ["--segments", "labels.csv", "--features", "features"]
     if heads or ("--features features" in text and "egoact extract" not in text):
         assert _run(["extract", "--features", "features", "--media", "videos"]) == 0
-    if "egoact predict" not in text and "timeline/timeline.csv" in text:
-        Path("timeline").mkdir()
-        shutil.copy("new.csv", "timeline/timeline.csv")
     for name, head in heads.items():
         assert _run(["train", *labelled, "--run", name, "--head", head, "--background"]) == 0
         results = name.replace("run", "results")

@@ -29,10 +29,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     csv = write_csv(folder / "all.csv", videos=VIDEOS)
     write_store(folder / "features", csv)
     for head, targets in (("average", ()), ("difference", ("verb",))):
-        values = {"segments": csv, "features": (folder / "features",), "run": folder / head, "device": "cpu"}
+        values = {"segments": (csv,), "features": (folder / "features",), "run": folder / head, "device": "cpu"}
         train(TrainSettings(**values, head=head, epochs=3, learning_rate=0.03, targets=targets))  # type: ignore[arg-type]
         out = folder / f"evaluated-{head}"
-        evaluate(EvaluateSettings(segments=csv, run=folder / head, features=(folder / "features",), out=out))
+        evaluate(EvaluateSettings(segments=(csv,), run=folder / head, features=(folder / "features",), out=out))
     return folder
 
 
@@ -78,7 +78,7 @@ def test_runs_on_one_store_and_on_two(data: Path, tmp_path: Path, capsys: pytest
     csv, first = data / "all.csv", data / "features"
     second = write_store(tmp_path / "other", csv, spec=replace(SPEC, weights_hash="1" * 64), seed=1)
     for name, stores in (("second", (second,)), ("both", (first, second))):
-        values = {"segments": csv, "features": stores, "run": tmp_path / name, "device": "cpu"}
+        values = {"segments": (csv,), "features": stores, "run": tmp_path / name, "device": "cpu"}
         train(TrainSettings(**values, head="average", epochs=2))  # type: ignore[arg-type]
     runs = [data / "average", tmp_path / "second", tmp_path / "both"]
     flags = ("--segments", csv, "--rounds", 2, "--out", tmp_path / "out", "--features")
@@ -218,7 +218,7 @@ def test_wrong_usage(
 def test_other_segments_or_labels(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fewer = write_csv(tmp_path / "fewer.csv", videos=VIDEOS[:2])
     evaluate(
-        EvaluateSettings(segments=fewer, run=data / "average", features=(data / "features",), out=tmp_path / "fewer")
+        EvaluateSettings(segments=(fewer,), run=data / "average", features=(data / "features",), out=tmp_path / "fewer")
     )
     capsys.readouterr()
     code, _, err = call(capsys, data / "evaluated-average", tmp_path / "fewer", "--out", tmp_path / "out")

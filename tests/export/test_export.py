@@ -60,7 +60,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(media: Path, run: Path, out: Path, **options) -> ExportSettings:
     options = {"clips": 3} | options
-    return ExportSettings(run=run, out=out, segments=media / "segments.csv", media=media, **options)
+    return ExportSettings(run=run, out=out, segments=(media / "segments.csv",), media=media, **options)
 
 
 @pytest.fixture(scope="module", params=FORMATS)
@@ -200,7 +200,9 @@ def test_a_run_without_weights_or_clips_that_cannot_be_read(media: Path, tmp_pat
     elsewhere = tmp_path / "empty"
     elsewhere.mkdir()
     with pytest.raises(MediaError):
-        export(ExportSettings(run=run, out=tmp_path / "out", segments=media / "segments.csv", media=elsewhere, clips=2))
+        export(
+            ExportSettings(run=run, out=tmp_path / "out", segments=(media / "segments.csv",), media=elsewhere, clips=2)
+        )
     (run / "model.safetensors").unlink()
     with pytest.raises(ArtifactError, match="this run has no weights"):
         export(settings(media, run, tmp_path / "out"))

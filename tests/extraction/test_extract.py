@@ -17,7 +17,7 @@ from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed
 from egoact.extraction import engine_choice
-from egoact.extraction.extraction import fill_up
+from egoact.extraction.extraction import Extraction, fill_up
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
@@ -427,22 +427,17 @@ def test_a_bug_in_a_worker_is_not_swallowed(tmp_path: Path, recordings: Path, mo
         extract(settings(tmp_path, media=recordings))
 
 
-def _slow_extract(chosen: ExtractSettings, begun) -> None:
-    load = engine_choice.load_engine
+def _slow_extract(chosen: ExtractSettings, computed, batch_size: int) -> None:
+    """`extract` that tells of every batch."""
+    infer = Extraction._infer
 
-    def load_slow(*args, **options):
-        engine = load(*args, **options)
-        run = engine.run
+    def infer_and_tell(self, batch, part) -> None:
+        computed.release()
+        time.sleep(0.005)
+        infer(self, batch, part)
 
-        def slow(frames):
-            begun.set()
-            time.sleep(0.03)
-            return run(frames)
-
-        engine.run = slow
-        return engine
-
-    engine_choice.load_engine = load_slow
+    Extraction._infer = infer_and_tell
+    engine_choice.rank_engines = lambda *_, **__: [Speed("torch", "f32", batch_size, 100.0)]
     extract(chosen)
 
 
@@ -462,58 +457,67 @@ def processes():
     return context
 
 
+def edit_spans(spans: list[tuple[float, float]], generator: random.Random) -> list[tuple[float, float]]:
+    """The labels of a recording after a person has moved one, split one, left one out, or added one."""
+    edited = generator.sample(spans, len(spans))
+    start, stop = edited.pop() if len(edited) > 2 else edited[-1]
+    middle = (start + stop) / 2
+    what = generator.choice(["move", "split", "delete", "insert"])
+    if what == "move":
+        edited.append((start * 0.9, stop * 0.9))
+    elif what == "split":
+        edited += [(start, middle), (middle, stop)]
+    elif what == "insert":
+        edited += [(start, stop), (generator.uniform(0, 1), generator.uniform(1.1, 1.99))]
+    return edited
+
+
 @pytest.mark.parametrize("exact", [True, False])
-def test_killed_ten_times_between_edits_it_ends_with_the_same_bytes(
-    tmp_path: Path, recordings: Path, processes, exact: bool
+def test_killed_ten_times_between_edits_it_ends_with_the_bytes_of_one_run(
+    tmp_path: Path, recordings: Path, processes, monkeypatch: pytest.MonkeyPatch, exact: bool
 ) -> None:
+    """Frame by frame: beside other frames of a batch a frame's features differ in their last bits."""
     chosen = settings(tmp_path, media=recordings, exact=exact)
     generator = random.Random(0)
-    killed = 0
-    for attempt in range(10):
-        # Rows are moved about and left out; the spans of all attempts together are those of the last.
-        spans = generator.sample(SPANS, len(SPANS) - attempt % 2)
+    spans, every = list(SPANS), dict.fromkeys(SPANS)
+    killed = []
+    for _ in range(10):
+        spans = edit_spans(spans, generator)
+        every |= dict.fromkeys(spans)
         write_segments(chosen.segments[0], generator.sample(VIDEOS, len(VIDEOS)), spans)
-        begun = processes.Event()
-        process = processes.Process(target=_slow_extract, args=(chosen, begun))
-        process.start()
-        begun.wait(20 if killed == 0 else 2)
-        time.sleep(generator.uniform(0, 0.12))
-        process.kill()
-        process.join()
-        killed += process.exitcode == -signal.SIGKILL
-    assert killed
-    write_segments(chosen.segments[0], VIDEOS)
+        killed.append(kill_at_random(processes, chosen, 100 if exact else 40, generator, batch_size=1))
+    assert any(killed)
+    write_segments(chosen.segments[0], VIDEOS, list(every))
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *_, **__: [Speed("torch", "f32", 1, 100.0)])
     assert extract(chosen) == 0
-    assert not list(chosen.features.rglob("*.part"))
     whole = replace(chosen, features=tmp_path / "whole")
     assert extract(whole) == 0
-    same_moments_and_nearly_the_same_features(chosen.features, whole.features)
+    assert files(chosen.features) == files(whole.features)
 
 
-def same_moments_and_nearly_the_same_features(one: Path, other: Path) -> None:
-    """Frames that were computed beside others differ in their last bits."""
-    stores = [FeatureStore.open(path) for path in (one, other)]
-    assert stores[0].index.video_ids == stores[1].index.video_ids
-    for number, video_id in enumerate(stores[0].index.video_ids):
-        rows = [store.index.rows[video_id] for store in stores]
-        assert rows[0].moments.tolist() == rows[1].moments.tolist() and rows[0].num_steps == rows[1].num_steps
-        np.testing.assert_allclose(*(store.shard(number).astype(float) for store in stores), rtol=1e-2, atol=1e-3)
+def kill_at_random(
+    processes, chosen: ExtractSettings, most_batches: int, generator: random.Random, *, batch_size: int
+) -> bool:
+    """Begin an extraction and kill it after some batches; whether it was still running."""
+    computed = processes.Semaphore(0)
+    process = processes.Process(target=_slow_extract, args=(chosen, computed, batch_size))
+    process.start()
+    for _ in range(generator.randint(1, most_batches)):
+        while process.is_alive() and not computed.acquire(timeout=0.05):
+            pass
+    time.sleep(generator.uniform(0, 0.02))
+    process.kill()
+    process.join()
+    return process.exitcode == -signal.SIGKILL
 
 
-def test_killed_ten_times_it_ends_with_the_same_bytes(tmp_path: Path, recordings: Path, processes) -> None:
+def test_killed_ten_times_it_ends_with_the_same_bytes(
+    tmp_path: Path, recordings: Path, processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen = settings(tmp_path, media=recordings, exact=False, segments=())
     generator = random.Random(0)
-    killed = 0
-    for _ in range(10):
-        begun = processes.Event()
-        process = processes.Process(target=_slow_extract, args=(chosen, begun))
-        process.start()
-        begun.wait(20 if killed == 0 else 2)
-        time.sleep(generator.uniform(0, 0.12))
-        process.kill()
-        process.join()
-        killed += process.exitcode == -signal.SIGKILL
-    assert killed
+    assert any([kill_at_random(processes, chosen, 12, generator, batch_size=4) for _ in range(10)])
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *_, **__: [Speed("torch", "f32", 4, 100.0)])
     assert extract(chosen) == 0
     whole = replace(chosen, features=tmp_path / "whole")
     assert extract(whole) == 0
@@ -609,6 +613,46 @@ def test_a_recording_damaged_in_the_middle_keeps_what_can_be_read(tmp_path: Path
     assert list(Recordings(FeatureStore.open(chosen.features))) == ["P01_100"]
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_video_damaged_in_the_middle_keeps_what_can_be_read(tmp_path: Path, ending: str) -> None:
+    path = make_video(tmp_path / f"media/P01_100.{ending}", num_frames=400)  # 64 steps
+    content = bytearray(path.read_bytes())
+    first, last = int(len(content) * 0.45), int(len(content) * 0.6)
+    content[first:last] = random.Random(0).randbytes(last - first)
+    path.write_bytes(content)
+    chosen = settings(tmp_path, exact=False, segments=())
+    assert extract(chosen) == 1
+    store = FeatureStore.open(chosen.features)
+    row = store.index.rows["P01_100"]
+    steps = row.steps(rate=8)
+    missing = np.flatnonzero(steps < 0)
+    assert row.num_steps == len(steps) == 64 and 5 <= len(missing) <= 20
+    assert (np.diff(missing) == 1).all() and missing[0] > 20 and missing[-1] < 50
+    with (chosen.features / "failures.csv").open(newline="") as file:
+        (failure,) = csv.DictReader(file)
+    stretch = [float(failure[f"{edge}_seconds"]) for edge in ("start", "stop")]
+    np.testing.assert_allclose(stretch, [(missing[0] + 0.5) / 8, (missing[-1] + 0.5) / 8], atol=0.001)
+    assert not Recordings(store)
+    # What is good answers segments; the rest is tried again, and in vain.
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(0.0, 2.0), (6.5, 8.0)])
+    assert features(replace(chosen, segments=(tmp_path / "segments.csv",))).shape[0] == 2
+    assert extract(chosen) == 1
+    assert FeatureStore.open(chosen.features).index.rows["P01_100"].moments.tolist() == row.moments.tolist()
+
+
+def test_several_labels_files_are_one(tmp_path: Path, recordings: Path) -> None:
+    one = write_segments(tmp_path / "one.csv", VIDEOS[:2], SPANS[:3])
+    two = write_segments(tmp_path / "two.csv", VIDEOS[1:3], SPANS[2:])
+    chosen = settings(tmp_path, media=recordings, exact=False, segments=(one, two))
+    assert extract(chosen) == 0
+    assert FeatureStore.open(chosen.features).index.video_ids == tuple(VIDEOS[:3])
+    assert features(chosen).shape[0] == 2 * 3 + 2 * 2 - 1, "the segment that both have counts once"
+    alone = replace(chosen, features=tmp_path / "alone")
+    for path in (one, two):
+        assert extract(replace(alone, segments=(path,))) == 0
+    assert sorted(files(alone.features)) == sorted(files(chosen.features))
+
+
 def test_a_recording_cut_off_is_there_up_to_the_cut(tmp_path: Path) -> None:
     content = make_video(tmp_path / "whole.mkv").read_bytes()
     (tmp_path / "media").mkdir()
@@ -618,6 +662,21 @@ def test_a_recording_cut_off_is_there_up_to_the_cut(tmp_path: Path) -> None:
     assert "truncated" in next(iter(failures(chosen.features).values()))
     store = FeatureStore.open(chosen.features)
     assert 4 <= len(store) <= 12 and not Recordings(store)
+
+
+def test_a_recording_that_became_longer_is_not_taken_for_its_old_length(tmp_path: Path) -> None:
+    """As when its frames were still being copied."""
+    folder = write_folder(tmp_path / "media/P01_100", numbers=range(NUM_FRAMES))
+    (folder / "fps.txt").write_text("50")
+    chosen = settings(tmp_path, exact=False, segments=())
+    assert extract(chosen) == 0
+    write_folder(tmp_path / "media/P01_100", numbers=range(3 * NUM_FRAMES))
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(1.5, 3.0)])
+    labelled = replace(chosen, segments=(tmp_path / "segments.csv",))
+    assert extract(labelled) == 0 and extract(chosen) == 0
+    store = FeatureStore.open(chosen.features)
+    assert {video: len(steps) for video, steps in Recordings(store).items()} == {"P01_100": 48}
+    features(labelled)
 
 
 def test_a_folder_without_recordings_is_told(tmp_path: Path) -> None:

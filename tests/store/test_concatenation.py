@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> Path:
 
 def settings_for(data: Path, **changes: object) -> TrainSettings:
     values: dict[str, object] = {
-        "segments": data / "train.csv",
+        "segments": (data / "train.csv",),
         "features": (data / "a", data / "b"),
         "run": data / "run",
         "validation_videos": ("B_1",),
@@ -148,7 +148,7 @@ def test_two_stores_tell_what_each_alone_cannot(data: Path, fusion: str) -> None
     assert (
         evaluate(
             EvaluateSettings(
-                segments=data / "train.csv", run=data / "run", features=(data / "a", data / "b"), out=data / "out"
+                segments=(data / "train.csv",), run=data / "run", features=(data / "a", data / "b"), out=data / "out"
             )
         )
         == 0

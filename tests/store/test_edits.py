@@ -19,7 +19,7 @@ Row = tuple[str, float, float, str]
 
 RATE = SPEC.rate
 SAMPLING = ClipSampling(num_frames=5, num_views=2)
-NUM_STEPS = 90  # of each recording: eleven seconds and a quarter
+NUM_STEPS = 90  # of each recording: eleven seconds and a quarter, and no edit goes beyond
 QUARTERS = st.integers(0, 32).map(lambda number: number / 4)
 ROWS = st.tuples(st.sampled_from("AB"), QUARTERS, st.sampled_from((0.1, 0.75, 2.0)), st.sampled_from(("take", "put")))
 PLACES = st.integers(0, 20)
@@ -52,7 +52,7 @@ def edit(rows: list[Row], what: str, how: object) -> list[Row]:
     if what == "move row":
         return [*before, *after, rows[at]]
     if what == "move times":
-        return [*before, (video, start + 0.3, length, verb), *after]
+        return [*before, (video, (start + 0.3) % 9, length, verb), *after]
     if what == "rename":
         return [*before, (video, start, length, f"{verb}s"), *after]
     half = length / 2

@@ -89,6 +89,15 @@ def test_segments_that_are_missing_or_moved(store: Path, tmp_path: Path, capsys:
     assert "row 8: P01_01 from 0.000 to 1.000 s is not in the store" in missing
 
 
+def test_missing_segments_of_several_files_are_named_by_file(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    one, two = write_csv(tmp_path / "one.csv"), tmp_path / "two.csv"
+    two.write_text(one.read_text().splitlines()[0] + "\nextra,P01,P01_01,0,1\n")
+    assert verify(VerifySettings(features=store, segments=(one, two), num_frames=4, views=2)) == 1
+    assert "row 2 of two.csv: P01_01 from 0.000 to 1.000 s is not in the store" in capsys.readouterr().out
+
+
 def test_an_index_that_names_impossible_moments(store: Path) -> None:
     row = StoreIndex.read(store).rows["P01_01"]
     StoreIndex([replace(row, moments=row.moments[::-1])]).write(store)

@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
 
 def settings_for(data: Path, **changes: object) -> TrainSettings:
     values: dict[str, object] = {
-        "segments": data / "train.csv",
+        "segments": (data / "train.csv",),
         "features": (data / "features",),
         "run": data / "run",
         "head": "average",

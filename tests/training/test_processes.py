@@ -77,7 +77,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, n
     assert printed.count("trained") == 1, "only one process speaks"
     train(
         TrainSettings(
-            segments=data / "train.csv",
+            segments=(data / "train.csv",),
             features=data / "features",
             run=data / "one",
             validation_videos=("B_1",),

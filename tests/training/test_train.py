@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 
 def settings_for(data: Path, **changes: object) -> TrainSettings:
     values: dict[str, object] = {
-        "segments": data / "train.csv",
+        "segments": (data / "train.csv",),
         "features": data / "features",
         "run": data / "run",
         "validation_videos": ("B_1",),
@@ -130,7 +130,7 @@ def test_best_and_last_are_runs_of_their_own(data: Path) -> None:
         out = data / f"results-{name}"
         held = data / "held.csv"
         write_csv(held, videos=("B_1",))
-        evaluate(EvaluateSettings(segments=held, run=data / "run" / name, features=data / "features", out=out))
+        evaluate(EvaluateSettings(segments=(held,), run=data / "run" / name, features=data / "features", out=out))
         metrics = json.loads((out / "metrics.json").read_text())
         right = load_scores(out / "scores.npz")
         assert right.verb is not None and right.noun is not None
@@ -160,7 +160,7 @@ def test_a_run_remembers_which_classes_are_rare(tmp_path: Path) -> None:
     assert set(metrics["tail"]) == {"verb"}, "no noun is rare, so there is no rare action either"
     out = tmp_path / "results"
     held = write_csv(tmp_path / "held.csv", videos=("B_1",), num_each=36)
-    evaluate(EvaluateSettings(segments=held, run=tmp_path / "run", features=tmp_path / "features", out=out))
+    evaluate(EvaluateSettings(segments=(held,), run=tmp_path / "run", features=tmp_path / "features", out=out))
     again = json.loads((out / "metrics.json").read_text())
     assert (again["tail"], again["head"]) == (metrics["tail"], metrics["head"])
 
@@ -281,13 +281,13 @@ def test_a_label_outside_the_vocabulary(data: Path, capsys: pytest.CaptureFixtur
 def test_features_that_are_missing(data: Path) -> None:
     write_csv(data / "more.csv", videos=("A_1", "C_1"))
     with pytest.raises(ArtifactError, match="12 of 24 segments have no features"):
-        train(settings_for(data, segments=data / "more.csv", validation_videos=()))
+        train(settings_for(data, segments=(data / "more.csv",), validation_videos=()))
 
 
 def test_evaluate_writes_what_the_report_needs(data: Path) -> None:
     train(settings_for(data))
     out = data / "results"
-    settings = EvaluateSettings(segments=data / "train.csv", run=data / "run", features=data / "features", out=out)
+    settings = EvaluateSettings(segments=(data / "train.csv",), run=data / "run", features=data / "features", out=out)
     assert evaluate(settings) == 0
     metrics = json.loads((out / "metrics.json").read_text())
     scores = load_scores(out / "scores.npz")
@@ -299,7 +299,7 @@ def test_evaluate_writes_what_the_report_needs(data: Path) -> None:
     # Anybody's scores give the same numbers; nobody knows what they were trained on.
     assert metrics.pop("seen")["trained_on"] == 12
     del metrics["notes"]
-    again = EvaluateSettings(segments=data / "train.csv", scores=out / "scores.npz", out=data / "again")
+    again = EvaluateSettings(segments=(data / "train.csv",), scores=out / "scores.npz", out=data / "again")
     evaluate(again)
     assert json.loads((data / "again" / "metrics.json").read_text()) == metrics
 
@@ -317,7 +317,9 @@ def test_features_of_another_kind_than_the_runs(data: Path, change: dict[str, ob
     write_store(data / "others", data / "train.csv", spec=other_spec(**change))
     with pytest.raises(ArtifactError, match=words):
         evaluate(
-            EvaluateSettings(segments=data / "train.csv", run=data / "run", features=data / "others", out=data / "out")
+            EvaluateSettings(
+                segments=(data / "train.csv",), run=data / "run", features=data / "others", out=data / "out"
+            )
         )
 
 
@@ -329,6 +331,21 @@ def test_clips_of_another_number_of_frames_are_other_moments(data: Path) -> None
         evaluate(settings)
     train(settings_for(data, features=(data / "others",), run=data / "shorter", num_frames=18))
     assert Recognizer.load(data / "shorter").config.num_frames == 18
+
+
+def test_several_labels_files_train_the_run_of_one_that_has_all(data: Path) -> None:
+    header, *rows = (data / "train.csv").read_text().splitlines()
+    for name, some in (("old", rows[:10]), ("new", rows[8:])):  # two rows are in both
+        (data / f"{name}.csv").write_text("\n".join([header, *some]) + "\n")
+    parts = (data / "old.csv", data / "new.csv")
+    train(settings_for(data, run=data / "one"))
+    train(settings_for(data, run=data / "several", segments=parts))
+    assert_same_run(data / "one", data / "several")
+    several = EvaluateSettings(segments=parts, run=data / "several", features=(data / "features",), out=data / "out")
+    evaluate(several)
+    evaluate(EvaluateSettings(**{**vars(several), "segments": (data / "train.csv",), "out": data / "out-one"}))
+    scores = [load_scores(data / out / "scores.npz") for out in ("out", "out-one")]
+    np.testing.assert_array_equal(scores[0].verb, scores[1].verb)
 
 
 def test_views_are_seen_in_training_and_averaged_in_evaluation(data: Path) -> None:

@@ -12,6 +12,7 @@ from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload, load_sample_engine, read_sample
 from egoact.engines import Engine, available_engines
+from egoact.engines.loading import has_bf16
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.registry import Backbone
 
@@ -36,7 +37,7 @@ def measure(work: Workload) -> Results:
     rates = take_turns(tasks, seconds=3 if work.is_quick else 60, min_rounds=2)
     flops = count_flops(backbone)
     rows = [row for key in engines for row in _rows(key, sizes, rates, flops, _cosine(engines[key], engines, frames))]
-    peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in PEAKS]
+    peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in PEAKS if f"peak {p}" in rates]
     return Results(
         title=f"Engines for {backbone.spec.name}, {work.size} x {work.size}",
         text=f"A frame takes {flops / 1e9:.3f} GFLOP (a multiplication and an addition are two). The peak is what "
@@ -71,6 +72,9 @@ def _load_all(backbone: Backbone, frames: np.ndarray, device: str) -> tuple[dict
     refused = []
     for name in reversed(available_engines()):
         for precision in PRECISIONS:
+            if precision == "bf16" and not on_gpu(device) and not has_bf16("openvino"):
+                refused.append([name, precision, "this processor has no bf16 instructions"])
+                continue
             try:
                 engine = load_sample_engine(
                     backbone, frames, engine=name, precision=precision, device=device if name == "torch" else "cpu"
@@ -90,9 +94,14 @@ def _run(engine: Engine, frames: np.ndarray, size: int) -> float:
     return total
 
 
+def on_gpu(device: str) -> bool:
+    """Whether torch computes on a GPU here."""
+    return device != "cpu" and torch.cuda.is_available()
+
+
 def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
     """Precision -> a large product that gives its number of operations."""
-    place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    place = "cuda" if on_gpu(device) else "cpu"
     a = torch.rand(_MATRIX, _MATRIX, device=place)
     half = a.bfloat16()
     whole = (a * 100).to(torch.int8)
@@ -101,6 +110,9 @@ def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
         "bf16": lambda: half @ half,
         "int8": lambda: torch._int_mm(whole, whole),
     }
+
+    if place == "cpu" and not has_bf16("openvino"):
+        del products["bf16"]  # without its instructions it takes minutes
 
     def task(product: Callable[[], Any]) -> float:
         product()

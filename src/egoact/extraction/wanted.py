@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -43,8 +44,8 @@ class WantedMoments:
         """Moments of a recording that a store with this row lacks, float64 (M,), ascending, seconds."""
         known_end = row.num_steps != UNKNOWN
         if self.is_whole:
-            num_steps = row.num_steps if known_end else MOST_HOURS * 3600 * self.rate
-            return _absent(step_times(num_steps, rate=self.rate), row)
+            times = step_times(row.num_steps, rate=self.rate) if known_end else _day(self.rate)
+            return _absent(times, row) if len(row.moments) else times
         return self.missing_of(self.segments[row.video_id], row)
 
     def missing_of(self, segments: Sequence[Segment], row: RecordingRow) -> Floats:
@@ -77,6 +78,12 @@ class WantedMoments:
         if self.is_whole and not any(self.segments.values()):
             seconds *= len(self.segments) / max(len(examples), 1)
         return round(seconds * self.rate)
+
+
+@cache
+def _day(rate: int) -> Floats:
+    """The steps of the longest recording; made once, as there may be many recordings."""
+    return step_times(MOST_HOURS * 3600 * rate, rate=rate)
 
 
 def _length_seconds(source: MediaSource | FlowSource) -> float:

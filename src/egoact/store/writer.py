@@ -77,6 +77,8 @@ class StoreWriter:
         """
         old = self.of(video_id)
         num_steps = old.num_steps if num_steps == UNKNOWN else num_steps
+        if len(moments) and num_steps != UNKNOWN and moments.max() >= 1e6 * (num_steps + 1) / self.spec.rate:
+            num_steps = UNKNOWN  # the recording has become longer since its end was found
         every = np.concatenate([old.moments, moments])
         order = np.argsort(every, kind="stable")
         if len(moments) != len(buffer) or (np.diff(every[order]) == 0).any():
