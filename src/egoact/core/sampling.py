@@ -42,7 +42,8 @@ def sample_uniform(
     if not (math.isfinite(start_seconds) and math.isfinite(stop_seconds) and start_seconds < stop_seconds):
         raise ValueError(f"[{start_seconds}, {stop_seconds}) s is not a segment; stop must be after start")
     inside = np.full(num_frames, 0.5) if rng is None else rng.random(num_frames)
-    return bin_times(np.array([start_seconds], float), np.array([stop_seconds], float), inside=inside)[0]
+    ends = np.array([[start_seconds], [stop_seconds]], dtype=np.float64)
+    return bin_times(ends[0], ends[1], inside=inside).ravel()
 
 
 def resample_indices(num_steps: int, *, num_frames: int) -> npt.NDArray[np.int64]:
