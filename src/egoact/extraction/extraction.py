@@ -82,7 +82,8 @@ class Extraction:
         jobs = self._jobs([video for video, count in counts.items() if count])
         self._warn_of_errata(jobs)
         begun = time.monotonic()
-        total = sum(self._estimate(job, counts[job.source.video_id]) for job in jobs)
+        totals = [self._estimate(job, counts[job.source.video_id]) for job in jobs]
+        total = None if None in totals else sum(filter(None, totals))
         kept = [f for f in read_failures(self.writer.path) if not self._is_tried(f)]
         with Progress("extract", total=total, unit="frames") as progress:
             self._compute(jobs, progress)
@@ -113,13 +114,15 @@ class Extraction:
             raise first_error  # not one video is there: the folder is wrong, rather than a few videos
         return jobs
 
-    def _estimate(self, job: VideoJob, num_times: int) -> int:
-        """How many moments there will be."""
-        if job.to_end and isinstance(job.source, MediaSource) and not job.source.is_stills:
-            with suppress(MediaError):
-                stated = estimate_steps(job.source, rate=self.wanted.rate) or num_times
-                return min(max(stated - len(self.writer.of(job.source.video_id).moments), 0), num_times)
-        return num_times
+    def _estimate(self, job: VideoJob, num_times: int) -> int | None:
+        """How many moments there will be; None where nobody knows."""
+        if not job.to_end:
+            return num_times
+        stated = None
+        if isinstance(job.source, MediaSource):
+            with suppress(MediaError):  # it is told when its turn comes
+                stated = estimate_steps(job.source, rate=self.wanted.rate)
+        return None if stated is None else max(stated - len(self.writer.of(job.source.video_id).moments), 0)
 
     def _warn_of_errata(self, jobs: Sequence[VideoJob]) -> None:
         stills = {j.source.video_id for j in jobs if isinstance(j.source, MediaSource) and j.source.is_stills}
@@ -219,11 +222,12 @@ class Extraction:
 
     def _summarise(self, num_before: int, num_failed: int, num_videos: int, seconds: float) -> None:
         rate = self.num_frames / seconds if seconds > 0 else 0.0
-        what = "recordings" if self.wanted.is_whole else "segments"
+        failed = _count(num_failed, "recording" if self.wanted.is_whole else "segment")
         print(
-            f"extract: {self.num_added} moments of {num_videos} recordings, {self.num_frames} frames in "
+            f"extract: {_count(self.num_added, 'moment')} of {_count(num_videos, 'recording')}, "
+            f"{_count(self.num_frames, 'frame')} in "
             f"{format_seconds(seconds)} ({rate:.0f} frames/s, {self.engine.name} {self.engine.precision}); "
-            f"{num_before} were there already, {num_failed} {what} failed"
+            f"{num_before} were there already, {failed} failed"
         )
         if self.failures:
             first = min(self.failures)
@@ -232,6 +236,10 @@ class Extraction:
 
 
 _DAY_SECONDS = 24 * 3600
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _is_end(error: MediaError) -> bool:

@@ -87,9 +87,9 @@ def _day(rate: int) -> Floats:
 
 
 def _length_seconds(source: MediaSource | FlowSource) -> float:
-    """What a video says of its length; of frames the first seconds will do."""
-    is_video = isinstance(source, MediaSource) and not source.is_stills
-    return ((estimate_steps(source, rate=1) if is_video else None) or _FEW_SECONDS) * 1.0  # type: ignore[arg-type]
+    """What a recording says of its length; where it does not, the first seconds will do."""
+    stated = estimate_steps(source, rate=1) if isinstance(source, MediaSource) else None
+    return float(stated or _FEW_SECONDS)
 
 
 def _absent(times: Floats, row: RecordingRow) -> Floats:

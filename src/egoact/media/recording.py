@@ -75,7 +75,10 @@ MOST_HOURS = 24
 
 
 def estimate_steps(source: MediaSource, *, rate: float) -> int | None:
-    """How many steps a video file says it has, for showing progress; None where it does not say."""
+    """How many steps a recording says it has, for showing progress; None where it does not say."""
+    if source.is_stills:
+        grid = lay_grid(source)
+        return round(grid.num_frames / grid.frame_rate * rate)
     with VideoFile(source.path) as file:
         return None if file.stated_seconds is None else round(file.stated_seconds * rate)
 
