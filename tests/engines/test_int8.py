@@ -150,5 +150,5 @@ def test_without_nncf_it_is_said_what_to_install(tmp_path: Path, monkeypatch: py
     import sys
 
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(ValueError, match=r"pip install 'egoact\[int8\]', or use --engine onnxruntime"):
+    with pytest.raises(ValueError, match=r"needs NNCF: pip install 'egoact\[int8\]', or use another"):
         load(load_backbone("tiny-random", size=64), "openvino", np.zeros((2, 64, 64, 3), np.uint8))
