@@ -1,27 +1,48 @@
-"""Whatever people do to the rows of a labels file, no moment of a recording is computed twice, and none is lost."""
+"""Whatever people do to the rows of a labels file, no moment of a recording is computed twice, and none is lost.
 
+The real `Extraction` and store, on recordings that are made up: a frame of theirs says which moment it shows.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egoact.core.annotations.segments import SegmentTable, group_by_recording, read_segments
+from egoact.core.errors import EndOfRecordingError
 from egoact.core.sampling import ClipSampling, to_microseconds
+from egoact.extraction import decoding
+from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments
-from egoact.store.index import UNKNOWN
+from egoact.media.sources import MediaSource
+from egoact.store.failures import read_failures
+from egoact.store.index import INDEX_NAME, grid_moments
 from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
-from tests.makers.features import SPEC
+from tests.makers.features import other_spec
 
 Row = tuple[str, float, float, str]
 
+SPEC = other_spec(input_size=(2, 2))
 RATE = SPEC.rate
 SAMPLING = ClipSampling(num_frames=5, num_views=2)
-NUM_STEPS = 90  # of each recording: eleven seconds and a quarter, and no edit goes beyond
-QUARTERS = st.integers(0, 32).map(lambda number: number / 4)
-ROWS = st.tuples(st.sampled_from("AB"), QUARTERS, st.sampled_from((0.1, 0.75, 2.0)), st.sampled_from(("take", "put")))
+END_SECONDS = 11.28  # of each recording: ninety steps, and a little that is less than one
+NUM_STEPS = 90
+REST_END_SECONDS = (NUM_STEPS + 1) / RATE
+SHORTEST = 0.1
+
+STARTS = st.integers(0, 43).map(lambda number: number / 4)
+SPANS = st.one_of(
+    st.tuples(STARTS, st.sampled_from((SHORTEST, 0.53, 2.0))),
+    st.sampled_from((9.0, 11.0, 11.1)).map(lambda start: (start, END_SECONDS - start)),
+)
+VERBS = st.sampled_from(("take", "put"))
+ROWS = st.tuples(st.sampled_from("AB"), SPANS, VERBS).map(lambda parts: (parts[0], *parts[1], parts[2]))
 PLACES = st.integers(0, 20)
 WAYS = st.sampled_from(("steps", "exact", "whole"))
 EDITS = st.lists(
@@ -29,7 +50,7 @@ EDITS = st.lists(
         st.tuples(st.just("insert"), ROWS),
         st.tuples(st.sampled_from(("delete", "move row", "move times", "rename", "split")), PLACES),
         st.tuples(st.just("sort"), st.none()),
-        st.tuples(st.just("extract"), st.tuples(WAYS, st.booleans())),
+        st.tuples(st.just("extract"), st.tuples(WAYS, st.none() | st.integers(1, 20))),
     ),
     min_size=2,
     max_size=14,
@@ -56,6 +77,8 @@ def edit(rows: list[Row], what: str, how: object) -> list[Row]:
     if what == "rename":
         return [*before, (video, start, length, f"{verb}s"), *after]
     half = length / 2
+    if half < SHORTEST:
+        return rows
     return [*before, (video, start, half, verb), (video, start + half, half, verb), *after]
 
 
@@ -66,56 +89,129 @@ def write(path: Path, rows: list[Row]) -> SegmentTable:
     return read_segments(path)
 
 
-def features_of(video: str, moments: np.ndarray) -> np.ndarray:
-    """What the backbone would say of these moments, float16 (M, D): the seconds, and which recording."""
-    values = np.zeros((len(moments), *SPEC.feature_shape), dtype=np.float16)
-    values[:, 0], values[:, 1], values[:, 2] = moments // 1_000_000, moments % 1_000_000 / 1000, ord(video)
-    return values
+class MadeRecordings:
+    """Finds recordings that there are none of."""
+
+    def find(self, video_id: str) -> MediaSource:
+        return MediaSource(video_id, Path(video_id), "folder")
 
 
-def extract(path: Path, table: SegmentTable, computed: list, way: str, *, is_killed: bool) -> None:
-    """As `egoact extract`; killed before the second recording is finished."""
+def read_made_frames(source: MediaSource, times: np.ndarray, **_: object) -> Iterator[tuple[slice, object]]:
+    """A picture for each moment, which holds the name of the recording and the microseconds."""
+    num_there = int((times < END_SECONDS).sum())
+    for number, moment in enumerate(to_microseconds(times[:num_there]).tolist()):
+        content = ord(source.video_id).to_bytes() + moment.to_bytes(11)
+        yield slice(number, number + 1), np.frombuffer(content, dtype=np.uint8).reshape(2, 2, 3)
+    if num_there < len(times):
+        yield slice(num_there, len(times)), EndOfRecordingError("beyond the end", path=source.path)
+
+
+@pytest.fixture(autouse=True)
+def made_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "read_frames", read_made_frames)
+
+
+class KilledError(Exception):
+    """The process ended here."""
+
+
+class MadeEngine:
+    """Reads moments off the pictures: seconds, milliseconds, microseconds and recording are exact in float16."""
+
+    name, precision, batch_size, graph = "torch", "f32", 8, None
+
+    def __init__(self, killed_after: int | None) -> None:
+        self.computed: list[tuple[str, int]] = []
+        self._left = killed_after
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise KilledError
+        out = np.zeros((len(frames), *SPEC.feature_shape), dtype=np.float32)
+        for row, frame in zip(out, frames, strict=True):
+            content = frame.tobytes()
+            if content[0]:  # black frames only fill up a batch
+                moment = int.from_bytes(content[1:])
+                self.computed.append((chr(content[0]), moment))
+                row[:4] = moment // 1_000_000, moment // 1000 % 1000, moment % 1000, content[0]
+        return out
+
+
+def stored(path: Path) -> set[tuple[str, int]]:
+    """What the store at `path` holds; nothing where there is none."""
+    if not (path / INDEX_NAME).exists():
+        return set()
+    rows = FeatureStore.open(path).index.rows
+    return {(video, moment) for video, row in rows.items() for moment in row.moments.tolist()}
+
+
+def extract(path: Path, table: SegmentTable, way: str, killed_after: int | None) -> int | None:
+    """As `egoact extract`; gives how many failed, or None where it was killed, which leaves waste behind."""
     exact = SAMPLING if way == "exact" else None
     wanted = WantedMoments(group_by_recording(table), RATE, is_whole=way == "whole", exact=exact)
-    with StoreWriter(path, SPEC) as writer:
-        for number, video in enumerate(wanted.video_ids):
-            times = wanted.missing(writer.of(video))
-            is_there = times * RATE < NUM_STEPS
-            num_steps = UNKNOWN if exact or is_there.all() else NUM_STEPS
-            moments = to_microseconds(times[is_there])
-            with writer.begin() as buffer:
-                buffer.append(features_of(video, moments))
-                if is_killed and number == 1:
-                    (path / "shards" / f"{video}.npy.part").write_bytes(b"half")
-                    return
-                writer.commit(video, buffer, moments, num_steps=num_steps)
-            computed += [(video, moment) for moment in moments.tolist()]
-            assert not (wanted.missing(writer.of(video)) * RATE < NUM_STEPS).any(), "asked for again"
+    engine, before, failed = MadeEngine(killed_after), stored(path), None
+    try:
+        with StoreWriter(path, SPEC) as writer:
+            failed = Extraction(wanted, MadeRecordings(), engine, writer, num_workers=2).go()
+    except KilledError:
+        (path / "shards/A.npy.part").write_bytes(b"half")
+    after, computed = stored(path), set(engine.computed)
+    assert len(computed) == len(engine.computed) and not computed & before, "computed twice"
+    assert before <= after <= before | computed, "lost"
+    assert failed is None or after == before | computed, "lost"
+    return failed
 
 
+def check_answers(path: Path, table: SegmentTable, way: str) -> None:
+    """Every clip that ends before its recording shows the right moments."""
+    inside = [segment for segment in table if segment.stop_seconds <= END_SECONDS]
+    if not inside:
+        return
+    store = FeatureStore.open(path)
+    rows = store.locate(inside, SAMPLING)
+    for view, times in enumerate(np.moveaxis(SAMPLING.times(inside), 1, 0)):
+        parts = store.gather(rows, views=view)[..., :4].astype(np.int64)
+        found = parts[..., 0] * 1_000_000 + parts[..., 1] * 1000 + parts[..., 2]
+        assert (parts[..., 3] == [[ord(segment.video_id)] for segment in inside]).all()
+        is_exact = found == to_microseconds(times)
+        steps = np.minimum(np.floor(times * RATE).astype(np.int64), NUM_STEPS - 1)
+        assert (is_exact if way == "exact" else is_exact | (found == grid_moments(steps, rate=RATE))).all()
+
+
+def check_failed(path: Path, table: SegmentTable, way: str, failed: int) -> None:
+    """Only what is not there has failed, and it is told."""
+    assert all(failure.start_seconds >= END_SECONDS for failure in read_failures(path))
+    if way == "whole":
+        assert failed == 0
+        assert {video: len(steps) for video, steps in Recordings(FeatureStore.open(path)).items()}.items() >= (
+            dict.fromkeys(table.video_ids, NUM_STEPS).items()
+        )
+    elif way == "exact":
+        assert failed == (SAMPLING.times(table) >= END_SECONDS).any(axis=(1, 2)).sum()
+    else:
+        least, most = (sum(s.stop_seconds > end for s in table) for end in (REST_END_SECONDS, END_SECONDS))
+        assert least <= failed <= most
+    assert bool(failed) <= (path / "failures.csv").exists()
+
+
+@settings(max_examples=60)
 @given(first=st.lists(ROWS, min_size=1, max_size=4), edits=EDITS)
 def test_no_edit_makes_a_moment_computed_twice_or_lost(first: list[Row], edits: list[tuple[str, object]]) -> None:
-    computed: list[tuple[str, int]] = []
     extracted: list[tuple[str, list[Row]]] = []
     with TemporaryDirectory() as folder:
-        rows, store = first, Path(folder) / "features"
-        for what, how in [*edits, ("extract", ("steps", False))]:
+        rows, path = first, Path(folder) / "features"
+        for what, how in [*edits, ("extract", ("steps", None))]:
             if what != "extract":
                 rows = edit(rows, what, how)
             elif rows:
-                way, is_killed = how  # type: ignore[misc]
-                extract(store, write(Path(folder) / "labels.csv", rows), computed, way, is_killed=is_killed)
-                assert len(set(computed)) == len(computed), "computed twice"
-                extracted += [] if is_killed else [(way, rows)]
-        if not computed:
-            return
-        opened = FeatureStore.open(store)
-        assert len(opened) == len(computed), "lost"
+                way, killed_after = how  # type: ignore[misc]
+                table = write(Path(folder) / "labels.csv", rows)
+                failed = extract(path, table, way, killed_after)
+                if failed is not None:
+                    check_failed(path, table, way, failed)
+                    assert extract(path, table, way, None) == failed, "the second time nothing is new"
+                    extracted.append((way, rows))
         for way, known in extracted:
-            table = write(Path(folder) / "some.csv", known)
-            found = opened.gather(opened.locate(table, SAMPLING), views=1)
-            times = SAMPLING.times(table)[:, 1]
-            seconds = found[..., 0].astype(float) + found[..., 1].astype(float) / 1000
-            assert (found[..., 2] == [[ord(segment.video_id)] for segment in table]).all()
-            within = 0.001 if way == "exact" else 0.5 / RATE + 0.001  # features are float16
-            assert (np.abs(seconds - times) <= within).all()
+            check_answers(path, write(Path(folder) / "some.csv", known), way)

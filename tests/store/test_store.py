@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
-from egoact.store.index import grid_moments
+from egoact.store import writer as store_writer
+from egoact.store.index import RecordingRow, StoreIndex, grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
@@ -311,6 +313,68 @@ def test_a_moment_is_written_once(tmp_path: Path) -> None:
         writer.commit("A", buffer, np.array([6, 5]))
     store = FeatureStore.open(tmp_path / "s")
     assert store.index.rows["A"].moments.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@settings(max_examples=40)
+@given(parts=st.lists(st.sets(st.integers(0, 30)), min_size=1, max_size=4), order=st.randoms(use_true_random=False))
+def test_whatever_comes_first_every_moment_keeps_its_features(
+    tmp_path_factory: pytest.TempPathFactory, dtype: str, parts: list[set[int]], order: random.Random
+) -> None:
+    """Also where a shard is merged piece by piece, as large ones are."""
+    spec = replace(SPEC, kind="maps", feature_shape=(2, 1, 1), dtype=dtype)
+    path, have = tmp_path_factory.mktemp("store") / "s", set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_writer, "_CHUNK_BYTES", 16)
+        for part in parts:
+            new = sorted(part - have)
+            order.shuffle(new)
+            have |= part
+            with StoreWriter(path, spec) as writer, writer.begin() as buffer:
+                buffer.append(np.array([[n, -n] for n in new], dtype=np.float16).reshape(-1, 2, 1, 1))
+                writer.commit("A", buffer, np.array([n * 1000 for n in new], dtype=np.int64))
+    if not have:
+        return
+    store = FeatureStore.open(path)
+    assert store.index.rows["A"].moments.tolist() == [n * 1000 for n in sorted(have)]
+    got = store.gather(np.arange(len(have)).reshape(1, 1, -1))[0, :, :, 0, 0]
+    np.testing.assert_allclose(got, [[n, -n] for n in sorted(have)], rtol=1e-3)
+    assert len(list((path / "shards").iterdir())) == 1, "old shards are gone"
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=5), st.tuples(st.sets(st.integers(0, 10**11)), st.integers(-1, 10**6)), max_size=4
+    )
+)
+def test_the_index_comes_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, recordings: dict[str, tuple[set[int], int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("index")
+    rows = [
+        RecordingRow(video, f"{number}.npy", "0" * 64, num_steps, np.array(sorted(moments), dtype=np.int64))
+        for number, (video, (moments, num_steps)) in enumerate(recordings.items())
+    ]
+    StoreIndex(rows).write(folder)
+    found = StoreIndex.read(folder)
+    assert found.video_ids == tuple(sorted(recordings))
+    assert len(found) == sum(len(moments) for moments, _ in recordings.values())
+    for row in rows:
+        other = found.rows[row.video_id]
+        assert (other.shard, other.num_steps, other.moments.tolist()) == (
+            row.shard,
+            row.num_steps,
+            row.moments.tolist(),
+        )
+
+
+def test_an_hour_takes_less_than_a_kilobyte_of_the_index(tmp_path: Path) -> None:
+    sizes = []
+    for seconds in (60, 3600):
+        moments = grid_moments(np.arange(seconds * 8), rate=8)
+        StoreIndex([RecordingRow("A", "a.npy", "0" * 64, seconds * 8, moments)]).write(tmp_path)
+        sizes.append((tmp_path / "recordings.parquet").stat().st_size)
+    assert sizes[1] - sizes[0] < 1000
 
 
 def write_steps(path: Path, steps: list[int], *, num_steps: int = -1, exact: tuple[int, ...] = ()) -> FeatureStore:

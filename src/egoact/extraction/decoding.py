@@ -19,7 +19,7 @@ from egoact.extraction.run_ahead import run_ahead
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.stills.flow import FlowRoot, FlowSource
 
-_SILENT_SECONDS = 600  # after which a recording whose end nobody knows is given up
+_SILENT_SECONDS = 600  # without a frame, after which a recording whose end nobody knows is given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,8 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
     """The batches and failures of one video."""
     times = job.times()
     batch = _Batch(job, size, batch_size)
-    num_answered, last_good = 0, 0.0
+    num_answered = num_silent = 0
+    most_silent = _SILENT_SECONDS / np.diff(times).min(initial=1.0)
     try:
         # Several videos are decoded side by side: more threads for each would only get into each other's way.
         for positions, frame in read_frames(job.source, times, size=size, num_threads=1):
@@ -115,10 +116,11 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
             shown = times[positions]
             if isinstance(frame, MediaError):
                 yield FrameFailure(job, shown, frame)
-                if job.to_end and (isinstance(frame, EndOfRecordingError) or shown[-1] - last_good > _SILENT_SECONDS):
+                num_silent += len(shown)
+                if job.to_end and (isinstance(frame, EndOfRecordingError) or num_silent > most_silent):
                     break
                 continue
-            last_good = shown[-1]
+            num_silent = 0
             batch.add(frame, shown)
             if batch.is_full:
                 yield batch.take()
