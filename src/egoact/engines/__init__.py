@@ -1,7 +1,8 @@
 """Ways to run a frozen backbone fast, behind one call: uint8 frames in, float32 features out.
 
-Imports `models`. Offers `load_engine`, `rank_engines`, `tune_batch`, `check_parity`; a new engine is a class with the
-shape of `interface.Engine` and one line in `loading.LOADERS`.
+Imports `models` and `media.flow`. Offers `load_engine`, `rank_engines`, `tune_batch`, `check_parity`, and
+`streams.StreamEngine`, several kinds of features of the same frames; a new engine is a class with the shape of
+`interface.Engine` and one line in `loading.LOADERS`.
 """
 
 from egoact.engines.interface import Engine

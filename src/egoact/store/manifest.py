@@ -19,7 +19,12 @@ from egoact.store.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
-_LEFT_OUT = {"quantized": "", "modality": "rgb"}  # fields that a manifest has only where they are others
+_LEFT_OUT = {
+    "quantized": "",
+    "modality": "rgb",
+    "grid": 1,
+    "lag_seconds": 0.0,
+}  # fields that a manifest has only where they are others
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
 
 
@@ -30,7 +35,7 @@ class StoreSpec:
     Args:
         backbone: Its name.
         rate: Steps a second of recordings or parts of them; moments that were asked for exactly lie between them.
-        engine: What computed them: "torch", "onnxruntime", "openvino".
+        engine: What computed them: "torch", "onnxruntime", "openvino"; of motion "opencv".
         precision: "f32", "bf16", "f16" or "int8".
         resize: How frames were brought to `input_size`.
         quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
@@ -53,6 +58,8 @@ class StoreSpec:
     dtype: str = "float16"
     quantized: str = ""
     modality: Modality = "rgb"
+    grid: int = 1
+    lag_seconds: float = 0.0
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -60,8 +67,6 @@ class StoreSpec:
             raise ValueError(f"format_version {self.format_version} is not {FORMAT_VERSION}, the one understood here")
         if self.kind not in ("pooled", "maps"):
             raise ValueError(f"kind must be 'pooled' or 'maps', got {self.kind!r}")
-        if self.modality not in ("rgb", "flow"):
-            raise ValueError(f"modality must be 'rgb' or 'flow', got {self.modality!r}")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3) or min(self.feature_shape) < 1:
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if self.dtype not in DTYPES:
@@ -72,6 +77,7 @@ class StoreSpec:
             raise ValueError(f"rate must be at least 1 step a second, got {self.rate}")
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise ValueError(f"input_size must be (height, width) in pixels, got {self.input_size}")
+        _ = self.backbone_spec  # which checks what is its own
 
     @property
     def backbone_spec(self) -> BackboneSpec:
@@ -89,7 +95,7 @@ class StoreSpec:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-able values; what only int8 or flow has is left out elsewhere."""
+        """As JSON-able values; what only int8, flow, or a stream beside plain frames has is left out elsewhere."""
         values = json.loads(json.dumps(asdict(self)))
         return {name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
 

@@ -1,4 +1,4 @@
-"""Optical flow computed: methods between two pictures, and the writer of EPIC-KITCHENS' layout.
+"""Optical flow computed: methods between two pictures, short descriptors of it, the writer of EPIC-KITCHENS' layout.
 
-Imports `core`, `media` and `media.stills`. Offers `load_flow_method` and `FlowWriter`.
+Imports `core`, `media` and `media.stills`. Offers `load_flow_method`, `MotionDescriptor` and `FlowWriter`.
 """

@@ -17,7 +17,7 @@ from torch import nn
 
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
-from egoact.models.backbones.trunks import SpatialMean, Trunk, flat_blocks, sequential_trunk, timm_trunk
+from egoact.models.backbones.trunks import SpatialGrid, SpatialMean, Trunk, flat_blocks, sequential_trunk, timm_trunk
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ def load_backbone(
     size: int = 256,
     kind: Kind = "pooled",
     modality: Modality = "rgb",
+    grid: int = 1,
+    lag_seconds: float = 0.0,
 ) -> Backbone:
     """A frozen backbone with real weights.
 
@@ -48,6 +50,8 @@ def load_backbone(
         size: Height and width of the input, pixels.
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.
+        grid: Parts of the picture that pooled features are averaged over, see `BackboneSpec`.
+        lag_seconds: As in `BackboneSpec`.
 
     Raises:
         ValueError: Unknown name, block or size.
@@ -59,12 +63,17 @@ def load_backbone(
     if cut is not None and not 0 <= cut < trunk.num_blocks:
         there = f"has blocks 0 to {trunk.num_blocks - 1}" if trunk.num_blocks else "does not show its blocks"
         raise ValueError(f"{name} {there}, cut after block {cut} is not possible")
-    if kind == "pooled" and cut is None:
+    if kind == "pooled" and cut is None and grid == 1:
         layers = [*trunk.whole, trunk.pool]
     else:
-        layers = [*trunk.layers(cut), *([SpatialMean()] if kind == "pooled" else [])]
+        pools = [SpatialMean() if grid == 1 else SpatialGrid(grid)] if kind == "pooled" else []
+        layers = [*trunk.layers(cut), *pools]
     module = nn.Sequential(*layers).eval().requires_grad_(False)
     with torch.no_grad():
+        if grid > 1:
+            shape = tuple(module[:-1](torch.zeros(1, 3, size, size)).shape[1:])
+            if len(shape) != 3 or min(shape[1:]) < grid:
+                raise ValueError(f"{name} gives features of shape {shape} here, which have no {grid} x {grid} parts")
         features = module(torch.zeros(1, 3, size, size))
     if kind == "maps" and features.ndim != 4:
         raise ValueError(f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'")
@@ -78,8 +87,22 @@ def load_backbone(
         cut=cut,
         feature_shape=tuple(features.shape[1:]),
         modality=modality,
+        grid=grid,
+        lag_seconds=lag_seconds,
     )
     return Backbone(spec, module)
+
+
+def is_mean_of_parts(pooled: Backbone, grid: Backbone) -> bool:
+    """Whether pooled features are the mean of a grid's parts, so that one run of the network gives both."""
+    with torch.no_grad():
+        maps = grid.module[:-1](torch.zeros(1, 3, *grid.spec.input_size))  # type: ignore[index]
+    return (
+        isinstance(pooled.module[-1], SpatialMean)  # type: ignore[index]
+        and pooled.spec.weights_hash == grid.spec.weights_hash
+        and pooled.spec.input_size == grid.spec.input_size
+        and all(size % grid.spec.grid == 0 for size in maps.shape[2:])
+    )
 
 
 def hash_weights(module: nn.Module) -> str:

@@ -2,12 +2,16 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from egoact.core.errors import ArtifactError
 
 Kind = Literal["pooled", "maps"]
-Modality = Literal["rgb", "flow"]
+Modality = Literal["rgb", "difference", "motion", "flow"]
+Stream = Literal["rgb", "grid", "difference", "motion"]
+STREAMS: tuple[Stream, ...] = get_args(Stream)
+MODALITIES: tuple[str, ...] = get_args(Modality)
+LAG_SECONDS = 1 / 15
 
 
 @dataclass(frozen=True)
@@ -15,15 +19,19 @@ class BackboneSpec:
     """What must travel with features and runs, so that preprocessing is always the same.
 
     Args:
-        name: Key of `BACKBONES`, or `timm:NAME`.
-        weights_hash: sha256 (hex) of the weights that were used, in order of their names.
+        name: Key of `BACKBONES`, or `timm:NAME`; of motion, its method.
+        weights_hash: sha256 (hex) of the weights that were used, in order of their names; "" without a network.
         input_size: (height, width) in pixels that a frame is resized to.
         mean: Per RGB channel, on the scale 0 to 1.
         std: Per RGB channel, on the scale 0 to 1.
         kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).
-        modality: What it looks at: "rgb" frames, or "flow", pictures of u, v and magnitude.
+        modality: What it looks at: "rgb" frames; the "difference" of a frame and an earlier one, as a picture; "motion"
+            between the two, as numbers and without a network; or "flow", pictures of u, v and magnitude.
+        grid: Pooled features are averaged over grid x grid parts of the picture, and then one vector: row by row, D
+            numbers a part.
+        lag_seconds: How much earlier the earlier frame was shown; 0 where there is none.
     """
 
     name: str
@@ -35,8 +43,16 @@ class BackboneSpec:
     cut: int | None
     feature_shape: tuple[int, ...]
     modality: Modality = "rgb"
+    grid: int = 1
+    lag_seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {self.modality!r}")
+        if self.grid < 1 or (self.grid > 1 and (self.kind, self.modality) != ("pooled", "rgb")):
+            raise ValueError(f"{self.kind} features of {self.modality} cannot have a grid of {self.grid}")
+        if (self.lag_seconds > 0) != (self.modality in ("difference", "motion")) or self.lag_seconds < 0:
+            raise ValueError(f"{self.modality} cannot have a lag of {self.lag_seconds} s")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if min(self.std) <= 0:
@@ -48,9 +64,24 @@ class BackboneSpec:
         return self.feature_shape[0]
 
     @property
+    def stream(self) -> str:
+        """One of `STREAMS`, or "flow"."""
+        return "grid" if self.grid > 1 else self.modality
+
+    @property
+    def needs_earlier(self) -> bool:
+        """Whether it takes an earlier frame, too."""
+        return self.lag_seconds > 0
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a network computes it."""
+        return self.modality != "motion"
+
+    @property
     def title(self) -> str:
         """Its name for people, with what it looks at if that is not plain frames."""
-        return self.name if self.modality == "rgb" else f"{self.name} on {self.modality}"
+        return self.name if self.stream == "rgb" else f"{self.name} on {self.stream}"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON-able values."""

@@ -46,6 +46,25 @@ class SpatialMean(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
+class SpatialGrid(nn.Module):
+    """(B, C, h, w) -> (B, n * n * C): the mean of each of n x n parts, row by row.
+
+    Parts overlap where n does not divide h or w. As `torch.nn.AdaptiveAvgPool2d`, in operations that every engine knows.
+    """
+
+    def __init__(self, num_parts: int) -> None:
+        super().__init__()
+        self.num_parts = num_parts
+
+    def forward(self, maps: Tensor) -> Tensor:  # noqa: D102
+        rows, columns = (_parts(size, self.num_parts) for size in maps.shape[2:])
+        return torch.cat([maps[:, :, row, column].mean(dim=(2, 3)) for row in rows for column in columns], dim=1)
+
+
+def _parts(size: int, num_parts: int) -> list[slice]:
+    return [slice(i * size // num_parts, -(-(i + 1) * size // num_parts)) for i in range(num_parts)]
+
+
 def sequential_trunk(
     blocks: list[nn.Module],
     head: nn.Module,

@@ -1,0 +1,218 @@
+"""Several kinds of features of the same frames, by as few runs of a network as they need.
+
+    frame ───────────────────────────► network ──► rgb (D,), grid (4 D,)
+    frame - earlier frame, round 128 ► network ──► difference (D,)
+    frame, earlier frame ────────────► flow ─────► motion (M,)
+
+What looks at recordings, whether to keep features (`egoact extract`) or to use them once (`egoact predict`), has them
+from here.
+
+Shapes: B frames, H x W pixels, S streams, D_s numbers of a stream.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from egoact.engines.interface import Engine
+from egoact.media.flow.descriptors import METHOD_NAME, NUM_NUMBERS, MotionDescriptor
+from egoact.models.backbones.registry import Backbone, is_mean_of_parts
+from egoact.models.backbones.spec import LAG_SECONDS, BackboneSpec, Stream
+
+GRID = 2
+_MOTION_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class ComputedStream:
+    """One stream, and what computes it.
+
+    Args:
+        spec: What it is.
+        engine: Of its network; None for motion, which has none.
+        num_parts: Parts a side that the engine's features are of; more than the spec's where their mean is wanted.
+    """
+
+    spec: BackboneSpec
+    engine: Engine | None
+    num_parts: int = 1
+
+
+class StreamEngine:
+    """The streams of some frames; not for several threads at once.
+
+    Args:
+        streams: In the order in which their features are wanted.
+
+    Raises:
+        ValueError: No stream, or streams that need frames of different sizes or times.
+    """
+
+    def __init__(self, streams: Sequence[ComputedStream]) -> None:
+        if not streams:
+            raise ValueError("there is no stream to compute")
+        self.streams = tuple(streams)
+        sizes = {spec.input_size for spec in self.specs}
+        lags = {spec.lag_seconds for spec in self.specs if spec.needs_earlier}
+        if len(sizes) > 1 or len(lags) > 1:
+            raise ValueError(f"streams of frames of sizes {sorted(sizes)}, {sorted(lags)} s apart, are not one pass")
+        self.input_size = self.specs[0].input_size
+        self.lag_seconds = lags.pop() if lags else 0.0
+        self._parts: dict[tuple[int, ...], StreamEngine] = {}
+
+    @property
+    def specs(self) -> tuple[BackboneSpec, ...]:
+        """What the streams are."""
+        return tuple(stream.spec for stream in self.streams)
+
+    @property
+    def needs_earlier(self) -> bool:
+        """Whether `run` must be given the frames that were shown `lag_seconds` before."""
+        return self.lag_seconds > 0
+
+    @property
+    def batch_size(self) -> int:
+        """Frames at a time with which it is fastest."""
+        return max((engine.batch_size for engine in self._engines), default=_MOTION_BATCH)
+
+    @property
+    def name(self) -> str:
+        """What computes: "openvino", "torch", ...; "opencv" where no network does."""
+        return " + ".join(dict.fromkeys(engine.name for engine in self._engines)) or "opencv"
+
+    @property
+    def precision(self) -> str:
+        """Of the networks."""
+        return " + ".join(dict.fromkeys(engine.precision for engine in self._engines)) or "f32"
+
+    @property
+    def _engines(self) -> list[Engine]:
+        return list({id(s.engine): s.engine for s in self.streams if s.engine is not None}.values())
+
+    def only(self, numbers: Sequence[int]) -> "StreamEngine":
+        """Some of its streams, by their numbers."""
+        chosen = tuple(numbers)
+        if chosen == tuple(range(len(self.streams))):
+            return self
+        if chosen not in self._parts:
+            self._parts[chosen] = StreamEngine([self.streams[number] for number in chosen])
+        return self._parts[chosen]
+
+    def run(
+        self, frames: np.ndarray, earlier: np.ndarray | None = None, *, lag_seconds: float | None = None
+    ) -> list[np.ndarray]:
+        """Compute all streams.
+
+        Args:
+            frames: uint8 (B, H, W, 3) RGB, of `input_size`.
+            earlier: What was shown before each, likewise; only where `needs_earlier`.
+            lag_seconds: How long before; default: `lag_seconds` of the streams.
+
+        Returns:
+            S arrays float32 (B, D_s); maps are (B, C, h, w).
+
+        Raises:
+            ValueError: Frames of another type or size, or no earlier ones where they are needed.
+        """
+        if not self.needs_earlier:
+            before = frames
+        elif earlier is not None and earlier.shape == frames.shape:
+            before = earlier
+        else:
+            given = "none" if earlier is None else f"shape {earlier.shape} for frames of shape {frames.shape}"
+            raise ValueError(f"these streams need the frame before each frame, got {given}")
+        lag = self.lag_seconds if lag_seconds is None else lag_seconds
+        done: dict[tuple[int, str], np.ndarray] = {}
+        results = []
+        for stream in self.streams:
+            if stream.engine is None:
+                results.append(self._describe_motion(frames, before, lag_seconds=lag))
+                continue
+            key = (id(stream.engine), stream.spec.modality)
+            if key not in done:
+                is_difference = stream.spec.modality == "difference"
+                done[key] = stream.engine.run(difference_pictures(frames, before) if is_difference else frames)
+            is_finer = stream.num_parts > stream.spec.grid
+            results.append(_mean_of_parts(done[key], stream.num_parts) if is_finer else done[key])
+        return results
+
+    @cached_property
+    def _describe_motion(self) -> MotionDescriptor:
+        return MotionDescriptor()
+
+
+def difference_pictures(frames: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """Frames minus what was shown before, round 128 and cut off at 0 and 255: uint8 of the same shape.
+
+    Simonyan and Zisserman's stacked differences, one at a time; Temporal Segment Networks (arXiv:1608.00859, section
+    3.2) gives them to networks that were trained on frames.
+    """
+    return np.clip(frames.astype(np.int16) - earlier + 128, 0, 255).astype(np.uint8)
+
+
+def stream_specs(
+    names: Sequence[Stream], backbones: Mapping[int, Backbone], *, input_size: tuple[int, int]
+) -> list[BackboneSpec]:
+    """What streams of some names are.
+
+    Args:
+        names: Of `STREAMS`.
+        backbones: Parts a side -> the network that pools so: 1 for rgb and difference, `GRID` for grid, as
+            `grids_of` says.
+        input_size: (height, width) in pixels of the frames.
+    """
+    return [_stream_spec(name, backbones, input_size) for name in names]
+
+
+def grids_of(names: Sequence[Stream]) -> tuple[int, ...]:
+    """Which ways of pooling streams need of the network: parts a side, ascending; none for motion alone."""
+    return tuple(sorted({GRID if name == "grid" else 1 for name in names if name != "motion"}))
+
+
+def _stream_spec(name: Stream, backbones: Mapping[int, Backbone], input_size: tuple[int, int]) -> BackboneSpec:
+    if name == "motion":
+        return motion_spec(input_size)
+    if name == "difference":
+        return replace(backbones[1].spec, modality="difference", lag_seconds=LAG_SECONDS)
+    return backbones[GRID if name == "grid" else 1].spec
+
+
+def motion_spec(input_size: tuple[int, int]) -> BackboneSpec:
+    """The spec of motion descriptors of frames of some size."""
+    return BackboneSpec(
+        name=METHOD_NAME,
+        weights_hash="",
+        input_size=input_size,
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+        kind="pooled",
+        cut=None,
+        feature_shape=(NUM_NUMBERS,),
+        modality="motion",
+        lag_seconds=LAG_SECONDS,
+    )
+
+
+def build_streams(
+    specs: Sequence[BackboneSpec], backbones: Mapping[int, Backbone], load: Callable[[Backbone], Engine]
+) -> list[ComputedStream]:
+    """Put the networks of some streams on engines, none that another makes needless.
+
+    Args:
+        specs: Of the streams.
+        backbones: Parts a side -> the network that pools so; one for every grid of the specs.
+        load: Puts one of them on an engine.
+    """
+    engines: dict[int, tuple[Engine, int]] = {}
+    for grid in sorted({spec.grid for spec in specs if spec.has_network}, reverse=True):
+        finer = [each for each in engines if grid == 1 and is_mean_of_parts(backbones[1], backbones[each])]
+        engines[grid] = engines[finer[0]] if finer else (load(backbones[grid]), grid)
+    return [
+        ComputedStream(spec, *engines[spec.grid]) if spec.has_network else ComputedStream(spec, None) for spec in specs
+    ]
+
+
+def _mean_of_parts(features: np.ndarray, num_parts: int) -> np.ndarray:
+    return features.reshape(len(features), num_parts**2, -1).mean(axis=1)

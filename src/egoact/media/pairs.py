@@ -1,0 +1,66 @@
+"""The frame that a recording shows at a moment, and the one that it showed a little earlier, in one pass.
+
+frames      |  f0  |  f1  |  f2  |  f3  |  f4  |
+read           e1       e2   x1       x2              x1 gives f2 and f0, x2 gives f3 and f1: e is x - lag
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from egoact.core.errors import MediaError
+from egoact.media.sources import MediaSource, open_stills, read_frames, stills_rate
+from egoact.media.video.file import VideoFile
+
+Picture = np.ndarray | MediaError
+
+
+def frame_lag(source: MediaSource, lag_seconds: float) -> float:
+    """How much earlier the earlier frame is shown: the number of whole frames, at least one, that is nearest.
+
+    Between two frames of a steady recording lies always the same time then, whatever the moment; where it is not known
+    how many frames a second it has, that is `lag_seconds`.
+
+    Raises:
+        MediaError: The recording cannot be opened.
+    """
+    if source.is_stills:
+        with open_stills(source) as stills:
+            rate = stills_rate(source, stills)
+    else:
+        with VideoFile(source.path) as file:
+            rate = float(file.stream.average_rate or file.stream.guessed_rate or 0)
+    return max(round(lag_seconds * rate), 1) / rate if rate > 0 else lag_seconds
+
+
+def read_pairs(
+    source: MediaSource, times_seconds: np.ndarray, *, lag_seconds: float, size: tuple[int, int], num_threads: int = 0
+) -> Iterator[tuple[slice, Picture, Picture]]:
+    """As `read_frames`, with the frame that was shown `lag_seconds` before; at the beginning that is the first one.
+
+    Yields:
+        The positions in `times_seconds` that two frames answer, the frame shown there, and the earlier one; either may
+        be a `MediaError`. Every position once, in ascending order.
+
+    Raises:
+        MediaError: The recording as a whole cannot be read.
+    """
+    times = np.asarray(times_seconds, dtype=np.float64)
+    every = np.concatenate([np.maximum(times - lag_seconds, 0.0), times])
+    order = np.argsort(every, kind="stable")
+    num_earlier = np.append(0, np.cumsum(order < len(times)))  # of the moments before each of all these
+    waiting: deque[tuple[Picture, int]] = deque()  # earlier frames, and for how many moments
+    done = 0
+    for positions, picture in read_frames(source, every[order], size=size, num_threads=num_threads):
+        earlier = int(num_earlier[positions.stop] - num_earlier[positions.start])
+        if earlier:
+            waiting.append((picture, earlier))
+        left = positions.stop - positions.start - earlier
+        while left:
+            before, num_moments = waiting.popleft()
+            taken = min(left, num_moments)
+            if num_moments > taken:
+                waiting.appendleft((before, num_moments - taken))
+            yield slice(done, done + taken), picture, before
+            done, left = done + taken, left - taken
