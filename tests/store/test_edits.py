@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from egoact.core.annotations.segments import SegmentTable, group_by_recording, read_segments
 from egoact.core.errors import EndOfRecordingError
 from egoact.core.sampling import ClipSampling, to_microseconds
+from egoact.engines.streams import one_stream
 from egoact.extraction import decoding
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments
@@ -154,7 +155,9 @@ def extract(path: Path, table: SegmentTable, way: str, killed_after: int | None)
     engine, before, failed = MadeEngine(killed_after), stored(path), None
     try:
         with StoreWriter(path, SPEC) as writer:
-            failed = Extraction(wanted, MadeRecordings(), engine, writer, num_workers=2).go()
+            failed = Extraction(
+                wanted, MadeRecordings(), one_stream(SPEC.backbone_spec, engine), [writer], num_workers=2
+            ).go()
     except KilledError:
         (path / "shards/A.npy.part").write_bytes(b"half")
     after, computed = stored(path), set(engine.computed)

@@ -18,6 +18,7 @@ from egoact.core.annotations.segments import SegmentTable, group_by_recording
 from egoact.core.machine import num_cores
 from egoact.core.sampling import ClipSampling
 from egoact.engines import Engine
+from egoact.engines.streams import one_stream
 from egoact.extraction.decoding import clip_jobs
 from egoact.extraction.extraction import Extraction, plan_store
 from egoact.extraction.wanted import WantedMoments
@@ -93,6 +94,6 @@ def _fill_a_store(folder: Path, root: MediaRoot, table: SegmentTable, backbone: 
         StoreWriter(features, plan_store(backbone.spec, engine)) as writer,
     ):
         wanted = WantedMoments(group_by_recording(table), defaults.RATE, exact=ClipSampling(NUM_FRAMES))
-        run = Extraction(wanted, root, engine, writer, num_cores())
+        run = Extraction(wanted, root, one_stream(backbone.spec, engine), [writer], num_cores())
         run.go()
     return float(run.num_frames)

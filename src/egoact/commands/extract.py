@@ -1,6 +1,7 @@
 """`egoact extract`: from segments and recordings to a feature store."""
 
 import errno
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -41,6 +42,10 @@ class ExtractSettings:
     """With --exact: frames per clip."""
     views: int = 1
     """With --exact: clips per segment: the first looks at the middles of equal bins, the others anywhere in them."""
+    streams: tuple[Literal["rgb", "grid", "difference", "motion"], ...] = ("rgb",)
+    """What to compute of each picture, in one pass over the recordings. rgb: features of the picture; grid: of its four
+    quarters; difference: of the difference to the picture 1/15 s before; motion: what moves between the two, and where,
+    by optical flow without the camera's own motion. A stream can be added to a store that has others."""
     backbone: str = "efficientnet_lite0"
     """efficientnet_lite0, mobilenet_v2, timm:NAME, or tiny-random (for tests)."""
     weights: Path | None = None
@@ -81,12 +86,26 @@ class ExtractSettings:
         self.clips()
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
+        self._check_streams()
         if self.workers < 0:
             raise ValueError(f"--workers cannot be negative, got {self.workers}")
         if self.frame_rate is not None and not self.frame_rate > 0:
             raise ValueError(f"--frame-rate must be positive, got {self.frame_rate}")
         if self.modality == "flow" and self.frame_rate:
             raise ValueError("--modality flow goes without --frame-rate (flow.json beside the flow says it)")
+
+    def _check_streams(self) -> None:
+        others = " ".join(name for name in self.streams if name != "rgb")
+        if not self.streams:
+            raise ValueError("--streams needs at least one of rgb, grid, difference and motion")
+        if others and self.modality == "flow":
+            raise ValueError(f"--streams {others}: of frames; --modality flow looks at none")
+        if others and self.kind == "maps":
+            raise ValueError(f"--streams {others}: one vector a frame each, which cannot stand beside --kind maps")
+        if others and self.precision == "int8":
+            raise ValueError(f"--streams {others}: --precision int8 is calibrated on frames, for rgb alone")
+        if set(self.streams) == {"motion"} and (self.weights is not None or self.cut is not None):
+            raise ValueError("--streams motion has no network: leave --weights and --cut away")
 
     def clips(self) -> "ClipSampling":
         """What --exact looks at."""
@@ -110,12 +129,16 @@ def extract(settings: ExtractSettings) -> int:
     from egoact.commands.labels import read_and_tell
     from egoact.core.annotations.segments import group_by_recording
     from egoact.core.machine import num_cores
-    from egoact.extraction.engine_choice import RealFrames, choose_engine, keep_graph
+    from egoact.engines.streams import grids_of, stream_specs
+    from egoact.extraction.engine_choice import RealFrames, keep_graph
     from egoact.extraction.extraction import Extraction, plan_store
+    from egoact.extraction.stream_choice import choose_stream_engine
     from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
     from egoact.models.backbones.registry import load_backbone
+    from egoact.models.backbones.spec import STREAMS
+    from egoact.store.streams import check_fits, stream_path
     from egoact.store.writer import StoreWriter
 
     table = read_and_tell(settings.segments) if settings.segments else ()
@@ -135,28 +158,43 @@ def extract(settings: ExtractSettings) -> int:
         is_whole=not settings.segments or settings.recordings,
         exact=settings.clips() if settings.exact else None,
     )
-    backbone = load_backbone(
-        settings.backbone,
-        weights=settings.weights,
-        cut=settings.cut,
-        size=settings.size,
-        kind=settings.kind,
-        modality=settings.modality,
-    )
+    names = tuple(name for name in STREAMS if name in settings.streams)
+    backbones = {
+        grid: load_backbone(
+            settings.backbone,
+            weights=settings.weights,
+            cut=settings.cut,
+            size=settings.size,
+            kind=settings.kind,
+            modality=settings.modality,
+            grid=grid,
+        )
+        for grid in grids_of(names)
+    }
+    size = (settings.size, settings.size)
+    specs = stream_specs(names, backbones, input_size=size)
+    for spec in specs:
+        check_fits(settings.features, spec, rate=settings.rate)
     examples = wanted.examples(root)
-    engine = choose_engine(
-        backbone,
+    engine = choose_stream_engine(
+        specs,
+        backbones,
         engine=settings.engine,
         precision=settings.precision,
         device=settings.device,
-        store=settings.features,
-        frames=RealFrames(root, examples, backbone.spec.input_size),
+        features=settings.features,
+        frames=RealFrames(root, examples, size),
         num_frames=wanted.estimate(examples),
     )
-    spec = plan_store(backbone.spec, engine, rate=settings.rate, dtype=settings.dtype)
-    with StoreWriter(settings.features, spec) as writer:
-        keep_graph(engine, settings.features)
-        extraction = Extraction(wanted, root, engine, writer, settings.workers or min(num_cores(), MAX_WORKERS))
+    with ExitStack() as stores:
+        writers = []
+        for stream in engine.streams:
+            path = stream_path(settings.features, stream.spec.stream)
+            plan = plan_store(stream.spec, stream.engine, rate=settings.rate, dtype=settings.dtype)
+            writers.append(stores.enter_context(StoreWriter(path, plan)))
+            if stream.engine is not None:
+                keep_graph(stream.engine, path)
+        extraction = Extraction(wanted, root, engine, writers, settings.workers or min(num_cores(), MAX_WORKERS))
         try:
             return extraction.go()
         except OSError as error:

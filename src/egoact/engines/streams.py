@@ -214,5 +214,10 @@ def build_streams(
     ]
 
 
+def one_stream(spec: BackboneSpec, engine: Engine) -> StreamEngine:
+    """A network's own features alone."""
+    return StreamEngine([ComputedStream(spec, engine, spec.grid)])
+
+
 def _mean_of_parts(features: np.ndarray, num_parts: int) -> np.ndarray:
     return features.reshape(len(features), num_parts**2, -1).mean(axis=1)

@@ -16,6 +16,7 @@ from egoact.core.annotations.segments import Segment, group_by_recording
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.sampling import ClipSampling, Floats
 from egoact.extraction.run_ahead import run_ahead
+from egoact.media.pairs import Picture, frame_lag, read_pairs
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.stills.flow import FlowRoot, FlowSource
 
@@ -30,11 +31,13 @@ class VideoJob:
         source: The recording, or its optical flow.
         times: Makes the moments, float64 (M,), ascending, seconds; asked when the job begins.
         to_end: Whether the moments go on until the recording ends, wherever that is.
+        lag_seconds: Also the frame that was shown about so much earlier is wanted, see `frame_lag`; 0: it is not.
     """
 
     source: MediaSource | FlowSource
     times: Callable[[], Floats]
     to_end: bool = False
+    lag_seconds: float = 0.0
 
 
 def clip_jobs(root: MediaRoot | FlowRoot, segments: Sequence[Segment], sampling: ClipSampling) -> list[VideoJob]:
@@ -58,21 +61,28 @@ class FrameBatch:
         frames: uint8 (B, H, W, 3), RGB.
         times: float64 (M,), moments that these frames show; M >= B.
         frame_of_time: int64 (M,), which frame of the batch is shown at each.
+        earlier: As `frames`, what was shown before each; black where that is lost. None where nobody wants it.
+        has_earlier: bool (B,), where it is not.
+        lag_seconds: How long before.
     """
 
     job: VideoJob
     frames: np.ndarray
     times: Floats
     frame_of_time: np.ndarray
+    earlier: np.ndarray | None
+    has_earlier: np.ndarray
+    lag_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
 class FrameFailure:
-    """Moments of one video, float64 (M,), that have no frame."""
+    """Moments of one video, float64 (M,), that have no frame; or just not the one before it."""
 
     job: VideoJob
     times: Floats
     error: MediaError
+    is_earlier: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +116,13 @@ def decode(
 def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterator[Event]:
     """The batches and failures of one video."""
     times = job.times()
-    batch = _Batch(job, size, batch_size)
     num_answered = num_silent = 0
     most_silent = _SILENT_SECONDS / np.diff(times).min(initial=1.0)
+    batch: _Batch | None = None
     try:
-        # Several videos are decoded side by side: more threads for each would only get into each other's way.
-        for positions, frame in read_frames(job.source, times, size=size, num_threads=1):
+        lag = frame_lag(job.source, job.lag_seconds) if job.lag_seconds and isinstance(job.source, MediaSource) else 0.0
+        batch = _Batch(job, size, batch_size, lag)
+        for positions, frame, earlier in _read(job.source, times, size, lag):
             num_answered = positions.stop
             shown = times[positions]
             if isinstance(frame, MediaError):
@@ -121,21 +132,34 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
                     break
                 continue
             num_silent = 0
-            batch.add(frame, shown)
+            if isinstance(earlier, MediaError):
+                yield FrameFailure(job, shown, earlier, is_earlier=True)
+            batch.add(frame, earlier, shown)
             if batch.is_full:
                 yield batch.take()
     except MediaError as error:
         yield FrameFailure(job, times[num_answered:], error)
-    if not batch.is_empty:
+    if batch is not None and not batch.is_empty:
         yield batch.take()
     yield JobDone(job)
+
+
+def _read(
+    source: MediaSource | FlowSource, times: Floats, size: tuple[int, int], lag: float
+) -> Iterator[tuple[slice, Picture, Picture | None]]:
+    """Several videos are decoded side by side: more threads for each would only get into each other's way."""
+    if lag and isinstance(source, MediaSource):
+        yield from read_pairs(source, times, lag_seconds=lag, size=size, num_threads=1)
+        return
+    for positions, frame in read_frames(source, times, size=size, num_threads=1):
+        yield positions, frame, None
 
 
 class _Batch:
     """A batch that is being filled."""
 
-    def __init__(self, job: VideoJob, size: tuple[int, int], batch_size: int) -> None:
-        self._job = job
+    def __init__(self, job: VideoJob, size: tuple[int, int], batch_size: int, lag: float) -> None:
+        self._job, self._lag = job, lag
         self._shape = (batch_size, *size, 3)
         self._clear()
 
@@ -147,10 +171,15 @@ class _Batch:
     def is_empty(self) -> bool:
         return not self._times
 
-    def add(self, frame: np.ndarray, times: Floats) -> None:
+    def add(self, frame: np.ndarray, earlier: Picture | None, times: Floats) -> None:
         if self.is_empty:
             self._frames = np.empty(self._shape, dtype=np.uint8)
-        self._frames[len(self._times)] = frame
+            self._earlier = np.zeros(self._shape, dtype=np.uint8) if self._lag else None
+        row = len(self._times)
+        self._frames[row] = frame
+        self._has_earlier.append(isinstance(earlier, np.ndarray))
+        if self._earlier is not None and isinstance(earlier, np.ndarray):
+            self._earlier[row] = earlier
         self._times.append(times)
 
     def take(self) -> FrameBatch:
@@ -160,9 +189,13 @@ class _Batch:
             self._frames[: len(counts)],
             np.concatenate(self._times),
             np.repeat(np.arange(len(counts)), counts),
+            None if self._earlier is None else self._earlier[: len(counts)],
+            np.array(self._has_earlier),
+            self._lag,
         )
         self._clear()
         return batch
 
     def _clear(self) -> None:
         self._times: list[Floats] = []
+        self._has_earlier: list[bool] = []

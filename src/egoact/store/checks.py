@@ -28,17 +28,18 @@ def shard_problems(store: FeatureStore, number: int) -> Iterator[str]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != row.shard_sha256:
         yield f"{path}: its bytes have changed since it was written; delete it and run egoact extract again"
-    yield from _number_problems(features, row, store.spec.dtype)
+    may_be_zero = store.spec.modality == "motion"  # nothing moves in a still picture
+    yield from _number_problems(features, row, store.spec.dtype, may_be_zero=may_be_zero)
 
 
-def _number_problems(features: np.ndarray, row: RecordingRow, dtype: str) -> Iterator[str]:
+def _number_problems(features: np.ndarray, row: RecordingRow, dtype: str, *, may_be_zero: bool) -> Iterator[str]:
     step = max(1, _CHUNK_BYTES // features[:1].nbytes) if len(features) else 1
     for start in range(0, len(features), step):
         flat = decode(features[start : start + step], dtype)
         flat = flat.reshape(len(flat), -1)
         bad = {
             "features that are not finite numbers": ~np.isfinite(flat).all(axis=1),
-            "all features are zero": ~flat.any(axis=1),
+            "all features are zero": ~flat.any(axis=1) & (not may_be_zero),
         }
         for reason, where in bad.items():
             for moment in row.moments[start : start + step][where].tolist():

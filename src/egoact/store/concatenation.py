@@ -14,6 +14,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
+from egoact.store.streams import choose_streams
 
 _BATCH_BYTES = 64 << 20
 
@@ -64,17 +65,21 @@ FeatureSource = FeatureStore | ConcatenatedStores
 """What training and evaluation read features from."""
 
 
-def open_features(paths: str | Path | Sequence[str | Path]) -> FeatureSource:
-    """One store, or several read as one.
+def open_features(paths: str | Path | Sequence[str | Path], streams: Sequence[str] = ()) -> FeatureSource:
+    """One stream of one features folder, or several read as one.
+
+    Args:
+        paths: Features folders.
+        streams: Those of their streams to read, see `choose_streams`; none: all that they have.
 
     Raises:
-        ArtifactError: No store, a damaged one, or stores that do not fit together.
+        ArtifactError: No store, no such stream, a damaged one, or stores that do not fit together.
         ValueError: No path at all.
     """
-    each = [paths] if isinstance(paths, str | Path) else list(paths)
+    each = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if not each:
         raise ValueError("give at least one feature store")
-    stores = [FeatureStore.open(path) for path in each]
+    stores = [FeatureStore.open(path) for path in choose_streams(each, streams)]
     return stores[0] if len(stores) == 1 else ConcatenatedStores(stores)
 
 

@@ -74,7 +74,7 @@ class FeatureStore:
                     path=path,
                 )
         else:
-            _check_is_free(path)
+            check_is_free(path)
             path.mkdir(parents=True, exist_ok=True)
             write_manifest(path, spec)
         index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex()
@@ -185,10 +185,10 @@ class FeatureStore:
 
 
 REPAIR = "delete it and run egoact extract again"
-_LEFT_OVERS = {".lock", "shards", "failures.csv", MANIFEST_NAME + ".part"}
+_LEFT_OVERS = {".lock", "shards", "streams", "failures.csv", MANIFEST_NAME + ".part"}
 
 
-def _check_is_free(path: Path) -> None:
+def check_is_free(path: Path) -> None:
     """A new store may begin in an empty folder, or where one was killed before its manifest was there."""
     if path.is_file():
         raise ArtifactError("the feature store must be a folder, this is a file", path=path)

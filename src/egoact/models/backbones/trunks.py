@@ -49,7 +49,7 @@ class SpatialMean(nn.Module):
 class SpatialGrid(nn.Module):
     """(B, C, h, w) -> (B, n * n * C): the mean of each of n x n parts, row by row.
 
-    Parts overlap where n does not divide h or w. As `torch.nn.AdaptiveAvgPool2d`, in operations that every engine knows.
+    Parts overlap where n does not divide h or w. As `torch.nn.AdaptiveAvgPool2d`, in what every engine knows.
     """
 
     def __init__(self, num_parts: int) -> None:
