@@ -10,7 +10,7 @@ from egoact.engines import loading as speed
 from egoact.engines.loading import offered_pairs
 from egoact.engines.speed_cache import SpeedCache, cache_folder
 from egoact.models.backbones.registry import Backbone, load_backbone
-from egoact.runs.loading import trusted_precision
+from egoact.runs.streams import trusted_precision
 
 SIZE = (32, 32)
 

@@ -115,9 +115,13 @@ def test_a_run_on_frames_and_flow(home: Path, tmp_path: Path, fusion: str, capsy
     assert run("evaluate", "--run", both, *labelled, "--out", tmp_path / "results") == 0
     assert 0 <= json.loads((tmp_path / "results/metrics.json").read_text())["verb"]["top1"] <= 100
     capsys.readouterr()
-    swapped = ("--segments", home / "labels.csv", "--features", moving, frames, "--out", tmp_path / "no")
-    assert run("evaluate", "--run", both, *swapped) == 2
-    assert "modality flow, the run needs rgb" in capsys.readouterr().err
+    swapped = ("--segments", home / "labels.csv", "--features", moving, frames, "--out", tmp_path / "swapped")
+    assert run("evaluate", "--run", both, *swapped) == 0
+    results = [json.loads((tmp_path / name / "metrics.json").read_text())["verb"] for name in ("results", "swapped")]
+    assert results[0] == results[1]
+    alone = ("--segments", home / "labels.csv", "--features", moving, "--out", tmp_path / "no")
+    assert run("evaluate", "--run", both, *alone) == 2
+    assert "there is no stream rgb here, only flow" in capsys.readouterr().err
 
 
 def test_a_run_on_flow_does_not_look_at_frames(home: Path, tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ def test_whole_recordings_are_kept_and_not_computed_again(
     run = load_run(folder / "run", EngineChoice(engine="torch"))
     with FeatureBuffer((32,), folder=tmp_path) as buffer:
         source = MediaSource("kitchen_2", folder / "videos" / "kitchen_2.mp4", "video")
-        assert _recordings.compute_features(source, run.engine, buffer, rate=8, size=(32, 32)) is None
+        assert _recordings.compute_features(source, run.engine, buffer, rate=8) is None
         whole = buffer.read()
         kept = recordings["kitchen_2"]
         np.testing.assert_allclose(whole.astype(float), kept, rtol=1e-2, atol=1e-3)  # computed in other batches

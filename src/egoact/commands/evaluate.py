@@ -21,7 +21,7 @@ class EvaluateSettings:
     run: Path | None = None
     """Run directory; needs --features."""
     features: tuple[Path, ...] = ()
-    """Feature store that holds the segments; for a run on several, all of them in its order."""
+    """Feature store that holds the segments; for a run on several, all of them."""
     scores: Path | None = None
     """Scores of any model (npz or JSON) instead of --run."""
     timeline: Path | None = None

@@ -29,6 +29,8 @@ class TrainSettings:
     """Feature store made by `egoact extract`; must hold all segments. Several: their features are used together."""
     run: Path
     """Run directory to write."""
+    streams: tuple[Literal["rgb", "grid", "difference", "motion"], ...] = ()
+    """Streams of --features to use, see egoact extract; default: all that are there."""
     validation: Path | None = None
     """Segments CSV to validate on; its features are in the same store."""
     validation_videos: tuple[str, ...] = ()
@@ -244,7 +246,7 @@ def _load_data(settings: TrainSettings) -> "TrainingData":
     )
     if settings.joint and set(vocabularies) != {"verb", "noun"}:
         raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
-    store = open_features(settings.features)
+    store = open_features(settings.features, settings.streams)
     splits = [
         None if part is None else load_split(part, store, vocabularies, settings.clips())
         for part in (training, validation)

@@ -25,6 +25,7 @@ _FREE = ("out", "trials")
 _SHARED = (
     "segments",
     "features",
+    "streams",
     "fusion",
     "joint",
     "targets",
@@ -54,6 +55,8 @@ class TuneSettings:
     """Feature store made by egoact extract; must hold all segments. Several: their features are used together."""
     out: Path
     """Folder for the study, trials.csv, best.json and tune.html."""
+    streams: tuple[Literal["rgb", "grid", "difference", "motion"], ...] = ()
+    """Streams of --features to use, see egoact extract; default: all that are there."""
     merge_case: bool = False
     """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     num_frames: int = defaults.NUM_FRAMES
@@ -148,7 +151,8 @@ def tune(settings: TuneSettings) -> int:
     from egoact.training.tuning.study import import_optuna
 
     import_optuna()
-    table, store = read_and_tell(settings.segments, merge_case=settings.merge_case), open_features(settings.features)
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    store = open_features(settings.features, settings.streams)
     store.locate(table, ClipSampling(settings.num_frames, settings.views))
 
     def train_fold(flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:

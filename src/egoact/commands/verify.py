@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from egoact.core import defaults
 
@@ -15,6 +16,8 @@ class VerifySettings:
 
     features: Path
     """Feature store."""
+    streams: tuple[Literal["rgb", "grid", "difference", "motion"], ...] = ()
+    """Streams of it to check; default: all that are there."""
     segments: tuple[Path, ...] = ()
     """Segments CSV, or several, whose segments should all be there."""
     num_frames: int = defaults.NUM_FRAMES
@@ -24,7 +27,7 @@ class VerifySettings:
 
 
 def verify(settings: VerifySettings) -> int:
-    """Check a store; gives the number of problems.
+    """Check the streams of a store; gives the number of problems.
 
     Raises:
         ArtifactError: There is no store, or its manifest or index is damaged.
@@ -35,21 +38,24 @@ def verify(settings: VerifySettings) -> int:
     from egoact.core.sampling import ClipSampling
     from egoact.store.checks import shard_problems, table_problems
     from egoact.store.reader import FeatureStore
+    from egoact.store.streams import choose_streams
 
-    store = FeatureStore.open(settings.features)
-    problems: list[str] = []
-    with Progress("verify", total=len(store.index.rows), unit="shards") as progress:
-        for number in range(len(store.index.rows)):
-            problems += shard_problems(store, number)
-            progress.advance(1)
-    if settings.segments:
-        problems += table_problems(
-            store, read_and_tell(settings.segments), ClipSampling(settings.num_frames, settings.views)
+    table = read_and_tell(settings.segments) if settings.segments else None
+    stores = [FeatureStore.open(path) for path in choose_streams([settings.features], settings.streams)]
+    problems: list[list[str]] = [[] for _ in stores]
+    with Progress("verify", total=sum(len(store.index.rows) for store in stores), unit="shards") as progress:
+        for store, found in zip(stores, problems, strict=True):
+            for number in range(len(store.index.rows)):
+                found += shard_problems(store, number)
+                progress.advance(1)
+            if table is not None:
+                found += table_problems(store, table, ClipSampling(settings.num_frames, settings.views))
+    for store, found in zip(stores, problems, strict=True):
+        stream = f"{store.spec.backbone_spec.stream}: " if len(stores) > 1 else ""
+        for problem in found:
+            print(f"verify: {stream}{problem}")
+        print(
+            f"verify: {stream}{len(store)} moments of {len(store.index.rows)} recordings, "
+            f"{store.spec.backbone}, {store.spec.kind} {store.spec.feature_shape}: {len(found)} problems"
         )
-    for problem in problems:
-        print(f"verify: {problem}")
-    print(
-        f"verify: {len(store)} moments of {len(store.index.rows)} recordings, "
-        f"{store.spec.backbone}, {store.spec.kind} {store.spec.feature_shape}: {len(problems)} problems"
-    )
-    return len(problems)
+    return sum(len(found) for found in problems)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from egoact.core import defaults
+from egoact.core.errors import ArtifactError
 from egoact.core.metrics.calibration import log_softmax, softmax
 from egoact.core.sampling import resample_indices
 from egoact.core.timelines.online_prediction import OnlinePrediction
@@ -272,13 +273,20 @@ def open_run_stream(
 
     Raises:
         ValueError: A head that needs whole clips, or impossible numbers.
-        ArtifactError: The weights of the run's backbone are not here.
+        ArtifactError: The weights of the run's backbone are not here, or it needs more than single frames.
     """
-    recognizer, engine, rules, size = run.window_recognizer, run.engine, run.rules, run.config.backbone.input_size
-    engine.run(np.zeros((1, *size, 3), dtype=np.uint8))
+    recognizer, engine, rules = run.window_recognizer, run.engine, run.rules
+    if engine.needs_earlier:
+        names = ", ".join(spec.stream for spec in engine.specs if spec.needs_earlier)
+        raise ArtifactError(f"this run needs {names}; a stream gives it single frames", path=run.path)
+
+    def embed(frame: np.ndarray) -> np.ndarray:
+        return np.concatenate(engine.run(resize_area(frame, engine.input_size)[None]), axis=1)[0]
+
+    embed(np.zeros((*engine.input_size, 3), dtype=np.uint8))
     return open_stream(
         recognizer,
-        lambda frame: engine.run(resize_area(frame, size)[None])[0],
+        embed,
         mode=mode,
         rate=rate,
         window_seconds=window_seconds or ((WINDOW_SECONDS,) if rules is None else rules.window_seconds),

@@ -5,7 +5,7 @@ steps         x      x      x      x         step i is the picture at (i + 0.5) 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from egoact.core.epic import facts as epic
 from egoact.core.errors import EndOfRecordingError, MediaError
-from egoact.core.sampling import step_times
+from egoact.core.sampling import Floats, step_times
+from egoact.media.pairs import Picture, read_pairs
 from egoact.media.sources import MediaSource, open_stills, read_frames, stills_rate
 from egoact.media.video.file import VideoFile
 
@@ -102,15 +103,39 @@ def read_steps(
         MediaError: It cannot be read, has not one step, breaks (after what came before the break was given), or is
             longer than a day.
     """
+    times = _every_step(rate)
+    pictures = ((p, frame, frame) for p, frame in read_frames(source, times, size=size, num_threads=num_threads))
+    for frame, _, count in _to_the_end(source, times, pictures):
+        yield frame, count
+
+
+def read_paired_steps(
+    source: MediaSource, *, rate: float, size: tuple[int, int], lag_seconds: float, num_threads: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """As `read_steps`, with what was shown `lag_seconds` before each picture, see `read_pairs`."""
+    times = _every_step(rate)
+    pairs = read_pairs(source, times, lag_seconds=lag_seconds, size=size, num_threads=num_threads)
+    yield from _to_the_end(source, times, pairs)
+
+
+def _every_step(rate: float) -> Floats:
+    return step_times(round(MOST_HOURS * 3600 * rate), rate=rate)
+
+
+def _to_the_end(
+    source: MediaSource, times: Floats, pairs: Iterable[tuple[slice, Picture, Picture]]
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Pictures, earlier ones and numbers of steps, up to the end of the recording or an error."""
     num_given = 0
-    times = step_times(round(MOST_HOURS * 3600 * rate), rate=rate)
-    for positions, frame in read_frames(source, times, size=size, num_threads=num_threads):
+    for positions, frame, earlier in pairs:
         if isinstance(frame, EndOfRecordingError):
             if not num_given:
                 raise MediaError(f"this recording is shorter than {times[0]:.4f} s", path=source.path)
             return
         if isinstance(frame, MediaError):
             raise frame
+        if isinstance(earlier, MediaError):
+            raise earlier
         num_given = positions.stop
-        yield frame, positions.stop - positions.start
+        yield frame, earlier, positions.stop - positions.start
     raise MediaError(f"this recording is longer than {MOST_HOURS} hours; cut it into pieces", path=source.path)

@@ -6,37 +6,50 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.models.backbones.spec import check_same_backbone
+from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from egoact.store.concatenation import ConcatenatedStores, FeatureSource, clips_at_once, open_features
+from egoact.store.concatenation import ConcatenatedStores, FeatureSource, clips_at_once, open_stores
+from egoact.store.manifest import read_manifest
 from egoact.store.reader import FeatureStore
+from egoact.store.streams import choose_streams, missing_streams
 
 
 def choose_stores(config: RecognizerConfig, paths: Sequence[Path]) -> list[Path]:
-    """Of some stores those that a run reads, in its order; all of them where backbones do not tell which."""
-    of_backbone = {FeatureStore.open(path).spec.backbone_spec: path for path in paths}
-    found = {of_backbone[backbone] for backbone in config.backbones if backbone in of_backbone}
-    if len(found) < len(config.backbones):
-        return list(paths)
-    return [of_backbone[backbone] for backbone in config.backbones]
+    """Of the streams of some folders those that a run reads, in its order; all where specs do not tell which."""
+    return _choose(config.backbones, choose_streams([Path(path) for path in paths]))
 
 
 def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | ConcatenatedStores:
-    """Open the store, or the stores, whose features a run can read.
+    """Open the streams of features folders that a run reads.
 
     Raises:
-        ArtifactError: Another backbone, other weights or preprocessing, or another number of stores.
+        ArtifactError: A stream that is not there, another backbone, other weights or preprocessing.
     """
-    source = open_features(paths)
-    needed = config.backbones
+    folders = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    needed, there = config.backbones, choose_streams(folders)
+    found = _choose(needed, there)
+    source = open_stores(found)
     if len(source.specs) != len(needed):
+        held = [spec.stream for spec in (read_manifest(path).backbone_spec for path in there)]
+        lost = [spec.stream for spec in needed if spec.stream not in held]
+        if lost and len(folders) == 1:
+            raise ArtifactError(missing_streams(lost, held), path=folders[0])
         names = ", ".join(spec.title for spec in needed)
-        reason = f"{len(source.specs)} given, the run needs {len(needed)}, in this order: --features with {names}"
+        reason = f"{len(source.specs)} given, the run needs {len(needed)}: --features with {names}"
         raise ArtifactError(f"feature stores: {reason}", path=source.path)
     stores = source.stores if isinstance(source, ConcatenatedStores) else (source,)
     for store, backbone in zip(stores, needed, strict=True):
         check_same_backbone(store.spec.backbone_spec, backbone, path=store.path)
     return source
+
+
+def _choose(needed: Sequence[BackboneSpec], paths: Sequence[Path]) -> list[Path]:
+    of_spec = {read_manifest(path).backbone_spec: path for path in paths}
+    if all(spec in of_spec for spec in needed):
+        return [of_spec[spec] for spec in needed]
+    names = {spec.stream for spec in needed}
+    same = [path for path in paths if read_manifest(path).backbone_spec.stream in names]
+    return same if len(same) == len(needed) else list(paths)
 
 
 def score_rows(recognizer: Recognizer, store: FeatureSource, rows: np.ndarray) -> dict[str, np.ndarray]:

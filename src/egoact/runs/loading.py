@@ -12,33 +12,16 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.scores import Scores
 from egoact.core.timelines.rules import TimelineRules
-from egoact.engines import Engine, load_engine
-from egoact.engines.loading import find_device, offered_pairs
-from egoact.models.backbones.registry import Backbone, load_backbone
-from egoact.models.backbones.spec import check_same_backbone
+from egoact.engines.streams import StreamEngine, one_stream
+from egoact.models.backbones.registry import Backbone
 from egoact.runs.exported import ExportedFrames, is_export
 from egoact.runs.features import open_features_for, score_rows
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
+
+__all__ = ["EngineChoice", "Run", "load_run", "rules_of"]
 
 BACKGROUND_FOLDER = "background"
-
-
-@dataclass(frozen=True)
-class EngineChoice:
-    """What computes the features of a run.
-
-    Args:
-        weights: File of the backbone's weights, where the run's backbone was given one.
-        engine: As `load_engine`.
-        precision: As `load_engine`; "auto" is that of the features which the run was trained on, where this machine has
-            it: they were found to be as good as float32's when they were extracted.
-        device: As `load_engine`.
-    """
-
-    weights: Path | None = None
-    engine: str = "auto"
-    precision: str = "auto"
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -79,29 +62,22 @@ class Run:
         """The backbone that the run was trained on, as a torch module.
 
         Raises:
-            ArtifactError: The run has several, looks at optical flow, or the weights that are here are others.
+            ArtifactError: The run has several streams, none of frames, or the weights that are here are others.
         """
-        spec = self.config.only_backbone(self.path)
-        size = spec.input_size[0]
-        backbone = load_backbone(spec.name, weights=self.choice.weights, cut=spec.cut, size=size, kind=spec.kind)
-        check_same_backbone(backbone.spec, spec, path=self.path)
-        return backbone
+        return load_spec(self.config.only_backbone(self.path), self.choice, run=self.path)
 
     @cached_property
-    def engine(self) -> Engine:
-        """The backbone on a fast engine; of an export its own frame graph.
+    def engine(self) -> StreamEngine:
+        """The streams that the run needs, in its order, on a fast engine; of an export its own frame graph.
 
         Raises:
-            ArtifactError: As `backbone`, or the export is damaged.
+            ArtifactError: The run has several backbones, looks at optical flow, or the weights that are here are
+                others; or the export is damaged.
             ValueError: Another engine, precision or device than the export's.
         """
         if is_export(self.path):
-            return self._exported_frames()
-        asked, backbone, precision = self.choice, self.backbone, self.choice.precision
-        if precision == "auto":
-            device = find_device(asked.device, asked.engine)
-            precision = trusted_precision(self.config.precision, asked.engine, device)
-        return load_engine(backbone, engine=asked.engine, precision=precision, device=asked.device)
+            return one_stream(self.config.backbone, self._exported_frames())
+        return load_stream_engine(self.config.backbones, self.choice, precision=self.config.precision, run=self.path)
 
     def score(self, table: SegmentTable, features: Path | Sequence[Path]) -> Scores:
         """What the run answers for the segments of a table.
@@ -148,9 +124,3 @@ def rules_of(run: Run) -> TimelineRules:
     if run.rules is None:
         raise ArtifactError("this run knows nothing of whole recordings; train it again", path=run.path)
     return run.rules
-
-
-def trusted_precision(trained: str, engine: str, device: str) -> str:
-    """That of the training features, or float32: int8 would need their graph, and this machine may lack bf16."""
-    offered = {precision for _, precision in offered_pairs(engine, "auto", device)}
-    return trained if trained in offered else "f32"

@@ -92,7 +92,7 @@ class RecognizerConfig:
         """The backbone, for whoever looks at frames with it.
 
         Raises:
-            ArtifactError: The run needs the features of several, or looks at optical flow.
+            ArtifactError: The run needs several streams, or one that is not of single frames.
         """
         if self.stacked:
             names = ", ".join(spec.title for spec in self.backbones)
@@ -100,7 +100,8 @@ class RecognizerConfig:
                 f"this run needs features of several backbones ({names}), here one can be run", path=run
             )
         if self.backbone.modality != "rgb":
-            reason = "this run looks at optical flow, and answers about stored features; here it would get frames"
+            looks_at = {"flow": "optical flow"}.get(self.backbone.modality, self.backbone.modality)
+            reason = f"this run looks at {looks_at}, and here it would get single frames"
             raise ArtifactError(reason, path=run)
         return self.backbone
 

@@ -79,7 +79,12 @@ def open_features(paths: str | Path | Sequence[str | Path], streams: Sequence[st
     each = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if not each:
         raise ValueError("give at least one feature store")
-    stores = [FeatureStore.open(path) for path in choose_streams(each, streams)]
+    return open_stores(choose_streams(each, streams))
+
+
+def open_stores(paths: Sequence[Path]) -> FeatureSource:
+    """As `open_features`, of these stores alone, whatever streams are beside them."""
+    stores = [FeatureStore.open(path) for path in paths]
     return stores[0] if len(stores) == 1 else ConcatenatedStores(stores)
 
 

@@ -115,11 +115,9 @@ def predict_recording(
         MediaError: Not one step can be read.
         ArtifactError: The run knows nothing of timelines, or its backbone's weights are not here.
     """
-    segmenter, backbone = ActionSegmenter.of(run), run.config.backbone
-    with FeatureBuffer(backbone.feature_shape, folder=folder) as buffer:
-        broken = compute_features(
-            source, run.engine, buffer, rate=segmenter.rules.rate, size=backbone.input_size, advance=advance
-        )
+    segmenter = ActionSegmenter.of(run)
+    with FeatureBuffer(run.config.feature_shape, folder=folder) as buffer:
+        broken = compute_features(source, run.engine, buffer, rate=segmenter.rules.rate, advance=advance)
         timeline, top5 = segmenter.answer(buffer.read(), video_id=source.video_id)
     return Prediction(timeline, segmenter.targets, top5, None if broken is None else _say(broken))
 

@@ -37,7 +37,6 @@ def load_backbone(
     kind: Kind = "pooled",
     modality: Modality = "rgb",
     grid: int = 1,
-    lag_seconds: float = 0.0,
 ) -> Backbone:
     """A frozen backbone with real weights.
 
@@ -51,7 +50,6 @@ def load_backbone(
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.
         grid: Parts of the picture that pooled features are averaged over, see `BackboneSpec`.
-        lag_seconds: As in `BackboneSpec`.
 
     Raises:
         ValueError: Unknown name, block or size.
@@ -88,7 +86,6 @@ def load_backbone(
         feature_shape=tuple(features.shape[1:]),
         modality=modality,
         grid=grid,
-        lag_seconds=lag_seconds,
     )
     return Backbone(spec, module)
 

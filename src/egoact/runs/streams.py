@@ -1,0 +1,102 @@
+"""The streams that a run needs, on fast engines: whatever looks at recordings with a run has its features from here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from egoact.core.errors import ArtifactError
+from egoact.engines import Engine, load_engine
+from egoact.engines.loading import find_device, offered_pairs
+from egoact.engines.streams import StreamEngine, build_streams
+from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What computes the features of a run.
+
+    Args:
+        weights: File of the backbone's weights, where the run's backbone was given one.
+        engine: As `load_engine`.
+        precision: As `load_engine`; "auto" is that of the features which the run was trained on, where this machine has
+            it: they were found to be as good as float32's when they were extracted.
+        device: As `load_engine`.
+    """
+
+    weights: Path | None = None
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+
+
+def load_stream_engine(
+    specs: Sequence[BackboneSpec], choice: EngineChoice, *, precision: str, run: Path
+) -> StreamEngine:
+    """Put the network of some streams on an engine.
+
+    Args:
+        specs: Of the streams, in the order in which their features are wanted.
+        choice: What computes.
+        precision: Of the features that the run was trained on.
+        run: What to call it in a complaint.
+
+    Raises:
+        ArtifactError: Streams of several networks or of optical flow, or weights that are here are others.
+    """
+    check_one_network(specs, run)
+    networks = [spec for spec in specs if spec.has_network]
+    backbones = {spec.grid: load_spec(spec, choice, run=run) for spec in networks}
+
+    def load(backbone: Backbone) -> Engine:
+        wanted = choice.precision
+        if wanted == "auto":
+            wanted = trusted_precision(precision, choice.engine, find_device(choice.device, choice.engine))
+        return load_engine(backbone, engine=choice.engine, precision=wanted, device=choice.device)
+
+    return StreamEngine(build_streams(specs, backbones, load))
+
+
+def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbone:
+    """The network of a stream.
+
+    Raises:
+        ArtifactError: The weights that are here are others.
+    """
+    found = load_backbone(
+        spec.name, weights=choice.weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind, grid=spec.grid
+    )
+    # A network does not know whether it will look at frames or at differences of them.
+    network = replace(found.spec, modality=spec.modality, lag_seconds=spec.lag_seconds)
+    check_same_backbone(network, spec, path=run)
+    return found
+
+
+def check_one_network(specs: Sequence[BackboneSpec], run: Path) -> None:
+    """Refuse streams that are not computed from the same frames by one network.
+
+    Raises:
+        ArtifactError: Names them.
+    """
+    if any(spec.modality == "flow" for spec in specs):
+        if len(specs) == 1:
+            reason = "this run looks at optical flow, and answers about stored features; here it would get frames"
+            raise ArtifactError(reason, path=run)
+        raise _several(specs, run)
+    networks = {(s.name, s.cut, s.kind, s.mean, s.std) for s in specs if s.has_network}
+    weights = {s.grid: s.weights_hash for s in specs if s.has_network}
+    is_one = len(networks) <= 1 and all(weights[s.grid] == s.weights_hash for s in specs if s.has_network)
+    has_maps = any(spec.kind == "maps" for spec in specs)
+    if not is_one or len({spec.input_size for spec in specs}) > 1 or (has_maps and len(specs) > 1):
+        raise _several(specs, run)
+
+
+def _several(specs: Sequence[BackboneSpec], run: Path) -> ArtifactError:
+    names = ", ".join(spec.title for spec in specs)
+    return ArtifactError(f"this run needs features of several backbones ({names}), here one can be run", path=run)
+
+
+def trusted_precision(trained: str, engine: str, device: str) -> str:
+    """That of the training features, or float32: int8 would need their graph, and this machine may lack bf16."""
+    offered = {precision for _, precision in offered_pairs(engine, "auto", device)}
+    return trained if trained in offered else "f32"
