@@ -1,6 +1,7 @@
 """Streams of the same frames: what they are, computed together as alone, by as few runs of the network as they need."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 from egoact.engines import load_engine
 from egoact.engines.interface import Engine
+from egoact.engines.speed_cache import Speed, SpeedCache
 from egoact.engines.streams import (
     GRID,
     StreamEngine,
@@ -178,3 +180,16 @@ def test_what_cannot_be_computed_in_one_pass_is_refused(pictures: tuple[np.ndarr
         StreamEngine([engine.streams[0], replace(engine.streams[3], spec=motion_spec((32, 32)))])
     with pytest.raises(ValueError, match="there is no stream"):
         StreamEngine([])
+
+
+def test_a_network_is_as_fast_whatever_its_pooling_and_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    pooled, grid, cut = (
+        load_backbone("tiny-random", size=SIZE, **options)  # type: ignore[arg-type]
+        for options in ({}, {"grid": 2}, {"cut": 1})
+    )
+    SpeedCache(pooled, device="cpu").put(Speed("torch", "f32", 16, 123.0))
+    assert SpeedCache(grid, device="cpu").get("torch", "f32") == Speed("torch", "f32", 16, 123.0)
+    assert SpeedCache(cut, device="cpu").get("torch", "f32") is None
