@@ -1,5 +1,6 @@
 """Streams beside each other: extracted in one pass or one after the other, trained on, evaluated and predicted with."""
 
+import errno
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from egoact.cli import main
 from egoact.commands.extract import ExtractSettings, extract
 from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train import TrainSettings, train
+from egoact.commands.tune import TuneSettings
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
@@ -324,3 +326,59 @@ def test_a_run_trained_before_there_were_streams_is_loaded(home: Path, tmp_path:
     old = load_run(tmp_path / "run")
     assert old.config.backbone == read_manifest(home / "features").backbone_spec
     old.score(read_labels((home / "labels.csv",)), home / "features")
+
+
+def test_a_new_stream_is_computed_as_its_neighbours_are(home: Path, tmp_path: Path) -> None:
+    assert extract(settings(home, tmp_path, engine="onnxruntime")) == 0
+    assert extract(settings(home, tmp_path, engine="auto", precision="auto", streams=("rgb", "difference"))) == 0
+    made = [read_manifest(path) for path in find_streams(tmp_path).values()]
+    assert [(spec.engine, spec.precision) for spec in made] == [("onnxruntime", "f32")] * 2
+
+
+def test_a_full_disk_keeps_what_is_finished_of_every_stream(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = StoreWriter.commit
+
+    def full(self: StoreWriter, video_id: str, *arguments: object, **options: object) -> None:
+        if self.path.name == "motion" and self.index.rows:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        commit(self, video_id, *arguments, **options)  # type: ignore[arg-type]
+
+    chosen = settings(home, tmp_path, streams=("rgb", "motion"), workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreWriter, "commit", full)
+        with pytest.raises(ArtifactError, match="the disk is full; what is finished is kept"):
+            extract(chosen)
+    assert {name: len(contents(path)) for name, path in find_streams(tmp_path).items()} == {"rgb": 2, "motion": 1}
+    assert extract(chosen) == 0
+    assert verify(VerifySettings(tmp_path)) == 0 and len(contents(tmp_path / "streams/motion")) == 2
+
+
+def test_one_writer_a_stream(home: Path, tmp_path: Path) -> None:
+    assert extract(settings(home, tmp_path, streams=("rgb", "motion"))) == 0
+    with (
+        StoreWriter(tmp_path / "streams/motion", read_manifest(tmp_path / "streams/motion")),
+        pytest.raises(ArtifactError, match="streams/motion.*another egoact extract"),
+    ):
+        extract(settings(home, tmp_path, streams=("rgb", "motion")))
+
+
+def test_tuning_trains_on_the_streams_that_it_was_told(home: Path, tmp_path: Path) -> None:
+    labels, features = (home / "labels.csv",), (home / "features",)
+    tuning = TuneSettings(segments=labels, features=features, out=tmp_path, streams=("motion",))
+    assert tuning.train_settings({}, run=tmp_path / "run").streams == ("motion",)
+
+
+def test_verification_names_the_stream_that_is_damaged(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert extract(settings(home, tmp_path, streams=("rgb", "motion"))) == 0
+    shard = next((tmp_path / "streams/motion/shards").glob("*.npy"))
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    capsys.readouterr()
+    assert verify(VerifySettings(tmp_path)) == 1 and verify(VerifySettings(tmp_path, streams=("rgb",))) == 0
+    told = capsys.readouterr().out
+    assert "verify: motion: " in told and "its bytes have changed" in told and "verify: rgb: " in told

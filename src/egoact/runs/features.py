@@ -33,7 +33,7 @@ def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) ->
         held = [spec.stream for spec in (read_manifest(path).backbone_spec for path in there)]
         lost = [spec.stream for spec in needed if spec.stream not in held]
         if lost and len(folders) == 1:
-            raise ArtifactError(missing_streams(lost, held), path=folders[0])
+            raise ArtifactError(missing_streams(lost, held, folders[0]), path=folders[0])
         names = ", ".join(spec.title for spec in needed)
         reason = f"{len(source.specs)} given, the run needs {len(needed)}: --features with {names}"
         raise ArtifactError(f"feature stores: {reason}", path=source.path)

@@ -52,10 +52,10 @@ def choose_streams(folders: Sequence[Path], names: Sequence[str] = ()) -> list[P
     wanted = set(names) or {name for found in each for name in found}
     for folder, found in zip(folders, each, strict=True):
         if not wanted & found.keys():
-            raise ArtifactError(missing_streams(sorted(wanted, key=_order), found), path=folder)
+            raise ArtifactError(missing_streams(sorted(wanted, key=_order), found, folder), path=folder)
     lost = sorted(wanted.difference(*each), key=_order)
     if lost:
-        raise ArtifactError(missing_streams(lost, each[-1]), path=folders[-1])
+        raise ArtifactError(missing_streams(lost, each[-1], folders[-1]), path=folders[-1])
     return [path for found in each for name, path in found.items() if name in wanted]
 
 
@@ -107,10 +107,10 @@ def is_store(folder: Path) -> bool:
     return (folder / MANIFEST_NAME).is_file()
 
 
-def missing_streams(lost: Sequence[str], found: Iterable[str]) -> str:
-    """What to say of streams that are not there, beside those that are."""
+def missing_streams(lost: Sequence[str], found: Iterable[str], features: Path) -> str:
+    """What to say of streams that are not in a features folder, beside those that are."""
     what = f"{'stream' if len(lost) == 1 else 'streams'} {' '.join(lost)}"
-    add = f"egoact extract --streams {' '.join(lost)} --media FOLDER --features FEATURES"
+    add = f"egoact extract --streams {' '.join(lost)} --media FOLDER --features {features}"
     return f"there is no {what} here, only {', '.join(found)}; add it with {add}"
 
 
