@@ -118,9 +118,13 @@ def test_streams_are_what_they_say(pictures: tuple[np.ndarray, np.ndarray]) -> N
     np.testing.assert_array_equal(motion, MotionDescriptor()(frames, earlier, lag_seconds=0.2))
 
 
-def test_differences_are_cut_off_and_do_not_wrap_round() -> None:
-    frames, earlier = (np.array([values], np.uint8) for values in ((0, 250, 100, 255), (255, 10, 97, 255)))
-    assert difference_pictures(frames, earlier).tolist() == [[0, 255, 131, 128]]
+def test_differences_are_exact_and_cut_off_and_do_not_wrap_round() -> None:
+    earlier, frames = (
+        values.astype(np.uint8)[..., None].repeat(3, axis=-1) for values in np.mgrid[0:256, 0:256][:, None]
+    )
+    expected = np.clip(frames.astype(int) - earlier.astype(int) + 128, 0, 255)
+    found = difference_pictures(frames, earlier)
+    assert found.shape == (1, 256, 256, 3) and found.dtype == np.uint8 and (found == expected).all()
 
 
 @pytest.mark.parametrize(
