@@ -12,7 +12,8 @@ from typing import Any
 
 from egoact.core.annotations.labels import Target
 from egoact.core.files import csv_text
-from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.core.timelines.statistics import COLUMNS, check_hands, compute_statistics, statistics_rows
+from egoact.core.timelines.timeline import Timeline
 
 TOP = 5
 _COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "narration")
@@ -29,17 +30,21 @@ class Prediction:
         targets: What was looked for: "verb" and/or "noun".
         top5: For each action: target -> the best classes and their probabilities, best first.
         broken: Where and why the recording could not be read any further, or None.
+        hands: Measures of each hand, as `statistics.check_hands` takes them, or None where hands were not looked for.
 
     Raises:
-        ValueError: Rankings for another number of actions.
+        ValueError: Rankings for another number of actions, or hands of another form.
     """
 
     timeline: Timeline
     targets: tuple[Target, ...]
     top5: tuple[Mapping[Target, Ranking], ...]
     broken: str | None = None
+    hands: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if self.hands is not None:
+            check_hands(self.hands)
         if len(self.top5) != len(self.timeline):
             raise ValueError(f"{len(self.top5)} rankings for {len(self.timeline)} actions")
 
@@ -60,6 +65,8 @@ class Prediction:
                 target: [{"name": name, "probability": round(share, 4)} for name, share in ranking]
                 for target, ranking in best.items()
             }
+        values |= {} if self.hands is None else {"hands": dict(self.hands)}
+        values["statistics"] = compute_statistics(self.timeline)
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
     def to_csv(self) -> str:
@@ -74,8 +81,13 @@ class Prediction:
             times = (timestamp(segment.start_seconds), timestamp(segment.stop_seconds))
             labels = [getattr(segment, target) for target in self.targets]
             ids = (f"{video_id}_{number}", participant, video_id)
-            rows.append([*ids, *times, action_name(segment), *labels, f"{segment.confidence:.4f}"])
+            rows.append([*ids, *times, segment.name, *labels, f"{segment.confidence:.4f}"])
         return csv_text(rows)
+
+    def to_statistics_csv(self) -> str:
+        """The text of `statistics.csv`: see `statistics.COLUMNS`."""
+        rows = statistics_rows(self.timeline.video_id, compute_statistics(self.timeline), hands=self.hands)
+        return csv_text([COLUMNS, *rows])
 
     def to_vtt(self, *, descriptions: bool = False) -> str:
         """The text of `timeline.vtt`, one cue an action; with `descriptions`, "opens the fridge" for "open fridge".
@@ -84,18 +96,13 @@ class Prediction:
         """
         cues = ["WEBVTT"]
         for number, segment in enumerate(self.timeline, start=1):
-            text = action_name(segment)
+            text = segment.name
             if descriptions:
                 text = describe(segment.verb, segment.noun) if segment.verb else f"the {segment.noun}"
             escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             times = f"{timestamp(segment.start_seconds)} --> {timestamp(segment.stop_seconds)}"
             cues.append(f"{number}\n{times}\n{escaped}")
         return "\n\n".join(cues) + "\n"
-
-
-def action_name(segment: TimelineSegment) -> str:
-    """Verb and noun, as far as they are known: "open fridge"."""
-    return " ".join(part for part in (segment.verb, segment.noun) if part)
 
 
 def timestamp(seconds: float) -> str:

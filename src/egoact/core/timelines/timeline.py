@@ -50,6 +50,11 @@ class TimelineSegment:
         """How long it lasts."""
         return self.stop_seconds - self.start_seconds
 
+    @property
+    def name(self) -> str:
+        """Verb and noun, as far as they are known: "open fridge"."""
+        return " ".join(part for part in (self.verb, self.noun) if part)
+
     def label(self, target: TimelineTarget) -> Label | None:
         """The verb, the noun, or both as a pair; None where it is not known."""
         if target == "action":
