@@ -15,6 +15,7 @@ from egoact.core.errors import AnnotationError, ArtifactError, MediaError
 from egoact.core.files import write_atomically
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.statistics import compute_statistics
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.extraction.run_ahead import run_ahead
 from egoact.media.recording import read_steps
@@ -63,7 +64,8 @@ def test_a_new_recording_becomes_a_timeline(folder: Path, tmp_path: Path) -> Non
     assert "\n\n1\n00:00:00." in (tmp_path / "out" / "timeline.vtt").read_text()
     assert "opens" in (tmp_path / "out" / "timeline.vtt").read_text()
     seen = {p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".")}
-    assert seen == {f"timeline.{s}" for s in ("json", "csv", "vtt", "html")}
+    assert seen == {f"timeline.{s}" for s in ("json", "csv", "vtt", "html")} | {"statistics.csv"}
+    assert values["statistics"] == compute_statistics(found)
 
 
 def test_a_corrected_timeline_is_something_to_train_on(folder: Path, tmp_path: Path) -> None:
@@ -335,7 +337,7 @@ def test_what_a_person_corrected_is_never_replaced(folder: Path, tmp_path: Path)
     again = PredictSettings(video, run=folder / "run", out=out, engine="torch")
     for _ in range(2):  # what nobody touched is written anew
         assert predict(again) == 0
-    for name in ("timeline.csv", "timeline.vtt", "timeline.json"):
+    for name in ("timeline.csv", "statistics.csv", "timeline.vtt", "timeline.json"):
         (out / name).write_text((out / name).read_text() + "\n")
         edited = (out / name).read_bytes()
         with pytest.raises(ArtifactError, match="edited since egoact predict wrote it"):
@@ -371,7 +373,7 @@ def test_a_killed_prediction_is_not_taken_for_a_correction(
 ) -> None:
     video = folder / "videos" / "kitchen_9.mp4"
     again = PredictSettings(video, run=folder / "run", out=tmp_path / "out", engine="torch")
-    for number in range(1, 6):  # two of the notes, three of the files
+    for number in range(1, 7):  # two of the notes, four of the files
         calls = []
 
         def killed(path: Path, content: bytes | str, calls: list = calls, number: int = number) -> None:

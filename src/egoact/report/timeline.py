@@ -1,6 +1,6 @@
-"""The pages of `egoact predict`: reads the timelines that the stage wrote, writes `timeline.html` beside each.
+"""The pages of `egoact predict` and `egoact stats --timeline`: reads the timelines that these wrote.
 
-A folder of recordings also gets `index.html`, which sums them up.
+Each timeline gets `timeline.html` beside it; a folder of recordings also gets `index.html`, which sums them up.
 """
 
 from collections import Counter
@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 from egoact.core.files import read_json
 from egoact.report.colours import colour_of
+from egoact.report.hands import describe_hands
 from egoact.report.page import write_page, written_by
 
 JSON_NAME, PAGE_NAME, PROXY_NAME = "timeline.json", "timeline.html", "timeline.mp4"
+SCRIPTS = ("clips", "timeline", "statistics")
 _MOST_NAMED = 3
 
 
@@ -34,6 +36,19 @@ def write_report(settings: Any) -> None:
         print(f"see {write_summary_page(settings.out, found['recordings'])}")
 
 
+def write_statistics_pages(out: Path) -> None:
+    """Write the page of each timeline that `egoact stats` wrote, and of several one that sums them up.
+
+    Raises:
+        ArtifactError: A file that is missing or damaged.
+    """
+    path = out / "summary.json"
+    recordings = read_json(path)["recordings"]
+    with written_by("stats --timeline", path):
+        pages = [write_timeline_page(out / recording["folder"]) for recording in recordings]
+        print(f"see {pages[0] if len(pages) == 1 else write_summary_page(out, recordings)}")
+
+
 def write_timeline_page(folder: Path) -> Path:
     """Write `timeline.html` beside a `timeline.json`; gives its path.
 
@@ -41,16 +56,38 @@ def write_timeline_page(folder: Path) -> Path:
         ArtifactError: The timeline is missing or damaged.
     """
     timeline = read_json(folder / JSON_NAME)
+    templates = Path(__file__).parent / "templates"
     with written_by("predict", folder / JSON_NAME):
+        playable = PROXY_NAME if (folder / PROXY_NAME).exists() else timeline.get("playable_path")
+        footage = playable or timeline["video_path"]
         return write_page(
             folder / PAGE_NAME,
             "timeline",
             timeline=timeline,
             length=minutes(timeline["duration_seconds"]),
-            link=quote(PROXY_NAME if (folder / PROXY_NAME).exists() else timeline["video_path"]),
+            link=None if footage is None else quote(footage),
             colours={name: colour_of(name) for name in _class_names(timeline)},
-            script=(Path(__file__).parent / "templates" / "timeline.js").read_text(encoding="utf-8"),
+            origin=_describe_origin(timeline.get("origin") or {}),
+            hands=None if timeline.get("hands") is None else describe_hands({"": timeline["hands"]}),
+            script="\n".join((templates / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
         )
+
+
+def _describe_origin(origin: dict[str, Any]) -> str:
+    """How a timeline was made, as far as it says."""
+    said = []
+    if "read_from" in origin:
+        said.append(f"{'Corrected by hand' if origin.get('corrected') else 'Read from'}: {origin['read_from']}.")
+    parts = {"head": "head {}", "backbone": "backbone {}", "steps_per_second": "{} pictures a second"}
+    made = [
+        words.format(origin[key]) for key, words in (parts | {"background": "background {}"}).items() if key in origin
+    ]
+    if made:
+        text = ", ".join(made)
+        said.append(f"{text[0].upper()}{text[1:]}.")
+    if origin.get("calibrated") is False:
+        said.append("Confidence is not calibrated: the run had no validation data.")
+    return " ".join(said)
 
 
 def _class_names(timeline: dict[str, Any]) -> set[str]:
@@ -69,7 +106,7 @@ def write_summary_page(out: Path, recordings: list[dict[str, Any]]) -> Path:
             {
                 "name": recording["video"],
                 "link": None if folder is None else quote(f"{folder}/{PAGE_NAME}"),
-                "length": minutes(recording.get("seconds", 0.0)),
+                "length": minutes(recording.get("seconds", 0.0)) or "–",
                 "count": len(segments),
                 "often": ", ".join(f"{name} ({count})" for name, count in names.most_common(_MOST_NAMED)),
                 "problem": recording.get("failed") or recording.get("broken") or "",
@@ -86,12 +123,14 @@ def _name_action(segment: dict[str, Any]) -> str:
     return " ".join(segment[target] for target in ("verb", "noun") if segment.get(target))
 
 
-def minutes(seconds: float) -> str:
-    """A length of video for people.
+def minutes(seconds: float | None) -> str:
+    """A length of video for people; nothing where it is not known.
 
     >>> minutes(75.04)
     '1:15'
     """
+    if seconds is None:
+        return ""
     whole = round(seconds)
     hours = f"{whole // 3600}:{whole % 3600 // 60:02d}" if whole >= 3600 else str(whole // 60)
     return f"{hours}:{whole % 60:02d}"

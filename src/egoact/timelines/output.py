@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from egoact.media.video.writer import is_playable, write_proxy
 from egoact.runs.loading import Run, rules_of
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"
+STATISTICS_NAME = "statistics.csv"
 PROXY_NAME = "timeline.mp4"
 WRITTEN_NAME = ".written.json"
 """Name -> sha256 of what was written, or is just being written: a file that is another one was edited by a person."""
@@ -79,25 +80,39 @@ def write_playable(video: Path, out: Path) -> None:
         write_proxy(video, proxy, advance=progress.advance)
     if proxy.exists():
         size = proxy.stat().st_size / 1e6
-        print(f"predict: {proxy}: an H.264 copy for browsers, {size:.1f} MB (--no-proxy leaves it away)")
+        print(f"{proxy}: an H.264 copy for browsers, {size:.1f} MB (--no-proxy leaves it away)")
 
 
 def check_not_edited(out: Path) -> None:
     """Refuse to replace what a person has corrected.
 
     Raises:
-        ArtifactError: A file of a timeline that is not as `write_prediction` wrote it.
+        ArtifactError: A file of a timeline that is not as `write_files` wrote it.
     """
-    known = read_json(out / WRITTEN_NAME) if (out / WRITTEN_NAME).exists() else {}
-    for name in (CSV_NAME, VTT_NAME, JSON_NAME):
-        path = out / name
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() not in known.get(name, ()):
+    for name in (CSV_NAME, STATISTICS_NAME, VTT_NAME, JSON_NAME):
+        if (path := out / name).exists() and not is_as_written(path):
             reason = "edited since egoact predict wrote it, or not written by it; give another --out, or --overwrite"
             raise ArtifactError(reason, path=path)
 
 
+def is_as_written(path: Path) -> bool:
+    """Whether a file is there, and is what `write_files` wrote."""
+    known = read_json(path.with_name(WRITTEN_NAME)) if path.with_name(WRITTEN_NAME).exists() else {}
+    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() in known.get(path.name, ())
+
+
+def write_files(texts: Mapping[str, str], out: Path) -> None:
+    """Write files in a folder, in this order, so that whatever a person changes in them later is noticed."""
+    known = read_json(out / WRITTEN_NAME) if (out / WRITTEN_NAME).exists() else {}
+    written = {name: [hashlib.sha256(text.encode()).hexdigest()] for name, text in texts.items()}
+    write_json(out / WRITTEN_NAME, known | {name: [*known.get(name, ()), *d] for name, d in written.items()})
+    for name, text in texts.items():
+        write_atomically(out / name, text)
+    write_json(out / WRITTEN_NAME, known | written)
+
+
 def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *, descriptions: bool) -> None:
-    """`timeline.json`, `.csv` and `.vtt`; JSON last, so that it is there only when all are.
+    """`timeline.json`, `.csv`, `.vtt` and `statistics.csv`; JSON last, so that it is there only when all are.
 
     Args:
         prediction: What was found.
@@ -110,21 +125,17 @@ def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *
     origin = {
         "egoact": version("egoact"),
         "run": str(run.path),
-        "head": run.config.head,
-        "backbone": run.config.backbone.name,
+        "head": run.title,
+        "backbone": ", ".join(dict.fromkeys(spec.title for spec in run.backbones)),
         "engine": f"{run.engine.name} {run.engine.precision}",
         "steps_per_second": rules.rate,
         "background": "learned" if rules.has_background else f"below {rules.threshold:.3f}",
-        "calibrated": bool(rules.temperature),
+        "calibrated": bool(rules.temperature) or rules.confidence != (1.0, 0.0),
     }
     texts = {
         CSV_NAME: prediction.to_csv(),
+        STATISTICS_NAME: prediction.to_statistics_csv(),
         VTT_NAME: prediction.to_vtt(descriptions=descriptions),
         JSON_NAME: prediction.to_json(video_path=relative_path(video, out), origin=origin),
     }
-    known = read_json(out / WRITTEN_NAME) if (out / WRITTEN_NAME).exists() else {}
-    written = {name: [hashlib.sha256(text.encode()).hexdigest()] for name, text in texts.items()}
-    write_json(out / WRITTEN_NAME, {name: [*known.get(name, ()), *digests] for name, digests in written.items()})
-    for name, text in texts.items():
-        write_atomically(out / name, text)
-    write_json(out / WRITTEN_NAME, written)
+    write_files(texts, out)

@@ -1,24 +1,12 @@
-"use strict";
+// Below clips.js.
 const data = JSON.parse(document.getElementById("data").textContent);
 const video = document.getElementById("video");
 const segments = data.segments;
 // The same name has the same colour on every page; every bar has a dark outline and a named row.
 const colours = JSON.parse(document.getElementById("colours").textContent);
-const length = Math.max(data.duration_seconds, 0.001);
-
-const make = (name, properties = {}, ...children) => {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
-  return element;
-};
-const actionOf = (segment) => data.targets.map((target) => segment[target]).join(" ");
-const percent = (share) => `${Math.round(100 * share)} %`;
-const clock = (seconds) => {
-  const tenths = Math.floor(10 * seconds + 1e-6);
-  const [hours, minutes] = [Math.floor(tenths / 36000), Math.floor(tenths / 600) % 60];
-  const rest = ((tenths % 600) / 10).toFixed(1).padStart(4, "0");
-  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
-};
+const lastStop = segments.reduce((last, segment) => Math.max(last, segment.stop_seconds), 0);
+const length = Math.max(data.duration_seconds === null ? lastStop : data.duration_seconds, 0.001);
+const actionOf = (segment) => data.targets.map((target) => segment[target]).filter(Boolean).join(" ");
 
 let marked = [];
 let least = 0;
@@ -26,6 +14,7 @@ const isShown = (segment) => segment.confidence >= least - 1e-9;
 const shapes = segments.map(() => []); // the elements of each segment: bars, and a row of the list
 
 function seek(seconds) {
+  stopClips();
   video.currentTime = seconds;
   follow(seconds);
 }
@@ -51,7 +40,7 @@ function tickSeconds(width) {
 }
 
 function chart(target) {
-  const names = [...new Set(segments.map((segment) => segment[target]))].sort();
+  const names = [...new Set(segments.map((segment) => segment[target]).filter(Boolean))].sort();
   const inner = make("div", { className: "inner" }, make("div", { className: "head" }));
   const labels = make("div", { className: "names" });
   names.forEach((name) => {
@@ -133,6 +122,7 @@ function filter() {
   document.getElementById("least").textContent = percent(least);
   segments.forEach((segment, number) => shapes[number].forEach((shape) =>
     shape.classList.toggle("dim", !isShown(segment))));
+  document.getElementById("filtered").hidden = least === 0; // without a filter the statistics say the same
   document.getElementById("shown").textContent = `${segments.filter(isShown).length} of ${segments.length} actions`;
   document.querySelectorAll(".inner").forEach((inner) => { // the Tab key must still find a way in
     const stop = inner.querySelector("button[tabindex='0']");
