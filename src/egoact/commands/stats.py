@@ -1,15 +1,17 @@
 """`egoact stats`: how often each class occurs, how long actions last, who did them; tables for any segments CSV.
 
 Writes `summary.json` and, as CSV, `verbs`, `nouns`, `verb_categories`, `noun_categories`, `verb_noun_pairs`,
-`durations` and `participants`: those that the labels allow.
+`durations` and `participants`: those that the labels allow. Of timelines it writes `statistics.csv` and their pages.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from egoact.core.defaults import REPETITION_GAP_SECONDS
 from egoact.core.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -19,27 +21,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StatsSettings:
-    """Count classes, categories, durations and co-occurrences of a segments CSV, and tell what looks wrong in it."""
+    """Count classes, categories, durations and co-occurrences of a segments CSV, and tell what looks wrong in it.
 
-    segments: tuple[Path, ...]
+    With --timeline: how often, how long and how regularly each action is done in timelines, computed anew from their
+    actions, so from corrected ones too, with a page that plays the clips behind each number.
+    """
+
+    segments: tuple[Path, ...] = ()
     """CSV of segments, or several; labels are optional."""
+    timeline: Path | None = None
+    """Instead of --segments: a timeline.json or timeline.csv, or a folder of them. In a folder, a timeline.csv that
+    was edited counts instead of the timeline.json beside it."""
     out: Path
-    """Folder for the tables, pictures and stats.html."""
+    """Folder for the tables, pictures and stats.html; of timelines statistics.csv, timeline.json and timeline.html."""
     media: tuple[Path, ...] = ()
-    """Folder (or several) with the recordings: also tell which of them have no labels, and which are missing."""
+    """Folder (or several) with the recordings: also tell which of them have no labels, and which are missing. Of
+    timelines: where to find footage and durations that the timelines do not name."""
+    proxy: bool = True
+    """Of timelines: write timeline.mp4, a small H.264 copy for the page, where browsers do not play a recording's
+    codec."""
+    repetition_gap: float = REPETITION_GAP_SECONDS
+    """Of timelines: seconds between an action and the same one again, for them to be repetitions in a row."""
     merge_case: bool = False
     """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     classes: Path | None = None
     """Folder with the class files, for names and categories; otherwise the words of the CSV are counted."""
 
+    def __post_init__(self) -> None:
+        if (self.timeline is None) == (not self.segments):
+            raise ValueError("give either --segments or --timeline")
+        if not 0 <= self.repetition_gap < inf:
+            raise ValueError(f"--repetition-gap must be at least 0, got {self.repetition_gap}")
+
 
 def stats(settings: StatsSettings) -> int:
-    """Write the tables; 0, or an error.
+    """Write the tables; gives how many recordings of timelines were not found.
 
     Raises:
         AnnotationError: Unreadable segments or class files, or labels outside them.
-        ArtifactError: `out` is a file.
+        ArtifactError: `out` is a file, or holds edited files.
     """
+    if settings.timeline is not None:
+        return _stats_of_timelines(settings, settings.timeline)
     from egoact.commands.labels import read_and_tell
     from egoact.core.files import write_atomically
     from egoact.evaluation.label_problems import find_problems
@@ -68,6 +91,26 @@ def stats(settings: StatsSettings) -> int:
         where = f" ({first.where})" if first.where else ""
         print(f"look at: {kind}: {first.what}{where}" + (f", and {len(others)} more" if others else ""))
     return 0
+
+
+def _stats_of_timelines(settings: StatsSettings, path: Path) -> int:
+    from egoact.timelines.corrections import find_timelines
+    from egoact.timelines.statistics import find_recordings, write_statistics
+
+    if path.is_dir() and settings.out.resolve().is_relative_to(path.resolve()):
+        raise ValueError(f"--out {settings.out} lies in {path}, where timelines are looked for; give another")
+    found, num_missing = find_timelines(path), 0
+    if settings.media:
+        from egoact.media.sources import MediaRoot
+
+        found, num_missing = find_recordings(found, MediaRoot(settings.media))
+    write_statistics(found, settings.out, repetition_gap_seconds=settings.repetition_gap, proxy=settings.proxy)
+    for one in found.values():
+        if one.is_corrected:
+            print(f"{one.path}: edited since egoact predict wrote it, and counted as it is now")
+    num_actions = sum(len(one.timeline) for one in found.values())
+    print(f"{settings.out}: statistics of {num_actions} actions in {len(found)} recording{'s' * (len(found) != 1)}")
+    return num_missing
 
 
 def _find_vocabularies(table: "SegmentTable", classes: Path | None) -> "dict[Target, Vocabulary]":

@@ -10,7 +10,7 @@ import pandas as pd
 
 from egoact.core.files import read_json
 from egoact.report.figures import save_picture
-from egoact.report.page import HasOut, plain_name, write_page, written_by
+from egoact.report.page import plain_name, write_page, written_by
 from egoact.report.stats_figures import (
     draw_categories,
     draw_classes,
@@ -19,6 +19,7 @@ from egoact.report.stats_figures import (
     draw_participants,
     is_tail,
 )
+from egoact.report.timeline import write_statistics_pages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,12 +38,15 @@ class _Section:
     table_title: str = "The numbers"
 
 
-def write_report(settings: HasOut) -> None:
-    """Draw the tables in `settings.out` and write `stats.html` and one PNG a picture beside them.
+def write_report(settings: Any) -> None:
+    """Draw the tables in `settings.out` and write `stats.html` and one PNG a picture beside them; of timelines, pages.
 
     Raises:
         ArtifactError: A table that `summary.json` lists, or that file, is missing or unreadable.
     """
+    if settings.timeline is not None:
+        write_statistics_pages(settings.out)
+        return
     out = settings.out
     summary = read_json(out / "summary.json")
     with written_by("stats", out):
