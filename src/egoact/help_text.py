@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 GROUPS = {
     "data": "segments features media validation validation_videos merge_case classes annotations labels targets "
-    "scores timeline run runs out video videos source pair narration_id start_seconds stop_seconds modality frame_rate "
-    "recordings exact rate",
+    "scores timeline timelines run runs out video videos source pair narration_id start_seconds stop_seconds modality "
+    "frame_rate recordings exact rate",
     "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint background",
     "training": "folds recipe select epochs batch_size learning_rate weight_decay dropout schedule loss class_weights "
     "class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema",

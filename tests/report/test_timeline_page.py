@@ -12,7 +12,9 @@ import pytest
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.prediction import Prediction
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.report.comparison import write_report as write_comparison
 from egoact.report.timeline import write_report, write_timeline_page
+from egoact.timelines.comparison import compare_timeline_files
 from egoact.timelines.output import relative_path
 from tests.makers.media import write_video
 
@@ -89,8 +91,8 @@ def test_clicks_seek(page: Any) -> None:
     page.locator("#list button").nth(3).click()
     assert current_time(page) == 7.0
     assert page.locator("#now").inner_text() == "open <b>jar</b> (30 %)"
-    box = page.locator("section[aria-label='nouns over time'] .inner").bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 10)  # between two actions
+    nouns = page.locator("section[aria-label='nouns over time'] .inner")
+    nouns.click(position={"x": nouns.bounding_box()["width"] * 0.6, "y": 10})  # between two actions
     assert current_time(page) == pytest.approx(6.0, abs=0.05)
     assert page.locator("#now").inner_text() == "no action"
 
@@ -99,7 +101,7 @@ def test_clicks_seek(page: Any) -> None:
 def test_the_filter_hides_unsure_actions_everywhere(page: Any) -> None:
     bars = page.locator(".lane button:visible")
     assert bars.count() == 8
-    assert page.locator("#totals tbody tr").count() == 4
+    assert not page.locator("#totals").is_visible(), "without a filter the statistics say it"
     page.locator("#confidence").evaluate("e => { e.value = 60; e.dispatchEvent(new Event('input')); }")
     assert bars.count() == 4
     assert page.locator("#shown").inner_text() == "2 of 4 actions"
@@ -108,6 +110,113 @@ def test_the_filter_hides_unsure_actions_everywhere(page: Any) -> None:
         "close fridge\t1\t1.5\t1.5",
         "open fridge\t1\t1.5\t1.5",
     ]
+
+
+def numbers_of(page: Any, name: str) -> list[str]:
+    row = page.locator("table[data-kind='action'] tbody tr", has=page.get_by_role("button", name=name, exact=True))
+    return row.locator("td").all_inner_texts()
+
+
+@pytest.mark.slow
+def test_every_number_is_that_of_the_file_and_lists_its_clips(page: Any) -> None:
+    assert page.locator("#overall td").all_inner_texts() == ["4", "6.0", "60.0 %", "2", "2.0", "1.0"]
+    assert numbers_of(page, "open fridge") == [
+        "open fridge",
+        "1",
+        "360.0",
+        "1.5",
+        "1.5",
+        "1.5",
+        "15.0 %",
+        "–",
+        "1",
+        "–",
+    ]
+    verbs = page.locator("table[data-kind='verb'] tbody tr")
+    assert verbs.first.locator("td").all_inner_texts() == [
+        "open", "2", "720.0", "3.5", "1.8", "1.8", "35.0 %", "4.5", "1", "–",
+    ]  # fmt: skip
+    verbs.first.get_by_role("button", name="open", exact=True).click()
+    clips = page.locator("tr.detail .clip")
+    assert clips.all_inner_texts() == ["play all", "0:01.0 – 0:02.5 1.5 s", "0:07.0 – 0:09.0 2.0 s"]
+    verbs.first.locator("button").nth(4).click()  # the mean
+    assert clips.all_inner_texts() == ["play all", "0:07.0 – 0:09.0 2.0 s", "0:01.0 – 0:02.5 1.5 s"]
+    verbs.first.locator("button").nth(7).click()  # the gap
+    assert clips.all_inner_texts() == ["0:02.5 – 0:07.0 4.5 s"]
+    verbs.first.locator("button").nth(7).click()
+    assert clips.count() == 0
+    page.locator("#transitions tbody tr").nth(1).locator("button").click()
+    assert clips.all_inner_texts() == ["0:01.0 – 0:04.0 3.0 s"], "from the start of one to the stop of the next"
+    page.locator("#overall button").nth(4).click()
+    assert clips.all_inner_texts()[:3] == ["play all", "0:05.5 – 0:07.0 1.5 s", "0:02.5 – 0:03.0 0.5 s"]
+
+
+RECORD = """() => {
+  window.times = [];
+  const note = () => {
+    const video = document.getElementById('video');
+    if (!video.paused && !video.seeking) window.times.push(video.currentTime);
+    requestAnimationFrame(note);
+  };
+  note();
+}"""
+
+
+@pytest.mark.slow
+def test_a_click_plays_just_that_stretch(page: Any) -> None:
+    page.evaluate(RECORD)
+    row = page.locator(
+        "table[data-kind='action'] tbody tr", has=page.get_by_role("button", name="take milk", exact=True)
+    )
+    row.locator("button").nth(1).click()
+    clip = page.locator("tr.detail .clip")
+    clip.click()
+    assert "playing" in clip.get_attribute("class")
+    page.wait_for_function("!document.querySelector('.playing') && document.getElementById('video').paused")
+    times = page.evaluate("window.times")
+    assert times and min(times) >= 3.0 and max(times) < 4.2
+    assert 3.8 < current_time(page) < 4.0, "it stays on the last picture of it"
+    assert page.locator("#now").inner_text() == "take milk (55 %)"
+    page.locator("table[data-kind='verb'] tbody tr").first.get_by_role("button", name="open", exact=True).click()
+    page.evaluate("window.times.length = 0; document.getElementById('video').playbackRate = 4")
+    page.locator("tr.detail .all").click()
+    page.wait_for_function("!document.querySelector('.playing') && document.getElementById('video').paused")
+    times = page.evaluate("window.times")
+    assert all(1 <= t < 2.8 or 7 <= t < 9.3 for t in times) and min(times) < 2.5 and max(times) > 7
+    page.locator("tr.detail .clip").nth(2).click()
+    page.locator("#list button").nth(1).click()  # somebody goes elsewhere, and nothing stops them there
+    assert page.locator(".playing").count() == 0
+    page.wait_for_function("document.getElementById('video').currentTime > 4.5")
+
+
+@pytest.mark.slow
+def test_clips_of_two_timelines_play_beside_their_numbers(chromium: Any, tmp_path: Path) -> None:
+    for name, frames in (("a", 100), ("b", 120)):
+        video = write_video(tmp_path / "videos" / f"{name} #1.mp4", num_frames=frames, rate=10, size=(96, 144))
+        write_timeline(tmp_path / name, video)
+    settings = SimpleNamespace(out=tmp_path / "out")
+    files = {"json_name": "comparison.json", "table_name": "comparison.csv", "num_draws": 50, "seed": 0}
+    compare_timeline_files(tmp_path / "a", tmp_path / "b", out=settings.out, **files)  # type: ignore[arg-type]
+    write_comparison(settings)
+    page = chromium.new_page(viewport={"width": 1100, "height": 900})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if not request.url.startswith("file:") else None)
+    page.goto((settings.out / "comparison.html").as_uri())
+    assert not page.locator("#player").is_visible() and page.locator("table b").count() == 0
+    row = page.locator("table[data-kind='verb'] tbody tr", has=page.get_by_text("open", exact=True))
+    for side, seconds in ((1, 12), (0, 10)):
+        row.locator("button").nth(side).click()
+        page.locator("tr.detail .clip").nth(2).click()
+        page.wait_for_function("document.getElementById('video').currentTime > 7")
+        assert page.evaluate("document.getElementById('video').duration") == pytest.approx(seconds, abs=0.2)
+        page.wait_for_function("document.getElementById('video').paused")
+        assert current_time(page) == pytest.approx(9.0, abs=0.1)
+        assert page.locator("#now").inner_text() == "kitchen 1"
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert problems == []
+    page.close()
 
 
 @pytest.mark.slow
@@ -135,6 +244,8 @@ def test_it_fits_a_phone_and_zooms(page: Any) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.set_viewport_size({"width": 1100, "height": 900})
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    assert page.locator("#video").bounding_box()["y"] == pytest.approx(8, abs=1), "the video stays in sight"
     assert page.evaluate("[...document.querySelectorAll('.head')].length") == 2
 
 

@@ -1,4 +1,4 @@
-"""`egoact compare`: many models on the same segments, in one table."""
+"""`egoact compare`: many models on the same segments, or the timelines of one person, in one table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,17 @@ class CompareSettings:
 
     Intervals are of 95 %, from draws of whole videos. Differences in top-1 are tested by McNemar's exact test,
     corrected by Holm's method for the number of models.
+
+    With --timelines A B: two recordings, or two weeks of recordings, of the same person, and what became slower, rarer
+    or more frequent from A to B.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Folders that egoact evaluate wrote, or run directories."""
     out: Path
     """Folder for comparison.csv, comparison.json and comparison.html."""
+    timelines: tuple[Path, ...] = ()
+    """Instead of runs: two timelines (timeline.json or timeline.csv), or folders of them, the earlier one first."""
     segments: tuple[Path, ...] = ()
     """Segments CSV with labels, or several, to measure run directories on."""
     features: tuple[Path, ...] = ()
@@ -32,7 +37,7 @@ class CompareSettings:
     """Which model the others are tested against: the first one given, or the one with the best top-1 (of actions,
     where all know them)."""
     draws: int = defaults.NUM_BOOTSTRAP_DRAWS
-    """Draws of videos for the intervals."""
+    """Draws of videos, or of occurrences in a single recording, for the intervals."""
     rounds: int = 50
     """Times to measure how long one clip takes."""
     seed: int = 0
@@ -41,7 +46,11 @@ class CompareSettings:
     """As in egoact evaluate."""
 
     def __post_init__(self) -> None:
-        if not self.runs:
+        if self.timelines and (self.runs or self.segments or self.features):
+            raise ValueError("--timelines stands alone: no runs, --segments or --features with it")
+        if self.timelines and (len(self.timelines) != 2 or self.timelines[0].resolve() == self.timelines[1].resolve()):
+            raise ValueError(f"--timelines takes two different files or folders, got {len(self.timelines)}")
+        if not self.runs and not self.timelines:
             raise ValueError("give the runs or evaluation folders to compare")
         if bool(self.segments) != bool(self.features):
             raise ValueError("--segments and --features belong together")
@@ -55,7 +64,10 @@ def compare(settings: CompareSettings) -> int:
 
     Raises:
         ArtifactError: A folder that is neither a run nor an evaluation, or models of different segments or labels.
+        AnnotationError: Timelines that are damaged, or share no action.
     """
+    if settings.timelines:
+        return _compare_timelines(settings)
     import pandas as pd
 
     from egoact.core.files import write_json
@@ -86,4 +98,20 @@ def compare(settings: CompareSettings) -> int:
     columns = dict.fromkeys(column for row in rows for column in row)  # the reference has no differences
     pd.DataFrame(map(flatten, document["models"]), columns=list(columns)).to_csv(settings.out / TABLE_NAME, index=False)
     write_json(settings.out / COMPARISON_NAME, document)
+    return 0
+
+
+def _compare_timelines(settings: CompareSettings) -> int:
+    from egoact.timelines.comparison import compare_timeline_files
+
+    first, second = settings.timelines
+    compare_timeline_files(
+        first,
+        second,
+        out=settings.out,
+        json_name=COMPARISON_NAME,
+        table_name=TABLE_NAME,
+        num_draws=settings.draws,
+        seed=settings.seed,
+    )
     return 0

@@ -8,6 +8,7 @@ from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.report.figures import BLUE, GREY, new_figure, save_picture, set_title, shorten
 from egoact.report.page import Bar, HasOut, format_duration, open_console, print_table, write_page, written_by
+from egoact.report.timeline_comparison import write_timeline_comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,9 @@ def write_report(settings: HasOut) -> None:
     """
     path = settings.out / "comparison.json"
     comparison = read_json(path)
+    if "timelines" in comparison:
+        write_timeline_comparison(path, comparison["timelines"])
+        return
     with written_by("compare", path):
         models, reference = comparison["models"], comparison["reference"]
         sections = [section for target in TARGETS if (section := _section(models, target))["rows"]]

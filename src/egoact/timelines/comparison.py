@@ -1,0 +1,90 @@
+"""`egoact compare --timelines`: two recordings, or two sets of recordings, of the same person."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from egoact.core.errors import AnnotationError, ArtifactError
+from egoact.core.files import write_csv, write_json
+from egoact.core.timelines.comparison import Side, compare_timelines
+from egoact.timelines.corrections import FoundTimeline, find_timelines
+from egoact.timelines.output import relative_path
+
+_COLUMNS = (
+    "kind", "name", "verb", "noun", "changes", "count_first", "count_second", "per_hour_first", "per_hour_second",
+    "per_hour_difference", "per_hour_low", "per_hour_high", "mean_seconds_first", "mean_seconds_second",
+    "mean_seconds_difference", "mean_seconds_low", "mean_seconds_high", "share_of_time_first", "share_of_time_second",
+)  # fmt: skip
+
+
+def compare_timeline_files(
+    first: Path, second: Path, *, out: Path, json_name: str, table_name: str, num_draws: int, seed: int
+) -> dict[str, Any]:
+    """Write the comparison as JSON, with where to find the footage, and as a table; gives what the JSON holds.
+
+    Args:
+        first: A timeline, or a folder of them, to compare with.
+        second: The same, to be compared.
+        out: Folder to write.
+        json_name: Of the file that holds everything.
+        table_name: Of the CSV file.
+        num_draws: For the intervals.
+        seed: Of the draws.
+
+    Raises:
+        AnnotationError: Timelines that are damaged, without actions, or without an action in common.
+        ArtifactError: `out` is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise ArtifactError("this is a file; a folder to write into is expected", path=out)
+    found = [list(find_timelines(path).values()) for path in (first, second)]
+    sides = [_side(path, of_side) for path, of_side in zip((first, second), found, strict=True)]
+    try:
+        compared = compare_timelines(*sides, num_draws=num_draws, seed=seed)
+    except ValueError as error:
+        theirs, ours = (_some(s.name for t in side.timelines for s in t) for side in sides)
+        raise AnnotationError(f"{error}: here are {ours}, and in {first} {theirs}", path=second) from None
+    out.mkdir(parents=True, exist_ok=True)
+    for part, path, of_side in zip(compared["sides"], (first, second), found, strict=True):
+        part |= {"path": str(path), "recordings": [_recording(one, out) for one in of_side]}
+    write_json(out / json_name, {"timelines": compared})
+    write_csv(out / table_name, [_COLUMNS, *_rows(compared)])
+    return compared
+
+
+def _side(path: Path, found: list[FoundTimeline]) -> Side:
+    try:
+        return Side([one.timeline for one in found], [one.hands for one in found])
+    except ValueError as error:
+        raise AnnotationError(str(error), path=path) from None
+
+
+def _recording(one: FoundTimeline, out: Path) -> dict[str, Any]:
+    """What the page needs to name a recording and play it."""
+    footage = one.playable or one.video
+    return {
+        "video_id": one.timeline.video_id,
+        "footage": None if footage is None else relative_path(footage, out),
+        "corrected": one.is_corrected,
+    }
+
+
+def _rows(compared: dict[str, Any]) -> Iterable[list[Any]]:
+    every = {"all": [compared["all"]]} | {kind: compared[f"{kind}s"] for kind in ("action", "verb", "noun")}
+    for kind, rows in every.items():
+        for row in rows:
+            a, b = row["sides"]
+            values = [kind, row["name"], row["verb"], row["noun"], "; ".join(row["changes"]), a["count"], b["count"]]
+            for measure in ("per_hour", "mean_seconds"):
+                part = row["difference"].get(measure, {})
+                values += [a[measure], b[measure], *(part.get(key) for key in ("value", "low", "high"))]
+            yield [_round(value) for value in (*values, a["share_of_time"], b["share_of_time"])]
+
+
+def _round(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = sorted(set(names))
+    return ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")
