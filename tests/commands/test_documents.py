@@ -123,13 +123,17 @@ def shorten(video: Path, copy: Path, *, num_frames: int = 50) -> None:
 
 
 def _make_answers(folder: Path, table: SegmentTable) -> None:
-    """Somebody else's scores of the validation segments, and somebody's timeline of a recording."""
+    """Somebody else's scores of the validation segments, and somebody's timelines of recordings."""
     random = np.random.default_rng(0)
     verbs, nouns = (random.normal(size=(len(table), size)) for size in (NUM_VERBS, NUM_NOUNS))
     ids = [segment.narration_id for segment in table]
     np.savez(folder / "scores.npz", narration_id=ids, verb_output=verbs, noun_output=nouns)
-    timeline = timelines_of(read_segments(folder / "labels.csv"))["kitchen_1"]
-    (folder / "timeline.json").write_text(json.dumps(timeline.to_dict()), encoding="utf-8")
+    timelines = timelines_of(read_segments(folder / "labels.csv"))
+    (folder / "timeline.json").write_text(json.dumps(timelines["kitchen_1"].to_dict()), encoding="utf-8")
+    for number, (video_id, timeline) in enumerate(timelines.items()):
+        place = folder / f"week_{number % 2 + 1}" / video_id
+        place.mkdir(parents=True)
+        (place / "timeline.json").write_text(json.dumps(timeline.to_dict()), encoding="utf-8")
 
 
 @pytest.mark.parametrize("commands", WALKS)
