@@ -35,8 +35,10 @@ class Command:
 
 
 def _command(name: str, summary: str, *, report: str | None = None, following: str | None = None) -> Command:
-    module = f"egoact.commands.{name}"
-    return Command(summary, f"{module}:{name.title()}Settings", f"{module}:{name}", report, following)
+    function = name.replace("-", "_")
+    module = f"egoact.commands.{function}"
+    settings = name.title().replace("-", "")
+    return Command(summary, f"{module}:{settings}Settings", f"{module}:{function}", report, following)
 
 
 COMMANDS: dict[str, Command] = {
@@ -59,6 +61,11 @@ COMMANDS: dict[str, Command] = {
         "features and labels to a run directory",
         following="egoact evaluate --run {run} --segments LABELS.csv --features {features} --out results, "
         "or on a whole recording: egoact predict VIDEO --run {run} --out timeline",
+    ),
+    "train-timeline": _command(
+        "train-timeline",
+        "features of whole recordings and labels to a run that finds actions in recordings",
+        following="egoact predict VIDEO --run {run} --out timeline",
     ),
     "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),

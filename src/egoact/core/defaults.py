@@ -9,3 +9,5 @@ SIZE = 256
 LIVE_FRAMES_PER_SECOND = 15.0
 NUM_BOOTSTRAP_DRAWS = 2000
 REPETITION_GAP_SECONDS = 5.0  # the longest between an action and the same one again, in a row
+TIMELINE_RATE = 4  # steps a second that a segmenter looks at
+SEGMENTER = "linear"

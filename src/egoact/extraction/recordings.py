@@ -24,6 +24,7 @@ def compute_features(
     buffer: FeatureBuffer,
     *,
     rate: int,
+    stride: int = 1,
     advance: Callable[[int], None] = lambda _: None,
 ) -> MediaError | None:
     """Compute the features of a recording from its first step to its last, or to where it breaks.
@@ -33,6 +34,7 @@ def compute_features(
         engine: Of the streams.
         buffer: Empty; gets a row a step, the features of all streams side by side.
         rate: Steps per second.
+        stride: Of these, every `stride`-th is looked at.
         advance: Called with the number of steps that were added.
 
     Returns:
@@ -42,14 +44,14 @@ def compute_features(
         MediaError: Not one step can be read.
     """
     try:
-        make = partial(_batches, source, engine, rate)
+        make = partial(_batches, source, engine, rate, stride)
         with closing(run_ahead([make], num_threads=1, most=_BATCHES_AHEAD)) as batches:
             for batch in batches:
                 found = engine.run(batch.frames, batch.earlier, lag_seconds=batch.lag_seconds or None)
                 with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found below
                     features = np.concatenate(found, axis=1).astype(np.float16)
                 if not np.isfinite(features).all():
-                    place = f"at {len(buffer) / rate:.3f} s"
+                    place = f"at {len(buffer) * stride / rate:.3f} s"
                     raise MediaError("the backbone's features are not finite here", path=source.path, place=place)
                 buffer.append(np.repeat(features, batch.counts, axis=0))
                 advance(int(batch.counts.sum()))
@@ -70,7 +72,7 @@ class _Batch:
     lag_seconds: float
 
 
-def _batches(source: MediaSource, engine: StreamEngine, rate: int) -> Iterator[_Batch]:
+def _batches(source: MediaSource, engine: StreamEngine, rate: int, stride: int) -> Iterator[_Batch]:
     lag = frame_lag(source, engine.lag_seconds) if engine.needs_earlier else 0.0
     steps: list[tuple[np.ndarray, np.ndarray | None, int]] = []
 
@@ -81,7 +83,7 @@ def _batches(source: MediaSource, engine: StreamEngine, rate: int) -> Iterator[_
         return _Batch(np.stack(frames), earlier, np.array(counts), lag)
 
     try:
-        for step in _read(source, rate, engine.input_size, lag):
+        for step in _read(source, rate, stride, engine.input_size, lag):
             steps.append(step)
             if len(steps) == engine.batch_size:
                 yield batch()
@@ -94,10 +96,10 @@ def _batches(source: MediaSource, engine: StreamEngine, rate: int) -> Iterator[_
 
 
 def _read(
-    source: MediaSource, rate: int, size: tuple[int, int], lag: float
+    source: MediaSource, rate: int, stride: int, size: tuple[int, int], lag: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
     if lag:
-        yield from read_paired_steps(source, rate=rate, size=size, lag_seconds=lag)
+        yield from read_paired_steps(source, rate=rate, stride=stride, size=size, lag_seconds=lag)
         return
-    for frame, count in read_steps(source, rate=rate, size=size):
+    for frame, count in read_steps(source, rate=rate, stride=stride, size=size):
         yield frame, None, count

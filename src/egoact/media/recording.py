@@ -85,7 +85,7 @@ def estimate_steps(source: MediaSource, *, rate: float) -> int | None:
 
 
 def read_steps(
-    source: MediaSource, *, rate: float, size: tuple[int, int], num_threads: int = 0
+    source: MediaSource, *, rate: float, size: tuple[int, int], stride: int = 1, num_threads: int = 0
 ) -> Iterator[tuple[np.ndarray, int]]:
     """The pictures of a recording, decoded once and in order; only those that are shown are converted.
 
@@ -93,6 +93,7 @@ def read_steps(
         source: The recording; how long it is need not be known.
         rate: Steps per second.
         size: (height, width) in pixels to resize to.
+        stride: Of the steps, every `stride`-th is given, beginning with the first.
         num_threads: For decoding; 0: as many as there are cores.
 
     Yields:
@@ -103,17 +104,23 @@ def read_steps(
         MediaError: It cannot be read, has not one step, breaks (after what came before the break was given), or is
             longer than a day.
     """
-    times = _every_step(rate)
+    times = _every_step(rate)[::stride]
     pictures = ((p, frame, frame) for p, frame in read_frames(source, times, size=size, num_threads=num_threads))
     for frame, _, count in _to_the_end(source, times, pictures):
         yield frame, count
 
 
 def read_paired_steps(
-    source: MediaSource, *, rate: float, size: tuple[int, int], lag_seconds: float, num_threads: int = 0
+    source: MediaSource,
+    *,
+    rate: float,
+    size: tuple[int, int],
+    lag_seconds: float,
+    stride: int = 1,
+    num_threads: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """As `read_steps`, with what was shown `lag_seconds` before each picture, see `read_pairs`."""
-    times = _every_step(rate)
+    times = _every_step(rate)[::stride]
     pairs = read_pairs(source, times, lag_seconds=lag_seconds, size=size, num_threads=num_threads)
     yield from _to_the_end(source, times, pairs)
 

@@ -14,9 +14,11 @@ from egoact.core.metrics.scores import Scores
 from egoact.core.timelines.rules import TimelineRules
 from egoact.engines.streams import StreamEngine, one_stream
 from egoact.models.backbones.registry import Backbone
+from egoact.models.backbones.spec import BackboneSpec
 from egoact.runs.exported import ExportedFrames, is_export
 from egoact.runs.features import open_features_for, score_rows
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
 from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
 
 __all__ = ["EngineChoice", "Run", "load_run", "rules_of"]
@@ -30,7 +32,7 @@ class Run:
 
     Args:
         path: The folder.
-        recognizer: Answers clips.
+        answers: Names clips, or finds actions in recordings.
         choice: What computes the backbone.
 
     Attributes:
@@ -38,17 +40,40 @@ class Run:
     """
 
     path: Path
-    recognizer: Recognizer
+    answers: Recognizer | TrainedSegmenter
     choice: EngineChoice = field(default=EngineChoice())
 
     @property
+    def recognizer(self) -> Recognizer:
+        """What names clips.
+
+        Raises:
+            ArtifactError: The run finds actions in recordings instead.
+        """
+        if isinstance(self.answers, Recognizer):
+            return self.answers
+        reason = "this run finds actions in recordings, and does not name clips; give a run of egoact train"
+        raise ArtifactError(reason, path=self.path)
+
+    @property
     def config(self) -> RecognizerConfig:
-        """Classes, backbone, head."""
+        """Classes, backbone and head of what names clips; errors as `recognizer`."""
         return self.recognizer.config
 
     @property
     def rules(self) -> TimelineRules | None:  # noqa: D102
-        return self.config.timeline
+        return self.answers.config.timeline
+
+    @property
+    def backbones(self) -> tuple[BackboneSpec, ...]:
+        """Of all streams that the run looks at, in order."""
+        return self.answers.config.backbones
+
+    @property
+    def title(self) -> str:
+        """Of the head or the segmenter."""
+        config = self.answers.config
+        return config.segmenter if isinstance(config, SegmenterConfig) else config.head
 
     @cached_property
     def window_recognizer(self) -> Recognizer:
@@ -77,7 +102,8 @@ class Run:
         """
         if is_export(self.path):
             return one_stream(self.config.backbone, self._exported_frames())
-        return load_stream_engine(self.config.backbones, self.choice, precision=self.config.precision, run=self.path)
+        precision = self.answers.config.precision
+        return load_stream_engine(self.backbones, self.choice, precision=precision, run=self.path)
 
     def score(self, table: SegmentTable, features: Path | Sequence[Path]) -> Scores:
         """What the run answers for the segments of a table.
@@ -106,13 +132,15 @@ def load_run(path: str | Path, choice: EngineChoice | None = None) -> Run:
     """Load a run directory, or an exported one.
 
     Args:
-        path: Of `egoact train` or `egoact export`.
+        path: Of `egoact train`, `egoact train-timeline` or `egoact export`.
         choice: What computes the backbone, for whoever looks at frames; None: whatever is best here.
 
     Raises:
         ArtifactError: Not a run, no weights, or weights that do not fit its configuration.
     """
-    return Run(Path(path), Recognizer.load(path), choice or EngineChoice())
+    path = Path(path)
+    answers = TrainedSegmenter.load(path) if is_segmenter(path) else Recognizer.load(path)
+    return Run(path, answers, choice or EngineChoice())
 
 
 def rules_of(run: Run) -> TimelineRules:

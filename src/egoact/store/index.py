@@ -61,16 +61,17 @@ class RecordingRow:
         That is the moment itself, or the step of the grid it lies in. A recording rarely ends with a whole step: in
         what is left after the last one, the last one is shown.
         """
-        exact = self._rows(to_microseconds(times))
+        exact = self.find_moments(to_microseconds(times))
         steps = np.floor(times * rate).astype(np.int64)
         steps = np.where(steps == self.num_steps, steps - 1, steps)
-        return np.where(exact >= 0, exact, self._rows(grid_moments(steps, rate=rate)))
+        return np.where(exact >= 0, exact, self.find_moments(grid_moments(steps, rate=rate)))
 
     def steps(self, *, rate: int) -> Moments:
         """Rows of the grid's steps 0, 1, 2, ... up to the end of the recording, int64 (F,); -1 for those not here."""
-        return self._rows(to_microseconds(step_times(max(self.num_steps, 0), rate=rate)))
+        return self.find_moments(to_microseconds(step_times(max(self.num_steps, 0), rate=rate)))
 
-    def _rows(self, wanted: Moments) -> Moments:
+    def find_moments(self, wanted: Moments) -> Moments:
+        """Rows of the shard that hold these very moments, int64 of the same shape; -1 where there is none."""
         if not len(self.moments):
             return np.full(wanted.shape, -1)
         found = np.minimum(np.searchsorted(self.moments, wanted), len(self.moments) - 1)

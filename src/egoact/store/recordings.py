@@ -1,37 +1,121 @@
-"""Whole recordings out of a feature store."""
+"""Whole recordings out of feature stores, and the stretches of recordings that they hold."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from egoact.store.concatenation import ConcatenatedStores, FeatureSource
 from egoact.store.encoding import decode
+from egoact.store.index import grid_moments
 from egoact.store.reader import FeatureStore
 
 
-class Recordings(Mapping[str, np.ndarray]):
-    """Every step of the recordings that a store holds from beginning to end: video_id -> float16 (F, *feature).
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Consecutive steps of a recording; `stretch[rows]` reads features, float16 (N, D), streams side by side.
 
-    Where nothing lies between the steps they are mapped and not read.
-
-    Attributes:
-        path: Of the store.
+    Args:
+        video_id: The recording.
+        first_step: Number of the first of them in the recording.
         rate: Steps a second.
+        path: Of the store, or the stores.
+        parts: Of each store: the store, the shard, and int64 (F,) rows of it.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
-        self.path, self.rate = store.path, store.spec.rate
-        self._store = store
-        steps = {video_id: row.steps(rate=store.spec.rate) for video_id, row in store.index.rows.items()}
-        self._steps = {video_id: rows for video_id, rows in steps.items() if len(rows) and (rows >= 0).all()}
-
-    def __getitem__(self, video_id: str) -> np.ndarray:
-        rows = self._steps[video_id]
-        stored = self._store.shard(self._store.index.video_ids.index(video_id))
-        is_dense = rows[-1] - rows[0] == len(rows) - 1
-        return decode(stored[rows[0] : rows[-1] + 1] if is_dense else stored[rows], self._store.spec.dtype)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._steps)
+    video_id: str
+    first_step: int
+    rate: int
+    path: Path
+    parts: tuple[tuple[FeatureStore, int, np.ndarray], ...]
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self.parts[0][2])
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        found = [self._read(store, shard, places[rows]) for store, shard, places in self.parts]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def steps_between(self, start_seconds: float, stop_seconds: float) -> slice:
+        """Those whose moments lie in [start, stop); at least one where the interval touches the stretch."""
+        edges = [int(np.ceil(round(t * self.rate - 0.5, 6))) - self.first_step for t in (start_seconds, stop_seconds)]
+        start, stop = max(edges[0], 0), min(edges[1], len(self))
+        return slice(start, max(stop, start))
+
+    @staticmethod
+    def _read(store: FeatureStore, shard: int, places: np.ndarray) -> np.ndarray:
+        if not len(places):
+            return np.empty((0, *store.spec.feature_shape), dtype=np.float16)
+        stored = store.shard(shard)
+        # Where nothing lies between the steps they are mapped and not read.
+        is_dense = places[-1] - places[0] == len(places) - 1
+        return decode(stored[places[0] : places[-1] + 1] if is_dense else stored[places], store.spec.dtype)
+
+
+class Recordings(Mapping[str, np.ndarray]):
+    """Recordings that are in all of some stores from beginning to end: video_id -> float16 (F, *feature).
+
+    Attributes:
+        path: Of the store, or the stores.
+        rate: Steps a second, the same in all of them.
+    """
+
+    def __init__(self, source: FeatureSource) -> None:
+        self.stores = source.stores if isinstance(source, ConcatenatedStores) else (source,)
+        self.path, self.rate = source.path, self.stores[0].spec.rate
+        self._whole = {
+            video_id: found
+            for video_id in self.stores[0].index.rows
+            if (found := self._find_whole(video_id)) is not None
+        }
+
+    def __getitem__(self, video_id: str) -> np.ndarray:
+        return self._whole[video_id][:]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def whole(self, video_id: str) -> list[Stretch]:
+        """The recording as one stretch; nothing where it is not here from beginning to end."""
+        return [self._whole[video_id]] if video_id in self._whole else []
+
+    def stretches(self, video_id: str) -> list[Stretch]:
+        """All of the recording that is here, in runs of consecutive steps."""
+        if any(video_id not in store.index.rows for store in self.stores):
+            return []
+        steps = [self._steps(store, video_id) for store in self.stores]
+        common = steps[0]
+        for other in steps[1:]:
+            common = np.intersect1d(common, other, assume_unique=True)
+        runs = np.split(common, np.flatnonzero(np.diff(common) > 1) + 1)
+        return [self._stretch(video_id, run) for run in runs if len(run)]
+
+    def _find_whole(self, video_id: str) -> Stretch | None:
+        if any(video_id not in store.index.rows for store in self.stores):
+            return None
+        counts = [store.index.rows[video_id].num_steps for store in self.stores]
+        steps = np.arange(max(min(counts), 0))
+        found = self._stretch(video_id, steps)
+        return found if len(steps) and all((places >= 0).all() for _, _, places in found.parts) else None
+
+    def _stretch(self, video_id: str, steps: np.ndarray) -> Stretch:
+        moments = grid_moments(steps, rate=self.rate)
+        parts = []
+        for store in self.stores:
+            row = store.index.rows[video_id]
+            places = row.find_moments(moments)
+            parts.append((store, store.index.video_ids.index(video_id), places))
+        return Stretch(video_id, int(steps[0]) if len(steps) else 0, self.rate, self.path, tuple(parts))
+
+    def _steps(self, store: FeatureStore, video_id: str) -> np.ndarray:
+        """Numbers of the steps that a store holds; moments between them are left out."""
+        moments = store.index.rows[video_id].moments
+        steps = np.floor(moments * self.rate / 1e6).astype(np.int64)
+        return steps[grid_moments(steps, rate=self.rate) == moments]

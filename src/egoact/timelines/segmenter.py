@@ -22,7 +22,9 @@ from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run, rules_of
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.runs.segmenter import TrainedSegmenter
 from egoact.store.buffer import FeatureBuffer
+from egoact.timelines.dense import DenseAnswers
 from egoact.timelines.windows import score_steps, score_windows
 
 
@@ -115,9 +117,16 @@ def predict_recording(
         MediaError: Not one step can be read.
         ArtifactError: The run knows nothing of timelines, or its backbone's weights are not here.
     """
-    segmenter = ActionSegmenter.of(run)
-    with FeatureBuffer(run.config.feature_shape, folder=folder) as buffer:
-        broken = compute_features(source, run.engine, buffer, rate=segmenter.rules.rate, advance=advance)
+    rules = rules_of(run)
+    answers = run.answers
+    segmenter: ActionSegmenter | DenseAnswers
+    if isinstance(answers, TrainedSegmenter):
+        segmenter, rate, stride = DenseAnswers(answers, rules), answers.config.rate, answers.config.stride
+    else:
+        segmenter, rate, stride = ActionSegmenter.of(run), rules.rate, 1
+    width = sum(spec.feature_width for spec in run.backbones)
+    with FeatureBuffer((width, *run.backbones[0].feature_shape[1:]), folder=folder) as buffer:
+        broken = compute_features(source, run.engine, buffer, rate=rate, stride=stride, advance=advance)
         timeline, top5 = segmenter.answer(buffer.read(), video_id=source.video_id)
     return Prediction(timeline, segmenter.targets, top5, None if broken is None else _say(broken))
 

@@ -5,11 +5,13 @@ import os
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
-from egoact.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SETTINGS_NAME = "settings.json"
 METRICS_NAME = "metrics.json"
@@ -55,14 +57,14 @@ class RunFolder:
                 raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
             return False
         changed = changed_settings(known, self._settings, remedy="use --overwrite to start again")
-        if changed and not (self.path / "history.csv").exists():
+        if changed and not any((self.path / name).exists() for name in ("history.csv", "config.json")):
             return False  # that training failed before its first epoch ended: there is nothing to lose
         if changed:
             reason = f"holds a run of other settings ({'; '.join(changed[:2])}); give another --run or --overwrite"
             raise ArtifactError(reason, path=self.path)
         return (self.path / "config.json").exists()
 
-    def write_settings(self, recipe: Recipe, *, num_parameters: int) -> None:
+    def write_settings(self, recipe: "DataclassInstance", *, num_parameters: int) -> None:
         """`settings.json`: how this run is trained."""
         content = {
             "settings": self._settings,

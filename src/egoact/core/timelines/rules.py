@@ -7,7 +7,7 @@ Shapes: `F` steps, `K` classes of a target, `S` states: background, then the act
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ MOST_STATES = 256
 _STEPS_AT_ONCE = 1000
 
 Action = tuple[int, ...]
+Decoder = Literal["viterbi", "argmax"]
 Span = tuple[int, int, Action]
 
 
@@ -35,9 +36,13 @@ class TimelineRules:
         threshold: Without such a model: background where no answer is more probable than this.
         temperature: Target -> what logits of a clip are divided by, so that probabilities are true.
         weight: Of scores against the grammar, see `decode`.
+        decoder: "viterbi", or "argmax": the best state of every step by itself, which models that have smoothed their
+            scores over time may do better with.
+        confidence: Slope and intercept of the line from the log-odds of what a model says of a segment to the log-odds
+            that it is right.
 
     Raises:
-        ValueError: Actions that do not fit the grammar or the targets.
+        ValueError: Actions that do not fit the grammar or the targets, or impossible numbers.
     """
 
     rate: int
@@ -49,14 +54,18 @@ class TimelineRules:
     threshold: float = 0.5
     temperature: Mapping[str, float] = field(default_factory=dict)
     weight: float = 0.8
+    decoder: Decoder = "viterbi"
+    confidence: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
         if len(self.actions) + 1 != len(self.grammar.group_of_state):
             raise ValueError(f"{len(self.actions)} actions, but {len(self.grammar.group_of_state)} states")
         if any(len(action) != len(self.targets) for action in self.actions):
             raise ValueError(f"every action needs {len(self.targets)} class ids: {', '.join(self.targets)}")
-        if self.rate < 1 or not self.window_seconds or min(self.window_seconds) <= 0 or not 0 < self.threshold < 1:
+        if self.rate < 1 or min(self.window_seconds, default=1) <= 0 or not 0 < self.threshold < 1:
             raise ValueError(f"rate {self.rate}, windows {self.window_seconds}, threshold {self.threshold}")
+        if self.decoder not in get_args(Decoder) or len(self.confidence) != 2:
+            raise ValueError(f"decoder {self.decoder!r}, confidence {self.confidence}")
 
     def probabilities(self, target: str, logits: Floats) -> Floats:
         """Calibrated probabilities of the classes of one target; (N, K) -> (N, K)."""
@@ -70,10 +79,16 @@ class TimelineRules:
         """
         kept = self._plausible(log_probabilities)
         scores = self._state_scores(log_probabilities, kept)
-        return [
-            (start, stop, self.actions[kept[state] - 1])
-            for start, stop, state in runs(decode(scores, self.grammar.of_states(kept), weight=self.weight))
-        ]
+        if self.decoder == "argmax":
+            path = scores.argmax(axis=1)
+        else:
+            path = decode(scores, self.grammar.of_states(kept), weight=self.weight)
+        return [(start, stop, self.actions[kept[state] - 1]) for start, stop, state in runs(path)]
+
+    def true_share(self, said: float) -> float:
+        """The probability that a segment is right of which a model says so with probability `said`."""
+        slope, intercept = self.confidence
+        return float(1 / (1 + np.exp(-(slope * _logit(np.array(said)) + intercept))))
 
     def _plausible(self, log_probabilities: Mapping[str, Floats]) -> Counts:
         """Background and the states that come nearest to the best of some step; thousands are more than needed."""
@@ -122,6 +137,8 @@ class TimelineRules:
             "temperature": dict(self.temperature),
             "window_seconds": list(self.window_seconds),
             "weight": self.weight,
+            "decoder": self.decoder,
+            "confidence": list(self.confidence),
         }
 
     @classmethod
@@ -132,6 +149,8 @@ class TimelineRules:
             "actions": tuple(tuple(action) for action in values["actions"]),
             "grammar": Grammar.from_dict(values["grammar"]),
             "window_seconds": tuple(values["window_seconds"]),
+            # Runs that were made before there were decoders to choose from do not say so.
+            "confidence": tuple(values.get("confidence", (1.0, 0.0))),
         }
         return cls(**{**values, **parsed})
 

@@ -1,0 +1,192 @@
+"""`egoact train-timeline`: from features of whole recordings and labels to a run that finds actions in recordings."""
+
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from egoact.core import defaults
+
+if TYPE_CHECKING:
+    from egoact.core.annotations.labels import Target, Vocabulary
+    from egoact.runs.segmenter import SegmenterConfig
+    from egoact.store.recordings import Recordings
+    from egoact.training.segmentation.fit import SegmenterRecipe
+
+
+@dataclass(frozen=True)
+class TrainTimelineSettings:
+    """Train a segmenter: what happens at every step of a recording, and when nothing does.
+
+    Learns from whole recordings, their labelled actions and the gaps between them. How scores become actions, and how
+    sure to be of each, is chosen on recordings that were left out. egoact predict then writes timelines.
+    """
+
+    segments: tuple[Path, ...]
+    """Segments CSV with labels to learn from; several are used as one."""
+    features: tuple[Path, ...]
+    """Feature store made by egoact extract, without --segments or with --recordings. Several: used together."""
+    run: Path
+    """Run directory to write."""
+    streams: tuple[str, ...] = ()
+    """Streams to learn from, of those that the store holds: rgb, grid, difference, motion; default: all of them."""
+    segmenter: str = defaults.SEGMENTER
+    """linear (ridge regression on windows around each step: for few recordings, fitted in seconds), mstcn (MS-TCN++),
+    asformer, gru; for egoact live, which sees no future: causal (linear), causal_tcn."""
+    segmenter_options: tuple[str, ...] = ()
+    """Options of the segmenter, as NAME=VALUE: width=64."""
+    validation: Path | None = None
+    """Segments CSV of other recordings to choose on and to measure; default: training recordings, left out in turn."""
+    validation_videos: tuple[str, ...] = ()
+    """Videos of --segments to keep for validation instead."""
+    labelled_only: bool = False
+    """Labels do not cover everything that happens: what lies outside them is unknown, and not background. Stretches of
+    recordings (egoact extract --segments) will do."""
+    rate: int = defaults.TIMELINE_RATE
+    """Steps a second to look at; must divide the rate of the store."""
+    components: int = 64
+    """Of a network: principal components that it gets of each stream."""
+    members: int = 3
+    """Of a network: how many are trained from other initial weights, and averaged."""
+    targets: tuple[Literal["verb", "noun"], ...] = ()
+    """What to learn; default: what --segments has labels for."""
+    labels: Literal["classes", "categories"] = "classes"
+    """Classes, or the categories that the class files give for them."""
+    merge_case: bool = False
+    """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
+    classes: Path | None = None
+    """Folder with verb_classes.csv and noun_classes.csv; default: classes as in --segments."""
+    seed: int = 0
+    """Of initial weights, and of the order and warps of recordings."""
+    overwrite: bool = False
+    """Replace a run of other settings that is already there."""
+    updates: int | None = None
+    """Steps of the optimiser."""
+    batch_size: int | None = None
+    """Recordings in a batch."""
+    learning_rate: float | None = None
+    """Of AdamW, at the start."""
+    weight_decay: float | None = None
+    """Decoupled, as in AdamW."""
+    smoothing: float | None = None
+    """Weight of the loss on jumps from step to step."""
+    label_smoothing: float | None = None
+    """Share of the target that is spread over all classes."""
+    warp: float | None = None
+    """Recordings are stretched in time by up to this factor, and down to its inverse."""
+    input_dropout: float | None = None
+    """Share of the components that are left out, others each time."""
+    noise: float | None = None
+    """Of what is added to the components."""
+    ema: float | None = None
+    """Decay of the moving average of the weights; 0: none."""
+
+    def __post_init__(self) -> None:
+        from egoact.models.segmenters import SEGMENTERS
+
+        if self.segmenter not in SEGMENTERS:
+            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(SEGMENTERS)}")
+        if self.validation is not None and self.validation_videos:
+            raise ValueError("give --validation or --validation-videos, not both")
+        for name in ("rate", "components", "members"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        self.recipe()
+
+    def recipe(self) -> "SegmenterRecipe":
+        """The hyperparameters, with the changes that flags ask for."""
+        from egoact.training.segmentation.fit import SegmenterRecipe
+
+        names = [field.name for field in fields(SegmenterRecipe)]
+        changes: dict[str, Any] = {n: getattr(self, n) for n in names if getattr(self, n, None) is not None}
+        return SegmenterRecipe(**changes)
+
+
+def train_timeline(settings: TrainTimelineSettings) -> int:
+    """Train and write the run directory; see `TrainTimelineSettings`.
+
+    Raises:
+        AnnotationError: Labels that cannot be used.
+        ArtifactError: Features that are missing or not finite, or a run directory in use.
+        ValueError: Impossible settings.
+    """
+    from egoact.commands.labels import read_and_tell
+    from egoact.core.progress import Progress, format_seconds
+    from egoact.evaluation.timelines import summarize_timelines
+    from egoact.runs.provenance import Provenance
+    from egoact.store.concatenation import open_features
+    from egoact.store.recordings import Recordings
+    from egoact.timelines.selection import SegmenterTraining, answer_held_out, choose_rules, measure_held_out
+    from egoact.training.data import choose_vocabularies, split_segments
+    from egoact.training.run_folder import RunFolder, plain
+    from egoact.training.segmentation.recordings import read_recordings
+
+    folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
+    if folder.is_finished(overwrite=settings.overwrite):
+        print(f"{settings.run} is already trained with these settings")
+        return 0
+    began = time.monotonic()
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    training, validation = split_segments(
+        table, validation=settings.validation, validation_videos=settings.validation_videos
+    )
+    vocabularies = choose_vocabularies(
+        table, targets=settings.targets, classes=settings.classes, labels=settings.labels
+    )
+    recordings = Recordings(open_features(settings.features, settings.streams))
+    stretches = read_recordings(recordings, training, vocabularies, labelled_only=settings.labelled_only)
+    others = None
+    if validation is not None:
+        others = read_recordings(recordings, validation, vocabularies, labelled_only=settings.labelled_only)
+    config = _configure(settings, recordings, vocabularies)
+    recipe = settings.recipe()
+    work = SegmenterTraining(config, recipe, stretches, settings.seed)
+    num_folds = work.num_folds if others is None else 0
+    with Progress("train", total=work.count_updates(num_folds), unit="updates") as progress:
+        work = replace(work, advance=progress.advance)
+        if others is None:
+            held_out = list(work.hold_out(training))
+            fitted = work.fit()
+        else:
+            assert validation is not None
+            fitted = work.fit()
+            held_out = list(answer_held_out(fitted, others, validation, training))
+    rules = choose_rules(held_out, training, vocabularies, rate=settings.rate)
+    metrics = measure_held_out(held_out, training, vocabularies, rate=settings.rate)
+    folder.write_settings(recipe, num_parameters=sum(p.numel() for p in fitted.model.parameters()))
+    if metrics:
+        folder.write_metrics(metrics)
+    Provenance.of(training, () if validation is None else validation).write(settings.run)
+    fitted.with_rules(rules).save(settings.run)
+    print(
+        f"trained {settings.segmenter} on {len(stretches)} "
+        f"{'stretches' if settings.labelled_only else 'recordings'} in {format_seconds(time.monotonic() - began)}; "
+        f"{settings.run}"
+    )
+    if metrics:
+        whose = "validation recordings" if others is not None else "training recordings, each answered without it"
+        print(f"{whose}:\n{summarize_timelines(metrics)}")
+        print(f"confidence is off by {metrics['calibration_error']:.0f} % on average")
+    return 0
+
+
+def _configure(
+    settings: TrainTimelineSettings, recordings: "Recordings", vocabularies: "dict[Target, Vocabulary]"
+) -> "SegmenterConfig":
+    from egoact.commands.train import parse_options
+    from egoact.runs.segmenter import SegmenterConfig
+
+    if recordings.rate % settings.rate:
+        raise ValueError(f"--rate {settings.rate} does not divide {recordings.rate}, the steps a second of the store")
+    specs = [store.spec for store in recordings.stores]
+    return SegmenterConfig(
+        segmenter=settings.segmenter,
+        options=parse_options(settings.segmenter_options),
+        vocabularies=vocabularies,
+        backbones=tuple(spec.backbone_spec for spec in specs),
+        components=settings.components,
+        rate=recordings.rate,
+        stride=recordings.rate // settings.rate,
+        members=settings.members,
+        precision=specs[0].precision,
+    )

@@ -1,0 +1,212 @@
+"""A trained segmenter: features of a whole recording in, log-probabilities of every step out.
+
+A run directory of `egoact train-timeline` holds, as that of `egoact train`, `model.safetensors` and `config.json`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically, write_json
+from egoact.core.timelines.rules import TimelineRules
+from egoact.core.timelines.viterbi import Floats
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.segmenters import RecordingModel, build_model
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+TASK = "timeline"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SegmenterConfig:
+    """What a run needs to find actions in recordings.
+
+    Args:
+        segmenter: Key of `SEGMENTERS`.
+        vocabularies: Target -> classes, without background.
+        backbones: Of each stream, in order.
+        components: Of a network: principal components that it gets of each stream.
+        rate: Steps a second of the features.
+        stride: Of these, every `stride`-th is looked at.
+        members: Of a network: how many are averaged.
+        options: Keyword arguments of the segmenter.
+        precision: In which the features that it was trained on were computed.
+        timeline: How its scores become actions; None before that is learned.
+        format_version: Of the run directory.
+
+    Raises:
+        ValueError: Impossible values.
+    """
+
+    segmenter: str
+    vocabularies: Mapping[Target, Vocabulary]
+    backbones: tuple[BackboneSpec, ...]
+    rate: int
+    stride: int = 1
+    members: int = 1
+    components: int = 64
+    options: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = "f32"
+    timeline: TimelineRules | None = None
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if not self.backbones:
+            raise ValueError("a segmenter needs the features of at least one stream")
+        if any(len(spec.feature_shape) != 1 for spec in self.backbones):
+            raise ValueError("segmenters take pooled features, or maps pooled to a grid (--streams grid), not maps")
+        for name in ("rate", "stride", "members", "components"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.rate % self.stride:
+            raise ValueError(f"{self.rate} steps a second cannot be thinned by {self.stride}")
+
+    @property
+    def sizes(self) -> list[int]:
+        """Classes of each target, background included."""
+        return [vocabulary.size + 1 for vocabulary in self.vocabularies.values()]
+
+    @property
+    def num_channels(self) -> list[int]:
+        """D of each stream."""
+        return [spec.feature_width for spec in self.backbones]
+
+    @property
+    def steps_per_second(self) -> int:
+        """That are looked at."""
+        return self.rate // self.stride
+
+    def build(self) -> RecordingModel:
+        """The model of this configuration, untrained."""
+        return build_model(
+            self.segmenter,
+            num_channels=self.num_channels,
+            sizes=self.sizes,
+            rate=self.steps_per_second,
+            components=self.components,
+            members=self.members,
+            options=dict(self.options),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {
+            "format_version": self.format_version,
+            "task": TASK,
+            "segmenter": self.segmenter,
+            "options": dict(self.options),
+            "members": self.members,
+            "backbones": [spec.to_dict() for spec in self.backbones],
+            "components": self.components,
+            "rate": self.rate,
+            "stride": self.stride,
+            "precision": self.precision,
+            "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
+            "timeline": None if self.timeline is None else self.timeline.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "SegmenterConfig":
+        """Back from JSON.
+
+        Raises:
+            ValueError: Another version, missing or impossible values.
+        """
+        if values.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
+        timeline = values["timeline"]
+        return cls(
+            segmenter=values["segmenter"],
+            options=dict(values["options"]),
+            members=values["members"],
+            backbones=tuple(BackboneSpec.from_dict(spec) for spec in values["backbones"]),
+            components=values["components"],
+            rate=values["rate"],
+            stride=values["stride"],
+            precision=values["precision"],
+            vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
+            timeline=None if timeline is None else TimelineRules.from_dict(timeline),
+        )
+
+
+class TrainedSegmenter:
+    """A trained model with its configuration; use `TrainedSegmenter.load`.
+
+    Attributes:
+        config: What it was built from.
+        model: The network, in eval mode.
+    """
+
+    def __init__(self, config: SegmenterConfig, model: RecordingModel) -> None:
+        self.config = config
+        self.model = model.eval()
+
+    @classmethod
+    def load(cls, run: str | Path) -> "TrainedSegmenter":
+        """Load a run directory of `egoact train-timeline`.
+
+        Raises:
+            ArtifactError: Not such a run, no weights, or weights that do not fit its configuration.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        run = Path(run)
+        path, weights = run / CONFIG_NAME, run / WEIGHTS_NAME
+        try:
+            config = SegmenterConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            model = config.build()
+        except FileNotFoundError:
+            raise ArtifactError("not a run directory: it has no config.json", path=run) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
+        if not weights.is_file():
+            raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
+        try:
+            model.load_state_dict(load_file(weights))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise ArtifactError(f"these weights cannot be used ({error})", path=weights) from error
+        return cls(config, model)
+
+    def save(self, run: str | Path) -> None:
+        """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
+        from safetensors.torch import save
+
+        run = Path(run)
+        run.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+        write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
+        write_json(run / CONFIG_NAME, self.config.to_dict())
+
+    def with_rules(self, rules: TimelineRules) -> "TrainedSegmenter":
+        """The same, knowing how its scores become actions."""
+        return TrainedSegmenter(replace(self.config, timeline=rules), self.model)
+
+    def score(self, features: Any) -> dict[str, Floats]:
+        """Log-probabilities of a recording, target -> float64 (F, classes + 1), background last.
+
+        Args:
+            features: (F, D) of every `stride`-th step, an array or what can be sliced like one.
+        """
+        return self.by_target(self.model.score(features))
+
+    def by_target(self, said: np.ndarray) -> dict[str, Floats]:
+        """Outputs of all targets side by side, (F, K) -> target -> (F, classes + 1)."""
+        parts = np.split(said.astype(np.float64), np.cumsum(self.config.sizes)[:-1], axis=1)
+        return dict(zip(map(str, self.config.vocabularies), parts, strict=True))
+
+
+def is_segmenter(run: Path) -> bool:
+    """Whether `egoact train-timeline` made this run directory."""
+    try:
+        return json.loads((run / CONFIG_NAME).read_text(encoding="utf-8")).get("task") == TASK
+    except (OSError, ValueError, AttributeError):
+        return False

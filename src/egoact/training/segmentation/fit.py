@@ -1,0 +1,193 @@
+"""Fitting a segmenter to recordings: batches of warped recordings, the loss of every stage, averaged weights.
+
+Seconds to minutes for hours of video, so it needs no checkpoints. Shapes: B recordings in a batch, F steps, C narrow
+features, K outputs of all targets.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from egoact.models.segmenters import Segmenter
+
+UNKNOWN = -1  # label of a step of which nobody says what happens
+_MOST_JUMP = 4.0  # of log-probabilities from a step to the next, beyond which smoothing pulls no harder
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SegmenterRecipe:
+    """Hyperparameters of segmenters; `egoact train-timeline` has a flag of the same name for each.
+
+    Args:
+        updates: Steps of the optimiser.
+        batch_size: Recordings in a batch.
+        learning_rate: Of AdamW at the start; falls to 0 along a cosine.
+        weight_decay: Decoupled, as in AdamW.
+        smoothing: Weight of the truncated squared jumps of log-probabilities (MS-TCN, arXiv:1903.01945).
+        label_smoothing: Share of the target that is spread over all classes.
+        warp: Recordings are stretched by a random factor of 1 / warp to warp.
+        input_dropout: Share of the narrow features that are left out of a recording.
+        noise: Standard deviation of what is added to the narrow features, whose mean square is 1.
+        ema: Decay of the moving average of the weights, which is what is kept; 0: none.
+        most_steps: Longer recordings are cut, at another place each time.
+
+    Raises:
+        ValueError: Impossible values.
+    """
+
+    updates: int = 240
+    batch_size: int = 4
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    smoothing: float = 0.15
+    label_smoothing: float = 0.0
+    warp: float = 1.25
+    input_dropout: float = 0.0
+    noise: float = 0.0
+    ema: float = 0.0
+    most_steps: int = 1500
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type is int and (type(value) is not int or value < 1):
+                raise ValueError(f"{field.name} must be a whole number of at least 1, got {value!r}")
+            if field.type is float and not 0 <= value < float("inf"):
+                raise ValueError(f"{field.name} must be a number that is not negative, got {value!r}")
+        if self.warp < 1:
+            raise ValueError(f"warp must be at least 1, got {self.warp}")
+        for name in ("label_smoothing", "input_dropout", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A recording, or a part of one, to learn from.
+
+    Args:
+        features: Narrow, float32 (F, C).
+        labels: int64 (targets, F), `UNKNOWN` where nothing is said.
+    """
+
+    features: npt.NDArray[np.float32]
+    labels: Labels
+
+
+def fit_segmenter(
+    segmenter: Segmenter,
+    examples: Sequence[Example],
+    *,
+    sizes: Sequence[int],
+    recipe: SegmenterRecipe,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Segmenter:
+    """Train a segmenter; the same seed gives the same weights on the same machine.
+
+    Args:
+        segmenter: Not trained yet.
+        examples: What to learn from.
+        sizes: Classes of each target, background included.
+        recipe: Hyperparameters.
+        seed: Of order, warps, cuts and dropout.
+        advance: Called with the number of updates that are done.
+
+    Returns:
+        The segmenter in eval mode.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    decayed = [p for p in segmenter.parameters() if p.ndim > 1]
+    others = [p for p in segmenter.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.updates)
+    average = copy.deepcopy(segmenter)
+    segmenter.train()
+    waiting: list[int] = []
+    for update in range(recipe.updates):
+        if len(waiting) < recipe.batch_size:
+            waiting += rng.permutation(len(examples)).tolist()
+        chosen, waiting = waiting[: recipe.batch_size], waiting[recipe.batch_size :]
+        features, labels, mask = collate([augment(examples[i], recipe, rng) for i in chosen])
+        loss = torch.stack([stage_loss(stage, labels, sizes, recipe) for stage in segmenter(features, mask)]).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(segmenter.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        # The first updates would weigh as much as all later ones; their average is a short one.
+        decay = min(recipe.ema, (update + 1) / (update + 10))
+        with torch.no_grad():
+            for kept, new in zip(average.parameters(), segmenter.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+        advance(1)
+    return average.eval()
+
+
+def augment(example: Example, recipe: SegmenterRecipe, rng: np.random.Generator) -> Example:
+    """A recording cut, stretched in time, and with some of its features left out."""
+    features, labels = example.features, example.labels
+    if len(features) > recipe.most_steps:
+        first = int(rng.integers(len(features) - recipe.most_steps + 1))
+        kept = slice(first, first + recipe.most_steps)
+        features, labels = features[kept], labels[:, kept]
+    num_steps = max(2, round(len(features) * recipe.warp ** rng.uniform(-1, 1)))
+    places = np.linspace(0, len(features) - 1, num_steps)
+    low = np.floor(places).astype(np.int64)
+    high = np.minimum(low + 1, len(features) - 1)
+    share = (places - low)[:, None].astype(np.float32)
+    stretched = features[low] * (1 - share) + features[high] * share
+    if recipe.noise:
+        stretched = stretched + np.asarray(rng.normal(0, recipe.noise, stretched.shape), dtype=np.float32)
+    if recipe.input_dropout:
+        is_kept = np.asarray(rng.random(features.shape[1]) >= recipe.input_dropout, dtype=np.float32)
+        stretched = stretched * is_kept / np.float32(1 - recipe.input_dropout)
+    return Example(stretched, labels[:, np.rint(places).astype(np.int64)])
+
+
+def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """Recordings of different lengths as a batch: features (B, C, F), labels (B, targets, F), mask (B, 1, F)."""
+    longest = max(len(example.features) for example in examples)
+    num_targets, width = len(examples[0].labels), examples[0].features.shape[1]
+    features = torch.zeros(len(examples), width, longest)
+    labels = torch.full((len(examples), num_targets, longest), UNKNOWN)
+    mask = torch.zeros(len(examples), 1, longest)
+    for row, example in enumerate(examples):
+        stop = len(example.features)
+        features[row, :, :stop] = torch.from_numpy(example.features.T)
+        labels[row, :, :stop] = torch.from_numpy(example.labels)
+        mask[row, :, :stop] = 1
+    return features, labels, mask
+
+
+def stage_loss(logits: Tensor, labels: Tensor, sizes: Sequence[int], recipe: SegmenterRecipe) -> Tensor:
+    """Cross entropy of all targets, and the smoothing loss of MS-TCN: (B, K, F), (B, targets, F) -> scalar."""
+    losses = []
+    for target, part in enumerate(logits.split(list(sizes), dim=1)):
+        wanted = labels[:, target]
+        is_known = wanted != UNKNOWN
+        if not is_known.any():
+            continue
+        losses.append(
+            functional.cross_entropy(part, wanted, ignore_index=UNKNOWN, label_smoothing=recipe.label_smoothing)
+        )
+        if recipe.smoothing:
+            said = part.log_softmax(1)
+            jumps = (said[:, :, 1:] - said[:, :, :-1].detach()).abs().clamp(max=_MOST_JUMP).square().mean(1)
+            both = (is_known[:, 1:] & is_known[:, :-1]).float()
+            losses.append(recipe.smoothing * (jumps * both).sum() / both.sum().clamp_min(1))
+    return torch.stack(losses).sum() if losses else logits.sum() * 0
