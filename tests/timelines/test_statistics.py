@@ -179,6 +179,7 @@ def test_labels_of_several_recordings_with_their_footage(tmp_path: Path, capsys:
     [
         (["stats", "--out", "{tmp}/o"], "give either --segments or --timeline"),
         (["stats", "--segments", "a.csv", "--timeline", "b", "--out", "{tmp}/o"], "give either --segments or"),
+        (["stats", "--timeline", "{tmp}/a", "--merge-case", "--out", "{tmp}/o"], "are for --segments"),
         (["stats", "--timeline", "{tmp}/nowhere", "--out", "{tmp}/o"], "no such file"),
         (["stats", "--timeline", "{tmp}/a", "--out", "{tmp}/o", "--repetition-gap", "-1"], "must be at least 0"),
         (["compare", "--timelines", "{tmp}/a", "--out", "{tmp}/o"], "two different files or folders, got 1"),

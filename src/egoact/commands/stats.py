@@ -50,6 +50,8 @@ class StatsSettings:
     def __post_init__(self) -> None:
         if (self.timeline is None) == (not self.segments):
             raise ValueError("give either --segments or --timeline")
+        if self.timeline is not None and (self.merge_case or self.classes is not None):
+            raise ValueError("--merge-case and --classes are for --segments, not for --timeline")
         if not 0 <= self.repetition_gap < inf:
             raise ValueError(f"--repetition-gap must be at least 0, got {self.repetition_gap}")
 

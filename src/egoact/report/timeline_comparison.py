@@ -92,11 +92,6 @@ def _notes(compared: dict[str, Any]) -> list[str]:
             "one recording on each side: intervals are of occurrences within it, not of how much days differ, so a "
             "change may be one of that day"
         )
-    elif 1 in numbers:
-        notes.append(
-            f"one recording in {'AB'[numbers.index(1)]}: its intervals are of occurrences within it, not of how much "
-            "days differ"
-        )
     for name, side in zip("AB", compared["sides"], strict=True):
         if unknown := side["num_unknown_durations"]:
             of_all = f"{unknown} of {side['num_recordings']} recordings of {name}"

@@ -6,15 +6,18 @@ from typing import Any
 
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.files import write_csv, write_json
-from egoact.core.timelines.comparison import Side, compare_timelines
+from egoact.core.timelines.comparison import compare_timelines
+from egoact.core.timelines.resampling import Side
 from egoact.timelines.corrections import FoundTimeline, find_timelines
 from egoact.timelines.output import relative_path
 
+_SIDES, _DIFFERENCES = ("first", "second"), ("value", "low", "high", "p")
+_MEASURES = ("per_hour", "mean_seconds")
 _COLUMNS = (
-    "kind", "name", "verb", "noun", "changes", "count_first", "count_second", "per_hour_first", "per_hour_second",
-    "per_hour_difference", "per_hour_low", "per_hour_high", "mean_seconds_first", "mean_seconds_second",
-    "mean_seconds_difference", "mean_seconds_low", "mean_seconds_high", "share_of_time_first", "share_of_time_second",
-)  # fmt: skip
+    *("kind", "name", "verb", "noun", "changes", "count_first", "count_second"),
+    *(f"{m}_{what}" for m in _MEASURES for what in (*_SIDES, "difference", *_DIFFERENCES[1:])),
+    *("share_of_time_first", "share_of_time_second"),
+)
 
 
 def compare_timeline_files(
@@ -75,9 +78,9 @@ def _rows(compared: dict[str, Any]) -> Iterable[list[Any]]:
         for row in rows:
             a, b = row["sides"]
             values = [kind, row["name"], row["verb"], row["noun"], "; ".join(row["changes"]), a["count"], b["count"]]
-            for measure in ("per_hour", "mean_seconds"):
+            for measure in _MEASURES:
                 part = row["difference"].get(measure, {})
-                values += [a[measure], b[measure], *(part.get(key) for key in ("value", "low", "high"))]
+                values += [a[measure], b[measure], *(part.get(key) for key in _DIFFERENCES)]
             yield [_round(value) for value in (*values, a["share_of_time"], b["share_of_time"])]
 
 

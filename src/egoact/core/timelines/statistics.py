@@ -70,7 +70,11 @@ def compute_statistics(timeline: Timeline, *, repetition_gap_seconds: float = RE
     def entries(key_of: Callable[[TimelineSegment], Key | None]) -> list[dict[str, Any]]:
         keys = [key_of(segment) for segment in timeline]
         runs = _find_runs(timeline, keys, repetition_gap_seconds)
-        made = [_entry(timeline, key, keys, runs.get(key, [])) for key in dict.fromkeys(keys) if key is not None]
+        numbers: dict[Key, list[int]] = {}
+        for number, key in enumerate(keys):
+            if key is not None:
+                numbers.setdefault(key, []).append(number)
+        made = [_entry(timeline, key, found, runs.get(key, [])) for key, found in numbers.items()]
         return sorted(made, key=lambda entry: (-entry["total_seconds"], entry["name"]))
 
     statistics = {
@@ -174,9 +178,8 @@ def merge_stretches(segments: Iterable[TimelineSegment]) -> list[Stretch]:
     return merged
 
 
-def _entry(timeline: Timeline, key: Key, keys: Sequence[Key | None], runs: list[list[int]]) -> dict[str, Any]:
-    """The numbers of one action, verb or noun."""
-    numbers = [number for number, other in enumerate(keys) if other == key]
+def _entry(timeline: Timeline, key: Key, numbers: list[int], runs: list[list[int]]) -> dict[str, Any]:
+    """What is counted of one action, verb or noun; `numbers` are those of its segments."""
     segments = [timeline[number] for number in numbers]
     seconds, duration = [segment.duration_seconds for segment in segments], timeline.duration_seconds
     covered = sum(stop - start for start, stop in merge_stretches(segments))
