@@ -48,7 +48,7 @@ COMMANDS: dict[str, Command] = {
         "make the built-in kitchen's videos and labels",
         following="egoact extract --segments {out}/train.csv --media {out}/videos --features features",
     ),
-    "stats": _command("stats", "class distributions and durations", report="egoact.report.stats:write_report"),
+    "stats": _command("stats", "labels or timelines in numbers", report="egoact.report.stats:write_report"),
     "extract": _command(
         "extract",
         "videos to features, once",
@@ -69,7 +69,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
-    "compare": _command("compare", "several models in one table", report="egoact.report.comparison:write_report"),
+    "compare": _command("compare", "several models, or two timelines", report="egoact.report.comparison:write_report"),
     "explain": _command(
         "explain",
         "what a kernel looks for (filters), where and when a run looks (clip)",
