@@ -59,8 +59,7 @@ class Recognizer:
             MediaError: Not one picture can be read.
             ArtifactError: The run knows nothing of whole recordings, or its backbone's weights are not here.
         """
-        path = Path(video)
-        return predict_recording(self._run, MediaSource(path.stem, path, "video"))
+        return predict_recording(self._run, MediaSource.of_file(Path(video)))
 
     def stream(
         self, *, mode: Mode = "window", rate: float = FRAMES_PER_SECOND, window_seconds: tuple[float, ...] = ()

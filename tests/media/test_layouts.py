@@ -148,6 +148,10 @@ def test_a_folder_of_frames_is_not_listed_to_the_end(tmp_path: Path) -> None:
 def test_accents_are_spelled_in_two_ways(tmp_path: Path) -> None:
     path = touch(tmp_path / "ku\u0308che.mp4")
     assert find_media(tmp_path, "k\u00fcche").path == path
+    assert find_media(tmp_path, "ku\u0308che").video_id == MediaSource.of_file(path).video_id == "k\u00fcche"
+    (tmp_path / "flow/u\u0308_1/u").mkdir(parents=True)
+    flow = find_flow(tmp_path, "\u00fc_1", frame_rate=50, stride=2)
+    assert flow.path.name == "u\u0308_1" and flow.video_id == "\u00fc_1"
 
 
 def test_a_media_folder_that_does_not_exist(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def _find_clip(settings: ClipSettings) -> "Clip":
             raise ValueError("--narration-id needs --segments")
         if len(settings.media) != 1 or not settings.media[0].is_file():
             raise ValueError("without --segments, --media must be one video file")
-        source = MediaSource(settings.media[0].stem, settings.media[0], "video")
+        source = MediaSource.of_file(settings.media[0])
         grid = lay_grid(source)
         stop = settings.stop_seconds or grid.num_frames / grid.frame_rate
         return Clip(source, settings.start_seconds, stop, {})

@@ -97,7 +97,7 @@ def _predict_one(
     if not overwrite:
         check_not_edited(out)
     begun = time.monotonic()
-    source = MediaSource(video.stem, video, "video")
+    source = MediaSource.of_file(video)
     with Progress(video.name, total=estimate_steps(source, rate=rules_of(run).rate), unit="steps") as progress:
         prediction = predict_recording(run, source, folder=out, advance=progress.advance)
     seconds = time.monotonic() - begun
@@ -112,4 +112,4 @@ def _predict_one(
         f"predict: {video.name}: {num_actions} actions in {format_seconds(length)} of video, "
         f"{length / seconds:.1f} x real time"
     )
-    return {"video_id": video.stem, "seconds": length, "num_actions": num_actions, "broken": broken}
+    return {"video_id": source.video_id, "seconds": length, "num_actions": num_actions, "broken": broken}

@@ -7,7 +7,6 @@ root/**/VIDEO.mp4 | VIDEO/frame_*.jpg | VIDEO.tar  4th, up to three levels deep
 """
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from egoact.core.annotations.parsing import VIDEO_SUFFIXES
+from egoact.core.annotations.parsing import VIDEO_SUFFIXES, normalise_video_id
 from egoact.core.epic import facts as epic
 from egoact.core.errors import MediaError
 from egoact.media.stills.flow import FlowSource, read_flow_pictures
@@ -44,6 +43,11 @@ class MediaSource:
         if self.frame_rate is not None and not self.frame_rate > 0:
             raise ValueError(f"frame_rate must be positive, got {self.frame_rate}")
 
+    @classmethod
+    def of_file(cls, path: Path) -> "MediaSource":
+        """A video file, named after itself."""
+        return cls(normalise_video_id(path.stem), path, "video")
+
     @property
     def is_stills(self) -> bool:
         """Whether frames were extracted by somebody, rather than decoded from the video here."""
@@ -69,7 +73,7 @@ class MediaRoot:
         try:
             for folder in self.folders:
                 for candidate in _walk(folder, ()):
-                    self._found[_normal(candidate.video_id)].append(candidate)
+                    self._found[candidate.video_id].append(candidate)
         except OSError as error:
             raise MediaError(f"cannot list this folder: {error.strerror}", path=error.filename) from None
 
@@ -89,7 +93,8 @@ class MediaRoot:
         Raises:
             MediaError: There is none, or two are equally good.
         """
-        ranked = [(c.rank(video_id), c) for c in self._found.get(_normal(video_id), [])]
+        video_id = normalise_video_id(video_id)
+        ranked = [(c.rank(video_id), c) for c in self._found.get(video_id, [])]
         if not ranked:
             raise MediaError(self._not_found(video_id), path=self.path)
         best = min(rank for rank, _ in ranked)
@@ -213,12 +218,12 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[_Candidate]:
     below: list[os.DirEntry[str]] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            stem, suffix = os.path.splitext(entry.name)
+            stem, suffix = os.path.splitext(normalise_video_id(entry.name))
             if entry.name.startswith("."):
                 continue
             if FRAME_NAME.fullmatch(entry.name):
                 if above:
-                    yield _Candidate(above[-1], folder, "folder", above[:-1])
+                    yield _Candidate(normalise_video_id(above[-1]), folder, "folder", above[:-1])
                 return
             if entry.is_dir():
                 below.append(entry)
@@ -229,8 +234,3 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[_Candidate]:
     for entry in below:
         if len(above) < MAX_DEPTH and entry.name not in _FLOW_FOLDERS:
             yield from _walk(Path(entry.path), (*above, entry.name))
-
-
-def _normal(video_id: str) -> str:
-    """One spelling of accented letters: macOS takes names apart, CSVs do not."""
-    return unicodedata.normalize("NFC", video_id)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
+from egoact.core.annotations.parsing import parse_video_id
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
@@ -36,7 +37,7 @@ def split_segments(
         return table, read_segments(validation)
     if not validation_videos:
         return table, None
-    wanted = set(validation_videos)
+    wanted = set(map(parse_video_id, validation_videos))
     unknown = sorted(wanted - set(table.video_ids))
     if unknown:
         raise ValueError(f"--validation-videos: {table.path} has no video {unknown[0]!r}")

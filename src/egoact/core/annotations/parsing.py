@@ -2,6 +2,7 @@
 
 import ast
 import re
+import unicodedata
 
 from egoact.core.annotations.spreadsheet import Spreadsheet
 from egoact.core.epic.facts import frame_rate, frame_seconds
@@ -125,12 +126,17 @@ def _read_rates(sheet: Spreadsheet) -> list[float]:
     return rates
 
 
+def normalise_video_id(text: str) -> str:
+    """One spelling of accented letters, as single characters (NFC): macOS takes those of file names apart."""
+    return unicodedata.normalize("NFC", text)
+
+
 def parse_video_id(text: str) -> str:
     """The id of a recording; written as a file it is the file's name without folder and suffix.
 
     >>> parse_video_id("P01_01"), parse_video_id("kitchen 1.MP4"), parse_video_id("videos/a.b.mov")
     ('P01_01', 'kitchen 1', 'a.b')
     """
-    name = re.split(r"[/\\]", text)[-1]
+    name = re.split(r"[/\\]", normalise_video_id(text))[-1]
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and stem and f".{suffix.lower()}" in VIDEO_SUFFIXES else name

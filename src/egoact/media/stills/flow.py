@@ -9,6 +9,7 @@ Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020
 
 import glob
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from egoact.core.annotations.parsing import normalise_video_id
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import MediaError
@@ -83,15 +85,10 @@ def find_flow(
         MediaError: There is none, or two are equally good.
         ValueError: Another id without frame rate or stride.
     """
-    folders, name = list_folders(root), glob.escape(video_id)
-    homes = [folder / video_id.partition("_")[0] / FLOW_FOLDER for folder in folders]
-    choices = [
-        [home / video_id for home in homes if (home / video_id / "u").is_dir()],
-        [home / f"{video_id}.tar" for home in homes if (home / f"{video_id}.tar").is_file()],
-        [p.parent for p in _search(folders, f"{name}/u") if p.is_dir()] + _search(folders, f"{FLOW_FOLDER}/{name}.tar"),
-    ]
-    found = next((choice for choice in choices if choice), None)
-    if found is None:
+    folders, video_id = list_folders(root), normalise_video_id(video_id)
+    taken_apart = unicodedata.normalize("NFD", video_id)  # as macOS may have written it
+    found = _find_named(folders, video_id) or _find_named(folders, taken_apart)
+    if not found:
         reason = f"no optical flow of {video_id}: no {video_id}/u/ and no {FLOW_FOLDER}/{video_id}.tar"
         raise MediaError(reason, path=name_folders(folders))
     if len(found) > 1:
@@ -103,6 +100,17 @@ def find_flow(
     if frame_rate is None or stride is None:
         raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
     return FlowSource(video_id, found[0], frame_rate, stride)
+
+
+def _find_named(folders: Sequence[Path], video_id: str) -> list[Path]:
+    """Folders and tars of this very name, at the first place that has any."""
+    homes, name = [folder / video_id.partition("_")[0] / FLOW_FOLDER for folder in folders], glob.escape(video_id)
+    return (
+        [home / video_id for home in homes if (home / video_id / "u").is_dir()]
+        or [home / f"{video_id}.tar" for home in homes if (home / f"{video_id}.tar").is_file()]
+        or [p.parent for p in _search(folders, f"{name}/u") if p.is_dir()]
+        + _search(folders, f"{FLOW_FOLDER}/{name}.tar")
+    )
 
 
 def _search(folders: Sequence[Path], pattern: str) -> list[Path]:
