@@ -531,7 +531,7 @@ def test_labelled_stretches_are_looked_at_eight_times_a_second(tmp_path: Path, r
     write_segments(tmp_path / "segments.csv", VIDEOS[:1], [(0.1, 0.9), (1.3, 1.35)])
     chosen = settings(tmp_path, media=recordings, exact=False)
     assert extract(chosen) == 0
-    steps = [*range(8), 10]  # 0.1 s lies in step 0, 0.9 s in step 7
+    steps = [*range(8), 9, 10]  # 0.1 s lies in step 0, 0.9 s in step 7; 9 in case that the recording ends within 10
     store = FeatureStore.open(chosen.features)
     assert store.index.rows[VIDEOS[0]].moments.tolist() == [round((step + 0.5) / 8 * 1e6) for step in steps]
     exact = replace(chosen, exact=True, features=tmp_path / "exact")
@@ -588,6 +588,17 @@ def test_a_segment_may_end_in_what_is_left_after_the_last_step_but_not_beyond(tm
     assert place == "P01_100 2.188" and "beyond the end of the video" in reason and not others
     with pytest.raises(ArtifactError, match="1 of 2 segments .* P01_100 from 1.50 to 3.00 s"):
         features(chosen)
+
+
+def test_a_segment_behind_the_last_step_shows_that_one(tmp_path: Path) -> None:
+    make_video(tmp_path / "media/P01_100.mp4", num_frames=103)
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(0.3, 0.35), (2.02, 2.05)])
+    chosen = settings(tmp_path, exact=False)
+    assert extract(chosen) == 0
+    assert not (chosen.features / "failures.csv").exists()
+    behind = features(chosen)[1]
+    write_segments(tmp_path / "segments.csv", ["P01_100"], [(1.9, 1.95)])
+    np.testing.assert_array_equal(features(chosen)[0], behind)
 
 
 def test_a_recording_damaged_in_the_middle_keeps_what_can_be_read(tmp_path: Path) -> None:
@@ -673,10 +684,23 @@ def test_a_recording_that_became_longer_is_not_taken_for_its_old_length(tmp_path
     write_folder(tmp_path / "media/P01_100", numbers=range(3 * NUM_FRAMES))
     write_segments(tmp_path / "segments.csv", ["P01_100"], [(1.5, 3.0)])
     labelled = replace(chosen, segments=(tmp_path / "segments.csv",))
-    assert extract(labelled) == 0 and extract(chosen) == 0
+    assert extract(labelled) == 0
+    features(labelled)
+    assert extract(chosen) == 0
     store = FeatureStore.open(chosen.features)
     assert {video: len(steps) for video, steps in Recordings(store).items()} == {"P01_100": 48}
-    features(labelled)
+
+
+def test_accents_taken_apart_in_labels_or_file_names_meet_the_same_features(tmp_path: Path) -> None:
+    whole, apart = "k\u00fcche_1", "ku\u0308che_1"
+    make_video(tmp_path / f"media/{apart}.mp4")
+    chosen = settings(tmp_path, exact=False, segments=())
+    assert extract(chosen) == 0
+    for name in (whole, apart, f"{apart}.MP4"):
+        labelled = replace(chosen, segments=(write_segments(tmp_path / "segments.csv", [name]),))
+        assert extract(labelled) == 0
+        features(labelled)
+    assert list(FeatureStore.open(chosen.features).index.rows) == [whole]
 
 
 def test_a_folder_without_recordings_is_told(tmp_path: Path) -> None:

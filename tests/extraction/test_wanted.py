@@ -48,14 +48,16 @@ def test_steps_of_segments_answer_any_clip_of_them(segments: list[Segment], rate
 
 @given(SEGMENTS, RATES)
 def test_no_step_is_wanted_that_no_segment_touches(segments: list[Segment], rate: int) -> None:
-    for time in WantedMoments({"A": segments}, rate).missing(row()).tolist():
+    *times, final = WantedMoments({"A": segments}, rate).missing(row()).tolist()
+    # The last one may turn out to have no frame of its own: the one before it is wanted too.
+    for time in [*times[:-1], final] if times else [final]:
         first, last = time - 0.5 / rate, time + 0.5 / rate
         assert any(s.start_seconds < last + 1e-9 and s.stop_seconds > first - 1e-9 for s in segments)
 
 
 def test_a_segment_that_stops_where_a_step_begins_needs_not_that_step() -> None:
     times = WantedMoments({"A": [segment(0.125, 0.5), segment(2.0, 2.0001)]}, 8).missing(row())
-    assert times.tolist() == [(step + 0.5) / 8 for step in (1, 2, 3, 16)]
+    assert times.tolist() == [(step + 0.5) / 8 for step in (1, 2, 3, 15, 16)]
 
 
 @given(SEGMENTS, RATES, SAMPLINGS, st.sets(st.integers(0, 100)))
@@ -88,14 +90,23 @@ def test_where_nobody_knows_the_end_a_day_of_steps_is_wanted() -> None:
     assert times[0] == 16.5 / 8 and len(times) == 24 * 3600 * 8 - 16
 
 
-def test_nothing_is_wanted_of_what_is_left_after_the_last_step() -> None:
+def test_nothing_but_the_last_step_is_wanted_of_what_is_left_after_it() -> None:
     wanted = WantedMoments({"A": [segment(1.5, 2.05), segment(2.01, 2.1)]}, 8)
     assert wanted.missing(row()).tolist() == [(step + 0.5) / 8 for step in (12, 13, 14, 15, 16)]
     known = row(grid_moments(np.arange(16), rate=8), num_steps=16)
     assert not len(wanted.missing(known))
     assert (known.find(np.array([1.99, 2.05]), rate=8) == 15).all()
     beyond = WantedMoments({"A": [segment(2.0, 2.3)]}, 8).missing(known)
-    assert beyond.tolist() == [(step + 0.5) / 8 for step in (17, 18)], "that is no mere rest any more"
+    assert beyond.tolist() == [(step + 0.5) / 8 for step in (16, 17, 18)], "that is no mere rest any more"
+
+
+def test_the_step_before_a_lonely_last_one_is_wanted_as_that_may_be_what_is_shown() -> None:
+    rest = segment(2.01, 2.1)
+    wanted = WantedMoments({"A": [segment(0.3, 0.35), rest]}, 8)
+    assert wanted.missing(row()).tolist() == [(step + 0.5) / 8 for step in (2, 15, 16)]
+    stored = row(grid_moments(np.array([2]), rate=8), num_steps=16)
+    assert wanted.missing(stored).tolist() == wanted.missing_of([rest], stored).tolist() == [15.5 / 8]
+    assert WantedMoments({"A": [segment(0.01, 0.02)]}, 8).missing(row()).tolist() == [0.5 / 8]
 
 
 def test_a_few_recordings_show_what_all_look_like(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from egoact.core.sampling import ClipSampling, Floats, step_times, to_microsecon
 from egoact.media.recording import MOST_HOURS, estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot, FlowSource
-from egoact.store.index import UNKNOWN, RecordingRow
+from egoact.store.index import UNKNOWN, Moments, RecordingRow
 
 _MOST_EXAMPLES = 16
 _FEW_SECONDS = 10
@@ -46,18 +46,31 @@ class WantedMoments:
         if self.is_whole:
             times = step_times(row.num_steps, rate=self.rate) if known_end else _day(self.rate)
             return _absent(times, row) if len(row.moments) else times
-        return self.missing_of(self.segments[row.video_id], row)
+        if self.exact is not None:
+            return self.missing_of(self.segments[row.video_id], row)
+        steps = self._shown_steps(self.segments[row.video_id], row)
+        if len(steps) and (not known_end or steps[-1] > row.num_steps):
+            # The last one may turn out to be what is left after the last whole step, where the one before is shown.
+            steps = np.union1d(steps, max(steps[-1] - 1, 0))
+        return _absent((steps + 0.5) / self.rate, row)
 
     def missing_of(self, segments: Sequence[Segment], row: RecordingRow) -> Floats:
         """The same of some segments of it."""
         if self.exact is not None:
             return _absent(self.exact.times(segments).ravel(), row)
+        return _absent((self._shown_steps(segments, row) + 0.5) / self.rate, row)
+
+    def _shown_steps(self, segments: Sequence[Segment], row: RecordingRow) -> Moments:
+        """Numbers of the steps that clips of some segments show, ascending."""
         firsts, stops = (np.array([getattr(s, f"{e}_seconds") for s in segments]) for e in ("start", "stop"))
         lasts = np.floor(np.nextafter(stops, -np.inf) * self.rate).astype(np.int64)
         firsts = np.floor(firsts * self.rate).astype(np.int64)
         steps = np.unique(np.concatenate([np.arange(a, b + 1) for a, b in zip(firsts, lasts, strict=True)]))
-        # What is left of a recording after its last whole step has none of its own.
-        return _absent((steps[steps != row.num_steps] + 0.5) / self.rate, row)
+        if len(steps) and steps[-1] == row.num_steps:
+            # What is left of a recording after its last whole step has none of its own: the one before is shown.
+            # Where more than that is wanted, the recording may have become longer.
+            steps = np.union1d(steps[:-1], max(steps[-1] - 1, 0))
+        return steps
 
     def examples(self, root: MediaRoot | FlowRoot) -> list[Segment]:
         """Segments that show what the moments look like; where there are none, a few of the recordings as such."""
