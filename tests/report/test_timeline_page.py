@@ -25,12 +25,21 @@ SEGMENTS = (
     TimelineSegment(7.0, 9.0, "open", "<b>jar</b>", 0.3),
 )
 ORIGIN = {"head": "difference", "backbone": "b", "steps_per_second": 8, "background": "learned", "calibrated": True}
+LEFT = {"share_of_time": 0.25, "mean_duration_seconds": 1.2, "interactions_per_hour": 720.0, "num_interactions": 2}
+RIGHT = {"share_of_time": 0.0, "mean_duration_seconds": None, "interactions_per_hour": 0.0, "num_interactions": 0}
+HANDS = {
+    "left": LEFT | {"interactions": [[1.0, 2.5], [3.0, 4.0]]},
+    "right": RIGHT,
+    "hand_use_ratio": None,
+    "steps_without_hands_share": 0.1,
+}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def write_timeline(folder: Path, video: Path, *, broken: str | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    prediction = Prediction(Timeline("kitchen 1", SEGMENTS, 10.0), ("verb", "noun"), ({},) * len(SEGMENTS), broken)
+    timeline = Timeline("kitchen 1", SEGMENTS, 10.0)
+    prediction = Prediction(timeline, ("verb", "noun"), ({},) * len(SEGMENTS), broken, hands=HANDS)
     path = relative_path(video, folder)
     (folder / "timeline.json").write_text(prediction.to_json(video_path=path, origin=ORIGIN), encoding="utf-8")
     return write_timeline_page(folder)
@@ -151,6 +160,21 @@ def test_every_number_is_that_of_the_file_and_lists_its_clips(page: Any) -> None
     assert clips.all_inner_texts()[:3] == ["play all", "0:05.5 – 0:07.0 1.5 s", "0:02.5 – 0:03.0 0.5 s"]
 
 
+@pytest.mark.slow
+def test_numbers_of_a_hand_list_its_interactions(page: Any) -> None:
+    rows = page.locator("#hands tbody tr")
+    assert [row.split("\t") for row in rows.all_inner_texts()] == [
+        ["Share of time in interaction", "25.0 %", "0.0 %"],
+        ["Mean duration, s", "1.2", "–"],
+        ["Interactions an hour", "720.0", "0.0"],
+        ["Interactions", "2", "0"],
+    ]
+    assert rows.locator("button").count() == 4, "of the left hand: the right one did nothing"
+    rows.first.locator("button").click()
+    assert page.locator("tr.detail .clip").all_inner_texts()[1:] == ["0:01.0 – 0:02.5 1.5 s", "0:03.0 – 0:04.0 1.0 s"]
+    assert page.get_by_text("Hand-use ratio –; no hand was found in 10.0 % of the pictures.").count() == 1
+
+
 RECORD = """() => {
   window.times = [];
   const note = () => {
@@ -176,7 +200,7 @@ def test_a_click_plays_just_that_stretch(page: Any) -> None:
     times = page.evaluate("window.times")
     assert times and min(times) >= 3.0 and max(times) < 4.2
     assert 3.8 < current_time(page) < 4.0, "it stays on the last picture of it"
-    assert page.locator("#now").inner_text() == "take milk (55 %)"
+    page.wait_for_function("document.getElementById('now').textContent === 'take milk (55 %)'")
     page.locator("table[data-kind='verb'] tbody tr").first.get_by_role("button", name="open", exact=True).click()
     page.evaluate("window.times.length = 0; document.getElementById('video').playbackRate = 4")
     page.locator("tr.detail .all").click()

@@ -136,6 +136,7 @@ def test_corrections_are_told_and_what_was_edited_is_left(tmp_path: Path, capsys
     assert code == 0 and f"{path}: edited since egoact predict wrote it, and counted as it is now" in said
     assert "wipe,table" in (out / "statistics.csv").read_text()
     assert "Corrected by hand: ../predicted/timeline.csv" in (out / "timeline.html").read_text(encoding="utf-8")
+    assert "Measured before the actions were corrected." in (out / "timeline.html").read_text(encoding="utf-8")
     assert "No footage" in (out / "timeline.html").read_text(encoding="utf-8")
     (out / "statistics.csv").write_text("mine")
     code, _, err = call(capsys, "stats", "--timeline", folder, "--out", out)
@@ -220,6 +221,7 @@ def test_two_weeks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["action", "pour milk"]["changes"] == "slower" and rows["action", "drop milk"]["count_second"] == "10"
     assert rows["noun", "milk"]["changes"] == "slower", "dropped or poured, it is milk"
     page = (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    assert "hands were measured before some of these timelines were corrected" in out
     assert "Slower: pour milk" in page and "Hands" in page and "http" not in page
     assert "whole recordings" in page and "occurrences in its one recording" not in page
 

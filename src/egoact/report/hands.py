@@ -1,4 +1,4 @@
-"""What pages say of each hand: one table, of one recording or of several beside each other."""
+"""What the page of a timeline says of each hand."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,22 +12,19 @@ _ROWS = (
 _DASH = "–"
 
 
-def describe_hands(hands: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Columns and rows for the template's `table`, and a text: the ratio, and how often no hand was found.
+def describe_hands(hands: Mapping[str, Any], *, is_corrected: bool) -> dict[str, Any]:
+    """Rows of a table (measure, left, right), and a text: the ratio, and how often no hand was found.
 
     Args:
-        hands: Heading (empty where there is only one) -> measures, in the form that `check_hands` documents.
+        hands: In the form that `check_hands` documents.
+        is_corrected: Whether the actions were corrected after the hands had been measured with them.
     """
-    columns = {"Measure": ""}
-    columns |= {f"{side.capitalize()} {heading}".strip(): "number" for heading in hands for side in ("left", "right")}
     rows = []
     for title, key, form in _ROWS:
-        values = [measures[side][key] for measures in hands.values() for side in ("left", "right")]
+        values = [hands[side][key] for side in ("left", "right")]
         rows.append([title, *(_DASH if value is None else form(value) for value in values)])
-    texts = []
-    for heading, measures in hands.items():
-        ratio, missed = measures["hand_use_ratio"], measures["steps_without_hands_share"]
-        said = f"Hand-use ratio {_DASH if ratio is None else f'{ratio:.2f}'}"
-        said += "" if missed is None else f"; no hand was found in {100 * missed:.1f} % of the pictures"
-        texts.append(f"{heading}: {said}." if heading else f"{said}.")
-    return {"columns": columns, "rows": rows, "text": " ".join(texts)}
+    ratio, missed = hands["hand_use_ratio"], hands["steps_without_hands_share"]
+    text = f"Hand-use ratio {_DASH if ratio is None else f'{ratio:.2f}'}"
+    text += "." if missed is None else f"; no hand was found in {100 * missed:.1f} % of the pictures."
+    text += " Measured before the actions were corrected." if is_corrected else ""
+    return {"rows": rows, "text": text}

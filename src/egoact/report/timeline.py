@@ -68,9 +68,15 @@ def write_timeline_page(folder: Path) -> Path:
             link=None if footage is None else quote(footage),
             colours={name: colour_of(name) for name in _class_names(timeline)},
             origin=_describe_origin(timeline.get("origin") or {}),
-            hands=None if timeline.get("hands") is None else describe_hands({"": timeline["hands"]}),
+            hands=_describe_hands(timeline),
             script="\n".join((templates / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
         )
+
+
+def _describe_hands(timeline: dict[str, Any]) -> dict[str, Any] | None:
+    if timeline.get("hands") is None:
+        return None
+    return describe_hands(timeline["hands"], is_corrected=(timeline.get("origin") or {}).get("corrected", False))
 
 
 def _describe_origin(origin: dict[str, Any]) -> str:

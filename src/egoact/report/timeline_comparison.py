@@ -96,6 +96,8 @@ def _notes(compared: dict[str, Any]) -> list[str]:
         if unknown := side["num_unknown_durations"]:
             of_all = f"{unknown} of {side['num_recordings']} recordings of {name}"
             notes.append(f"the length of {of_all} is not known: taken to end with the last action")
+    if compared["hands"] and any(r["corrected"] for side in compared["sides"] for r in side["recordings"]):
+        notes.append("hands were measured before some of these timelines were corrected")
     return notes
 
 

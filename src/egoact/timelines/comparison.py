@@ -68,7 +68,7 @@ def _recording(one: FoundTimeline, out: Path) -> dict[str, Any]:
     return {
         "video_id": one.timeline.video_id,
         "footage": None if footage is None else relative_path(footage, out),
-        "corrected": one.is_corrected,
+        "corrected": one.is_corrected or bool((one.told.get("origin") or {}).get("corrected")),
     }
 
 

@@ -52,7 +52,7 @@ function watchClip(video, clip) {
     if (video.currentTime < clip.start - NEAR || video.currentTime > clip.stop + NEAR) return stopClips();
     if (video.ended || video.currentTime >= clip.stop - EARLY) {
       video.pause();
-      if (video.currentTime >= clip.stop) video.currentTime = Math.max(clip.start, clip.stop - EARLY);
+      video.currentTime = Math.max(clip.start, Math.min(video.currentTime, clip.stop - EARLY));
       if (clip.button) clip.button.classList.remove("playing");
       queue.shift();
       return startClip(video);

@@ -102,4 +102,14 @@ function drawStatistics() {
     transitions());
 }
 
+function linkHands() { // where the interactions of a hand are known, its numbers list them
+  document.querySelectorAll("#hands td[data-hand]").forEach((cell) => {
+    const { hand } = cell.dataset;
+    const clips = (data.hands[hand].interactions || []).map(([start, stop]) => ({ start, stop }));
+    if (cell.textContent !== "–") cell.replaceChildren(
+      numberButton(video, cell.textContent, `interactions of the ${hand} hand`, clips));
+  });
+}
+
 drawStatistics();
+linkHands();
