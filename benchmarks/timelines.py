@@ -1,36 +1,42 @@
-"""Whole recordings: what each window says by itself against the decoder, and against the answer that nothing happens.
+"""Whole recordings: segmenters against windows that are classified and decoded, and what each stream is worth.
 
-    python benchmarks/timelines.py [--gtea FOLDER] [--kitchen FOLDER] [--out FOLDER]
+    python benchmarks/timelines.py [--gtea FOLDER] [--kitchen FOLDER] [--out FOLDER] [--windows] [--worth]
 
 GTEA: leave one recording out; its FOLDER holds `segments.csv` (verbs) and `videos/`. Kitchen: trained on `train.csv`,
 measured on the recordings of `validation.csv`, whose kitchen was never seen; FOLDER as `egoact kitchen` makes it.
-Weights, durations and temperatures are chosen by `egoact train` inside the training recordings.
+Decoders, durations and confidences are chosen by `egoact train-timeline` inside the training recordings.
 """
 
 import contextlib
 import io
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import tyro
 
 from egoact.commands.extract import ExtractSettings, extract
 from egoact.commands.train import TrainSettings, train
-from egoact.core.annotations.segments import read_segments
+from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.files import write_csv
 from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.core.timelines.viterbi import runs
-from egoact.runs.loading import load_run
-from egoact.store.reader import FeatureStore
+from egoact.core.timelines.timeline import Timeline
+from egoact.runs.loading import load_run, rules_of
+from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
+from egoact.timelines.dense import DenseAnswers
 from egoact.timelines.segmenter import ActionSegmenter
+from egoact.timelines.selection import hits
+
+STREAMS = ("rgb", "grid", "difference", "motion")
+WORTH = (("rgb",), ("rgb", "difference"), ("rgb", "motion"), ("rgb", "difference", "motion"))
 
 
 @dataclass(frozen=True)
@@ -43,145 +49,162 @@ class Settings:
     """Folder with train.csv, validation.csv, verb_classes.csv, noun_classes.csv and videos/."""
     out: Path | None = None
     """Folder to keep features and runs in; default: a temporary one."""
-    heads: tuple[str, ...] = ("difference",)
-    """Heads to train."""
+    segmenters: tuple[str, ...] = ("linear",)
+    """Segmenters to train, on all streams."""
+    streams: tuple[str, ...] = STREAMS
+    """Streams to extract."""
+    rate: int = 4
+    """Steps a second that segmenters look at."""
+    updates: int | None = None
+    """Of networks."""
     seeds: int = 1
-    """Trainings of each."""
-    precision: str = "auto"
-    """As in egoact extract."""
-    plain: bool = False
-    """Also runs without --background, whose background is a threshold."""
+    """Trainings of each; tables show means."""
+    worth: bool = False
+    """Also the first segmenter on fewer streams."""
+    windows: bool = False
+    """Also egoact train --background on rgb: windows around every step, classified and decoded."""
 
 
-Answers = dict[str, dict[str, Timeline]]  # method -> video -> timeline
+@dataclass(frozen=True)
+class Method:
+    """A way to a timeline: a segmenter on some streams, or windows where it has no name."""
+
+    segmenter: str
+    streams: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """For tables."""
+        return f"{self.segmenter or 'windows'}: {' + '.join(self.streams)}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A training, and the recordings that it is asked about."""
+
+    training: SegmentTable
+    asked: tuple[str, ...]
+
+
+Answers = dict[str, Timeline]  # video -> timeline
 
 
 def main(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = settings.out or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        for head in settings.heads:
-            for seed in range(settings.seeds):
-                if settings.gtea is not None:
-                    measure_gtea(settings, work, head, seed)
-                if settings.kitchen is not None:
-                    measure_kitchen(settings, work, head, seed)
+        if settings.gtea is not None:
+            table = read_segments(settings.gtea / "segments.csv")
+            parts = [Part(table.select(lambda s, v=v: s.video_id != v), (v,)) for v in table.video_ids]  # type: ignore[misc]
+            title = f"GTEA, leave one recording out, {len(table.video_ids)} recordings"
+            measure(settings, title, parts, table, settings.gtea / "videos", work / "gtea", ["verb"])
+        if settings.kitchen is not None:
+            folder = settings.kitchen
+            training, table = (read_segments(folder / name) for name in ("train.csv", "validation.csv"))
+            targets = ["verb", "noun", "action"]
+            parts = [Part(training, table.video_ids)]
+            measure(settings, "kitchen never seen", parts, table, folder / "videos", work / "kitchen", targets, folder)
 
 
-def measure_gtea(settings: Settings, work: Path, head: str, seed: int) -> None:
-    """Leave one recording out."""
-    assert settings.gtea is not None
-    table = read_segments(settings.gtea / "segments.csv")
-    frame = pd.read_csv(settings.gtea / "segments.csv", dtype=str, keep_default_na=False)
-    store = extract_all(settings, settings.gtea / "segments.csv", settings.gtea / "videos", work / "gtea")
-    answers: Answers = {}
-    for video in table.video_ids:
-        csv = work / f"without-{video}.csv"
-        frame[frame["video_id"] != video].to_csv(csv, index=False)
-        answer(
-            settings, answers, store, [video], work / f"gtea-{head}-{video}-{seed}", segments=csv, head=head, seed=seed
-        )
-    report(f"GTEA, leave one recording out, {head}, seed {seed}", answers, timelines_of(table), store, ["verb"])
-
-
-def measure_kitchen(settings: Settings, work: Path, head: str, seed: int) -> None:
-    """Train in some kitchens, look at another one."""
-    assert settings.kitchen is not None
-    folder = settings.kitchen
-    table = read_segments(folder / "validation.csv")
-    for csv in ("train.csv", "validation.csv"):
-        store = extract_all(settings, folder / csv, folder / "videos", work / "kitchen")
-    answers: Answers = {}
-    run = work / f"kitchen-{head}-{seed}"
-    training = {"segments": folder / "train.csv", "classes": folder, "head": head, "seed": seed}
-    answer(settings, answers, store, table.video_ids, run, **training)
-    targets = ["verb", "noun", "action"]
-    report(f"kitchen never seen, {head}, seed {seed}", answers, timelines_of(table), store, targets)
-
-
-def extract_all(settings: Settings, csv: Path, media: Path, store: Path) -> Recordings:
-    """Features of segments and whole recordings; what is there is not computed again."""
-    precision: Any = settings.precision
-    failed = extract(ExtractSettings(segments=csv, media=media, features=store, precision=precision, recordings=True))
-    assert failed == 0, f"{failed} failed; see {store}"
-    return Recordings(FeatureStore.open(store))
+def measure(
+    settings: Settings,
+    title: str,
+    parts: Sequence[Part],
+    table: SegmentTable,
+    media: Path,
+    work: Path,
+    targets: list[Any],
+    classes: Path | None = None,
+) -> None:
+    """Train, answer, and print a table."""
+    features = work / "features"
+    assert extract(ExtractSettings(media=(media,), features=features, streams=settings.streams)) == 0
+    methods = [Method(segmenter, settings.streams) for segmenter in settings.segmenters]
+    if settings.worth:
+        methods += [Method(settings.segmenters[0], w) for w in WORTH if set(w) <= set(settings.streams)]
+    if settings.windows:
+        methods.append(Method("", ("rgb",)))
+    print(f"\n{title}, {settings.seeds} seeds\n")
+    print("| target | answer | frame accuracy | edit | F1@10 | F1@25 | F1@50 | mAP | calibration error | seconds |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    recordings = Recordings(open_features(features))
+    truth = {
+        video: replace(made, duration_seconds=max(len(recordings[video]) / recordings.rate, made.last_stop_seconds))
+        for video, made in timelines_of(table).items()
+    }
+    for method in methods:
+        begun = time.monotonic()
+        answers = []
+        for seed in range(settings.seeds):
+            found: Answers = {}
+            for number, part in enumerate(parts):
+                run = work / f"{method.title} {seed} {number}".replace(" ", "_")
+                found |= answer(settings, method, part, features, run, seed=seed, classes=classes)
+            answers.append(found)
+        report(method.title, answers, truth, targets, time.monotonic() - begun)
 
 
 def answer(
-    settings: Settings, answers: Answers, recordings: Recordings, videos: Sequence[str], run: Path, **training: Any
-) -> None:
-    """Train, and add what is found in some recordings that were not trained on."""
-    for background in (True, False) if settings.plain else (True,):
-        path = run if background else run.with_name(f"{run.name}-plain")
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            train(TrainSettings(features=(recordings.path,), run=path, background=background, **training))
-        segmenter = ActionSegmenter.of(load_run(path))
-        for video in videos:
-            features = recordings[video]
-            found, _ = segmenter.answer(features, video_id=video)
-            answers.setdefault("decoder" if background else "threshold", {})[video] = found
-            if background:
-                answers.setdefault("every window by itself", {})[video] = take_best(segmenter, features, video)
-                nothing = Timeline(video, (), found.duration_seconds)
-                answers.setdefault("all background", {})[video] = nothing
+    settings: Settings, method: Method, part: Part, features: Path, run: Path, *, seed: int, classes: Path | None
+) -> Answers:
+    """Train, and find the actions of recordings that were not trained on."""
+    csv = run.with_suffix(".csv")
+    csv.parent.mkdir(parents=True, exist_ok=True)
+    write_segments(part.training, csv)
+    common: dict[str, Any] = {
+        "segments": (csv,),
+        "features": (features,),
+        "run": run,
+        "seed": seed,
+        "streams": method.streams,
+    }
+    common["classes"] = classes
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        if method.segmenter:
+            shape = {"segmenter": method.segmenter, "rate": settings.rate, "updates": settings.updates}
+            train_timeline(TrainTimelineSettings(**common, **shape))
+        else:
+            train(TrainSettings(**common, background=True))
+    loaded = load_run(run)
+    recordings = Recordings(open_features(features, method.streams))
+    found: Answers = {}
+    for video in part.asked:
+        (stretch,) = recordings.whole(video)
+        if method.segmenter:
+            segmenter: Any = DenseAnswers(loaded.segmenter, rules_of(loaded))
+            steps = stretch[np.arange(0, len(stretch), loaded.segmenter.config.stride)]
+        else:
+            segmenter, steps = ActionSegmenter.of(loaded), stretch[:]
+        found[video], _ = segmenter.answer(steps, video_id=video)
+    return found
 
 
-def take_best(segmenter: ActionSegmenter, features: np.ndarray, video: str) -> Timeline:
-    """The best class of every step, neighbours put together."""
-    scores = segmenter.score(features)
-    best = np.stack([scores[target].argmax(1) for target in segmenter.targets], 1)
-    background = np.array([segmenter.config.vocabularies[target].size - 1 for target in segmenter.targets])
-    seen, states = np.unique(best, axis=0, return_inverse=True)
-    states = np.where((best == background).any(1), 0, states.reshape(-1) + 1)
-    segments = []
-    for start, stop, state in runs(states):
-        names = {
-            target: segmenter.config.vocabularies[target].names[class_id]
-            for target, class_id in zip(segmenter.targets, seen[state - 1], strict=True)
-        }
-        rate = segmenter.rules.rate
-        segments.append(TimelineSegment(start / rate, stop / rate, names.get("verb"), names.get("noun")))
-    return Timeline(video, tuple(segments), len(features) / segmenter.rules.rate)
+def write_segments(table: SegmentTable, path: Path) -> None:
+    """A CSV of some rows of a table."""
+    rows = [("narration_id", "video_id", "start_seconds", "stop_seconds", "verb", "noun")]
+    rows += [(s.narration_id, s.video_id, s.start_seconds, s.stop_seconds, s.verb or "", s.noun or "") for s in table]  # type: ignore[misc]
+    kept = [0, 1, 2, 3, *(c for c in (4, 5) if any(row[c] for row in rows[1:]))]
+    write_csv(path, [tuple(row[c] for c in kept) for row in rows])
 
 
 def report(
-    title: str, answers: Answers, truth: Mapping[str, Timeline], recordings: Recordings, targets: list[Any]
+    title: str, answers: Sequence[Answers], truth: Mapping[str, Timeline], targets: Sequence[Any], seconds: float
 ) -> None:
-    """A table in Markdown, and how true the confidences are."""
-    print(f"\n{title}\n\n| target | answer | frame accuracy | edit | F1@10 | F1@25 | F1@50 | mAP 0.1:0.5 |")
-    print("|---|---|---|---|---|---|---|---|")
-    whole = {
-        video: replace(t, duration_seconds=max(len(recordings[video]) / recordings.rate, t.last_stop_seconds))
-        for video, t in truth.items()
-    }
+    """Rows of the table, means over the seeds."""
+    errors = []
+    for found in answers:
+        confidences = np.array([segment.confidence for made in found.values() for segment in made])
+        right = np.array([hit for video, made in found.items() for hit in hits(made, truth[video])], dtype=bool)
+        errors.append(100 * expected_calibration_error(confidences, right))
     for target in targets:
-        for method in sorted(answers):
-            measured = evaluate_timelines(answers[method], whole, targets=[target])[target]
-            f1 = " | ".join(f"{value:.1f}" for value in measured["f1"].values())
-            accuracy, edit, precision = measured["frame_accuracy"], measured["edit"], measured["map"]["mean"]
-            print(f"| {target} | {method} | {accuracy:.1f} | {edit:.1f} | {f1} | {precision:.1f} |")
-    confidences, hits = judge(answers["decoder"], whole)
-    error = 100 * expected_calibration_error(confidences, hits)
-    print(
-        f"\ndecoder: confidence {100 * confidences.mean():.0f} % on average, {100 * hits.mean():.0f} % of the actions"
-    )
-    print(f"overlap a true one of their name by a quarter; expected calibration error {error:.0f} %", flush=True)
-
-
-def judge(answers: Mapping[str, Timeline], truth: Mapping[str, Timeline]) -> tuple[np.ndarray, np.ndarray]:
-    """Confidence of every action, and whether it overlaps a true one of the same name by a quarter."""
-    confidences, hits = [], []
-    for video, found in answers.items():
-        for a in found:
-            overlaps = [0.0]
-            for b in truth[video]:
-                if (a.verb, a.noun) == (b.verb, b.noun):
-                    shared = min(a.stop_seconds, b.stop_seconds) - max(a.start_seconds, b.start_seconds)
-                    together = max(a.stop_seconds, b.stop_seconds) - min(a.start_seconds, b.start_seconds)
-                    overlaps.append(shared / together)
-            confidences.append(a.confidence)
-            hits.append(max(overlaps) >= 0.25)
-    return np.array(confidences), np.array(hits)
+        rows = []
+        for found in answers:
+            measured = evaluate_timelines(found, truth, targets=[target])[target]
+            rows.append(
+                [measured["frame_accuracy"], measured["edit"], *measured["f1"].values(), measured["map"]["mean"]]
+            )
+        values = " | ".join(f"{value:.1f}" for value in np.mean(rows, axis=0))
+        print(f"| {target} | {title} | {values} | {np.mean(errors):.0f} | {seconds:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

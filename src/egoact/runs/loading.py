@@ -56,6 +56,18 @@ class Run:
         raise ArtifactError(reason, path=self.path)
 
     @property
+    def segmenter(self) -> TrainedSegmenter:
+        """What finds actions in recordings.
+
+        Raises:
+            ArtifactError: The run names clips instead.
+        """
+        if isinstance(self.answers, TrainedSegmenter):
+            return self.answers
+        reason = "this run names clips; give one of egoact train-timeline"
+        raise ArtifactError(reason, path=self.path)
+
+    @property
     def config(self) -> RecognizerConfig:
         """Classes, backbone and head of what names clips; errors as `recognizer`."""
         return self.recognizer.config
