@@ -161,7 +161,7 @@ def answer(
     common["classes"] = classes
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         if method.segmenter:
-            shape = {"segmenter": method.segmenter, "rate": settings.rate, "updates": settings.updates}
+            shape: dict[str, Any] = {"segmenter": method.segmenter, "rate": settings.rate, "updates": settings.updates}
             train_timeline(TrainTimelineSettings(**common, **shape))
         else:
             train(TrainSettings(**common, background=True))

@@ -15,10 +15,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 GROUPS = {
     "data": "segments features media validation validation_videos merge_case classes annotations labels targets "
     "scores timeline timelines run runs out video videos source pair narration_id start_seconds stop_seconds modality "
-    "frame_rate recordings exact rate",
-    "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint background",
+    "frame_rate recordings exact labelled_only rate",
+    "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint background "
+    "streams segmenter segmenter_options components members",
     "training": "folds recipe select epochs batch_size learning_rate weight_decay dropout schedule loss class_weights "
-    "class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema",
+    "class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema "
+    "updates smoothing warp input_dropout noise",
     "machine": "engine precision device devices nodes workers seed overwrite quick",
 }
 """Group -> the fields that belong to it, in any command; what is in none comes last."""

@@ -21,7 +21,8 @@ from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
 from egoact.timelines.dense import settle
 from egoact.timelines.selection import hits, shift
-from egoact.training.segmentation.fit import Example, SegmenterRecipe, augment, collate, stage_loss
+from egoact.training.segmentation.fit import Example, augment, collate, stage_loss
+from egoact.training.segmentation.recipe import SegmenterRecipe
 from egoact.training.segmentation.recordings import read_recordings
 from tests.makers.recordings import write_labels, write_recording
 

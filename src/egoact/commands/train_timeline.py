@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from egoact.core.annotations.labels import Target, Vocabulary
     from egoact.runs.segmenter import SegmenterConfig
     from egoact.store.recordings import Recordings
-    from egoact.training.segmentation.fit import SegmenterRecipe
+    from egoact.training.segmentation.recipe import SegmenterRecipe
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class TrainTimelineSettings:
 
     def recipe(self) -> "SegmenterRecipe":
         """The hyperparameters, with the changes that flags ask for."""
-        from egoact.training.segmentation.fit import SegmenterRecipe
+        from egoact.training.segmentation.recipe import SegmenterRecipe
 
         names = [field.name for field in fields(SegmenterRecipe)]
         changes: dict[str, Any] = {n: getattr(self, n) for n in names if getattr(self, n, None) is not None}

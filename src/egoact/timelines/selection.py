@@ -25,7 +25,8 @@ from egoact.models.segmenters import NETWORKS, DenseModel, LinearDesign, LinearS
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.timelines.dense import name_actions
 from egoact.timelines.rules import learn_rules
-from egoact.training.segmentation.fit import SegmenterRecipe, fit_segmenter
+from egoact.training.segmentation.fit import fit_segmenter
+from egoact.training.segmentation.recipe import SegmenterRecipe
 from egoact.training.segmentation.recordings import LabelledStretch, design_linear, fit_narrow
 
 MOST_FOLDS = 4
