@@ -211,7 +211,7 @@ def test_two_weeks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = week(tmp_path / "1", seconds=1, num_recordings=4), week(tmp_path / "2", seconds=3, num_recordings=5)
     correct(second / "day_0", ",pour,milk,", ",drop,milk,")
     code, out, _ = call(capsys, "compare", "--timelines", first, second, "--out", tmp_path / "out")
-    assert code == 0 and "slower: pour milk (1.1 to 3.1 s)" in out and "40 → 40" in out
+    assert code == 0 and "slower: pour milk (1.1 to 3.1 s), the verb pour (1.1 to 3.1 s), " in out and "40 → 40" in out
     assert "one recording" not in out and f"A: {first} (4 recordings, 6 min 40 s)" in out
     values = json.loads((tmp_path / "out" / "comparison.json").read_text())["timelines"]
     assert [part["resampled"] for part in values["sides"]] == ["recordings", "recordings"]

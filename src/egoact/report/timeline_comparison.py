@@ -63,14 +63,16 @@ def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
 
 
 def list_changes(compared: dict[str, Any]) -> list[str]:
-    """A line for each kind of change, with the actions that it is about."""
+    """A line for each kind of change, with the actions, verbs and nouns that it is about."""
     lines = []
     for change, measure in _CHANGES.items():
         said = []
-        for row in [*compared["actions"], compared["all"]]:
+        rows = [(kind, row) for kind in _kinds(compared) for row in compared[f"{kind}s"]]
+        for kind, row in [*rows, ("action", compared["all"])]:
             if change in row["changes"]:
                 first, second = (side[measure] for side in row["sides"])
-                said.append(f"{row['name']} ({first:.1f} to {second:.1f} {_MEASURES[measure]})")
+                name = row["name"] if kind == "action" else f"the {kind} {row['name']}"
+                said.append(f"{name} ({first:.1f} to {second:.1f} {_MEASURES[measure]})")
         if said:
             lines.append(f"{change}: {', '.join(said)}")
     if not lines and compared["can_tell_changes"]:
