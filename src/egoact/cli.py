@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from egoact.core.errors import InputError
+from egoact.core.progress import working
 from egoact.help_text import complaint, did_you_mean, help_text, subcommands
 
 
@@ -161,8 +162,10 @@ def _parse(settings: Any, name: str, words: list[str]) -> Any:
 
 def _help(name: str, settings: type) -> str:
     from egoact.training.recipes import RECIPES
+    from egoact.training.segmentation.recipe import SegmenterRecipe
 
-    return help_text(name, settings, default_recipe=RECIPES["default"] if name == "train" else None)
+    recipes = {"train": RECIPES["default"], "train-timeline": SegmenterRecipe()}
+    return help_text(name, settings, default_recipe=recipes.get(name))
 
 
 def _completion(words: list[str]) -> str:
@@ -195,9 +198,10 @@ def _show(text: str) -> None:
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
     try:
         settings = _parse(_load(command.settings), name, arguments)
-        failed = _load(command.stage)(settings)
-        if command.report is not None:
-            _load(command.report)(settings)
+        with working(f"{name}: working", is_told=False):
+            failed = _load(command.stage)(settings)
+            if command.report is not None:
+                _load(command.report)(settings)
         if command.following is not None and not failed:
             print(f"next: {_fill(command.following, settings)}", file=sys.stderr)
     except KeyboardInterrupt:

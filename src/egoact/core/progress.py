@@ -1,9 +1,18 @@
-"""Progress of long work: a bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar with rate and time left on a terminal, a plain line now and then elsewhere.
 
+What cannot be counted, such as loading a network, is shown by `working`: a line that moves until it is done.
+"""
+
+import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 LINE_SECONDS = 10.0
+SILENT_SECONDS = 1.0
 
 
 class Progress:
@@ -18,12 +27,14 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self._bar is not None:
+            _LINE.pause()
             self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+            _LINE.resume()
 
     def advance(self, amount: int, *, note: str = "") -> None:
         """Say that so much more is done, and in a few words how it stands."""
@@ -62,6 +73,83 @@ class Progress:
         return f"{self._rate():.{0 if self._rate() >= 10 else 1}f}"
 
 
+@contextmanager
+def working(what: str, *, is_told: bool = True) -> Iterator[None]:
+    """Show what is being done while nothing else is shown, on standard error.
+
+    On a terminal that is the last line, which moves; what is printed meanwhile goes above it. Elsewhere it is one plain
+    line, where it takes more than a second. May be nested: the innermost is shown.
+
+    Args:
+        what: Such as "extract: loading the network".
+        is_told: Whether to say it where there is no terminal.
+    """
+    if sys.stderr.isatty() and "LOCAL_RANK" not in os.environ:  # of several processes only the first has the terminal
+        _LINE.push(what)
+        try:
+            yield
+        finally:
+            _LINE.pop()
+        return
+    timer = threading.Timer(SILENT_SECONDS, lambda: print(f"{what} ...", file=sys.stderr, flush=True))
+    timer.daemon = True
+    if is_told:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def other_display() -> Iterator[None]:
+    """No line of `working` as long as something else draws on the terminal."""
+    _LINE.pause()
+    try:
+        yield
+    finally:
+        _LINE.resume()
+
+
+class _MovingLine:
+    """The last line of the terminal; there is one."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._num_pauses = 0
+        self._shown: Any = None
+
+    def push(self, text: str) -> None:
+        self._texts.append(text)
+        self._show()
+
+    def pop(self) -> None:
+        self._texts.pop()
+        self._show()
+
+    def pause(self) -> None:
+        self._num_pauses += 1
+        self._show()
+
+    def resume(self) -> None:
+        self._num_pauses -= 1
+        self._show()
+
+    def _show(self) -> None:
+        if not self._texts or self._num_pauses:
+            if self._shown is not None:
+                self._shown.stop()
+                self._shown = None
+            return
+        if self._shown is None:
+            self._shown = _spinner(self._texts[-1])
+            self._shown.start()
+        self._shown.update(self._shown.task_ids[0], description=self._texts[-1])
+
+
+_LINE = _MovingLine()
+
+
 def format_seconds(seconds: float) -> str:
     """A duration for people.
 
@@ -81,6 +169,7 @@ def _bar(name: str, total: int | None, unit: str):  # type: ignore[no-untyped-de
     from rich.console import Console
 
     bar = progress.Progress(
+        progress.SpinnerColumn("line"),
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
@@ -91,3 +180,19 @@ def _bar(name: str, total: int | None, unit: str):  # type: ignore[no-untyped-de
     )
     bar.add_task(name, total=total, rate="0", note="")
     return bar
+
+
+def _spinner(text: str):  # type: ignore[no-untyped-def]
+    from rich import progress
+    from rich.console import Console
+
+    spinner = progress.Progress(
+        progress.SpinnerColumn("line"),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.TimeElapsedColumn(),
+        console=Console(file=sys.stderr),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    spinner.add_task(text, total=None)
+    return spinner

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 
+from egoact.core.progress import working
 from egoact.engines.interface import Engine, FrameModel, Options, frame_model
 from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.openvino_engine import OpenVinoEngine
@@ -135,11 +136,13 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
         speed = cache.get(name, precision)
         if speed is None:
             try:
-                engine = load_engine(backbone, engine=name, precision=precision, device=device)
+                with working(f"measuring {name} in {precision}, once on this machine"):
+                    engine = load_engine(backbone, engine=name, precision=precision, device=device)
+                    kind = device.partition(":")[0]
+                    speed = cache.put(measure(engine, input_size=backbone.spec.input_size, kind=kind))
             except ValueError as error:
                 refusal = error
                 continue
-            speed = cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
         speeds.append(speed)
     if refusal is not None and not speeds:
         raise refusal

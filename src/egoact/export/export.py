@@ -13,6 +13,7 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_json
+from egoact.core.progress import working
 from egoact.core.sampling import sample_uniform
 from egoact.engines.interface import frame_model
 from egoact.engines.parity import torch_features
@@ -56,10 +57,12 @@ class Export:
         """
         recognizer, backbone = self.run.recognizer, self.run.backbone
         recognizer.model.cpu()
-        clips = _read_clips(frames, num_clips, recognizer.config.num_frames)
-        features = [torch_features(backbone, clip) for clip in clips]
-        files = BUILDERS[self.format](self._parts(frames))
-        with _unpacked(files) as folder:
+        with working("export: computing clips with torch"):
+            clips = _read_clips(frames, num_clips, recognizer.config.num_frames)
+            features = [torch_features(backbone, clip) for clip in clips]
+        with working(f"export: writing {self.format} graphs"):
+            files = BUILDERS[self.format](self._parts(frames))
+        with working("export: comparing them with torch"), _unpacked(files) as folder:
             parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
         check_measured(parity, self.format, self.precision)
         background = self._background(features) if (self.run.path / BACKGROUND_FOLDER).is_dir() else None

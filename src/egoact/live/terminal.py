@@ -2,8 +2,10 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from typing import Any
 
+from egoact.core.progress import other_display
 from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.live.statistics import LiveClock
 
@@ -24,6 +26,7 @@ class LiveView:
         self._file = sys.stderr if on_error_output else sys.stdout
         self._is_quiet = on_error_output
         self._live: Any = None
+        self._alone = ExitStack()
         self._message = ""
         self._prediction: OnlinePrediction | None = None
         self._said = ""
@@ -34,6 +37,7 @@ class LiveView:
             from rich.console import Console
             from rich.live import Live
 
+            self._alone.enter_context(other_display())
             self._live = Live(console=Console(file=self._file), auto_refresh=False, transient=True)
             self._live.start()
         return self
@@ -41,6 +45,7 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+        self._alone.close()
 
     def say(self, text: str) -> None:
         """A line about the source."""

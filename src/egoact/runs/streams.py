@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
+from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
 from egoact.engines.loading import find_device, offered_pairs
 from egoact.engines.streams import StreamEngine, build_streams
@@ -46,7 +47,6 @@ def load_stream_engine(
     """
     check_one_network(specs, run)
     networks = [spec for spec in specs if spec.has_network]
-    backbones = {spec.grid: load_spec(spec, choice, run=run) for spec in networks}
 
     def load(backbone: Backbone) -> Engine:
         wanted = choice.precision
@@ -54,7 +54,9 @@ def load_stream_engine(
             wanted = trusted_precision(precision, choice.engine, find_device(choice.device, choice.engine))
         return load_engine(backbone, engine=choice.engine, precision=wanted, device=choice.device)
 
-    return StreamEngine(build_streams(specs, backbones, load))
+    with working("loading the network"):
+        backbones = {spec.grid: load_spec(spec, choice, run=run) for spec in networks}
+        return StreamEngine(build_streams(specs, backbones, load))
 
 
 def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbone:
