@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from egoact.core.machine import cache_folder
 from egoact.engines import Speed, load_engine, rank_engines, tune_batch
 from egoact.engines import loading as speed
 from egoact.engines.loading import offered_pairs
-from egoact.engines.speed_cache import SpeedCache, cache_folder
+from egoact.engines.speed_cache import SpeedCache
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.runs.streams import trusted_precision
 
@@ -157,7 +158,7 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch: pytest.Monkey
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     for system, expected in (("linux", ".cache/egoact"), ("darwin", "Library/Caches/egoact")):
-        monkeypatch.setattr("egoact.engines.speed_cache.sys.platform", system)
+        monkeypatch.setattr("egoact.core.machine.sys.platform", system)
         assert cache_folder() == tmp_path / expected
 
 

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 from egoact.core import defaults
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.progress import working
 
 if TYPE_CHECKING:
     from egoact.core.sampling import ClipSampling
+    from egoact.extraction.wanted import WantedMoments
+    from egoact.media.sources import MediaRoot
+    from egoact.media.stills.flow import FlowRoot
+    from egoact.models.backbones.registry import Backbone
+    from egoact.models.backbones.spec import Stream
 
 MAX_WORKERS = 8
 
@@ -128,18 +134,10 @@ def extract(settings: ExtractSettings) -> int:
     """
     from egoact.commands.labels import read_and_tell
     from egoact.core.annotations.segments import group_by_recording
-    from egoact.core.machine import num_cores
-    from egoact.engines.streams import grids_of, stream_specs
-    from egoact.extraction.engine_choice import RealFrames, keep_graph
-    from egoact.extraction.extraction import Extraction, plan_store
-    from egoact.extraction.stream_choice import choose_stream_engine
     from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
-    from egoact.models.backbones.registry import load_backbone
     from egoact.models.backbones.spec import STREAMS
-    from egoact.store.streams import check_fits, stream_path
-    from egoact.store.writer import StoreWriter
 
     table = read_and_tell(settings.segments) if settings.segments else ()
     root: MediaRoot | FlowRoot = (
@@ -159,33 +157,44 @@ def extract(settings: ExtractSettings) -> int:
         exact=settings.clips() if settings.exact else None,
     )
     names = tuple(name for name in STREAMS if name in settings.streams)
-    backbones = {
-        grid: load_backbone(
-            settings.backbone,
-            weights=settings.weights,
-            cut=settings.cut,
-            size=settings.size,
-            kind=settings.kind,
-            modality=settings.modality,
-            grid=grid,
-        )
-        for grid in grids_of(names)
-    }
+    if _is_finished(settings, names, wanted):
+        print("extract: nothing is missing: all that is wanted is there already")
+        return 0
+    return _fill(settings, names, wanted, root)
+
+
+def _fill(
+    settings: ExtractSettings, streams: "tuple[Stream, ...]", wanted: "WantedMoments", root: "MediaRoot | FlowRoot"
+) -> int:
+    from egoact.core.machine import num_cores
+    from egoact.engines.streams import grids_of, stream_specs
+    from egoact.extraction.engine_choice import RealFrames, keep_graph
+    from egoact.extraction.extraction import Extraction, plan_store
+    from egoact.extraction.finished import remember_weights
+    from egoact.extraction.stream_choice import choose_stream_engine
+    from egoact.store.streams import check_fits, stream_path
+    from egoact.store.writer import StoreWriter
+
     size = (settings.size, settings.size)
-    specs = stream_specs(names, backbones, input_size=size)
+    with working("extract: loading the network"):
+        backbones = {grid: _load_backbone(settings, grid) for grid in grids_of(streams)}
+    for backbone in backbones.values() if settings.weights is None else ():
+        remember_weights(backbone.spec)
+    specs = stream_specs(streams, backbones, input_size=size)
     for spec in specs:
         check_fits(settings.features, spec, rate=settings.rate)
     examples = wanted.examples(root)
-    engine = choose_stream_engine(
-        specs,
-        backbones,
-        engine=settings.engine,
-        precision=settings.precision,
-        device=settings.device,
-        features=settings.features,
-        frames=RealFrames(root, examples, size),
-        num_frames=wanted.estimate(examples),
-    )
+    with working("extract: choosing an engine"):
+        engine = choose_stream_engine(
+            specs,
+            backbones,
+            engine=settings.engine,
+            precision=settings.precision,
+            device=settings.device,
+            features=settings.features,
+            frames=RealFrames(root, examples, size),
+            num_frames=wanted.estimate(examples),
+        )
     with ExitStack() as stores:
         writers = []
         for stream in engine.streams:
@@ -204,3 +213,37 @@ def extract(settings: ExtractSettings) -> int:
                 "the disk is full; what is finished is kept: make room and give the same command again",
                 path=settings.features,
             ) from None
+
+
+def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wanted: "WantedMoments") -> bool:
+    """Whether there is nothing to do, as far as that can be said without loading a network."""
+    from egoact.extraction.finished import is_finished
+
+    if settings.weights is not None:
+        return False
+    facts = {
+        "backbone": settings.backbone,
+        "cut": settings.cut,
+        "input_size": (settings.size, settings.size),
+        "kind": settings.kind,
+        "rate": settings.rate,
+        "dtype": settings.dtype,
+    }
+    names = streams if settings.modality == "rgb" else (settings.modality,)  # streams are of frames
+    return is_finished(
+        settings.features, names, wanted, facts=facts, engine=settings.engine, precision=settings.precision
+    )
+
+
+def _load_backbone(settings: ExtractSettings, grid: int) -> "Backbone":
+    from egoact.models.backbones.registry import load_backbone
+
+    return load_backbone(
+        settings.backbone,
+        weights=settings.weights,
+        cut=settings.cut,
+        size=settings.size,
+        kind=settings.kind,
+        modality=settings.modality,
+        grid=grid,
+    )

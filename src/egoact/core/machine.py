@@ -1,7 +1,9 @@
-"""This machine: processor, cores, memory."""
+"""This machine: processor, cores, memory, installed packages, and where to keep what can be made again."""
 
 import os
 import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -25,3 +27,22 @@ def describe_machine() -> str:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = f", {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GB"
     return f"{processor_name()}, {cores} core{'s' if cores != 1 else ''}{memory}, {platform.system()}"
+
+
+def cache_folder() -> Path:
+    """Where this user's programs keep what can be made again."""
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "egoact"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "egoact" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "egoact"
+    return Path.home() / ".cache" / "egoact"
+
+
+def package_version(package: str) -> str | None:
+    """Of an installed package; None where it is not."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

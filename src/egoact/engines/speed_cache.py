@@ -6,17 +6,13 @@ A file for each machine, set of versions and network; one that cannot be read or
 import contextlib
 import hashlib
 import json
-import os
-import sys
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from egoact.core.files import write_json
-from egoact.core.machine import num_cores, processor_name
+from egoact.core.machine import cache_folder, num_cores, package_version, processor_name
 from egoact.models.backbones.registry import Backbone
 
 
@@ -69,17 +65,6 @@ class SpeedCache:
         return {(speed.engine, speed.precision): speed for speed in speeds}
 
 
-def cache_folder() -> Path:
-    """Where this user's programs keep what can be made again."""
-    if chosen := os.environ.get("XDG_CACHE_HOME"):
-        return Path(chosen) / "egoact"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "egoact" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "egoact"
-    return Path.home() / ".cache" / "egoact"
-
-
 def machine_facts(device: str) -> dict[str, Any]:
     """What a speed depends on besides the network."""
     return {
@@ -87,12 +72,5 @@ def machine_facts(device: str) -> dict[str, Any]:
         "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device != "cpu" else "cpu",
-        "versions": {name: _version(name) for name in ("egoact", "torch", "openvino", "onnxruntime")},
+        "versions": {name: package_version(name) for name in ("egoact", "torch", "openvino", "onnxruntime")},
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -1,0 +1,90 @@
+"""Where nothing is missing nothing is loaded; where anything may be, everything is looked at as before."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from egoact.commands import extract as command
+from egoact.commands.extract import ExtractSettings, extract
+from egoact.core.errors import ArtifactError
+from egoact.store.reader import FeatureStore
+from tests.makers.extraction import make_video, settings, write_segments
+
+
+@pytest.fixture
+def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExtractSettings:
+    """A store that is finished."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number, video in enumerate(("P01_1", "P01_2")):
+        make_video(tmp_path / f"media/{video}.mp4", number)
+    made = settings(tmp_path, exact=False, segments=(), streams=("rgb", "motion"))
+    assert extract(made) == 0
+    return made
+
+
+class LoadedError(Exception):
+    """A network was loaded."""
+
+
+@pytest.fixture
+def no_network(chosen: ExtractSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object) -> None:
+        raise LoadedError
+
+    monkeypatch.setattr(command, "_load_backbone", load)
+
+
+def test_nothing_is_loaded_where_nothing_is_missing(
+    chosen: ExtractSettings, no_network: None, capsys: pytest.CaptureFixture
+) -> None:
+    write_segments(chosen.media / "labels.csv", ["P01_1"])
+    for changes in (
+        {},
+        {"engine": "auto", "precision": "auto"},
+        {"streams": ("rgb",)},
+        {"streams": ("motion",)},
+        {"segments": (chosen.media / "labels.csv",)},
+    ):
+        assert extract(replace(chosen, **changes)) == 0
+        assert "all that is wanted is there already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rate": 9}, {"size": 96}, {"cut": 1}, {"engine": "openvino"}, {"precision": "bf16"}, {"streams": ("rgb", "grid")}]
+    + [{"kind": "maps", "streams": ("rgb",)}, {"backbone": "mobilenet_v2"}, {"weights": Path("w.safetensors")}],
+)
+def test_other_settings_are_looked_at(chosen: ExtractSettings, no_network: None, changes: dict) -> None:
+    with pytest.raises(LoadedError):
+        extract(replace(chosen, **changes))
+
+
+def test_a_new_recording_and_a_lost_shard_are_looked_at(chosen: ExtractSettings, no_network: None) -> None:
+    new = make_video(chosen.media / "P01_3.mp4")
+    with pytest.raises(LoadedError):
+        extract(chosen)
+    new.unlink()
+    next((chosen.features / "shards").glob("P01_2*.npy")).unlink()
+    with pytest.raises(LoadedError):
+        extract(chosen)
+
+
+def test_a_lost_shard_is_computed_again(chosen: ExtractSettings) -> None:
+    next((chosen.features / "streams/motion/shards").glob("P01_2*.npy")).unlink()
+    assert extract(chosen) == 0
+    assert set(FeatureStore.open(chosen.features / "streams/motion").index.rows) == {"P01_1", "P01_2"}
+
+
+def test_weights_that_are_not_known_are_looked_at(
+    chosen: ExtractSettings, no_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other cache"))
+    with pytest.raises(LoadedError):
+        extract(chosen)
+
+
+def test_a_damaged_manifest_is_told(chosen: ExtractSettings, no_network: None) -> None:
+    (chosen.features / "manifest.json").write_text("{")
+    with pytest.raises(ArtifactError, match="manifest"):
+        extract(chosen)
