@@ -144,7 +144,7 @@ def _parse(settings: Any, name: str, words: list[str]) -> Any:
     told, columns = io.StringIO(), os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "10000"  # so that no box cuts a word
     try:
-        with contextlib.redirect_stderr(told):
+        with working(f"{name}: working", is_told=False), contextlib.redirect_stderr(told):
             return tyro.cli(settings, prog=f"egoact {name}", args=given)
     except SystemExit as stop:
         if stop.code:

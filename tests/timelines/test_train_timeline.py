@@ -20,7 +20,8 @@ from egoact.runs.segmenter import SegmenterConfig
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
 from egoact.timelines.dense import settle
-from egoact.timelines.selection import hits, shift
+from egoact.timelines.segmenter_training import shift
+from egoact.timelines.selection import hits
 from egoact.training.segmentation.fit import Example, augment, collate, stage_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe
 from egoact.training.segmentation.recordings import read_recordings
@@ -228,3 +229,17 @@ def test_timelines_of_parts_begin_anew() -> None:
     part = shift(whole, 4.0, duration=3.0)
     assert [(s.start_seconds, s.stop_seconds) for s in part] == [(0.0, 1.0), (2.0, 3.0)]
     assert part.duration_seconds == 3.0
+
+
+def test_a_single_kind_of_action_is_told_from_background(work: Path, tmp_path: Path) -> None:
+    lines = (work / "labels.csv").read_text().splitlines()
+    (tmp_path / "one.csv").write_text("\n".join([lines[0], *(line for line in lines if ",open," in line)]) + "\n")
+    train_timeline(settings(work, segments=(tmp_path / "one.csv",), run=tmp_path / "run", targets=("verb",)))
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["verb"]["f1"]["25"] > 80
+
+
+def test_an_action_shorter_than_a_step_has_the_step_it_lies_in(work: Path) -> None:
+    (stretch,) = Recordings(open_features(work / "f")).whole("kitchen_1")
+    assert stretch.steps_between(1.0, 1.01) == slice(8, 9)
+    assert stretch.steps_between(1.0, 1.5) == slice(8, 12)
+    assert stretch.steps_between(1000.0, 1001.0) == slice(len(stretch), len(stretch))

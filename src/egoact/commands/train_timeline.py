@@ -116,7 +116,8 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     from egoact.runs.provenance import Provenance
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
-    from egoact.timelines.selection import SegmenterTraining, answer_held_out, choose_rules, measure_held_out
+    from egoact.timelines.segmenter_training import SegmenterTraining, answer_held_out
+    from egoact.timelines.selection import choose_rules, measure_held_out
     from egoact.training.data import choose_vocabularies, split_segments
     from egoact.training.run_folder import RunFolder, plain
     from egoact.training.segmentation.recordings import read_recordings
@@ -131,7 +132,7 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
         table, validation=settings.validation, validation_videos=settings.validation_videos
     )
     vocabularies = choose_vocabularies(
-        table, targets=settings.targets, classes=settings.classes, labels=settings.labels
+        table, targets=settings.targets, classes=settings.classes, labels=settings.labels, least=1
     )
     recordings = Recordings(open_features(settings.features, settings.streams))
     stretches = read_recordings(recordings, training, vocabularies, labelled_only=settings.labelled_only)

@@ -41,10 +41,13 @@ class Stretch:
         return self[:] if dtype is None else self[:].astype(dtype)
 
     def steps_between(self, start_seconds: float, stop_seconds: float) -> slice:
-        """Those whose moments lie in [start, stop); at least one where the interval touches the stretch."""
-        edges = [int(np.ceil(round(t * self.rate - 0.5, 6))) - self.first_step for t in (start_seconds, stop_seconds)]
-        start, stop = max(edges[0], 0), min(edges[1], len(self))
-        return slice(start, max(stop, start))
+        """Those whose moments lie in [start, stop), or where there is none, the step that the interval lies in."""
+        start, stop = (int(np.ceil(round(t * self.rate - 0.5, 6))) for t in (start_seconds, stop_seconds))
+        if stop <= start:
+            start = int(start_seconds * self.rate)
+            stop = start + 1
+        edges = np.clip([start - self.first_step, stop - self.first_step], 0, len(self))
+        return slice(*edges.tolist())
 
     @staticmethod
     def _read(store: FeatureStore, shard: int, places: np.ndarray) -> np.ndarray:

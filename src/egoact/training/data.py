@@ -48,9 +48,14 @@ def split_segments(
 
 
 def choose_vocabularies(
-    table: SegmentTable, *, targets: tuple[Target, ...], classes: Path | None, labels: Literal["classes", "categories"]
+    table: SegmentTable,
+    *,
+    targets: tuple[Target, ...],
+    classes: Path | None,
+    labels: Literal["classes", "categories"],
+    least: int = 2,
 ) -> dict[Target, Vocabulary]:
-    """The classes to learn, of each target.
+    """The classes to learn, of each target that has at least `least`; a class can be told from background, too.
 
     Raises:
         ValueError: No labels of a target that is asked for, one class only, or no labels at all.
@@ -65,7 +70,7 @@ def choose_vocabularies(
             continue
         vocabulary = named if classes is None else read_vocabulary(classes, target)
         vocabulary = vocabulary.to_categories()[0] if labels == "categories" else vocabulary
-        if vocabulary.size > 1:
+        if vocabulary.size >= least:
             found[target] = vocabulary
             continue
         alone = f"every {target} of {table.path} is {vocabulary.names[0]!r}: there is nothing to tell apart"

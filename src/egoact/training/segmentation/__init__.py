@@ -1,5 +1,4 @@
-"""Training on whole recordings: labels of every step, the loop, and what is chosen inside the training recordings.
+"""Training on whole recordings: labels of every step, what a linear segmenter learns from, and the loop of networks.
 
-Imports `models`, `store` and `runs`. Offers `read_recordings`, `SegmenterRecipe`, `fit_segmenter` and
-`choose_decoding`.
+Imports `models` and `store`. Offers `read_recordings`, `design_linear`, `SegmenterRecipe` and `fit_segmenter`.
 """

@@ -1,0 +1,152 @@
+"""Training a segmenter on recordings, and what segmenters say of recordings that they were not trained on."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.annotations.segments import SegmentTable
+from egoact.core.timelines.files import timelines_of
+from egoact.core.timelines.timeline import Timeline
+from egoact.core.timelines.viterbi import Floats
+from egoact.models.segmenters import NETWORKS, DenseModel, LinearDesign, LinearSegmenter
+from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
+from egoact.training.segmentation.fit import fit_segmenter
+from egoact.training.segmentation.recipe import SegmenterRecipe
+from egoact.training.segmentation.recordings import LabelledStretch, design_linear, fit_narrow
+
+MOST_FOLDS = 4
+MOST_TUNING_VIDEOS = 40
+
+
+@dataclass(frozen=True)
+class SegmenterTraining:
+    """What all trainings of a run have in common.
+
+    Args:
+        config: Of the run.
+        recipe: Hyperparameters of networks.
+        stretches: The training recordings.
+        seed: Of initial weights, and of the order and warps of recordings.
+        advance: Called with numbers of updates as they are done.
+    """
+
+    config: SegmenterConfig
+    recipe: SegmenterRecipe
+    stretches: Sequence[LabelledStretch]
+    seed: int
+    advance: Callable[[int], None] = lambda _: None
+
+    def fit(self, *, without: Collection[str] = (), members: int | None = None) -> TrainedSegmenter:
+        """Train.
+
+        Args:
+            without: Recordings that are left out.
+            members: Of a network: how many; None: as many as the run has.
+
+        Raises:
+            ArtifactError: Features that are not finite.
+        """
+        config = replace(self.config, members=members or self.config.members)
+        if config.segmenter not in NETWORKS:
+            chosen = [number for number, each in enumerate(self.stretches) if each.video_id not in without]
+            linear = self._design.fit(chosen)
+            self.advance(1)
+            return TrainedSegmenter(config, linear)
+        stretches = [each for each in self.stretches if each.video_id not in without]
+        torch.manual_seed(self.seed)
+        model = config.build()
+        assert isinstance(model, DenseModel)
+        fit_narrow(model.narrow, stretches, seed=self.seed)
+        examples = [e for each in stretches for e in each.examples(model.narrow, stride=config.stride)]
+        for number, member in enumerate(model.segmenters):
+            seed = self.seed + 1000 * number
+            model.members[number] = fit_segmenter(
+                member, examples, sizes=config.sizes, recipe=self.recipe, seed=seed, advance=self.advance
+            )
+        return TrainedSegmenter(config, model)
+
+    @property
+    def num_folds(self) -> int:
+        """Groups of recordings that `hold_out` leaves out in turn; none of a single recording."""
+        num_videos = len({each.video_id for each in self.stretches})
+        return min(MOST_FOLDS, num_videos) if num_videos > 1 else 0
+
+    def hold_out(self, table: SegmentTable) -> Iterator["HeldOut"]:
+        """Every training recording, answered by a segmenter of one member that was trained on others."""
+        videos = list(dict.fromkeys(each.video_id for each in self.stretches))
+        for first in range(self.num_folds):
+            fold = videos[first :: self.num_folds]
+            fitted = self.fit(without=fold, members=1)
+            seen = table.select(lambda segment, fold=fold: segment.video_id not in fold)  # type: ignore[misc]
+            yield from answer_held_out(fitted, [each for each in self.stretches if each.video_id in fold], table, seen)
+
+    def count_updates(self, num_folds: int) -> int:
+        """How often `advance` will be called: for the folds, and for the run."""
+        is_linear = self.config.segmenter not in NETWORKS
+        return num_folds + 1 if is_linear else self.recipe.updates * (num_folds + self.config.members)
+
+    @cached_property
+    def _design(self) -> LinearDesign:
+        model = self.config.build()
+        assert isinstance(model, LinearSegmenter)
+        return design_linear(model, self.stretches, stride=self.config.stride, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A recording, and what a segmenter that has not seen it says of it.
+
+    Args:
+        scores: Target -> log-probabilities of every step, background last.
+        truth: The labelled actions.
+        seen: What the segmenter was trained on.
+    """
+
+    scores: Mapping[str, Floats]
+    truth: Timeline
+    seen: SegmentTable
+
+
+def answer_held_out(
+    fitted: TrainedSegmenter, stretches: Sequence[LabelledStretch], table: SegmentTable, seen: SegmentTable
+) -> Iterator[HeldOut]:
+    """What a segmenter says of recordings that it was not trained on; of parts of recordings, of each part."""
+    config = fitted.config
+    rate = config.rate / config.stride
+    for each in stretches[:MOST_TUNING_VIDEOS]:
+        steps = np.arange(0, len(each.stretch), config.stride)
+        begin = each.stretch.first_step / config.rate
+        end = begin + len(steps) / rate
+        inside = table.select(
+            lambda s, v=each.video_id, a=begin, b=end: s.video_id == v and s.stop_seconds > a and s.start_seconds < b  # type: ignore[misc]
+        )
+        if not len(inside):
+            continue
+        truth = shift(true_timeline(inside, config.vocabularies), begin, duration=len(steps) / rate)
+        yield HeldOut(fitted.score(each.stretch[steps]), truth, seen)
+
+
+def true_timeline(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]) -> Timeline:
+    """The labels of one recording, by the names of their classes."""
+    ids = {target: v.encode(table) for target, v in vocabularies.items()}
+
+    def name(target: Target, position: int) -> str | None:
+        known = target in ids and ids[target][position] >= 0
+        return vocabularies[target].names[ids[target][position]] if known else None
+
+    made = timelines_of(table, names=lambda position, _: (name("verb", position), name("noun", position)))
+    return next(iter(made.values()))
+
+
+def shift(timeline: Timeline, seconds: float, *, duration: float) -> Timeline:
+    """The same as seen from a later beginning, and up to an end."""
+    moved = []
+    for segment in timeline:
+        start, stop = segment.start_seconds - seconds, segment.stop_seconds - seconds
+        if stop > 0 and start < duration:
+            moved.append(replace(segment, start_seconds=max(start, 0.0), stop_seconds=min(stop, duration)))
+    return replace(timeline, segments=tuple(moved), duration_seconds=duration)
