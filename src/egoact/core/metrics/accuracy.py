@@ -30,11 +30,6 @@ def top_k_accuracy(scores: ScoreArray, labels: Labels, *, k: int) -> float:
     return float(100 * np.mean(count_better(scores, labels) < k))
 
 
-def mean_class_accuracy(scores: ScoreArray, labels: Labels) -> float:
-    """Top-1 accuracy of each class that occurs in `labels`, averaged over those classes, in percent."""
-    return mean_over_classes(count_better(scores, labels) < 1, labels)
-
-
 def predict_classes(scores: ScoreArray) -> npt.NDArray[np.int64]:
     """The best class of every segment, (N,); the highest id among equals."""
     result: npt.NDArray[np.int64] = scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1).astype(np.int64)
