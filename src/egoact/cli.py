@@ -5,6 +5,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 import traceback
 from dataclasses import dataclass
@@ -60,8 +61,8 @@ COMMANDS: dict[str, Command] = {
     "train": _command(
         "train",
         "features and labels to a run directory",
-        following="egoact evaluate --run {run} --segments LABELS.csv --features {features} --out results, "
-        "or on a whole recording: egoact predict VIDEO --run {run} --out timeline",
+        following="egoact evaluate --run {run} --segments LABELS.csv --features {features} --out results\n"
+        "or, of a whole recording: egoact predict VIDEO --run {run} --out timeline",
     ),
     "train-timeline": _command(
         "train-timeline",
@@ -203,7 +204,9 @@ def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> i
             if command.report is not None:
                 _load(command.report)(settings)
         if command.following is not None and not failed:
-            print(f"next: {_fill(command.following, settings)}", file=sys.stderr)
+            for line in f"next: {_fill(command.following, settings)}".splitlines():
+                words = re.findall(r"(?:'[^']*'|\S)+", line)  # what a shell needs in quotes is one word
+                print(_wrapped(words, " \\\n    "), file=sys.stderr)
     except KeyboardInterrupt:
         if debug:
             traceback.print_exc()
@@ -234,8 +237,23 @@ def _one_line(error: BaseException | str) -> str:
 
 
 def _fail(reason: str) -> None:
-    print(f"egoact: {reason}", file=sys.stderr)
+    print(_wrapped(["egoact:", *reason.split(" ")], "\n"), file=sys.stderr)
     sys.exit(2)
+
+
+def _wrapped(words: list[str], joint: str) -> str:
+    """Text for standard error; on a terminal in lines that cut no word, put together by `joint`."""
+    if not sys.stderr.isatty():
+        return " ".join(words)
+    width = shutil.get_terminal_size().columns
+    lines: list[str] = []
+    for word in words:
+        indent = len(joint.rpartition("\n")[2]) if len(lines) > 1 else 0
+        if lines and len(lines[-1]) + 1 + len(word) <= width - indent - joint.index("\n"):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return joint.join(lines)
 
 
 def _load(name: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from egoact.cli import COMMANDS, main
+from egoact.cli import COMMANDS, _wrapped, main
 from tests.makers.places import ROOT
 
 
@@ -102,6 +102,26 @@ def test_every_step_says_the_next(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert err.splitlines()[-1] == (
         f"next: egoact extract --segments {made}/train.csv --media {made}/videos --features features"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "joint", "lines"),
+    [
+        (["egoact:", *["word"] * 17, "x" * 90], "\n", ["egoact:" + " word" * 14, "word word word", "x" * 90]),
+        (
+            ["next:", *["--flag"] * 11, "'a b'", "c"],
+            " \\\n    ",
+            ["next:" + " --flag" * 10 + " \\", "    --flag 'a b' c"],
+        ),
+    ],
+)
+def test_a_terminal_is_given_lines_that_cut_no_word(
+    words: list[str], joint: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "\n" not in _wrapped(words, joint)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert _wrapped(words, joint).splitlines() == lines
 
 
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,14 @@ def test_an_error_ends_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert progress._LINE._shown is None
 
 
+def test_a_bar_of_unknown_length_is_full_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = as_terminal(monkeypatch)
+    with Progress("copy", total=None, unit="frames") as shown:
+        shown.advance(7)
+        terminal.new()
+    assert "7/7" in terminal.new()
+
+
 @pytest.mark.parametrize(("is_told", "lines"), [(True, ["export: writing graphs ..."]), (False, [])])
 def test_elsewhere_it_is_one_line_where_it_takes_long(
     is_told: bool, lines: list[str], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch

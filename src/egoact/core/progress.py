@@ -31,8 +31,10 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
+            if self._total is None and not any(error):
+                self._bar.update(self._bar.task_ids[0], total=self._done)
             self._bar.stop()
             _LINE.resume()
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
+from egoact.core.progress import working
 from egoact.core.timelines.rules import TimelineRules
 from egoact.runs.features import score_rows
 from egoact.runs.loading import BACKGROUND_FOLDER
@@ -36,7 +37,8 @@ def learn_timeline_rules(
         if not isinstance(store, FeatureStore):
             raise ArtifactError("--background learns from the recordings of one feature store", path=store.path)
         common = BackgroundTraining(recognizer.config, recipe, store, seed=seed)
-        model, rules = train_background(common, training.table, None if validation is None else validation.table)
+        with working("train: learning what it looks like when nothing happens"):
+            model, rules = train_background(common, training.table, None if validation is None else validation.table)
         model.save(run / BACKGROUND_FOLDER)
         return rules
     rules = learn_rules(training.table, data.vocabularies, rate=store.specs[0].rate)
