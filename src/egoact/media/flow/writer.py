@@ -142,7 +142,9 @@ class FlowWriter:
         packed = pack_flow(self._local.method(first, second))
         for i, component in enumerate(("u", "v")):
             path = self.path / component / _frame_name(number)
-            part = part_path(path)
+            part = part_path(
+                path
+            )  # not by `write_atomically`: it waits for the medium, longer than flow takes to compute
             part.write_bytes(encode_grey(packed[..., i]))
             os.replace(part, path)
 
