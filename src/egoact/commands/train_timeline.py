@@ -111,13 +111,13 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
         ValueError: Impossible settings.
     """
     from egoact.commands.labels import read_and_tell
-    from egoact.core.progress import Progress, format_seconds
+    from egoact.core.progress import Progress, format_seconds, working
     from egoact.evaluation.timelines import summarize_timelines
     from egoact.runs.provenance import Provenance
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
     from egoact.timelines.segmenter_training import SegmenterTraining, answer_held_out
-    from egoact.timelines.selection import choose_rules, measure_held_out
+    from egoact.timelines.selection import RuleSelection
     from egoact.training.data import choose_vocabularies, split_segments
     from egoact.training.run_folder import RunFolder, plain
     from egoact.training.segmentation.recordings import read_recordings
@@ -152,8 +152,9 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
             assert validation is not None
             fitted = work.fit()
             held_out = list(answer_held_out(fitted, others, validation, training))
-    rules = choose_rules(held_out, training, vocabularies, rate=settings.rate)
-    metrics = measure_held_out(held_out, training, vocabularies, rate=settings.rate)
+    with working("train: choosing how scores become actions"):
+        selection = RuleSelection(held_out, training, vocabularies, rate=settings.rate)
+        rules, metrics = selection.rules(), selection.measure()
     folder.write_settings(recipe, num_parameters=sum(p.numel() for p in fitted.model.parameters()))
     if metrics:
         folder.write_metrics(metrics)

@@ -4,7 +4,7 @@ Decoder, durations, the weight of the scores and how sure to be of each action: 
 any, on groups of training recordings that are left out in turn. Test recordings are never looked at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,108 +22,118 @@ from egoact.timelines.segmenter_training import HeldOut
 
 SHORTEST = (0.5, 1.0)  # of what nine tenths of the segments last
 WEIGHTS = (0.2, 0.4, 0.8, 1.5, 2.5, 4.0, 6.0)  # of scores against the grammar
+_QUARTERS = 4
+ACTION: TimelineTarget = "action"
 HIT = 0.25  # overlap with a true action of the same name, from which on an action counts as right
 
 
-def choose_rules(
-    held_out: Sequence[HeldOut], table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int
-) -> TimelineRules:
-    """How scores become actions: what does best on held-out recordings, and how sure to be of each action.
+Choice = tuple[Decoder, float, float]
+"""A decoder, the share of what segments last that they must, and the weight of scores."""
+
+CHOICES: tuple[Choice, ...] = (
+    ("argmax", SHORTEST[0], 1.0),
+    *(("viterbi", shortest, weight) for shortest in SHORTEST for weight in WEIGHTS),
+)
+
+
+class RuleSelection:
+    """What every choice makes of held-out recordings; each is decoded once, however often is chosen.
 
     Args:
-        held_out: May be empty: then nothing is chosen.
+        held_out: What was said of recordings by segmenters that had not seen them; may be empty.
         table: What the run is trained on.
         vocabularies: Target -> classes.
         rate: Steps that are looked at a second.
     """
-    base = replace(learn_rules(table, vocabularies, rate=rate), has_background=True, window_seconds=())
-    if not held_out:
-        return base
-    chosen = max(_candidates(), key=lambda choice: _quality(held_out, vocabularies, rate, choice))
-    rules = _with(base, table, vocabularies, chosen)
-    said, right = [], []
-    for held, found in zip(held_out, _answers(held_out, vocabularies, rate, chosen), strict=True):
-        said += [segment.confidence for segment in found]
-        right += hits(found, held.truth)
-    return replace(rules, confidence=_fit_confidence(said, right))
+
+    def __init__(
+        self,
+        held_out: Sequence[HeldOut],
+        table: SegmentTable,
+        vocabularies: Mapping[Target, Vocabulary],
+        *,
+        rate: int,
+    ) -> None:
+        self._table, self._vocabularies, self._rate = table, vocabularies, rate
+        self._truth = [replace(held.truth, video_id=str(number)) for number, held in enumerate(held_out)]
+        self._answers = {choice: self._answer(held_out, choice) for choice in (CHOICES if held_out else ())}
+
+    def rules(self) -> TimelineRules:
+        """How scores become actions: what does best on the held-out recordings, and how sure to be of each action."""
+        if not self._truth:
+            return self._rules_of(self._table, ("viterbi", SHORTEST[0], 0.8))
+        everything = range(len(self._truth))
+        choice = self._best(everything)
+        return replace(self._rules_of(self._table, choice), confidence=self._confidence(choice, everything))
+
+    def measure(self) -> dict[str, Any]:
+        """As `evaluate_timelines`, and the calibration error of confidences in percent; empty without any recordings.
+
+        What is chosen on the held-out recordings is chosen anew for each quarter of them, on the others.
+        """
+        numbers = range(len(self._truth))
+        if not any(map(len, self._truth)):
+            return {}
+        found: dict[str, Timeline] = {}
+        for first in range(min(_QUARTERS, len(numbers))):
+            part = numbers[first::_QUARTERS]
+            others = [number for number in numbers if number not in part] or numbers
+            choice = self._best(others)
+            sure = replace(self._rules_of(self._table, choice), confidence=self._confidence(choice, others))
+            for number in part:
+                answered = self._answers[choice][number]
+                segments = tuple(replace(s, confidence=sure.true_share(s.confidence)) for s in answered)
+                found[str(number)] = replace(answered, segments=segments)
+        truth = {timeline.video_id: timeline for timeline in self._truth}
+        confidences = np.array([segment.confidence for timeline in found.values() for segment in timeline])
+        right = np.array([hit for name, timeline in found.items() for hit in hits(timeline, truth[name])], dtype=bool)
+        every: list[TimelineTarget] = [*self._vocabularies]
+        measured = evaluate_timelines(found, truth, targets=[*every, *([ACTION] if len(every) > 1 else [])])
+        return measured | {"calibration_error": 100 * expected_calibration_error(confidences, right)}
+
+    def _answer(self, held_out: Sequence[HeldOut], choice: Choice) -> list[Timeline]:
+        rules = {id(held.seen): self._rules_of(held.seen, choice) for held in held_out}
+        return [
+            name_actions(held.scores, rules[id(held.seen)], self._vocabularies, video_id=str(number))[0]
+            for number, held in enumerate(held_out)
+        ]
+
+    def _rules_of(self, table: SegmentTable, choice: Choice) -> TimelineRules:
+        decoder, shortest, weight = choice
+        rules = learn_rules(table, self._vocabularies, rate=self._rate, shortest=shortest)
+        return replace(rules, has_background=True, window_seconds=(), weight=weight, decoder=decoder)
+
+    def _best(self, numbers: Iterable[int]) -> Choice:
+        return max(CHOICES, key=lambda choice: self._quality(choice, numbers))
+
+    def _quality(self, choice: Choice, numbers: Iterable[int]) -> float:
+        """Sum of frame accuracy, edit score and F1 at the three overlaps."""
+        target: TimelineTarget = ACTION if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
+        found = {str(number): self._answers[choice][number] for number in numbers}
+        truth = {name: self._truth[int(name)] for name in found}
+        measured = evaluate_timelines(found, truth, targets=[target], rate=self._rate)[target]
+        return float(measured["frame_accuracy"] + measured["edit"] + sum(measured["f1"].values()))
+
+    def _confidence(self, choice: Choice, numbers: Iterable[int]) -> tuple[float, float]:
+        said, right = [], []
+        for number in numbers:
+            said += [segment.confidence for segment in self._answers[choice][number]]
+            right += hits(self._answers[choice][number], self._truth[number])
+        return fit_confidence(said, right)
 
 
-def measure_held_out(
-    held_out: Sequence[HeldOut], table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int
-) -> dict[str, Any]:
-    """As `evaluate_timelines`, and the calibration error of confidences in percent; empty without held-out recordings.
+def fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float, float]:
+    """Slope and intercept of a logistic regression from what was said of actions to whether they are right.
 
-    What was chosen on the held-out recordings is chosen anew for each, without it, so that it flatters nothing.
+    Source: Platt, Probabilistic outputs for support vector machines, 1999.
     """
-    found: dict[str, Timeline] = {}
-    truth: dict[str, Timeline] = {}
-    for number, held in enumerate(held_out):
-        others = [other for other in held_out if other is not held]
-        rules = choose_rules(others, held.seen, vocabularies, rate=rate)
-        found[str(number)] = name_actions(held.scores, rules, vocabularies, video_id=str(number))[0]
-        truth[str(number)] = replace(held.truth, video_id=str(number))
-    if not any(map(len, truth.values())):
-        return {}
-    every: list[TimelineTarget] = [*vocabularies, "action"] if len(vocabularies) > 1 else [*vocabularies]
-    confidences = np.array([segment.confidence for timeline in found.values() for segment in timeline])
-    right = np.array([hit for name, timeline in found.items() for hit in hits(timeline, truth[name])], dtype=bool)
-    error = 100 * expected_calibration_error(confidences, right)
-    return evaluate_timelines(found, truth, targets=every) | {"calibration_error": error}
-
-
-Choice = tuple[Decoder, float, float]
-
-
-def _candidates() -> list[Choice]:
-    found: list[Choice] = [("viterbi", shortest, weight) for shortest in SHORTEST for weight in WEIGHTS]
-    return [("argmax", SHORTEST[0], 1.0), *found]
-
-
-def _with(
-    rules: TimelineRules,
-    table: SegmentTable,
-    vocabularies: Mapping[Target, Vocabulary],
-    choice: Choice,
-) -> TimelineRules:
-    decoder, shortest, weight = choice
-    grammar = learn_rules(table, vocabularies, rate=rules.rate, shortest=shortest).grammar
-    return replace(rules, grammar=grammar, weight=weight, decoder=decoder)
-
-
-def _answers(
-    held_out: Sequence[HeldOut], vocabularies: Mapping[Target, Vocabulary], rate: int, choice: Choice
-) -> list[Timeline]:
-    rules: dict[int, TimelineRules] = {}
-    for held in held_out:
-        if id(held.seen) not in rules:
-            base = learn_rules(held.seen, vocabularies, rate=rate)
-            rules[id(held.seen)] = _with(replace(base, has_background=True), held.seen, vocabularies, choice)
-    return [
-        name_actions(held.scores, rules[id(held.seen)], vocabularies, video_id=str(number))[0]
-        for number, held in enumerate(held_out)
-    ]
-
-
-def _quality(
-    held_out: Sequence[HeldOut], vocabularies: Mapping[Target, Vocabulary], rate: int, choice: Choice
-) -> float:
-    """Sum of frame accuracy, edit score and F1 at the three overlaps."""
-    target: TimelineTarget = "action" if len(vocabularies) > 1 else next(iter(vocabularies))
-    found = {str(i): timeline for i, timeline in enumerate(_answers(held_out, vocabularies, rate, choice))}
-    truth = {str(i): replace(held.truth, video_id=str(i)) for i, held in enumerate(held_out)}
-    measured = evaluate_timelines(found, truth, targets=[target], rate=rate)[target]
-    return float(measured["frame_accuracy"] + measured["edit"] + sum(measured["f1"].values()))
-
-
-def _fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float, float]:
-    """Slope and intercept of logistic regression on whether actions of held-out recordings are right (Platt 1999)."""
     if not 0 < sum(right) < len(right):
         return (1.0, 0.0)
     clipped = np.clip(said, 1e-3, 1 - 1e-3)
     odds, wanted = np.log(clipped / (1 - clipped)), np.array(right, dtype=np.float64)
     line = np.array([1.0, 0.0])
     design = np.stack([odds, np.ones_like(odds)], 1)
-    for _ in range(50):  # Newton's method, with a little of the line of no change
+    for _ in range(50):  # Newton's method, pulled a little towards the line of no change
         share = 1 / (1 + np.exp(-design @ line))
         slope = design.T @ (share - wanted) + (line - [1.0, 0.0])
         curvature = (design * (share * (1 - share))[:, None]).T @ design + np.eye(2)
