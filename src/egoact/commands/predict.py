@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from egoact.core.errors import ArtifactError, MediaError
 
 if TYPE_CHECKING:
+    from egoact.engines.hands import HandDetector
     from egoact.runs.loading import Run
 
 
@@ -31,6 +32,12 @@ class PredictSettings:
     """Folder to write."""
     descriptions: bool = False
     """Word timeline.vtt to be spoken: "opens the fridge"."""
+    hands: bool = False
+    """Measure how much each hand is used, too: share of time in interaction, mean duration, interactions an hour, and
+    the hand-use ratio. Takes MediaPipe's palm detector, see --hand-model."""
+    hand_model: Path | None = None
+    """With --hands: palm_detection_lite.tflite, or the wheel of mediapipe 0.10.21 that has it inside; without it that
+    of the installed MediaPipe (`pip install --no-deps mediapipe==0.10.21`) is read, and none of it is imported."""
     weights: Path | None = None
     """Weights of the backbone, where the run's features were extracted with --weights."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
@@ -44,6 +51,10 @@ class PredictSettings:
     overwrite: bool = False
     """Replace timelines that were edited, too; without it they are left as they are."""
 
+    def __post_init__(self) -> None:
+        if self.hand_model is not None and not self.hands:
+            raise ValueError("--hand-model goes with --hands")
+
 
 def predict(settings: PredictSettings) -> int:
     """Write timelines.
@@ -53,7 +64,8 @@ def predict(settings: PredictSettings) -> int:
 
     Raises:
         MediaError: The video is not there, or not one step of it can be read.
-        ArtifactError: A run that cannot be used, a folder that cannot be written, or a timeline that was edited.
+        ArtifactError: A run that cannot be used, a folder that cannot be written, or a timeline that was edited; or
+            hands are wanted, and what finds them is not here.
     """
     from egoact.core.files import write_json
     from egoact.runs.loading import EngineChoice, load_run, rules_of
@@ -64,7 +76,8 @@ def predict(settings: PredictSettings) -> int:
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
     rules_of(run)  # before anything is read
-    options = {"descriptions": settings.descriptions, "overwrite": settings.overwrite, "proxy": settings.proxy}
+    options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
+    options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
     if not settings.video.is_dir():
         return _predict_one(run, videos[0], settings.out, **options)["broken"] is not None
     folders = name_folders(settings.video, videos)
@@ -82,8 +95,21 @@ def predict(settings: PredictSettings) -> int:
     return num_failed
 
 
+def _load_detector(model: Path | None) -> "HandDetector":
+    from egoact.engines.hands import HandDetector
+
+    return HandDetector(model)
+
+
 def _predict_one(
-    run: "Run", video: Path, out: Path, *, descriptions: bool, overwrite: bool, proxy: bool
+    run: "Run",
+    video: Path,
+    out: Path,
+    *,
+    descriptions: bool,
+    overwrite: bool,
+    proxy: bool,
+    hands: "HandDetector | None",
 ) -> dict[str, Any]:
     """Write one timeline; gives its row of the summary."""
     from egoact.core.progress import Progress, format_seconds
@@ -99,7 +125,7 @@ def _predict_one(
     begun = time.monotonic()
     source = MediaSource.of_file(video)
     with Progress(video.name, total=estimate_steps(source, rate=rules_of(run).rate), unit="steps") as progress:
-        prediction = predict_recording(run, source, folder=out, advance=progress.advance)
+        prediction = predict_recording(run, source, folder=out, hands=hands, advance=progress.advance)
     seconds = time.monotonic() - begun
     write_prediction(prediction, video, out, run, descriptions=descriptions)
     if proxy:
@@ -112,4 +138,10 @@ def _predict_one(
         f"predict: {video.name}: {num_actions} actions in {format_seconds(length)} of video, "
         f"{length / seconds:.1f} x real time"
     )
+    if prediction.hands is not None:
+        shares = [f"{side} {100 * prediction.hands[side]['share_of_time']:.0f} %" for side in ("left", "right")]
+        missed = 100 * prediction.hands["steps_without_hands_share"]
+        print(
+            f"  hands in interaction: {', '.join(shares)} of the time; no hand found in {missed:.1f} % of the pictures"
+        )
     return {"video_id": source.video_id, "seconds": length, "num_actions": num_actions, "broken": broken}

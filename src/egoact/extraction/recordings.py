@@ -26,6 +26,7 @@ def compute_features(
     rate: int,
     stride: int = 1,
     advance: Callable[[int], None] = lambda _: None,
+    watch: Callable[[np.ndarray, np.ndarray], None] = lambda _frames, _counts: None,
 ) -> MediaError | None:
     """Compute the features of a recording from its first step to its last, or to where it breaks.
 
@@ -36,6 +37,7 @@ def compute_features(
         rate: Steps per second.
         stride: Of these, every `stride`-th is looked at.
         advance: Called with the number of steps that were added.
+        watch: Called with the pictures of these steps, uint8 (B, H, W, 3) RGB, and how many each stands for, (B,).
 
     Returns:
         What is wrong with the recording after the last step, or None where it is whole.
@@ -54,6 +56,7 @@ def compute_features(
                     place = f"at {len(buffer) * stride / rate:.3f} s"
                     raise MediaError("the backbone's features are not finite here", path=source.path, place=place)
                 buffer.append(np.repeat(features, batch.counts, axis=0))
+                watch(batch.frames, batch.counts)
                 advance(int(batch.counts.sum()))
     except MediaError as error:
         if not len(buffer):

@@ -14,10 +14,13 @@ import numpy as np
 
 from egoact.core.annotations.labels import Target
 from egoact.core.errors import MediaError
+from egoact.core.timelines.hand_use import measure_hand_use
 from egoact.core.timelines.prediction import TOP, Prediction, Ranking
 from egoact.core.timelines.rules import Span, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.core.timelines.viterbi import Floats
+from egoact.engines.hands import HandDetector
+from egoact.extraction.hands import HandPass, aspect_ratio_of
 from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run, rules_of
@@ -103,7 +106,12 @@ class ActionSegmenter:
 
 
 def predict_recording(
-    run: Run, source: MediaSource, *, folder: Path | None = None, advance: Callable[[int], None] = lambda _: None
+    run: Run,
+    source: MediaSource,
+    *,
+    folder: Path | None = None,
+    hands: HandDetector | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Prediction:
     """The timeline of a recording, up to where it breaks if it does.
 
@@ -111,6 +119,7 @@ def predict_recording(
         run: Of `egoact train` or `egoact export`.
         source: The recording.
         folder: Where features are kept meanwhile; None: the system's place for temporary files.
+        hands: Measure how much each hand is used, too, with the hands that this finds in the same pictures.
         advance: Called with numbers of steps as they are done.
 
     Raises:
@@ -125,10 +134,13 @@ def predict_recording(
     else:
         segmenter, rate, stride = ActionSegmenter.of(run), rules.rate, 1
     width = sum(spec.feature_width for spec in run.backbones)
+    hand_pass = None if hands is None else HandPass(hands, aspect_ratio=aspect_ratio_of(source))
+    watch = {} if hand_pass is None else {"watch": hand_pass.add}
     with FeatureBuffer((width, *run.backbones[0].feature_shape[1:]), folder=folder) as buffer:
-        broken = compute_features(source, run.engine, buffer, rate=rate, stride=stride, advance=advance)
+        broken = compute_features(source, run.engine, buffer, rate=rate, stride=stride, advance=advance, **watch)
         timeline, top5 = segmenter.answer(buffer.read(), video_id=source.video_id)
-    return Prediction(timeline, segmenter.targets, top5, None if broken is None else _say(broken))
+    use = None if hand_pass is None else measure_hand_use(hand_pass.track(rate=rate / stride), timeline)
+    return Prediction(timeline, segmenter.targets, top5, None if broken is None else _say(broken), use)
 
 
 def _say(broken: MediaError) -> str:

@@ -1,0 +1,76 @@
+"""What a palm detector's output says: boxes of palms with scores, each palm once. Arrays in, palms out.
+
+Shapes: A anchors, N candidates, K keypoints.
+
+Source: SSD, arXiv:1512.02325, section 2; BlazePalm in arXiv:2006.10214, section 2.1; blending of overlapping boxes
+("weighted non-maximum suppression") in BlazeFace, arXiv:1907.05047, section 3.3.
+"""
+
+import numpy as np
+
+from egoact.engines.hands.anchors import SIZE
+
+MIN_SCORE = 0.5
+MAX_OVERLAP = 0.3
+_MOST_LOGIT = 100.0
+_NUM_BOX = 4  # the numbers of a box; those after them are keypoints
+
+
+def decode(outputs: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the network as coordinates and scores.
+
+    Args:
+        outputs: float32 (A, 4 + 2 K): centre x and y from the anchor, width, height, keypoints from the anchor; pixels
+            of the network's input.
+        logits: float32 (A,).
+        anchors: (A, 2), see `palm_anchors`.
+
+    Returns:
+        Coordinates, float32 (A, 4 + 2 K): left, top, right, bottom, and x and y of each keypoint, as shares of the
+        network's input; and scores (A,), from 0 to 1.
+    """
+    values = outputs.astype(np.float32) / SIZE
+    centre, half = values[:, :2] + anchors, values[:, 2:_NUM_BOX] / 2
+    keypoints = values[:, _NUM_BOX:] + np.tile(anchors, (values.shape[1] - _NUM_BOX) // 2)
+    scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float32), -_MOST_LOGIT, _MOST_LOGIT)))
+    return np.concatenate([centre - half, centre + half, keypoints], axis=1), scores
+
+
+def suppress(
+    coordinates: np.ndarray, scores: np.ndarray, *, min_score: float = MIN_SCORE, max_overlap: float = MAX_OVERLAP
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each palm once: the best candidate, blended with those that overlap it, all weighted by their scores.
+
+    Args:
+        coordinates: (N, 4 + 2 K) of `decode`.
+        scores: (N,).
+        min_score: Candidates below are left out, as are boxes inside out.
+        max_overlap: Intersection over union, above which two candidates are of the same palm.
+
+    Returns:
+        Coordinates (M, 4 + 2 K) and scores (M,) of the best candidates, best first.
+    """
+    is_box = (coordinates[:, :2] <= coordinates[:, 2:_NUM_BOX]).all(axis=1)
+    kept = np.flatnonzero((scores >= min_score) & is_box)
+    left = kept[np.argsort(-scores[kept], kind="stable")]
+    rows, best = [], []
+    while len(left):
+        overlaps = overlap(coordinates[left[0], :_NUM_BOX], coordinates[left, :_NUM_BOX])
+        is_same = overlaps > max_overlap
+        is_same[0] = True  # also where it has no area
+        same = left[is_same]
+        rows.append(np.average(coordinates[same], axis=0, weights=scores[same]))
+        best.append(scores[left[0]])
+        left = left[~is_same]
+    if not rows:
+        return np.empty((0, coordinates.shape[1]), dtype=np.float32), np.empty(0, dtype=np.float32)
+    return np.array(rows, dtype=np.float32), np.array(best, dtype=np.float32)
+
+
+def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box (4,) and others (N, 4), each left, top, right, bottom; (N,), from 0 to 1."""
+    corners = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = np.prod(np.maximum(corners, 0), axis=1)
+    area, areas = (np.prod(np.maximum(b[..., 2:4] - b[..., :2], 0), axis=-1) for b in (box, others))
+    union = area + areas - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
