@@ -142,6 +142,7 @@ def test_a_damaged_graph_is_told(tmp_path: Path, recordings: Path) -> None:
     write_segments(chosen.segments[0], VIDEOS[:1])
     assert extract(chosen) == 0
     (chosen.features / GRAPH_NAME).write_bytes(b"something else")
+    write_segments(chosen.segments[0], VIDEOS[:2])
     with pytest.raises(ArtifactError, match="the quantised graph of this store is damaged"):
         extract(chosen)
 
