@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from egoact.core.files import read_json
-from egoact.report.page import Bar, open_console, print_table, write_page, written_by
+from egoact.report.page import Bar, print_table, show, write_page, written_by
 
 
 def write_report(settings: Any) -> None:
@@ -26,7 +26,7 @@ def write_report(settings: Any) -> None:
 def _print(title: str, tables: list[dict[str, Any]], figures: list[dict[str, str]]) -> None:
     from rich.text import Text
 
-    open_console().print(Text(title, style="bold"))
+    show(Text(title, style="bold"))
     for table in tables:
         print_table(table["columns"], table["rows"], title=table["title"])
     if figures:

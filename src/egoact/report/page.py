@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
+from egoact.core.progress import other_display
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +67,12 @@ def open_console() -> "Console":
     return console if console.is_terminal else Console(width=160)  # a file has no edge to break lines at
 
 
+def show(content: Any) -> None:
+    """Print what rich draws, such as a table."""
+    with other_display():
+        open_console().print(content)
+
+
 def print_table(
     columns: Mapping[str, str], rows: Iterable[Iterable[str]], *, title: str | None = None, padding: Any = (0, 1)
 ) -> None:
@@ -82,7 +89,7 @@ def print_table(
             table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    open_console().print(table)
+    show(table)
 
 
 def write_page(path: Path, template: str, **values: Any) -> Path:
