@@ -135,8 +135,10 @@ def test_stretches_are_enough_for_partial_labels_and_not_for_gaps(work: Path, tm
 
 
 def test_a_run_of_timelines_names_no_clips(work: Path) -> None:
-    with pytest.raises(ArtifactError, match="finds actions in recordings, and does not name clips"):
-        load_run(work / "run").recognizer  # noqa: B018
+    run = load_run(work / "run")
+    for name in ("recognizer", "config", "window_recognizer"):
+        with pytest.raises(ArtifactError, match="finds actions in recordings, and does not name clips"):
+            getattr(run, name)
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,10 @@ class Run:
     @cached_property
     def window_recognizer(self) -> Recognizer:
         """Answers windows of a recording: the background model, where the run was trained with background."""
+        recognizer = self.recognizer
         if self.rules is not None and self.rules.has_background:
             return Recognizer.load(self.path / BACKGROUND_FOLDER)
-        return self.recognizer
+        return recognizer
 
     @cached_property
     def backbone(self) -> Backbone:
