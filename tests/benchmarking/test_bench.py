@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.benchmarking.engines import count_flops
+from egoact.benchmarking.engines import _possible, _share_figure, count_flops
 from egoact.benchmarking.epic100 import distinct_share
 from egoact.benchmarking.measuring import own_bytes, take_turns, times_of, watch
 from egoact.benchmarking.results import Figure, Results, Table, write_results
@@ -216,3 +216,11 @@ def test_frames_are_convolved_without_being_transposed() -> None:
     features = torch.randn(4, 9, 12)
     torch.testing.assert_close(ours(features), theirs(features.transpose(1, 2)), rtol=1e-5, atol=1e-5)
     assert ours(features).is_contiguous()
+
+
+def test_a_share_above_the_peak_is_a_failed_measurement() -> None:
+    rows = [["torch", "f32", 16, 9.0, 9.0, 15.9, 1.0], ["openvino", "int8", 16, 80.0, 80.0, 10590.0, 0.99]]
+    assert [row[5] for row in _possible(rows)] == [15.9, None]
+    assert _share_figure(rows, "f32").value == 15.9
+    failed = _share_figure(rows, "int8")
+    assert failed.value is None and "not measured" in failed.name and "10590 % of the peak is impossible" in failed.name
