@@ -180,7 +180,8 @@ def test_every_room_measures_something(tmp_path: Path, recordings: Path, what: s
     assert all(table["rows"] for table in found["tables"] if table["name"] != "absent")
     assert (tmp_path / f"{what}.html").is_file()
     measured = [f for f in found["figures"] if f["value"] is not None]
-    assert what == "train" or measured
+    too_busy = [f for f in found["figures"] if "not measured" in f["name"]]
+    assert what == "train" or measured or too_busy
     assert all(f["value"] > 0 for f in measured)
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == []
 
