@@ -80,6 +80,25 @@ def test_a_corrected_csv_counts_with_what_the_json_knows(tmp_path: Path) -> None
     assert find_timelines(folder)["kitchen"].timeline.duration_seconds == 12.0, "longer than what was analysed"
 
 
+def test_a_recording_whose_actions_were_all_deleted_has_none(tmp_path: Path) -> None:
+    week(tmp_path / "week", seconds=1, num_recordings=2)
+    path = tmp_path / "week" / "day_0" / "timeline.csv"
+    heading = path.read_text(encoding="utf-8").splitlines()[0]
+    for text in (heading + "\n", "\ufeff" + heading.replace(",", ";") + "\r\n;;;;;;;;\r\n"):
+        path.write_text(text, encoding="utf-8")
+        one, other = find_timelines(tmp_path / "week").values()
+        assert (len(one.timeline), one.timeline.duration_seconds, one.path, one.is_corrected) == (0, 100.0, path, True)
+        assert len(other.timeline) == 10, "and it hinders no other recording"
+        assert list(find_timelines(path)) == ["day_0"]
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(AnnotationError, match="the file is empty"):
+        find_timelines(tmp_path / "week")
+    path.write_text(heading, encoding="utf-8")
+    path.with_name("timeline.json").unlink()
+    with pytest.raises(AnnotationError, match="no rows"):
+        find_timelines(path)
+
+
 def test_a_corrected_json_counts_and_two_corrections_are_a_question(tmp_path: Path) -> None:
     folder = write_predicted(tmp_path / "out")
     changed = (folder / "timeline.json").read_text().replace('"milk"', '"juice"')

@@ -41,7 +41,8 @@ def find_timelines(path: Path) -> dict[str, FoundTimeline]:
 
     In a folder a `timeline.csv` that was edited since `egoact predict` wrote it counts for its recording. A CSV takes
     the duration, the video and the hands of its recording from the `timeline.json` beside it; actions that were added
-    after the end make the recording longer.
+    after the end make the recording longer. A `timeline.csv` of which only the heading is left is a recording without
+    actions.
 
     Returns:
         video_id -> timeline, sorted.
@@ -58,7 +59,7 @@ def find_timelines(path: Path) -> dict[str, FoundTimeline]:
             raise AnnotationError(f"no {JSON_NAME} or {CSV_NAME} in this folder; egoact predict writes them", path=path)
     found: dict[str, FoundTimeline] = {}
     for file in files:
-        for video_id, timeline in read_timelines(file).items():
+        for video_id, timeline in _read(file).items():
             if video_id in found:
                 raise AnnotationError(f"a second timeline of '{video_id}', beside {found[video_id].path}", path=file)
             found[video_id] = _complete(timeline, file)
@@ -84,12 +85,27 @@ def _say_the_same(from_json: Path, from_csv: Path) -> bool:
     one, other = (
         {
             (video, round(1000 * s.start_seconds), round(1000 * s.stop_seconds), s.verb, s.noun)
-            for video, timeline in read_timelines(path).items()
+            for video, timeline in _read(path).items()
             for s in timeline
         }
         for path in (from_json, from_csv)
     )
     return one == other
+
+
+def _read(file: Path) -> dict[str, Timeline]:
+    """As `read_timelines`; a `timeline.csv` whose actions were all deleted is of the recording named beside it."""
+    beside = file.with_name(JSON_NAME)
+    if file.name == CSV_NAME and beside.is_file() and _is_heading(file):
+        return {video_id: Timeline(video_id, ()) for video_id in read_timelines(beside)}
+    return read_timelines(file)
+
+
+def _is_heading(file: Path) -> bool:
+    """Whether a CSV file has a heading and no row, or rows of empty cells alone."""
+    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    told = [line for line in lines if line.strip(' \t,;"')]
+    return len(told) == 1 and "video" in told[0].lower()
 
 
 def _complete(timeline: Timeline, file: Path) -> FoundTimeline:
