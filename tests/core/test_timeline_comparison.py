@@ -114,6 +114,43 @@ def test_without_a_change_few_are_named(num_recordings: int) -> None:
     assert num_named <= stats.binom.ppf(0.994, 2 * num_comparisons, 0.05)
 
 
+def test_holm_counts_the_actions_of_a_table() -> None:
+    random = np.random.default_rng(8)
+    num_actions, num_comparisons, num_named, num_confirmed = 12, 60, 0, 0
+
+    def day() -> Timeline:
+        starts = np.sort(random.uniform(0, 3500, size=num_actions * 10))
+        made = [TimelineSegment(t, t + random.uniform(1, 5), f"v{random.integers(num_actions)}") for t in starts]
+        return Timeline("v", tuple(made), 3600.0)
+
+    for seed in range(num_comparisons):
+        rows = compare_timelines(Side([day()]), Side([day()]), num_draws=200, seed=seed)["actions"]
+        num_named += sum(len(row["changes"]) for row in rows)
+        num_confirmed += sum(any(m in row["confirmed"] for row in rows) for m in ("slower", "faster"))
+        num_confirmed += sum(any(m in row["confirmed"] for row in rows) for m in ("rarer", "more frequent"))
+    # Nothing changed: of a table, any confirmed change of a measure is a false alarm, in at most 5 % of the tables.
+    assert num_confirmed <= stats.binom.ppf(0.994, 2 * num_comparisons, 0.05) < num_named
+
+
+def test_tables_and_measures_are_corrected_apart() -> None:
+    def side(*lengths: float) -> Side:
+        actions = [("stir", "cup", lengths), ("put", "jar", (1, 2, 3, 4)), ("put", "lid", (2, 3, 4, 5))]
+        starts = iter(range(0, 600, 20))
+        made = [(next(starts), x, verb, noun) for verb, noun, found in actions for x in found]
+        return Side([Timeline("v", tuple(TimelineSegment(t, t + x, *words) for t, x, *words in made), 600.0)])
+
+    compared = compare_timelines(side(1, 1.1, 1, 1.1, 1), side(5, 5.1, 5, 5.1, 5), num_draws=500)
+    action, verb = row_of(compared, "stir cup"), row_of(compared, "stir", "verbs")
+    assert action["difference"]["mean_seconds"]["p"] == pytest.approx(2 / 252)
+    assert action["difference"]["mean_seconds"]["p_holm"] == pytest.approx(3 * 2 / 252), "of three actions"
+    assert verb["difference"]["mean_seconds"]["p_holm"] == pytest.approx(2 * 2 / 252), "of two verbs"
+    assert action["changes"] == action["confirmed"] == ["slower"]
+    four = row_of(compare_timelines(side(1, 1.1, 1, 1.1), side(5, 5.1, 5, 5.1), num_draws=500), "stir cup")
+    assert (four["changes"], four["confirmed"]) == (["slower"], []), "2/70 for one action, 6/70 for three"
+    everything = compared["all"]["difference"]["per_hour"]
+    assert everything["p_holm"] == everything["p"], "one test"
+
+
 def test_probabilities_are_those_of_scipy() -> None:
     random = np.random.default_rng(6)
     for sizes in ((3, 4), (5, 5), (30, 20)):
@@ -201,7 +238,9 @@ def test_hands_are_pooled_over_recordings() -> None:
     first = Side(
         [timeline(100.0), timeline(300.0), timeline(50.0)], [hands(0.2, 10, 1.0, 0.5), hands(0.6, 30, 3.0, None), None]
     )
-    second = Side([timeline(100.0), timeline(100.0)], [hands(0.9, 5, 2.0, 0.8), hands(0.7, 5, 4.0, 1.0)])
+    known = [hands(0.9, 5, 2.0, 0.8), hands(0.7, 5, 4.0, 1.0)]
+    known[0]["left"]["interactions"], known[1]["left"]["interactions"] = [[0.0, 2.0]], [[1.5, 3.0], [4.0, 5.0]]
+    second = Side([timeline(100.0), timeline(100.0)], known)
     rows = {(row["hand"], row["measure"]): row for row in compare_timelines(first, second)["hands"]}
     assert rows["left", "share_of_time"]["sides"] == pytest.approx([0.5, 0.8]), "weighted by time"
     assert rows["left", "mean_duration_seconds"]["sides"] == pytest.approx([2.5, 3.0]), "weighted by interactions"
@@ -211,4 +250,7 @@ def test_hands_are_pooled_over_recordings() -> None:
         "low" not in rows[None, "hand_use_ratio"]["difference"] and "low" in rows["left", "share_of_time"]["difference"]
     )
     assert rows["right", "share_of_time"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert rows[None, "steps_without_hands_share"]["sides"] == pytest.approx([0.1, 0.1])
+    assert rows["left", "share_of_time"]["clips"] == [[], [(0, 0.0, 2.0), (1, 1.5, 3.0), (1, 4.0, 5.0)]]
+    assert rows["right", "share_of_time"]["clips"] == rows[None, "hand_use_ratio"]["clips"] == [[], []]
     assert compare_timelines(Side(first.timelines), second)["hands"] == []

@@ -172,6 +172,9 @@ def test_hands_are_checked() -> None:
         ({"hand_use_ratio": "much"}, "hand_use_ratio of hands is 'much'"),
         ({"steps_without_hands_share": math.nan}, "steps_without_hands_share"),
         ({"left": HAND | {"num_interactions": -1}}, "num_interactions of hands is -1"),
+        ({"left": HAND | {"interactions": 3}}, "interactions of the left hand"),
+        ({"right": HAND | {"interactions": [[1.0, 2.0], [4.0, 3.0]]}}, "interactions of the right hand"),
+        ({"right": HAND | {"interactions": [[1.0, "2"]]}}, "interactions of the right hand"),
     ):
         with pytest.raises(ValueError, match=words):
             check_hands(HANDS | wrong)
@@ -196,6 +199,9 @@ def test_a_prediction_writes_them() -> None:
         "3",
     )
     assert (table[-1]["name"], table[-1]["count"], table[-1]["mean_gap_seconds"]) == ("right", "9", "")
+    assert [(row["hand_use_ratio"], row["steps_without_hands_share"]) for row in table] == [("0.7", "0.1")] + [
+        ("", "")
+    ] * 10
     assert (table[0]["share_of_time"], table[0]["mean_gap_seconds"], table[0]["longest_gap_seconds"]) == (
         "0.3333", "2.4", "6.0",
     )  # fmt: skip

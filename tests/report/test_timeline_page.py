@@ -119,6 +119,8 @@ def test_the_filter_hides_unsure_actions_everywhere(page: Any) -> None:
         "close fridge\t1\t1.5\t1.5",
         "open fridge\t1\t1.5\t1.5",
     ]
+    page.locator("#totals tbody tr").last.locator("button").nth(1).click()
+    assert page.locator("#totals .clip").all_inner_texts() == ["0:01.0 – 0:02.5 1.5 s"]
 
 
 def numbers_of(page: Any, name: str) -> list[str]:
@@ -237,6 +239,12 @@ def test_clips_of_two_timelines_play_beside_their_numbers(chromium: Any, tmp_pat
         page.wait_for_function("document.getElementById('video').paused")
         assert current_time(page) == pytest.approx(9.0, abs=0.1)
         assert page.locator("#now").inner_text() == "kitchen 1"
+    hand = page.locator("table[data-kind='hand'] tbody tr").first
+    hand.locator("button").nth(1).click()
+    page.locator("tr.detail .clip").last.click()
+    page.wait_for_function("!document.querySelector('.playing') && document.getElementById('video').paused")
+    assert current_time(page) == pytest.approx(4.0, abs=0.1), "the second interaction of the left hand in B"
+    assert page.evaluate("document.getElementById('video').duration") == pytest.approx(12, abs=0.2)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert problems == []

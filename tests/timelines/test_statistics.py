@@ -206,6 +206,7 @@ def test_labels_of_several_recordings_with_their_footage(tmp_path: Path, capsys:
         (["compare", "--timelines", "{tmp}/a", "{tmp}/a", "--out", "{tmp}/o"], "two different"),
         (["compare", "--timelines", "{tmp}/a", "{tmp}/empty", "--out", "{tmp}/o"], "there are no actions in it"),
         (["compare", "--timelines", "{tmp}/a", "{tmp}/other", "--out", "{tmp}/o"], "share no action: here are wipe"),
+        (["compare", "--timelines", "{tmp}/both/b", "{tmp}/both", "--out", "{tmp}/o"], "it belongs to one side"),
         (["compare", "--timelines", "{tmp}/a", "{tmp}/other", "--segments", "x", "--out", "{tmp}/o"], "stands alone"),
     ],
 )
@@ -213,6 +214,7 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str], words: str, capsys: p
     write_predicted(tmp_path / "a")
     write_predicted(tmp_path / "empty", segments=())
     write_predicted(tmp_path / "other", segments=(TimelineSegment(0, 1, "wipe", "table"),))
+    write_predicted(tmp_path / "both" / "b")
     code, _, err = call(capsys, *(word.format(tmp=tmp_path) for word in arguments))
     assert code == 2 and words in err and err.count("\n") == 1
     assert not (tmp_path / "o").exists()
@@ -239,6 +241,12 @@ def test_two_weeks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = {(row["kind"], row["name"]): row for row in csv.DictReader(file)}
     assert rows["action", "pour milk"]["changes"] == "slower" and rows["action", "drop milk"]["count_second"] == "10"
     assert rows["noun", "milk"]["changes"] == "slower", "dropped or poured, it is milk"
+    assert (
+        rows["action", "pour milk"]["confirmed"] == "slower"
+        and float(rows["action", "pour milk"]["mean_seconds_p_holm"]) < 0.05
+    )
+    assert "(Holm's correction): pour milk (slower), the verb pour (slower), the noun milk (slower)" in out
+    assert "pictures without a hand found, %" in out and "12.5" in out
     page = (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
     assert "hands were measured before some of these timelines were corrected" in out
     assert "Slower: pour milk" in page and "Hands" in page and "http" not in page

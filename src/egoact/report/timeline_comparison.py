@@ -15,8 +15,9 @@ _HANDS = {
     "interactions_per_hour": ("interactions an hour", 1, 1),
     "num_interactions": ("interactions", 1, 0),
     "hand_use_ratio": ("hand-use ratio", 1, 2),
+    "steps_without_hands_share": ("pictures without a hand found, %", 100, 1),
 }
-_HAND_COLUMNS = {"hand": "", "measure": "", "A": "number", "B": "number", "difference": "number"}
+_HAND_COLUMNS = {"hand": "text", "measure": "text", "A": "number", "B": "number", "difference": "number"}
 
 
 def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
@@ -35,7 +36,7 @@ def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
             _print(kind, [*rows, everything] if kind == "action" else rows)
         hands = [_hand_row(row) for row in compared["hands"]]
         if hands:
-            print_table({name: css or "text" for name, css in _HAND_COLUMNS.items()}, hands)
+            print_table(_HAND_COLUMNS, hands)
         sides = compared["sides"]
         footage = [[r["footage"] and quote(r["footage"]) for r in side["recordings"]] for side in sides]
         page = write_page(
@@ -47,7 +48,6 @@ def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
             compared=compared,
             kinds=kinds | {"": [everything]},
             hands=hands,
-            hand_columns=_HAND_COLUMNS,
             data={
                 "clips": _clips(compared),
                 "footage": footage,
@@ -65,18 +65,25 @@ def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
 def list_changes(compared: dict[str, Any]) -> list[str]:
     """A line for each kind of change, with the actions, verbs and nouns that it is about."""
     lines = []
+    rows = [
+        (row["name"] if kind == "action" else f"the {kind} {row['name']}", row)
+        for kind in _kinds(compared)
+        for row in compared[f"{kind}s"]
+    ]
     for change, measure in _CHANGES.items():
         said = []
-        rows = [(kind, row) for kind in _kinds(compared) for row in compared[f"{kind}s"]]
-        for kind, row in [*rows, ("action", compared["all"])]:
+        for name, row in [*rows, (compared["all"]["name"], compared["all"])]:
             if change in row["changes"]:
                 first, second = (side[measure] for side in row["sides"])
-                name = row["name"] if kind == "action" else f"the {kind} {row['name']}"
                 said.append(f"{name} ({first:.1f} to {second:.1f} {_MEASURES[measure]})")
         if said:
             lines.append(f"{change}: {', '.join(said)}")
     if not lines and compared["can_tell_changes"]:
         lines.append("no action became slower, faster, rarer or more frequent beyond chance")
+    if any(row["changes"] for _, row in rows):
+        confirmed = [f"{name} ({', '.join(row['confirmed'])})" for name, row in rows if row["confirmed"]]
+        which = "no action, verb or noun" if not confirmed else ", ".join(confirmed)
+        lines.append(f"beyond chance also when it counts how many were tested (Holm's correction): {which}")
     return lines
 
 
@@ -127,6 +134,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
                 "values": [_number(side[measure]) for side in (a, b)],
                 "difference": _number(part.get("value"), sign="+"),
                 "range": f"[{part['low']:+.1f}, {part['high']:+.1f}]" if "low" in part else "",
+                "p": f"p {_probability(part['p'])}, Holm {_probability(part['p_holm'])}" if "p" in part else "",
             }
             for measure in _MEASURES
             for part in [row["difference"].get(measure, {})]
@@ -136,6 +144,10 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: float | None, *, sign: str = "") -> str:
     return _DASH if value is None else f"{value:{sign}.1f}"
+
+
+def _probability(value: float) -> str:
+    return "< 0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def _print(kind: str, rows: list[dict[str, Any]]) -> None:
@@ -166,4 +178,5 @@ def _hand_row(row: dict[str, Any]) -> list[str]:
 def _clips(compared: dict[str, Any]) -> dict[str, list[list[Any]]]:
     """Table -> row -> the clips of both sides, (recording, start, stop)."""
     tables = {kind: compared[f"{kind}s"] for kind in _kinds(compared)} | {"": [compared["all"]]}
-    return {kind: [[side["clips"] for side in row["sides"]] for row in rows] for kind, rows in tables.items()}
+    clips = {kind: [[side["clips"] for side in row["sides"]] for row in rows] for kind, rows in tables.items()}
+    return clips | {"hand": [row["clips"] for row in compared["hands"]]}

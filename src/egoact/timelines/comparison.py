@@ -11,10 +11,10 @@ from egoact.core.timelines.resampling import Side
 from egoact.timelines.corrections import FoundTimeline, find_timelines
 from egoact.timelines.output import relative_path
 
-_SIDES, _DIFFERENCES = ("first", "second"), ("value", "low", "high", "p")
+_SIDES, _DIFFERENCES = ("first", "second"), ("value", "low", "high", "p", "p_holm")
 _MEASURES = ("per_hour", "mean_seconds")
 _COLUMNS = (
-    *("kind", "name", "verb", "noun", "changes", "count_first", "count_second"),
+    *("kind", "name", "verb", "noun", "changes", "confirmed", "count_first", "count_second"),
     *(f"{m}_{what}" for m in _MEASURES for what in (*_SIDES, "difference", *_DIFFERENCES[1:])),
     *("share_of_time_first", "share_of_time_second"),
 )
@@ -35,18 +35,23 @@ def compare_timeline_files(
         seed: Of the draws.
 
     Raises:
-        AnnotationError: Timelines that are damaged, without actions, or without an action in common.
+        AnnotationError: Timelines that are damaged, without actions, or without an action in common; one that is on
+            both sides.
         ArtifactError: `out` is a file.
     """
     if out.exists() and not out.is_dir():
         raise ArtifactError("this is a file; a folder to write into is expected", path=out)
     found = [list(find_timelines(path).values()) for path in (first, second)]
+    theirs = {one.path.resolve() for one in found[0]}
+    for one in found[1]:
+        if one.path.resolve() in theirs:
+            raise AnnotationError(f"this timeline is in {first} and in {second}; it belongs to one side", path=one.path)
     sides = [_side(path, of_side) for path, of_side in zip((first, second), found, strict=True)]
     try:
         compared = compare_timelines(*sides, num_draws=num_draws, seed=seed)
     except ValueError as error:
-        theirs, ours = (_some(s.name for t in side.timelines for s in t) for side in sides)
-        raise AnnotationError(f"{error}: here are {ours}, and in {first} {theirs}", path=second) from None
+        names_first, names_second = (_some(s.name for t in side.timelines for s in t) for side in sides)
+        raise AnnotationError(f"{error}: here are {names_second}, and in {first} {names_first}", path=second) from None
     out.mkdir(parents=True, exist_ok=True)
     for part, path, of_side in zip(compared["sides"], (first, second), found, strict=True):
         part |= {"path": str(path), "recordings": [_recording(one, out) for one in of_side]}
@@ -77,7 +82,8 @@ def _rows(compared: dict[str, Any]) -> Iterable[list[Any]]:
     for kind, rows in every.items():
         for row in rows:
             a, b = row["sides"]
-            values = [kind, row["name"], row["verb"], row["noun"], "; ".join(row["changes"]), a["count"], b["count"]]
+            values = [kind, row["name"], row["verb"], row["noun"]]
+            values += ["; ".join(row["changes"]), "; ".join(row["confirmed"]), a["count"], b["count"]]
             for measure in _MEASURES:
                 part = row["difference"].get(measure, {})
                 values += [a[measure], b[measure], *(part.get(key) for key in _DIFFERENCES)]

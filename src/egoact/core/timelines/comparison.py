@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from egoact.core.defaults import NUM_BOOTSTRAP_DRAWS
-from egoact.core.timelines.resampling import Draws, Floats, Side, difference_of, divide
+from egoact.core.metrics.comparison import adjust_holm
+from egoact.core.timelines.hand_comparison import compare_hands
+from egoact.core.timelines.resampling import Draws, Floats, Side, difference_of
 from egoact.core.timelines.significance import permutation_probability, rate_probability
-from egoact.core.timelines.statistics import SIDES, merge_stretches
+from egoact.core.timelines.statistics import merge_stretches
 from egoact.core.timelines.timeline import TimelineSegment
 
 Key = tuple[str | None, str | None]
@@ -24,7 +26,6 @@ Occurrences = dict[int, list[TimelineSegment]]
 
 _LEVEL = 0.05
 _WORDS = {"mean_seconds": ("faster", "slower"), "per_hour": ("rarer", "more frequent")}
-_HANDS = ("share_of_time", "mean_duration_seconds", "interactions_per_hour", "num_interactions")
 
 
 def compare_timelines(
@@ -35,16 +36,17 @@ def compare_timelines(
         {"num_draws", "can_tell_changes",
          "sides": [{"num_recordings", "seconds", "num_unknown_durations", "resampled"}, {...}],
          "all": ROW, "actions": [ROW, ...], "verbs": [...], "nouns": [...], "hands": [...]}
-        ROW: {"name", "verb", "noun", "changes": ["slower", "rarer", ...],
+        ROW: {"name", "verb", "noun", "changes": ["slower", "rarer", ...], "confirmed": ["slower", ...],
               "sides": [{"count", "per_hour", "mean_seconds", "share_of_time",
                          "clips": [[recording, start, stop], ...]}, {...}],
-              "difference": {"mean_seconds": {"value", "low", "high", "p"}, "per_hour": {...}}}
+              "difference": {"mean_seconds": {"value", "low", "high", "p", "p_holm"}, "per_hour": {...}}}
 
     "changes" says slower or faster, and rarer or more frequent, where an interval leaves out 0 and "p", by the exact
     tests above, is at most 0.05. Of a few recordings no arrangement is that rare (`are_enough`), and nothing is
-    called a change: "can_tell_changes" is false. "low" and "high" are absent where nothing can be resampled: less
-    than two occurrences, or recordings, with the action. Means of nothing are None. "hands" has one entry for each
-    measure of each hand, where both sides have hands.
+    called a change: "can_tell_changes" is false. "p_holm" corrects for the tests of the same measure in the same table
+    (actions, verbs or nouns); "confirmed" are the changes that have it at most 0.05. "low" and "high" are absent where
+    nothing can be resampled: less than two occurrences, or recordings, with the action. Means of nothing are None.
+    "hands" is as `compare_hands` gives it.
 
     Args:
         first: What is compared with.
@@ -65,8 +67,11 @@ def compare_timelines(
         found = [_group(side, key_of) for side in sides]
         keys = dict.fromkeys(key for of_side in found for key in of_side)
         made = [_row(draws, key, [of_side.get(key, {}) for of_side in found]) for key in keys]
+        _correct(made)
         return sorted(made, key=lambda row: (not row["changes"], -sum(s["count"] for s in row["sides"]), row["name"]))
 
+    everything = _row(draws, (None, None), [_group(side, lambda _: (None, None))[None, None] for side in sides])
+    _correct([everything])
     return {
         "num_draws": num_draws,
         "can_tell_changes": _is_of_occurrences(draws) or are_enough(*(len(side.timelines) for side in sides)),
@@ -79,11 +84,11 @@ def compare_timelines(
             }
             for side in sides
         ],
-        "all": _row(draws, (None, None), [_group(side, lambda _: (None, None))[None, None] for side in sides]),
+        "all": everything,
         "actions": rows(lambda segment: (segment.verb, segment.noun)),
         "verbs": rows(lambda segment: (segment.verb, None) if segment.verb else None),
         "nouns": rows(lambda segment: (None, segment.noun) if segment.noun else None),
-        "hands": _compare_hands(draws),
+        "hands": compare_hands(draws),
     }
 
 
@@ -201,34 +206,13 @@ def _changes(difference: Mapping[str, Mapping[str, float]]) -> list[str]:
     return said
 
 
-def _compare_hands(draws: Sequence[Draws]) -> list[dict[str, Any]]:
-    """Measures of each hand, pooled over the recordings that have them."""
-    if not all(any(hands is not None for hands in one.side.hands) for one in draws):
-        return []
-    return [_hand_row(draws, hand, measure) for hand in SIDES for measure in _HANDS] + [
-        _hand_row(draws, None, "hand_use_ratio")
-    ]
-
-
-def _hand_row(draws: Sequence[Draws], hand: str | None, measure: str) -> dict[str, Any]:
-    """Each measure is a ratio of two sums over recordings: a mean, weighted by what it is a mean over."""
-    values, ratios, can_draw = [], [], []
-    for one in draws:
-        above, below = np.zeros(len(one.side.timelines)), np.zeros(len(one.side.timelines))
-        for number, (hands, seconds) in enumerate(zip(one.side.hands, one.side.seconds, strict=True)):
-            part = {} if hands is None else hands if hand is None else hands[hand]
-            weight = {"mean_duration_seconds": part.get("num_interactions"), "hand_use_ratio": 1.0}.get(
-                measure, seconds
-            )
-            if part.get(measure) is not None and weight:
-                below[number] = 1.0 if measure == "num_interactions" else weight
-                above[number] = part[measure] * below[number]
-        num_known = int((below > 0).sum())
-        total = above.sum() if measure == "num_interactions" else None
-        values.append(None if not num_known else float(above.sum() / below.sum() if total is None else total))
-        ratios.append(divide(one.weights @ above, one.weights @ below))
-        can_draw.append(num_known > 1)
-    row: dict[str, Any] = {"hand": hand, "measure": measure, "sides": values}
-    if measure != "num_interactions" and values[0] is not None and values[1] is not None:
-        row["difference"] = difference_of(values[0], values[1], ratios if all(can_draw) else None)
-    return row
+def _correct(rows: Sequence[dict[str, Any]]) -> None:
+    """Add what remains when it counts how many actions were tested."""
+    for row in rows:
+        row["confirmed"] = []
+    for measure, words in _WORDS.items():
+        tested = [row for row in rows if measure in row["difference"]]
+        adjusted = adjust_holm([row["difference"][measure]["p"] for row in tested])
+        for row, p_holm in zip(tested, adjusted, strict=True):
+            row["difference"][measure]["p_holm"] = p_holm
+            row["confirmed"] += [word for word in words if word in row["changes"] and p_holm <= _LEVEL]

@@ -22,12 +22,13 @@ SIDES = ("left", "right")
 COLUMNS = (
     "video_id", "kind", "name", "verb", "noun", "count", "per_hour", "total_seconds", "mean_seconds", "median_seconds",
     "share_of_time", "num_gaps", "mean_gap_seconds", "median_gap_seconds", "longest_gap_seconds", "num_runs",
-    "longest_run", "median_period_seconds", "period_iqr_seconds",
+    "longest_run", "median_period_seconds", "period_iqr_seconds", "hand_use_ratio", "steps_without_hands_share",
 )  # fmt: skip
-"""Of `statistics.csv`; `kind` is recording, action, verb, noun or hand."""
+"""Of `statistics.csv`; `kind` is recording, action, verb, noun or hand. The last two are of recordings."""
 
 _TOLERANCE_SECONDS = 1e-3  # a CSV writes times in milliseconds
 _DIGITS = 4
+_OF_BOTH_HANDS = ("hand_use_ratio", "steps_without_hands_share")
 
 Stretch = tuple[float, float]
 Key = tuple[str | None, str | None]
@@ -117,6 +118,8 @@ def statistics_rows(
     if gaps["count"]:
         durations["mean_gap_seconds"] = round(gaps["total_seconds"] / gaps["count"], _DIGITS)
         durations["longest_gap_seconds"] = round(max(b - a for a, b in gaps["stretches"]), _DIGITS)
+    if hands is not None:
+        durations |= {name: hands[name] for name in _OF_BOTH_HANDS}
     found = [{"kind": "recording", "name": video_id, "median_gap_seconds": gaps["median_seconds"]} | durations]
     for kind in ("action", "verb", "noun"):
         for entry in statistics[f"{kind}s"]:
@@ -141,26 +144,40 @@ def check_hands(hands: Mapping[str, Any]) -> Mapping[str, Any]:
         {"left": {"share_of_time", "mean_duration_seconds", "interactions_per_hour", "num_interactions"},
          "right": {...}, "hand_use_ratio": 0.8, "steps_without_hands_share": 0.06}
 
-    Shares are 0 to 1; a number that is not known is None; other keys are left alone.
+    Shares are 0 to 1; a number that is not known is None. Each hand may also tell its "interactions", [start, stop] in
+    seconds; other keys are left alone.
 
     Raises:
-        ValueError: A key that is missing, or a value that is neither a number from 0 nor None.
+        ValueError: A key that is missing, a value that is neither a number from 0 nor None, or interactions that are
+            no stretches of time.
     """
-    numbers = {"hand_use_ratio": hands, "steps_without_hands_share": hands}
-    parts: list[tuple[str, Mapping[str, Any]]] = list(numbers.items())
+    parts: list[tuple[str, Mapping[str, Any]]] = [(name, hands) for name in _OF_BOTH_HANDS]
     for side in SIDES:
         if not isinstance(part := hands.get(side), Mapping):
             raise ValueError(f"hands say nothing of the {side} one")
         names = ("share_of_time", "mean_duration_seconds", "interactions_per_hour", "num_interactions")
         parts += [(name, part) for name in names]
+        _check_stretches(part.get("interactions", []), side)
     for name, part in parts:
         if name not in part:
             raise ValueError(f"hands say nothing of {name}")
         value = part[name]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 <= value < np.inf):
+        if value is not None and not _is_number(value):
             raise ValueError(f"{name} of hands is {value!r}, and no number from 0")
     return hands
+
+
+def _check_stretches(stretches: Any, side: str) -> None:
+    are_pairs = isinstance(stretches, list | tuple) and all(
+        isinstance(one, list | tuple) and len(one) == 2 and all(map(_is_number, one)) and one[0] < one[1]
+        for one in stretches
+    )
+    if not are_pairs:
+        raise ValueError(f"interactions of the {side} hand are no list of [start, stop] in seconds")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < np.inf
 
 
 def merge_stretches(segments: Iterable[TimelineSegment]) -> list[Stretch]:

@@ -108,13 +108,15 @@ function list() {
 function totals() {
   const found = new Map();
   for (const segment of segments.filter(isShown)) {
-    const total = found.get(actionOf(segment)) || [0, 0];
-    found.set(actionOf(segment), [total[0] + 1, total[1] + segment.stop_seconds - segment.start_seconds]);
+    const clips = found.get(actionOf(segment)) || [];
+    found.set(actionOf(segment), [...clips, { start: segment.start_seconds, stop: segment.stop_seconds }]);
   }
-  const rows = [...found].sort((a, b) => b[1][1] - a[1][1] || (a[0] < b[0] ? -1 : 1));
-  document.querySelector("#totals tbody").replaceChildren(...rows.map(([name, [count, seconds]]) =>
-    make("tr", {}, make("td", { textContent: name }), ...[count, seconds.toFixed(1), (seconds / count).toFixed(1)].map(
-      (text) => make("td", { className: "number", textContent: text })))));
+  const rows = [...found].map(([name, clips]) => [name, clips, clips.reduce((sum, c) => sum + c.stop - c.start, 0)]);
+  rows.sort((a, b) => b[2] - a[2] || (a[0] < b[0] ? -1 : 1));
+  document.querySelector("#totals tbody").replaceChildren(...rows.map(([name, clips, seconds]) =>
+    make("tr", {}, make("td", { textContent: name }),
+      ...[String(clips.length), seconds.toFixed(1), (seconds / clips.length).toFixed(1)].map(
+        (text) => numberCell(video, text, `${name}, shown`, clips)))));
 }
 
 function filter() {
