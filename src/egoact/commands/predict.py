@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from egoact.core import defaults
 from egoact.core.errors import ArtifactError, MediaError
 
 if TYPE_CHECKING:
+    from egoact.core.timelines.timeline import Timeline
     from egoact.engines.hands import HandDetector
+    from egoact.media.sound.voice import Voice
     from egoact.runs.loading import Run
 
 
@@ -32,6 +35,12 @@ class PredictSettings:
     """Folder to write."""
     descriptions: bool = False
     """Word timeline.vtt to be spoken: "opens the fridge"."""
+    speak: Path | None = None
+    """File .wav or .mp4 to write: the recording's sound with these descriptions spoken over it, in its gaps where there
+    are some; in .mp4 with its pictures."""
+    voice: str = defaults.VOICE
+    """With --speak: the program that speaks. {text} is what to say (without it: on standard input), {wav} the file to
+    write (without it: to standard output)."""
     hands: bool = False
     """Measure how much each hand is used, too: share of time in interaction, mean duration, interactions an hour, and
     the hand-use ratio. Takes MediaPipe's palm detector, see --hand-model."""
@@ -49,11 +58,14 @@ class PredictSettings:
     proxy: bool = True
     """Write timeline.mp4, a small H.264 copy for the page, where browsers do not play the recording's codec."""
     overwrite: bool = False
-    """Replace timelines that were edited, too; without it they are left as they are."""
+    """Replace timelines that were edited, and a --speak file of somebody else; without it they are left as they
+    are."""
 
     def __post_init__(self) -> None:
         if self.hand_model is not None and not self.hands:
             raise ValueError("--hand-model goes with --hands")
+        if self.voice != defaults.VOICE and self.speak is None:
+            raise ValueError("--voice goes with --speak")
 
 
 def predict(settings: PredictSettings) -> int:
@@ -63,15 +75,17 @@ def predict(settings: PredictSettings) -> int:
         Number of recordings that cannot be read to their end, or whose timelines were edited.
 
     Raises:
-        MediaError: The video is not there, or not one step of it can be read.
-        ArtifactError: A run that cannot be used, a folder that cannot be written, or a timeline that was edited; or
-            hands are wanted, and what finds them is not here.
+        MediaError: The video is not there, or not one step of it can be read; or there is no voice to speak.
+        ArtifactError: A run that cannot be used, a folder or file that cannot be written, or a timeline that was
+            edited; or hands are wanted, and what finds them is not here.
+        ValueError: A folder of recordings and one file to speak into.
     """
     from egoact.core.files import write_json
     from egoact.runs.loading import EngineChoice, load_run, rules_of
     from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders
 
     videos = find_videos(settings.video)
+    speech = _prepare_speech(settings)
     check_writable(settings.out)
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
@@ -79,7 +93,7 @@ def predict(settings: PredictSettings) -> int:
     options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
     options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
     if not settings.video.is_dir():
-        return _predict_one(run, videos[0], settings.out, **options)["broken"] is not None
+        return _predict_one(run, videos[0], settings.out, speech=speech, **options)["broken"] is not None
     folders = name_folders(settings.video, videos)
     rows: list[dict[str, Any]] = []
     for video, folder in zip(videos, folders, strict=True):
@@ -93,6 +107,19 @@ def predict(settings: PredictSettings) -> int:
     num_failed = sum(row.get("broken") is not None or "failed" in row for row in rows)
     print(f"predict: {len(rows)} recordings, {num_failed} of them with errors")
     return num_failed
+
+
+def _prepare_speech(settings: PredictSettings) -> "tuple[Path, Voice] | None":
+    """The file to speak into, and who speaks; what is wrong with them is found before the work."""
+    if settings.speak is None:
+        return None
+    from egoact.media.sound.voice import Voice
+    from egoact.timelines.speaking import check_speech_file
+
+    if settings.video.is_dir():
+        raise ValueError("--speak writes one file, of one recording; give a recording instead of a folder")
+    check_speech_file(settings.speak, settings.video, overwrite=settings.overwrite)
+    return settings.speak, Voice(settings.voice)
 
 
 def _load_detector(model: Path | None) -> "HandDetector":
@@ -110,6 +137,7 @@ def _predict_one(
     overwrite: bool,
     proxy: bool,
     hands: "HandDetector | None",
+    speech: "tuple[Path, Voice] | None" = None,
 ) -> dict[str, Any]:
     """Write one timeline; gives its row of the summary."""
     from egoact.core.progress import Progress, format_seconds
@@ -144,4 +172,15 @@ def _predict_one(
         print(
             f"  hands in interaction: {', '.join(shares)} of the time; no hand found in {missed:.1f} % of the pictures"
         )
+    if speech is not None:
+        _speak(prediction.timeline, video, *speech)
     return {"video_id": source.video_id, "seconds": length, "num_actions": num_actions, "broken": broken}
+
+
+def _speak(timeline: "Timeline", video: Path, path: Path, voice: "Voice") -> None:
+    from egoact.core.progress import Progress
+    from egoact.timelines.speaking import report_speech, speak_timeline
+
+    with Progress(path.name, total=round(timeline.duration_seconds or 0) or None, unit="s") as progress:
+        plan = speak_timeline(timeline, video, path, voice, advance=progress.advance)
+    print(report_speech(plan, timeline, path))

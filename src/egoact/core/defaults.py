@@ -11,3 +11,4 @@ NUM_BOOTSTRAP_DRAWS = 2000
 REPETITION_GAP_SECONDS = 5.0  # the longest between an action and the same one again, in a row
 TIMELINE_RATE = 4  # steps a second that a segmenter looks at
 SEGMENTER = "linear"
+VOICE = "espeak-ng -v en --stdin -w {wav}"

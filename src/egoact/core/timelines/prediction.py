@@ -13,7 +13,7 @@ from typing import Any
 from egoact.core.annotations.labels import Target
 from egoact.core.files import csv_text
 from egoact.core.timelines.statistics import COLUMNS, check_hands, compute_statistics, statistics_rows
-from egoact.core.timelines.timeline import Timeline
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
 TOP = 5
 _COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "narration")
@@ -96,9 +96,7 @@ class Prediction:
         """
         cues = ["WEBVTT"]
         for number, segment in enumerate(self.timeline, start=1):
-            text = segment.name
-            if descriptions:
-                text = describe(segment.verb, segment.noun) if segment.verb else f"the {segment.noun}"
+            text = describe_segment(segment) if descriptions else segment.name
             escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             times = f"{timestamp(segment.start_seconds)} --> {timestamp(segment.stop_seconds)}"
             cues.append(f"{number}\n{times}\n{escaped}")
@@ -118,6 +116,11 @@ def timestamp(seconds: float) -> str:
 _IRREGULAR = {"be": "is", "have": "has", "do": "does", "go": "goes"}
 # What a verb needs before the thing that it is about.
 _PREPOSITIONS = {"look": "at", "search": "for", "wait": "for", "walk": "to", "talk": "to", "let go": "of"}
+
+
+def describe_segment(segment: TimelineSegment) -> str:
+    """A segment as one would say it: "opens the fridge", or "the fridge" where the verb is not known."""
+    return describe(segment.verb, segment.noun) if segment.verb else f"the {noun_phrase(segment.noun or '')}"
 
 
 def describe(verb: str, noun: str | None = None) -> str:

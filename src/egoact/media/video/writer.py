@@ -1,14 +1,15 @@
 """Writes H.264 in MP4: films, and small copies of recordings for browsers that lack their codec (proxies)."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import av.error
 import numpy as np
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 
 from egoact.media.video.decoder import to_rgb
@@ -18,11 +19,12 @@ _PLAYABLE = {".mp4": _MP4_CODECS, ".m4v": _MP4_CODECS, ".mov": ("h264",), ".webm
 """Suffix -> codecs that every current browser plays in it."""
 _PIXELS = ("yuv420p", "yuvj420p")
 _PROXY_HEIGHT = 360
+_PROXY_OPTIONS = {"preset": "veryfast", "crf": "29", "g": "48"}
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, rate: int, width: int, height: int) -> None:
     """Encode uint8 RGB frames (height, width, 3) at `rate` per second, atomically; equal frames give equal bytes."""
-    with _new_mp4(path) as container:
+    with new_container(path) as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "ultrafast", "crf": "23", "threads": "1", "g": "24"}
@@ -46,42 +48,70 @@ def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lam
 
     What comes after damage is left out. `advance` is called with numbers of pictures as they are done.
     """
+    with av.open(str(path)) as container, new_container(proxy) as made:
+        for packets in encode_again(container, made, most_lines=_PROXY_HEIGHT, options=_PROXY_OPTIONS, advance=advance):
+            made.mux(packets)
+
+
+def encode_again(
+    container: InputContainer,
+    made: OutputContainer,
+    *,
+    options: Mapping[str, str],
+    most_lines: int | None = None,
+    start_ticks: int = 0,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Iterator[list[Packet]]:
+    """A recording's pictures as H.264, upright; what comes after damage is left out.
+
+    Args:
+        container: The recording; its first picture stream is read.
+        made: Gets a stream with the first picture.
+        options: Of libx264.
+        most_lines: Height of the pictures at most.
+        start_ticks: The timestamp that becomes 0.
+        advance: Called with numbers of pictures as they are done.
+
+    Yields:
+        The packets that a picture brings, to be written into `made`.
+    """
     reformatter = VideoReformatter()
-    with av.open(str(path)) as container, _new_mp4(proxy) as made:
-        source = container.streams.video[0]
-        source.thread_type = "AUTO"
-        assert source.time_base is not None
-        time_base = source.time_base
-        stream, last = None, -1
-        try:
-            for picture in container.decode(source):
-                if picture.pts is None or picture.pts <= last:
-                    continue
-                last = picture.pts
-                if stream is None:
-                    first = to_rgb(picture, reformatter, size=None)
-                    scale = min(1.0, _PROXY_HEIGHT / first.shape[0])
-                    size = tuple(max(2, round(side * scale / 2) * 2) for side in first.shape[:2])
-                    stream = made.add_stream("libx264", rate=source.average_rate or 30)
-                    stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
-                    stream.time_base = stream.codec_context.time_base = time_base
-                    stream.options = {"preset": "veryfast", "crf": "29", "g": "48"}
-                frame = av.VideoFrame.from_ndarray(to_rgb(picture, reformatter, size=size), format="rgb24")
-                frame.pts, frame.time_base = picture.pts, time_base
-                made.mux(stream.encode(frame))
-                advance(1)
-        except av.error.FFmpegError:
-            pass  # the timeline ends there, too
-        if stream is not None:
-            made.mux(stream.encode(None))
+    source = container.streams.video[0]
+    source.thread_type = "AUTO"
+    assert source.time_base is not None
+    time_base = source.time_base
+    stream, last = None, -1
+    try:
+        for picture in container.decode(source):
+            if picture.pts is None or picture.pts <= last:
+                continue
+            last = picture.pts
+            if stream is None:
+                first = to_rgb(picture, reformatter, size=None)
+                scale = 1.0 if most_lines is None else min(1.0, most_lines / first.shape[0])
+                size = tuple(max(2, round(side * scale / 2) * 2) for side in first.shape[:2])
+                stream = made.add_stream("libx264", rate=source.average_rate or 30)
+                stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+                stream.time_base = stream.codec_context.time_base = time_base
+                stream.options = dict(options)
+            frame = av.VideoFrame.from_ndarray(to_rgb(picture, reformatter, size=size), format="rgb24")
+            frame.pts, frame.time_base = picture.pts - start_ticks, time_base
+            yield stream.encode(frame)
+            advance(1)
+    except av.error.FFmpegError:
+        pass  # the timeline ends there, too
+    if stream is not None:
+        yield stream.encode(None)
 
 
 @contextmanager
-def _new_mp4(path: Path) -> Iterator[OutputContainer]:
-    """A file that takes its place once it is whole, unless there is nothing in it."""
+def new_container(
+    path: Path, *, kind: str = "mp4", options: Mapping[str, str] | None = None
+) -> Iterator[OutputContainer]:
+    """A file that takes its place once it is whole, unless there is nothing in it; `options` are of the container."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with av.open(str(unfinished), "w", format="mp4") as container:
+        with av.open(str(unfinished), "w", format=kind, options=dict(options or {})) as container:
             yield container
             has_content = len(container.streams) > 0
         if has_content:
