@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from egoact.core.timelines.prediction import Prediction
-from egoact.live.streaming import FRAMES_PER_SECOND, Mode, Stream, open_run_stream
+from egoact.live.streaming import Mode, Stream, open_run_stream
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import EngineChoice, Run, load_run
 from egoact.runs.recognizer import RecognizerConfig
@@ -24,7 +24,7 @@ class Recognizer:
         """Load a run directory.
 
         Args:
-            run: Of `egoact train`.
+            run: Of `egoact train` or `egoact train-timeline`.
             **options: For recordings: `weights`, `engine`, `precision` and `device`, as the flags of `egoact predict`.
 
         Raises:
@@ -62,7 +62,7 @@ class Recognizer:
         return predict_recording(self._run, MediaSource.of_file(Path(video)))
 
     def stream(
-        self, *, mode: Mode = "window", rate: float = FRAMES_PER_SECOND, window_seconds: tuple[float, ...] = ()
+        self, *, mode: Mode = "window", rate: float | None = None, window_seconds: tuple[float, ...] = ()
     ) -> Stream:
         """Frames in one by one, answers out, in memory that does not grow.
 
@@ -73,12 +73,13 @@ class Recognizer:
 
         Args:
             mode: "window": the last seconds, any head; "running": all frames since the beginning, at a cost that does
-                not grow, for heads that go frame by frame.
-            rate: Most frames to look at a second; others are passed over.
+                not grow, for heads that go frame by frame. A run of `egoact train-timeline` goes step by step anyway.
+            rate: Most frames to look at a second; others are passed over. None: 15, or the steps a second of a run that
+                has steps.
             window_seconds: Lengths of the windows; empty: those that the run learned, or 2 s.
 
         Raises:
             ValueError: A head that needs whole clips, or impossible numbers.
-            ArtifactError: The weights of the run's backbone are not here.
+            ArtifactError: The weights of the run's backbone are not here, or its segmenter looks into the future.
         """
         return open_run_stream(self._run, mode=mode, rate=rate, window_seconds=window_seconds)

@@ -17,13 +17,16 @@ from egoact.commands.tune import TuneSettings
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.sampling import ClipSampling
+from egoact.core.metrics.calibration import softmax
+from egoact.core.sampling import ClipSampling, resample_indices
 from egoact.engines.torch_engine import TorchEngine
 from egoact.extraction import decoding
 from egoact.extraction.recordings import compute_features
 from egoact.live.streaming import open_run_stream
-from egoact.media.sources import MediaSource
-from egoact.models.backbones.spec import STREAMS
+from egoact.media.pairs import frame_lag, read_pairs
+from egoact.media.sources import MediaSource, read_frames
+from egoact.media.video.file import VideoFile
+from egoact.models.backbones.spec import LAG_SECONDS, STREAMS
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer
 from egoact.store.buffer import FeatureBuffer
@@ -307,13 +310,29 @@ def test_evaluation_names_the_stream_that_a_folder_lacks(home: Path, tmp_path: P
         load_run(tmp_path / "run").score(read_labels((home / "labels.csv",)), tmp_path / "f")
 
 
-def test_live_streams_say_that_they_have_single_frames(home: Path, tmp_path: Path) -> None:
-    assert train(fit(home, tmp_path / "run", streams=("rgb", "motion"))) == 0
-    with pytest.raises(ArtifactError, match="this run needs motion; a stream gives it single frames"):
-        open_run_stream(load_run(tmp_path / "run"))
-    assert train(fit(home, tmp_path / "both", streams=("rgb", "grid"))) == 0
-    stream = open_run_stream(load_run(tmp_path / "both", EngineChoice(engine="torch")), rate=8)
-    assert stream is not None
+@pytest.mark.parametrize("names", [("rgb", "motion"), ("difference", "motion"), ("rgb", "grid")])
+def test_windows_of_live_frames_have_the_streams_of_the_recording(
+    home: Path, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """The last 1.2 s of frames, as the same frames of the file with what was shown before each."""
+    assert train(fit(home, tmp_path / "run", streams=names)) == 0
+    run = load_run(tmp_path / "run", EngineChoice(engine="torch", precision="f32"))
+    source = MediaSource("kitchen_1", home / "videos/kitchen_1.mp4", "video")
+    with VideoFile(source.path) as file:
+        frame_rate = float(file.stream.average_rate)
+    frames = [frame for _, frame in read_frames(source, (np.arange(40) + 0.5) / frame_rate, size=(32, 32))]
+    stream = open_run_stream(run, rate=frame_rate / 2, window_seconds=(1.2,))
+    answers = [stream.push(frame, i / frame_rate) for i, frame in enumerate(frames)]  # type: ignore[arg-type]
+    assert answers[38] is not None and answers[39] is None
+    count = round(1.2 * frame_rate / 2)
+    seen = np.arange(38 - 2 * (count - 1), 39, 2)
+    pairs = read_pairs(
+        source, (seen + 0.5) / frame_rate, lag_seconds=(lag := frame_lag(source, LAG_SECONDS)), size=(32, 32)
+    )
+    now, before = (np.stack(each) for each in zip(*[pair[1:] for pair in pairs], strict=True))
+    features = np.concatenate(run.engine.run(now, before, lag_seconds=lag), axis=1)
+    said = run.recognizer.score(features[resample_indices(count, num_frames=6)][None])["verb"][0]
+    np.testing.assert_allclose(answers[38].probabilities["verb"], softmax(said), atol=1e-5)
 
 
 def test_a_run_trained_before_there_were_streams_is_loaded(home: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A stream says of some frames what the clip path says of them."""
 
+import gc
 import tracemalloc
 
 import numpy as np
@@ -12,7 +13,9 @@ from egoact.core.metrics.calibration import softmax
 from egoact.core.sampling import resample_indices, sample_uniform
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
 from egoact.engines import Engine, load_engine
-from egoact.live.streaming import FeatureRing, Stream, open_stream
+from egoact.engines.streams import StreamEngine, one_stream
+from egoact.live.memories import FeatureRing
+from egoact.live.streaming import Stream, open_stream
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS, SteppingHead, build_head
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
@@ -76,10 +79,27 @@ def film(num_frames: int, *, seed: int = 0) -> np.ndarray:
     return frames
 
 
+class Counter:
+    """An engine that says nothing, and counts."""
+
+    name, precision, batch_size, graph = "none", "f32", 1, None
+
+    def __init__(self) -> None:
+        self.num_frames = 0
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        self.num_frames += len(frames)
+        return np.zeros((len(frames), 32), np.float32)
+
+
+def nothing(recognizer: Recognizer, counter: Counter | None = None) -> StreamEngine:
+    return one_stream(recognizer.config.backbone, counter or Counter())
+
+
 def stream_over(
     frames: np.ndarray, recognizer: Recognizer, engine: Engine, *, rate: float = RATE, **options
 ) -> tuple[Stream, list[OnlinePrediction]]:
-    stream = open_stream(recognizer, lambda frame: engine.run(frame[None])[0], rate=rate, **options)
+    stream = open_stream(recognizer, one_stream(recognizer.config.backbone, engine), rate=rate, **options)
     answers = [stream.push(frame, i / rate) for i, frame in enumerate(frames)]
     return stream, [answer for answer in answers if answer is not None]
 
@@ -180,22 +200,17 @@ def test_several_windows_are_averaged(backbones: dict[str, Backbone], engines: d
 def test_only_sampled_frames_go_through_the_backbone(
     camera_rate: float, rate: float, expected: float, backbones: dict[str, Backbone]
 ) -> None:
-    looked_at: list[int] = []
-
-    def embed(frame: np.ndarray) -> np.ndarray:
-        looked_at.append(len(looked_at))
-        return np.zeros(backbones["pooled"].spec.feature_shape, np.float32)
-
-    stream = open_stream(recognizer_for("average", backbones), embed, rate=rate)
+    recognizer, counter = recognizer_for("average", backbones), Counter()
+    stream = open_stream(recognizer, nothing(recognizer, counter), rate=rate)
     for i in range(round(60 * camera_rate)):
         stream.push(np.zeros((4, 4, 3), np.uint8), i / camera_rate)
-    assert len(looked_at) == pytest.approx(60 * expected, rel=0.01)
+    assert counter.num_frames == pytest.approx(60 * expected, rel=0.01)
 
 
 @pytest.mark.parametrize("mode", ["window", "running"])
 def test_memory_does_not_grow(mode: str, backbones: dict[str, Backbone]) -> None:
     recognizer = recognizer_for("lstm", backbones)
-    stream = open_stream(recognizer, lambda _: np.zeros((32,), np.float32), mode=mode)  # type: ignore[arg-type]
+    stream = open_stream(recognizer, nothing(recognizer), mode=mode)  # type: ignore[arg-type]
     frame = np.zeros((4, 4, 3), np.uint8)
     for i in range(50):
         stream.push(frame, i / RATE)
@@ -203,9 +218,11 @@ def test_memory_does_not_grow(mode: str, backbones: dict[str, Backbone]) -> None
     try:
         for i in range(50, 100):
             stream.push(frame, i / RATE)
+        gc.collect()
         early = tracemalloc.get_traced_memory()[0]
         for i in range(100, 400):
             stream.push(frame, i / RATE)
+        gc.collect()
         assert tracemalloc.get_traced_memory()[0] - early < 10_000
     finally:
         tracemalloc.stop()
@@ -225,19 +242,16 @@ def test_a_ring_keeps_the_newest_in_order() -> None:
 
 def test_what_cannot_be_is_refused(backbones: dict[str, Backbone]) -> None:
     recognizer = recognizer_for("difference", backbones)
-
-    def embed(frame: np.ndarray) -> np.ndarray:
-        return np.zeros((32,), np.float32)
-
+    engine = nothing(recognizer)
     with pytest.raises(ValueError, match="'difference' needs whole clips.*lstm"):
-        open_stream(recognizer, embed, mode="running")
+        open_stream(recognizer, engine, mode="running")
     for rate in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="frames a second"):
-            open_stream(recognizer, embed, rate=rate)
+            open_stream(recognizer, engine, rate=rate)
     for windows in ((), (0.0,), (1.0, 0.05), (float("inf"),)):
         with pytest.raises(ValueError, match="windows of"):
-            open_stream(recognizer, embed, window_seconds=windows)
-    stream = open_stream(recognizer, embed)
+            open_stream(recognizer, engine, window_seconds=windows)
+    stream = open_stream(recognizer, engine)
     stream.push(np.zeros((4, 4, 3), np.uint8), 5.0)
     with pytest.raises(ValueError, match="4.0 s after one of 5.0 s"):
         stream.push(np.zeros((4, 4, 3), np.uint8), 4.0)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from egoact.core import defaults
 from egoact.core.errors import InputError
 
 
@@ -19,7 +18,8 @@ class LiveSettings:
     """
 
     run: Path
-    """Run directory of egoact train."""
+    """Run directory of egoact train, or of egoact train-timeline with a segmenter that sees no future (causal,
+    causal_tcn)."""
     source: str
     """Camera number (0), video file (played in real time), or URL (rtsp, http, https, rtmp, srt, udp)."""
     jsonl: str | None = None
@@ -27,11 +27,12 @@ class LiveSettings:
     window: bool = False
     """Show the picture with the action over it in a window."""
     mode: Literal["window", "running"] = "window"
-    """window: the last seconds, any head; running: all since the beginning, for heads that go frame by frame."""
+    """window: the last seconds, any head; running: all since the beginning, for heads that go frame by frame.
+    Segmenters go step by step anyway."""
     window_seconds: tuple[float, ...] = ()
     """Lengths of the windows; default: those that the run learned, or 2."""
-    rate: float = defaults.LIVE_FRAMES_PER_SECOND
-    """Most frames a second to look at."""
+    rate: float | None = None
+    """Most frames a second to look at; default: 15, or the steps a second of a run of egoact train-timeline."""
     max_seconds: float | None = None
     """End after so long."""
     timeout: float = 5.0
@@ -62,7 +63,7 @@ def live(settings: LiveSettings) -> int:
 
     Raises:
         MediaError: A source that cannot be opened.
-        ArtifactError: A run that cannot be used, a file that cannot be written.
+        ArtifactError: A run that cannot be used or looks into the future, a file that cannot be written.
         ValueError: A head that needs whole clips, no display for the window.
     """
     import torch
@@ -86,7 +87,7 @@ def live(settings: LiveSettings) -> int:
             torch.set_num_threads(1)
         stream = open_run_stream(run, mode=settings.mode, rate=settings.rate, window_seconds=settings.window_seconds)
         view = stack.enter_context(LiveView(settings.source, on_error_output=settings.jsonl == "-"))
-        watch = LiveLoop(source, stream, view, size=run.config.backbone.input_size, lines=lines, window=window)
+        watch = LiveLoop(source, stream, view, size=run.engine.input_size, lines=lines, window=window)
         error = watch.run(max_seconds=settings.max_seconds)
     if error is not None and not (isinstance(error, InputError) and watch.clock.num_predictions):
         raise error

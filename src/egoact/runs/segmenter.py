@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.errors import ArtifactError
@@ -197,6 +198,30 @@ class TrainedSegmenter:
             features: (F, D) of every `stride`-th step, an array or what can be sliced like one.
         """
         return self.by_target(self.model.score(features))
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether what it says of a step depends on later ones."""
+        return self.model.reach is None or self.model.reach[1] > 0
+
+    @property
+    def num_earlier_steps(self) -> int | None:
+        """That what it says of a step depends on; None: all of them."""
+        return None if self.model.reach is None else self.model.reach[0]
+
+    def initial_state(self) -> Any:
+        """What is known before the first step, for `step`.
+
+        Raises:
+            ValueError: The segmenter looks ahead.
+        """
+        return self.model.initial_state(1)
+
+    def step(self, features: np.ndarray, state: Any) -> tuple[dict[str, Floats], Any]:
+        """Take in the features of a step, (D,): what `score` says of it, target -> (classes + 1,), and the state."""
+        with torch.inference_mode():
+            said, later = self.model.step(torch.from_numpy(features.astype(np.float32))[None], state)
+        return {target: values[0] for target, values in self.by_target(said.numpy()).items()}, later
 
     def by_target(self, said: np.ndarray) -> dict[str, Floats]:
         """Outputs of all targets side by side, (F, K) -> target -> (F, classes + 1)."""

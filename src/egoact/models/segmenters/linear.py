@@ -137,7 +137,7 @@ class LinearSegmenter(nn.Module):
         last, count = state
         last = torch.cat([last[:, 1:], (features - self.center)[:, None]], 1)
         count = count + 1
-        said = self.bias.expand(len(features), -1)
+        said = self.bias
         for number, (kind, half) in enumerate(self.windows):
             mean = _mean_of_last(last, count, 2 * half + 1)
             if kind == "spread":
