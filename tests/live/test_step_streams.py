@@ -166,7 +166,9 @@ def test_memory_is_the_same_after_minutes(segmenter: str, film: MediaSource, tmp
         early = tracemalloc.get_traced_memory()[0]
         go(600, 2400)
         gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - early < 200_000, "1,800 frames are 5 MB; numpy keeps some small blocks"
+        assert tracemalloc.get_traced_memory()[0] - early < 200_000, (
+            "1,800 frames are 5 MB; numpy keeps some small blocks"
+        )
     finally:
         tracemalloc.stop()
 
