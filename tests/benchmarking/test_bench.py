@@ -205,7 +205,7 @@ def test_extraction_needs_no_more_memory_for_many_videos(tmp_path: Path) -> None
         flags += ["--backbone", "tiny-random", "--engine", "torch", "--precision", "f32", "--size", 256]
         peaks.append(watch([sys.executable, "-m", "egoact", "extract", *map(str, flags)]))
     assert peaks[0] is not None and peaks[1] is not None
-    assert peaks[1] == pytest.approx(peaks[0], rel=0.1)
+    assert peaks[1] <= 1.1 * peaks[0]
 
 
 def test_frames_are_convolved_without_being_transposed() -> None:

@@ -223,7 +223,8 @@ def _prepare(commands: list[str]) -> None:
     """What a section takes for granted because others make it: features, and runs and results of them."""
     text = " ".join(commands)
     heads = {name: name.partition("_")[2] for name in ("run_lstm", "run_difference") if name in text}
-    heads |= {} if "egoact train" in text or "--run run" not in text else {"run": "difference"}
+    is_trained = any(re.search(r"^egoact train.* --run run\b(?!_)", command) for command in commands)
+    heads |= {} if is_trained or "--run run" not in text else {"run": "difference"}
     labelled = ["--segments", "labels.csv", "--features", "features"]
     if heads or ("--features features" in text and "egoact extract" not in text):
         assert _run(["extract", "--features", "features", "--media", "videos"]) == 0
