@@ -2,12 +2,17 @@
 
     python benchmarks/live_soak.py --video kitchen.mp4 --run run --frames 20000
 
+    python benchmarks/live_soak.py --video kitchen.mp4 --run run --frames 10000 --rate 15
+
+The second takes 11 minutes, too; --run is of egoact train, or of egoact train-timeline --segmenter causal.
+
 Repeats the pictures of a video until there are enough, at 30 a second, without encoding them anew; plays that file in
 real time, and reads memory once a second. 20,000 frames take 11 minutes.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,26 +56,26 @@ def memory_megabytes(process: int) -> float:
     return float("nan")
 
 
-def soak(film: Path, run: Path, lines: Path, *, flags: list[str]) -> list[tuple[float, float]]:
-    """Play it; (time, megabytes) once a second, as long as it lives."""
+def soak(film: Path, run: Path, lines: Path, *, flags: list[str]) -> list[tuple[float, float, float]]:
+    """Play it; (time, megabytes, load of the machine) once a second, as long as it lives."""
     command = [sys.executable, "-m", "egoact", "live", "--run", str(run), "--source", str(film)]
     process = subprocess.Popen([*command, "--jsonl", str(lines), *flags], stdout=subprocess.DEVNULL)
     memory = []
     while process.poll() is None:
-        memory.append((time.time(), memory_megabytes(process.pid)))
+        memory.append((time.time(), memory_megabytes(process.pid), os.getloadavg()[0]))
         time.sleep(1)
     if process.returncode:
         raise SystemExit(f"egoact live ended with {process.returncode}")
-    return [(at, used) for at, used in memory if used == used]
+    return [(at, used, load) for at, used, load in memory if used == used]
 
 
-def report(predictions: list[dict], memory: list[tuple[float, float]]) -> None:
+def report(predictions: list[dict], memory: list[tuple[float, float, float]]) -> None:
     at, age = (np.array([prediction[key] for prediction in predictions]) for key in ("time", "age_ms"))
     replaced = 1000 * np.diff(at) + age[:-1]  # how old each was when the next one came
     frames = np.array([prediction["frames_taken"] for prediction in predictions])
-    seen, used = (np.array(column) for column in zip(*memory, strict=True))
-    print("| frames | predictions/s | age ms, median | age ms, 99 % | when replaced ms, 99 % | memory MB |")
-    print("|---|---|---|---|---|---|")
+    seen, used, load = (np.array(column) for column in zip(*memory, strict=True))
+    print("| frames | predictions/s | age ms, median | age ms, 99 % | when replaced ms, 99 % | memory MB | load |")
+    print("|---|---|---|---|---|---|---|")
     edges = np.linspace(at[0], at[-1], NUM_PARTS + 1)
     for start, stop in zip(edges, edges[1:], strict=False):
         part = (at >= start) & (at <= stop)
@@ -78,14 +83,14 @@ def report(predictions: list[dict], memory: list[tuple[float, float]]) -> None:
         print(
             f"| {frames[part][-1]} | {part.sum() / (stop - start):.1f} | {np.median(age[part]):.0f} "
             f"| {np.percentile(age[part], 99):.0f} | {np.percentile(replaced[part[:-1]], 99):.0f} "
-            f"| {np.median(used[during]):.0f} |"
+            f"| {np.median(used[during]):.0f} | {load[during].mean():.1f} |"
         )
     settled = used[(seen >= edges[1]) & (seen <= edges[-1])]
     print(
         f"\n{frames[-1]} frames, {len(predictions)} predictions; age when given: median {np.median(age):.0f} ms, 99 % "
         f"{np.percentile(age, 99):.0f} ms, worst {age.max():.0f} ms; when replaced: 99 % "
         f"{np.percentile(replaced, 99):.0f} ms; memory after the first tenth: {settled.min():.0f} to "
-        f"{settled.max():.0f} MB"
+        f"{settled.max():.0f} MB, from {settled[:30].mean():.0f} to {settled[-30:].mean():.0f} MB"
     )
 
 
