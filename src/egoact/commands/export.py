@@ -10,7 +10,9 @@ class ExportSettings:
     """Write a run as graphs that go from frames to probabilities, with preprocessing inside, and prove them.
 
     OUT gets the whole recognizer as one graph, the same cut in two for streams (a frame to features, a window of
-    features to probabilities), labels.json, and export.json with how far it is from torch on real clips.
+    features to probabilities), labels.json, and export.json with how far it is from torch on real clips. Of a run of
+    egoact train-timeline: frames to features, features of a recording to probabilities of every step, and, where the
+    segmenter sees no future, a step at a time; in f32.
     """
 
     run: Path
@@ -46,13 +48,20 @@ def export(settings: ExportSettings) -> int:
     """
     from egoact.commands.labels import read_and_tell
     from egoact.export.export import Export, check_is_free
+    from egoact.export.segmenter import export_segmenter
     from egoact.extraction.engine_choice import RealFrames
     from egoact.media.sources import MediaRoot
     from egoact.runs.loading import EngineChoice, load_run
+    from egoact.runs.segmenter import TrainedSegmenter
 
     check_is_free(settings.out)
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
-    size = run.backbone.spec.input_size
+    size = run.backbones[0].input_size
     frames = RealFrames(MediaRoot(settings.media), read_and_tell(settings.segments), size)
+    if isinstance(run.answers, TrainedSegmenter):
+        if settings.precision != "f32":
+            raise ValueError(f"--precision {settings.precision}: runs of whole recordings are exported in f32 only")
+        export_segmenter(run, settings.out, settings.format, frames, num_clips=settings.clips)
+        return 0
     Export(run, settings.out, settings.format, settings.precision).write(frames, num_clips=settings.clips)
     return 0

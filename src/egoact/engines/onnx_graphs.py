@@ -4,7 +4,7 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,33 @@ def export_graph(model: nn.Module, input_size: tuple[int, int]) -> bytes:
 
 def trace(model: nn.Module, example: Tensor, *, input_name: str, output_names: list[str]) -> bytes:
     """Any module of one tensor as ONNX with a free batch size."""
+    free = {name: {0: "batch"} for name in [input_name, *output_names]}
+    return trace_named(model, {input_name: example}, output_names, free=free)
+
+
+def trace_named(
+    model: nn.Module, examples: Mapping[str, Tensor], output_names: list[str], *, free: dict[str, dict[int, str]]
+) -> bytes:
+    """Any module as ONNX.
+
+    Args:
+        model: Takes the examples, in their order.
+        examples: Input name -> what it may be given.
+        output_names: Of what it gives back.
+        free: Name of an input or output -> its axes of any length, and what to call them.
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # the exporter that writes to memory is called legacy by torch
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
-            (example,),
+            tuple(examples.values()),
             buffer,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
-            input_names=[input_name],
+            input_names=list(examples),
             output_names=output_names,
-            dynamic_axes={name: {0: "batch"} for name in [input_name, *output_names]},
+            dynamic_axes=free,
         )
     return buffer.getvalue()
 

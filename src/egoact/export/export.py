@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from egoact.core.annotations.segments import Segment
-from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.core.progress import working
-from egoact.core.sampling import sample_uniform
 from egoact.engines.interface import frame_model
 from egoact.engines.parity import torch_features
+from egoact.export.clips import read_clips
 from egoact.export.graphs import BUILDERS, ExportParts, build_window
 from egoact.export.parity import check_measured, measure_parity, measure_window_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
-from egoact.media.sources import read_frames
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest, WindowModel, is_export
 from egoact.runs.loading import BACKGROUND_FOLDER, Run
 from egoact.runs.provenance import Provenance
@@ -58,7 +56,7 @@ class Export:
         recognizer, backbone = self.run.recognizer, self.run.backbone
         recognizer.model.cpu()
         with working("export: computing clips with torch"):
-            clips = _read_clips(frames, num_clips, recognizer.config.num_frames)
+            clips = read_clips(frames, num_clips, recognizer.config.num_frames)
             features = [torch_features(backbone, clip) for clip in clips]
         with working(f"export: writing {self.format} graphs"):
             files = BUILDERS[self.format](self._parts(frames))
@@ -136,32 +134,3 @@ def _unpacked(files: dict[str, bytes]) -> Iterator[Path]:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         yield Path(folder)
-
-
-def _read_clips(frames: RealFrames, count: int, num_frames: int) -> np.ndarray:
-    """uint8 (N, T, H, W, 3): whole clips spread over the segments; those that cannot be read are passed over.
-
-    Raises:
-        MediaError: There is not one; says why the first cannot be read.
-    """
-    segments = sorted(frames.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
-    found: list[np.ndarray] = []
-    refusal: MediaError | None = None
-    for index in np.linspace(0, len(segments) - 1, min(count, len(segments))).round().astype(int):
-        try:
-            found.append(_read_clip(frames, segments[index], num_frames))
-        except MediaError as error:
-            refusal = refusal or error
-    if refusal is not None and not found:
-        raise refusal
-    return np.stack(found)
-
-
-def _read_clip(frames: RealFrames, segment: Segment, num_frames: int) -> np.ndarray:
-    times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=num_frames)
-    clip = np.empty((num_frames, *frames.size, 3), np.uint8)
-    for positions, frame in read_frames(frames.root.find(segment.video_id), times, size=frames.size):
-        if isinstance(frame, MediaError):
-            raise frame
-        clip[positions] = frame
-    return clip

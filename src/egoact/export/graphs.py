@@ -3,7 +3,7 @@
 frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...) ─► window graph ─► probabilities
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,8 @@ from egoact.engines import onnx_graphs, openvino_graphs
 from egoact.engines.interface import FrameModel
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.openvino_precision import quantize
+from egoact.models.segmenters import RecordingModel
+from egoact.runs.exported_segmenter import SequenceModel, StepModel, flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,33 @@ def build_window(
     if format == "onnx":
         return {"window.onnx": _onnx_window(window, targets, clip_shape)}
     return _files("window", _openvino_window(window, targets, clip_shape))
+
+
+def build_frame(format: str, frame: FrameModel, input_size: tuple[int, int], name: str) -> dict[str, bytes]:
+    """A frame graph in float32: name -> content."""
+    if format == "onnx":
+        return {f"{name}.onnx": onnx_graphs.export_graph(frame, input_size)}
+    return _files(name, _named(openvino_graphs.convert(frame, input_size), "frames", ("features",)))
+
+
+def build_segmenter(
+    format: str, model: RecordingModel, targets: tuple[str, ...], *, num_channels: Sequence[int]
+) -> dict[str, bytes]:
+    """The sequence graph of a segmenter and, where it sees no future, its step graph: name -> content."""
+    features = {"features": torch.zeros(1, 64, sum(num_channels))}
+    free = {name: {1: "steps"} for name in ("features", *targets)}
+    made = {"sequence": onnx_graphs.trace_named(SequenceModel(model).eval(), features, list(targets), free=free)}
+    if model.reach is not None and not model.reach[1]:
+        state = {f"state_{i}": part for i, part in enumerate(flat(model.initial_state(1)))}
+        given = {"features": features["features"][:, 0], **state}
+        names = [*targets, *(f"next_{name}" for name in state)]
+        free = {name: {0: "batch"} for name in (*given, *names)}
+        made["step"] = onnx_graphs.trace_named(StepModel(model).eval(), given, names, free=free)
+    if format == "onnx":
+        return {f"{stem}.onnx": content for stem, content in made.items()}
+    core = import_openvino().Core()
+    files = {stem: _files(stem, core.read_model(content)) for stem, content in made.items()}
+    return {name: content for pair in files.values() for name, content in pair.items()}
 
 
 def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> bytes:

@@ -51,8 +51,8 @@ def measure_parity(
     return {
         "num_clips": len(clips),
         "features": asdict(agreement),
-        "recognizer": _compare(expected, [whole(clip[None]) for clip in clips]),
-        "pair": _compare(expected, [window(each[None]) for each in found]),
+        "recognizer": compare_answers(expected, [whole(clip[None]) for clip in clips]),
+        "pair": compare_answers(expected, [window(each[None]) for each in found]),
     }
 
 
@@ -62,7 +62,7 @@ def measure_window_parity(
     """The same for a folder that has only a window graph: num_clips and window."""
     window = open_graph(folder, "window", format)
     found = [window(each[None]) for each in features]
-    return {"num_clips": len(features), "window": _compare(_torch_answers(recognizer, features), found)}
+    return {"num_clips": len(features), "window": compare_answers(_torch_answers(recognizer, features), found)}
 
 
 def _torch_answers(recognizer: Recognizer, features: Sequence[np.ndarray]) -> Answers:
@@ -71,7 +71,8 @@ def _torch_answers(recognizer: Recognizer, features: Sequence[np.ndarray]) -> An
     return [{target: values.softmax(-1).numpy() for target, values in each.items()} for each in logits]
 
 
-def _compare(expected: Answers, found: Answers) -> dict[str, dict[str, float]]:
+def compare_answers(expected: Answers, found: Answers) -> dict[str, dict[str, float]]:
+    """Target -> the largest difference of a probability, and the share (0 to 1) of rows with the same best class."""
     compared = {}
     for target in expected[0]:
         a, b = (np.concatenate([answer[target] for answer in answers]) for answers in (expected, found))
@@ -89,7 +90,7 @@ def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
         ValueError: Says what differs.
     """
     far = Agreement(**parity["features"]).complaint(precision) if "features" in parity else None
-    parts = (parity[name] for name in ("recognizer", "pair", "window") if name in parity)
+    parts = (parity[name] for name in ("recognizer", "pair", "window", "sequence", "step") if name in parity)
     worst = max(compared["max_difference"] for part in parts for compared in part.values())
     allowed = MAX_PROBABILITY_ERROR[precision]
     if far is not None or not worst <= allowed:

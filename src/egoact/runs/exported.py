@@ -7,6 +7,8 @@
     frame.(onnx|xml)        frames uint8 (N, H, W, 3) ──► features float32 (N, D) or (N, C, h, w)
     window.(onnx|xml)       features float32 (B, T, ...) ──► probabilities (B, verbs), (B, nouns)
 
+Of a run that finds actions in recordings there is no recognizer and no window, but what `exported_segmenter.py` says.
+
 Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
@@ -30,6 +32,7 @@ FORMAT_VERSION = 1
 SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
 
 Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
+NamedGraph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 class WindowModel(nn.Module):
@@ -124,6 +127,21 @@ def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") 
     Raises:
         ArtifactError: It cannot be read.
     """
+    run, (given,) = _open(folder, name, format, precision)
+    return lambda values: run({given: values})
+
+
+def open_named_graph(folder: Path, name: str, format: str) -> NamedGraph:
+    """The same of a graph with several inputs, in float32: arrays by name in, arrays by name out.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    return _open(folder, name, format, "f32")[0]
+
+
+def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, list[str]]:
+    """A graph, and the names of its inputs."""
     path = folder / f"{name}{SUFFIXES[format][0]}"
     try:
         return _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
@@ -132,22 +150,21 @@ def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") 
         raise ArtifactError(f"this graph cannot be read ({reason})", path=path) from None
 
 
-def _open_onnx(path: Path) -> Graph:
+def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    (given,) = [entry.name for entry in session.get_inputs()]
     names = [entry.name for entry in session.get_outputs()]
 
-    def run(values: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, session.run(names, {given: values}), strict=True))
+    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, dict(values)), strict=True))
 
-    return run
+    return run, [entry.name for entry in session.get_inputs()]
 
 
-def _open_openvino(path: Path, precision: str) -> Graph:
+def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
     core = import_openvino().Core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     hint = "bf16" if precision == "int8" and has_bf16 else "f32"
@@ -155,11 +172,11 @@ def _open_openvino(path: Path, precision: str) -> Graph:
     request = compiled.create_infer_request()
     names = [output.get_any_name() for output in compiled.outputs]
 
-    def run(values: np.ndarray) -> dict[str, np.ndarray]:
-        results = request.infer([values], share_inputs=True)
+    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = request.infer(dict(values), share_inputs=True)
         return {name: np.array(results[index]) for index, name in enumerate(names)}
 
-    return run
+    return run, [given.get_any_name() for given in compiled.inputs]
 
 
 class ExportedClassifier:
@@ -177,16 +194,21 @@ class ExportedClassifier:
 
 
 class ExportedFrames:
-    """The frame graph of an exported folder, in the shape of an engine: uint8 frames in, float32 features out."""
+    """A frame graph of an exported folder, in the shape of an engine: uint8 frames in, float32 features out.
+
+    Args:
+        folder: The export.
+        graph_name: Of the graph.
+    """
 
     batch_size = 16
     graph: bytes | None = None
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, graph_name: str = "frame") -> None:
         manifest = read_export(folder)
         self.name = {"onnx": "onnxruntime", "openvino": "openvino"}[manifest.format]
         self.precision = manifest.precision
-        self._run = open_graph(folder, "frame", manifest.format, precision=manifest.precision)
+        self._run = open_graph(folder, graph_name, manifest.format, precision=manifest.precision)
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) -> float32 (N, D) or (N, C, h, w).

@@ -16,6 +16,7 @@ from egoact.engines.streams import StreamEngine, one_stream
 from egoact.models.backbones.registry import Backbone
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.runs.exported import ExportedFrames, is_export
+from egoact.runs.exported_segmenter import exported_streams
 from egoact.runs.features import open_features_for, score_rows
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
@@ -114,7 +115,7 @@ class Run:
             ValueError: Another engine, precision or device than the export's.
         """
         if is_export(self.path):
-            return one_stream(self.config.backbone, self._exported_frames())
+            return self._exported_streams()
         precision = self.answers.config.precision
         return load_stream_engine(self.backbones, self.choice, precision=precision, run=self.path)
 
@@ -128,17 +129,20 @@ class Run:
         logits = score_rows(self.recognizer, store, store.locate(table, self.config.sampling))
         return Scores.from_rows([segment.narration_id for segment in table], **logits)
 
-    def _exported_frames(self) -> ExportedFrames:
-        frames = ExportedFrames(self.path)
+    def _exported_streams(self) -> StreamEngine:
+        if isinstance(self.answers, TrainedSegmenter):
+            engine = exported_streams(self.path, self.backbones)
+        else:
+            engine = one_stream(self.config.backbone, ExportedFrames(self.path))
         for flag, wanted, has in (
-            ("engine", self.choice.engine, frames.name),
-            ("precision", self.choice.precision, frames.precision),
+            ("engine", self.choice.engine, engine.name),
+            ("precision", self.choice.precision, engine.precision),
             ("device", self.choice.device, "cpu"),
         ):
             if wanted not in ("auto", has):
                 reason = f"the export {self.path} has {has}; leave it away, or give the run itself"
                 raise ValueError(f"--{flag} {wanted}: {reason}")
-        return frames
+        return engine
 
 
 def load_run(path: str | Path, choice: EngineChoice | None = None) -> Run:

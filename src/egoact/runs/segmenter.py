@@ -19,6 +19,8 @@ from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.segmenters import RecordingModel, build_model
+from egoact.runs.exported import is_export
+from egoact.runs.exported_segmenter import ExportedSegmenter
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -143,16 +145,26 @@ class TrainedSegmenter:
 
     Attributes:
         config: What it was built from.
-        model: The network, in eval mode.
     """
 
-    def __init__(self, config: SegmenterConfig, model: RecordingModel) -> None:
+    def __init__(self, config: SegmenterConfig, model: RecordingModel | ExportedSegmenter) -> None:
         self.config = config
-        self.model = model.eval()
+        self._model = model if isinstance(model, ExportedSegmenter) else model.eval()
+
+    @property
+    def model(self) -> RecordingModel:
+        """The trained model, in eval mode.
+
+        Raises:
+            ArtifactError: This is an export, which answers without one.
+        """
+        if isinstance(self._model, ExportedSegmenter):
+            raise ArtifactError("an export answers but cannot be looked into; give the run that it was made from")
+        return self._model
 
     @classmethod
     def load(cls, run: str | Path) -> "TrainedSegmenter":
-        """Load a run directory of `egoact train-timeline`.
+        """Load a run directory of `egoact train-timeline`, or a folder that `egoact export` made of one.
 
         Raises:
             ArtifactError: Not such a run, no weights, or weights that do not fit its configuration.
@@ -169,6 +181,8 @@ class TrainedSegmenter:
             raise ArtifactError("not a run directory: it has no config.json", path=run) from None
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
+        if is_export(run):
+            return cls(config, ExportedSegmenter(run, model))
         if not weights.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
         try:
@@ -189,7 +203,7 @@ class TrainedSegmenter:
 
     def with_rules(self, rules: TimelineRules) -> "TrainedSegmenter":
         """The same, knowing how its scores become actions."""
-        return TrainedSegmenter(replace(self.config, timeline=rules), self.model)
+        return TrainedSegmenter(replace(self.config, timeline=rules), self._model)
 
     def score(self, features: Any) -> dict[str, Floats]:
         """Log-probabilities of a recording, target -> float64 (F, classes + 1), background last.
@@ -197,17 +211,17 @@ class TrainedSegmenter:
         Args:
             features: (F, D) of every `stride`-th step, an array or what can be sliced like one.
         """
-        return self.by_target(self.model.score(features))
+        return self.by_target(self._model.score(features))
 
     @property
     def looks_ahead(self) -> bool:
         """Whether what it says of a step depends on later ones."""
-        return self.model.reach is None or self.model.reach[1] > 0
+        return self._model.reach is None or self._model.reach[1] > 0
 
     @property
     def num_earlier_steps(self) -> int | None:
         """That what it says of a step depends on; None: all of them."""
-        return None if self.model.reach is None else self.model.reach[0]
+        return None if self._model.reach is None else self._model.reach[0]
 
     def initial_state(self) -> Any:
         """What is known before the first step, for `step`.
@@ -215,12 +229,12 @@ class TrainedSegmenter:
         Raises:
             ValueError: The segmenter looks ahead.
         """
-        return self.model.initial_state(1)
+        return self._model.initial_state(1)
 
     def step(self, features: np.ndarray, state: Any) -> tuple[dict[str, Floats], Any]:
         """Take in the features of a step, (D,): what `score` says of it, target -> (classes + 1,), and the state."""
         with torch.inference_mode():
-            said, later = self.model.step(torch.from_numpy(features.astype(np.float32))[None], state)
+            said, later = self._model.step(torch.from_numpy(features.astype(np.float32))[None], state)
         return {target: values[0] for target, values in self.by_target(said.numpy()).items()}, later
 
     def by_target(self, said: np.ndarray) -> dict[str, Floats]:

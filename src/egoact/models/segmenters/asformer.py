@@ -95,12 +95,18 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, *, window: i
     missing = -num_steps % window
     pad = nn.functional.pad
     blocks = pad(query, (0, 0, 0, missing)).unflatten(1, (-1, window))
-    near = [pad(each, (0, 0, window, window + missing)).unfold(1, 3 * window, window) for each in (key, value)]
-    keys, values = near  # (B, N, C, 3 window)
-    there = pad(mask, (window, window + missing)).unfold(1, 3 * window, window)[:, :, None]
+    keys, values, there = (
+        _with_neighbours(pad(each, (0, 0, window, window + missing)).unflatten(1, (-1, window)))
+        for each in (key, value, mask[:, :, None])
+    )
     own, others = torch.arange(window, device=query.device), torch.arange(3 * window, device=query.device)
     is_near = ((others - window)[None] - own[:, None]).abs() <= window
-    scores = blocks @ keys / width**0.5
-    scores = scores.masked_fill(~is_near | (there == 0), _FAR_BELOW)
-    mixed = scores.softmax(-1) @ values.transpose(2, 3)
+    scores = blocks @ keys.transpose(2, 3) / width**0.5
+    scores = scores.masked_fill(~is_near | (there.transpose(2, 3) == 0), _FAR_BELOW)
+    mixed = scores.softmax(-1) @ values
     return mixed.flatten(1, 2)[:, :num_steps]
+
+
+def _with_neighbours(blocks: Tensor) -> Tensor:
+    """Every block but the first and last, between its neighbours: (B, N + 2, W, C) -> (B, N, 3 W, C)."""
+    return torch.cat([blocks[:, :-2], blocks[:, 1:-1], blocks[:, 2:]], dim=2)

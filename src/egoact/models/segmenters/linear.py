@@ -94,7 +94,7 @@ class LinearSegmenter(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Log-probabilities of every step of a recording, float32 (F, D) -> (F, K)."""
-        said = self.bias[:, None].expand(-1, len(features))
+        said = self.bias[:, None]
         for weight, shown in zip(self.weight, self.windows_of(features), strict=True):
             said = said + weight.T @ shown
         return self._log_shares(said.T)
@@ -118,11 +118,11 @@ class LinearSegmenter(nn.Module):
             elif self.is_causal:
                 late = mean(half - 1, 0)
                 yield torch.cat([torch.zeros_like(late[:, :half]), late[:, half:] - late[:, :-half]], 1)[
-                    :, : len(features)
+                    :, : features.shape[0]
                 ]
             else:
-                places = torch.arange(len(features))
-                last = len(features) - 1
+                places = torch.arange(features.shape[0])
+                last = features.shape[0] - 1
                 yield mean(*around)[:, (places + half).clamp_max(last)] - mean(*around)[:, (places - half).clamp_min(0)]
 
     def initial_state(self, batch_size: int) -> State:

@@ -1,0 +1,115 @@
+"""A run that finds actions in recordings as graph files, proven on real frames before a byte is written."""
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.files import write_json
+from egoact.core.progress import working
+from egoact.engines import Engine, load_engine
+from egoact.engines.interface import frame_model
+from egoact.engines.parity import compare_features
+from egoact.engines.streams import StreamEngine, build_streams
+from egoact.export.clips import read_clips
+from egoact.export.graphs import build_frame, build_segmenter
+from egoact.export.parity import check_measured, compare_answers
+from egoact.extraction.engine_choice import RealFrames
+from egoact.models.backbones.registry import Backbone
+from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest
+from egoact.runs.exported_segmenter import FRAME_NAMES, exported_streams
+from egoact.runs.loading import Run
+from egoact.runs.provenance import Provenance
+from egoact.runs.segmenter import CONFIG_NAME, TrainedSegmenter
+from egoact.runs.streams import check_one_network, load_spec
+
+FRAMES_A_CLIP = 20
+
+
+def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, num_clips: int) -> None:
+    """Write the graphs in float32, unless they say something else than torch does.
+
+    Args:
+        run: Of `egoact train-timeline`.
+        out: Folder for the graphs.
+        format: "onnx" or "openvino".
+        frames: Real frames, to prove the graphs on.
+        num_clips: How many clips to prove them on, spread over all segments; one after the other they are a recording.
+
+    Raises:
+        MediaError: Not one clip can be read.
+        ArtifactError: Other weights, or an export instead of a run.
+        ValueError: The graphs do not agree with torch.
+    """
+    model, vocabularies = run.segmenter.model, run.segmenter.config.vocabularies
+    networks: dict[int, Backbone] = {}
+
+    def load(backbone: Backbone) -> Engine:
+        networks[backbone.spec.grid] = backbone
+        return load_engine(backbone, engine="torch", precision="f32", device="cpu")
+
+    check_one_network(run.backbones, run.path)
+    with working("export: computing clips with torch"):
+        backbones = {spec.grid: load_spec(spec, run.choice, run=run.path) for spec in run.backbones if spec.has_network}
+        streams = StreamEngine(build_streams(run.backbones, backbones, load))
+        clips = read_clips(frames, num_clips, FRAMES_A_CLIP)
+        features = _features(streams, clips)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with working(f"export: writing {format} graphs"):
+            files = build_segmenter(format, model, tuple(vocabularies), num_channels=run.segmenter.config.num_channels)
+            for grid, backbone in networks.items():
+                files |= build_frame(format, frame_model(backbone), streams.input_size, FRAME_NAMES[grid])
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        write_json(folder / CONFIG_NAME, run.segmenter.config.to_dict())
+        write_json(folder / LABELS_NAME, {target: list(v.names) for target, v in vocabularies.items()})
+        if (provenance := Provenance.read(run.path)) is not None:
+            provenance.write(folder)
+        write_json(folder / EXPORT_NAME, ExportManifest(format, "f32", tuple(vocabularies), digests, {}).to_dict())
+        with working("export: comparing them with torch"):
+            found = _features(exported_streams(folder, run.backbones), clips)
+            parity: dict[str, Any] = {"num_clips": len(clips), "features": asdict(compare_features(features, found))}
+            parity |= _compare_answers(run.segmenter, TrainedSegmenter.load(folder), features, found)
+        check_measured(parity, format, "f32")
+        out.mkdir(parents=True, exist_ok=True)
+        (out / EXPORT_NAME).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if path.name != EXPORT_NAME:
+                shutil.copy(path, out)
+        write_json(out / EXPORT_NAME, ExportManifest(format, "f32", tuple(vocabularies), digests, parity).to_dict())
+    worst = max(compared["max_difference"] for compared in parity["sequence"].values())
+    print(
+        f"export: {out}: {format} f32, {len(features)} real frames against torch: features' cosine "
+        f"{parity['features']['lowest']:.5f}, probabilities within {worst:.1g}"
+    )
+
+
+def _features(streams: StreamEngine, clips: np.ndarray) -> np.ndarray:
+    """Of all frames of clips (N, T, H, W, 3) but their first, which are earlier ones only: float32 (N (T - 1), D)."""
+    parts = [streams.run(clip[1:], clip[:-1]) for clip in clips]
+    return np.concatenate([np.concatenate(part, axis=1) for part in parts])
+
+
+def _compare_answers(
+    run: TrainedSegmenter, made: TrainedSegmenter, features: np.ndarray, found: np.ndarray
+) -> dict[str, Any]:
+    """What each says of features of its own: of the whole recording, and step by step where it sees no future."""
+    expected = [_shares(run.score(features))]
+    compared = {"sequence": compare_answers(expected, [_shares(made.score(found))])}
+    if not run.looks_ahead:
+        state, steps = made.initial_state(), []
+        for each in found:
+            said, state = made.step(each, state)
+            steps.append({target: values[None] for target, values in _shares(said).items()})
+        compared["step"] = compare_answers(expected, steps)
+    return compared
+
+
+def _shares(said: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {target: np.exp(values) for target, values in said.items()}

@@ -1,0 +1,128 @@
+"""What `egoact export` writes of a run that finds actions in recordings, and how it is read back.
+
+    export.json, config.json, labels.json    as in `exported.py`; background is the last label of each target
+    frame.(onnx|xml)         frames uint8 (N, H, W, 3) ──► features float32 (N, D): of frames rgb, of differences
+                             difference
+    frame_grid.(onnx|xml)    the same ──► float32 (N, 4 D): grid, and rgb as the mean of its parts if there is no frame
+    sequence.(onnx|xml)      features float32 (1, F, D) ──► log-probabilities (1, F, verbs + 1), (1, F, nouns + 1)
+    step.(onnx|xml)          features (B, D), state_0, ... ──► log-probabilities (B, verbs + 1), ..., next_state_0, ...
+
+Features are those of all streams of config.json side by side; motion has no network, and so no graph. What does not
+look ahead has a step graph; its states begin as zeros. Shapes: F steps, B streams at once, D features.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from egoact.engines.streams import GRID, ComputedStream, StreamEngine
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.segmenters import DenseModel, RecordingModel
+from egoact.runs.exported import SUFFIXES, ExportedFrames, open_graph, open_named_graph, read_export
+
+FRAME_NAMES = {1: "frame", GRID: "frame_grid"}
+CHUNK_STEPS = 1024
+
+
+class SequenceModel(nn.Module):
+    """What a model says of all steps of a recording: (1, F, D) -> (1, F, classes + 1) of each target."""
+
+    def __init__(self, model: RecordingModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
+        is_dense = isinstance(self.model, DenseModel)
+        said = self.model(features).transpose(1, 2) if is_dense else self.model(features[0])[None]
+        return tuple(said.split(self.model.sizes, dim=2))
+
+
+class StepModel(nn.Module):
+    """A step of a model: features (B, D) and its state in; (B, classes + 1) of each target, and the state, out."""
+
+    def __init__(self, model: RecordingModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
+        said, later = self.model.step(features, self._nested(state))
+        return (*said.split(self.model.sizes, dim=1), *flat(later))
+
+    def _nested(self, state: Sequence[Tensor]) -> Any:
+        if not isinstance(self.model, DenseModel):
+            return tuple(state)
+        each = len(state) // len(self.model.members)
+        return tuple(tuple(state[i : i + each]) for i in range(0, len(state), each))
+
+
+def flat(state: Sequence[Any]) -> list[Tensor]:
+    """The tensors of a state, of all members one after the other."""
+    return [tensor for part in state for tensor in ((part,) if isinstance(part, Tensor) else part)]
+
+
+class ExportedSegmenter:
+    """The graphs of an exported folder, as what `TrainedSegmenter` needs of a model.
+
+    Args:
+        folder: The export.
+        model: As the run's, untrained: how far it looks, and the sizes of its state.
+
+    Raises:
+        ArtifactError: No export, or a damaged one.
+    """
+
+    def __init__(self, folder: Path, model: RecordingModel) -> None:
+        manifest = read_export(folder)
+        self.reach = model.reach
+        self._targets = manifest.targets
+        self._sequence = open_graph(folder, "sequence", manifest.format)
+        has_steps = f"step{SUFFIXES[manifest.format][0]}" in manifest.files
+        self._step = open_named_graph(folder, "step", manifest.format) if has_steps else None
+        self._empty = [np.zeros(part.shape, np.float32) for part in flat(model.initial_state(1))] if has_steps else []
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K), in chunks as the run itself."""
+        before, after = self.reach or (len(features), len(features))
+        parts = []
+        for start in range(0, len(features), CHUNK_STEPS):
+            stop = min(start + CHUNK_STEPS, len(features))
+            first, last = max(start - before, 0), min(stop + after, len(features))
+            said = self._sequence(np.array(features[first:last], np.float32)[None])
+            parts.append(self._joined(said)[0, start - first : stop - first])
+        return np.concatenate(parts)
+
+    def initial_state(self, batch_size: int) -> list[np.ndarray]:
+        """What is known before the first step."""
+        return [np.repeat(part, batch_size, axis=0) for part in self._empty]
+
+    def step(self, features: Tensor, state: Sequence[np.ndarray]) -> tuple[Tensor, list[np.ndarray]]:
+        """Take in a step, (B, D): log-probabilities (B, K), and the state after it."""
+        if self._step is None:
+            raise ValueError("this export looks into the future, and cannot answer while things happen")
+        given = {"features": features.numpy()} | {f"state_{i}": part for i, part in enumerate(state)}
+        found = self._step(given)
+        return torch.from_numpy(self._joined(found)), [found[f"next_state_{i}"] for i in range(len(state))]
+
+    def _joined(self, found: dict[str, np.ndarray]) -> np.ndarray:
+        return np.concatenate([found[target] for target in self._targets], axis=-1)
+
+
+def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngine:
+    """The streams of an exported folder, their networks on its frame graphs.
+
+    Raises:
+        ArtifactError: No export, or a damaged one.
+    """
+    manifest = read_export(folder)
+    suffix = SUFFIXES[manifest.format][0]
+    there = [grid for grid, name in FRAME_NAMES.items() if f"{name}{suffix}" in manifest.files]
+    frames = {grid: ExportedFrames(folder, FRAME_NAMES[grid]) for grid in there}
+    streams = []
+    for spec in specs:
+        grid = spec.grid if spec.grid in frames else GRID
+        streams.append(ComputedStream(spec, frames[grid], grid) if spec.has_network else ComputedStream(spec, None))
+    return StreamEngine(streams)

@@ -1,0 +1,69 @@
+"""Exports of runs that find actions in recordings answer as the runs do, whole and step by step."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egoact.commands.export import ExportSettings, export
+from egoact.core.errors import ArtifactError
+from egoact.runs.loading import EngineChoice, load_run
+from tests.live.test_step_streams import save_run
+from tests.makers.extraction import make_video, write_segments
+
+every_format = pytest.mark.parametrize("format", ["onnx", "openvino"])
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    make_video(folder / "A_1.mp4", 1)
+    write_segments(folder / "segments.csv", ["A_1"])
+    return folder
+
+
+def settings(media: Path, run: Path, out: Path, **options) -> ExportSettings:
+    return ExportSettings(run=run, out=out, segments=(media / "segments.csv",), media=(media,), clips=2, **options)
+
+
+@every_format
+@pytest.mark.parametrize("segmenter", ["linear", "causal", "causal_tcn", "mstcn", "gru", "asformer"])
+def test_an_export_answers_like_the_run(segmenter: str, format: str, media: Path, tmp_path: Path) -> None:
+    path, out = save_run(tmp_path / "run", segmenter), tmp_path / "out"
+    assert export(settings(media, path, out, format=format)) == 0
+    run, made = load_run(path, EngineChoice(engine="torch", precision="f32")), load_run(out)
+    features = np.random.default_rng(0).random((150, sum(run.segmenter.config.num_channels))).astype(np.float16)
+    expected, found = run.segmenter.score(features), made.segmenter.score(features)
+    for target, said in expected.items():
+        np.testing.assert_allclose(np.exp(found[target]), np.exp(said), atol=1e-4)
+        assert np.ptp(np.exp(said), axis=0).max() > 1e-3, "it says the same of everything"
+    frames = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    for theirs, ours in zip(made.engine.run(frames, frames[::-1]), run.engine.run(frames, frames[::-1]), strict=True):
+        np.testing.assert_allclose(theirs, ours, atol=1e-3)
+    has_steps = not run.segmenter.looks_ahead
+    assert has_steps == segmenter.startswith("causal") == bool(list(out.glob("step.*")))
+    if has_steps:
+        state = made.segmenter.initial_state()
+        for i, step in enumerate(features[:100]):
+            said, state = made.segmenter.step(step, state)
+            for target, values in expected.items():
+                np.testing.assert_allclose(np.exp(said[target]), np.exp(values[i]), atol=1e-4)
+
+
+def test_the_manifest_says_how_far_it_is_from_torch(media: Path, tmp_path: Path) -> None:
+    path, out = save_run(tmp_path / "run", "causal", streams=("grid", "motion")), tmp_path / "out"
+    assert export(settings(media, path, out)) == 0
+    parity = json.loads((out / "export.json").read_text())["parity"]
+    assert set(parity) == {"num_clips", "features", "sequence", "step"}
+    assert parity["step"]["verb"]["same_answer"] == 1
+    assert sorted(p.name for p in out.glob("*.onnx")) == ["frame_grid.onnx", "sequence.onnx", "step.onnx"]
+    with pytest.raises(ArtifactError, match="give the run that it was made from"):
+        export(settings(media, out, tmp_path / "again"))
+
+
+def test_int8_is_refused_and_writes_nothing(media: Path, tmp_path: Path) -> None:
+    path = save_run(tmp_path / "run", "causal")
+    with pytest.raises(ValueError, match="in f32 only"):
+        export(settings(media, path, tmp_path / "out", precision="int8"))
+    assert not (tmp_path / "out").exists()
