@@ -86,10 +86,11 @@ class ExportedSegmenter:
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K), in chunks as the run itself."""
-        before, after = self.reach or (len(features), len(features))
+        before, after = self.reach or (0, 0)
+        chunk_steps = len(features) if self.reach is None else CHUNK_STEPS  # what sees everything has no chunks
         parts = []
-        for start in range(0, len(features), CHUNK_STEPS):
-            stop = min(start + CHUNK_STEPS, len(features))
+        for start in range(0, len(features), chunk_steps):
+            stop = min(start + chunk_steps, len(features))
             first, last = max(start - before, 0), min(stop + after, len(features))
             said = self._sequence(np.array(features[first:last], np.float32)[None])
             parts.append(self._joined(said)[0, start - first : stop - first])
@@ -97,12 +98,13 @@ class ExportedSegmenter:
 
     def initial_state(self, batch_size: int) -> list[np.ndarray]:
         """What is known before the first step."""
+        if self._step is None:
+            raise ValueError("this export looks into the future, and cannot answer while things happen")
         return [np.repeat(part, batch_size, axis=0) for part in self._empty]
 
     def step(self, features: Tensor, state: Sequence[np.ndarray]) -> tuple[Tensor, list[np.ndarray]]:
         """Take in a step, (B, D): log-probabilities (B, K), and the state after it."""
-        if self._step is None:
-            raise ValueError("this export looks into the future, and cannot answer while things happen")
+        assert self._step is not None, "there is no state to begin with"
         given = {"features": features.numpy()} | {f"state_{i}": part for i, part in enumerate(state)}
         found = self._step(given)
         return torch.from_numpy(self._joined(found)), [found[f"next_state_{i}"] for i in range(len(state))]
