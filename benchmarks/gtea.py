@@ -103,7 +103,7 @@ class Settings:
                 precision=self.precision,  # type: ignore[arg-type]
                 kind=HEADS[head].kind,
                 cut=self.map_cut if is_maps else None,
-                size=FRAME_SIZES[head] if is_maps else 256,
+                size=FRAME_SIZES[head] if is_maps else None,
             )
         )
         assert failed == 0, f"{failed} segments failed; see {features}/failures.csv"

