@@ -56,6 +56,11 @@ COMMANDS: dict[str, Command] = {
         "videos to features, once",
         following="egoact train --segments {segments} --features {features} --run run",
     ),
+    "import-features": _command(
+        "import-features",
+        "features and labels that others made, to a store",
+        following="egoact train-timeline --segments LABELS.csv --features {out} --run run",
+    ),
     "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
     "verify": _command("verify", "check a feature store"),
     "train": _command(

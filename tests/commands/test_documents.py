@@ -19,6 +19,7 @@ from egoact.cli import COMMANDS, main
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
+from tests.makers.foreign import write_data_set
 from tests.makers.media import write_video
 from tests.makers.places import ROOT
 
@@ -117,6 +118,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own[columns].to_csv(folder / "labels.csv", index=False)
     own[own["video_id"] == "kitchen_1"][columns].to_csv(folder / "new.csv", index=False)
     shorten(folder / "videos/kitchen_1.mp4", folder / "new.mp4")
+    write_data_set(folder / "gtea")
     _make_answers(folder, read_segments(folder / "EPIC_100_validation.csv"))
     return folder
 

@@ -42,8 +42,8 @@ class TrainTimelineSettings:
     labelled_only: bool = False
     """Labels do not cover everything that happens: what lies outside them is unknown, and not background. Stretches of
     recordings (egoact extract --segments) will do."""
-    rate: int = defaults.TIMELINE_RATE
-    """Steps a second to look at; must divide the rate of the store."""
+    rate: int | None = None
+    """Steps a second to look at; must divide the rate of the store. Default: 4, or what comes next to it and does."""
     components: int = 64
     """Of a network: principal components that it gets of each stream."""
     members: int = 3
@@ -89,8 +89,8 @@ class TrainTimelineSettings:
         if self.validation is not None and self.validation_videos:
             raise ValueError("give --validation or --validation-videos, not both")
         for name in ("rate", "components", "members"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"--{name} must be at least 1, got {value}")
         self.recipe()
 
     def recipe(self) -> "SegmenterRecipe":
@@ -153,7 +153,7 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
             fitted = work.fit()
             held_out = list(answer_held_out(fitted, others, validation, training))
     with working("train: choosing how scores become actions"):
-        selection = RuleSelection(held_out, training, vocabularies, rate=settings.rate)
+        selection = RuleSelection(held_out, training, vocabularies, rate=config.steps_per_second)
         rules, metrics = selection.rules(), selection.measure()
     folder.write_settings(recipe, num_parameters=sum(p.numel() for p in fitted.model.parameters()))
     if metrics:
@@ -178,8 +178,9 @@ def _configure(
     from egoact.commands.train import parse_options
     from egoact.runs.segmenter import SegmenterConfig
 
-    if recordings.rate % settings.rate:
-        raise ValueError(f"--rate {settings.rate} does not divide {recordings.rate}, the steps a second of the store")
+    rate = settings.rate or _usual_rate(recordings.rate)
+    if recordings.rate % rate:
+        raise ValueError(f"--rate {rate} does not divide {recordings.rate}, the steps a second of the store")
     specs = [store.spec for store in recordings.stores]
     return SegmenterConfig(
         segmenter=settings.segmenter,
@@ -188,7 +189,13 @@ def _configure(
         backbones=tuple(spec.backbone_spec for spec in specs),
         components=settings.components,
         rate=recordings.rate,
-        stride=recordings.rate // settings.rate,
+        stride=recordings.rate // rate,
         members=settings.members,
         precision=specs[0].precision,
     )
+
+
+def _usual_rate(rate: int) -> int:
+    """The divisor of a store's rate that is nearest to `defaults.TIMELINE_RATE`; of two the larger one."""
+    divisors = [one for one in range(1, rate + 1) if rate % one == 0]
+    return min(divisors, key=lambda one: (abs(one - defaults.TIMELINE_RATE), -one))

@@ -8,6 +8,7 @@ import numpy as np
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
+from egoact.models.backbones.spec import IMPORTED
 from egoact.store.encoding import decode
 from egoact.store.index import RecordingRow
 from egoact.store.reader import FeatureStore
@@ -28,7 +29,7 @@ def shard_problems(store: FeatureStore, number: int) -> Iterator[str]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != row.shard_sha256:
         yield f"{path}: its bytes have changed since it was written; delete it and run egoact extract again"
-    may_be_zero = store.spec.modality == "motion"  # nothing moves in a still picture
+    may_be_zero = store.spec.modality in ("motion", IMPORTED)  # nothing moves in a still picture; others may pad
     yield from _number_problems(features, row, store.spec.dtype, may_be_zero=may_be_zero)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
-from egoact.models.backbones.spec import STREAMS, BackboneSpec
+from egoact.models.backbones.spec import IMPORTED, STREAMS, BackboneSpec
 from egoact.store.manifest import MANIFEST_NAME, read_manifest
 from egoact.store.reader import check_is_free
 
@@ -72,8 +72,8 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
         if path == stream_path(features, name):
             continue  # the store itself says what is wrong
         known = read_manifest(path)
-        if {known.kind, spec.kind} != {"pooled"} or "flow" in (known.modality, spec.modality):
-            reason = "maps, and features of optical flow, are not beside other streams"
+        if {known.kind, spec.kind} != {"pooled"} or {"flow", IMPORTED} & {known.modality, spec.modality}:
+            reason = "maps, and features of optical flow or made elsewhere, are not beside other streams"
             raise ArtifactError(f"there is {other} here already: {reason}; give another folder", path=features)
         theirs, ours = (
             _shared_facts(known.backbone_spec, spec, known.rate),
@@ -109,6 +109,8 @@ def is_store(folder: Path) -> bool:
 
 def missing_streams(lost: Sequence[str], found: Iterable[str], features: Path) -> str:
     """What to say of streams that are not in a features folder, beside those that are."""
+    if IMPORTED in lost:
+        return f"there are no imported features here, only {', '.join(found)}; egoact import-features brings them in"
     what = f"{'stream' if len(lost) == 1 else 'streams'} {' '.join(lost)}"
     add = f"egoact extract --streams {' '.join(lost)} --media FOLDER --features {features}"
     return f"there is no {what} here, only {', '.join(found)}; add it with {add}"

@@ -7,11 +7,13 @@ from typing import Any, Literal, get_args
 from egoact.core.errors import ArtifactError
 
 Kind = Literal["pooled", "maps"]
-Modality = Literal["rgb", "difference", "motion", "flow"]
+Modality = Literal["rgb", "difference", "motion", "flow", "imported"]
 Stream = Literal["rgb", "grid", "difference", "motion"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 MODALITIES: tuple[str, ...] = get_args(Modality)
 LAG_SECONDS = 1 / 15
+IMPORTED: Literal["imported"] = "imported"
+"""Modality of features that were made elsewhere: nobody here can compute them."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class BackboneSpec:
     """What must travel with features and runs, so that preprocessing is always the same.
 
     Args:
-        name: Key of `BACKBONES`, or `timm:NAME`; of motion, its method.
+        name: Key of `BACKBONES`, or `timm:NAME`; of motion, its method; of what was imported, what it was called.
         weights_hash: sha256 (hex) of the weights that were used, in order of their names; "" without a network.
         input_size: (height, width) in pixels that a frame is resized to.
         mean: Per RGB channel, on the scale 0 to 1.
@@ -28,7 +30,8 @@ class BackboneSpec:
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).
         modality: What it looks at: "rgb" frames; the "difference" of a frame and an earlier one, as a picture; "motion"
-            between the two, as numbers and without a network; or "flow", pictures of u, v and magnitude.
+            between the two, as numbers and without a network; "flow", pictures of u, v and magnitude; or "imported":
+            made by others, nobody here knows from what.
         grid: Pooled features are averaged over grid x grid parts of the picture, and then one vector: row by row, D
             numbers a part.
         lag_seconds: How much earlier the earlier frame was shown; 0 where there is none.
@@ -65,7 +68,7 @@ class BackboneSpec:
 
     @property
     def stream(self) -> str:
-        """One of `STREAMS`, or "flow"."""
+        """One of `STREAMS`, or "flow" or "imported"."""
         return "grid" if self.grid > 1 else self.modality
 
     @property
@@ -76,11 +79,18 @@ class BackboneSpec:
     @property
     def has_network(self) -> bool:
         """Whether a network computes it."""
-        return self.modality != "motion"
+        return self.modality not in ("motion", IMPORTED)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether somebody else made the features, so that they cannot be computed from pictures."""
+        return self.modality == IMPORTED
 
     @property
     def title(self) -> str:
         """Its name for people, with what it looks at if that is not plain frames."""
+        if self.is_imported:
+            return f"{self.name} (imported)"
         return self.name if self.stream == "rgb" else f"{self.name} on {self.stream}"
 
     def to_dict(self) -> dict[str, Any]:

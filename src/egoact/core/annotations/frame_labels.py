@@ -1,0 +1,116 @@
+"""Labels of single frames, as data sets of temporal action segmentation have them; text in, words out.
+
+    groundTruth/VIDEO.txt    a word for every frame, one a line
+    mapping.txt              "3 pour": number and word of every class
+    splits/NAME.bundle       the VIDEO.txt of one side of a split, one a line
+
+Source: the data sets that were published with MS-TCN, arXiv:1903.01945 (GTEA, 50Salads, Breakfast).
+"""
+
+import sys
+from collections.abc import Collection, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from egoact.core.annotations.parsing import parse_video_id, show
+from egoact.core.errors import AnnotationError
+
+BACKGROUND = ("background",)
+"""Words of which the published evaluation says that nothing happens."""
+
+_MOST_BYTES = 64 << 20
+
+
+def read_mapping(path: Path) -> tuple[str, ...]:
+    """The classes of a `mapping.txt`, by their numbers.
+
+    Raises:
+        AnnotationError: Not a number and a word in each line, or numbers other than 0, 1, 2, ... once each.
+    """
+    lines = _read_lines(path)
+    names: dict[int, str] = {}
+    for place, line in enumerate(lines, 1):
+        number, _, name = line.partition(" ")
+        name = name.strip()
+        if not (number.isascii() and number.isdigit() and name):
+            reason = f"{show(line)} is not a number and the name of a class, such as '3 pour'"
+            raise AnnotationError(reason, path=path, place=f"line {place}")
+        if int(number) >= len(lines) or int(number) in names or name in names.values():
+            reason = f"{show(line)}: numbers are 0 to {len(lines) - 1}, and each number and name is there once"
+            raise AnnotationError(reason, path=path, place=f"line {place}")
+        names[int(number)] = name
+    if not names:
+        raise AnnotationError("there is no class in it", path=path)
+    return tuple(names[number] for number in range(len(names)))
+
+
+def read_frame_labels(path: Path, *, known: Collection[str] | None = None) -> tuple[str, ...]:
+    """The word of every frame of a recording.
+
+    Args:
+        path: Of `groundTruth`.
+        known: Words that are allowed; None: all.
+
+    Raises:
+        AnnotationError: It cannot be read, is empty, or has an empty line or another word.
+    """
+    labels = _read_lines(path)
+    if not labels:
+        raise AnnotationError("there is no label in it", path=path)
+    allowed = None if known is None else set(known)
+    for name in dict.fromkeys(labels):
+        if not name or (allowed is not None and name not in allowed):
+            what = f"{show(name)} is not in mapping.txt" if name else "the line is empty; each frame needs a label"
+            raise AnnotationError(what, path=path, place=f"line {labels.index(name) + 1}")
+    return tuple(map(sys.intern, labels))  # hours of frames share a few words
+
+
+def read_bundle(path: Path) -> tuple[str, ...]:
+    """The recordings of one side of a split.
+
+    Raises:
+        AnnotationError: It cannot be read, or a recording is there twice.
+    """
+    found: dict[str, int] = {}
+    for place, line in enumerate(_read_lines(path), 1):
+        if not line:
+            continue
+        video_id = parse_video_id(line.removesuffix(".txt").removesuffix(".npy"))
+        if found.setdefault(video_id, place) != place:
+            raise AnnotationError(f"{video_id} is there twice", path=path, place=f"line {place}")
+    return tuple(found)
+
+
+def find_stretches(
+    labels: Sequence[str], *, rate: int, background: Collection[str] = BACKGROUND
+) -> list[tuple[float, float, str]]:
+    """Neighbouring frames of one word: where they begin and end in seconds, and the word; without background.
+
+    >>> find_stretches(["take", "take", "background", "put"], rate=2)
+    [(0.0, 1.0, 'take'), (1.5, 2.0, 'put')]
+    """
+    stretches, first = [], 0
+    for name, frames in groupby(labels):
+        stop = first + sum(1 for _ in frames)
+        if name not in background:
+            stretches.append((first / rate, stop / rate, name))
+        first = stop
+    return stretches
+
+
+def _read_lines(path: Path) -> list[str]:
+    """Lines without blanks around them, and without empty ones at the end."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from None
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f"not a text in UTF-8 ({error.reason})", path=path) from None
+    if len(raw) > _MOST_BYTES:
+        raise AnnotationError(f"larger than {_MOST_BYTES >> 20} MiB, so not a list of labels", path=path)
+    lines = [line.strip() for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines

@@ -1,0 +1,271 @@
+"""A folder of features that others made, with or without labels of frames, into a store and segments CSVs.
+
+DIR/features/VIDEO.npy  (or DIR/VIDEO.npy)      OUT/                       the store
+DIR/groundTruth/VIDEO.txt                       LABELS/segments.csv        the labelled recordings
+DIR/mapping.txt                                 LABELS/verb_classes.csv    their classes, without background
+DIR/splits/NAME.bundle                          LABELS/NAME.csv            the recordings that a bundle names
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from egoact.core.annotations.frame_labels import find_stretches, read_bundle, read_frame_labels, read_mapping
+from egoact.core.annotations.parsing import parse_video_id
+from egoact.core.errors import AnnotationError, ArtifactError
+from egoact.core.files import csv_text, write_atomically
+from egoact.store.imported import (
+    Layout,
+    Reading,
+    add_recording,
+    check_frames,
+    choose_reading,
+    imported_spec,
+    open_array,
+)
+from egoact.store.writer import StoreWriter
+
+SEGMENTS_NAME, CLASSES_NAME = "segments.csv", "verb_classes.csv"
+_COLUMNS = ("narration_id", "video_id", "start_seconds", "stop_seconds", "verb")
+
+Stretches = Sequence[tuple[float, float, str]]
+
+
+@dataclass
+class Imported:
+    """What came of it.
+
+    Attributes:
+        reading: How the files were read.
+        num_added: Recordings that are new in the store.
+        num_known: That were there before, with the same features.
+        num_frames: Of both.
+        trimmed: Recordings of which features and labels differed in length, as "VIDEO (features, labels)".
+        num_unlabelled: Recordings without labels, where others have some.
+        problems: A line for each recording or bundle that is wrong.
+        notes: What else there is to say.
+        files: CSV files that were written.
+    """
+
+    reading: Reading | None = None
+    num_added: int = 0
+    num_known: int = 0
+    num_frames: int = 0
+    trimmed: list[str] = field(default_factory=list)
+    num_unlabelled: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ForeignFolder:
+    """What lies in a folder of the layout above.
+
+    Args:
+        path: The folder.
+        features: video_id -> its `.npy`.
+        labels: video_id -> its file in `groundTruth`; may be empty.
+        names: The classes of `mapping.txt`, or None.
+        bundles: The files of `splits`.
+    """
+
+    path: Path
+    features: dict[str, Path]
+    labels: dict[str, Path]
+    names: tuple[str, ...] | None
+    bundles: tuple[Path, ...]
+
+    @classmethod
+    def find(cls, path: Path) -> "ForeignFolder":
+        """Look into a folder.
+
+        Raises:
+            ArtifactError: There are no features.
+            AnnotationError: Two files of one recording, or a `mapping.txt` that cannot be used.
+        """
+        if not path.is_dir():
+            raise ArtifactError("a folder of features is expected" if path.exists() else "no such folder", path=path)
+        features = _by_video(path / "features", ".npy") or _by_video(path, ".npy")
+        if not features:
+            raise ArtifactError("there are no .npy files here or in features/", path=path)
+        mapping = path / "mapping.txt"
+        names = read_mapping(mapping) if mapping.exists() else None
+        return cls(path, features, _by_video(path / "groundTruth", ".txt"), names, _files(path / "splits", ".bundle"))
+
+
+def import_folder(
+    found: ForeignFolder,
+    out: Path,
+    labels_out: Path,
+    *,
+    rate: int,
+    name: str,
+    layout: Layout | None = None,
+    background: Collection[str] = (),
+    overwrite: bool = False,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Imported:
+    """Write the store, and the CSVs where there are labels.
+
+    Args:
+        found: What is imported.
+        out: Folder of the store.
+        labels_out: Folder of the CSVs.
+        rate: Frames a second, of features and labels.
+        name: What the features are called.
+        layout: Which axis of the files is time; None: what fits.
+        background: Words of which nothing is said in the CSVs: nothing happens.
+        overwrite: Replace other CSVs in `labels_out`.
+        advance: Called with numbers of recordings as they are done.
+
+    Raises:
+        ArtifactError: Not one file can be used, or the store is of other features.
+        AnnotationError: Other labels are in `labels_out`.
+        ValueError: It cannot be told which axis is time, or no word of the labels is a class.
+    """
+    result = Imported()
+    shapes = _read_shapes(found, result)
+    labels = _read_labels(found, shapes, result)
+    if not shapes:
+        raise ArtifactError(f"no file can be used; {result.problems[0]}", path=found.path)
+    counts = {video: len(words) for video, words in labels.items()}
+    slack = max(rate, 2)  # a second: networks that look at several frames leave out the first or last ones
+    result.reading = reading = choose_reading(shapes, counts, slack=slack, layout=layout)
+    stretches: dict[str, Stretches] = {}
+    with StoreWriter(out, imported_spec(name, num_channels=reading.num_channels, rate=rate)) as writer:
+        for video in shapes:
+            words = labels.get(video)
+            try:
+                frames = reading.frames(open_array(found.features[video]))
+                num_frames = _common_length(video, len(frames), words, slack, found, result)
+                check_frames(frames, num_channels=reading.num_channels, path=found.features[video])
+                is_new = add_recording(writer, video, frames[:num_frames])
+            except (AnnotationError, ArtifactError) as error:
+                result.problems.append(str(error))
+            else:
+                result.num_added, result.num_known = result.num_added + is_new, result.num_known + (not is_new)
+                result.num_frames += num_frames
+                if words is not None:
+                    stretches[video] = find_stretches(words[:num_frames], rate=rate, background=background)
+            advance(1)
+    if labels:
+        result.num_unlabelled = len(shapes) - len(labels)
+        names = _class_names(found, stretches, background)
+        _write_labels(found, stretches, labels_out, names, result, overwrite=overwrite)
+    return result
+
+
+def _read_shapes(found: ForeignFolder, result: Imported) -> dict[str, tuple[int, int]]:
+    shapes = {}
+    for video, path in found.features.items():
+        try:
+            num_rows, num_columns = open_array(path).shape
+            shapes[video] = (num_rows, num_columns)
+        except ArtifactError as error:
+            result.problems.append(str(error))
+    return shapes
+
+
+def _read_labels(
+    found: ForeignFolder, shapes: dict[str, tuple[int, int]], result: Imported
+) -> dict[str, tuple[str, ...]]:
+    """Of the recordings that have features; one whose labels are wrong is taken out of `shapes`."""
+    labels = {}
+    for video in sorted(shapes.keys() & found.labels.keys()):
+        try:
+            labels[video] = read_frame_labels(found.labels[video], known=found.names)
+        except AnnotationError as error:
+            result.problems.append(str(error))
+            del shapes[video]
+    if lost := sorted(found.labels.keys() - found.features.keys()):
+        result.notes.append(f"{len(lost)} files of groundTruth are of recordings without features, such as {lost[0]}")
+    return labels
+
+
+def _common_length(
+    video: str, num_frames: int, words: Sequence[str] | None, slack: int, found: ForeignFolder, result: Imported
+) -> int:
+    """Frames of which there are features and a label; both are cut to the shorter."""
+    if words is None or len(words) == num_frames:
+        return num_frames
+    if abs(len(words) - num_frames) > slack:
+        reason = f"{len(words)} labels for {num_frames} frames of features; they may differ by a second"
+        raise AnnotationError(reason, path=found.labels[video])
+    result.trimmed.append(f"{video} ({num_frames}, {len(words)})")
+    return min(len(words), num_frames)
+
+
+def _class_names(found: ForeignFolder, stretches: dict[str, Stretches], background: Collection[str]) -> tuple[str, ...]:
+    used = sorted({name for each in stretches.values() for _, _, name in each})
+    if not used:
+        raise ValueError(f"{found.path}: nothing but {', '.join(background) or 'empty files'} in the labels")
+    return tuple(used) if found.names is None else tuple(name for name in found.names if name not in background)
+
+
+def _write_labels(
+    found: ForeignFolder,
+    stretches: dict[str, Stretches],
+    out: Path,
+    names: Sequence[str],
+    result: Imported,
+    *,
+    overwrite: bool,
+) -> None:
+    texts = {
+        CLASSES_NAME: csv_text([("id", "key"), *enumerate(names)]),
+        SEGMENTS_NAME: _segments_text(stretches, stretches),
+    }
+    for path in found.bundles:
+        try:
+            videos = read_bundle(path)
+        except AnnotationError as error:
+            result.problems.append(str(error))
+            continue
+        if lost := [video for video in videos if video not in stretches]:
+            reason = f"{len(lost)} of its {len(videos)} recordings have no features or labels here, such as {lost[0]}"
+            result.problems.append(f"{path}: {reason}")
+        if any(stretches.get(video) for video in videos):
+            texts[f"{path.stem}.csv"] = _segments_text(videos, stretches)
+    if silent := [video for video, each in stretches.items() if not each]:
+        what = "is in no CSV" if len(silent) == 1 else "are in no CSV"
+        result.notes.append(f"{len(silent)} recordings without any action, such as {silent[0]}, {what}")
+    for name, text in texts.items():
+        if not overwrite and (out / name).exists() and (out / name).read_bytes() != text.encode():
+            reason = "other labels than these are here; give another --labels, or --overwrite"
+            raise AnnotationError(reason, path=out / name)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_atomically(out / name, text)
+        result.files.append(out / name)
+
+
+def _segments_text(videos: Iterable[str], stretches: dict[str, Stretches]) -> str:
+    rows = [
+        (f"{video}_{number}", video, f"{start:.6f}", f"{stop:.6f}", name)
+        for video in videos
+        for number, (start, stop, name) in enumerate(stretches.get(video, ()))
+    ]
+    return csv_text([_COLUMNS, *rows])
+
+
+def _by_video(folder: Path, suffix: str) -> dict[str, Path]:
+    """The files of a folder by the recordings that they are of.
+
+    Raises:
+        AnnotationError: Two of one recording.
+    """
+    named: dict[str, Path] = {}
+    for path in _files(folder, suffix):
+        video = parse_video_id(path.name.removesuffix(suffix))
+        if video in named:
+            raise AnnotationError(f"{path.name} and {named[video].name} are of one recording", path=folder)
+        named[video] = path
+    return named
+
+
+def _files(folder: Path, suffix: str) -> tuple[Path, ...]:
+    """Sorted; without what macOS leaves beside files."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(p for p in folder.iterdir() if p.suffix == suffix and p.is_file() and p.name[0] != "."))
