@@ -24,7 +24,7 @@ SEGMENTS = (
     TimelineSegment(4.0, 5.5, "close", "fridge", 0.8),
     TimelineSegment(7.0, 9.0, "open", "<b>jar</b>", 0.3),
 )
-ORIGIN = {"head": "difference", "backbone": "b", "steps_per_second": 8, "background": "learned", "calibrated": True}
+ORIGIN = {"head": "difference", "backbone": "b", "steps_per_second": 8, "calibrated": True}
 LEFT = {"share_of_time": 0.25, "mean_duration_seconds": 1.2, "interactions_per_hour": 720.0, "num_interactions": 2}
 RIGHT = {"share_of_time": 0.0, "mean_duration_seconds": None, "interactions_per_hour": 0.0, "num_interactions": 0}
 HANDS = {
@@ -36,10 +36,12 @@ HANDS = {
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-def write_timeline(folder: Path, video: Path, *, broken: str | None = None) -> Path:
+def write_timeline(
+    folder: Path, video: Path, *, broken: str | None = None, segments: tuple[TimelineSegment, ...] = SEGMENTS
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    timeline = Timeline("kitchen 1", SEGMENTS, 10.0)
-    prediction = Prediction(timeline, ("verb", "noun"), ({},) * len(SEGMENTS), broken, hands=HANDS)
+    timeline = Timeline("kitchen 1", segments, 10.0)
+    prediction = Prediction(timeline, ("verb", "noun"), ({},) * len(segments), broken, hands=HANDS)
     path = relative_path(video, folder)
     (folder / "timeline.json").write_text(prediction.to_json(video_path=path, origin=ORIGIN), encoding="utf-8")
     return write_timeline_page(folder)
@@ -287,4 +289,23 @@ def test_a_video_that_is_gone_is_said(chromium: Any, tmp_path: Path) -> None:
     page.goto(write_timeline(tmp_path, tmp_path / "gone.mp4").as_uri())
     page.locator("#unplayable").wait_for(state="visible", timeout=5000)
     assert "gone.mp4" in page.locator("#unplayable").inner_text()
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_recording_without_actions_has_a_video_its_hands_and_one_sentence(chromium: Any, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "kitchen 1.mp4", num_frames=20, rate=10, size=(96, 144))
+    page = chromium.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(write_timeline(tmp_path / "out", video, segments=()).as_uri())
+    page.wait_for_function("document.getElementById('video').readyState >= 2")
+    assert (
+        page.locator("#video").is_visible() and page.get_by_text("There are no actions in this timeline.").is_visible()
+    )
+    assert page.locator("h2:visible, input:visible, .chart:visible, kbd:visible").count() == 0
+    assert [table.get_attribute("id") for table in page.locator("table:visible").all()] == ["hands"]
+    page.keyboard.press("Space")
+    page.wait_for_function("document.getElementById('video').currentTime > 0")
+    assert problems == []
     page.close()

@@ -90,9 +90,7 @@ function transitions() {
 
 function drawStatistics() {
   const place = document.getElementById("statistics");
-  place.append(overall());
-  if (!segments.length) return;
-  place.append(entryTable("Action", statistics.actions));
+  place.append(overall(), entryTable("Action", statistics.actions));
   for (const kind of ["Verb", "Noun"]) { // where an action is a verb alone, the first table has said it
     const entries = statistics[`${kind.toLowerCase()}s`];
     if (data.targets.length > 1 && entries.length) place.append(make("h3", { textContent: `${kind}s` }),
