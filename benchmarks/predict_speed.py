@@ -3,7 +3,7 @@
     python benchmarks/predict_speed.py --run RUN [--videos FOLDER] [--seconds 20] [--precision auto]
 
 Bare decoding is FFmpeg's decoder through PyAV with its own threads, every picture decoded and dropped; it alternates
-with predict in the same process. RUN is any run directory with pooled features.
+with predict in the same process. RUN is any run directory of egoact train-timeline.
 """
 
 import tempfile

@@ -1,6 +1,6 @@
-"""Whole recordings: segmenters against windows that are classified and decoded, and what each stream is worth.
+"""Whole recordings: segmenters, and what each stream is worth.
 
-    python benchmarks/timelines.py [--gtea FOLDER] [--kitchen FOLDER] [--out FOLDER] [--windows] [--worth]
+    python benchmarks/timelines.py [--gtea FOLDER] [--kitchen FOLDER] [--out FOLDER] [--worth]
 
 GTEA: leave one recording out; its FOLDER holds `segments.csv` (verbs) and `videos/`. Kitchen: trained on `train.csv`,
 measured on the recordings of `validation.csv`, whose kitchen was never seen; FOLDER as `egoact kitchen` makes it.
@@ -20,7 +20,6 @@ import numpy as np
 import tyro
 
 from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.files import write_csv
@@ -28,11 +27,10 @@ from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline
-from egoact.runs.loading import load_run, rules_of
+from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
-from egoact.timelines.dense import DenseAnswers
-from egoact.timelines.segmenter import ActionSegmenter
+from egoact.timelines.dense import find_actions
 from egoact.timelines.selection import hits
 
 STREAMS = ("rgb", "grid", "difference", "motion")
@@ -61,13 +59,11 @@ class Settings:
     """Trainings of each; tables show means."""
     worth: bool = False
     """Also the first segmenter on fewer streams."""
-    windows: bool = False
-    """Also egoact train --background on rgb: windows around every step, classified and decoded."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to a timeline: a segmenter on some streams, or windows where it has no name."""
+    """A segmenter on some streams."""
 
     segmenter: str
     streams: tuple[str, ...]
@@ -75,7 +71,7 @@ class Method:
     @property
     def title(self) -> str:
         """For tables."""
-        return f"{self.segmenter or 'windows'}: {' + '.join(self.streams)}"
+        return f"{self.segmenter}: {' + '.join(self.streams)}"
 
 
 @dataclass(frozen=True)
@@ -122,8 +118,6 @@ def measure(
     methods = [Method(segmenter, settings.streams) for segmenter in settings.segmenters]
     if settings.worth:
         methods += [Method(settings.segmenters[0], w) for w in WORTH if set(w) <= set(settings.streams)]
-    if settings.windows:
-        methods.append(Method("", ("rgb",)))
     print(f"\n{title}, {settings.seeds} seeds\n")
     print("| target | answer | frame accuracy | edit | F1@10 | F1@25 | F1@50 | mAP | calibration error | seconds |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
@@ -151,31 +145,17 @@ def answer(
     csv = run.with_suffix(".csv")
     csv.parent.mkdir(parents=True, exist_ok=True)
     write_segments(part.training, csv)
-    common: dict[str, Any] = {
-        "segments": (csv,),
-        "features": (features,),
-        "run": run,
-        "seed": seed,
-        "streams": method.streams,
-    }
-    common["classes"] = classes
+    chosen: dict[str, Any] = {"segmenter": method.segmenter, "streams": method.streams, "rate": settings.rate}
+    chosen |= {"updates": settings.updates, "seed": seed, "classes": classes}
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        if method.segmenter:
-            shape: dict[str, Any] = {"segmenter": method.segmenter, "rate": settings.rate, "updates": settings.updates}
-            train_timeline(TrainTimelineSettings(**common, **shape))
-        else:
-            train(TrainSettings(**common, background=True))
-    loaded = load_run(run)
+        train_timeline(TrainTimelineSettings(segments=(csv,), features=(features,), run=run, **chosen))
+    segmenter = load_run(run).segmenter
     recordings = Recordings(open_features(features, method.streams))
     found: Answers = {}
     for video in part.asked:
         (stretch,) = recordings.whole(video)
-        if method.segmenter:
-            segmenter: Any = DenseAnswers(loaded.segmenter, rules_of(loaded))
-            steps = stretch[np.arange(0, len(stretch), loaded.segmenter.config.stride)]
-        else:
-            segmenter, steps = ActionSegmenter.of(loaded), stretch[:]
-        found[video], _ = segmenter.answer(steps, video_id=video)
+        steps = stretch[np.arange(0, len(stretch), segmenter.config.stride)]
+        found[video], _ = find_actions(segmenter, steps, video_id=video)
     return found
 
 

@@ -39,7 +39,7 @@ class Recognizer:
 
     @property
     def config(self) -> RecognizerConfig:
-        """What the run is: classes, backbone, head."""
+        """What a run of `egoact train` is: classes, backbone, head."""
         return self._run.config
 
     def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
@@ -57,7 +57,7 @@ class Recognizer:
 
         Raises:
             MediaError: Not one picture can be read.
-            ArtifactError: The run knows nothing of whole recordings, or its backbone's weights are not here.
+            ArtifactError: A run of `egoact train`, which names clips, or its backbone's weights are not here.
         """
         return predict_recording(self._run, MediaSource.of_file(Path(video)))
 
@@ -76,7 +76,7 @@ class Recognizer:
                 not grow, for heads that go frame by frame. A run of `egoact train-timeline` goes step by step anyway.
             rate: Most frames to look at a second; others are passed over. None: 15, or the steps a second of a run that
                 has steps.
-            window_seconds: Lengths of the windows; empty: those that the run learned, or 2 s.
+            window_seconds: Lengths of the windows; empty: half, once and twice that of the median training segment.
 
         Raises:
             ValueError: A head that needs whole clips, or impossible numbers.

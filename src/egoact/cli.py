@@ -67,7 +67,7 @@ COMMANDS: dict[str, Command] = {
         "train",
         "features and labels to a run directory",
         following="egoact evaluate --run {run} --segments LABELS.csv --features {features} --out results\n"
-        "or, of a whole recording: egoact predict VIDEO --run {run} --out timeline",
+        "or, of whole recordings: egoact train-timeline --segments {segments} --features {features} --run timeline_run",
     ),
     "train-timeline": _command(
         "train-timeline",
@@ -111,7 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     if not given or given[0] in ("-h", "--help", "help"):
-        lines = "\n".join(f"  {name:<10} {command.summary}" for name, command in COMMANDS.items())
+        width = max(map(len, COMMANDS))
+        lines = "\n".join(f"  {name:<{width}} {command.summary}" for name, command in COMMANDS.items())
         _show(USAGE.format(commands=lines))
         sys.exit(0 if given else 2)
     if given[0] == "--version":

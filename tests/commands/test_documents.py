@@ -212,7 +212,7 @@ def test_python_of_the_documents_works(
 ) -> None:
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    _prepare(["--run run", "recordings"])
+    _prepare(["--run run", "timeline_run"])
     exec(compile(text, name, "exec"), {})
 
 
@@ -232,8 +232,10 @@ def _prepare(commands: list[str]) -> None:
     labelled = ["--segments", "labels.csv", "--features", "features"]
     if heads or ("--features features" in text and "egoact extract" not in text):
         assert _run(["extract", "--features", "features", "--media", "videos"]) == 0
+    if "timeline_run" in text and "train-timeline" not in text:
+        assert _run(["train-timeline", *labelled, "--run", "timeline_run"]) == 0
     for name, head in heads.items():
-        assert _run(["train", *labelled, "--run", name, "--head", head, "--background"]) == 0
+        assert _run(["train", *labelled, "--run", name, "--head", head]) == 0
         results = name.replace("run", "results")
         evaluated = ["--segments", "new.csv", "--features", "features", "--out", results]
         assert name == "run" or _run(["evaluate", "--run", name, *evaluated]) == 0

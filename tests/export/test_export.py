@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.special import softmax
 
 from egoact.commands.export import ExportSettings, export
 from egoact.core.annotations.labels import Vocabulary
@@ -17,7 +16,7 @@ from egoact.export.parity import check_measured
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS
 from egoact.runs.exported import ExportedFrames, open_graph, read_export
-from egoact.runs.loading import BACKGROUND_FOLDER, EngineChoice, load_run
+from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.extraction import make_video, write_segments
 
@@ -132,19 +131,6 @@ def test_an_export_cannot_be_looked_into_nor_exported(exported: Path, media: Pat
         _ = Recognizer.load(exported / "out").model
     with pytest.raises(ArtifactError, match="give the run that it was made from"):
         export(settings(media, exported / "out", tmp_path / "again"))
-
-
-@every_format
-def test_the_background_model_of_a_run_goes_along(format: str, media: Path, tmp_path: Path) -> None:
-    run, out = make_run(tmp_path / "run"), tmp_path / "out"
-    make_run(run / BACKGROUND_FOLDER, head="gru")
-    assert export(settings(media, run, out, format=format)) == 0
-    features = np.random.default_rng(3).random((2, NUM_FRAMES, 32)).astype(np.float16)
-    expected = Recognizer.load(run / BACKGROUND_FOLDER).score(features)
-    for target, found in Recognizer.load(out / BACKGROUND_FOLDER).score(features).items():
-        np.testing.assert_allclose(softmax(found, axis=1), softmax(expected[target], axis=1), atol=1e-5)
-    parity = read_export(out / BACKGROUND_FOLDER).parity
-    assert parity["num_clips"] == 3 and parity["window"]["noun"]["same_answer"] == 1.0
 
 
 @every_format

@@ -13,6 +13,7 @@ from egoact.cli import main
 from egoact.commands.extract import ExtractSettings, extract
 from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train import TrainSettings, train
+from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.commands.tune import TuneSettings
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.annotations.union import read_labels
@@ -299,7 +300,10 @@ def test_a_run_remembers_its_streams_and_computes_just_them(
     np.testing.assert_allclose(found, stored, rtol=2e-3, atol=2e-4)
     kinds = {"difference" if name == "difference" else "frames" for name in names if name != "motion"}
     assert sum(counted) <= len(kinds) * len(stored) + 4
-    assert predict(PredictSettings(source.path, run=run, out=tmp_path / "timeline")) == 0
+    finder = tmp_path / "finder"
+    labels, features = (home / "labels.csv",), (home / "features",)
+    assert train_timeline(TrainTimelineSettings(segments=labels, features=features, run=finder, streams=names)) == 0
+    assert predict(PredictSettings(source.path, run=finder, out=tmp_path / "timeline")) == 0
     assert json.loads((tmp_path / "timeline/timeline.json").read_text())["segments"] is not None
 
 

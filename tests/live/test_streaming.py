@@ -2,6 +2,8 @@
 
 import gc
 import tracemalloc
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +17,10 @@ from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePredi
 from egoact.engines import Engine, load_engine
 from egoact.engines.streams import StreamEngine, one_stream
 from egoact.live.memories import FeatureRing
-from egoact.live.streaming import Stream, open_stream
+from egoact.live.streaming import Stream, open_run_stream, open_stream
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS, SteppingHead, build_head
+from egoact.runs.loading import Run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -289,6 +292,20 @@ def test_background_is_one_action() -> None:
     )
     assert answer.top("action") == [(BACKGROUND_NAME, pytest.approx(0.32)), ("open door", pytest.approx(0.12))]
     assert answer.name == BACKGROUND_NAME
+
+
+def test_a_run_says_how_to_look_at_its_windows(
+    backbones: dict[str, Backbone], engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer, frames, engine = recognizer_for("gru", backbones), film(20), engines["pooled"]
+    config = replace(recognizer.config, window_seconds=(1.0, 0.5), temperature={"verb": 4.0})
+    expected = stream_over(frames, recognizer, engine, window_seconds=(1.0, 0.5), temperature={"verb": 4.0})[1]
+    run = Run(tmp_path, Recognizer(config, recognizer.model))
+    monkeypatch.setitem(run.__dict__, "engine", one_stream(config.backbone, engine))
+    stream = open_run_stream(run, rate=RATE)
+    for number, frame in enumerate(frames):
+        answer = stream.push(frame, number / RATE)
+    assert answer.probabilities["verb"] == pytest.approx(expected[-1].probabilities["verb"])
 
 
 def test_a_temperature_makes_windows_less_sure(backbones: dict[str, Backbone], engines: dict[str, Engine]) -> None:

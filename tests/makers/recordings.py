@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.core.annotations.labels import Vocabulary
+from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from tests.makers.features import SPEC
 from tests.makers.media import write_video
 
 COLOURS = {"open": (220, 40, 40), "close": (40, 60, 220), "": (120, 120, 120)}
@@ -41,33 +44,26 @@ def write_labels(path: Path, videos: dict[str, list[tuple[float, float, str]]], 
     return path
 
 
-def train_run(folder: Path, *, background: bool, nouns: bool = False, validation: bool = False) -> Path:
+def train_run(folder: Path) -> Path:
     """Three recordings, their features and a run; `folder/videos/kitchen_9.mp4` is not trained on."""
     videos = {f"kitchen_{n}": write_recording(folder / "videos" / f"kitchen_{n}.mp4", seed=n) for n in (1, 2, 3, 9)}
     del videos["kitchen_9"]
-    labels = write_labels(folder / "labels.csv", videos, nouns=nouns)
-    extract(
-        ExtractSettings(
-            segments=(labels,),
-            media=(folder / "videos",),
-            features=folder / "features",
-            backbone="tiny-random",
-            size=32,
-            engine="torch",
-            recordings=background,
-        )
-    )
-    train(
-        TrainSettings(
-            segments=(labels,),
-            features=(folder / "features",),
-            num_frames=6,
-            run=folder / "run",
-            background=background,
-            validation_videos=("kitchen_3",) if validation else (),
-            head="average",
-            epochs=12,
-            learning_rate=0.02,
-        )
-    )
+    labels = (write_labels(folder / "labels.csv", videos),)
+    media, features = (folder / "videos",), folder / "features"
+    small = {"backbone": "tiny-random", "size": 32, "engine": "torch"}
+    extract(ExtractSettings(segments=labels, media=media, features=features, recordings=True, **small))  # type: ignore[arg-type]
+    train_timeline(TrainTimelineSettings(segments=labels, features=(features,), run=folder / "run", rate=8))
     return folder / "run"
+
+
+def write_clip_run(run: Path) -> Path:
+    """A run that names clips, as if trained."""
+    config = RecognizerConfig(
+        head="average",
+        vocabularies={"verb": Vocabulary("verb", ("open", "close"))},
+        backbone=SPEC.backbone_spec,
+        num_frames=6,
+        dropout=0.0,
+    )
+    Recognizer(config, config.build()).save(run)
+    return run

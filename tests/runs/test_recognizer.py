@@ -73,6 +73,23 @@ def test_a_run_holds_all_that_prediction_needs(recognizer: Recognizer, run: Path
         np.testing.assert_array_equal(loaded.score(features())[target], values)
 
 
+def test_runs_of_earlier_versions_keep_what_streams_need_of_their_rules(run: Path) -> None:
+    path = run / CONFIG_NAME
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["window_seconds"], values["temperature"]
+    rules = {"rate": 8, "window_seconds": [0.5, 1.0], "temperature": {"verb": 2.0}, "has_background": False}
+    path.write_text(json.dumps(values | {"timeline": rules}))
+    config = Recognizer.load(run).config
+    assert config.window_seconds == (0.5, 1.0) and config.temperature == {"verb": 2.0}
+    path.write_text(json.dumps(values | {"timeline": rules | {"has_background": True}}))
+    config = Recognizer.load(run).config
+    assert config.window_seconds == (0.5, 1.0) and config.temperature == {}, "it was the second model's"
+    path.write_text(json.dumps(values | {"timeline": None}))
+    assert Recognizer.load(run).config == CONFIG
+    path.write_text(json.dumps(values | {"temperature": {"verb": 0}}))
+    assert "temperatures {'verb': 0}" in refused(run)
+
+
 def test_saving_again_replaces_the_run(recognizer: Recognizer, run: Path) -> None:
     with torch.no_grad():
         recognizer.model.classifiers["verb"].bias.add_(1)

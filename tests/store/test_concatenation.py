@@ -174,8 +174,6 @@ def test_what_looks_at_frames_says_that_it_runs_one_backbone(data: Path) -> None
     train(settings_for(data, epochs=1))
     with pytest.raises(ArtifactError, match=r"several backbones \(tiny-random, other\)"):
         load_run(data / "run").engine  # noqa: B018
-    with pytest.raises(ArtifactError, match="--background learns from the recordings of one feature store"):
-        train(settings_for(data, epochs=1, run=data / "other", background=True))
 
 
 def test_on_the_command_line(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ class RightWhereRed:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
-    train_run(folder, background=True)
+    train_run(folder)
     return folder
 
 

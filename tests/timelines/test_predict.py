@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,9 +10,8 @@ import pytest
 
 from egoact import Recognizer
 from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
-from egoact.core.errors import AnnotationError, ArtifactError, MediaError
+from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_atomically
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.metrics import evaluate_timelines
@@ -27,14 +27,14 @@ from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.timelines.output import find_videos, name_folders
 from tests.makers.media import number_in, write_folder, write_sound_only, write_video
-from tests.makers.recordings import train_run, write_labels, write_recording
+from tests.makers.recordings import train_run, write_clip_run, write_recording
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings, their features and a run that knows background."""
+    """Recordings, their features and a run that finds actions in recordings."""
     folder = tmp_path_factory.mktemp("recordings")
-    train_run(folder, background=True)
+    train_run(folder)
     return folder
 
 
@@ -56,10 +56,10 @@ def test_a_new_recording_becomes_a_timeline(folder: Path, tmp_path: Path) -> Non
     assert all(segment.confidence > 0.5 for segment in found)
     values = json.loads((tmp_path / "out" / "timeline.json").read_text())
     assert (tmp_path / "out" / values["video_path"]).resolve() == video
-    assert values["origin"]["background"] == "learned" and values["origin"]["calibrated"]
+    assert values["origin"]["head"] == "linear" and values["origin"]["steps_per_second"] == 8
     assert values["broken"] is None and values["targets"] == ["verb"]
     first = values["segments"][0]
-    assert first["top5"]["verb"][0] == {"name": first["verb"], "probability": first["confidence"]}
+    assert first["top5"]["verb"][0]["name"] == first["verb"]
     assert {entry["name"] for entry in first["top5"]["verb"]} == {"open", "close"}  # and not background
     assert "\n\n1\n00:00:00." in (tmp_path / "out" / "timeline.vtt").read_text()
     assert "opens" in (tmp_path / "out" / "timeline.vtt").read_text()
@@ -86,8 +86,6 @@ def test_the_same_from_python(folder: Path) -> None:
     recognizer = Recognizer.load(folder / "run", engine="torch")
     prediction = recognizer.predict(folder / "videos" / "kitchen_9.mp4")
     assert [segment.verb for segment in prediction.timeline] == ["open", "close", "open", "close"]
-    assert recognizer.config.num_frames == 6
-    assert recognizer.score(np.zeros((2, 6, 32), np.float32))["verb"].shape == (2, 2)
 
 
 def test_a_folder_of_recordings(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,9 +177,20 @@ def test_rotated_variable_rate_and_large_recordings(folder: Path, tmp_path: Path
     assert [(number_in(frame), count) for frame, count in steps] == [(1, 1), (3, 2), (5, 1)]
 
 
-def test_a_run_that_knows_nothing_of_recordings(folder: Path, tmp_path: Path) -> None:
-    import shutil
+def test_a_run_that_names_clips_is_told_what_to_do(folder: Path, tmp_path: Path) -> None:
+    run = write_clip_run(tmp_path / "run")
+    video = folder / "videos" / "kitchen_9.mp4"
+    with pytest.raises(ArtifactError, match="this run names clips.* make one that does with egoact train-timeline"):
+        predict(PredictSettings(video, run=run, out=tmp_path / "out"))
+    recognizer = Recognizer.load(run)
+    assert recognizer.config.num_frames == 6
+    assert recognizer.score(np.zeros((2, 6, 16), np.float32))["verb"].shape == (2, 2)
+    with pytest.raises(ArtifactError, match="this run names clips"):
+        recognizer.predict(video)
+    assert not list((tmp_path / "out").iterdir())
 
+
+def test_a_run_that_does_not_know_what_its_scores_mean(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(folder / "run", run)
     values = json.loads((run / "config.json").read_text())
@@ -203,56 +212,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(folder: Path) -
         predict(PredictSettings(video, run=folder / "run", out=Path("/proc/nothing/here")))
     with pytest.raises(ArtifactError, match="cannot write here"):
         predict(PredictSettings(video, run=folder / "run", out=video))
-
-
-def test_plain_runs_with_nouns_find_actions_too(tmp_path: Path) -> None:
-    run = train_run(tmp_path, background=False, nouns=True, validation=True)
-    recognizer = Recognizer.load(run, engine="torch")
-    rules = recognizer.config.timeline
-    assert rules is not None and not rules.has_background and set(rules.temperature) == {"verb", "noun"}
-    prediction = recognizer.predict(tmp_path / "videos" / "kitchen_9.mp4")
-    assert prediction.targets == ("verb", "noun")
-    assert {segment.noun for segment in prediction.timeline} <= {"door", "fridge"}
-    assert len(prediction.timeline) and "open " in prediction.to_vtt()
-
-
-def test_joint_classifiers_learn_background_without_their_pairs(tmp_path: Path) -> None:
-    train_run(tmp_path, background=True, nouns=True)
-    train(
-        TrainSettings(
-            segments=(tmp_path / "labels.csv",),
-            num_frames=6,
-            features=(tmp_path / "features",),
-            run=tmp_path / "joint",
-            background=True,
-            joint=True,
-            head="average",
-            epochs=2,
-        )
-    )
-    recognizer = Recognizer.load(tmp_path / "joint", engine="torch")
-    assert recognizer.config.pairs
-    assert recognizer.predict(tmp_path / "videos" / "kitchen_9.mp4").targets == ("verb", "noun")
-
-
-def test_background_needs_recordings_and_gaps(tmp_path: Path) -> None:
-    labels = write_recording(tmp_path / "videos" / "a.mp4")
-    source = MediaSource("a", tmp_path / "videos" / "a.mp4", "video")
-    end = sum(count for _, count in read_steps(source, rate=8, size=(32, 32))) / 8
-    starts = [0.0, *(start for start, _, _ in labels[1:]), end]
-    gapless = [(a, b, verb) for a, b, (_, _, verb) in zip(starts, starts[1:], labels, strict=False)]
-    csv = write_labels(tmp_path / "labels.csv", {"a": gapless})
-    from egoact.commands.extract import ExtractSettings, extract
-
-    plain = {"segments": (csv,), "media": (tmp_path / "videos",), "backbone": "tiny-random", "size": 32}
-    features = tmp_path / "features"
-    extract(ExtractSettings(features=features, engine="torch", **plain))  # type: ignore[arg-type]
-    settings = TrainSettings(segments=(csv,), features=(features,), run=tmp_path / "run", background=True, epochs=1)
-    with pytest.raises(ArtifactError, match="--recordings"):
-        train(settings)
-    extract(ExtractSettings(features=features, engine="torch", recordings=True, **plain))  # type: ignore[arg-type]
-    with pytest.raises(AnnotationError, match="no gaps"):
-        train(settings)
 
 
 def test_whole_recordings_are_kept_and_not_computed_again(

@@ -38,7 +38,7 @@ LEAST = 0.04  # of the voice's tone, whose amplitude is 0.14
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
-    train_run(folder, background=True)
+    train_run(folder)
     return folder
 
 

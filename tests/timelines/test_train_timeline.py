@@ -136,7 +136,7 @@ def test_stretches_are_enough_for_partial_labels_and_not_for_gaps(work: Path, tm
 
 def test_a_run_of_timelines_names_no_clips(work: Path) -> None:
     run = load_run(work / "run")
-    for name in ("recognizer", "config", "window_recognizer"):
+    for name in ("recognizer", "config"):
         with pytest.raises(ArtifactError, match="finds actions in recordings, and does not name clips"):
             getattr(run, name)
 

@@ -14,8 +14,10 @@ from egoact.commands.evaluate import EvaluateSettings, evaluate
 from egoact.commands.train import TrainSettings, parse_options, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
+from egoact.core.metrics.calibration import fit_temperature
 from egoact.core.metrics.scores import load_scores
 from egoact.core.sampling import ClipSampling
+from egoact.runs.features import score_rows
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer
 from egoact.store.reader import FeatureStore
@@ -144,6 +146,22 @@ def test_best_and_last_are_runs_of_their_own(data: Path) -> None:
     assert (data / "other" / "model.safetensors").read_bytes() == (
         data / "run" / "last" / "model.safetensors"
     ).read_bytes()
+
+
+def test_a_run_knows_how_to_look_at_streams(data: Path) -> None:
+    """At windows around the length of its segments; as sure as it is right, if there was something to see that by."""
+    train(settings_for(data, learning_rate=0.03))
+    configs = {name: Recognizer.load(data / "run" / name).config for name in ("", "best", "last")}
+    assert {config.window_seconds for config in configs.values()} == {(0.45, 0.9, 1.8)}
+    assert configs[""] == configs["best"] and set(configs["best"].temperature) == {"verb", "noun"}
+    store, run = FeatureStore.open(data / "features"), Recognizer.load(data / "run")
+    held = read_segments(write_csv(data / "held.csv", videos=("B_1",)))
+    logits = score_rows(run, store, store.locate(held, run.config.sampling))
+    for target, values in logits.items():
+        ids = run.config.vocabularies[target].encode(held)
+        assert run.config.temperature[target] == fit_temperature(values, ids)
+    train(settings_for(data, run=data / "other", validation_videos=(), epochs=1))
+    assert Recognizer.load(data / "other").config.temperature == {}
 
 
 def test_a_run_remembers_which_classes_are_rare(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def run_command(name: str, **flags: Any) -> tuple[str, int]:
     Returns:
         The words that mean the same, and how many inputs failed.
     """
-    module = import_module(f"egoact.commands.{name}")
-    settings = getattr(module, f"{name.title()}Settings")(**flags)
-    return command_line(name, settings), getattr(module, name)(settings)
+    function = name.replace("-", "_")
+    module = import_module(f"egoact.commands.{function}")
+    settings = getattr(module, f"{name.title().replace('-', '')}Settings")(**flags)
+    return command_line(name, settings), getattr(module, function)(settings)

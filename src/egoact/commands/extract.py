@@ -38,7 +38,7 @@ class ExtractSettings:
     segments: tuple[Path, ...] = ()
     """Segments CSV, or several: compute the labelled stretches alone; default: whole recordings, all that there are."""
     recordings: bool = False
-    """With --segments: its recordings from beginning to end, so that train --background can learn from the gaps."""
+    """With --segments: its recordings from beginning to end, so that train-timeline can learn from the gaps."""
     exact: bool = False
     """With --segments: only the frames that clips show, at their exact times (the protocol of EPIC-KITCHENS; egoact
     train must then be given the same --num-frames and --views)."""

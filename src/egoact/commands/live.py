@@ -30,7 +30,7 @@ class LiveSettings:
     """window: the last seconds, any head; running: all since the beginning, for heads that go frame by frame.
     Segmenters go step by step anyway."""
     window_seconds: tuple[float, ...] = ()
-    """Lengths of the windows; default: those that the run learned, or 2."""
+    """Lengths of the windows; default: half, once and twice that of the median training segment."""
     rate: float | None = None
     """Most frames a second to look at; default: 15, or the steps a second of a run of egoact train-timeline."""
     max_seconds: float | None = None

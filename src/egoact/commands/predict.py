@@ -30,7 +30,7 @@ class PredictSettings:
     video: Positional[Path]
     """Video file, or folder of video files."""
     run: Path
-    """Run directory of egoact train."""
+    """Run directory of egoact train-timeline."""
     out: Path
     """Folder to write."""
     descriptions: bool = False
@@ -81,7 +81,7 @@ def predict(settings: PredictSettings) -> int:
         ValueError: A folder of recordings and one file to speak into.
     """
     from egoact.core.files import write_json
-    from egoact.runs.loading import EngineChoice, load_run, rules_of
+    from egoact.runs.loading import EngineChoice, load_run
     from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders
 
     videos = find_videos(settings.video)
@@ -89,7 +89,7 @@ def predict(settings: PredictSettings) -> int:
     check_writable(settings.out)
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
-    rules_of(run)  # before anything is read
+    assert run.segmenter.rules  # or an error, before anything is read
     options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
     options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
     if not settings.video.is_dir():
@@ -143,7 +143,6 @@ def _predict_one(
     from egoact.core.progress import Progress, format_seconds
     from egoact.media.recording import estimate_steps
     from egoact.media.sources import MediaSource
-    from egoact.runs.loading import rules_of
     from egoact.timelines.output import check_not_edited, write_playable, write_prediction
     from egoact.timelines.segmenter import predict_recording
 
@@ -152,7 +151,9 @@ def _predict_one(
         check_not_edited(out)
     begun = time.monotonic()
     source = MediaSource.of_file(video)
-    with Progress(video.name, total=estimate_steps(source, rate=rules_of(run).rate), unit="steps") as progress:
+    with Progress(
+        video.name, total=estimate_steps(source, rate=run.segmenter.config.steps_per_second), unit="steps"
+    ) as progress:
         prediction = predict_recording(run, source, folder=out, hands=hands, advance=progress.advance)
     seconds = time.monotonic() - begun
     write_prediction(prediction, video, out, run, descriptions=descriptions)

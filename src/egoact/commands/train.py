@@ -70,9 +70,6 @@ class TrainSettings:
     """Of initial weights, shuffling and dropout, and of the folds."""
     device: str = "auto"
     """auto, cpu or cuda."""
-    background: bool = False
-    """Also learn what it looks like when nothing happens, from the gaps between segments; needs the whole recordings
-    (egoact extract without --segments, or with --recordings) and makes egoact predict much better."""
     precision: Literal["auto", "f32", "bf16"] = "auto"
     """f32; bf16: matrix products in bfloat16; auto: f32."""
     devices: int = 1
@@ -172,8 +169,6 @@ def train(settings: TrainSettings) -> int:
         AnnotationError: Labels that cannot be used.
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
-    from egoact.runs.recognizer import Recognizer
-    from egoact.timelines.learning import learn_timeline_rules
     from egoact.training.run_folder import RunFolder, is_leader, part_ways, plain
     from egoact.training.train import Training
 
@@ -195,16 +190,10 @@ def train(settings: TrainSettings) -> int:
     fitted = training.fit(model)
     part_ways()
     if is_leader():
-        chosen = training.chosen(fitted)
-        metrics = training.measure(chosen)
-        if metrics:
-            folder.write_metrics(metrics)
         both = {n: training.measure(m) for n, m in (("best", fitted.best), ("last", fitted.last)) if m and fitted.best}
-        recognizer = Recognizer(config, chosen)
-        rules = learn_timeline_rules(
-            recognizer, data, recipe, run=settings.run, seed=settings.seed, background=settings.background
-        )
-        training.save(fitted, rules)
+        if both:
+            folder.write_metrics(both[settings.select])
+        training.save(fitted)
         _report(settings, num_parameters, both, time.monotonic() - began)
     return 0
 
@@ -222,7 +211,7 @@ def _cross_validate(settings: TrainSettings) -> None:
     for number, videos in enumerate(folds.videos):
         print(f"fold {number + 1} of {len(folds.videos)}: without {', '.join(videos)}", flush=True)
         path = settings.run / "folds" / str(number)
-        train(replace(settings, run=path, validation_videos=videos, folds=0, select="last", background=False))
+        train(replace(settings, run=path, validation_videos=videos, folds=0, select="last"))
         run, held_out = load_run(path), table.select(lambda segment, videos=videos: segment.video_id in videos)  # type: ignore[misc]
         scores = run.score(held_out, settings.features).by_target()
         measured.append(measure_fold(scores, held_out, run.config.vocabularies))
@@ -273,6 +262,7 @@ def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") ->
         num_views=settings.views,
         dropout=recipe.dropout,
         training_counts=data.class_counts,
+        window_seconds=data.window_seconds,
     )
 
 

@@ -1,9 +1,8 @@
-"""When to look: the frames of a clip, and the windows of a recording; knows nothing about videos or features.
+"""When to look: the frames of a clip, and the steps of a recording; knows nothing about videos or features.
 
     steps    |  0  |  1  |  2  |  3  |  4  | ...      step i of a fixed rate shows the moment (i + 0.5) / rate
-    window         [~~~~~~~~~~~~~~~~~)                its T frames are the steps at the middles of T equal bins
 
-Shapes: `V` views, `T` frames per clip, `F` steps, `N` windows.
+Shapes: `V` views, `T` frames per clip, `F` steps, `N` segments.
 """
 
 import hashlib
@@ -122,27 +121,3 @@ def step_times(num_steps: int, *, rate: float) -> Floats:
     [0.0625, 0.1875, 0.3125]
     """
     return np.asarray((np.arange(num_steps) + 0.5) / rate, dtype=np.float64)
-
-
-def windows_around(times: Floats, *, length_seconds: float, end_seconds: float) -> tuple[Floats, Floats]:
-    """Starts and stops (N,) of windows around moments (N,), cut off where the recording begins and ends; seconds."""
-    half = length_seconds / 2
-    return np.maximum(times - half, 0.0), np.minimum(times + half, end_seconds)
-
-
-def frame_steps(
-    starts: Floats, stops: Floats, *, rate: float, num_frames: int, num_steps: int
-) -> npt.NDArray[np.int64]:
-    """The steps that make the clip of each window, (N, T): those at the middles of equal bins, as in `sample_uniform`.
-
-    Starts and stops are (N,), seconds; a window that ends after the last of the F steps shows the last step there.
-
-    >>> frame_steps(np.array([1.0]), np.array([2.0]), rate=4, num_frames=2, num_steps=100).tolist()
-    [[5, 7]]
-    """
-    if num_steps < 1:
-        raise ValueError("the recording has no steps")
-    if not (stops > starts).all():
-        raise ValueError("every window must stop after it starts")
-    times = bin_times(starts, stops, inside=np.full(num_frames, 0.5))
-    return np.clip(np.floor(times * rate).astype(np.int64), 0, num_steps - 1)

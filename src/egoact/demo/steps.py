@@ -3,6 +3,7 @@
 OUT/kitchen             videos and labels
 OUT/features            features of all recordings
 OUT/runs/HEAD           one run a head
+OUT/runs/timeline       one that finds actions in whole recordings
 OUT/evaluations/HEAD    what it answers in a kitchen that training never saw; backwards.npz: with its frames reversed
 OUT/timeline            what happens in one recording of that kitchen, and how good this is
 OUT/demo.json           what was asked for
@@ -106,7 +107,6 @@ class Demo:
             run=self.out / "runs" / head,
             head=head,
             select="last",  # choosing the epoch by the validation kitchen would be peeking at it
-            background=head == choose_shown_head(self.heads),
             seed=self.seed,
             epochs=self.epochs,
         )
@@ -118,12 +118,15 @@ class Demo:
         score_backwards(run, segments, features).save(out / "backwards.npz")
 
     def _find_actions(self) -> None:
-        """The timeline of the first recording of the unseen kitchen, and how good it is."""
+        """Learn to find actions, find those of the first recording of the unseen kitchen, and see how well it went."""
         labels, out = self.out / "kitchen" / "validation.csv", self.out / "timeline"
         if (out / EVALUATION_FOLDER / "metrics.json").exists():
             return
-        video = MediaRoot(self.out / "kitchen" / "videos").find(read_segments(labels).video_ids[0]).path
-        run = self.out / "runs" / choose_shown_head(self.heads)
+        kitchen, run = self.out / "kitchen", self.out / "runs" / "timeline"
+        features = (self.out / "features",)
+        segments = (kitchen / "train.csv",)
+        self.command("train-timeline", segments=segments, classes=kitchen, features=features, run=run, seed=self.seed)
+        video = MediaRoot(kitchen / "videos").find(read_segments(labels).video_ids[0]).path
         self.command("predict", video=video, run=run, out=out)
         self.command("evaluate", timeline=out / "timeline.json", segments=(labels,), out=out / EVALUATION_FOLDER)
 

@@ -2,13 +2,11 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
@@ -16,13 +14,13 @@ from egoact.core.progress import working
 from egoact.engines.interface import frame_model
 from egoact.engines.parity import torch_features
 from egoact.export.clips import read_clips
-from egoact.export.graphs import BUILDERS, ExportParts, build_window
-from egoact.export.parity import check_measured, measure_parity, measure_window_parity
+from egoact.export.graphs import BUILDERS, ExportParts
+from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest, WindowModel, is_export
-from egoact.runs.loading import BACKGROUND_FOLDER, Run
+from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
-from egoact.runs.recognizer import CONFIG_NAME, Recognizer
+from egoact.runs.recognizer import CONFIG_NAME
 
 
 @dataclass(frozen=True)
@@ -63,22 +61,8 @@ class Export:
         with working("export: comparing them with torch"), _unpacked(files) as folder:
             parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
         check_measured(parity, self.format, self.precision)
-        background = self._background(features) if (self.run.path / BACKGROUND_FOLDER).is_dir() else None
-        if background is not None:
-            self._write(self.out / BACKGROUND_FOLDER, *background)
-        self._write(self.out, recognizer, files, parity)
+        self._write(files, parity)
         print(self._describe(parity))
-
-    def _background(self, features: Sequence[np.ndarray]) -> tuple[Recognizer, dict[str, bytes], dict[str, Any]]:
-        """The second model of a run that also knows what nothing looks like: a window graph on the same features."""
-        recognizer = Recognizer.load(self.run.path / BACKGROUND_FOLDER)
-        targets = tuple(recognizer.config.vocabularies)
-        window = WindowModel(recognizer.model.cpu(), targets).eval()
-        files = build_window(self.format, window, targets, features[0].shape)
-        with _unpacked(files) as folder:
-            parity = measure_window_parity(folder, self.format, recognizer, features)
-        check_measured(parity, self.format, "f32")
-        return recognizer, files, parity
 
     def _parts(self, frames: RealFrames) -> ExportParts:
         config, backbone = self.run.config, self.run.backbone
@@ -92,9 +76,9 @@ class Export:
             calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if self.precision == "int8" else None,
         )
 
-    def _write(self, out: Path, recognizer: Recognizer, files: dict[str, bytes], parity: dict[str, Any]) -> None:
+    def _write(self, files: dict[str, bytes], parity: dict[str, Any]) -> None:
         """Everything, export.json last: without it a folder is no export."""
-        config = recognizer.config
+        config, out = self.run.config, self.out
         out.mkdir(parents=True, exist_ok=True)
         (out / EXPORT_NAME).unlink(missing_ok=True)
         for name, content in files.items():

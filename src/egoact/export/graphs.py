@@ -75,15 +75,6 @@ def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     return {name: content for stem, graph in graphs.items() for name, content in _files(stem, graph).items()}
 
 
-def build_window(
-    format: str, window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]
-) -> dict[str, bytes]:
-    """Only the window graph, for another model on the same features: name -> content."""
-    if format == "onnx":
-        return {"window.onnx": _onnx_window(window, targets, clip_shape)}
-    return _files("window", _openvino_window(window, targets, clip_shape))
-
-
 def build_frame(format: str, frame: FrameModel, input_size: tuple[int, int], name: str) -> dict[str, bytes]:
     """A frame graph in float32: name -> content."""
     if format == "onnx":

@@ -56,15 +56,6 @@ def measure_parity(
     }
 
 
-def measure_window_parity(
-    folder: Path, format: str, recognizer: Recognizer, features: Sequence[np.ndarray]
-) -> dict[str, Any]:
-    """The same for a folder that has only a window graph: num_clips and window."""
-    window = open_graph(folder, "window", format)
-    found = [window(each[None]) for each in features]
-    return {"num_clips": len(features), "window": compare_answers(_torch_answers(recognizer, features), found)}
-
-
 def _torch_answers(recognizer: Recognizer, features: Sequence[np.ndarray]) -> Answers:
     with torch.inference_mode():
         logits = [recognizer.model(torch.from_numpy(each)[None]) for each in features]
@@ -89,8 +80,8 @@ def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
     Raises:
         ValueError: Says what differs.
     """
-    far = Agreement(**parity["features"]).complaint(precision) if "features" in parity else None
-    parts = (parity[name] for name in ("recognizer", "pair", "window", "sequence", "step") if name in parity)
+    far = Agreement(**parity["features"]).complaint(precision)
+    parts = (parity[name] for name in ("recognizer", "pair", "sequence", "step") if name in parity)
     worst = max(compared["max_difference"] for part in parts for compared in part.values())
     allowed = MAX_PROBABILITY_ERROR[precision]
     if far is not None or not worst <= allowed:

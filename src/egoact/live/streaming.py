@@ -126,11 +126,10 @@ def open_run_stream(
     """A stream of a run, with its streams on an engine that is ready: the first frame is as fast as any.
 
     Args:
-        run: With background, its background model predicts. One that finds actions in recordings goes step by step,
-            whatever the mode.
+        run: One that finds actions in recordings goes step by step, whatever the mode.
         mode: As `open_stream`.
         rate: Most frames to look at a second; None: 15, or the steps a second of a run that has steps.
-        window_seconds: Lengths of the windows; empty: those that the run learned, or 2 s.
+        window_seconds: Lengths of the windows; empty: those that the run has chosen, or 2 s.
 
     Raises:
         ValueError: A head that needs whole clips, or impossible numbers.
@@ -139,14 +138,14 @@ def open_run_stream(
     if isinstance(run.answers, TrainedSegmenter):
         stream = _open_steps(run, run.answers, rate, window_seconds)
     else:
-        rules = run.rules
+        config = run.config
         stream = open_stream(
-            run.window_recognizer,
+            run.recognizer,
             run.engine,
             mode=mode,
             rate=FRAMES_PER_SECOND if rate is None else rate,
-            window_seconds=tuple(window_seconds) or ((WINDOW_SECONDS,) if rules is None else rules.window_seconds),
-            temperature=None if rules is None else rules.temperature,
+            window_seconds=tuple(window_seconds) or config.window_seconds or (WINDOW_SECONDS,),
+            temperature=config.temperature,
         )
     stream.push(np.zeros((*run.engine.input_size, 3), dtype=np.uint8), 0.0)
     stream.clear()

@@ -85,14 +85,12 @@ def _describe_origin(origin: dict[str, Any]) -> str:
     if "read_from" in origin:
         said.append(f"{'Corrected by hand' if origin.get('corrected') else 'Read from'}: {origin['read_from']}.")
     parts = {"head": "head {}", "backbone": "backbone {}", "steps_per_second": "{} pictures a second"}
-    made = [
-        words.format(origin[key]) for key, words in (parts | {"background": "background {}"}).items() if key in origin
-    ]
+    made = [words.format(origin[key]) for key, words in parts.items() if key in origin]
     if made:
         text = ", ".join(made)
         said.append(f"{text[0].upper()}{text[1:]}.")
     if origin.get("calibrated") is False:
-        said.append("Confidence is not calibrated: the run had no validation data.")
+        said.append("Confidence is not calibrated: there was too little to learn it from.")
     return " ".join(said)
 
 

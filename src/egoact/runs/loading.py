@@ -1,4 +1,4 @@
-"""Loading a run: its model, its background model, its rules for timelines, and its backbone on a fast engine.
+"""Loading a run: its model, and its backbone on a fast engine.
 
 The one way for whoever answers with a run: `evaluate`, `predict`, `live`, `export`, `explain`, `egoact.Recognizer`.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.scores import Scores
-from egoact.core.timelines.rules import TimelineRules
 from egoact.engines.streams import StreamEngine, one_stream
 from egoact.models.backbones.registry import Backbone
 from egoact.models.backbones.spec import BackboneSpec
@@ -22,9 +21,7 @@ from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
 from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
 
-__all__ = ["EngineChoice", "Run", "load_run", "rules_of"]
-
-BACKGROUND_FOLDER = "background"
+__all__ = ["EngineChoice", "Run", "load_run"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +32,6 @@ class Run:
         path: The folder.
         answers: Names clips, or finds actions in recordings.
         choice: What computes the backbone.
-
-    Attributes:
-        rules: How the scores of a recording become actions; None in a model that only names clips.
     """
 
     path: Path
@@ -65,17 +59,15 @@ class Run:
         """
         if isinstance(self.answers, TrainedSegmenter):
             return self.answers
-        reason = "this run names clips; give one of egoact train-timeline"
-        raise ArtifactError(reason, path=self.path)
+        reason = "this run names clips, and does not find actions in recordings; make one that does with"
+        raise ArtifactError(
+            f"{reason} egoact train-timeline --segments LABELS.csv --features FEATURES --run RUN", path=self.path
+        )
 
     @property
     def config(self) -> RecognizerConfig:
         """Classes, backbone and head of what names clips; errors as `recognizer`."""
         return self.recognizer.config
-
-    @property
-    def rules(self) -> TimelineRules | None:  # noqa: D102
-        return self.answers.config.timeline
 
     @property
     def backbones(self) -> tuple[BackboneSpec, ...]:
@@ -87,14 +79,6 @@ class Run:
         """Of the head or the segmenter."""
         config = self.answers.config
         return config.segmenter if isinstance(config, SegmenterConfig) else config.head
-
-    @cached_property
-    def window_recognizer(self) -> Recognizer:
-        """Answers windows of a recording: the background model, where the run was trained with background."""
-        recognizer = self.recognizer
-        if self.rules is not None and self.rules.has_background:
-            return Recognizer.load(self.path / BACKGROUND_FOLDER)
-        return recognizer
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -158,14 +142,3 @@ def load_run(path: str | Path, choice: EngineChoice | None = None) -> Run:
     path = Path(path)
     answers = TrainedSegmenter.load(path) if is_segmenter(path) else Recognizer.load(path)
     return Run(path, answers, choice or EngineChoice())
-
-
-def rules_of(run: Run) -> TimelineRules:
-    """The run's rules for timelines.
-
-    Raises:
-        ArtifactError: It has none.
-    """
-    if run.rules is None:
-        raise ArtifactError("this run knows nothing of whole recordings; train it again", path=run.path)
-    return run.rules

@@ -17,7 +17,6 @@ from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import ClipSampling
-from egoact.core.timelines.rules import TimelineRules
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ACTION, ActionClassifier
 from egoact.models.fusion import EarlyFusion, Fusion, LateFusion
@@ -41,7 +40,8 @@ class RecognizerConfig:
         num_views: Clips of a segment: one of them at random in training, the mean of what they say in testing.
         dropout: Before the classifiers, while training.
         head_options: Keyword arguments of the head.
-        timeline: How whole recordings become actions; None in a model that only names clips.
+        window_seconds: Lengths of the windows of a stream to look at; empty: nobody has chosen them.
+        temperature: Target -> what logits are divided by, so that probabilities are true.
         training_counts: Target -> training segments of each class: which classes it saw often, rarely, never.
         stacked: Of runs on several feature stores: the backbones of those after the first, in order.
         fusion: Of several stores: "early", one head on all features, or "late", one head a store.
@@ -50,7 +50,7 @@ class RecognizerConfig:
         format_version: Of the run directory.
 
     Raises:
-        ValueError: Counts that do not fit the classes.
+        ValueError: Counts that do not fit the classes, or windows and temperatures that are not above 0.
     """
 
     head: str
@@ -59,7 +59,8 @@ class RecognizerConfig:
     num_frames: int
     dropout: float
     head_options: Mapping[str, Any] = field(default_factory=dict)
-    timeline: TimelineRules | None = None
+    window_seconds: tuple[float, ...] = ()
+    temperature: Mapping[str, float] = field(default_factory=dict)
     training_counts: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
     num_views: int = 1
     stacked: tuple[BackboneSpec, ...] = ()
@@ -72,6 +73,8 @@ class RecognizerConfig:
         for target, counts in self.training_counts.items():
             if target not in self.vocabularies or len(counts) != self.vocabularies[target].size:
                 raise ValueError(f"training counts of {len(counts)} {target} classes do not fit the vocabulary")
+        if not all(value > 0 for value in (*self.window_seconds, *self.temperature.values())):
+            raise ValueError(f"windows of {self.window_seconds} s, temperatures {dict(self.temperature)}")
         if self.fusion not in get_args(Fusion):
             raise ValueError(f"fusion must be early or late, got {self.fusion!r}")
         if any(other.feature_shape[1:] != self.backbone.feature_shape[1:] for other in self.stacked):
@@ -136,7 +139,8 @@ class RecognizerConfig:
             "precision": self.precision,
             "pairs": list(self.pairs),
             "vocabularies": {target: vocabulary.to_dict() for target, vocabulary in self.vocabularies.items()},
-            "timeline": None if self.timeline is None else self.timeline.to_dict(),
+            "window_seconds": list(self.window_seconds),
+            "temperature": dict(self.temperature),
             "training_counts": {target: list(counts) for target, counts in self.training_counts.items()},
         }
 
@@ -149,7 +153,9 @@ class RecognizerConfig:
         """
         if values.get("format_version") != FORMAT_VERSION:
             raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
-        timeline = values.get("timeline")
+        # Earlier versions also made timelines with runs of clips; their temperatures may be those of a second model.
+        earlier = values.get("timeline") or {}
+        calibrated = {} if earlier.get("has_background") else earlier.get("temperature", {})
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in values["head_options"].items()}
         return cls(
             head=values["head"],
@@ -164,7 +170,8 @@ class RecognizerConfig:
             precision=values.get("precision", "f32"),
             pairs=tuple(values.get("pairs", ())),
             vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
-            timeline=None if timeline is None else TimelineRules.from_dict(timeline),
+            window_seconds=tuple(values.get("window_seconds", earlier.get("window_seconds", ()))),
+            temperature=dict(values.get("temperature", calibrated)),
             training_counts={t: tuple(map(int, v)) for t, v in values.get("training_counts", {}).items()},
         )
 

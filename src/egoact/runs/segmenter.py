@@ -201,6 +201,17 @@ class TrainedSegmenter:
         write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
         write_json(run / CONFIG_NAME, self.config.to_dict())
 
+    @property
+    def rules(self) -> TimelineRules:
+        """How its scores become actions.
+
+        Raises:
+            ArtifactError: It was not trained to the end.
+        """
+        if self.config.timeline is None:
+            raise ArtifactError("this run does not say how its scores become actions; train it again")
+        return self.config.timeline
+
     def with_rules(self, rules: TimelineRules) -> "TrainedSegmenter":
         """The same, knowing how its scores become actions."""
         return TrainedSegmenter(replace(self.config, timeline=rules), self._model)

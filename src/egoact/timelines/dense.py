@@ -7,7 +7,6 @@ Shapes: `F` steps, `K` classes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,28 +21,14 @@ from egoact.runs.segmenter import TrainedSegmenter
 Rankings = tuple[dict[Target, Ranking], ...]
 
 
-@dataclass(frozen=True)
-class DenseAnswers:
-    """Finds the actions of a recording with a segmenter.
+def find_actions(segmenter: TrainedSegmenter, features: Any, *, video_id: str) -> tuple[Timeline, Rankings]:
+    """The timeline of a recording with features (F, D), one row a step, and for each action the best classes.
 
-    Args:
-        segmenter: Scores every step.
-        rules: How scores become actions.
+    Raises:
+        ArtifactError: The run does not say how scores become actions.
     """
-
-    segmenter: TrainedSegmenter
-    rules: TimelineRules
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """What the run knows."""
-        return tuple(self.segmenter.config.vocabularies)
-
-    def answer(self, features: Any, *, video_id: str) -> tuple[Timeline, Rankings]:
-        """The timeline of a recording with features (F, D), one row a step, and for each action the best classes."""
-        return name_actions(
-            self.segmenter.score(features), self.rules, self.segmenter.config.vocabularies, video_id=video_id
-        )
+    vocabularies = segmenter.config.vocabularies
+    return name_actions(segmenter.score(features), segmenter.rules, vocabularies, video_id=video_id)
 
 
 def name_actions(

@@ -13,7 +13,7 @@ from egoact.core.files import read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
 from egoact.media.video.writer import is_playable, write_proxy
-from egoact.runs.loading import Run, rules_of
+from egoact.runs.loading import Run
 
 JSON_NAME, CSV_NAME, VTT_NAME, SUMMARY_NAME = "timeline.json", "timeline.csv", "timeline.vtt", "summary.json"
 STATISTICS_NAME = "statistics.csv"
@@ -121,7 +121,7 @@ def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *
         run: That found it.
         descriptions: Word the captions to be spoken.
     """
-    rules = rules_of(run)
+    rules = run.segmenter.rules
     origin = {
         "egoact": version("egoact"),
         "run": str(run.path),
@@ -129,8 +129,7 @@ def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *
         "backbone": ", ".join(dict.fromkeys(spec.title for spec in run.backbones)),
         "engine": f"{run.engine.name} {run.engine.precision}",
         "steps_per_second": rules.rate,
-        "background": "learned" if rules.has_background else f"below {rules.threshold:.3f}",
-        "calibrated": bool(rules.temperature) or rules.confidence != (1.0, 0.0),
+        "calibrated": rules.confidence != (1.0, 0.0),
     }
     texts = {
         CSV_NAME: prediction.to_csv(),

@@ -101,7 +101,7 @@ class RuleSelection:
     def _rules_of(self, table: SegmentTable, choice: Choice) -> TimelineRules:
         decoder, shortest, weight = choice
         rules = learn_rules(table, self._vocabularies, rate=self._rate, shortest=shortest)
-        return replace(rules, has_background=True, window_seconds=(), weight=weight, decoder=decoder)
+        return replace(rules, weight=weight, decoder=decoder)
 
     def _best(self, numbers: Iterable[int]) -> Choice:
         return max(CHOICES, key=lambda choice: self._quality(choice, numbers))

@@ -24,6 +24,8 @@ from egoact.store.concatenation import FeatureSource, clips_at_once
 from egoact.training.losses import TargetLoss
 from egoact.training.recipes import Recipe
 
+WINDOW_LENGTHS = (0.5, 1.0, 2.0)  # of the median segment
+
 
 def split_segments(
     table: SegmentTable, *, validation: Path | None, validation_videos: tuple[str, ...]
@@ -174,6 +176,12 @@ class TrainingData:
             target: tuple(count_classes(labels, num_classes=self.vocabularies[target].size).tolist())
             for target, labels in self.training.labels.items()
         }
+
+    @property
+    def window_seconds(self) -> tuple[float, ...]:
+        """Lengths of windows in which to look for such actions in a stream, as `RecognizerConfig.window_seconds`."""
+        typical = float(np.median([segment.duration_seconds for segment in self.training.table]))
+        return tuple(round(factor * typical, 3) for factor in WINDOW_LENGTHS)
 
     def classifier_labels(self, pairs: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Training labels of every classifier: of the targets, and of the joint one where there are pairs."""

@@ -24,7 +24,7 @@ _OWN_FILES = (
     "history_classifiers.csv",
     *(
         f"{model}/{name}"
-        for model in ("best", "last", "background")
+        for model in ("best", "last")
         for name in ("config.json", "model.safetensors", "trained_on.json")
     ),
     *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from egoact.core.errors import ArtifactError
+from egoact.core.metrics.calibration import fit_temperature
 from egoact.core.metrics.imbalance import count_classes, split_by_frequency
 from egoact.core.metrics.protocol import evaluate_scores
-from egoact.core.timelines.rules import TimelineRules
 from egoact.models.classifier import ActionClassifier
 from egoact.runs.features import score_rows
 from egoact.runs.provenance import Provenance
@@ -72,19 +72,26 @@ class Training:
         scores = score_rows(Recognizer(self.config, model), self.data.store, self.data.validation.rows)
         return evaluate_scores(scores, self.data.validation.labels, tail=tail, head=head)  # type: ignore[arg-type]
 
-    def save(self, fitted: Fitted, rules: TimelineRules) -> None:
+    def save(self, fitted: Fitted) -> None:
         """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
         validation = () if self.data.validation is None else self.data.validation.table
         if fitted.best is not None:
-            # A model of background belongs to the chosen weights alone; without it they share the rules.
-            shared = None if rules.has_background else rules
             for name, model in (("best", fitted.best), ("last", fitted.last)):
                 chosen_on = validation if name == "best" else ()
                 Provenance.of(self.data.training.table, chosen_on).write(self.run / name)
-                Recognizer(replace(self.config, timeline=shared), model).save(self.run / name)
+                self._calibrated(model).save(self.run / name)
         chosen_on = validation if self.select == "best" else ()
         Provenance.of(self.data.training.table, chosen_on).write(self.run)
-        Recognizer(replace(self.config, timeline=rules), self.chosen(fitted)).save(self.run)
+        self._calibrated(self.chosen(fitted)).save(self.run)
+
+    def _calibrated(self, model: ActionClassifier) -> Recognizer:
+        """A run of the model that is as sure of the validation clips as it is right; without any, as it is."""
+        if self.data.validation is None:
+            return Recognizer(self.config, model)
+        logits = score_rows(Recognizer(self.config, model), self.data.store, self.data.validation.rows)
+        labels = self.data.validation.labels
+        temperature = {str(target): fit_temperature(logits[target], ids) for target, ids in labels.items()}
+        return Recognizer(replace(self.config, temperature=temperature), model)
 
     def _fit(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
         labels = self.data.classifier_labels(self.config.pairs)
