@@ -1,16 +1,21 @@
 """Runs of features that others made: trained, and what happens where pictures would be needed."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from egoact.cli import main
+from egoact.commands.evaluate import EvaluateSettings, evaluate
 from egoact.commands.import_features import ImportFeaturesSettings, import_features
 from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.errors import ArtifactError
 from egoact.runs.loading import load_run
-from tests.makers.foreign import NAMES, write_data_set
+from tests.makers.foreign import NAMES, read_truth, write_data_set
+from tests.makers.published import published_metrics
 from tests.makers.recordings import write_recording
 
 
@@ -48,3 +53,62 @@ def test_such_features_cannot_be_computed_from_a_video(work: Path, tmp_path: Pat
 def test_the_rate_that_is_asked_for_must_divide_that_of_the_store(work: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--rate 4 does not divide 15"):
         train_timeline(settings(work, run=tmp_path / "run", rate=4))
+
+
+def test_a_run_is_evaluated_on_a_side_of_the_split_by_the_published_measures(work: Path, tmp_path: Path) -> None:
+    labels = work / "store" / "labels"
+    with pytest.raises(SystemExit) as stop:
+        flags = ["--segments", labels / "test.split1.csv", "--features", work / "store", "--out", tmp_path]
+        main(["evaluate", "--run", str(work / "run"), *map(str, flags)])
+    assert not stop.value.code
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    written = json.loads((tmp_path / "timelines.json").read_text())
+    assert list(written["videos"]) == ["S4_Tea"]
+    truth = read_truth(work / "tea", "S4_Tea")
+    found = ["background"] * len(truth)
+    for segment in written["videos"]["S4_Tea"]["predicted"]["segments"]:
+        first, stop_frame = round(15 * segment["start_seconds"]), round(15 * segment["stop_seconds"])
+        found[first:stop_frame] = [segment["verb"]] * (stop_frame - first)
+    assert len(found) == len(truth)
+    expected = published_metrics([(found, truth)])
+    assert metrics["verb"]["frame_accuracy"] == pytest.approx(expected["accuracy"])
+    assert metrics["verb"]["edit"] == pytest.approx(expected["edit"])
+    assert metrics["verb"]["f1"] == pytest.approx({name: expected[f"f1@{name}"] for name in ("10", "25", "50")})
+    assert 80 < metrics["verb"]["frame_accuracy"] < 100 and "notes" not in metrics
+    assert "S4_Tea" in (tmp_path / "report.html").read_text()
+
+
+def test_an_evaluation_says_what_it_was_made_of(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = work / "store" / "labels" / "train.split1.csv"
+    evaluate(EvaluateSettings(segments=(labels,), features=(work / "store",), run=work / "run", out=tmp_path))
+    written = json.loads((tmp_path / "timelines.json").read_text())
+    weights = (work / "run" / "model.safetensors").read_bytes()
+    assert written["run"]["sha256"]["model.safetensors"] == hashlib.sha256(weights).hexdigest()
+    assert written["labels"] == [{"path": str(labels), "sha256": hashlib.sha256(labels.read_bytes()).hexdigest()}]
+    assert [set(store) for store in written["features"]] == [{"path", "fingerprint", "sha256"}]
+    assert "18 of 18 segments were trained on" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_words_that_a_run_does_not_know_are_missed_and_not_refused(work: Path, tmp_path: Path) -> None:
+    text = (work / "store" / "labels" / "test.split1.csv").read_text()
+    (tmp_path / "other.csv").write_text(text.replace(",stir", ",whisk"))
+    segments = (tmp_path / "other.csv",)
+    evaluate(EvaluateSettings(segments=segments, features=(work / "store",), run=work / "run", out=tmp_path / "o"))
+    metrics = json.loads((tmp_path / "o" / "metrics.json").read_text())
+    assert metrics["num_segments"] == 6 and 20 < metrics["verb"]["f1"]["10"] < 80
+
+
+def test_recordings_and_rates_that_are_not_there_are_told(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("video_id,start_seconds,stop_seconds,verb\nS9_Tea,0,1,take\n")
+    asked = EvaluateSettings(
+        segments=(tmp_path / "other.csv",), features=(work / "store",), run=work / "run", out=tmp_path / "o"
+    )
+    with pytest.raises(ArtifactError, match="1 of 1 recordings, such as S9_Tea, are not in the feature store"):
+        evaluate(asked)
+    other = tmp_path / "store"
+    import_features(ImportFeaturesSettings(folder=work / "tea", out=other, rate=30))
+    with pytest.raises(ArtifactError, match="has 30 steps a second, those that the run was trained on have 15"):
+        evaluate(replace(asked, features=(other,)))
+    import_features(ImportFeaturesSettings(folder=work / "tea", out=tmp_path / "named", rate=15, name="mine"))
+    with pytest.raises(ArtifactError, match="its features have backbone mine, the run needs tea"):
+        evaluate(replace(asked, features=(tmp_path / "named",)))

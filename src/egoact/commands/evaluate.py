@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from egoact.evaluation.segments import SegmentEvaluation
@@ -19,9 +19,10 @@ class EvaluateSettings:
     merge_case: bool = False
     """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     run: Path | None = None
-    """Run directory; needs --features."""
+    """Run directory; needs --features. Of egoact train-timeline: when it finds actions is measured, in the whole
+    recordings of --segments."""
     features: tuple[Path, ...] = ()
-    """Feature store that holds the segments; for a run on several, all of them."""
+    """Feature store that holds the segments, or the whole recordings; for a run on several, all of them."""
     scores: Path | None = None
     """Scores of any model (npz or JSON) instead of --run."""
     timeline: Path | None = None
@@ -43,17 +44,13 @@ def evaluate(settings: EvaluateSettings) -> int:
 
     Raises:
         AnnotationError: Labels that are missing or outside the vocabulary.
-        ArtifactError: A run, features or scores that do not fit.
+        ArtifactError: A run, features or scores that do not fit, or recordings whose features are not all there.
     """
     from egoact.evaluation.segments import summarize
-    from egoact.evaluation.timelines import evaluate_timeline_files, summarize_timelines
     from egoact.runs.provenance import warn
 
-    if settings.timeline is not None:
-        metrics = evaluate_timeline_files(
-            settings.timeline, segments=settings.segments, annotations=settings.annotations, out=settings.out
-        )
-        print("\n".join([summarize_timelines(metrics), *metrics.get("notes", [])]))
+    if settings.timeline is not None or finds_actions(settings.run):
+        _evaluate_timelines(settings)
         return 0
     model = settings.run or settings.scores
     assert model is not None
@@ -64,6 +61,51 @@ def evaluate(settings: EvaluateSettings) -> int:
     notes = metrics.get("notes", [])
     print("\n".join([*notes[:num_first], summarize(metrics), *notes[num_first:]]))
     return 0
+
+
+def finds_actions(run: Path | None) -> bool:
+    """Whether it is a run of `egoact train-timeline`, whose answers are timelines."""
+    if run is None:
+        return False
+    from egoact.runs.segmenter import is_segmenter
+
+    return is_segmenter(run)
+
+
+def _evaluate_timelines(settings: EvaluateSettings) -> None:
+    from egoact.evaluation.timelines import evaluate_timeline_files, summarize_timelines
+
+    if settings.timeline is not None:
+        metrics = evaluate_timeline_files(
+            settings.timeline, segments=settings.segments, annotations=settings.annotations, out=settings.out
+        )
+    else:
+        metrics = _evaluate_recordings(settings)
+    print("\n".join([*metrics.get("notes", []), summarize_timelines(metrics)]))
+
+
+def _evaluate_recordings(settings: EvaluateSettings) -> dict[str, Any]:
+    """Of a run that finds actions, in recordings whose features are in a store."""
+    from egoact.commands.labels import read_and_tell
+    from egoact.evaluation.timelines import measure_timelines
+    from egoact.runs.loading import load_run
+    from egoact.runs.provenance import Provenance, warn
+    from egoact.timelines.stored import StoredRecordings
+
+    assert settings.run is not None
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    stored = StoredRecordings.of(load_run(settings.run), settings.features)
+    found, truth = stored.answer(table)
+    provenance = Provenance.read(settings.run)
+    seen = {} if provenance is None else provenance.describe(table)
+    return measure_timelines(
+        found,
+        truth,
+        origin={"model": str(settings.run), "segments": str(table.path), **stored.describe(settings.segments, found)},
+        notes=warn(seen) if seen else (),
+        out=settings.out,
+        rate=stored.frames_per_second,
+    )
 
 
 def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":

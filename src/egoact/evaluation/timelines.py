@@ -1,5 +1,9 @@
-"""`egoact evaluate --timeline`: when actions were found, against labels; matched by the names of classes."""
+"""When actions were found, against labels, matched by the names of classes: `egoact evaluate` of timelines.
 
+They are read from files (`--timeline`), or were found by a run of `egoact train-timeline` (`--run`).
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ from egoact.core.errors import AnnotationError
 from egoact.core.files import write_json
 from egoact.core.metrics.evaluation_files import METRICS_NAME
 from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
-from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.metrics import FRAMES_PER_SECOND, evaluate_timelines
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
 
 TIMELINES_NAME = "timelines.json"
@@ -37,11 +41,35 @@ def evaluate_timeline_files(path: Path, *, segments: Paths, annotations: Path | 
         reason = f"its videos ({_some(found)}) are none of those that {table.path} labels ({_some(truth)})"
         raise AnnotationError(reason, path=path)
     predicted, wanted = ({video: side[video] for video in videos} for side in (found, truth))
-    metrics = evaluate_timelines(predicted, wanted, targets=_targets(predicted, wanted))
-    notes = _notes(found, truth)
-    metrics |= {"notes": notes} if notes else {}
-    compared = {video: {"predicted": predicted[video].to_dict(), "truth": wanted[video].to_dict()} for video in videos}
-    write_json(out / TIMELINES_NAME, {"model": str(path), "segments": str(segments), "videos": compared})
+    origin = {"model": str(path), "segments": str(table.path)}
+    return measure_timelines(predicted, wanted, origin=origin, notes=_notes(found, truth), out=out)
+
+
+def measure_timelines(
+    predicted: dict[str, Timeline],
+    truth: dict[str, Timeline],
+    *,
+    origin: Mapping[str, Any],
+    notes: Sequence[str],
+    out: Path,
+    rate: float = FRAMES_PER_SECOND,
+) -> dict[str, Any]:
+    """Write metrics.json, and timelines.json: what was compared, and what it was made from; gives the metrics.
+
+    Args:
+        predicted: video_id -> timeline.
+        truth: The same keys.
+        origin: What timelines.json says beside the timelines: at least `model` and `segments`.
+        notes: What has to be said beside the figures.
+        out: Folder to write.
+        rate: Frames a second to measure at.
+    """
+    metrics = evaluate_timelines(predicted, truth, targets=_targets(predicted, truth), rate=rate)
+    metrics |= {"notes": list(notes)} if notes else {}
+    compared = {
+        video: {"predicted": made.to_dict(), "truth": truth[video].to_dict()} for video, made in predicted.items()
+    }
+    write_json(out / TIMELINES_NAME, {**origin, "frames_per_second": rate, "videos": compared})
     write_json(out / METRICS_NAME, metrics)
     return metrics
 

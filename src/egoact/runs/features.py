@@ -8,6 +8,7 @@ import numpy as np
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
+from egoact.runs.segmenter import SegmenterConfig
 from egoact.store.concatenation import ConcatenatedStores, FeatureSource, clips_at_once, open_stores
 from egoact.store.manifest import read_manifest
 from egoact.store.reader import FeatureStore
@@ -19,7 +20,9 @@ def choose_stores(config: RecognizerConfig, paths: Sequence[Path]) -> list[Path]
     return _choose(config.backbones, choose_streams([Path(path) for path in paths]))
 
 
-def open_features_for(config: RecognizerConfig, paths: Path | Sequence[Path]) -> FeatureStore | ConcatenatedStores:
+def open_features_for(
+    config: RecognizerConfig | SegmenterConfig, paths: Path | Sequence[Path]
+) -> FeatureStore | ConcatenatedStores:
     """Open the streams of features folders that a run reads.
 
     Raises:

@@ -7,7 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from egoact.core.metrics.evaluation_files import MEASURES, TARGETS, TargetResult, TrainedRun, read_evaluation, read_run
+from egoact.core.files import read_json
+from egoact.core.metrics.evaluation_files import (
+    MEASURES,
+    METRICS_NAME,
+    TARGETS,
+    TargetResult,
+    TrainedRun,
+    read_evaluation,
+    read_run,
+)
 from egoact.report.evaluation.confusions import choose_shown, list_classes, list_confusions
 from egoact.report.evaluation.figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.evaluation.timelines import write_timeline_report
@@ -36,7 +45,7 @@ def write_report(settings: Any) -> None:
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
-    if settings.timeline is not None:
+    if "frames_per_second" in read_json(settings.out / METRICS_NAME):  # timelines were measured
         page = write_timeline_report(settings.out)
     else:
         page = write_evaluation_report(settings.out, run=settings.run)

@@ -1,0 +1,169 @@
+"""Timelines of recordings whose features are in a store: nothing is decoded.
+
+    store ──► every `stride`-th step ──► segmenter ──► decoder ──► actions
+
+Shapes: `F` steps, `D` numbers of each.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.errors import ArtifactError
+from egoact.core.timelines.files import timelines_of
+from egoact.core.timelines.metrics import FRAMES_PER_SECOND
+from egoact.core.timelines.timeline import Timeline
+from egoact.runs.features import open_features_for
+from egoact.runs.loading import Run
+from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, TrainedSegmenter
+from egoact.store.reader import FeatureStore
+from egoact.store.recordings import Recordings, Stretch
+from egoact.timelines.dense import Rankings, name_actions
+from egoact.timelines.segmenter_training import shift
+
+
+@dataclass(frozen=True, eq=False)
+class Thinned:
+    """Every `stride`-th step of a stretch, read when it is sliced: (F, D)."""
+
+    stretch: Stretch
+    stride: int
+
+    def __len__(self) -> int:
+        return -(-len(self.stretch) // self.stride)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        steps = np.arange(len(self.stretch))[:: self.stride][rows]
+        return self.stretch[steps]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRecordings:
+    """The recordings of a store, as a run sees them.
+
+    Args:
+        path: Of the run.
+        segmenter: Of the run.
+        recordings: Those that are there from beginning to end.
+    """
+
+    path: Path
+    segmenter: TrainedSegmenter
+    recordings: Recordings
+
+    @classmethod
+    def of(cls, run: Run, features: Path | Sequence[Path]) -> "StoredRecordings":
+        """Open the streams that a run needs.
+
+        Raises:
+            ArtifactError: Not a run of `egoact train-timeline`; or features that are missing, of another backbone or
+                of another rate.
+        """
+        segmenter = run.segmenter
+        recordings, rate = Recordings(open_features_for(segmenter.config, features)), segmenter.config.rate
+        if recordings.rate != rate:
+            reason = f"has {recordings.rate} steps a second, those that the run was trained on have {rate}"
+            raise ArtifactError(reason, path=recordings.path)
+        return cls(run.path, segmenter, recordings)
+
+    def __contains__(self, video_id: str) -> bool:
+        return video_id in self.recordings
+
+    @property
+    def frames_per_second(self) -> float:
+        """To measure at: every step of features that others made is a frame of their labels."""
+        is_imported = any(spec.is_imported for spec in self.segmenter.config.backbones)
+        return float(self.recordings.rate) if is_imported else FRAMES_PER_SECOND
+
+    def seconds(self, video_id: str) -> float:
+        """How long a recording is."""
+        (stretch,) = self.recordings.whole(video_id)
+        return len(stretch) / self.recordings.rate
+
+    def find_actions(self, video_id: str) -> tuple[Timeline, Rankings]:
+        """The timeline of a recording, and for each action the best classes.
+
+        Raises:
+            ArtifactError: The run does not say how scores become actions.
+        """
+        config = self.segmenter.config
+        if config.timeline is None:
+            raise ArtifactError("this run does not say how scores become actions; train it again", path=self.path)
+        (stretch,) = self.recordings.whole(video_id)
+        scores = self.segmenter.score(Thinned(stretch, config.stride))
+        return name_actions(scores, config.timeline, config.vocabularies, video_id=video_id)
+
+    def answer(self, table: SegmentTable) -> tuple[dict[str, Timeline], dict[str, Timeline]]:
+        """What was found in the recordings of a table, and what is labelled there, up to the end of the features.
+
+        Raises:
+            ArtifactError: Recordings that are not in the store from beginning to end.
+            AnnotationError: Labels that contradict the classes of the run.
+        """
+        videos = table.video_ids
+        if missing := [video for video in videos if video not in self]:
+            reason = f"{len(missing)} of {len(videos)} recordings, such as {missing[0]}, are not in the feature store"
+            raise ArtifactError(f"{reason} from beginning to end", path=self.recordings.path)
+        labelled = true_timelines(table, self.segmenter.config.vocabularies)
+        found, truth = {}, {}
+        for video in videos:
+            seconds = self.seconds(video)
+            found[video] = shift(self.find_actions(video)[0], 0.0, duration=seconds)
+            truth[video] = shift(labelled[video], 0.0, duration=seconds)
+        return found, truth
+
+    def describe(self, segments: Sequence[Path], videos: Iterable[str]) -> dict[str, Any]:
+        """What answers come from, by content: the run, the features of these recordings, the labels."""
+        run = {name: _digest(self.path / name) for name in (CONFIG_NAME, WEIGHTS_NAME) if (self.path / name).exists()}
+        return {
+            "run": {"path": str(self.path.resolve()), "sha256": run},
+            "features": [_describe_store(store, videos) for store in self.recordings.stores],
+            "labels": [{"path": str(path), "sha256": _digest(path)} for path in segments],
+        }
+
+
+def _describe_store(store: FeatureStore, videos: Iterable[str]) -> dict[str, Any]:
+    shards = "".join(f"{video} {store.index.rows[video].shard_sha256}\n" for video in sorted(videos))
+    digest = hashlib.sha256(shards.encode()).hexdigest()
+    return {"path": str(store.path), "fingerprint": store.spec.fingerprint, "sha256": digest}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def true_timelines(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]) -> dict[str, Timeline]:
+    """The labels of recordings by the names of a run's classes; a word that is none of its classes stays as it is.
+
+    Raises:
+        AnnotationError: A class id that the run does not have, or that contradicts the word beside it.
+    """
+    names: dict[Target, list[str | None]] = {t: _names(table, t, v) for t, v in vocabularies.items()}
+
+    def both(position: int, _: Segment) -> tuple[str | None, str | None]:
+        verb, noun = (names[target][position] if target in names else None for target in ("verb", "noun"))  # type: ignore[index]
+        return verb, noun
+
+    return timelines_of(table, names=both)
+
+
+def _names(table: SegmentTable, target: Target, vocabulary: Vocabulary) -> list[str | None]:
+    words = [segment.verb if target == "verb" else segment.noun for segment in table]
+    ids = [segment.verb_class if target == "verb" else segment.noun_class for segment in table]
+    known = {*vocabulary.names, *(word for words in vocabulary.instances for word in words)}
+    is_known = [
+        vocabulary.classes is not None or class_id is not None or word is None or word in known
+        for word, class_id in zip(words, ids, strict=True)
+    ]
+    encoded = iter(vocabulary.encode(table.select(is_known)).tolist())
+    return [
+        (vocabulary.names[number] if (number := next(encoded)) >= 0 else None) if here else word
+        for word, here in zip(words, is_known, strict=True)
+    ]
