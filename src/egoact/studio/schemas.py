@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 Target = Literal["verb", "noun"]
@@ -176,7 +176,7 @@ class AddEdit(Request):
     """A new segment; with the id of a deleted one, that one again."""
 
     op: Literal["add"]
-    id: Annotated[str, StringConstraints(pattern=r"^[\w.:+ -]{1,200}$")] | None = None
+    id: Name | None = None
     segment: SegmentValues
 
 

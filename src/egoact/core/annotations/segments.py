@@ -172,7 +172,11 @@ def read_segments(path: str | Path) -> SegmentTable:
     Raises:
         AnnotationError: Names the file, the row and the column of the first cell that is wrong.
     """
-    sheet = read_spreadsheet(path)
+    return segments_of(read_spreadsheet(path))
+
+
+def segments_of(sheet: Spreadsheet) -> SegmentTable:
+    """The segments of a spreadsheet that was read, see `read_segments`; its video ids are normalised on the way."""
     if "video_id" not in sheet:
         raise sheet.missing("column video_id")
     sheet.columns["video_id"] = tuple(map(parse_video_id, sheet.columns["video_id"]))

@@ -1,0 +1,185 @@
+"""What is computed of a recording for its page, once, and kept: times of pictures, sound and motion, thumbnails."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from egoact.core.errors import MediaError
+from egoact.core.files import open_atomically
+from egoact.media.recording import read_steps
+from egoact.media.sound.reader import find_sound, read_sound
+from egoact.media.sources import MediaSource, read_clip
+from egoact.media.video.file import VideoFile, open_container
+from egoact.studio.refusal import Refusal
+from egoact.studio.schemas import Frames, Waveform
+
+SOUND_BINS_PER_SECOND = 50
+MOTION_STEPS_PER_SECOND = 4
+_MOTION_SIZE = (36, 64)
+_THUMBNAIL_WIDTH = 320
+_WAIT_SECONDS = 1.0
+
+
+class Measures:
+    """Computes in the background, one recording at a time.
+
+    Args:
+        folder: To keep results in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._folder.mkdir(exist_ok=True)
+        self._lock = threading.Lock()
+        self._pending: dict[str, Future[None]] = {}
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="measures")
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def frames(self, source: MediaSource, playable: Path) -> Frames:
+        """When each picture is shown; of the file that browsers play, whose clock is theirs."""
+        path = self._path(source, "frames.npz")
+        if not path.exists():
+            self._save(path, **_measure_frames(source.path))
+        with np.load(path) as kept:
+            times, end = kept["times"], float(kept["end"])
+        offset = _video_offset(playable)
+        seconds: list[float] = np.round(times, 6).tolist()
+        return Frames(times_seconds=seconds, end_seconds=round(end, 6), video_offset_seconds=round(offset, 6))
+
+    def waveform(self, source: MediaSource, *, num_bins: int, start: float, stop: float | None) -> Waveform:
+        """Sound and motion of a stretch; a `Refusal` with 503 where they are computed for the first time."""
+        path = self._path(source, "waveform.npz")
+        self._in_background(path, lambda: self._save(path, **_measure_waveform(source)))
+        with np.load(path) as kept:
+            sound, motion, seconds = kept["sound"], kept["motion"], float(kept["seconds"])
+        stop = seconds if stop is None else min(stop, seconds)
+        if not 0 <= start < stop:
+            raise Refusal(400, f"{start:g} to {stop:g} s is no stretch of this recording of {seconds:g} s")
+        return Waveform(
+            start_seconds=start,
+            stop_seconds=stop,
+            bin_seconds=(stop - start) / num_bins,
+            sound=_reduce(sound, SOUND_BINS_PER_SECOND, start, stop, num_bins),
+            motion=_reduce(motion, MOTION_STEPS_PER_SECOND, start, stop, num_bins),
+        )
+
+    def thumbnail(self, source: MediaSource, seconds: float) -> Path:
+        """A small JPEG of what is shown at a time."""
+        tenths = max(int(seconds * 10), 0)
+        path = self._path(source, f"{tenths}.jpg")
+        if not path.exists():
+            picture = read_clip(source, np.array([tenths / 10]))[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open_atomically(path) as file:
+                file.write(_jpeg(picture))
+        return path
+
+    def _path(self, source: MediaSource, name: str) -> Path:
+        status = source.path.stat()
+        return self._folder / f"{source.video_id}.{status.st_size:x}.{status.st_mtime_ns:x}" / name
+
+    def _save(self, path: Path, **values: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open_atomically(path) as file:
+            np.savez(file, **values)
+
+    def _in_background(self, path: Path, compute: Callable[[], None]) -> None:
+        """Wait a moment for what is computed; then refuse, and go on computing."""
+        if path.exists():
+            return
+        key = str(path)
+        with self._lock:
+            future = self._pending.get(key)
+            if future is None or (future.done() and not path.exists()):
+                future = self._pending[key] = self._worker.submit(compute)
+        try:
+            future.result(timeout=_WAIT_SECONDS)
+        except TimeoutError:
+            raise Refusal(503, "sound and motion are computed just now", retry_after=2) from None
+
+
+def _measure_frames(path: Path) -> dict[str, Any]:
+    with VideoFile(path) as file:
+        ticks, stops = [], []
+        while (packet := file.read()) is not None:
+            shown = packet.dts if packet.pts is None else packet.pts
+            if shown is not None:
+                ticks.append(shown)
+                stops.append(shown + (packet.duration or file.frame_ticks))
+        tick_seconds = file.tick_seconds
+    if not ticks:
+        raise MediaError("this recording has no pictures", path=path)
+    times = np.unique(np.array(ticks, dtype=np.int64))
+    return {"times": (times - times[0]) * tick_seconds, "end": (max(stops) - times[0]) * tick_seconds}
+
+
+def _video_offset(path: Path) -> float:
+    """When the first picture is shown, on the clock that begins with the file's first sound or picture."""
+    with open_container(path) as container:
+        video = container.streams.video[0]
+        if video.start_time is None or video.time_base is None:
+            return 0.0
+        first = float(video.start_time * video.time_base)
+        begins = (container.start_time or 0) / av.time_base
+        return max(first - min(begins, first), 0.0)
+
+
+def _measure_waveform(source: MediaSource) -> dict[str, Any]:
+    track = find_sound(source.path)
+    sound = _peaks(source) if track.has_sound else np.empty(0, dtype=np.float32)
+    motion, before = [0.0], None
+    steps = read_steps(source, rate=MOTION_STEPS_PER_SECOND, size=_MOTION_SIZE, num_threads=1)
+    try:
+        for picture, count in steps:
+            small = picture.astype(np.float32).mean(axis=-1)
+            change = 0.0 if before is None else float(np.abs(small - before).mean())
+            before = small
+            motion += [change] * count
+    except MediaError:
+        pass  # what is damaged has no motion
+    found = np.array(motion[1:], dtype=np.float32)
+    largest = float(np.quantile(found, 0.99)) if len(found) else 0.0
+    scaled = np.minimum(found / largest, 1.0) if largest > 0 else found
+    return {"sound": sound, "motion": scaled, "seconds": track.length_seconds}
+
+
+def _peaks(source: MediaSource) -> np.ndarray:
+    track = find_sound(source.path)
+    size = max(track.form.rate // SOUND_BINS_PER_SECOND, 1)
+    peaks, rest = [], np.empty(0, dtype=np.float32)
+    for block in read_sound(track):
+        loud = np.concatenate([rest, np.abs(block).max(axis=1)])
+        num_whole = len(loud) // size
+        peaks.append(loud[: num_whole * size].reshape(num_whole, size).max(axis=1))
+        rest = loud[num_whole * size :]
+    peaks.append(rest.max(keepdims=True) if len(rest) else rest)
+    return np.concatenate(peaks).astype(np.float32)
+
+
+def _reduce(values: np.ndarray, rate: float, start: float, stop: float, num_bins: int) -> list[float]:
+    """The largest value in each of equal bins; a bin that is shorter than a value has that of its moment."""
+    if not len(values):
+        return []
+    edges = np.linspace(start * rate, stop * rate, num_bins + 1)
+    firsts = np.clip(np.floor(edges[:-1]).astype(int), 0, len(values) - 1)
+    lasts = np.clip(np.ceil(edges[1:]).astype(int), firsts + 1, len(values))
+    return [round(float(values[a:b].max()), 4) for a, b in zip(firsts, lasts, strict=True)]
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    import cv2
+
+    height, width = picture.shape[:2]
+    size = (min(width, _THUMBNAIL_WIDTH), max(round(height * min(1, _THUMBNAIL_WIDTH / width)), 1))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    is_made, content = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    assert is_made
+    return content.tobytes()

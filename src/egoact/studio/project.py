@@ -1,0 +1,111 @@
+"""The folder of a project: what lies where, and which paths belong to it.
+
+recordings/          media files                    labels/ANNOTATOR.csv     segments CSVs
+classes/             verb_classes.csv, noun_...     features/                a feature store
+runs/NAME/           of train-timeline              timelines/NAME/VIDEO/    of predict
+studio/              the studio's own: state.sqlite, logs, thumbnails, copies for browsers, ...
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from egoact.core.errors import ArtifactError
+from egoact.studio.refusal import Refusal
+
+_NAME = re.compile(r"[\w][\w .-]{0,63}")
+_FOLDERS = ("recordings", "labels", "studio")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder, resolved.
+
+    Args:
+        folder: Of the project.
+        media: Other folders with recordings, which are only read.
+    """
+
+    folder: Path
+    media: tuple[Path, ...] = ()
+
+    @classmethod
+    def open(cls, folder: Path, media: tuple[Path, ...] = ()) -> "Project":
+        """Make what is missing of a project's folders.
+
+        Raises:
+            ArtifactError: It cannot be written, or a folder of recordings is missing.
+        """
+        for other in media:
+            if not other.is_dir():
+                raise ArtifactError("there is no such folder of recordings", path=other)
+        try:
+            for name in _FOLDERS:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArtifactError(f"cannot make a project here ({error.strerror})", path=folder) from None
+        project = cls(folder.resolve(), tuple(other.resolve() for other in media))
+        for name in _FOLDERS:
+            if not project.owns(project.folder / name):
+                raise ArtifactError("leads out of the project; give such a folder by --media", path=folder / name)
+        return project
+
+    @property
+    def recordings(self) -> Path:
+        """Where recordings are uploaded to."""
+        return self.folder / "recordings"
+
+    @property
+    def media_folders(self) -> tuple[Path, ...]:
+        """Where recordings are."""
+        return (self.recordings, *self.media)
+
+    @property
+    def labels(self) -> Path:
+        """Segments CSVs, one an annotator."""
+        return self.folder / "labels"
+
+    @property
+    def classes(self) -> Path:
+        """Class files."""
+        return self.folder / "classes"
+
+    @property
+    def features(self) -> Path:
+        """A feature store."""
+        return self.folder / "features"
+
+    @property
+    def runs(self) -> Path:
+        """Runs, a folder each."""
+        return self.folder / "runs"
+
+    @property
+    def timelines(self) -> Path:
+        """What runs found, a folder each."""
+        return self.folder / "timelines"
+
+    @property
+    def own(self) -> Path:
+        """The studio's own files."""
+        return self.folder / "studio"
+
+    def owns(self, path: Path) -> bool:
+        """Whether a path, with its links followed, lies in the project or in its other folders of recordings."""
+        resolved = path.resolve()
+        return any(resolved.is_relative_to(root) for root in (self.folder, *self.media))
+
+    def words(self, path: Path) -> str:
+        """A path for a command line that is typed in the project's folder."""
+        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
+
+    def child(self, folder: Path, name: str, *, what: str) -> Path:
+        """Something in a folder of the project, by a name that came from outside.
+
+        Raises:
+            Refusal: 404 where the name is none, is not there, or leads out of the project.
+        """
+        path = folder / name
+        if not _NAME.fullmatch(name) or not path.exists() or not self.owns(path):
+            raise Refusal(404, f"there is no {what} called '{name[:80]}'")
+        return path

@@ -1,0 +1,112 @@
+"""Recordings: lists, uploads, videos in byte ranges, and what is computed of them."""
+
+from collections import Counter
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+
+from egoact.media.sources import MediaSource
+from egoact.studio.refusal import Refusal
+from egoact.studio.schemas import Frames, Recording, RecordingChange, RecordingState, Waveform
+from egoact.studio.workspace import Workspace
+
+_KINDS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
+Bins = Annotated[int, Query(ge=1, le=20_000)]
+OptionalSeconds = Annotated[float | None, Query(ge=0, le=1e7)]
+
+
+def recording_routes(workspace: Workspace) -> APIRouter:
+    """Routes below `/api/recordings`."""
+    router = APIRouter(prefix="/recordings")
+    recordings, measures = workspace.recordings, workspace.measures
+
+    @router.get("")
+    def find_all(annotator: str | None = None) -> list[Recording]:
+        return describe_recordings(workspace, recordings.find_all()[0], annotator)
+
+    @router.post("", status_code=201)
+    async def upload(file_name: str, request: Request) -> Recording:
+        stated = request.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > workspace.max_upload_bytes:
+            limit = workspace.max_upload_bytes / 1e9
+            raise Refusal(413, f"larger than {limit:g} GB, which --max-upload-gigabytes allows")
+        new = await recordings.upload(file_name, request.stream(), most_bytes=workspace.max_upload_bytes)
+        return one(new)
+
+    @router.get("/{recording}")
+    def one(recording: str, annotator: str | None = None) -> Recording:
+        source = recordings.find(recording)
+        return describe_recordings(workspace, {source.video_id: source}, annotator)[0]
+
+    @router.patch("/{recording}")
+    def change(recording: str, change: RecordingChange) -> Recording:
+        recordings.change(recording, change)
+        return one(recording)
+
+    @router.get("/{recording}/video", response_class=FileResponse)
+    def video(recording: str) -> FileResponse:
+        source = recordings.find(recording)
+        playable = recordings.playable(source)
+        if playable is None:
+            reason = recordings.probe(source)["problem"] or "browsers do not play this file; a copy must be made of it"
+            raise Refusal(415, reason)
+        kind = _KINDS.get(playable.suffix.lower(), "application/octet-stream")
+        return FileResponse(playable, media_type=kind, headers={"cache-control": "private, no-cache"})
+
+    @router.get("/{recording}/frames")
+    def frames(recording: str) -> Frames:
+        source = recordings.find(recording)
+        return measures.frames(source, recordings.playable(source) or source.path)
+
+    @router.get("/{recording}/waveform")
+    def waveform(
+        recording: str, bins: Bins = 2000, start: OptionalSeconds = None, stop: OptionalSeconds = None
+    ) -> Waveform:
+        return measures.waveform(recordings.find(recording), num_bins=bins, start=start or 0.0, stop=stop)
+
+    @router.get("/{recording}/thumbnail", response_class=FileResponse)
+    def thumbnail(recording: str, seconds: OptionalSeconds = None) -> FileResponse:
+        source = recordings.find(recording)
+        middle = (recordings.probe(source)["duration_seconds"] or 0.0) / 2
+        path = measures.thumbnail(source, middle if seconds is None else seconds)
+        return FileResponse(path, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
+
+    return router
+
+
+def describe_recordings(
+    workspace: Workspace, sources: dict[str, MediaSource], annotator: str | None
+) -> list[Recording]:
+    """Everything that lists show, of some recordings."""
+    if annotator is not None:
+        workspace.labels.check(annotator)
+    query = "SELECT recording_id, COUNT(*) AS number FROM segments WHERE NOT is_deleted AND ? IN (annotator, '')"
+    rows = workspace.database.rows(f"{query} GROUP BY recording_id", annotator or "")
+    counts = Counter({row["recording_id"]: row["number"] for row in rows})
+    facts = workspace.recordings.facts()
+    return [_describe(workspace, source, facts.get(name, {}), counts[name]) for name, source in sorted(sources.items())]
+
+
+def _describe(workspace: Workspace, source: MediaSource, facts: dict[str, Any], num_segments: int) -> Recording:
+    probe = workspace.recordings.probe(source)
+    state: RecordingState = "in_work" if num_segments else "unlabelled"
+    if facts.get("is_labelled"):
+        state = "labelled"
+    day = facts.get("recorded_on") or probe["recorded_on"]
+    told = {name: value for name, value in probe.items() if name not in ("recorded_on", "is_playable")}
+    return Recording(
+        id=source.video_id,
+        file_name=source.path.name,
+        **told,
+        is_playable=workspace.recordings.playable(source) is not None,
+        playable_job=None,
+        state=state,
+        num_segments=num_segments,
+        num_proposals=0,
+        uncertainty=None,
+        participant_id=facts.get("participant_id") or source.video_id.partition("_")[0],
+        recorded_on=date.fromisoformat(day) if day else None,
+        note=facts.get("note") or "",
+    )

@@ -1,0 +1,65 @@
+"""Everything that belongs to an open project, made once and shared by all routes."""
+
+from egoact import __version__
+from egoact.core.files import lock_folder
+from egoact.studio.classes import Classes
+from egoact.studio.database import Database
+from egoact.studio.events import Events
+from egoact.studio.labels import LabelBook
+from egoact.studio.measures import Measures
+from egoact.studio.project import Project
+from egoact.studio.recordings import Recordings
+from egoact.studio.schemas import Event
+from egoact.studio.schemas import Project as ProjectAnswer
+
+
+class Workspace:
+    """An open project; one process at a time may have it open.
+
+    Args:
+        project: Its folder.
+        max_upload_bytes: The largest recording that is taken.
+
+    Raises:
+        ArtifactError: Another studio has it open, or its state cannot be read.
+    """
+
+    def __init__(self, project: Project, *, max_upload_bytes: int) -> None:
+        self.project, self.max_upload_bytes = project, max_upload_bytes
+        self._lock = lock_folder(project.own, command="studio")
+        self.events = Events()
+        self.database = Database(project.own / "state.sqlite")
+        self.classes = Classes(self.database, project.classes)
+        self.recordings = Recordings(project, self.database, self._tell_recording)
+        self.labels = LabelBook(self.database, project.labels, self.classes, self._tell_labels)
+        self.measures = Measures(project.own / "measures")
+
+    def close(self) -> None:
+        """Write what is not written yet, and let go of the project."""
+        self.events.close()
+        self.measures.close()
+        self.labels.close()
+        self.database.close()
+        self._lock.release()
+
+    def describe(self) -> ProjectAnswer:
+        """What the first page shows."""
+        sources, problems = self.recordings.find_all()
+        annotators = [self.labels.describe(name) for name in self.labels.annotators()]
+        return ProjectAnswer(
+            name=self.project.folder.name,
+            folder=str(self.project.folder),
+            version=__version__,
+            annotators=annotators,
+            num_recordings=len(sources),
+            classes=self.classes.sets(),
+            problems=[*problems, *self.classes.problems(), *self.labels.problems()],
+            max_upload_bytes=self.max_upload_bytes,
+            heavy_job=None,
+        )
+
+    def _tell_recording(self, recording_id: str) -> None:
+        self.events.tell(Event(type="recordings", id=recording_id))
+
+    def _tell_labels(self, annotator: str, revision: int) -> None:
+        self.events.tell(Event(type="labels", id=annotator, revision=revision))
