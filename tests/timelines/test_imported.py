@@ -13,6 +13,7 @@ from egoact.commands.import_features import ImportFeaturesSettings, import_featu
 from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.errors import ArtifactError
+from egoact.core.timelines.files import read_timelines
 from egoact.runs.loading import load_run
 from tests.makers.foreign import NAMES, read_truth, write_data_set
 from tests.makers.published import published_metrics
@@ -112,3 +113,12 @@ def test_recordings_and_rates_that_are_not_there_are_told(work: Path, tmp_path: 
     import_features(ImportFeaturesSettings(folder=work / "tea", out=tmp_path / "named", rate=15, name="mine"))
     with pytest.raises(ArtifactError, match="its features have backbone mine, the run needs tea"):
         evaluate(replace(asked, features=(tmp_path / "named",)))
+
+
+def test_timelines_of_such_features_come_from_their_store(work: Path, tmp_path: Path) -> None:
+    asked = PredictSettings(run=work / "run", out=tmp_path, features=(work / "store",))
+    assert predict(asked) == 0
+    found = read_timelines(tmp_path)
+    assert sorted(found) == ["S1_Tea", "S2_Tea", "S3_Tea", "S4_Tea"]
+    assert {segment.verb for segment in found["S4_Tea"]} == {"take", "pour", "stir"}
+    assert json.loads((tmp_path / "S4_Tea" / "timeline.json").read_text())["origin"]["backbone"] == "tea (imported)"

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,10 +13,12 @@ from egoact.core import defaults
 from egoact.core.errors import ArtifactError, MediaError
 
 if TYPE_CHECKING:
+    from egoact.core.timelines.prediction import Prediction
     from egoact.core.timelines.timeline import Timeline
     from egoact.engines.hands import HandDetector
     from egoact.media.sound.voice import Voice
     from egoact.runs.loading import Run
+    from egoact.timelines.stored import StoredRecordings
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class PredictSettings:
     folder a recording, and a page that sums them up.
     """
 
-    video: Positional[Path]
-    """Video file, or folder of video files."""
-    run: Path
+    video: Positional[Path | None] = None
+    """Video file, or folder of video files; with --features it may be absent: all recordings of the store."""
+    run: Path = field(kw_only=True)
     """Run directory of egoact train-timeline."""
-    out: Path
+    out: Path = field(kw_only=True)
     """Folder to write."""
+    features: tuple[Path, ...] = ()
+    """Feature store: recordings that are in it from beginning to end, with the streams of the run, are not decoded."""
     descriptions: bool = False
     """Word timeline.vtt to be spoken: "opens the fridge"."""
     speak: Path | None = None
@@ -66,6 +70,12 @@ class PredictSettings:
             raise ValueError("--hand-model goes with --hands")
         if self.voice != defaults.VOICE and self.speak is None:
             raise ValueError("--voice goes with --speak")
+        if self.video is None and not self.features:
+            raise ValueError("give a video, a folder of videos, or the recordings of a store with --features")
+        if self.hands and self.features:
+            raise ValueError("--hands looks at pictures; leave --features away")
+        if self.speak is not None and self.video is None:
+            raise ValueError("--speak needs the recording, for its sound")
 
 
 def predict(settings: PredictSettings) -> int:
@@ -77,36 +87,54 @@ def predict(settings: PredictSettings) -> int:
     Raises:
         MediaError: The video is not there, or not one step of it can be read; or there is no voice to speak.
         ArtifactError: A run that cannot be used, a folder or file that cannot be written, or a timeline that was
-            edited; or hands are wanted, and what finds them is not here.
+            edited; or hands are wanted, and what finds them is not here; or features that do not fit.
         ValueError: A folder of recordings and one file to speak into.
     """
     from egoact.core.files import write_json
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders
 
-    videos = find_videos(settings.video)
+    videos = [] if settings.video is None else find_videos(settings.video)
     speech = _prepare_speech(settings)
     check_writable(settings.out)
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
     assert run.segmenter.rules  # or an error, before anything is read
-    options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
+    stored = _open_stored(run, settings)
+    options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite, "stored": stored}
     options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
-    if not settings.video.is_dir():
+    work: list[tuple[str, Path | str]]  # folder, and the recording: a file, or its name in the store
+    if settings.video is None:
+        assert stored is not None
+        work = [(name, name) for name in stored.recordings]
+    elif settings.video.is_dir():
+        work = list(zip(name_folders(settings.video, videos), videos, strict=True))
+    else:
         return _predict_one(run, videos[0], settings.out, speech=speech, **options)["broken"] is not None
-    folders = name_folders(settings.video, videos)
     rows: list[dict[str, Any]] = []
-    for video, folder in zip(videos, folders, strict=True):
+    for folder, recording in work:
         try:
-            row = _predict_one(run, video, settings.out / folder, **options)
+            row = _predict_one(run, recording, settings.out / folder, **options)
         except (ArtifactError, MediaError) as error:
             print(f"predict: {error}", file=sys.stderr)
-            row = {"video_id": video.stem, "failed": str(error)}
-        rows.append({"folder": folder, "video": os.path.relpath(video, settings.video)} | row)
+            row = {"video_id": Path(recording).stem, "failed": str(error)}
+        name = recording if settings.video is None else os.path.relpath(recording, settings.video)
+        rows.append({"folder": folder, "video": name} | row)
     write_json(settings.out / SUMMARY_NAME, {"recordings": rows})
     num_failed = sum(row.get("broken") is not None or "failed" in row for row in rows)
     print(f"predict: {len(rows)} recordings, {num_failed} of them with errors")
     return num_failed
+
+
+def _open_stored(run: "Run", settings: PredictSettings) -> "StoredRecordings | None":
+    if not settings.features:
+        return None
+    from egoact.timelines.stored import StoredRecordings
+
+    stored = StoredRecordings.of(run, settings.features)
+    if settings.video is None and not len(stored.recordings):
+        raise ArtifactError("no recording is here from beginning to end", path=stored.recordings.path)
+    return stored
 
 
 def _prepare_speech(settings: PredictSettings) -> "tuple[Path, Voice] | None":
@@ -116,6 +144,7 @@ def _prepare_speech(settings: PredictSettings) -> "tuple[Path, Voice] | None":
     from egoact.media.sound.voice import Voice
     from egoact.timelines.speaking import check_speech_file
 
+    assert settings.video is not None
     if settings.video.is_dir():
         raise ValueError("--speak writes one file, of one recording; give a recording instead of a folder")
     check_speech_file(settings.speak, settings.video, overwrite=settings.overwrite)
@@ -130,42 +159,39 @@ def _load_detector(model: Path | None) -> "HandDetector":
 
 def _predict_one(
     run: "Run",
-    video: Path,
+    recording: Path | str,
     out: Path,
     *,
     descriptions: bool,
     overwrite: bool,
     proxy: bool,
     hands: "HandDetector | None",
+    stored: "StoredRecordings | None",
     speech: "tuple[Path, Voice] | None" = None,
 ) -> dict[str, Any]:
-    """Write one timeline; gives its row of the summary."""
-    from egoact.core.progress import Progress, format_seconds
-    from egoact.media.recording import estimate_steps
-    from egoact.media.sources import MediaSource
+    """Write one timeline, of a file or of what a store has by this name; gives its row of the summary."""
+    from egoact.core.progress import format_seconds
     from egoact.timelines.output import check_not_edited, write_playable, write_prediction
-    from egoact.timelines.segmenter import predict_recording
 
     out.mkdir(parents=True, exist_ok=True)
     if not overwrite:
         check_not_edited(out)
     begun = time.monotonic()
-    source = MediaSource.of_file(video)
-    with Progress(
-        video.name, total=estimate_steps(source, rate=run.segmenter.config.steps_per_second), unit="steps"
-    ) as progress:
-        prediction = predict_recording(run, source, folder=out, hands=hands, advance=progress.advance)
+    video = recording if isinstance(recording, Path) else None
+    name = recording if video is None else video.name
+    prediction, is_stored = _find_actions(run, recording, out, hands=hands, stored=stored)
     seconds = time.monotonic() - begun
-    write_prediction(prediction, video, out, run, descriptions=descriptions)
-    if proxy:
+    features = stored.recordings.path if stored is not None and is_stored else None
+    write_prediction(prediction, video, out, run, descriptions=descriptions, features=features)
+    if proxy and video is not None:
         write_playable(video, out)
     length = prediction.timeline.duration_seconds or 0.0
     num_actions, broken = len(prediction.timeline), prediction.broken
     if broken:
-        print(f"predict: {video}: breaks {broken}", file=sys.stderr)
+        print(f"predict: {recording}: breaks {broken}", file=sys.stderr)
     print(
-        f"predict: {video.name}: {num_actions} actions in {format_seconds(length)} of video, "
-        f"{length / seconds:.1f} x real time"
+        f"predict: {name}: {num_actions} actions in {format_seconds(length)} of video, "
+        f"{length / seconds:.1f} x real time{' from stored features' if is_stored else ''}"
     )
     if prediction.hands is not None:
         shares = [f"{side} {100 * prediction.hands[side]['share_of_time']:.0f} %" for side in ("left", "right")]
@@ -173,9 +199,31 @@ def _predict_one(
         print(
             f"  hands in interaction: {', '.join(shares)} of the time; no hand found in {missed:.1f} % of the pictures"
         )
-    if speech is not None:
+    if speech is not None and video is not None:
         _speak(prediction.timeline, video, *speech)
-    return {"video_id": source.video_id, "seconds": length, "num_actions": num_actions, "broken": broken}
+    return {"video_id": prediction.timeline.video_id, "seconds": length, "num_actions": num_actions, "broken": broken}
+
+
+def _find_actions(
+    run: "Run", recording: Path | str, out: Path, *, hands: "HandDetector | None", stored: "StoredRecordings | None"
+) -> "tuple[Prediction, bool]":
+    """The timeline of a recording, and whether its features were in the store."""
+    from egoact.core.progress import Progress
+    from egoact.media.recording import estimate_steps
+    from egoact.media.sources import MediaSource
+    from egoact.timelines.segmenter import predict_recording
+
+    config = run.segmenter.config
+    if isinstance(recording, str):
+        assert stored is not None
+        return stored.predict(recording), True
+    source = MediaSource.of_file(recording)
+    if stored is not None and source.video_id in stored:
+        stored.check_length(source)
+        return stored.predict(source.video_id), True
+    num_steps = estimate_steps(source, rate=config.steps_per_second)
+    with Progress(recording.name, total=num_steps, unit="steps") as progress:
+        return predict_recording(run, source, folder=out, hands=hands, advance=progress.advance), False
 
 
 def _speak(timeline: "Timeline", video: Path, path: Path, voice: "Voice") -> None:

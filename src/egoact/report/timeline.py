@@ -19,12 +19,12 @@ _MOST_NAMED = 3
 
 
 def write_report(settings: Any) -> None:
-    """Write the page of each timeline in `settings.out`, and where `settings.video` is a folder, one that sums them up.
+    """Write the page of each timeline in `settings.out`, and of several recordings one that sums them up.
 
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
-    if not settings.video.is_dir():
+    if settings.video is not None and not settings.video.is_dir():
         print(f"see {write_timeline_page(settings.out)}")
         return
     path = settings.out / "summary.json"

@@ -111,15 +111,24 @@ def write_files(texts: Mapping[str, str], out: Path) -> None:
     write_json(out / WRITTEN_NAME, known | written)
 
 
-def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *, descriptions: bool) -> None:
+def write_prediction(
+    prediction: Prediction,
+    video: Path | None,
+    out: Path,
+    run: Run,
+    *,
+    descriptions: bool,
+    features: Path | None = None,
+) -> None:
     """`timeline.json`, `.csv`, `.vtt` and `statistics.csv`; JSON last, so that it is there only when all are.
 
     Args:
         prediction: What was found.
-        video: In this recording.
+        video: In this recording; None where it is not at hand.
         out: Folder to write.
         run: That found it.
         descriptions: Word the captions to be spoken.
+        features: The store that its features were read from; None where they were computed.
     """
     rules = run.segmenter.rules
     origin = {
@@ -127,7 +136,7 @@ def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *
         "run": str(run.path),
         "head": run.title,
         "backbone": ", ".join(dict.fromkeys(spec.title for spec in run.backbones)),
-        "engine": f"{run.engine.name} {run.engine.precision}",
+        "engine": f"{run.engine.name} {run.engine.precision}" if features is None else f"features from {features}",
         "steps_per_second": rules.rate,
         "calibrated": rules.confidence != (1.0, 0.0),
     }
@@ -135,6 +144,6 @@ def write_prediction(prediction: Prediction, video: Path, out: Path, run: Run, *
         CSV_NAME: prediction.to_csv(),
         STATISTICS_NAME: prediction.to_statistics_csv(),
         VTT_NAME: prediction.to_vtt(descriptions=descriptions),
-        JSON_NAME: prediction.to_json(video_path=relative_path(video, out), origin=origin),
+        JSON_NAME: prediction.to_json(video_path=None if video is None else relative_path(video, out), origin=origin),
     }
     write_files(texts, out)

@@ -18,13 +18,16 @@ from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND
+from egoact.core.timelines.prediction import Prediction
 from egoact.core.timelines.timeline import Timeline
+from egoact.media.recording import estimate_steps
+from egoact.media.sources import MediaSource
 from egoact.runs.features import open_features_for
 from egoact.runs.loading import Run
 from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, TrainedSegmenter
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings, Stretch
-from egoact.timelines.dense import Rankings, name_actions
+from egoact.timelines.dense import Rankings, find_actions
 from egoact.timelines.segmenter_training import shift
 
 
@@ -92,12 +95,24 @@ class StoredRecordings:
         Raises:
             ArtifactError: The run does not say how scores become actions.
         """
-        config = self.segmenter.config
-        if config.timeline is None:
-            raise ArtifactError("this run does not say how scores become actions; train it again", path=self.path)
         (stretch,) = self.recordings.whole(video_id)
-        scores = self.segmenter.score(Thinned(stretch, config.stride))
-        return name_actions(scores, config.timeline, config.vocabularies, video_id=video_id)
+        return find_actions(self.segmenter, Thinned(stretch, self.segmenter.config.stride), video_id=video_id)
+
+    def predict(self, video_id: str) -> Prediction:
+        """As `predict_recording`, of a recording that is here."""
+        timeline, top5 = self.find_actions(video_id)
+        return Prediction(timeline, tuple(self.segmenter.config.vocabularies), top5)
+
+    def check_length(self, source: MediaSource) -> None:
+        """Refuse a file of the name of a recording that is here, and of another length.
+
+        Raises:
+            ArtifactError: How long both are.
+        """
+        stated, here = estimate_steps(source, rate=self.recordings.rate), self.seconds(source.video_id)
+        if stated is not None and abs(stated / self.recordings.rate - here) > 2 + 0.01 * here:  # containers are vague
+            reason = f"has {here:.0f} s of {source.video_id}, and {source.path} {stated / self.recordings.rate:.0f} s"
+            raise ArtifactError(f"{reason}: not the same recording; leave --features away", path=self.recordings.path)
 
     def answer(self, table: SegmentTable) -> tuple[dict[str, Timeline], dict[str, Timeline]]:
         """What was found in the recordings of a table, and what is labelled there, up to the end of the features.

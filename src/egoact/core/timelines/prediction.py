@@ -48,7 +48,7 @@ class Prediction:
         if len(self.top5) != len(self.timeline):
             raise ValueError(f"{len(self.top5)} rankings for {len(self.timeline)} actions")
 
-    def to_json(self, *, video_path: str, origin: Mapping[str, Any]) -> str:
+    def to_json(self, *, video_path: str | None, origin: Mapping[str, Any]) -> str:
         """The text of `timeline.json`: that of `Timeline.to_dict`, and more.
 
         `video_path` is relative to the folder of the file; `origin` says how it was made: run, rate, and so on.
