@@ -159,14 +159,14 @@ class Bench:
 
     def run(self, head: str, *, left_out: tuple[str, ...], seed: int) -> TrainSettings:
         """The training on all recordings but `left_out`."""
-        name = "+".join(sorted(left_out))
+        name, how = "+".join(sorted(left_out)), f"{self.settings.recipe}-{self.settings.views}"
         csv = self.work / f"without-{name}.csv"
         if not csv.exists():
             self.frame[~np.isin(self.videos, left_out)].to_csv(csv, index=False)
         return TrainSettings(
             segments=csv,
             features=(self.features(head),),
-            run=self.work / "runs" / f"{head}-{self.settings.recipe}-{self.settings.views}-{name}-{seed}",
+            run=self.work / "runs" / self.settings.store_name(head) / f"{head}-{how}-{name}-{seed}",
             classes=self.work,
             seed=seed,
             **self.settings.how_to_train(head),

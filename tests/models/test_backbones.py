@@ -176,7 +176,6 @@ def test_features_of_another_backbone_are_refused_with_what_differs(change: dict
         ("tiny-random", {"cut": 4}, r"tiny-random has blocks 0 to 3, cut after block 4 is not possible"),
         ("tiny-random", {"cut": -1}, r"cut after block -1"),
         ("tiny-random", {"size": 31}, r"size must be at least 32 pixels, got 31"),
-        ("tiny-random", {"weights": Path("w.safetensors")}, r"tiny-random has no weights to load"),
         ("timm:resnet5O", {}, r"timm has no model 'resnet5O'; close to it: .*\bresnet50\b"),
         ("timm:mobilnetv3_smal_100", {}, r"close to it: .*\bmobilenetv3_small_100\b"),
         ("timm:???", {}, r"timm has no model '\?\?\?'$"),

@@ -119,7 +119,7 @@ class ExtractSettings:
         """(height, width) that frames are resized to."""
         from egoact.models.backbones.registry import default_size
 
-        size = default_size(self.backbone) if self.size is None else self.size
+        size = default_size(self.backbone, self.weights) if self.size is None else self.size
         return size, size
 
     def clips(self) -> "ClipSampling":
@@ -181,6 +181,7 @@ def _fill(
     from egoact.extraction.extraction import Extraction, plan_store
     from egoact.extraction.finished import remember_weights
     from egoact.extraction.stream_choice import choose_stream_engine
+    from egoact.models.backbones.own_files import carry
     from egoact.store.streams import check_fits, stream_path
     from egoact.store.writer import StoreWriter
 
@@ -212,6 +213,7 @@ def _fill(
             writers.append(stores.enter_context(StoreWriter(path, plan)))
             if stream.engine is not None:
                 keep_graph(stream.engine, path)
+        carry(settings.weights, settings.features)
         extraction = Extraction(wanted, root, engine, writers, settings.workers or min(num_cores(), MAX_WORKERS))
         try:
             return extraction.go()

@@ -113,8 +113,9 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     from egoact.commands.labels import read_and_tell
     from egoact.core.progress import Progress, format_seconds, working
     from egoact.evaluation.timelines import summarize_timelines
+    from egoact.models.backbones.own_files import carry
     from egoact.runs.provenance import Provenance
-    from egoact.store.concatenation import open_features
+    from egoact.store.concatenation import open_features, own_weights
     from egoact.store.recordings import Recordings
     from egoact.timelines.segmenter_training import SegmenterTraining, answer_held_out
     from egoact.timelines.selection import RuleSelection
@@ -134,7 +135,8 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     vocabularies = choose_vocabularies(
         table, targets=settings.targets, classes=settings.classes, labels=settings.labels, least=1
     )
-    recordings = Recordings(open_features(settings.features, settings.streams))
+    source = open_features(settings.features, settings.streams)
+    recordings = Recordings(source)
     stretches = read_recordings(recordings, training, vocabularies, labelled_only=settings.labelled_only)
     others = None
     if validation is not None:
@@ -159,6 +161,7 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     if metrics:
         folder.write_metrics(metrics)
     Provenance.of(training, () if validation is None else validation).write(settings.run)
+    carry(own_weights(source), settings.run)
     fitted.with_rules(rules).save(settings.run)
     print(
         f"trained {settings.segmenter} on {len(stretches)} "

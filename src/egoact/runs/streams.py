@@ -9,6 +9,7 @@ from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
 from egoact.engines.loading import find_device, offered_pairs
 from egoact.engines.streams import StreamEngine, build_streams
+from egoact.models.backbones.own_files import FILE_NAME
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
 
@@ -18,7 +19,7 @@ class EngineChoice:
     """What computes the features of a run.
 
     Args:
-        weights: File of the backbone's weights, where the run's backbone was given one.
+        weights: File of the backbone's weights, where the run's backbone was given one and the run does not carry it.
         engine: As `load_engine`.
         precision: As `load_engine`; "auto" is that of the features which the run was trained on, where this machine has
             it: they were found to be as good as float32's when they were extracted.
@@ -65,8 +66,10 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbon
     Raises:
         ArtifactError: The weights that are here are others.
     """
+    own = run / FILE_NAME
+    weights = own if choice.weights is None and own.is_file() else choice.weights
     found = load_backbone(
-        spec.name, weights=choice.weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind, grid=spec.grid
+        spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind, grid=spec.grid
     )
     # A network does not know whether it will look at frames or at differences of them.
     network = replace(found.spec, modality=spec.modality, lag_seconds=spec.lag_seconds)

@@ -12,9 +12,10 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
+from egoact.models.backbones.own_files import FILE_NAME
 from egoact.store.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
-from egoact.store.streams import choose_streams
+from egoact.store.streams import STREAMS_NAME, choose_streams
 
 _BATCH_BYTES = 64 << 20
 
@@ -63,6 +64,14 @@ class ConcatenatedStores:
 
 FeatureSource = FeatureStore | ConcatenatedStores
 """What training and evaluation read features from."""
+
+
+def own_weights(source: FeatureSource) -> Path | None:
+    """The file of the one backbone that features were made with, where their folder carries it."""
+    paths = [store.path for store in (source.stores if isinstance(source, ConcatenatedStores) else (source,))]
+    folders = {path.parents[1] if path.parent.name == STREAMS_NAME else path for path in paths}
+    found = [folder / FILE_NAME for folder in sorted(folders) if (folder / FILE_NAME).is_file()]
+    return found[0] if len(found) == 1 else None
 
 
 def open_features(paths: str | Path | Sequence[str | Path], streams: Sequence[str] = ()) -> FeatureSource:

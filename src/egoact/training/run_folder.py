@@ -20,12 +20,13 @@ _OWN_FILES = (
     SETTINGS_NAME,
     METRICS_NAME,
     "trained_on.json",
+    "backbone.safetensors",
     "history.csv",
     "history_classifiers.csv",
     *(
         f"{model}/{name}"
         for model in ("best", "last")
-        for name in ("config.json", "model.safetensors", "trained_on.json")
+        for name in ("config.json", "model.safetensors", "trained_on.json", "backbone.safetensors")
     ),
     *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
 )

@@ -11,11 +11,13 @@ from egoact.core.errors import ArtifactError
 from egoact.core.metrics.calibration import fit_temperature
 from egoact.core.metrics.imbalance import count_classes, split_by_frequency
 from egoact.core.metrics.protocol import evaluate_scores
+from egoact.models.backbones.own_files import carry
 from egoact.models.classifier import ActionClassifier
 from egoact.runs.features import score_rows
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.batches import ClipBatches
+from egoact.store.concatenation import own_weights
 from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
 from egoact.training.fit import Fitted, Machine, fit
 from egoact.training.learner import Learner, NotFiniteError
@@ -75,13 +77,16 @@ class Training:
     def save(self, fitted: Fitted) -> None:
         """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
         validation = () if self.data.validation is None else self.data.validation.table
+        own = own_weights(self.data.store)
         if fitted.best is not None:
             for name, model in (("best", fitted.best), ("last", fitted.last)):
                 chosen_on = validation if name == "best" else ()
                 Provenance.of(self.data.training.table, chosen_on).write(self.run / name)
+                carry(own, self.run / name)
                 self._calibrated(model).save(self.run / name)
         chosen_on = validation if self.select == "best" else ()
         Provenance.of(self.data.training.table, chosen_on).write(self.run)
+        carry(own, self.run)
         self._calibrated(self.chosen(fitted)).save(self.run)
 
     def _calibrated(self, model: ActionClassifier) -> Recognizer:

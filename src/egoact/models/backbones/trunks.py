@@ -7,8 +7,8 @@ of a ConvNeXt or Swin; tokens and channels-last maps come back as (B, C, h, w).
 
 import copy
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ class Trunk:
         whole: The modules that `pool` follows.
         pool: What `whole` gives -> features (B, D).
         mean: Per RGB channel, on the scale 0 to 1; `std` likewise.
+        model: What all these modules are parts of, in the layout of weight files.
+        described: Metadata of its weight file that change how it is built.
+        is_sequence: Whether `layers` are its blocks one by one, and what follows them.
     """
 
     num_blocks: int
@@ -37,6 +40,9 @@ class Trunk:
     pool: nn.Module
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    model: nn.Module
+    described: Mapping[str, str] = field(default_factory=dict)
+    is_sequence: bool = False
 
 
 class SpatialMean(nn.Module):
@@ -71,14 +77,17 @@ def sequential_trunk(
     *,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
+    model: nn.Module,
     pool: nn.Module | None = None,
+    described: Mapping[str, str] | None = None,
 ) -> Trunk:
-    """A family whose blocks come one after the other, and `head` after the last."""
+    """A family whose blocks come one after the other, and `head` after the last; all are parts of `model`."""
 
     def layers(cut: int | None) -> list[nn.Module]:
         return [*blocks, head] if cut is None else blocks[: cut + 1]
 
-    return Trunk(len(blocks), layers, [*blocks, head], pool or SpatialMean(), mean, std)
+    whole = [*blocks, head]
+    return Trunk(len(blocks), layers, whole, pool or SpatialMean(), mean, std, model, described or {}, is_sequence=True)
 
 
 def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
@@ -89,7 +98,7 @@ def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
         has_head = hasattr(model, "conv_head") and hasattr(model, "bn2")
         head = nn.Sequential(model.conv_head, model.bn2) if has_head else nn.Identity()
         pool = SpatialMean() if has_head else _Pool(model)
-        return sequential_trunk(flat_blocks(model), head, pool=pool, mean=mean, std=std)
+        return sequential_trunk(flat_blocks(model), head, pool=pool, mean=mean, std=std, model=model)
     number = _num_levels(model, size)
 
     def layers(cut: int | None) -> list[nn.Module]:
@@ -101,7 +110,7 @@ def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
             return [_Level(model, number - 1, norm=True)]
         return [features]
 
-    return Trunk(number, layers, [_Features(model)], _Pool(model), mean, std)
+    return Trunk(number, layers, [_Features(model)], _Pool(model), mean, std, model)
 
 
 def flat_blocks(model: Any) -> list[nn.Module]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from egoact.core.errors import ArtifactError
+from egoact.models.backbones.own_files import narrow
 
 T = TypeVar("T")
 
@@ -64,14 +65,18 @@ def load_named(
 ) -> dict[str, str]:
     """Fill a model from a safetensors file that uses the model's own names; gives the file's metadata.
 
+    Layers of a file that was made here may be narrower, and the model's become so.
+
     Args:
         model: Filled in place.
         path: A `.safetensors` file.
         only: Prefix of the names that must be there; others are left as they are.
-        ignore: Prefixes of names that may be in the file and not in the model, such as an ImageNet classifier.
+        ignore: Prefixes of names that may be in the file or the model alone, such as an ImageNet classifier.
     """
     values, metadata = read_safetensors(path)
-    wanted = {name for name in model.state_dict() if name.startswith(only)}
+    if "backbone" in metadata:
+        narrow(model, values)
+    wanted = {name for name in model.state_dict() if name.startswith(only) and (only or not name.startswith(ignore))}
     missing = sorted(wanted - set(values))
     unknown = sorted(n for n in set(values) - set(model.state_dict()) if not n.startswith(ignore))
     if missing or unknown:

@@ -1,0 +1,110 @@
+"""Files of backbones that were made here, by `egoact compress` and `egoact finetune`: they say what they are.
+
+A safetensors file with the tensors' names of the model that it was made from, and in its metadata the name of the
+backbone and the size of its pictures. Its layers may be narrower than the model's: the tensors' shapes say so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically
+
+FILE_NAME = "backbone.safetensors"  # in a features folder or a run that carries its own
+_NAME, _SIZE, _MADE = "backbone", "size", "made_by"
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """What such a file says of itself.
+
+    Args:
+        backbone: Name of the backbone whose layers these are.
+        size: Height and width of its pictures, pixels.
+        made_by: How it was made, for people.
+    """
+
+    backbone: str
+    size: int
+    made_by: str
+
+
+def describe_own_file(path: Path) -> OwnFile | None:
+    """What a file says of itself; None where it was made elsewhere, or is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = file.metadata() or {}
+        return OwnFile(said[_NAME], int(said[_SIZE]), said[_MADE])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+
+
+def check_made_for(path: Path, name: str) -> None:
+    """Refuse a file that says that it is of another backbone: an `ArtifactError`."""
+    own = describe_own_file(path)
+    if own is not None and own.backbone != name:
+        raise ArtifactError(f"these weights are of {own.backbone}, not of {name}", path=path)
+
+
+def write_own_file(path: Path, model: nn.Module, own: OwnFile, *, described: Mapping[str, str]) -> None:
+    """Write all of a model but its classifier.
+
+    Args:
+        path: A `.safetensors` file.
+        model: In the layout that `load_backbone` reads.
+        own: What the file will say of itself.
+        described: Other metadata that the model's weights came with, and must be read with.
+    """
+    from safetensors.torch import save
+
+    state = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if not n.startswith("classifier.")}
+    said = {"format": "pt", _NAME: own.backbone, _SIZE: str(own.size), _MADE: own.made_by}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, save(state, metadata={**described, **said}))
+
+
+def carry(path: Path | None, folder: Path) -> None:
+    """Put such a file beside what needs it: a features folder, a run. None, and files made elsewhere, stay away."""
+    if path is not None and describe_own_file(path) is not None and path != folder / FILE_NAME:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / FILE_NAME, path.read_bytes())
+
+
+def narrow(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
+    """Make convolutions, batch norms and linear layers as wide as some tensors, whose values are not taken over.
+
+    What differs in more than its number of channels is left as it is; loading will refuse it.
+    """
+    for name, module in model.named_modules():
+        weight = values.get(f"{name}.weight")
+        mine = getattr(module, "weight", None)
+        if weight is None or not isinstance(mine, torch.Tensor) or weight.shape == mine.shape:
+            continue
+        if weight.ndim != mine.ndim or weight.shape[2:] != mine.shape[2:]:
+            continue
+        if isinstance(module, nn.Conv2d):
+            if module.groups > 1:  # depthwise: a group a channel
+                module.groups = len(weight)
+            module.out_channels, module.in_channels = len(weight), weight.shape[1] * module.groups
+        elif isinstance(module, nn.BatchNorm2d):
+            module.num_features = len(weight)
+        elif isinstance(module, nn.Linear):
+            module.out_features, module.in_features = weight.shape
+        else:
+            continue
+        _fit_tensors(module, name, values)
+
+
+def _fit_tensors(module: nn.Module, name: str, values: Mapping[str, torch.Tensor]) -> None:
+    for key, parameter in module.named_parameters(recurse=False):
+        if f"{name}.{key}" in values:
+            setattr(module, key, nn.Parameter(torch.empty_like(values[f"{name}.{key}"]), parameter.requires_grad))
+    for key, _ in module.named_buffers(recurse=False):
+        if f"{name}.{key}" in values:
+            setattr(module, key, torch.empty_like(values[f"{name}.{key}"]))
