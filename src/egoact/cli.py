@@ -51,6 +51,7 @@ COMMANDS: dict[str, Command] = {
         following="egoact extract --segments {out}/train.csv --media {out}/videos --features features",
     ),
     "stats": _command("stats", "labels or timelines in numbers", report="egoact.report.stats:write_report"),
+    "convert": _command("convert", "annotations of other tools to ours, and back"),
     "extract": _command(
         "extract",
         "videos to features, once",

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 GROUPS = {
-    "data": "segments features media validation validation_videos merge_case classes annotations labels targets "
-    "scores timeline timelines run runs out video videos source pair narration_id start_seconds stop_seconds modality "
-    "frame_rate recordings exact labelled_only rate",
+    "data": "paths from_ to segments features media validation validation_videos merge_case classes annotations labels "
+    "targets scores timeline timelines run runs out video videos source pair narration_id start_seconds stop_seconds "
+    "modality frame_rate recordings exact labelled_only rate",
     "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint "
     "streams segmenter segmenter_options components members",
     "training": "folds recipe select epochs batch_size learning_rate weight_decay dropout schedule loss class_weights "
@@ -159,7 +159,7 @@ def _name_type(kind: Any) -> str:
 
 
 def _flag(field: Field) -> str:
-    return "--" + field.name.replace("_", "-")
+    return "--" + field.name.rstrip("_").replace("_", "-")  # from_ is --from: the word alone is Python's
 
 
 def _flags(settings: type, field: Field) -> set[str]:

@@ -1,12 +1,13 @@
 """Reads a CSV file into columns of text and remembers each record's line; knows nothing about segments.
 
 Accepts what spreadsheet programs write: a byte order mark, commas, semicolons or tabs, any line ends,
-blank lines, quoted cells. Anything else is one clear `AnnotationError`.
+blank lines, quoted cells, an apostrophe before what is no formula. Anything else is one clear `AnnotationError`.
 """
 
 import codecs
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ Value = TypeVar("Value")
 _DELIMITERS = (",", ";", "\t")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZIP_MARK = b"PK\x03\x04"
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,17 @@ def read_spreadsheet(path: str | Path) -> Spreadsheet:
     header, records, rows = _read_records(path, text, delimiter)
     if not records:
         raise AnnotationError("the file has a header but no rows below it", path=path)
-    cells = (tuple(map(str.strip, column)) for column in zip(*records, strict=True))
+    cells = (tuple(unguard(cell.strip()) for cell in column) for column in zip(*records, strict=True))
     return Spreadsheet(path, dict(zip(header, cells, strict=True)), tuple(rows), delimiter)
+
+
+def unguard(cell: str) -> str:
+    """A cell without the apostrophe that keeps spreadsheet programs from taking it for a formula.
+
+    >>> unguard("'=take"), unguard("'til")
+    ('=take', "'til")
+    """
+    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell
 
 
 def _read_text(path: Path) -> str:

@@ -1,0 +1,262 @@
+"""BORIS projects (`.boris`): JSON with observations of media, whose events are state events (in pairs) or point events.
+
+A behaviour is a verb, a modifier a noun, a subject a hand or an annotator, a behavioural category a tier.
+
+Source: BORIS, Friard and Gamba, Methods in Ecology and Evolution 7 (2016), project format 7.0.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Hand, Recording
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
+from egoact.core.annotations.formats.json_text import load_json
+from egoact.core.annotations.formats.media_files import MediaFiles
+from egoact.core.annotations.formats.words import hand_name, parse_hand, recording_name
+
+FORMAT_VERSION = "7.0"
+NO_SUBJECT = "No focal subject"
+_NOTHING = frozenset({"", "None", "NA"})
+
+
+def is_boris(source: Source) -> bool:
+    """Whether it is a project."""
+    return source.suffix == ".boris" or (b'"behaviors_conf"' in source.content and b'"observations"' in source.content)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of an observation, as projects and tabular exports have it.
+
+    Args:
+        seconds: On the clock of the observation.
+        subject: Who.
+        code: The behaviour.
+        modifiers: As written, sets separated by "|".
+        comment: A remark.
+        place: For messages.
+        category: Of the behaviour.
+    """
+
+    seconds: float
+    subject: str
+    code: str
+    modifiers: str
+    comment: str
+    place: str
+    category: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What start and stop of a state have in common."""
+        return self.subject, self.code, self.modifiers
+
+
+def read_boris(reading: Reading) -> None:
+    """All observations of a project."""
+    project = load_json(reading.source)
+    if not isinstance(project, dict) or not isinstance(project.get("observations"), dict):
+        raise reading.source.error("no observations; this is not a BORIS project")
+    behaviours = [b for b in _values(project.get("behaviors_conf")) if isinstance(b, dict)]
+    states = {str(b.get("code")): "state" in str(b.get("type", "")).casefold() for b in behaviours}
+    categories = {str(b.get("code")): str(b.get("category") or "") for b in behaviours}
+    for name, observation in project["observations"].items():
+        place = f"observation '{name}'"
+        reading.attempt(place, partial(_read_observation, reading, name, observation, states, categories))
+
+
+def _values(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value or ()
+
+
+def _read_observation(
+    reading: Reading, name: str, observation: dict[str, Any], states: dict[str, bool], categories: dict[str, str]
+) -> None:
+    media = _media_files(reading, name, observation)
+    if offset := float(observation.get("time offset") or 0):
+        reading.remark(
+            f"observation '{name}' has a time offset of {offset:g} s; times are taken as they stand, "
+            "and --media-offset moves them"
+        )
+    variables = observation.get("independent_variables") or {}
+    annotator = str(variables.get("annotator") or variables.get("observer") or variables.get("coder") or "")
+    open_states: dict[tuple[str, str, str], Event] = {}
+    for number, fields in enumerate(observation.get("events", ()), 1):
+        place = f"observation '{name}', event {number}"
+        try:
+            code = str(fields[2])
+            words = [str(field or "") for field in (fields[1], fields[3], fields[4])]
+            event = Event(float(fields[0]), words[0], code, words[1], words[2], place, categories.get(code, ""))
+        except (ValueError, TypeError, IndexError):
+            reading.problem(place, "not an event of BORIS: time, subject, behaviour, modifiers, comment")
+            continue
+        if code not in states:
+            reading.remark(f"behaviour '{code}' is not in the ethogram; its events are taken as point events")
+        if not states.get(code, False):
+            add_event(reading, event, event, media, annotator=annotator)
+        elif (start := open_states.pop(event.key, None)) is None:
+            open_states[event.key] = event
+        else:
+            add_event(reading, start, event, media, annotator=annotator)
+    for event in open_states.values():
+        tell_unpaired(reading, event)
+
+
+def _media_files(reading: Reading, name: str, observation: dict[str, Any]) -> MediaFiles:
+    players = observation.get("file")
+    files = [str(file) for file in (players.get("1") or ()) if file] if isinstance(players, dict) else []
+    info = observation.get("media_info") or {}
+    lengths = [(info.get("length") or {}).get(file) for file in files]
+    rates = [(info.get("fps") or {}).get(file) for file in files]
+    others = [file for key, more in players.items() if key != "1" for file in more] if isinstance(players, dict) else []
+    if files and others:
+        reading.remark(f"observation '{name}' shows several media at once; its events are those of {files[0]}")
+    media = MediaFiles(files or [name], [None if n is None else float(n) for n in lengths] or [None])
+    for file, length, rate in zip(files, lengths, rates, strict=True):
+        number = float(rate) if rate else None
+        reading.know(Recording(recording_name(file), file, number, None if length is None else float(length)))
+    return media
+
+
+def tell_unpaired(reading: Reading, event: Event) -> None:
+    """A state event that begins and never ends."""
+    reading.problem(event.place, f"'{event.code}' starts at {event.seconds:g} s and never stops")
+
+
+def add_event(reading: Reading, start: Event, stop: Event, media: MediaFiles, *, annotator: str) -> None:
+    """A pair of events, or twice the same point event, as one annotation in each file that it is in."""
+    noun, hand, rest = parse_modifiers(start.modifiers)
+    subject = "" if start.subject == NO_SUBJECT else start.subject
+    hand = parse_hand(subject) or hand
+    notes = [start.comment, stop.comment if stop.comment != start.comment else "", rest]
+    for file, begins, ends in media.place(start.seconds, stop.seconds):
+        reading.add(
+            place=start.place,
+            recording=recording_name(file),
+            start_seconds=begins,
+            stop_seconds=ends,
+            verb=start.code,
+            noun=noun,
+            hand=hand,
+            note=" | ".join(filter(None, notes)),
+            annotator=annotator or ("" if parse_hand(subject) else subject),
+            tier=start.category,
+        )
+
+
+def parse_modifiers(text: str) -> tuple[str, Hand, str]:
+    """Noun, hand, and all others, of modifiers such as "cup|left|slow"."""
+    words = [word.strip() for word in text.split("|") if word.strip() not in _NOTHING]
+    hands: list[Hand] = [found for word in words if (found := parse_hand(word))]
+    others = [word for word in words if not parse_hand(word)]
+    return (others[0] if others else ""), (hands[0] if hands else ""), " | ".join(others[1:])
+
+
+def write_boris(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+    """A project with an observation a recording and annotator; of states that overlap themselves, with one more."""
+    points = {item.verb for item in annotations if item.is_point} - {i.verb for i in annotations if not i.is_point}
+    observations: dict[str, Any] = {}
+    for name, items in annotations.by_recording().items():
+        for annotator in dict.fromkeys(item.annotator for item in items) if len(items) else ("",):
+            mine = [item for item in items if item.annotator == annotator]
+            for number, layer in enumerate(_pairable(mine), 1):
+                title = name + (f" ({annotator})" if annotator else "") + (f" #{number}" if number > 1 else "")
+                observations[title] = _observation(annotations.recording(name), layer, annotator, points)
+    project = {
+        "time_format": "hh:mm:ss",
+        "project_date": "",
+        "project_name": "egoact",
+        "project_description": "",
+        "project_format_version": FORMAT_VERSION,
+        "subjects_conf": {
+            str(n): {"key": "", "name": hand_name(hand), "description": ""}
+            for n, hand in enumerate(sorted({item.hand for item in annotations if item.hand}))
+        },
+        "behaviors_conf": _ethogram(annotations, points),
+        "observations": observations,
+        "behavioral_categories": sorted({item.tier for item in annotations if item.tier}),
+        "independent_variables": {
+            "0": {"label": "annotator", "description": "", "type": "text", "default value": "", "possible values": ""}
+        },
+        "coding_map": {},
+        "behaviors_coding_map": [],
+        "converters": {},
+    }
+    tell_of_characters(annotations, losses)
+    _tell_of_categories(annotations, losses)
+    return json.dumps(project, indent=1, ensure_ascii=False) + "\n"
+
+
+def tell_of_characters(annotations: Annotations, losses: Losses) -> None:
+    """Nouns with the character that separates modifiers, or that look like a hand."""
+    unsafe = [item for item in annotations if "|" in item.noun or item.noun in _NOTHING - {""} or parse_hand(item.noun)]
+    if unsafe:
+        losses.tell(f"nouns of {len(unsafe)} segments, such as '{unsafe[0].noun}', mean something else in BORIS")
+
+
+def _tell_of_categories(annotations: Annotations, losses: Losses) -> None:
+    category = {item.verb: item.tier for item in reversed(annotations)}
+    changed = sum(category[item.verb] != item.tier for item in annotations)
+    if changed:
+        losses.tell(f"tiers of {changed} segments cannot be kept: a behaviour of BORIS has one category")
+
+
+def _pairable(items: Sequence[Annotation]) -> list[list[Annotation]]:
+    """Groups in which no state begins again before it ended."""
+    layers: list[list[Annotation]] = []
+    ends: list[dict[tuple[str, str, str], float]] = []
+    for item in items:
+        key = (item.verb, item.noun, item.hand)
+        number = next((n for n, end in enumerate(ends) if end.get(key, 0.0) <= item.start_seconds), len(ends))
+        if number == len(ends):
+            layers.append([])
+            ends.append({})
+        layers[number].append(item)
+        ends[number][key] = item.stop_seconds
+    return layers or [[]]
+
+
+def _observation(recording: Recording, items: Sequence[Annotation], annotator: str, points: set[str]) -> dict[str, Any]:
+    file = recording.media_name
+    events: list[list[Any]] = []
+    for item in items:
+        subject = hand_name(item.hand)
+        for seconds in [item.start_seconds] if item.verb in points else [item.start_seconds, item.stop_seconds]:
+            comment = item.note if seconds == item.start_seconds else ""
+            events.append([round(seconds, 3), subject, item.verb or item.label, item.noun, comment])
+    info: dict[str, Any] = {"offset": {"1": 0.0}, "hasVideo": {file: True}, "hasAudio": {file: False}}
+    info["length"] = {} if recording.duration_seconds is None else {file: recording.duration_seconds}
+    info["fps"] = {} if recording.fps is None else {file: recording.fps}
+    return {
+        "file": {"1": [file]},
+        "type": "MEDIA",
+        "date": "1970-01-01T00:00:00",
+        "description": "",
+        "time offset": 0.0,
+        "events": sorted(events, key=lambda event: event[0]),
+        "independent_variables": {"annotator": annotator},
+        "close_behaviors_between_videos": False,
+        "media_info": info,
+    }
+
+
+def _ethogram(annotations: Annotations, points: set[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for verb in sorted({item.verb or item.label for item in annotations}):
+        mine = [item for item in annotations if (item.verb or item.label) == verb]
+        nouns = sorted({item.noun for item in mine if item.noun})
+        found[str(len(found))] = {
+            "type": "Point event" if verb in points else "State event",
+            "key": "",
+            "code": verb,
+            "description": "",
+            "color": "",
+            "category": mine[0].tier,
+            "modifiers": {"0": {"name": "noun", "type": 0, "values": nouns}} if nouns else {},
+            "excluded": "",
+            "coding map": "",
+        }
+    return found

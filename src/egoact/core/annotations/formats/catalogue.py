@@ -1,0 +1,132 @@
+"""All formats in one visible dict: name -> title, how it is recognised, read and written, and what it keeps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from egoact.core.annotations.formats import boris, boris_events, elan, elan_text, spreadsheets
+from egoact.core.annotations.formats.annotation import Annotations
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
+
+Reader = Callable[[Reading], None]
+Writer = Callable[[Annotations, WriteOptions, Losses], str | bytes]
+
+_WORDS = frozenset({"verb", "noun"})
+_PEOPLE = frozenset({"hand", "note", "annotator", "tier"})
+_IDS = frozenset({"participant", "identity", "verb_class", "noun_class"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One format.
+
+    Args:
+        title: What it is called in messages.
+        suffixes: Of its files; the first is the one to write.
+        recognise: Whether a file looks like it; cheap, and never raises.
+        read: Fills a reading.
+        write: The text of a file.
+        keeps: Fields of an annotation that it holds.
+        has_points: Whether it holds events without length.
+        is_alone: Whether a file is of one recording.
+        separator: Between verb and noun, where it holds one text for both; else empty.
+        resolution_seconds: How exact its times are; None where they are as exact as a frame.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    recognise: Callable[[Source], bool]
+    read: Reader
+    write: Writer
+    keeps: frozenset[str]
+    has_points: bool = True
+    is_alone: bool = False
+    separator: str = ""
+    resolution_seconds: float | None = 0.001
+
+
+FORMATS: dict[str, Format] = {
+    "boris": Format(
+        title="BORIS projects",
+        suffixes=(".boris",),
+        recognise=boris.is_boris,
+        read=boris.read_boris,
+        write=boris.write_boris,
+        keeps=_WORDS | _PEOPLE,
+    ),
+    "boris-events": Format(
+        title="BORIS event exports",
+        suffixes=(".csv", ".tsv"),
+        recognise=boris_events.is_boris_events,
+        read=boris_events.read_boris_events,
+        write=boris_events.write_boris_events,
+        keeps=_WORDS | _PEOPLE,
+    ),
+    "elan": Format(
+        title="ELAN documents",
+        suffixes=(".eaf",),
+        recognise=elan.is_elan,
+        read=elan.read_elan,
+        write=elan.write_elan,
+        keeps=_WORDS | _PEOPLE | {"description"},
+        has_points=False,
+        is_alone=True,
+    ),
+    "elan-text": Format(
+        title="ELAN tab-delimited text",
+        suffixes=(".txt", ".tsv"),
+        recognise=elan_text.is_elan_text,
+        read=elan_text.read_elan_text,
+        write=elan_text.write_elan_text,
+        keeps=_WORDS | _PEOPLE | {"description"},
+        has_points=False,
+        is_alone=True,
+    ),
+    "epic": Format(
+        title="EPIC-KITCHENS CSV",
+        suffixes=(".csv",),
+        recognise=spreadsheets.is_epic,
+        read=spreadsheets.read_segments_table,
+        write=spreadsheets.write_epic,
+        keeps=_WORDS | _IDS | {"description"},
+        has_points=False,
+    ),
+    "segments": Format(
+        title="segments CSV",
+        suffixes=(".csv", ".tsv"),
+        recognise=spreadsheets.is_segments,
+        read=spreadsheets.read_segments_table,
+        write=spreadsheets.write_segments_table,
+        keeps=_WORDS | _PEOPLE | _IDS | {"description"},
+        has_points=False,
+    ),
+}
+"""The order decides which of two is meant that both recognise a file."""
+
+
+def recognise(source: Source) -> str:
+    """The name of the format of a file, by its content and its extension.
+
+    Raises:
+        AnnotationError: No format fits.
+    """
+    fitting = [name for name, one in FORMATS.items() if one.recognise(source)]
+    if not fitting:
+        raise source.error(f"of no format that is known; give --from, one of {', '.join(FORMATS)}")
+    by_suffix = [name for name in fitting if source.suffix in FORMATS[name].suffixes]
+    return (by_suffix or fitting)[0]
+
+
+def choose(suffix: str) -> str:
+    """The name of the format that an extension means, to write.
+
+    Raises:
+        ValueError: None does, or several do.
+    """
+    fitting = [name for name, one in FORMATS.items() if suffix.lower() in one.suffixes]
+    if suffix.lower() == ".csv":
+        return "segments"
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise ValueError(f"the extension '{suffix}' means no format; give --to, one of {', '.join(FORMATS)}")
+    raise ValueError(f"the extension '{suffix}' may mean several formats; give --to, one of {', '.join(fitting)}")

@@ -1,0 +1,231 @@
+"""What readers and writers of formats are given and give back: a file's content, options, problems and losses."""
+
+import codecs
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any
+
+from egoact.core.annotations.formats.annotation import Annotation, Recording, merge_recordings
+from egoact.core.annotations.formats.words import recording_name
+from egoact.core.errors import AnnotationError
+
+MOST_BYTES = 256 * 2**20
+
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's content, wherever it comes from.
+
+    Args:
+        name: Its name, for messages, for its extension, and for recordings that the content does not name.
+        content: All of it.
+    """
+
+    name: str
+    content: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.content) > MOST_BYTES:
+            raise self.error(f"more than {MOST_BYTES // 2**20} MiB; this is hardly a file of annotations")
+
+    @property
+    def suffix(self) -> str:
+        """Its extension in lower case, with the dot."""
+        return PurePath(self.name).suffix.lower()
+
+    @property
+    def recording(self) -> str:
+        """The recording of a file that does not name it."""
+        return recording_name(PurePath(self.name).name)
+
+    @cached_property
+    def beginning(self) -> str:
+        """Its first 20,000 characters, to recognise formats by; empty where it is no text."""
+        try:
+            return self.text[:20_000]
+        except AnnotationError:
+            return ""
+
+    @cached_property
+    def text(self) -> str:
+        """The content as text: UTF-8 or UTF-16, without a byte order mark, all line ends as line feeds.
+
+        Raises:
+            AnnotationError: Another encoding, or no text.
+        """
+        encoding = "utf-16" if self.content.startswith(_UTF16_MARKS) else "utf-8-sig"
+        try:
+            text = self.content.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = self.content.count(b"\n", 0, error.start) + 1
+            raise self.error(f"this is not {encoding.upper()[:6]} text", place=f"line {line}") from None
+        if "\0" in text:
+            raise self.error("a zero byte; this is not a text file")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def error(self, reason: str, *, place: str | None = None) -> AnnotationError:
+        """An `AnnotationError` about this file, to be raised by the caller."""
+        return AnnotationError(reason, path=self.name, place=place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """What a reader cannot know from the file.
+
+    Args:
+        fps: Frames per second, where times are frames and the file does not tell.
+        media_offset_seconds: Added to all times.
+        verb_tier: Name of the tier, column or control that holds verbs.
+        noun_tier: The same for nouns.
+        background: The label of frames in which nothing happens.
+
+    Raises:
+        ValueError: Impossible values.
+    """
+
+    fps: float | None = None
+    media_offset_seconds: float = 0.0
+    verb_tier: str | None = None
+    noun_tier: str | None = None
+    background: str = "background"
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps < 10_000:
+            raise ValueError(f"{self.fps:g} frames per second; a number above 0 is needed")
+        if not math.isfinite(self.media_offset_seconds):
+            raise ValueError(f"{self.media_offset_seconds} s is no offset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions:
+    """What a writer cannot know from the annotations.
+
+    Args:
+        fps: Frames per second, where the format counts frames and the recording's rate is not known.
+        background: The label of what is in no annotation, where the format needs one.
+    """
+
+    fps: float | None = None
+    background: str = "background"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row of a file that could not be read, or could be read in part only.
+
+    Args:
+        place: Where: "line 17", "observation 'a', event 3".
+        reason: What is wrong.
+    """
+
+    place: str
+    reason: str
+
+
+@dataclass
+class Reading:
+    """What is read of one file, while it is read.
+
+    Args:
+        source: The file.
+        options: As given.
+        items: The annotations so far.
+        recordings: What is known about recordings.
+        problems: Rows that are lost.
+        remarks: What the reader of the result should know, one sentence each.
+    """
+
+    source: Source
+    options: ReadOptions
+    items: list[Annotation] = field(default_factory=list)
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, *, place: str, start_seconds: float, stop_seconds: float, **values: Any) -> None:
+        """Keep an annotation, moved by the offset; one that is impossible is a problem."""
+        offset = self.options.media_offset_seconds
+        start, stop = _tidy(start_seconds + offset), _tidy(stop_seconds + offset)
+        if offset < 0 and stop > 0 > start:
+            self.remark(f"{place}: begins before the recording and is cut there")
+            start = 0.0
+        try:
+            self.items.append(Annotation(start_seconds=start, stop_seconds=stop, place=place, **values))
+        except ValueError as error:
+            self.problem(place, str(error))
+
+    def know(self, recording: Recording) -> None:
+        """Keep what is known about a recording."""
+        if recording.name:
+            old = self.recordings.get(recording.name, Recording(recording.name))
+            self.recordings[recording.name] = merge_recordings(old, recording)
+
+    def problem(self, place: str, reason: str) -> None:
+        """Tell of a row that is lost."""
+        self.problems.append(Problem(place, reason))
+
+    def remark(self, text: str) -> None:
+        """Tell something, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    def attempt(self, place: str, parse: Callable[[], None]) -> None:
+        """Read one row; a `ValueError`, or a value of another kind than expected, is a problem of this row."""
+        try:
+            parse()
+        except ValueError as error:
+            self.problem(place, str(error))
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            self.problem(place, f"not as this format has it ({type(error).__name__}: {error})")
+
+    def rate(self, name: str = "") -> float:
+        """Frames per second: as asked for, else as the file says of this recording.
+
+        Raises:
+            AnnotationError: Neither is known.
+        """
+        known = self.recordings.get(name, Recording(name or "-")).fps
+        rate = self.options.fps or known
+        if rate is None:
+            about = f" of {name}" if name else ""
+            raise self.source.error(f"times are frames, and the frame rate{about} is not known; give --fps")
+        return rate
+
+
+def _tidy(seconds: float) -> float:
+    """Without the dust of binary fractions: to the nanosecond."""
+    return round(seconds, 9) + 0.0
+
+
+@dataclass
+class Losses:
+    """What a format could not hold, while it is written.
+
+    Args:
+        lines: A sentence each.
+        num_lost: Annotations that are not in the file at all.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    num_lost: int = 0
+
+    def tell(self, line: str) -> None:
+        """Something is kept otherwise than it was."""
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def lose(self, count: int, line: str) -> None:
+        """Annotations are not in the file."""
+        if count:
+            self.num_lost += count
+            self.lines.append(line)
+
+
+def count_of(count: int, noun: str) -> str:
+    """For messages: "1 segment", "2 segments"."""
+    return f"{count} {noun}{'s' * (count != 1)}"

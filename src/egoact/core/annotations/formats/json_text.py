@@ -1,0 +1,31 @@
+"""JSON that somebody handed us: damaged, deep or of other values, it is one clear error."""
+
+import json
+from typing import Any
+
+from egoact.core.annotations.formats.exchange import Source
+
+
+def load_json(source: Source) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        AnnotationError: No JSON, nested too deep, or numbers that are none.
+    """
+    try:
+        return json.loads(source.text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise source.error(f"not readable as JSON: {error.msg}", place=f"line {error.lineno}") from None
+    except RecursionError:
+        raise source.error("not readable as JSON: nested too deep") from None
+    except ValueError as error:
+        raise source.error(f"not readable as JSON: {error}") from None
+
+
+def _refuse(constant: str) -> Any:
+    return None if constant == "NaN" else float("inf")
+
+
+def has_keys(source: Source, *keys: str) -> bool:
+    """Whether a JSON file mentions all of these keys; cheap, to recognise formats."""
+    return all(f'"{key}"'.encode() in source.content for key in keys)

@@ -1,0 +1,111 @@
+"""From the labels of other tools to verbs and nouns: a mapping of their words to ours, and labels taken apart.
+
+A mapping is a CSV with the columns `label`, and `verb`, `noun` or both: "grab cup,take,cup". A label that is mapped to
+nothing is left out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from egoact.core.annotations.formats.annotation import Annotation
+from egoact.core.annotations.formats.exchange import count_of
+from egoact.core.annotations.formats.words import split_label
+from egoact.core.annotations.spreadsheet import read_spreadsheet
+
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a word of theirs is to us."""
+
+    verb: str
+    noun: str
+
+
+def read_mapping(path: str | Path) -> dict[str, Meaning]:
+    """Label in lower case -> its verb and noun.
+
+    Raises:
+        AnnotationError: Missing columns, or one label twice with different meanings.
+    """
+    sheet = read_spreadsheet(path)
+    if "label" not in sheet or not ("verb" in sheet or "noun" in sheet):
+        raise sheet.missing("columns label, and verb or noun")
+    empty = ("",) * len(sheet)
+    found: dict[str, Meaning] = {}
+    rows = zip(sheet.columns["label"], sheet.columns.get("verb", empty), sheet.columns.get("noun", empty), strict=True)
+    for position, (label, verb, noun) in enumerate(rows):
+        meaning = Meaning(verb, noun)
+        if found.setdefault(_key(label), meaning) != meaning:
+            raise sheet.error(f"'{label}' has two meanings", position=position, column="label")
+    return found
+
+
+def _key(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+@dataclass
+class LabelWords:
+    """How labels become verbs and nouns.
+
+    Args:
+        mapping: Their words -> ours; empty: words stay.
+        is_split: Whether a label of one text is a verb and a noun, "take cup".
+        is_whole: Whether a label that is not taken apart is a verb as a whole; else it stays a description.
+        remarks: What was done, after `apply`.
+    """
+
+    mapping: dict[str, Meaning] = field(default_factory=dict)
+    is_split: bool = False
+    is_whole: bool = True
+    remarks: list[str] = field(default_factory=list)
+
+    def apply(self, items: Iterable[Annotation], *, separator: str = " ") -> list[Annotation]:
+        """The annotations with words of ours; those of labels that are mapped to nothing are left out."""
+        found, unknown, num_whole, num_dropped = [], dict[str, int](), 0, 0
+        for item in items:
+            mapped = self._map(item, unknown) if self.mapping else item
+            if mapped is None:
+                num_dropped += 1
+                continue
+            if not mapped.verb and not mapped.noun and mapped.description:
+                if self.is_split:
+                    verb, noun = split_label(mapped.description, separator=separator)
+                    mapped = replace(mapped, verb=verb, noun=noun, description="")
+                elif self.is_whole:
+                    mapped = replace(mapped, verb=mapped.description, description="")
+                    num_whole += " " in mapped.verb
+            found.append(mapped)
+        if num_dropped:
+            self.remarks.append(f"{count_of(num_dropped, 'segment')} left out, whose labels the mapping leaves empty")
+        if unknown:
+            names = ", ".join(f"'{name}'" for name in list(unknown)[:_MOST_NAMED])
+            more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+            self.remarks.append(f"words that the mapping does not have stay as they are: {names}{more}")
+        if num_whole:
+            count = count_of(num_whole, "label")
+            self.remarks.append(f"{count} of several words became verbs as a whole; --split makes them verb and noun")
+        return found
+
+    def _map(self, item: Annotation, unknown: dict[str, int]) -> Annotation | None:
+        """The annotation in our words: of its whole label, or else of its verb and its noun; None to leave it out."""
+        is_label = not (item.verb or item.noun)
+        if (whole := self.mapping.get(_key(item.label))) is not None:
+            if not whole.verb and not whole.noun:
+                return None
+            said = replace(item, description="") if is_label else item
+            return replace(said, verb=whole.verb, noun=whole.noun, verb_class=None, noun_class=None)
+        if is_label and item.description:
+            unknown[item.description] = unknown.get(item.description, 0) + 1
+        verb, noun = (self.mapping.get(_key(word)) if word else None for word in (item.verb, item.noun))
+        for word, meaning in ((item.verb, verb), (item.noun, noun)):
+            if word and meaning is None:
+                unknown[word] = unknown.get(word, 0) + 1
+        if verb is not None:
+            if not verb.verb:
+                return None
+            item = replace(item, verb=verb.verb, noun=item.noun or verb.noun, verb_class=None)
+        return item if noun is None else replace(item, noun=noun.noun, noun_class=None)

@@ -1,0 +1,230 @@
+"""Tiers: tracks that each hold one kind of word. Verbs and nouns of separate tiers are merged by overlap.
+
+verb   |--[take~~~~~~~~~~~~]----[pour~~~]--|
+noun   |--[cup~~~]--[plate~]----[milk~~~]--|   ->   take cup, take plate, pour milk
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Hand
+from egoact.core.annotations.formats.exchange import Reading, ReadOptions, count_of
+from egoact.core.annotations.formats.words import parse_hand
+
+Role = Literal["verb", "noun", "description", "note", "hand", "label"]
+
+_ROLES: dict[str, Role] = {
+    "verb": "verb",
+    "verbs": "verb",
+    "noun": "noun",
+    "nouns": "noun",
+    "object": "noun",
+    "objects": "noun",
+    "description": "description",
+    "narration": "description",
+    "note": "note",
+    "notes": "note",
+    "comment": "note",
+    "comments": "note",
+    "hand": "hand",
+    "hands": "hand",
+}
+_NAME = re.compile(rf"(?:(?P<tier>.+?)[ _-])??(?P<role>{'|'.join(_ROLES)})(?:@(?P<who>.*))?", re.IGNORECASE)
+_ENOUGH = 0.5  # of the shorter of two, to belong together
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One stretch of a tier.
+
+    Args:
+        tier: Name of the tier.
+        start_seconds: Where it begins.
+        stop_seconds: Where it ends; the start where it is a point.
+        text: What it says.
+        place: For messages.
+        recording: That it belongs to.
+        annotator: Who made the tier.
+        hand: That the tier is about.
+        extras: Other fields of the annotation, where the format ties them to the stretch.
+    """
+
+    tier: str
+    start_seconds: float
+    stop_seconds: float
+    text: str
+    place: str
+    recording: str
+    annotator: str = ""
+    hand: Hand = ""
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TierName:
+    """What the name of a tier says: "step verb@left" are verbs of the tier "step", of the left hand."""
+
+    role: Role
+    tier: str = ""
+    who: str = ""
+
+    @property
+    def hand(self) -> Hand:
+        """The hand that it names."""
+        found = [parse_hand(word) for word in (self.who, *self.who.split())]
+        return next((hand for hand in found if hand), "")
+
+
+def parse_tier(name: str, options: ReadOptions) -> TierName | None:
+    """What a tier holds; None where the options name the tiers of verbs and nouns, and it is another."""
+    name = name.strip()
+    if options.verb_tier is not None and name.casefold() == options.verb_tier.casefold():
+        return TierName("verb")
+    if options.noun_tier is not None and name.casefold() == options.noun_tier.casefold():
+        return TierName("noun")
+    if options.verb_tier is not None and options.noun_tier is not None:
+        return None
+    if match := _NAME.fullmatch(name):
+        role = _ROLES[match["role"].casefold()]
+        is_taken = (role == "verb" and options.verb_tier) or (role == "noun" and options.noun_tier)
+        if not is_taken:
+            named = options.verb_tier or options.noun_tier
+            return TierName(role) if named else TierName(role, match["tier"] or "", match["who"] or "")
+    plain, _, who = name.partition("@")
+    return TierName("label", plain, who or name)
+
+
+def add_cells(reading: Reading, cells: Sequence[Cell]) -> None:
+    """Merge the cells of a file into annotations of the reading."""
+    names = {cell.tier: parse_tier(cell.tier, reading.options) for cell in cells}
+    _check_wanted(reading, names)
+    left_out = sorted(tier for tier, name in names.items() if name is None)
+    if left_out:
+        count = sum(names[cell.tier] is None for cell in cells)
+        reading.remark(f"{count_of(count, 'annotation')} of other tiers left out: {', '.join(left_out)}")
+    groups: dict[tuple[str, ...], dict[Role, list[tuple[Cell, TierName]]]] = {}
+    for cell in cells:
+        if (name := names[cell.tier]) is not None:
+            key = (cell.recording, cell.annotator, name.tier, name.who) if name.role != "label" else (cell.tier,)
+            groups.setdefault(key, {}).setdefault(name.role, []).append((cell, name))
+    for group in groups.values():
+        _add_group(reading, group)
+
+
+def _check_wanted(reading: Reading, names: dict[str, TierName | None]) -> None:
+    known = {name.casefold() for name in names}
+    for wanted in (reading.options.verb_tier, reading.options.noun_tier):
+        if wanted is not None and wanted.casefold() not in known and names:
+            raise reading.source.error(f"no tier '{wanted}'; the tiers are: {', '.join(sorted(names))}")
+
+
+def _add_group(reading: Reading, group: dict[Role, list[tuple[Cell, TierName]]]) -> None:
+    used: set[int] = set()
+    others: dict[Role, list[Cell]] = {
+        role: [cell for cell, _ in group.get(role, [])] for role in ("noun", "description", "note", "hand")
+    }
+    for cell, name in (*group.get("label", []), *group.get("verb", [])):
+        said: dict[str, Any] = {"verb" if name.role == "verb" else "description": cell.text}
+        if name.role == "verb":
+            for role in ("description", "note", "hand"):
+                if matches := _belonging(cell, others[role]):
+                    used.add(id(matches[0]))
+                    said[role] = parse_hand(matches[0].text) if role == "hand" else matches[0].text
+        nouns = _belonging(cell, others["noun"]) if name.role == "verb" else []
+        used.update(id(noun) for noun in nouns)
+        times = (cell.start_seconds, cell.stop_seconds)
+        if len(nouns) < 2:
+            _add(reading, cell, name, times, said | ({"noun": nouns[0].text} if nouns else {}))
+        else:
+            for noun in nouns:
+                part = (max(times[0], noun.start_seconds), min(times[1], noun.stop_seconds))
+                _add(reading, cell, name, part, said | {"noun": noun.text})
+    alone: tuple[Role, ...] = ("noun", "description", "note")
+    for role in alone:
+        for cell, name in group.get(role, []):
+            if id(cell) not in used:
+                notes = [] if role == "note" else _belonging(cell, others["note"])
+                used.update(map(id, notes[:1]))
+                words: dict[str, Any] = {"note": notes[0].text} if notes else {}
+                _add(reading, cell, name, (cell.start_seconds, cell.stop_seconds), words | {role: cell.text})
+
+
+def _add(reading: Reading, cell: Cell, name: TierName, times: tuple[float, float], said: dict[str, Any]) -> None:
+    values = {"annotator": cell.annotator, "hand": cell.hand or name.hand, "tier": name.tier} | cell.extras
+    values |= {key: value for key, value in said.items() if value}
+    start, stop = times
+    reading.add(place=cell.place, recording=cell.recording, start_seconds=start, stop_seconds=stop, **values)
+
+
+def _belonging(cell: Cell, others: Iterable[Cell]) -> list[Cell]:
+    """Those that share enough of the time of the shorter one; else the one that shares most, if any."""
+    shares = [(_share(cell, other), other) for other in others]
+    enough = [other for share, other in shares if share >= _ENOUGH]
+    if enough:
+        return sorted(enough, key=lambda other: other.start_seconds)
+    best = max(shares, key=lambda pair: pair[0], default=None)
+    return [best[1]] if best is not None and best[0] > 0 else []
+
+
+def _share(cell: Cell, other: Cell) -> float:
+    shorter = min(cell.stop_seconds - cell.start_seconds, other.stop_seconds - other.start_seconds)
+    if shorter <= 0:
+        inside = max(cell.start_seconds, other.start_seconds) <= min(cell.stop_seconds, other.stop_seconds)
+        return float(inside)
+    return _overlap(cell, other) / shorter
+
+
+def _overlap(cell: Cell, other: Cell) -> float:
+    return min(cell.stop_seconds, other.stop_seconds) - max(cell.start_seconds, other.start_seconds)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Annotations of one tier, hand and annotator that do not overlap.
+
+    Args:
+        who: Tells it from others in names: "", "left", "anna 2".
+        tier: The tier.
+        hand: The hand.
+        annotator: The annotator.
+        items: By time.
+    """
+
+    who: str
+    tier: str
+    hand: Hand
+    annotator: str
+    items: tuple[Annotation, ...]
+
+    def name(self, role: Role) -> str:
+        """Of the tier that holds one kind of word."""
+        return f"{self.tier + ' ' if self.tier else ''}{role}{'@' + self.who if self.who else ''}"
+
+
+def split_layers(annotations: Annotations, *, least_seconds: float = 0.0) -> list[Layer]:
+    """Annotations of one recording, taken apart so that nothing overlaps in a layer.
+
+    Args:
+        annotations: By time.
+        least_seconds: How long a point event is taken to be.
+    """
+    groups: dict[tuple[str, Hand, str], list[list[Annotation]]] = {}
+    for item in annotations:
+        layers = groups.setdefault((item.tier, item.hand, item.annotator), [])
+        free = next((layer for layer in layers if _end(layer[-1], least_seconds) <= item.start_seconds), None)
+        if free is None:
+            layers.append(free := [])
+        free.append(item)
+    annotators = list(dict.fromkeys(annotator for _, _, annotator in groups))
+    found = []
+    for (tier, hand, annotator), layers in groups.items():
+        for number, layer in enumerate(layers, 1):
+            parts = (annotator if len(annotators) > 1 else "", hand, str(number) if number > 1 else "")
+            found.append(Layer(" ".join(filter(None, parts)), tier, hand, annotator, tuple(layer)))
+    return found
+
+
+def _end(item: Annotation, least_seconds: float) -> float:
+    return max(item.stop_seconds, item.start_seconds + least_seconds)
