@@ -66,11 +66,7 @@ def test_a_run_is_evaluated_on_a_side_of_the_split_by_the_published_measures(wor
     written = json.loads((tmp_path / "timelines.json").read_text())
     assert list(written["videos"]) == ["S4_Tea"]
     truth = read_truth(work / "tea", "S4_Tea")
-    found = ["background"] * len(truth)
-    for segment in written["videos"]["S4_Tea"]["predicted"]["segments"]:
-        first, stop_frame = round(15 * segment["start_seconds"]), round(15 * segment["stop_seconds"])
-        found[first:stop_frame] = [segment["verb"]] * (stop_frame - first)
-    assert len(found) == len(truth)
+    found = as_frames(written["videos"]["S4_Tea"]["predicted"]["segments"], len(truth))
     expected = published_metrics([(found, truth)])
     assert metrics["verb"]["frame_accuracy"] == pytest.approx(expected["accuracy"])
     assert metrics["verb"]["edit"] == pytest.approx(expected["edit"])
@@ -122,3 +118,55 @@ def test_timelines_of_such_features_come_from_their_store(work: Path, tmp_path: 
     assert sorted(found) == ["S1_Tea", "S2_Tea", "S3_Tea", "S4_Tea"]
     assert {segment.verb for segment in found["S4_Tea"]} == {"take", "pour", "stir"}
     assert json.loads((tmp_path / "S4_Tea" / "timeline.json").read_text())["origin"]["backbone"] == "tea (imported)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("segmenter", "splits", "rate"), [("linear", (1, 2, 3), 15), ("mstcn", (2,), 5)])
+def test_a_data_set_goes_through_import_training_by_its_splits_and_evaluation(
+    tmp_path: Path, segmenter: str, splits: tuple[int, ...], rate: int
+) -> None:
+    """Each split on its own; figures by the definition, from the files."""
+    videos = [f"S{number}_Tea" for number in range(1, 7)]
+    folder = write_data_set(tmp_path / "tea", videos=videos, noise=0.8)
+    for split in (1, 2, 3):
+        sides = {"test": videos[2 * split - 2 : 2 * split]}
+        sides["train"] = [video for video in videos if video not in sides["test"]]
+        for side, members in sides.items():
+            text = "".join(f"{video}.txt\n" for video in members)
+            (folder / "splits" / f"{side}.split{split}.bundle").write_text(text)
+    store, labels = tmp_path / "store", tmp_path / "store" / "labels"
+    call("import-features", folder, "--rate", 15, "--out", store)
+    small = {"linear": [], "mstcn": ["--updates", 60, "--members", 1, "--segmenter-options", "width=16", "layers=5"]}
+    small["mstcn"] += ["--learning-rate", 0.005, "--validation-videos", "S1_Tea"]
+    for split in splits:
+        run, out = tmp_path / f"run_{split}", tmp_path / f"results_{split}"
+        given = ["--features", store, "--run", run]
+        learned = ["--segments", labels / f"train.split{split}.csv", "--classes", labels, "--rate", rate]
+        call("train-timeline", *learned, *given, "--segmenter", segmenter, *small[segmenter])
+        call("evaluate", "--segments", labels / f"test.split{split}.csv", *given, "--out", out)
+        metrics, written = (json.loads((out / f"{name}.json").read_text()) for name in ("metrics", "timelines"))
+        assert sorted(written["videos"]) == videos[2 * split - 2 : 2 * split] and "notes" not in metrics
+        pairs = []
+        for video, sides_of in written["videos"].items():
+            truth = read_truth(folder, video)
+            pairs.append((as_frames(sides_of["predicted"]["segments"], len(truth)), truth))
+        expected = published_metrics(pairs)
+        measured = metrics["verb"]
+        values = [measured["frame_accuracy"], measured["edit"], *measured["f1"].values()]
+        assert values == pytest.approx(list(expected.values()))
+        assert measured["frame_accuracy"] > metrics["baselines"]["background"]["verb"]["frame_accuracy"] + 15
+
+
+def call(*words: object) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert not stop.value.code, words
+
+
+def as_frames(segments: list[dict], num_frames: int) -> list[str]:
+    frames = ["background"] * num_frames
+    for segment in segments:
+        first, stop = round(15 * segment["start_seconds"]), round(15 * segment["stop_seconds"])
+        frames[first:stop] = [segment["verb"]] * (stop - first)
+    assert len(frames) == num_frames
+    return frames

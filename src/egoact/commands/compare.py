@@ -17,7 +17,8 @@ class CompareSettings:
     """Compare models on the same segments: accuracy with intervals, significance, size and speed.
 
     Intervals are of 95 %, from draws of whole videos. Differences in top-1 are tested by McNemar's exact test,
-    corrected by Holm's method for the number of models.
+    corrected by Holm's method for the number of models. Of runs of egoact train-timeline, or evaluations of timelines:
+    frame accuracy, edit score and F1; differences are tested by exchanging the answers of whole recordings.
 
     With --timelines A B: two recordings, or two weeks of recordings, of the same person, and what became slower, rarer
     or more frequent from A to B.
@@ -30,7 +31,8 @@ class CompareSettings:
     timelines: tuple[Path, ...] = ()
     """Instead of runs: two timelines (timeline.json or timeline.csv), or folders of them, the earlier one first."""
     segments: tuple[Path, ...] = ()
-    """Segments CSV with labels, or several, to measure run directories on."""
+    """Segments CSV with labels, or several, to measure run directories on; of runs of egoact train-timeline the whole
+    recordings that they label."""
     features: tuple[Path, ...] = ()
     """Feature stores that hold those segments; each run reads the one, or those, of its backbones."""
     against: Literal["first", "best"] = "first"
@@ -68,6 +70,8 @@ def compare(settings: CompareSettings) -> int:
     """
     if settings.timelines:
         return _compare_timelines(settings)
+    if any(map(answers_with_timelines, settings.runs)):
+        return _compare_finders(settings)
     import pandas as pd
 
     from egoact.core.files import write_json
@@ -114,4 +118,33 @@ def _compare_timelines(settings: CompareSettings) -> int:
         num_draws=settings.draws,
         seed=settings.seed,
     )
+    return 0
+
+
+def answers_with_timelines(path: Path) -> bool:
+    """Whether this is a run of `egoact train-timeline`, or what `egoact evaluate` wrote of timelines."""
+    from egoact.core.timelines.evaluated import holds_timelines
+    from egoact.runs.segmenter import is_segmenter
+
+    return holds_timelines(path) or is_segmenter(path)
+
+
+def _compare_finders(settings: CompareSettings) -> int:
+    """Of models that find actions in recordings."""
+    from egoact.core.errors import ArtifactError
+    from egoact.core.files import write_csv, write_json
+    from egoact.evaluation.models import name_apart
+    from egoact.timelines.model_comparison import compare_finders, read_finder, table_rows
+
+    names = name_apart(settings.runs)
+    if odd := [path for path in settings.runs if not answers_with_timelines(path)]:
+        reason = "names clips, or is no model; the others find actions in recordings, and cannot be compared with it"
+        raise ArtifactError(reason, path=odd[0])
+    found = [read_finder(p, segments=settings.segments, features=settings.features) for p in settings.runs]
+    document = compare_finders(
+        dict(zip(names, found, strict=True)), against=settings.against, num_draws=settings.draws, seed=settings.seed
+    )
+    settings.out.mkdir(parents=True, exist_ok=True)
+    write_csv(settings.out / TABLE_NAME, table_rows(document))
+    write_json(settings.out / COMPARISON_NAME, {"finders": document})
     return 0

@@ -13,11 +13,10 @@ from egoact.core.annotations.union import Paths, read_labels
 from egoact.core.errors import AnnotationError
 from egoact.core.files import write_json
 from egoact.core.metrics.evaluation_files import METRICS_NAME
+from egoact.core.timelines.evaluated import TIMELINES_NAME
 from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND, evaluate_timelines
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
-
-TIMELINES_NAME = "timelines.json"
 
 
 def evaluate_timeline_files(path: Path, *, segments: Paths, annotations: Path | None, out: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.report.figures import BLUE, GREY, new_figure, save_picture, set_title, shorten
+from egoact.report.model_timelines import write_model_timelines
 from egoact.report.page import Bar, HasOut, format_duration, open_console, print_table, write_page, written_by
 from egoact.report.timeline_comparison import write_timeline_comparison
 
@@ -33,6 +34,9 @@ def write_report(settings: HasOut) -> None:
     comparison = read_json(path)
     if "timelines" in comparison:
         write_timeline_comparison(path, comparison["timelines"])
+        return
+    if "finders" in comparison:
+        write_model_timelines(path, comparison["finders"])
         return
     with written_by("compare", path):
         models, reference = comparison["models"], comparison["reference"]

@@ -71,7 +71,7 @@ def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: f
     for predicted, truth in pairs:
         _check_frames(predicted, truth)
         found, wanted = runs(predicted), runs(truth)
-        hits += _count_hits(found, wanted, overlap / 100)
+        hits += count_hits(found, wanted, overlap / 100)
         num_found, num_wanted = num_found + len(found), num_wanted + len(wanted)
     # 2 P R / (P + R) with P = hits / found and R = hits / wanted.
     return 200 * hits / (num_found + num_wanted) if num_found + num_wanted else 100.0
@@ -194,7 +194,7 @@ def evaluate_timelines(
     }
     background: dict[str, Any] = {}
     for target in targets:
-        pairs = [_frame_pair(predicted[video], truth[video], target, rate) for video in truth]
+        pairs = [frame_pair(predicted[video], truth[video], target, rate) for video in truth]
         found, wanted = (np.concatenate(side) for side in zip(*pairs, strict=True))
         metrics[target] = {
             "frame_accuracy": frame_accuracy(found, wanted),
@@ -206,9 +206,10 @@ def evaluate_timelines(
     return metrics | {"baselines": {"background": background}}
 
 
-def _frame_pair(
+def frame_pair(
     predicted: Timeline, truth: Timeline, target: TimelineTarget, rate: float
 ) -> tuple[FrameLabels, FrameLabels]:
+    """Found and true labels of every frame of a recording, as long as the longer of the two."""
     both = (predicted, truth)
     ends = [t.last_stop_seconds if t.duration_seconds is None else t.duration_seconds for t in both]
     num_frames = max(round(max(ends) * rate), 1)
@@ -223,7 +224,8 @@ def _check_frames(predicted: FrameLabels, truth: FrameLabels) -> None:
         raise ValueError(f"labels of shape {predicted.shape} against {truth.shape}; (frames,), at least one, the same")
 
 
-def _count_hits(found: Sequence[Run], wanted: Sequence[Run], least: float) -> int:
+def count_hits(found: Sequence[Run], wanted: Sequence[Run], least: float) -> int:
+    """True segments that are hit, see `segmental_f1`; `least` is a share."""
     if not wanted:
         return 0
     spans, labels = np.array([run[:2] for run in wanted]), np.array([run[2] for run in wanted])
