@@ -52,7 +52,7 @@ def test_runs_are_compared_on_whole_recordings(work: Path, tmp_path: Path, capsy
     assert good["segmenter"] == "linear" and good["num_parameters"] > 0
     against = coarse["verb"]["frame_accuracy"]["against"]
     assert against["difference"] < 0 and against["p"] == 0.5 and "against" not in good["verb"]["edit"]
-    rows = list(csv.DictReader((tmp_path / "comparison.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines()))
     assert len(rows) == 10 and float(rows[5]["against_difference"]) == pytest.approx(against["difference"], abs=1e-3)
     assert "coarse against good: frames -" in capsys.readouterr().out.replace("\n", " ")
     assert "it cannot be below 0.5" in (tmp_path / "comparison.html").read_text()
@@ -81,7 +81,8 @@ def test_evaluations_say_the_same_as_their_runs(work: Path, tmp_path: Path) -> N
 def test_a_model_that_knows_the_recordings_says_so(work: Path, tmp_path: Path) -> None:
     train = (work / "store" / "labels" / "train.split1.csv",)
     compare(settings(work, tmp_path, "good", "coarse", segments=train))
-    assert "24 of 24 segments were trained on" in (tmp_path / "comparison.html").read_text()
+    models = json.loads((tmp_path / "comparison.json").read_text())["finders"]["models"]
+    assert all(model["notes"][0].startswith("24 of 24 segments were trained on") for model in models)
 
 
 def test_what_cannot_be_compared_is_said(work: Path, tmp_path: Path) -> None:
