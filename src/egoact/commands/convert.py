@@ -1,15 +1,16 @@
 """`egoact convert`: annotations of any tool to the format of any other."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 if TYPE_CHECKING:
-    from egoact.core.annotations.formats.annotation import Annotations
-    from egoact.core.annotations.formats.conversion import ReadFile
+    from egoact.core.annotations.formats.annotation import Recording
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,12 @@ def convert(settings: ConvertSettings) -> int:
         verb_tier=settings.verb_tier,
         noun_tier=settings.noun_tier,
         background=settings.background_label,
+        known=_find_in(settings.media) if settings.media else None,
     )
     words = LabelWords(mapping, is_split=settings.split)
     read = read_annotations(inputs, format_name=settings.from_, options=options, words=words)
     _tell(read.lines)
-    annotations = _with_media(read, settings.media) if settings.media else read.annotations
+    annotations = read.annotations
     paths, encoded = write_annotations(
         annotations,
         out,
@@ -107,22 +109,26 @@ def _tell(lines: "tuple[str, ...] | list[str]") -> None:
         print(line, file=sys.stderr)
 
 
-def _with_media(read: "ReadFile", folders: tuple[Path, ...]) -> "Annotations":
-    """The annotations, with file names, rates and lengths of those recordings that are in the folders."""
+def _find_in(folders: tuple[Path, ...]) -> "Callable[[str], Recording | None]":
+    """Tells file name, frame rate and length of a recording that is in these folders; None of others, said once."""
     from egoact.core.annotations.formats.annotation import Recording
     from egoact.core.errors import MediaError
     from egoact.media.sources import MediaRoot
     from egoact.media.video.file import VideoFile
 
-    root, found = MediaRoot(folders), {}
-    for name in read.annotations.by_recording():
+    root = MediaRoot(folders)
+
+    @cache
+    def find(name: str) -> Recording | None:
         try:
             source = root.find(name)
             if source.is_stills:
-                continue
+                return None
             with VideoFile(source.path) as file:
                 rate = file.stream.average_rate
-                found[name] = Recording(name, source.path.name, float(rate) if rate else None, file.stated_seconds)
+                return Recording(name, source.path.name, float(rate) if rate else None, file.stated_seconds)
         except MediaError as error:
             print(error, file=sys.stderr)
-    return read.annotations.with_recordings(found)
+            return None
+
+    return find

@@ -121,8 +121,11 @@ def decode_annotations(
         remarks += reading.remarks
         if not reading.items and not reading.problems:
             remarks.append(f"{source.name}: no annotations in it (read as {FORMATS[name].title})")
-    told = dict.fromkeys([*remarks, *words.remarks])
-    return ReadFile(Annotations(tuple(items), recordings), tuple(problems), tuple(told))
+    annotations = Annotations(tuple(items), recordings)
+    if options.known is not None:
+        known = {name: one for name in annotations.by_recording() if (one := options.known(name)) is not None}
+        annotations = annotations.with_recordings(known)
+    return ReadFile(annotations, tuple(problems), tuple(dict.fromkeys([*remarks, *words.remarks])))
 
 
 def read_annotations(

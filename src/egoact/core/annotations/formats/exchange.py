@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from egoact.core.annotations.formats.annotation import Annotation, Recording, merge_recordings
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording, merge_recordings
 from egoact.core.annotations.formats.words import recording_name
 from egoact.core.errors import AnnotationError
 
@@ -83,6 +83,7 @@ class ReadOptions:
         verb_tier: Name of the tier, column or control that holds verbs.
         noun_tier: The same for nouns.
         background: The label of frames in which nothing happens.
+        known: Tells what is known of a recording from elsewhere, by its name.
 
     Raises:
         ValueError: Impossible values.
@@ -93,6 +94,7 @@ class ReadOptions:
     verb_tier: str | None = None
     noun_tier: str | None = None
     background: str = "background"
+    known: Callable[[str], Recording | None] | None = None
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < 10_000:
@@ -184,16 +186,19 @@ class Reading:
             self.problem(place, f"not as this format has it ({type(error).__name__}: {error})")
 
     def rate(self, name: str = "") -> float:
-        """Frames per second: as asked for, else as the file says of this recording.
+        """Frames per second: as asked for, as the file says of this recording, or as is known of it.
 
         Raises:
             AnnotationError: Neither is known.
         """
-        known = self.recordings.get(name, Recording(name or "-")).fps
-        rate = self.options.fps or known
+        name = name or self.source.recording
+        rate = self.options.fps or self.recordings.get(name, Recording(name)).fps
+        if rate is None and self.options.known is not None and (known := self.options.known(name)) is not None:
+            rate = known.fps
         if rate is None:
-            about = f" of {name}" if name else ""
-            raise self.source.error(f"times are frames, and the frame rate{about} is not known; give --fps")
+            raise self.source.error(
+                f"times are frames, and the frame rate of {name} is not known; give --fps or --media"
+            )
         return rate
 
 
@@ -229,3 +234,15 @@ class Losses:
 def count_of(count: int, noun: str) -> str:
     """For messages: "1 segment", "2 segments"."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def rate_of(annotations: Annotations, name: str, options: WriteOptions) -> float:
+    """Frames per second of a recording, for a format that counts frames.
+
+    Raises:
+        ValueError: Not known.
+    """
+    rate = options.fps or annotations.recording(name).fps
+    if rate is None:
+        raise ValueError(f"this format counts frames, and the frame rate of {name} is not known; give --fps or --media")
+    return rate

@@ -126,7 +126,8 @@ def _add_group(reading: Reading, group: dict[Role, list[tuple[Cell, TierName]]])
         role: [cell for cell, _ in group.get(role, [])] for role in ("noun", "description", "note", "hand")
     }
     for cell, name in (*group.get("label", []), *group.get("verb", [])):
-        said: dict[str, Any] = {"verb" if name.role == "verb" else "description": cell.text}
+        is_verb = name.role == "verb" or "noun" in cell.extras
+        said: dict[str, Any] = {"verb" if is_verb else "description": cell.text}
         if name.role == "verb":
             for role in ("description", "note", "hand"):
                 if matches := _belonging(cell, others[role]):

@@ -1,0 +1,97 @@
+"""Datavyu's CSVs: columns of cells beside each other, `take.ordinal,take.onset,take.offset,take.code01`; milliseconds.
+
+Also the layout of its script `datavyu2csv`, one column a file: `file,column,onset,offset,ordinal,code01`.
+"""
+
+from functools import partial
+from typing import Any
+
+from egoact.core.annotations.formats.annotation import Annotation, Annotations
+from egoact.core.annotations.formats.attributes import fields_of, said_by
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
+from egoact.core.annotations.formats.tables import header_of, split_lines, table_text
+from egoact.core.annotations.formats.tiers import Cell, add_cells, parse_tier
+from egoact.core.annotations.formats.times import parse_number
+from egoact.core.annotations.formats.words import recording_name
+
+_PLAIN = "action"
+_CODES = ("verb", "noun", "description", "hand", "note", "annotator")
+_FILE_COLUMNS = ("file", "column", "onset", "offset", "ordinal")
+
+
+def is_datavyu(source: Source) -> bool:
+    """Whether the header has onsets of columns, or those of the script."""
+    header = header_of(source)
+    is_beside = any(name.endswith("_ordinal") for name in header) and any(name.endswith("_onset") for name in header)
+    return is_beside or set(_FILE_COLUMNS) <= set(header)
+
+
+def read_datavyu(reading: Reading) -> None:
+    """All cells; columns that are called verb, noun, ... are merged by overlap."""
+    records = split_lines(reading.source)
+    if len(records) < 1:
+        raise reading.source.error("the file is empty")
+    header = records[0][1]
+    is_script = {name.casefold() for name in header} >= set(_FILE_COLUMNS)
+    cells: list[Cell] = []
+
+    def read(line: int, row: list[str]) -> None:
+        for column, values in _groups(header, row, is_script).items():
+            if values.get("onset"):
+                cells.append(_cell(reading, column, values, f"line {line}"))
+
+    for line, row in records[1:]:
+        reading.attempt(f"line {line}", partial(read, line, row))
+    add_cells(reading, cells)
+
+
+def _groups(header: list[str], row: list[str], is_script: bool) -> dict[str, dict[str, str]]:
+    """Column -> code -> value of one row."""
+    if is_script:
+        values = {name.casefold(): text for name, text in zip(header, row, strict=False)}
+        return {values["column"]: values}
+    found: dict[str, dict[str, str]] = {}
+    for name, text in zip(header, row, strict=False):
+        column, dot, code = name.rpartition(".")
+        if dot:
+            found.setdefault(column, {})[code] = text
+    return found
+
+
+def _cell(reading: Reading, column: str, values: dict[str, str], place: str) -> Cell:
+    start = parse_number(values["onset"]) / 1000
+    stop = parse_number(values.get("offset") or values["onset"]) / 1000
+    codes = {code: text for code, text in values.items() if code not in _FILE_COLUMNS}
+    extras: dict[str, Any] = fields_of(codes, reading.options)
+    name = parse_tier(column, reading.options)
+    text = extras.pop("description", "") if "verb" not in extras or (name and name.role == "label") else ""
+    recording = recording_name(values["file"]) if values.get("file") else reading.source.recording
+    tier = {"tier": ""} if column == _PLAIN else {}
+    return Cell(
+        column, start, max(stop, start), text, place, recording, extras.get("annotator", ""), extras=extras | tier
+    )
+
+
+def write_datavyu(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+    """The cells of one recording, a column of them a tier, with the codes verb, noun, hand and so on."""
+    columns: dict[str, list[Annotation]] = {}
+    for item in annotations:
+        columns.setdefault(item.tier or _PLAIN, []).append(item)
+    used = {
+        column: [c for c in _CODES if any(c in said_by(item) for item in items)] for column, items in columns.items()
+    }
+    used = {column: codes or ["verb"] for column, codes in used.items()} or {_PLAIN: ["verb"]}
+    header = [f"{column}.{code}" for column, codes in used.items() for code in ("ordinal", "onset", "offset", *codes)]
+    rows: list[list[Any]] = [header]
+    for number in range(max(map(len, columns.values()), default=0)):
+        row: list[Any] = []
+        for column, codes in used.items():
+            items = columns[column]
+            if number < len(items):
+                item = items[number]
+                times = [round(1000 * item.start_seconds), round(1000 * item.stop_seconds)]
+                row += [number + 1, *times, *(getattr(item, code) for code in codes)]
+            else:
+                row += [""] * (3 + len(codes))
+        rows.append(row)
+    return table_text(rows)

@@ -1,0 +1,89 @@
+"""FiftyOne's temporal detections: `labels.json` of its temporal detection datasets, and samples of its own exports.
+
+A support is the first and the last frame, counted from 1; timestamps are seconds.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from egoact.core.annotations.formats.annotation import Annotations, Recording
+from egoact.core.annotations.formats.attributes import fields_of, said_by
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
+from egoact.core.annotations.formats.json_text import has_keys, load_json
+from egoact.core.annotations.formats.words import recording_name
+
+
+def is_fiftyone(source: Source) -> bool:
+    """Whether it has labels of classes, or samples."""
+    is_object = source.content.lstrip()[:1] == b"{"
+    has_times = has_keys(source, "timestamps") or has_keys(source, "support") or has_keys(source, "classes")
+    return is_object and has_times and (has_keys(source, "labels") or has_keys(source, "samples"))
+
+
+def read_fiftyone(reading: Reading) -> None:
+    """The detections of all videos."""
+    content = load_json(reading.source)
+    if not isinstance(content, dict) or not ("labels" in content or "samples" in content):
+        raise reading.source.error("neither labels nor samples; these are not temporal detections of FiftyOne")
+    classes = content.get("classes") or []
+    if isinstance(content.get("labels"), dict):
+        for media, detections in content["labels"].items():
+            _read_media(reading, str(media), detections or (), classes)
+        return
+    for sample in content.get("samples") or ():
+        media = str(sample.get("filepath", ""))
+        rate = (sample.get("metadata") or {}).get("frame_rate")
+        reading.know(Recording(recording_name(media), media, float(rate) if rate else None))
+        _read_media(reading, media, list(_detections(sample)), classes)
+
+
+def _detections(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for field, value in sample.items():
+        if isinstance(value, dict) and value.get("_cls") == "TemporalDetections":
+            for detection in value.get("detections") or ():
+                yield {**detection, "tier": detection.get("tier") or field}
+
+
+def _read_media(reading: Reading, media: str, detections: Any, classes: list[str]) -> None:
+    name = recording_name(media)
+    reading.know(Recording(name, media if media != name else ""))
+    for number, detection in enumerate(detections, 1):
+
+        def read(detection: dict[str, Any] = detection, number: int = number) -> None:
+            label = detection["label"]
+            label = classes[label] if isinstance(label, int) and classes else label
+            attributes = {key: detection[key] for key in ("tier",) if detection.get(key)} | dict(
+                detection.get("attributes") or {}
+            )
+            fields = fields_of(attributes, reading.options, label=str(label))
+            start, stop = _times(reading, detection, name)
+            place = f"{name}, detection {number}"
+            reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
+
+        reading.attempt(f"{name}, detection {number}", read)
+
+
+def _times(reading: Reading, detection: dict[str, Any], name: str) -> tuple[float, float]:
+    if detection.get("timestamps") is not None:
+        start, stop = detection["timestamps"]
+        return float(start), float(stop)
+    first, last = detection["support"]
+    rate = reading.rate(name)
+    return (float(first) - 1) / rate, float(last) / rate
+
+
+def write_fiftyone(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+    """`labels.json` of a FiftyOneTemporalDetectionDataset, with timestamps."""
+    labels = {
+        name: [
+            {
+                "label": item.label,
+                "timestamps": [round(item.start_seconds, 6), round(item.stop_seconds, 6)],
+                "attributes": said_by(item),
+            }
+            for item in items
+        ]
+        for name, items in annotations.by_recording().items()
+    }
+    return json.dumps({"classes": None, "labels": labels}, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,60 @@
+"""The text files of MS-TCN and its successors: a label for each frame of a recording, a line each.
+
+Source: Farha and Gall, MS-TCN, CVPR 2019, arXiv:1903.01945.
+"""
+
+import math
+from itertools import groupby
+
+from egoact.core.annotations.formats.annotation import Annotations
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of, rate_of
+
+_ALWAYS_BACKGROUND = frozenset({"background", "SIL", "action_start", "action_end"})  # GTEA, Breakfast, 50Salads
+
+
+def is_mstcn(source: Source) -> bool:
+    """Whether it is lines of one word each, most of which are as the one before."""
+    lines = source.beginning.rstrip("\n").split("\n")
+    if source.suffix not in (".txt", "") or len(lines) < 10 or any(not line or len(line.split()) > 1 for line in lines):
+        return False
+    changes = sum(a != b for a, b in zip(lines, lines[1:], strict=False))
+    return changes < len(lines) / 2
+
+
+def read_mstcn(reading: Reading) -> None:
+    """Stretches of frames with the same label."""
+    rate = reading.rate()
+    labels = [line.strip() for line in reading.source.text.rstrip("\n").split("\n")]
+    nothing = _ALWAYS_BACKGROUND | {reading.options.background, ""}
+    frame = 0
+    for label, run in groupby(labels):
+        first, frame = frame, frame + len(list(run))
+        if label not in nothing:
+            times = first / rate, frame / rate
+            place, name = f"line {first + 1}", reading.source.recording
+            reading.add(place=place, recording=name, start_seconds=times[0], stop_seconds=times[1], description=label)
+
+
+def write_mstcn(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+    """Frames of one recording; each has the label of the last annotation to begin that is under way at its middle."""
+    lines: list[str] = []
+    for name, items in annotations.by_recording().items():
+        rate = rate_of(annotations, name, options)
+        known = annotations.recording(name).duration_seconds or 0.0
+        frames: list[int | None] = [None] * math.ceil(round(known * rate, 6))
+        for number, item in enumerate(items):
+            first, last = (math.ceil(round(time * rate - 0.5, 6)) for time in (item.start_seconds, item.stop_seconds))
+            frames += [None] * (last - len(frames))
+            frames[first:last] = [number] * (last - first)
+        labels = ["_".join((item.label or "unlabelled").split()) for item in items]
+        seen = {number for number in frames if number is not None}
+        pieces = sum(number is not None for number, _ in groupby(frames))
+        said = [options.background if number is None else labels[number] for number in frames]
+        runs = sum(label != options.background for label, _ in groupby(said))
+        losses.lose(len(items) - len(seen), f"{name}: {count_of(len(items) - len(seen), 'annotation')} cover no frame")
+        merged = pieces - runs
+        losses.lose(merged, f"{name}: {count_of(merged, 'annotation')} ran together with an equal label before")
+        if pieces > len(seen):
+            losses.tell(f"{name}: one label a frame; {count_of(pieces - len(seen), 'overlap')} cut annotations in two")
+        lines += said
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,216 @@
+"""VGG Image Annotator (VIA 3) for video: projects (JSON) and exports (CSV) with temporal segments and their attributes.
+
+Source: Dutta and Zisserman, The VIA Annotation Software for Images, Audio and Video, 2019, arXiv:1904.10699.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
+from egoact.core.annotations.formats.attributes import SAID, fields_of, said_by
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
+from egoact.core.annotations.formats.json_text import has_keys, load_json
+from egoact.core.annotations.formats.tables import table_text
+from egoact.core.annotations.formats.words import recording_name
+from egoact.core.annotations.spreadsheet import unguard
+
+_IDS = {name: str(number) for number, name in enumerate(SAID, 1)}
+_VIDEO, _LOCAL = 4, 1
+_EXPORTED = "# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)"
+_CSV_COLUMNS = ("metadata_id", "file_list", "flags", "temporal_coordinates", "spatial_coordinates", "metadata")
+_HEADER = re.compile(r'^"?#\s*CSV_HEADER\s*=\s*(.*?)[",\s]*$', re.MULTILINE)
+_ATTRIBUTES = re.compile(r'^"?#\s*ATTRIBUTES?\s*=\s*(\{.*\})[",\s]*$', re.MULTILINE)
+
+
+def is_via(source: Source) -> bool:
+    """Whether it is a project."""
+    return source.content.lstrip()[:1] == b"{" and has_keys(source, "metadata", "attribute", "file")
+
+
+def is_via_csv(source: Source) -> bool:
+    """Whether it is an export."""
+    return _HEADER.search(source.beginning) is not None
+
+
+def read_via(reading: Reading) -> None:
+    """The segments of a project."""
+    project = load_json(reading.source)
+    try:
+        attributes, files, views = project["attribute"], project["file"], project.get("view") or {}
+        entries = project["metadata"].items()
+        names = {vid: [_file(files, str(fid)) for fid in view["fid_list"]] for vid, view in views.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise reading.source.error(f"not a project of VIA 3 ({type(error).__name__}: {error})") from None
+    for identity, entry in entries:
+        place = f"metadata '{identity}'"
+
+        def read(entry: dict[str, Any] = entry, place: str = place) -> None:
+            files_of_view = names.get(str(entry["vid"])) or [_file(files, str(entry["vid"]))]
+            has_region = bool(entry.get("xy"))
+            _add(reading, place, files_of_view[0], entry.get("z") or [], entry.get("av") or {}, attributes, has_region)
+
+        reading.attempt(place, read)
+
+
+def _file(files: Mapping[str, Any], identity: str) -> str:
+    one = files[identity]
+    return str(one.get("fname") or one.get("src") or "")
+
+
+def _add(
+    reading: Reading,
+    place: str,
+    file: str,
+    times: Sequence[float],
+    values: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    has_region: bool,
+) -> None:
+    if has_region or not times:
+        reading.remark("regions of pictures are left out; only temporal segments are annotations of actions")
+        return
+    name = recording_name(file)
+    reading.know(Recording(name, file))
+    named = {_name(attributes.get(key), key): _value(attributes.get(key), value) for key, value in values.items()}
+    fields = fields_of(named, reading.options)
+    start, stop = float(times[0]), float(times[-1])
+    reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
+
+
+def _name(attribute: Any, key: str) -> str:
+    return str(attribute.get("aname", key) if isinstance(attribute, dict) else attribute or key)
+
+
+def _value(attribute: Any, value: Any) -> str:
+    """A value; of attributes with options their names, of which checkboxes have several."""
+    options = attribute.get("options") if isinstance(attribute, dict) else None
+    if not options or attribute.get("type") == 1:
+        return "" if value == "_DEFAULT" else str(value)
+    chosen = str(value)
+    parts = [chosen] if chosen in options else [part for part in chosen.split(",") if part]
+    return ", ".join(str(options.get(part, part)) for part in parts if part != "_DEFAULT")
+
+
+def read_via_csv(reading: Reading) -> None:
+    """The rows of an export, of this version or older ones."""
+    text = reading.source.text
+    header = _HEADER.search(text)
+    if header is None:
+        raise reading.source.error("no line '# CSV_HEADER = ...'; this is not an export of VIA")
+    columns = [name.strip() for name in header[1].split(",")]
+    attributes = _described(text)
+    lines = ["" if line.lstrip('"').startswith("#") else line for line in text.split("\n")]
+    rows = csv.reader(io.StringIO("\n".join(lines), newline=""))
+    before = 0
+    for cells in rows:
+        place, before = f"line {before + 1}", rows.line_num
+        if any(cells):
+            row = dict(zip(columns, map(unguard, cells), strict=False))
+            reading.attempt(place, partial(_read_row, reading, row, place, attributes))
+
+
+def _described(text: str) -> dict[str, Any]:
+    """The attributes that a comment describes; spreadsheet programs double its quotes."""
+    match = _ATTRIBUTES.search(text)
+    for said in () if match is None else (match[1], match[1].replace('""', '"')):
+        try:
+            return dict(json.loads(said))
+        except ValueError:
+            continue
+    return {}
+
+
+def _read_row(reading: Reading, row: dict[str, str], place: str, attributes: Mapping[str, Any]) -> None:
+    files = row.get("file_list", "")
+    file = json.loads(files)[0] if files.startswith("[") else files
+    if "temporal_segment_start" in row:
+        times = [row["temporal_segment_start"], row.get("temporal_segment_end") or row["temporal_segment_start"]]
+    else:
+        times = json.loads(row.get("temporal_coordinates") or "[]")
+    values = json.loads(row.get("metadata") or "{}")
+    has_region = row.get("spatial_coordinates", "[]") not in ("", "[]")
+    _add(reading, place, str(file), [float(time) for time in times], values, attributes, has_region)
+
+
+def _attributes() -> dict[str, Any]:
+    return {
+        identity: {
+            "aname": name,
+            "anchor_id": "FILE1_Z2_XY0",
+            "type": 1,
+            "desc": "",
+            "options": {},
+            "default_option_id": "",
+        }
+        for name, identity in _IDS.items()
+    }
+
+
+def _metadata(item: Annotation) -> tuple[list[float], dict[str, str]]:
+    times = [item.start_seconds] if item.is_point else [item.start_seconds, item.stop_seconds]
+    return [round(time, 6) for time in times], {_IDS[name]: value for name, value in said_by(item).items()}
+
+
+def write_via(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+    """A project with a view a recording."""
+    files, views, metadata = {}, {}, {}
+    for number, (name, items) in enumerate(annotations.by_recording().items(), 1):
+        media = annotations.recording(name).media_name
+        files[str(number)] = {"fid": str(number), "fname": media, "type": _VIDEO, "loc": _LOCAL, "src": media}
+        views[str(number)] = {"fid_list": [str(number)]}
+        for position, item in enumerate(items, 1):
+            times, values = _metadata(item)
+            entry = {"vid": str(number), "flg": 0, "z": times, "xy": [], "av": values}
+            metadata[f"{number}_{position:08d}"] = entry
+    project = {
+        "pid": "__VIA_PROJECT_ID__",
+        "rev": "__VIA_PROJECT_REV_ID__",
+        "rev_timestamp": "__VIA_PROJECT_REV_TIMESTAMP__",
+        "pname": "egoact",
+        "creator": "egoact",
+        "created": 0,
+        "vid_list": list(views),
+    }
+    loc_prefix = {str(location): "" for location in (1, 2, 3, 4)}
+    written = {
+        "project": project,
+        "config": {
+            "file": {"loc_prefix": loc_prefix},
+            "ui": {
+                "file_content_align": "center",
+                "file_metadata_editor_visible": True,
+                "spatial_metadata_editor_visible": True,
+                "temporal_segment_metadata_editor_visible": True,
+                "spatial_region_label_attribute_id": "",
+                "gtimeline_visible_row_count": "4",
+            },
+        },
+        "attribute": _attributes(),
+        "file": files,
+        "metadata": metadata,
+        "view": views,
+    }
+    return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_via_csv(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+    """The columns of an export of VIA 3."""
+    rows = []
+    for number, (name, items) in enumerate(annotations.by_recording().items(), 1):
+        files = json.dumps([annotations.recording(name).media_name], ensure_ascii=False)
+        for position, item in enumerate(items, 1):
+            times, values = _metadata(item)
+            said = json.dumps(values, ensure_ascii=False)
+            rows.append([f"{number}_{position:08d}", files, 0, json.dumps(times), "[]", said])
+    attributes = json.dumps(_attributes(), ensure_ascii=False)
+    header = f"# CSV_HEADER = {','.join(_CSV_COLUMNS)}"
+    if not rows:
+        losses.tell(
+            f"{count_of(len(annotations.recordings), 'recording')} without annotations cannot be kept in a VIA export"
+        )
+    return f"{_EXPORTED}\n# ATTRIBUTE = {attributes}\n{header}\n{table_text(rows)}"
