@@ -112,7 +112,7 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     """
     from egoact.commands.labels import read_and_tell
     from egoact.core.progress import Progress, format_seconds, working
-    from egoact.evaluation.timelines import summarize_timelines
+    from egoact.evaluation.timelines import summarize_timelines, write_compared
     from egoact.models.backbones.own_files import carry
     from egoact.runs.provenance import Provenance
     from egoact.store.concatenation import open_features, own_weights
@@ -160,6 +160,11 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     folder.write_settings(recipe, num_parameters=sum(p.numel() for p in fitted.model.parameters()))
     if metrics:
         folder.write_metrics(metrics)
+        write_compared(
+            settings.run,
+            selection.timelines(),
+            origin={"model": str(settings.run), "segments": str(table.path), "held_out": True},
+        )
     Provenance.of(training, () if validation is None else validation).write(settings.run)
     carry(own_weights(source), settings.run)
     fitted.with_rules(rules).save(settings.run)

@@ -65,12 +65,28 @@ def measure_timelines(
     """
     metrics = evaluate_timelines(predicted, truth, targets=_targets(predicted, truth), rate=rate)
     metrics |= {"notes": list(notes)} if notes else {}
-    compared = {
-        video: {"predicted": made.to_dict(), "truth": truth[video].to_dict()} for video, made in predicted.items()
-    }
-    write_json(out / TIMELINES_NAME, {**origin, "frames_per_second": rate, "videos": compared})
+    write_compared(out, {video: (made, truth[video]) for video, made in predicted.items()}, origin=origin, rate=rate)
     write_json(out / METRICS_NAME, metrics)
     return metrics
+
+
+def write_compared(
+    out: Path,
+    pairs: Mapping[str, tuple[Timeline, Timeline]],
+    *,
+    origin: Mapping[str, Any],
+    rate: float = FRAMES_PER_SECOND,
+) -> None:
+    """Write timelines.json: what was compared.
+
+    Args:
+        out: Folder to write.
+        pairs: video_id -> what was found, and what is true.
+        origin: What the file says beside the timelines: at least `model` and `segments`.
+        rate: Frames a second that were measured.
+    """
+    compared = {v: {"predicted": found.to_dict(), "truth": true.to_dict()} for v, (found, true) in pairs.items()}
+    write_json(out / TIMELINES_NAME, {**origin, "frames_per_second": rate, "videos": compared})
 
 
 def summarize_timelines(metrics: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from egoact.core.errors import InputError, MediaError
 from egoact.studio.refusal import Refusal
+from egoact.studio.routes.jobs import job_routes
 from egoact.studio.routes.labels import label_routes
 from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
@@ -52,7 +53,7 @@ def build_application(
     application.add_middleware(Gate, host=host, token=token)
     _answer_errors(application)
     api = APIRouter(prefix="/api", responses={"4XX": {"model": ErrorAnswer}})
-    for routes in (project_routes, recording_routes, label_routes):
+    for routes in (project_routes, recording_routes, label_routes, job_routes):
         api.include_router(routes(workspace))
 
     @api.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

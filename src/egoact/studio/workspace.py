@@ -1,16 +1,28 @@
 """Everything that belongs to an open project, made once and shared by all routes."""
 
+from typing import Literal
+
 from egoact import __version__
 from egoact.core.files import lock_folder
 from egoact.studio.classes import Classes
 from egoact.studio.database import Database
 from egoact.studio.events import Events
+from egoact.studio.jobs import Jobs
 from egoact.studio.labels import LabelBook
 from egoact.studio.measures import Measures
 from egoact.studio.project import Project
 from egoact.studio.recordings import Recordings
-from egoact.studio.schemas import Event
+from egoact.studio.schemas import Event, Job
 from egoact.studio.schemas import Project as ProjectAnswer
+
+_NEWS: dict[str, Literal["recordings", "runs", "proposals"]] = {
+    "playable": "recordings",
+    "train": "runs",
+    "evaluate": "runs",
+    "learning_curve": "runs",
+    "predict": "proposals",
+}
+"""What is new when a job of this kind is done."""
 
 
 class Workspace:
@@ -33,10 +45,12 @@ class Workspace:
         self.recordings = Recordings(project, self.database, self._tell_recording)
         self.labels = LabelBook(self.database, project.labels, self.classes, self._tell_labels)
         self.measures = Measures(project.own / "measures")
+        self.jobs = Jobs(self.database, project.folder, project.own / "jobs", self._tell_job)
 
     def close(self) -> None:
         """Write what is not written yet, and let go of the project."""
         self.events.close()
+        self.jobs.close()
         self.measures.close()
         self.labels.close()
         self.database.close()
@@ -55,8 +69,14 @@ class Workspace:
             classes=self.classes.sets(),
             problems=[*problems, *self.classes.problems(), *self.labels.problems()],
             max_upload_bytes=self.max_upload_bytes,
-            heavy_job=None,
+            heavy_job=self.jobs.running,
         )
+
+    def _tell_job(self, job: Job) -> None:
+        self.events.tell(Event(type="job", id=str(job.id), job=job))
+        news = _NEWS.get(job.kind) if job.state == "done" else None
+        if news is not None:
+            self.events.tell(Event(type=news, id=job.subject))
 
     def _tell_recording(self, recording_id: str) -> None:
         self.events.tell(Event(type="recordings", id=recording_id))

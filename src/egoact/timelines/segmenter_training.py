@@ -104,11 +104,13 @@ class HeldOut:
         scores: Target -> log-probabilities of every step, background last.
         truth: The labelled actions.
         seen: What the segmenter was trained on.
+        begin_seconds: Where in the recording the steps begin, whose times count from there.
     """
 
     scores: Mapping[str, Floats]
     truth: Timeline
     seen: SegmentTable
+    begin_seconds: float = 0.0
 
 
 def answer_held_out(
@@ -127,7 +129,7 @@ def answer_held_out(
         if not len(inside):
             continue
         truth = shift(true_timeline(inside, config.vocabularies), begin, duration=len(steps) / rate)
-        yield HeldOut(fitted.score(each.stretch[steps]), truth, seen)
+        yield HeldOut(fitted.score(each.stretch[steps]), truth, seen, begin)
 
 
 def true_timeline(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]) -> Timeline:

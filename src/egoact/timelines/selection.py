@@ -6,6 +6,7 @@ any, on groups of training recordings that are left out in turn. Test recordings
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class RuleSelection:
         rate: int,
     ) -> None:
         self._table, self._vocabularies, self._rate = table, vocabularies, rate
+        self._places = [(held.truth.video_id, held.begin_seconds) for held in held_out]
         self._truth = [replace(held.truth, video_id=str(number)) for number, held in enumerate(held_out)]
         self._answers = {choice: self._answer(held_out, choice) for choice in (CHOICES if held_out else ())}
 
@@ -71,9 +73,31 @@ class RuleSelection:
 
         What is chosen on the held-out recordings is chosen anew for each quarter of them, on the others.
         """
-        numbers = range(len(self._truth))
         if not any(map(len, self._truth)):
             return {}
+        found = self._found
+        truth = {timeline.video_id: timeline for timeline in self._truth}
+        confidences = np.array([segment.confidence for timeline in found.values() for segment in timeline])
+        right = np.array([hit for name, timeline in found.items() for hit in hits(timeline, truth[name])], dtype=bool)
+        every: list[TimelineTarget] = [*self._vocabularies]
+        measured = evaluate_timelines(found, truth, targets=[*every, *([ACTION] if len(every) > 1 else [])])
+        return measured | {"calibration_error": 100 * expected_calibration_error(confidences, right)}
+
+    def timelines(self) -> dict[str, tuple[Timeline, Timeline]]:
+        """Held-out recording -> what was found in it and what is true, as `measure` compares them.
+
+        Of a recording that was held out in parts, what is in any of them.
+        """
+        sides: dict[str, list[tuple[Timeline, Timeline]]] = {}
+        for number, (video_id, begin) in enumerate(self._places):
+            both = (self._found[str(number)], self._truth[number])
+            sides.setdefault(video_id, []).append((_move(both[0], video_id, begin), _move(both[1], video_id, begin)))
+        return {v: (_join([p[0] for p in parts]), _join([p[1] for p in parts])) for v, parts in sides.items()}
+
+    @cached_property
+    def _found(self) -> dict[str, Timeline]:
+        """What is found in held-out recordings, by number, with choices made without them."""
+        numbers = range(len(self._truth))
         found: dict[str, Timeline] = {}
         for first in range(min(_QUARTERS, len(numbers))):
             part = numbers[first::_QUARTERS]
@@ -84,12 +108,7 @@ class RuleSelection:
                 answered = self._answers[choice][number]
                 segments = tuple(replace(s, confidence=sure.true_share(s.confidence)) for s in answered)
                 found[str(number)] = replace(answered, segments=segments)
-        truth = {timeline.video_id: timeline for timeline in self._truth}
-        confidences = np.array([segment.confidence for timeline in found.values() for segment in timeline])
-        right = np.array([hit for name, timeline in found.items() for hit in hits(timeline, truth[name])], dtype=bool)
-        every: list[TimelineTarget] = [*self._vocabularies]
-        measured = evaluate_timelines(found, truth, targets=[*every, *([ACTION] if len(every) > 1 else [])])
-        return measured | {"calibration_error": 100 * expected_calibration_error(confidences, right)}
+        return found
 
     def _answer(self, held_out: Sequence[HeldOut], choice: Choice) -> list[Timeline]:
         rules = {id(held.seen): self._rules_of(held.seen, choice) for held in held_out}
@@ -120,6 +139,22 @@ class RuleSelection:
             said += [segment.confidence for segment in self._answers[choice][number]]
             right += hits(self._answers[choice][number], self._truth[number])
         return fit_confidence(said, right)
+
+
+def _move(timeline: Timeline, video_id: str, seconds: float) -> Timeline:
+    """A part of a recording, on the recording's own clock."""
+    moved = (
+        replace(s, start_seconds=s.start_seconds + seconds, stop_seconds=s.stop_seconds + seconds) for s in timeline
+    )
+    end = None if timeline.duration_seconds is None else timeline.duration_seconds + seconds
+    return Timeline(video_id, tuple(moved), end)
+
+
+def _join(parts: Sequence[Timeline]) -> Timeline:
+    """Parts of a recording as one."""
+    segments = sorted((s for part in parts for s in part), key=lambda s: s.start_seconds)
+    ends = [part.duration_seconds for part in parts if part.duration_seconds is not None]
+    return Timeline(parts[0].video_id, tuple(segments), max(ends, default=None))
 
 
 def fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ _OWN_FILES = (
     SETTINGS_NAME,
     METRICS_NAME,
     "trained_on.json",
+    "timelines.json",
     "backbone.safetensors",
     "history.csv",
     "history_classifiers.csv",

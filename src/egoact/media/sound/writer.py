@@ -3,7 +3,7 @@
 Shapes: N samples of C channels, float32 from -1 to 1.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,14 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def write_sound(path: Path, blocks: Iterable[np.ndarray], track: SoundTrack) -> None:
+def write_sound(
+    path: Path,
+    blocks: Iterable[np.ndarray],
+    track: SoundTrack,
+    *,
+    copied: Collection[str] = _COPIED,
+    comment: str = _MARK,
+) -> None:
     """Write the sound of a recording, by the suffix as WAV (16 bits) or as MP4 (AAC) with its pictures; atomically.
 
     Pictures are copied as they are where MP4 has a place for them, and otherwise encoded again as H.264. Sound and
@@ -46,6 +53,8 @@ def write_sound(path: Path, blocks: Iterable[np.ndarray], track: SoundTrack) -> 
         path: File to write, `.wav` or `.mp4`.
         blocks: float32 (N, C) each.
         track: What the blocks are of.
+        copied: Codecs of pictures that are copied; others are encoded again.
+        comment: What the file says of itself; by default what `is_ours` looks for.
 
     Raises:
         ValueError: Another suffix.
@@ -56,26 +65,28 @@ def write_sound(path: Path, blocks: Iterable[np.ndarray], track: SoundTrack) -> 
         raise ValueError(f"{path.name}: sound is written as {' or '.join(SUFFIXES)}")
     try:
         if suffix == ".wav":
-            _write_wav(path, blocks, track.form)
+            _write_wav(path, blocks, track.form, comment)
         else:
-            _write_mp4(path, blocks, track)
+            _write_mp4(path, blocks, track, copied, comment)
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"cannot be written ({error.strerror or error})", path=path) from None
 
 
-def _write_wav(path: Path, blocks: Iterable[np.ndarray], form: SoundFormat) -> None:
+def _write_wav(path: Path, blocks: Iterable[np.ndarray], form: SoundFormat, comment: str) -> None:
     with new_container(path, kind="wav", options={"rf64": "auto"}) as made:
-        made.metadata[_COMMENT] = _MARK
+        made.metadata[_COMMENT] = comment
         for _, packets in _Encoder(made, "pcm_s16le", form).encode(blocks):
             made.mux(packets)
 
 
-def _write_mp4(path: Path, blocks: Iterable[np.ndarray], track: SoundTrack) -> None:
+def _write_mp4(
+    path: Path, blocks: Iterable[np.ndarray], track: SoundTrack, copied: Collection[str], comment: str
+) -> None:
     """Pictures and sound by turns, so that neither has to wait for the other in memory."""
     with open_container(track.path) as container, new_container(path, options={"movflags": "+faststart"}) as made:
-        made.metadata[_COMMENT] = _MARK
+        made.metadata[_COMMENT] = comment
         stream = picture_stream(container, track.path)
-        is_copied = track.has_times and stream.codec_context.codec.canonical_name in _COPIED
+        is_copied = track.has_times and stream.codec_context.codec.canonical_name in copied
         start = round(track.start_seconds / float(stream.time_base))  # type: ignore[arg-type]  # picture_stream has one
         if is_copied:
             pictures = _copied(container, stream, made, start)

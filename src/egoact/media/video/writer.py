@@ -17,7 +17,7 @@ from egoact.media.video.decoder import to_rgb
 _MP4_CODECS = ("h264", "vp9", "av1")
 _PLAYABLE = {".mp4": _MP4_CODECS, ".m4v": _MP4_CODECS, ".mov": ("h264",), ".webm": ("vp8", "vp9", "av1")}
 """Suffix -> codecs that every current browser plays in it."""
-_PIXELS = ("yuv420p", "yuvj420p")
+PLAYABLE_PIXELS = ("yuv420p", "yuvj420p")
 _PROXY_HEIGHT = 360
 _PROXY_OPTIONS = {"preset": "veryfast", "crf": "29", "g": "48"}
 
@@ -40,7 +40,7 @@ def is_playable(path: Path) -> bool:
         return False
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
-        return context.name.removeprefix("lib").split("-")[0] in codecs and context.pix_fmt in _PIXELS
+        return context.name.removeprefix("lib").split("-")[0] in codecs and context.pix_fmt in PLAYABLE_PIXELS
 
 
 def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lambda _: None) -> None:

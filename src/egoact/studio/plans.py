@@ -1,0 +1,210 @@
+"""What a person asks for, as command lines to be run in the project's folder."""
+
+import contextlib
+import csv
+import io
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from egoact.core.files import csv_text, write_atomically
+from egoact.studio.jobs import Plan
+from egoact.studio.refusal import Refusal
+from egoact.studio.schemas import (
+    EvaluateJob,
+    ExportJob,
+    ExtractJob,
+    JobRequest,
+    LearningCurveJob,
+    PlayableJob,
+    PredictJob,
+    TrainJob,
+)
+from egoact.studio.workspace import Workspace
+
+_STREAMS = ("rgb", "grid", "motion")
+_CAUSAL_STREAMS = ("rgb", "motion")
+
+
+def make_plans(workspace: Workspace, request: JobRequest) -> list[Plan]:
+    """The jobs of a request; a `Refusal` where they could not even begin."""
+    match request:
+        case ExtractJob():
+            return [_extract(workspace, request.streams)]
+        case TrainJob():
+            return _train(workspace, request)
+        case PredictJob():
+            return [_predict(workspace, request)]
+        case EvaluateJob():
+            return [_evaluate(workspace, request)]
+        case ExportJob():
+            return [_export(workspace, request)]
+        case LearningCurveJob():
+            return _learning_curve(workspace, request)
+        case PlayableJob():
+            return [_playable(workspace, request)]
+
+
+def _media(workspace: Workspace) -> list[str]:
+    return [workspace.project.words(folder) for folder in workspace.project.media_folders]
+
+
+def _extract(workspace: Workspace, streams: Sequence[str], labels: str | None = None) -> Plan:
+    if not workspace.recordings.find_all()[0]:
+        raise Refusal(409, "there are no recordings yet")
+    words = ["egoact", "extract", "--media", *_media(workspace), "--features", "features", "--streams", *streams]
+    if labels is not None:
+        words += ["--segments", labels, "--recordings"]
+    return Plan("extract", "Features of recordings", words)
+
+
+def _train(workspace: Workspace, request: TrainJob) -> list[Plan]:
+    name = request.run or _next_name(workspace.project.runs)
+    while request.run is None and workspace.jobs.unfinished("train", name) is not None:
+        name = f"run-{int(name.removeprefix('run-')) + 1}"
+    if (workspace.project.runs / name).exists() or workspace.jobs.unfinished("train", name) is not None:
+        raise Refusal(409, f"there is a run called '{name}' already")
+    labels = _labels_to_learn(workspace, request.annotator, request.recordings, name=f"run_{name}")
+    streams = _CAUSAL_STREAMS if request.segmenter.startswith("causal") else _STREAMS
+    words = ["egoact", "train-timeline", "--segments", labels, "--features", "features", "--run", f"runs/{name}"]
+    words += ["--streams", *streams, "--segmenter", request.segmenter, *_class_words(workspace)]
+    if request.labelled_only:
+        words.append("--labelled-only")
+    return [
+        _extract(workspace, streams, labels),
+        Plan("train", f"Train {name}", words, subject=name, follows=True),
+    ]
+
+
+def _learning_curve(workspace: Workspace, request: LearningCurveJob) -> list[Plan]:
+    labels = _labels_to_learn(workspace, request.annotator, None, name=f"curve_{request.annotator}")
+    streams = _CAUSAL_STREAMS if request.segmenter == "causal" else _STREAMS
+    words = ["egoact", "learning-curve", "--segments", labels, "--features", "features"]
+    words += ["--out", f"studio/learning_curves/{request.annotator}", "--streams", *streams]
+    words += ["--segmenter", request.segmenter, *_class_words(workspace)]
+    words += ["--labelled-only"] if request.labelled_only else []
+    title = f"How much to label ({request.annotator})"
+    return [
+        _extract(workspace, streams, labels),
+        Plan("learning_curve", title, words, subject=request.annotator, follows=True),
+    ]
+
+
+def _predict(workspace: Workspace, request: PredictJob) -> Plan:
+    workspace.project.child(workspace.project.runs, request.run, what="run")
+    sources, _ = workspace.recordings.find_all()
+    wanted = request.recordings
+    if wanted is None:
+        facts = workspace.recordings.facts()
+        wanted = [name for name in sources if not facts.get(name, {}).get("is_labelled")]
+    if missing := [name for name in wanted if name not in sources]:
+        raise Refusal(404, f"there is no recording called '{missing[0][:80]}'")
+    if not wanted:
+        raise Refusal(409, "every recording is labelled; there is nothing to propose")
+    paths = {name: sources[name].path for name in wanted}
+    words = ["egoact", "predict", *_videos_to_predict(workspace, paths)]
+    out = f"timelines/{request.run}" + (f"/{wanted[0]}" if len(wanted) == 1 else "")
+    words += ["--run", f"runs/{request.run}", "--out", out, "--no-proxy"]
+    title = f"Propose by {request.run}: {len(wanted)} recordings" if len(wanted) > 1 else f"Propose for {wanted[0]}"
+    return Plan("predict", title, [*words, *(["--hands"] if request.hands else [])], subject=request.run)
+
+
+def _videos_to_predict(workspace: Workspace, paths: dict[str, Path]) -> list[str]:
+    """One file, the folder of all of them, or a folder of links to some."""
+    if len(paths) == 1:
+        return [workspace.project.words(next(iter(paths.values())))]
+    everything = {source.path for source in workspace.recordings.find_all()[0].values()}
+    if not workspace.project.media and set(paths.values()) == everything:
+        return ["recordings"]
+    folder = workspace.project.own / "selections" / _next_name(workspace.project.own / "selections", "selection")
+    folder.mkdir(parents=True)
+    for name, path in paths.items():
+        link = folder / f"{name}{path.suffix}"
+        try:
+            link.symlink_to(path)
+        except OSError:  # a system, or a user, that may not make links
+            shutil.copyfile(path, link)
+    return [workspace.project.words(folder)]
+
+
+def _evaluate(workspace: Workspace, request: EvaluateJob) -> Plan:
+    workspace.project.child(workspace.project.runs, request.run, what="run")
+    workspace.labels.check(request.annotator)
+    workspace.labels.write_now(request.annotator)
+    timelines = workspace.project.timelines / request.run
+    if not timelines.is_dir():
+        raise Refusal(409, f"{request.run} has proposed nothing yet")
+    words = ["egoact", "evaluate", "--timeline", f"timelines/{request.run}"]
+    words += ["--segments", f"labels/{request.annotator}.csv", "--out", f"studio/evaluations/{request.run}"]
+    return Plan("evaluate", f"Measure {request.run}", words, subject=request.run)
+
+
+def _export(workspace: Workspace, request: ExportJob) -> Plan:
+    workspace.project.child(workspace.project.runs, request.run, what="run")
+    annotators = [name for name in workspace.labels.annotators() if workspace.labels.describe(name).num_segments]
+    if not annotators:
+        raise Refusal(409, "an export is proven on labelled clips, and there are none")
+    workspace.labels.write_now(annotators[0])
+    words = ["egoact", "export", "--run", f"runs/{request.run}", "--out", f"exports/{request.run}-{request.format}"]
+    words += ["--segments", f"labels/{annotators[0]}.csv", "--media", *_media(workspace), "--format", request.format]
+    return Plan("export", f"Export {request.run}", words, subject=request.run)
+
+
+def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
+    source = workspace.recordings.find(request.recording)
+    if workspace.recordings.playable(source) is not None:
+        raise Refusal(409, "browsers play this recording already")
+    if workspace.jobs.unfinished("playable", source.video_id) is not None:
+        raise Refusal(409, "a copy of this recording is made already")
+    copy = workspace.project.words(workspace.recordings.playable_path(source))
+    words = ["python", "-m", "egoact.studio.playable", workspace.project.words(source.path), copy]
+    return Plan("playable", f"A copy of {source.video_id} for browsers", words, subject=source.video_id)
+
+
+def _labels_to_learn(workspace: Workspace, annotator: str, wanted: Iterable[str] | None, *, name: str) -> str:
+    """A segments CSV: the annotator's own file, or the rows of some recordings in a file beside it."""
+    workspace.labels.check(annotator)
+    workspace.labels.write_now(annotator)
+    segments = workspace.labels.read(annotator).segments
+    labelled = {segment.recording_id for segment in segments if segment.verb or segment.noun}
+    here = labelled & workspace.recordings.find_all()[0].keys()
+    if wanted is None:
+        facts = workspace.recordings.facts()
+        complete = {one for one in here if facts.get(one, {}).get("is_labelled")}
+        chosen = complete or here
+    else:
+        chosen = set(wanted)
+        if missing := chosen - here:
+            raise Refusal(409, f"'{min(missing)}' has no labels of {annotator}, or is not here")
+    if not chosen:
+        raise Refusal(409, f"{annotator} has labelled nothing yet")
+    path = workspace.project.labels / f"{annotator}.csv"
+    if chosen == {segment.recording_id for segment in segments}:
+        return f"labels/{annotator}.csv"
+    rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
+    heading = next(rows)
+    column = heading.index("video_id")
+    kept = [row for row in rows if row[column] in chosen]
+    folder = workspace.project.own / "selections"
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / f"{name}.csv", csv_text([heading, *kept]))
+    return f"studio/selections/{name}.csv"
+
+
+def _class_words(workspace: Workspace) -> list[str]:
+    """The class files, where there are some for every target that is labelled."""
+    sets = workspace.classes.sets()
+    used = [t for t, entries in (("verb", sets.verbs), ("noun", sets.nouns)) if any(e.num_segments for e in entries)]
+    has_all = used and all(workspace.classes.vocabulary("verb" if t == "verb" else "noun") for t in used)
+    return ["--classes", "classes"] if has_all else []
+
+
+def _next_name(folder: Path, kind: str = "run") -> str:
+    """`run-1`, `run-2`, ...: one above the highest."""
+    numbers = [0]
+    if folder.is_dir():
+        for path in folder.iterdir():
+            with contextlib.suppress(ValueError):
+                numbers.append(int(re.sub(rf"^{kind}-", "", path.stem)))
+    return f"{kind}-{max(numbers) + 1}"
