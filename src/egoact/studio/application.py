@@ -17,11 +17,13 @@ from egoact.studio.routes.jobs import job_routes
 from egoact.studio.routes.labels import label_routes
 from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
+from egoact.studio.routes.runs import result_routes, run_routes
 from egoact.studio.safety import Gate
 from egoact.studio.schemas import ErrorAnswer
 from egoact.studio.workspace import Workspace
 
 WEB = Path(__file__).parent / "web"
+_ROUTES = (project_routes, recording_routes, label_routes, job_routes, run_routes, result_routes)
 _NO_FRONT_END = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>egoact studio</title></head>
 <body><h1>egoact studio</h1>
@@ -53,7 +55,7 @@ def build_application(
     application.add_middleware(Gate, host=host, token=token)
     _answer_errors(application)
     api = APIRouter(prefix="/api", responses={"4XX": {"model": ErrorAnswer}})
-    for routes in (project_routes, recording_routes, label_routes, job_routes):
+    for routes in _ROUTES:
         api.include_router(routes(workspace))
 
     @api.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

@@ -221,7 +221,7 @@ class Jobs:
                 *lines, rest = (rest + log.read()).split(b"\n")
                 for raw in [*lines, *([rest] if is_over and rest else [])]:
                     text = raw.decode(errors="replace").rpartition("\r")[2].strip()
-                    last = text or last
+                    last = last if not text or text.startswith("next: ") else text
                     if text and (progress := read_progress(text)) is not None:
                         self._progress[number] = progress
                 if lines and time.monotonic() - told > _TELL_SECONDS:

@@ -144,8 +144,15 @@ class LabelBook:
 
     # --- editing --------------------------------------------------------------------------------------------------
 
-    def edit(self, annotator: str, edits: Edits) -> EditsDone:
+    def edit(
+        self, annotator: str, edits: Edits, *, together_with: Callable[[EditsDone], None] = lambda _: None
+    ) -> EditsDone:
         """Do all edits, or none; they are on the medium when this returns.
+
+        Args:
+            annotator: Whose labels.
+            edits: What to do.
+            together_with: Called in the same transaction, where the edits are done now.
 
         Raises:
             Refusal: 409 where somebody else was faster, 400 for what cannot be, 404 for what is not there.
@@ -160,6 +167,7 @@ class LabelBook:
                 if (done := self._database.row(query, annotator, edits.request_id)) is not None:
                     return EditsDone.model_validate_json(done["answer"])
                 answer = self._edit(annotator, edits)
+                together_with(answer)
             self._write_soon(annotator)
         self._changed(annotator, answer.revision)
         return answer

@@ -92,7 +92,7 @@ def _learning_curve(workspace: Workspace, request: LearningCurveJob) -> list[Pla
 
 
 def _predict(workspace: Workspace, request: PredictJob) -> Plan:
-    workspace.project.child(workspace.project.runs, request.run, what="run")
+    workspace.runs.find(request.run)
     sources, _ = workspace.recordings.find_all()
     wanted = request.recordings
     if wanted is None:
@@ -129,7 +129,7 @@ def _videos_to_predict(workspace: Workspace, paths: dict[str, Path]) -> list[str
 
 
 def _evaluate(workspace: Workspace, request: EvaluateJob) -> Plan:
-    workspace.project.child(workspace.project.runs, request.run, what="run")
+    workspace.runs.find(request.run)
     workspace.labels.check(request.annotator)
     workspace.labels.write_now(request.annotator)
     timelines = workspace.project.timelines / request.run
@@ -141,7 +141,7 @@ def _evaluate(workspace: Workspace, request: EvaluateJob) -> Plan:
 
 
 def _export(workspace: Workspace, request: ExportJob) -> Plan:
-    workspace.project.child(workspace.project.runs, request.run, what="run")
+    workspace.runs.find(request.run)
     annotators = [name for name in workspace.labels.annotators() if workspace.labels.describe(name).num_segments]
     if not annotators:
         raise Refusal(409, "an export is proven on labelled clips, and there are none")

@@ -11,7 +11,10 @@ from egoact.studio.jobs import Jobs
 from egoact.studio.labels import LabelBook
 from egoact.studio.measures import Measures
 from egoact.studio.project import Project
+from egoact.studio.proposals import ProposalBook
 from egoact.studio.recordings import Recordings
+from egoact.studio.results import Results
+from egoact.studio.runs import Runs
 from egoact.studio.schemas import Event, Job
 from egoact.studio.schemas import Project as ProjectAnswer
 
@@ -45,6 +48,9 @@ class Workspace:
         self.recordings = Recordings(project, self.database, self._tell_recording)
         self.labels = LabelBook(self.database, project.labels, self.classes, self._tell_labels)
         self.measures = Measures(project.own / "measures")
+        self.runs = Runs(project)
+        self.proposals = ProposalBook(self.database, self.runs, self.labels)
+        self.results = Results(self.runs, self.labels, self.recordings)
         self.jobs = Jobs(self.database, project.folder, project.own / "jobs", self._tell_job)
 
     def close(self) -> None:

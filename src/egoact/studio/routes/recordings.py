@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
+from egoact.core.timelines.timeline import Timeline
 from egoact.media.sources import MediaSource
+from egoact.studio.proposals import uncertainty
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import Frames, Recording, RecordingChange, RecordingState, Waveform
 from egoact.studio.workspace import Workspace
@@ -85,13 +87,22 @@ def describe_recordings(
     query = "SELECT recording_id, COUNT(*) AS number FROM segments WHERE NOT is_deleted AND ? IN (annotator, '')"
     rows = workspace.database.rows(f"{query} GROUP BY recording_id", annotator or "")
     counts = Counter({row["recording_id"]: row["number"] for row in rows})
-    facts = workspace.recordings.facts()
-    return [_describe(workspace, source, facts.get(name, {}), counts[name]) for name, source in sorted(sources.items())]
+    facts, proposed = workspace.recordings.facts(), workspace.runs.newest_timelines()
+    return [
+        _describe(workspace, source, facts.get(name, {}), counts[name], proposed.get(name))
+        for name, source in sorted(sources.items())
+    ]
 
 
-def _describe(workspace: Workspace, source: MediaSource, facts: dict[str, Any], num_segments: int) -> Recording:
+def _describe(
+    workspace: Workspace,
+    source: MediaSource,
+    facts: dict[str, Any],
+    num_segments: int,
+    proposed: tuple[str, Timeline] | None,
+) -> Recording:
     probe = workspace.recordings.probe(source)
-    state: RecordingState = "in_work" if num_segments else "unlabelled"
+    state: RecordingState = "in_work" if num_segments else "unlabelled" if proposed is None else "proposed"
     if facts.get("is_labelled"):
         state = "labelled"
     day = facts.get("recorded_on") or probe["recorded_on"]
@@ -104,8 +115,8 @@ def _describe(workspace: Workspace, source: MediaSource, facts: dict[str, Any], 
         playable_job=workspace.jobs.unfinished("playable", source.video_id),
         state=state,
         num_segments=num_segments,
-        num_proposals=0,
-        uncertainty=None,
+        num_proposals=0 if proposed is None else len(proposed[1]),
+        uncertainty=None if proposed is None else uncertainty(proposed[1]),
         participant_id=facts.get("participant_id") or source.video_id.partition("_")[0],
         recorded_on=date.fromisoformat(day) if day else None,
         note=facts.get("note") or "",

@@ -1,0 +1,177 @@
+"""What runs propose, and what people make of it: accepted and corrected proposals become labels.
+
+Least certain first: of those, a person's answer teaches most (uncertainty sampling).
+
+Source: Lewis and Gale, A sequential algorithm for training text classifiers, 1994.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any
+
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.studio.database import Database
+from egoact.studio.labels import LabelBook
+from egoact.studio.refusal import Refusal
+from egoact.studio.runs import Runs
+from egoact.studio.schemas import (
+    AddEdit,
+    ChangeEdit,
+    Decision,
+    Decisions,
+    DecisionsDone,
+    DeleteEdit,
+    Edits,
+    EditsDone,
+    LabelSegment,
+    Proposal,
+    Proposals,
+    ProposedRecording,
+    SegmentValues,
+)
+
+_DONE = {"accept": "accepted", "correct": "corrected", "reject": "rejected"}
+
+
+class ProposalBook:
+    """Proposals of all runs, and decisions about them.
+
+    Args:
+        database: Where decisions are kept.
+        runs: Who proposes.
+        labels: What accepted proposals become.
+    """
+
+    def __init__(self, database: Database, runs: Runs, labels: LabelBook) -> None:
+        self._database, self._runs, self._labels = database, runs, labels
+
+    def list_recordings(self, run: str) -> list[ProposedRecording]:
+        """Recordings with proposals of a run, least certain first."""
+        self._runs.find(run)
+        lines = []
+        for recording_id in self._runs.timelines(run):
+            of_it = self.read(run, recording_id)
+            is_open = [proposal for proposal in of_it.proposals if proposal.decision == "open"]
+            lines.append(
+                ProposedRecording(
+                    recording_id=recording_id,
+                    uncertainty=of_it.uncertainty,
+                    num_proposals=len(of_it.proposals),
+                    num_open=len(is_open),
+                )
+            )
+        return sorted(lines, key=lambda line: (-line.uncertainty, line.recording_id))
+
+    def read(self, run: str, recording_id: str, *, order: str = "time") -> Proposals:
+        """The proposals of a run for a recording; 404 where it made none."""
+        timeline = self._runs.timelines(run).get(recording_id)
+        if timeline is None:
+            raise Refusal(404, f"{run} has proposed nothing for '{recording_id[:80]}'")
+        decided = self._decided(run, recording_id)
+        proposals = [_proposal(segment, decided) for segment in timeline]
+        is_open = [proposal.decision == "open" for proposal in proposals]
+        level = uncertainty([*compress(timeline, is_open)]) if any(is_open) or not proposals else 0.0
+        if order == "uncertain":
+            proposals.sort(key=lambda proposal: (proposal.decision != "open", proposal.confidence))
+        return Proposals(run=run, recording_id=recording_id, uncertainty=level, proposals=proposals)
+
+    def decide(self, run: str, recording_id: str, decisions: Decisions) -> DecisionsDone:
+        """Do all decisions, or none."""
+        self._runs.find(run)
+        self._labels.check(decisions.annotator)
+        known = {proposal.id: proposal for proposal in self.read(run, recording_id).proposals}
+        edits: list[AddEdit | ChangeEdit | DeleteEdit] = []
+        kept: list[tuple[Decision, str | None]] = []
+        for decision in decisions.decisions:
+            proposal = known.get(decision.proposal_id)
+            if proposal is None:
+                raise Refusal(404, f"{run} has no proposal '{decision.proposal_id[:80]}' any more")
+            edit, segment_id = self._edit_of(decision, proposal, recording_id, decisions.annotator)
+            edits += [] if edit is None else [edit]
+            kept.append((decision, segment_id))
+
+        def keep(_: EditsDone) -> None:
+            for decision, segment_id in kept:
+                self._keep(run, recording_id, decisions.annotator, decision, segment_id)
+
+        if edits:
+            done = self._labels.edit(
+                decisions.annotator, Edits(request_id=decisions.request_id, edits=edits), together_with=keep
+            )
+        else:
+            done = EditsDone(revision=self._labels.revision(decisions.annotator), segments=[], deleted=[])
+            with self._database.transaction():
+                keep(done)
+        wanted = {decision.proposal_id for decision, _ in kept}
+        now = [proposal for proposal in self.read(run, recording_id).proposals if proposal.id in wanted]
+        return DecisionsDone(revision=done.revision, proposals=now, segments=done.segments, deleted=done.deleted)
+
+    def _edit_of(
+        self, decision: Decision, proposal: Proposal, recording_id: str, annotator: str
+    ) -> tuple[AddEdit | ChangeEdit | DeleteEdit | None, str | None]:
+        """What a decision does to the labels."""
+        if (decision.segment is None) == (decision.action == "correct"):
+            raise Refusal(400, "a segment goes with 'correct', and with nothing else")
+        present = self._label(annotator, proposal.segment_id)
+        if decision.action in ("reject", "reopen"):
+            if present is None:
+                return None, None
+            return DeleteEdit(op="delete", id=present.id, version=present.version), None
+        values = decision.segment or SegmentValues(
+            recording_id=recording_id,
+            start_seconds=proposal.start_seconds,
+            stop_seconds=proposal.stop_seconds,
+            verb=proposal.verb,
+            noun=proposal.noun,
+        )
+        if values.recording_id != recording_id:
+            raise Refusal(400, "a correction stays in its recording")
+        if present is not None:
+            return ChangeEdit(op="change", id=present.id, version=present.version, segment=values), present.id
+        segment_id = f"{recording_id}_{proposal.id}"
+        return AddEdit(op="add", id=segment_id, segment=values), segment_id
+
+    def _label(self, annotator: str, segment_id: str | None) -> LabelSegment | None:
+        if segment_id is None:
+            return None
+        return next((s for s in self._labels.read(annotator).segments if s.id == segment_id), None)
+
+    def _keep(self, run: str, recording_id: str, annotator: str, decision: Decision, segment_id: str | None) -> None:
+        key = (run, recording_id, decision.proposal_id)
+        self._database.execute("DELETE FROM decisions WHERE run = ? AND recording_id = ? AND proposal_id = ?", *key)
+        if decision.action != "reopen":
+            statement = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)"
+            self._database.execute(statement, *key, _DONE[decision.action], annotator, segment_id)
+
+    def _decided(self, run: str, recording_id: str) -> dict[str, Any]:
+        """Proposal id -> decision; one whose label was deleted since is open again."""
+        query = """SELECT decisions.*, segments.is_deleted FROM decisions LEFT JOIN segments
+            ON segments.annotator = decisions.annotator AND segments.id = decisions.segment_id
+            WHERE run = ? AND decisions.recording_id = ?"""
+        rows = self._database.rows(query, run, recording_id)
+        return {row["proposal_id"]: row for row in rows if row["decision"] == "rejected" or row["is_deleted"] == 0}
+
+
+def uncertainty(segments: Sequence[TimelineSegment] | Timeline) -> float:
+    """1 minus the mean confidence over the time of actions; 1 where a run found nothing at all."""
+    total = sum(segment.duration_seconds for segment in segments)
+    if total <= 0:
+        return 1.0
+    return sum((1 - segment.confidence) * segment.duration_seconds for segment in segments) / total
+
+
+def _proposal(segment: TimelineSegment, decided: dict[str, Any]) -> Proposal:
+    told = (round(segment.start_seconds * 1000), round(segment.stop_seconds * 1000), segment.verb, segment.noun)
+    key = hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+    row = decided.get(key)
+    return Proposal(
+        id=key,
+        start_seconds=segment.start_seconds,
+        stop_seconds=segment.stop_seconds,
+        verb=segment.verb,
+        noun=segment.noun,
+        confidence=segment.confidence,
+        decision="open" if row is None else row["decision"],
+        segment_id=None if row is None else row["segment_id"],
+    )

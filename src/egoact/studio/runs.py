@@ -1,0 +1,129 @@
+"""Trained runs of a project, and what they found in recordings."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from egoact.core.annotations.labels import TARGETS
+from egoact.core.errors import AnnotationError, InputError
+from egoact.core.files import read_json
+from egoact.core.timelines.timeline import Timeline
+from egoact.studio.project import Project
+from egoact.studio.refusal import Refusal
+from egoact.studio.schemas import Run
+
+_CAUSAL = ("causal", "causal_tcn")
+
+
+class Runs:
+    """What lies in `runs/` and `timelines/` now.
+
+    Args:
+        project: The folders.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._read: dict[Path, tuple[int, Timeline]] = {}
+
+    def find_all(self) -> list[Run]:
+        """Newest first; a folder that is no finished run is none."""
+        folders = sorted(self._project.runs.iterdir()) if self._project.runs.is_dir() else []
+        found = [run for folder in folders if self._project.owns(folder) and (run := self._describe(folder))]
+        return sorted(found, key=lambda run: run.trained_at, reverse=True)
+
+    def find(self, name: str) -> Path:
+        """The folder of a run; 404 where there is none."""
+        folder = self._project.child(self._project.runs, name, what="run")
+        if not _has(folder, "config.json"):
+            raise Refusal(404, f"'{name}' is no run that was trained to its end")
+        return folder
+
+    def timelines(self, name: str) -> dict[str, Timeline]:
+        """Recording -> what a run proposes there; damaged files are left out."""
+        folder = self._project.timelines / name
+        if not folder.is_dir() or not self._project.owns(folder):
+            return {}
+        found: dict[str, Timeline] = {}
+        for path in sorted(folder.rglob("timeline.json")):
+            if (timeline := self._read_timeline(path)) is not None:
+                found[timeline.video_id] = timeline
+        return found
+
+    def told(self, name: str, recording_id: str) -> dict[str, Any]:
+        """Other values of the `timeline.json` of a recording, such as hands."""
+        for path in (self._project.timelines / name).rglob("timeline.json"):
+            try:
+                values = read_json(path)
+            except InputError:
+                continue
+            if isinstance(values, dict) and values.get("video_id") == recording_id:
+                return values
+        return {}
+
+    def held_out(self, name: str) -> dict[str, Timeline]:
+        """Recording that the run learned from -> what was found there by a training without it."""
+        path = self.find(name) / "timelines.json"
+        if not path.is_file():
+            return {}
+        values = read_json(path)
+        if not values.get("held_out"):
+            return {}
+        return {video: Timeline.from_dict(both["predicted"]) for video, both in values["videos"].items()}
+
+    def learned_from(self, name: str) -> set[str]:
+        """Recordings that a run has seen in training."""
+        return _learned_from(self.find(name))
+
+    def newest_timelines(self) -> Mapping[str, tuple[str, Timeline]]:
+        """Recording -> the run that proposed last there, and what."""
+        found: dict[str, tuple[str, Timeline]] = {}
+        for run in reversed(self.find_all()):
+            found |= {video: (run.name, timeline) for video, timeline in self.timelines(run.name).items()}
+        return found
+
+    def _read_timeline(self, path: Path) -> Timeline | None:
+        try:
+            changed = path.stat().st_mtime_ns
+            known = self._read.get(path)
+            if known is None or known[0] != changed:
+                known = self._read[path] = (changed, Timeline.from_dict(json.loads(path.read_text("utf-8"))))
+        except (OSError, ValueError, AnnotationError):
+            return None
+        return known[1]
+
+    def _describe(self, folder: Path) -> Run | None:
+        config = folder / "config.json"
+        try:
+            values = json.loads(config.read_text(encoding="utf-8"))
+            vocabularies, kind = values["vocabularies"], values.get("segmenter") or values.get("head", "")
+            metrics = json.loads((folder / "metrics.json").read_text("utf-8")) if _has(folder, "metrics.json") else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        recordings = sorted(_learned_from(folder))
+        return Run(
+            name=folder.name,
+            path=self._project.words(folder),
+            kind=str(kind),
+            trained_at=datetime.fromtimestamp(config.stat().st_mtime, tz=UTC),
+            targets=[target for target in TARGETS if target in vocabularies],
+            num_recordings=len(recordings) or None,
+            recordings=recordings,
+            is_live=values.get("segmenter") in _CAUSAL or "head" in values,
+            metrics=metrics,
+            timelines=sorted(self.timelines(folder.name)),
+        )
+
+
+def _has(folder: Path, name: str) -> bool:
+    return (folder / name).is_file()
+
+
+def _learned_from(folder: Path) -> set[str]:
+    try:
+        values = json.loads((folder / "trained_on.json").read_text(encoding="utf-8"))
+        return {*values["training"], *values["chosen_on"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
