@@ -41,7 +41,7 @@ class TrainSettings:
     """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them. Training takes one
     at random each time, and evaluation the mean of what they say."""
     head: str = defaults.HEAD
-    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer;
+    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer, statistics;
     on maps: convlstm, lsta."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
@@ -58,8 +58,10 @@ class TrainSettings:
     """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     classes: Path | None = None
     """Folder with verb_classes.csv and noun_classes.csv; default: classes as in --segments."""
-    recipe: str = "default"
-    """Set of hyperparameters: default or report. The flags below change single ones."""
+    recipe: str = "auto"
+    """Set of hyperparameters: default, report, or ridge, which fits the classifiers in closed form. auto: ridge for
+    heads without parameters and up to 10,000 clips, unless a flag below asks for something else; default otherwise.
+    The flags below change single hyperparameters."""
     select: Literal["best", "last"] = "best"
     """Which weights to keep: the best epoch on validation data, or the last. Without validation: the last. With it
     RUN/best and RUN/last are runs of their own."""
@@ -89,6 +91,8 @@ class TrainSettings:
     """Decoupled, as in AdamW."""
     dropout: float | None = None
     """Before the classifiers."""
+    solver: Literal["adamw", "ridge"] | None = None
+    """adamw: gradients; ridge: in closed form, for the heads without parameters."""
     schedule: Literal["constant", "step", "cosine"] | None = None
     """Of the learning rate."""
     loss: Literal["cross_entropy", "focal", "balanced_softmax", "logit_adjustment"] | None = None
@@ -130,9 +134,22 @@ class TrainSettings:
         self.machine()
         self.clips()
 
-    def chosen_recipe(self) -> Recipe:
-        """The recipe with the changes that flags ask for."""
-        return choose_recipe(self.recipe, **{f.name: getattr(self, f.name) for f in fields(Recipe)})
+    def chosen_recipe(self, num_clips: int = 0) -> Recipe:
+        """The recipe with the changes that flags ask for; `num_clips` to train on decide with `--recipe auto`."""
+        changes = {f.name: getattr(self, f.name) for f in fields(Recipe)}
+        if self.recipe != "auto":
+            return choose_recipe(self.recipe, **changes)
+        is_plain = all(value is None for name, value in changes.items() if name != "solver")
+        if is_plain and self.solver is None and self._is_solvable(num_clips):
+            return choose_recipe("ridge")
+        return choose_recipe("ridge" if is_plain and self.solver == "ridge" else "default", **changes)
+
+    def _is_solvable(self, num_clips: int) -> bool:
+        from egoact.models.heads import HEADS
+        from egoact.training.recipes import MOST_CLIPS_OF_RIDGE
+
+        is_alone = self.devices * self.nodes == 1 and self.fusion == "early"
+        return is_alone and HEADS[self.head].is_fixed and num_clips <= MOST_CLIPS_OF_RIDGE
 
     def clips(self) -> "ClipSampling":
         """How segments become clips."""
@@ -180,7 +197,8 @@ def train(settings: TrainSettings) -> int:
     if settings.folds:
         _cross_validate(settings)
     began = time.monotonic()
-    recipe, data = settings.chosen_recipe(), _load_data(settings)
+    data = _load_data(settings)
+    recipe = settings.chosen_recipe(len(data.training.table))
     config = _configure(settings, recipe, data)
     training = Training(config, recipe, data, settings.run, settings.machine(), settings.select, settings.seed)
     model = training.build()
@@ -190,11 +208,11 @@ def train(settings: TrainSettings) -> int:
     fitted = training.fit(model)
     part_ways()
     if is_leader():
-        both = {n: training.measure(m) for n, m in (("best", fitted.best), ("last", fitted.last)) if m and fitted.best}
-        if both:
-            folder.write_metrics(both[settings.select])
+        measured = {epoch: training.measure(each) for epoch, each in fitted.models.items()} if data.validation else {}
+        if measured:
+            folder.write_metrics(measured.get(settings.select) or measured["only"])
         training.save(fitted)
-        _report(settings, num_parameters, both, time.monotonic() - began)
+        _report(settings, num_parameters, measured, time.monotonic() - began)
     return 0
 
 
@@ -278,12 +296,9 @@ def _report(settings: TrainSettings, num_parameters: int, measured: dict[str, di
     )
     for epoch, metrics in measured.items():
         shown = [f"{t} {metrics[t]['top1']:.1f}" for t in ("verb", "noun", "action") if t in metrics]
-        line = f"{epoch} epoch, validation top-1 %: {', '.join(shown)}"
-        if epoch == settings.select:
-            why = (
-                "chosen by these segments, so higher than on others"
-                if epoch == "best"
-                else "nothing was chosen by them"
-            )
-            line += f"; kept ({why})"
+        line = f"{'' if epoch == 'only' else f'{epoch} epoch, '}validation top-1 %: {', '.join(shown)}"
+        if epoch in (settings.select, "only"):
+            is_chosen = epoch == "best"
+            why = "chosen by these segments, so higher than on others" if is_chosen else "nothing was chosen by them"
+            line += f" ({why})" if epoch == "only" else f"; kept ({why})"
         print(line)

@@ -85,6 +85,11 @@ class Fitted:
     last: ActionClassifier
     best: ActionClassifier | None
 
+    @property
+    def models(self) -> dict[str, ActionClassifier]:
+        """By name: best and last, or only."""
+        return {"only": self.last} if self.best is None else {"best": self.best, "last": self.last}
+
 
 def fit(
     learner: Learner,

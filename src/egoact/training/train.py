@@ -22,6 +22,7 @@ from egoact.training.data import TrainingData, balanced_odds, finite_features, p
 from egoact.training.fit import Fitted, Machine, fit
 from egoact.training.learner import Learner, NotFiniteError
 from egoact.training.recipes import Recipe
+from egoact.training.ridge import fit_ridge
 from egoact.training.run_folder import is_leader
 
 
@@ -59,6 +60,8 @@ class Training:
             ArtifactError: Features, or a loss, that are not finite.
         """
         model.observe(finite_features(self.data.store, self.data.training))
+        if self.recipe.solver == "ridge":
+            return self._fit_in_closed_form(model)
         fitted = self._fit(model, self.recipe)
         return self._retrain(self.chosen(fitted)) if self.recipe.retrain_epochs else fitted
 
@@ -97,6 +100,22 @@ class Training:
         labels = self.data.validation.labels
         temperature = {str(target): fit_temperature(logits[target], ids) for target, ids in labels.items()}
         return Recognizer(replace(self.config, temperature=temperature), model)
+
+    def _fit_in_closed_form(self, model: ActionClassifier) -> Fitted:
+        clips = self.data.training
+        choice = fit_ridge(
+            model,
+            finite_features(self.data.store, clips),
+            self.data.classifier_labels(self.config.pairs),
+            [segment.video_id for segment in clips.table],
+            num_channels=self.config.num_channels,
+        )
+        said = [f"penalty {choice.penalty:g}"]
+        if len(choice.weights) > 1:
+            names = [spec.stream for spec in self.config.backbones]
+            said += [f"{name} {weight:.2f}" for name, weight in zip(names, choice.weights, strict=True)]
+        print(f"chosen by leaving out recordings: {', '.join(said)}")
+        return Fitted(model, None)
 
     def _fit(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
         labels = self.data.classifier_labels(self.config.pairs)

@@ -13,6 +13,7 @@ from egoact.models.heads.head import Head, SteppingHead
 from egoact.models.heads.lsta import LSTAHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 from egoact.models.heads.relation import RelationHead
+from egoact.models.heads.statistics import StatisticsHead
 from egoact.models.heads.tcn import TCNHead
 from egoact.models.heads.transformer import TransformerHead
 
@@ -23,6 +24,7 @@ HEADS: dict[str, type[Head]] = {
     "convnet1d": ConvNet1DHead,
     "convlstm": ConvLSTMHead,
     "difference": DifferenceHead,
+    "statistics": StatisticsHead,
     "gru": GRUHead,
     "tcn": TCNHead,
     "relation": RelationHead,

@@ -4,7 +4,7 @@ Shapes: B clips, T frames, D pooled features, C x h x w maps, E embedding width.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,6 +15,7 @@ class Head(nn.Module, ABC):
 
     kind: Literal["pooled", "maps"] = "pooled"  # the features it takes: (B, T, D) or (B, T, C, h, w)
     width: int  # E
+    is_fixed: ClassVar[bool] = False  # it has no parameters: classifiers on it can be fitted in closed form
 
     @abstractmethod
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
