@@ -4,6 +4,7 @@ Source: Caba Heilbron et al., ActivityNet, CVPR 2015.
 """
 
 import json
+from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotations, Recording
@@ -29,19 +30,24 @@ def read_activitynet(reading: Reading) -> None:
     if not isinstance(videos, dict):
         raise reading.source.error("no database; this is not in ActivityNet's layout")
     for video, entry in videos.items():
-        name = recording_name(str(video))
-        known = entry if isinstance(entry, dict) else {"annotations": entry}
-        duration, rate = known.get("duration"), known.get("fps")
-        reading.know(Recording(name, "", float(rate) if rate else None, float(duration) if duration else None))
-        for number, segment in enumerate(known.get("annotations") or (), 1):
+        reading.attempt(str(video), partial(_read_video, reading, str(video), entry))
 
-            def read(segment: dict[str, Any] = segment, name: str = name, place: str = f"{name}, {number}") -> None:
-                start, stop = map(float, segment["segment"])
-                others = {key: value for key, value in segment.items() if key not in _NOT_SAID}
-                fields = fields_of(others, reading.options, label=str(segment["label"]))
-                reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
 
-            reading.attempt(f"{name}, segment {number}", read)
+def _read_video(reading: Reading, video: str, entry: Any) -> None:
+    name = recording_name(video)
+    known = entry if isinstance(entry, dict) else {"annotations": entry}
+    duration, rate = known.get("duration"), known.get("fps")
+    reading.know(Recording(name, "", float(rate) if rate else None, float(duration) if duration else None))
+    for number, segment in enumerate(known.get("annotations") or (), 1):
+        place = f"{name}, segment {number}"
+        reading.attempt(place, partial(_read_segment, reading, segment, name, place))
+
+
+def _read_segment(reading: Reading, segment: dict[str, Any], name: str, place: str) -> None:
+    start, stop = map(float, segment["segment"])
+    others = {key: value for key, value in segment.items() if key not in _NOT_SAID}
+    fields = fields_of(others, reading.options, label=str(segment["label"]))
+    reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
 
 
 def write_activitynet(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:

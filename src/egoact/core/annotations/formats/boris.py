@@ -69,7 +69,7 @@ def read_boris(reading: Reading) -> None:
 
 
 def _values(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value or ()
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _read_observation(

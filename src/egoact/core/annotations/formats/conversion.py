@@ -114,7 +114,7 @@ def decode_annotations(
     for source in sources:
         name = format_name or recognise(source)
         reading = Reading(source, options)
-        FORMATS[name].read(reading)
+        _read(reading, FORMATS[name])
         items += words.apply(reading.items, separator=FORMATS[name].separator or " ")
         recordings = dict(Annotations((), recordings).with_recordings(reading.recordings).recordings)
         problems += [(source.name, problem) for problem in reading.problems]
@@ -126,6 +126,14 @@ def decode_annotations(
         known = {name: one for name in annotations.by_recording() if (one := options.known(name)) is not None}
         annotations = annotations.with_recordings(known)
     return ReadFile(annotations, tuple(problems), tuple(dict.fromkeys([*remarks, *words.remarks])))
+
+
+def _read(reading: Reading, one: Format) -> None:
+    try:
+        one.read(reading)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+        reason = f"not as {one.title} are ({type(error).__name__}: {error}); --from names another format"
+        raise reading.source.error(reason) from error
 
 
 def read_annotations(

@@ -182,7 +182,7 @@ class Reading:
             parse()
         except ValueError as error:
             self.problem(place, str(error))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
             self.problem(place, f"not as this format has it ({type(error).__name__}: {error})")
 
     def rate(self, name: str = "") -> float:

@@ -5,6 +5,7 @@ A support is the first and the last frame, counted from 1; timestamps are second
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotations, Recording
@@ -29,13 +30,17 @@ def read_fiftyone(reading: Reading) -> None:
     classes = content.get("classes") or []
     if isinstance(content.get("labels"), dict):
         for media, detections in content["labels"].items():
-            _read_media(reading, str(media), detections or (), classes)
+            reading.attempt(str(media), partial(_read_media, reading, str(media), detections or (), classes))
         return
-    for sample in content.get("samples") or ():
-        media = str(sample.get("filepath", ""))
-        rate = (sample.get("metadata") or {}).get("frame_rate")
-        reading.know(Recording(recording_name(media), media, float(rate) if rate else None))
-        _read_media(reading, media, list(_detections(sample)), classes)
+    for number, sample in enumerate(content.get("samples") or (), 1):
+        reading.attempt(f"sample {number}", partial(_read_sample, reading, sample, classes))
+
+
+def _read_sample(reading: Reading, sample: dict[str, Any], classes: list[str]) -> None:
+    media = str(sample.get("filepath", ""))
+    rate = (sample.get("metadata") or {}).get("frame_rate")
+    reading.know(Recording(recording_name(media), media, float(rate) if rate else None))
+    _read_media(reading, media, list(_detections(sample)), classes)
 
 
 def _detections(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -49,19 +54,17 @@ def _read_media(reading: Reading, media: str, detections: Any, classes: list[str
     name = recording_name(media)
     reading.know(Recording(name, media if media != name else ""))
     for number, detection in enumerate(detections, 1):
+        place = f"{name}, detection {number}"
+        reading.attempt(place, partial(_read_detection, reading, detection, name, place, classes))
 
-        def read(detection: dict[str, Any] = detection, number: int = number) -> None:
-            label = detection["label"]
-            label = classes[label] if isinstance(label, int) and classes else label
-            attributes = {key: detection[key] for key in ("tier",) if detection.get(key)} | dict(
-                detection.get("attributes") or {}
-            )
-            fields = fields_of(attributes, reading.options, label=str(label))
-            start, stop = _times(reading, detection, name)
-            place = f"{name}, detection {number}"
-            reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
 
-        reading.attempt(f"{name}, detection {number}", read)
+def _read_detection(reading: Reading, detection: dict[str, Any], name: str, place: str, classes: list[str]) -> None:
+    label = detection["label"]
+    label = classes[label] if isinstance(label, int) and classes else label
+    attributes = {"tier": detection.get("tier")} | dict(detection.get("attributes") or {})
+    fields = fields_of(attributes, reading.options, label=str(label))
+    start, stop = _times(reading, detection, name)
+    reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
 
 
 def _times(reading: Reading, detection: dict[str, Any], name: str) -> tuple[float, float]:

@@ -51,9 +51,11 @@ def write_mstcn(annotations: Annotations, options: WriteOptions, losses: Losses)
         pieces = sum(number is not None for number, _ in groupby(frames))
         said = [options.background if number is None else labels[number] for number in frames]
         runs = sum(label != options.background for label, _ in groupby(said))
-        losses.lose(len(items) - len(seen), f"{name}: {count_of(len(items) - len(seen), 'annotation')} cover no frame")
+        losses.lose(
+            len(items) - len(seen), f"{name}: {count_of(len(items) - len(seen), 'annotation')} left without a frame"
+        )
         merged = pieces - runs
-        losses.lose(merged, f"{name}: {count_of(merged, 'annotation')} ran together with an equal label before")
+        losses.lose(merged, f"{name}: {count_of(merged, 'annotation')} joined to an equal one before")
         if pieces > len(seen):
             losses.tell(f"{name}: one label a frame; {count_of(pieces - len(seen), 'overlap')} cut annotations in two")
         lines += said

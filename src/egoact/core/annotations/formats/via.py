@@ -41,20 +41,23 @@ def read_via(reading: Reading) -> None:
     """The segments of a project."""
     project = load_json(reading.source)
     try:
-        attributes, files, views = project["attribute"], project["file"], project.get("view") or {}
+        files, views = project["file"], project.get("view") or {}
         entries = project["metadata"].items()
         names = {vid: [_file(files, str(fid)) for fid in view["fid_list"]] for vid, view in views.items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise reading.source.error(f"not a project of VIA 3 ({type(error).__name__}: {error})") from None
     for identity, entry in entries:
         place = f"metadata '{identity}'"
+        reading.attempt(place, partial(_read_entry, reading, place, entry, project, names))
 
-        def read(entry: dict[str, Any] = entry, place: str = place) -> None:
-            files_of_view = names.get(str(entry["vid"])) or [_file(files, str(entry["vid"]))]
-            has_region = bool(entry.get("xy"))
-            _add(reading, place, files_of_view[0], entry.get("z") or [], entry.get("av") or {}, attributes, has_region)
 
-        reading.attempt(place, read)
+def _read_entry(
+    reading: Reading, place: str, entry: dict[str, Any], project: dict[str, Any], names: dict[str, list[str]]
+) -> None:
+    view = str(entry["vid"])
+    file = (names.get(view) or [_file(project["file"], view)])[0]
+    values = entry.get("av") or {}
+    _add(reading, place, file, entry.get("z") or [], values, project["attribute"], bool(entry.get("xy")))
 
 
 def _file(files: Mapping[str, Any], identity: str) -> str:

@@ -1,0 +1,68 @@
+"""Whatever is done to a file, reading it gives annotations, problems, or one clear error; never another exception."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from egoact.core.annotations.formats.catalogue import FORMATS
+from egoact.core.annotations.formats.conversion import decode_annotations
+from egoact.core.annotations.formats.exchange import MOST_BYTES, ReadOptions, Source
+from egoact.core.errors import AnnotationError
+from tests.core.formats.test_round_trips import FPS, encode, sample
+
+VALUES: tuple[Any, ...] = (None, -1, 1e308, "x", "", [], {}, [[]], {"a": {}}, True, "NaN", float("inf"))
+
+
+def read(source: Source, name: str) -> None:
+    try:
+        decode_annotations([source], format_name=name, options=ReadOptions(fps=FPS))
+    except AnnotationError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_bytes_that_are_cut_changed_or_doubled(name: str) -> None:
+    encoded, dice = encode(sample(), name), random.Random(0)
+    content = max(encoded.files.values(), key=len)
+    for _ in range(40):
+        first, last = sorted(dice.sample(range(len(content)), 2))
+        new = dice.choice(
+            [b"", b"\xff", b"\n", b",,,", b'"', b"-5", b"99999999999999999999", b"<", content[first:last]]
+        )
+        read(Source(f"k{encoded.suffix}", content[:first] + new + content[min(first + 5, last) :]), name)
+    read(Source(f"k{encoded.suffix}", b""), name)
+
+
+@pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if ".json" in one.suffixes or name == "boris"])
+def test_json_with_other_values(name: str) -> None:
+    content = json.loads(next(iter(encode(sample(), name).files.values())))
+    for place in list(places(content))[:70]:
+        for value in VALUES:
+            changed = json.loads(json.dumps(content))
+            target = changed
+            for key in place[:-1]:
+                target = target[key]
+            target[place[-1]] = value
+            read(Source("k.json", json.dumps(changed).encode()), name)
+
+
+def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Ways to all values inside of one; of long lists and objects the first two."""
+    keys = list(value)[:2] if isinstance(value, dict) else range(min(len(value), 2)) if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        keys = list(value)[:8]
+    for key in keys:
+        yield (*above, key)
+        yield from places(value[key], (*above, key))
+
+
+def test_a_file_that_is_too_large_is_refused() -> None:
+    class Large(bytes):
+        def __len__(self) -> int:
+            return MOST_BYTES + 1
+
+    with pytest.raises(AnnotationError, match="more than 256 MiB"):
+        Source("a.csv", Large())
