@@ -76,6 +76,11 @@ COMMANDS: dict[str, Command] = {
         following="egoact predict VIDEO --run {run} --out timeline",
     ),
     "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
+    "tune-timeline": _command(
+        "tune-timeline",
+        "search for the best settings of train-timeline",
+        report="egoact.report.tuning:write_report",
+    ),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
     "compare": _command("compare", "several models, or two timelines", report="egoact.report.comparison:write_report"),
     "explain": _command(

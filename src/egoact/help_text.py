@@ -17,7 +17,7 @@ GROUPS = {
     "targets scores timeline timelines run runs out video videos source pair narration_id start_seconds stop_seconds "
     "modality frame_rate recordings exact labelled_only rate",
     "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint "
-    "streams segmenter segmenter_options components members",
+    "streams segmenter segmenters segmenter_options components members",
     "training": "folds recipe select solver epochs batch_size learning_rate weight_decay dropout schedule loss "
     "class_weights class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema "
     "updates smoothing warp input_dropout noise",

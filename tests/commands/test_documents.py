@@ -35,6 +35,7 @@ SMALLEST = {
     "flow": ("--method", "dis", "--size", "32"),
     "train": ("--epochs", "1"),
     "tune": ("--trials", "2", "--folds", "2", "--heads", "average", "--fix", "epochs=1"),
+    "tune-timeline": ("--trials", "2", "--search", "penalty"),
     "predict": TORCH,
     "live": TORCH,
     "export": ("--precision", "f32"),  # int8 of random weights is refused, as it should be

@@ -141,7 +141,7 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     others = None
     if validation is not None:
         others = read_recordings(recordings, validation, vocabularies, labelled_only=settings.labelled_only)
-    config = _configure(settings, recordings, vocabularies)
+    config = configure(settings, recordings, vocabularies)
     recipe = settings.recipe()
     work = SegmenterTraining(config, recipe, stretches, settings.seed)
     num_folds = work.num_folds if others is None else 0
@@ -180,13 +180,18 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     return 0
 
 
-def _configure(
+def configure(
     settings: TrainTimelineSettings, recordings: "Recordings", vocabularies: "dict[Target, Vocabulary]"
 ) -> "SegmenterConfig":
+    """What the run will need, of what was asked for.
+
+    Raises:
+        ValueError: A rate that does not divide that of the store, or impossible options.
+    """
     from egoact.commands.train import parse_options
     from egoact.runs.segmenter import SegmenterConfig
 
-    rate = settings.rate or _usual_rate(recordings.rate)
+    rate = settings.rate or usual_rate(recordings.rate)
     if recordings.rate % rate:
         raise ValueError(f"--rate {rate} does not divide {recordings.rate}, the steps a second of the store")
     specs = [store.spec for store in recordings.stores]
@@ -203,7 +208,7 @@ def _configure(
     )
 
 
-def _usual_rate(rate: int) -> int:
+def usual_rate(rate: int) -> int:
     """The divisor of a store's rate that is nearest to `defaults.TIMELINE_RATE`; of two the larger one."""
     divisors = [one for one in range(1, rate + 1) if rate % one == 0]
     return min(divisors, key=lambda one: (abs(one - defaults.TIMELINE_RATE), -one))

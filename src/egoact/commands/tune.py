@@ -181,6 +181,7 @@ def _plan(settings: TuneSettings, table: "SegmentTable", store: "FeatureSource")
     from egoact.core.annotations.labels import TARGETS, build_vocabulary
     from egoact.core.annotations.segments import split_into_folds
     from egoact.training.tuning.search import Plan
+    from egoact.training.tuning.space import ClipSpace
 
     known = [t for t in TARGETS if t in (settings.targets or TARGETS) and build_vocabulary(table, t) is not None]
     if not known:
@@ -190,16 +191,14 @@ def _plan(settings: TuneSettings, table: "SegmentTable", store: "FeatureSource")
     if objective.partition("_")[0] not in measured:
         raise ValueError(f"--objective {objective}: what is learned here is {', '.join(known)}")
     folds = split_into_folds([s.video_id for s in table], num_folds=settings.folds, seed=settings.seed)
-    return Plan(
+    space = ClipSpace(
         searched=settings.searched,
         heads=_possible_heads(settings, store),
         losses=settings.losses,
-        fixed=settings.fixed(),
         recipe=choose_recipe(settings.recipe),
-        objective=objective,
-        folds=folds,
-        seed=settings.seed,
+        fixed=settings.fixed(),
     )
+    return Plan(space=space, objective=objective, folds=folds, seed=settings.seed)
 
 
 def _possible_heads(settings: TuneSettings, store: "FeatureSource") -> tuple[str, ...]:

@@ -16,15 +16,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MEASURES = {"top1": "top-1", "mean_class": "mean-class"}
+_MEASURES = {
+    "top1": "top-1",
+    "mean_class": "mean-class",
+    "mean": "mean of frames, edit and F1",
+    "frame_accuracy": "frame accuracy",
+    "edit": "edit score",
+    "f1_10": "F1@10",
+    "f1_25": "F1@25",
+    "f1_50": "F1@50",
+}
 _OUTCOMES = ("complete", "pruned", "diverged")  # of a trial, the best first
 _STATES = {"complete": ("o", BLUE, "all folds"), "pruned": ("x", GREY, "given up after some folds")}
-_LOGARITHMIC = ("learning_rate", "weight_decay")
+_LOGARITHMIC = ("learning_rate", "weight_decay", "penalty")
 _COLUMNS = 3
 
 
 def write_report(settings: HasOut) -> None:
-    """Write `tune.html` and its pictures beside what `egoact tune` wrote.
+    """Write `tune.html` and its pictures beside what `egoact tune` or `egoact tune-timeline` wrote.
 
     Raises:
         ArtifactError: A file that is missing or damaged.

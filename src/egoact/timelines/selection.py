@@ -157,6 +157,24 @@ def _join(parts: Sequence[Timeline]) -> Timeline:
     return Timeline(parts[0].video_id, tuple(segments), max(ends, default=None))
 
 
+def flat_measures(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What `evaluate_timelines` gives, as target -> measure -> percent: frame_accuracy, edit, f1_10, ..., mean of all.
+
+    Raises:
+        ValueError: Nothing was measured.
+    """
+    targets = [target for target in ("verb", "noun", ACTION) if target in measured]
+    if not targets:
+        raise ValueError("none of the recordings that were left out has an action; there is nothing to judge by")
+    found: dict[str, Any] = {"num_segments": measured["num_segments"]}
+    for target in targets:
+        part = measured[target]
+        flat = {"frame_accuracy": part["frame_accuracy"], "edit": part["edit"]}
+        flat |= {f"f1_{overlap}": value for overlap, value in part["f1"].items()}
+        found[target] = flat | {"mean": sum(flat.values()) / len(flat)}
+    return found
+
+
 def fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float, float]:
     """Slope and intercept of a logistic regression from what was said of actions to whether they are right.
 

@@ -21,9 +21,8 @@ from egoact.core.files import LOCK_NAME, write_csv, write_json
 from egoact.core.progress import Progress
 from egoact.store.concatenation import FeatureSource
 from egoact.training.learner import NotFiniteError
-from egoact.training.recipes import Recipe
 from egoact.training.run_folder import changed_settings
-from egoact.training.tuning.space import suggest_flags, usual_answers
+from egoact.training.tuning.space import Space
 from egoact.training.tuning.study import FoldResult, Study, TrialResult
 
 TUNE_NAME = "tune.json"
@@ -39,21 +38,13 @@ class Plan:
     """What is searched.
 
     Args:
-        searched: Hyperparameters to vary.
-        heads: That take these features; the usual one first.
-        losses: To choose from.
-        fixed: Hyperparameters of the recipe that are held.
-        recipe: What is not varied stays as here.
+        space: Hyperparameters to vary, and what they can be.
         objective: What is maximised, such as "verb_top1".
         folds: The videos of each.
         seed: Of what is tried.
     """
 
-    searched: tuple[str, ...]
-    heads: tuple[str, ...]
-    losses: tuple[str, ...]
-    fixed: Mapping[str, Any]
-    recipe: Recipe
+    space: Space
     objective: str
     folds: tuple[tuple[str, ...], ...]
     seed: int
@@ -79,7 +70,7 @@ class Search:
         """Make the folder ours; refuse to mix trials of other settings, labels or features."""
         path = self.out / TUNE_NAME
         described = settings | {
-            "heads": list(self.plan.heads),
+            **self.plan.space.describe(),
             "objective": self.plan.objective,
             "segments_hash": hashlib.sha256(b"".join(path.read_bytes() for path in segments)).hexdigest(),
             "features_fingerprint": [spec.fingerprint for spec in store.specs],
@@ -89,7 +80,7 @@ class Search:
                 reason = f"holds a search of other settings ({'; '.join(changed[:2])}); give another --out"
                 raise ArtifactError(reason, path=self.out)
         else:
-            content = {"settings": described, "folds": self.plan.folds, "searched": self.plan.searched}
+            content = {"settings": described, "folds": self.plan.folds, "searched": self.plan.space.searched}
             write_json(path, content)
 
     def go(self, num_trials: int) -> TrialResult:
@@ -98,10 +89,7 @@ class Search:
         Raises:
             ArtifactError: Every trial diverged.
         """
-        first = usual_answers(
-            self.plan.recipe, search=self.plan.searched, heads=self.plan.heads, losses=self.plan.losses
-        )
-        with Study(self.out, seed=self.plan.seed, first=first) as study:
+        with Study(self.out, seed=self.plan.seed, first=self.plan.space.usual_answers()) as study:
             self._search(study, num_trials)
             write_json(self.out / IMPORTANCES_NAME, study.importances())
             results = study.results()
@@ -127,7 +115,7 @@ class Search:
     def _make_trial(self, study: Study) -> Iterator[int]:
         """One trial, new or cut off; yields how many folds are done or given up."""
         plan, trial = self.plan, study.next_trial()
-        flags = suggest_flags(trial, search=plan.searched, heads=plan.heads, losses=plan.losses)
+        flags = plan.space.suggest(trial)
         trial.set_user_attr("flags", flags)
         value = 0.0
         for fold, videos in enumerate(plan.folds):
@@ -157,15 +145,14 @@ class Search:
 
     def _recipe_value(self, results: list[TrialResult]) -> float | None:
         """What the recipe as it is reached in trial 0; None where the search begins elsewhere, or that diverged."""
-        usual = {"head": self.plan.heads[0], **vars(self.plan.recipe), **self.plan.fixed}
         first = results[0]
-        is_usual = all(usual.get(name) == value for name, value in first.flags.items())
-        return first.value if is_usual and first.state == "complete" else None
+        return first.value if self.plan.space.is_usual(first.flags) and first.state == "complete" else None
 
     def _summarize(self, results: list[TrialResult], best: TrialResult) -> str:
         """One line for the end of a search."""
         objective, num_folds = self.plan.objective, len(self.plan.folds)
-        text = f"best of {len(results)} trials: {objective} {best.value:.1f} % over {num_folds} folds"
+        text = f"best of {len(results)} trials: {objective} {best.value:.1f} %"
+        text += f" over {num_folds} folds" if num_folds > 1 else ""
         usual = self._recipe_value(results)
         text += "" if usual is None else f" (the recipe as it is: {usual:.1f} %)"
         return f"{text}; to train on all videos with it:"
@@ -188,7 +175,7 @@ class Search:
                 "value": best.value,
                 "folds": best.folds,
                 "recipe_value": self._recipe_value(results),
-                "settings": dict(self.plan.fixed) | best.flags,
+                "settings": dict(self.plan.space.fixed) | best.flags,
                 "command": shlex.join(self.command(best.flags)),
             }
             write_json(self.out / BEST_NAME, content)

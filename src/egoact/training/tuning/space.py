@@ -5,14 +5,38 @@ small set of videos cannot tell apart.
 """
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from egoact.training.recipes import Recipe
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
+
+
+class Space(Protocol):
+    """What a search varies."""
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of what is varied."""
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """What is held at other values than the usual ones."""
+
+    def suggest(self, trial: "Trial") -> dict[str, Any]:
+        """Flags for one trial, which is asked for the values."""
+
+    def usual_answers(self) -> dict[str, Any]:
+        """What a trial must answer to be the settings as they are, as far as the space reaches."""
+
+    def is_usual(self, flags: Mapping[str, Any]) -> bool:
+        """Whether these flags are the settings as they are."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a search must keep to be the same search, beside its settings."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +72,38 @@ RECIPE_SPACE: dict[str, Range] = {
 }
 SPACE = ("head", "width", "loss", *RECIPE_SPACE)
 WIDTH_FACTORS = (1.0, 0.25, 0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class ClipSpace:
+    """Of `egoact train`.
+
+    Args:
+        searched: Hyperparameters to vary.
+        heads: That take these features; the usual one first.
+        losses: To choose from.
+        recipe: What is not varied stays as here.
+        fixed: Hyperparameters of the recipe that are held.
+    """
+
+    searched: tuple[str, ...]
+    heads: tuple[str, ...]
+    losses: tuple[str, ...]
+    recipe: Recipe
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def suggest(self, trial: "Trial") -> dict[str, Any]:  # noqa: D102
+        return suggest_flags(trial, search=self.searched, heads=self.heads, losses=self.losses)
+
+    def usual_answers(self) -> dict[str, Any]:  # noqa: D102
+        return usual_answers(self.recipe, search=self.searched, heads=self.heads, losses=self.losses)
+
+    def is_usual(self, flags: Mapping[str, Any]) -> bool:  # noqa: D102
+        usual = {"head": self.heads[0], **vars(self.recipe), **self.fixed}
+        return all(usual.get(name) == value for name, value in flags.items())
+
+    def describe(self) -> dict[str, Any]:  # noqa: D102
+        return {"heads": list(self.heads)}
 
 
 def suggest_flags(

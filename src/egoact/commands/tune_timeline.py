@@ -1,0 +1,171 @@
+"""`egoact tune-timeline`: search for good settings of `egoact train-timeline`, by cross-validation over recordings."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from egoact.commands.command_line import command_line
+from egoact.core import defaults
+from egoact.training.tuning.segmenter_space import OPTION_SPACE, SPACE
+
+if TYPE_CHECKING:
+    from egoact.commands.train_timeline import TrainTimelineSettings
+    from egoact.core.annotations.labels import Target, Vocabulary
+    from egoact.core.annotations.segments import SegmentTable
+    from egoact.store.recordings import Recordings
+    from egoact.training.tuning.search import Plan
+
+Measure = Literal["mean", "frame_accuracy", "edit", "f1_10", "f1_25", "f1_50"]
+
+_FREE = ("out", "trials")
+_SHARED = ("segments", "features", "streams", "targets", "labels", "classes", "merge_case", "labelled_only", "seed")
+
+
+@dataclass(frozen=True)
+class TuneTimelineSettings:
+    """Search for the best settings of egoact train-timeline.
+
+    Each trial trains without each of up to four groups of recordings in turn, and is judged by what it finds in them:
+    nothing but the recordings of --segments is looked at. Trial 0 is the settings as they are; then Optuna decides what
+    to try. A search that was stopped goes on when the same command is given again; with more --trials, it goes further.
+    """
+
+    segments: tuple[Path, ...]
+    """Segments CSV with labels, or several; keep the recordings that you will test on out of them."""
+    features: tuple[Path, ...]
+    """Feature store with the whole recordings. Several: used together."""
+    out: Path
+    """Folder for the study, trials.csv, best.json and tune.html."""
+    streams: tuple[str, ...] = ()
+    """Streams to choose from; default: all that the store holds."""
+    segmenters: tuple[str, ...] = (defaults.SEGMENTER,)
+    """Segmenters to choose from, as in egoact train-timeline; the networks take minutes a trial."""
+    trials: int = 20
+    """How many to make in all."""
+    objective: Measure = "mean"
+    """What to maximise, of actions where verbs and nouns are learned: frame accuracy, edit score, F1 at an overlap, or
+    the mean of these five."""
+    search: tuple[Literal[SPACE], ...] = SPACE  # type: ignore[valid-type]
+    """What to vary, as far as these segmenters have it."""
+    labelled_only: bool = False
+    """As in egoact train-timeline."""
+    targets: tuple[Literal["verb", "noun"], ...] = ()
+    """As in egoact train-timeline."""
+    labels: Literal["classes", "categories"] = "classes"
+    """As in egoact train-timeline."""
+    merge_case: bool = False
+    """As in egoact train-timeline."""
+    classes: Path | None = None
+    """As in egoact train-timeline."""
+    seed: int = 0
+    """Of choices and trainings."""
+
+    def __post_init__(self) -> None:
+        from egoact.models.segmenters import SEGMENTERS
+
+        if self.trials < 1:
+            raise ValueError(f"--trials must be at least 1, got {self.trials}")
+        for name in ("search", "segmenters"):
+            if not getattr(self, name):
+                raise ValueError(f"--{name} needs one name at least")
+        if unknown := [one for one in self.segmenters if one not in SEGMENTERS]:
+            raise ValueError(f"unknown segmenter {unknown[0]!r}; there are {', '.join(SEGMENTERS)}")
+
+    def train_settings(self, flags: dict[str, Any], *, run: Path) -> "TrainTimelineSettings":
+        """What `egoact train-timeline` is told: what the search was told, and what a trial chose."""
+        from egoact.commands.train_timeline import TrainTimelineSettings
+
+        options = tuple(f"{name}={flags[name]}" for name in OPTION_SPACE if name in flags)
+        chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in flags.items() if n not in OPTION_SPACE}
+        shared = {name: getattr(self, name) for name in _SHARED}
+        return TrainTimelineSettings(run=run, segmenter_options=options, **(shared | chosen))
+
+
+def tune_timeline(settings: TuneTimelineSettings) -> int:
+    """Make the trials that are missing and write what they gave; see `TuneTimelineSettings`.
+
+    Raises:
+        AnnotationError: Labels that cannot be used.
+        ArtifactError: Features that are missing, or a search of other settings or data in `out`.
+        ValueError: A single recording, or nothing to vary.
+    """
+    from egoact.commands.labels import read_and_tell
+    from egoact.core.files import lock_folder
+    from egoact.store.concatenation import open_features
+    from egoact.store.recordings import Recordings
+    from egoact.training.data import choose_vocabularies
+    from egoact.training.run_folder import plain
+    from egoact.training.tuning.search import Search, refuse_foreign
+    from egoact.training.tuning.study import import_optuna
+
+    import_optuna()
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    vocabularies = choose_vocabularies(
+        table, targets=settings.targets, classes=settings.classes, labels=settings.labels, least=1
+    )
+    source = open_features(settings.features, settings.streams)
+    plan = _plan(settings, table, vocabularies, Recordings(source))
+
+    def train_all(flags: dict[str, Any], _: tuple[str, ...], run: Path) -> dict[str, Any]:
+        return _judge(settings.train_settings(flags, run=run), table, vocabularies)
+
+    def command(flags: dict[str, Any]) -> list[str]:
+        return shlex.split(command_line("train-timeline", settings.train_settings(flags, run=settings.out / "run")))
+
+    search = Search(settings.out, plan, train_all, command)
+    refuse_foreign(settings.out)
+    lock = lock_folder(settings.out, command="tune-timeline")
+    try:
+        search.claim(plain(settings, leave_out=_FREE), settings.segments, source)
+        best = search.go(settings.trials)
+    finally:
+        lock.release()
+    print(shlex.join(command(best.flags)))
+    return 0
+
+
+def _plan(
+    settings: TuneTimelineSettings,
+    table: "SegmentTable",
+    vocabularies: "dict[Target, Vocabulary]",
+    recordings: "Recordings",
+) -> "Plan":
+    from egoact.commands.train_timeline import usual_rate
+    from egoact.training.tuning.search import Plan
+    from egoact.training.tuning.segmenter_space import SegmenterSpace
+
+    if len(table.video_ids) < 2:
+        raise ValueError(f"{table.path} labels one recording; cross-validation needs two at least")
+    space = SegmenterSpace(
+        names=settings.search,
+        segmenters=tuple(dict.fromkeys(settings.segmenters)),
+        streams=tuple(dict.fromkeys(store.spec.backbone_spec.stream for store in recordings.stores)),
+        rate=recordings.rate,
+        usual_rate=usual_rate(recordings.rate),
+    )
+    if not space.searched:
+        raise ValueError(f"--search {' '.join(settings.search)}: of these, there is nothing to choose here")
+    target = "action" if len(vocabularies) > 1 else next(iter(vocabularies))
+    return Plan(
+        space=space, objective=f"{target}_{settings.objective}", folds=(tuple(table.video_ids),), seed=settings.seed
+    )
+
+
+def _judge(
+    asked: "TrainTimelineSettings", table: "SegmentTable", vocabularies: "dict[Target, Vocabulary]"
+) -> dict[str, Any]:
+    """Measures of every target, of recordings that were left out in turn, as `egoact train-timeline` has them."""
+    from egoact.commands.train_timeline import configure
+    from egoact.store.concatenation import open_features
+    from egoact.store.recordings import Recordings
+    from egoact.timelines.segmenter_training import SegmenterTraining
+    from egoact.timelines.selection import RuleSelection, flat_measures
+    from egoact.training.segmentation.recordings import read_recordings
+
+    recordings = Recordings(open_features(asked.features, asked.streams))
+    stretches = read_recordings(recordings, table, vocabularies, labelled_only=asked.labelled_only)
+    config = configure(asked, recordings, vocabularies)
+    work = SegmenterTraining(config, asked.recipe(), stretches, asked.seed)
+    selection = RuleSelection(list(work.hold_out(table)), table, vocabularies, rate=config.steps_per_second)
+    return flat_measures(selection.measure())
