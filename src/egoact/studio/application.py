@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from egoact.core.errors import InputError, MediaError
 from egoact.studio.refusal import Refusal
+from egoact.studio.routes.annotation_files import annotation_file_routes
 from egoact.studio.routes.jobs import job_routes
 from egoact.studio.routes.labels import label_routes
 from egoact.studio.routes.project import project_routes
@@ -23,7 +24,15 @@ from egoact.studio.schemas import ErrorAnswer
 from egoact.studio.workspace import Workspace
 
 WEB = Path(__file__).parent / "web"
-_ROUTES = (project_routes, recording_routes, label_routes, job_routes, run_routes, result_routes)
+_ROUTES = (
+    project_routes,
+    recording_routes,
+    label_routes,
+    job_routes,
+    run_routes,
+    result_routes,
+    annotation_file_routes,
+)
 _NO_FRONT_END = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>egoact studio</title></head>
 <body><h1>egoact studio</h1>

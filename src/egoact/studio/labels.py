@@ -228,7 +228,7 @@ class LabelBook:
         others = {} if before is None else dict(before.others)
         if before is not None and (before.start_us, before.stop_us) != (start, stop):
             others = {name: value for name, value in others.items() if name not in DERIVED_COLUMNS}
-        words = {"verb": _word(values.verb), "noun": _word(values.noun)}
+        words = {"verb": label_word(values.verb), "noun": label_word(values.noun)}
         for target, column in zip(words, CLASS_COLUMNS, strict=True):
             if before is not None and getattr(before, target) != words[target]:
                 others.pop(column, None)
@@ -385,7 +385,7 @@ class LabelBook:
         return self._folder / f"{annotator}.csv"
 
 
-def _word(text: str | None) -> str | None:
+def label_word(text: str | None) -> str | None:
     """A label as a CSV can hold it; a `Refusal` for one that means "nothing" there."""
     if text is None:
         return None

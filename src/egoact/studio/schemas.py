@@ -615,6 +615,15 @@ class Imported(Answer):
     """What the file said that labels cannot hold, and recordings that are not here."""
 
 
+class ExportNotes(Answer):
+    """What an export would be."""
+
+    file_name: str
+    num_segments: int
+    notes: list[str]
+    """What the format cannot hold."""
+
+
 class LiveReady(Answer):
     """First message of the server."""
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from egoact import __version__
 from egoact.core.files import lock_folder
+from egoact.studio.annotation_files import AnnotationFiles
 from egoact.studio.classes import Classes
 from egoact.studio.database import Database
 from egoact.studio.events import Events
@@ -48,6 +49,7 @@ class Workspace:
         self.recordings = Recordings(project, self.database, self._tell_recording)
         self.labels = LabelBook(self.database, project.labels, self.classes, self._tell_labels)
         self.measures = Measures(project.own / "measures")
+        self.annotation_files = AnnotationFiles(self.labels, self.recordings)
         self.runs = Runs(project)
         self.proposals = ProposalBook(self.database, self.runs, self.labels)
         self.results = Results(self.runs, self.labels, self.recordings)
