@@ -16,6 +16,7 @@ from egoact.studio.refusal import Refusal
 from egoact.studio.routes.annotation_files import annotation_file_routes
 from egoact.studio.routes.jobs import job_routes
 from egoact.studio.routes.labels import label_routes
+from egoact.studio.routes.live import live_routes
 from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
 from egoact.studio.routes.runs import result_routes, run_routes
@@ -32,6 +33,7 @@ _ROUTES = (
     run_routes,
     result_routes,
     annotation_file_routes,
+    live_routes,
 )
 _NO_FRONT_END = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>egoact studio</title></head>

@@ -139,6 +139,14 @@ class Recordings:
         self._changed(name.stem)
         return normalise_video_id(name.stem)
 
+    def reserve(self, file_name: str) -> Path:
+        """Where a new recording of this name belongs; refuses names as `upload` does."""
+        return self._project.recordings / self._check_name(file_name)
+
+    def tell(self, recording_id: str) -> None:
+        """Say that a recording is new."""
+        self._changed(recording_id)
+
     def _admit(self, part: Path, name: Path) -> None:
         try:
             with VideoFile(part):

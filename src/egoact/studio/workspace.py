@@ -10,6 +10,7 @@ from egoact.studio.database import Database
 from egoact.studio.events import Events
 from egoact.studio.jobs import Jobs
 from egoact.studio.labels import LabelBook
+from egoact.studio.live_sessions import LiveSessions
 from egoact.studio.measures import Measures
 from egoact.studio.project import Project
 from egoact.studio.proposals import ProposalBook
@@ -53,12 +54,14 @@ class Workspace:
         self.runs = Runs(project)
         self.proposals = ProposalBook(self.database, self.runs, self.labels)
         self.results = Results(self.runs, self.labels, self.recordings)
+        self.live = LiveSessions(project, self.runs, self.recordings)
         self.jobs = Jobs(self.database, project.folder, project.own / "jobs", self._tell_job)
 
     def close(self) -> None:
         """Write what is not written yet, and let go of the project."""
         self.events.close()
         self.jobs.close()
+        self.live.close_all()
         self.measures.close()
         self.labels.close()
         self.database.close()

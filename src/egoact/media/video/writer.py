@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ _PLAYABLE = {".mp4": _MP4_CODECS, ".m4v": _MP4_CODECS, ".mov": ("h264",), ".webm
 """Suffix -> codecs that every current browser plays in it."""
 PLAYABLE_PIXELS = ("yuv420p", "yuvj420p")
 _PROXY_HEIGHT = 360
+_TICKS_PER_SECOND = 1000
 _PROXY_OPTIONS = {"preset": "veryfast", "crf": "29", "g": "48"}
 
 
@@ -118,3 +120,36 @@ def new_container(
             unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_timed_video(path: Path, pictures: Iterable[tuple[float, np.ndarray]]) -> None:
+    """Encode pictures that were taken at irregular times as H.264, atomically.
+
+    Args:
+        path: File to write, `.mp4`.
+        pictures: Seconds and uint8 RGB (H, W, 3), all of them resized to the first; times ascend by at least a
+            millisecond, and the first one becomes 0.
+
+    Raises:
+        ValueError: No picture at all.
+    """
+    stream, begin, last = None, 0.0, -1
+    with new_container(path, options={"movflags": "+faststart"}) as container:
+        for seconds, picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if stream is None:
+                begin = seconds
+                stream = container.add_stream("libx264", rate=30)
+                stream.height, stream.width = (max(side // 2 * 2, 2) for side in picture.shape[:2])
+                stream.pix_fmt, stream.options = "yuv420p", {"preset": "veryfast", "crf": "23", "g": "30"}
+                stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
+            ticks = round((seconds - begin) * _TICKS_PER_SECOND)
+            if ticks <= last:
+                continue
+            frame = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
+            frame.pts, frame.time_base, last = ticks, Fraction(1, _TICKS_PER_SECOND), ticks
+            container.mux(stream.encode(frame))
+        if stream is not None:
+            container.mux(stream.encode(None))
+    if stream is None:
+        raise ValueError("no picture to write")

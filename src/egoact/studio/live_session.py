@@ -1,0 +1,175 @@
+"""A live session: pictures in one by one, answers out, and both kept until somebody saves or forgets them.
+
+Knows nothing about connections. All calls come from one thread at a time.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.files import write_json
+from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
+from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.media.video.writer import write_timed_video
+from egoact.studio.refusal import Refusal
+from egoact.studio.schemas import LiveAnswer, Target
+
+_MOST_PIXELS = 4096 * 4096
+_MOST_BYTES = 8_000_000_000
+_SHORTEST_SECONDS = 0.4
+_LONGEST_GAP_SECONDS = 2.0
+_TOP = 5
+
+
+class LiveSession:
+    """One camera, one run.
+
+    Args:
+        identity: Of the session.
+        run: Name of the run.
+        targets: What it recognises.
+        push: Takes a picture, uint8 RGB (H, W, 3), and its time; gives what happens now, or None.
+        folder: For its pictures; it is made anew.
+    """
+
+    def __init__(
+        self,
+        identity: str,
+        run: str,
+        targets: tuple[Target, ...],
+        push: Callable[[np.ndarray, float], OnlinePrediction | None],
+        folder: Path,
+    ) -> None:
+        self.identity, self.run, self.targets = identity, run, targets
+        self.used_at = time.monotonic()
+        self._push, self._folder = push, folder
+        folder.mkdir(parents=True)
+        self._pictures = (folder / "pictures.bin").open("wb")
+        self._index: list[tuple[float, int, int]] = []  # seconds, first byte, number of bytes
+        self._answers: list[tuple[float, tuple[str | None, str | None], float]] = []  # seconds, names, probability
+        self._begun = self.used_at
+
+    def answer(self, jpeg: bytes) -> LiveAnswer:
+        """What happens now.
+
+        Raises:
+            Refusal: 415 for what is no JPEG picture.
+        """
+        arrived = time.monotonic()
+        picture = read_jpeg(jpeg)
+        seconds = arrived - self._begun
+        prediction = self._push(picture, seconds)
+        self._keep(jpeg, seconds)
+        self.used_at = time.monotonic()
+        latency = self.used_at - arrived
+        if prediction is None:
+            return LiveAnswer(seconds=seconds, name=None, confidence=None, top={}, latency_seconds=latency)
+        name, sure = prediction.top(prediction.targets[-1], 1)[0]
+        self._answers.append((seconds, _names(prediction), sure))
+        return LiveAnswer(
+            seconds=seconds,
+            name=None if name == BACKGROUND_NAME else name,
+            confidence=sure,
+            top={str(target): prediction.top(target, _TOP) for target in prediction.targets},
+            latency_seconds=latency,
+        )
+
+    @property
+    def num_pictures(self) -> int:
+        """That were kept."""
+        return len(self._index)
+
+    def save(self, video: Path, timeline: Path) -> None:
+        """Write the pictures as a recording, and the answers as its timeline.
+
+        Raises:
+            Refusal: 409 where there are no pictures.
+        """
+        if len(self._index) < 2:
+            raise Refusal(409, "this session has no pictures")
+        self._pictures.flush()
+        write_timed_video(video, self._read_pictures())
+        begin, end = self._index[0][0], self._index[-1][0]
+        found = timeline_of(video.stem, self._answers, begin=begin, end=end)
+        told: dict[str, Any] = found.to_dict() | {
+            "video_path": None,
+            "broken": None,
+            "targets": list(self.targets),
+            "origin": {"run": self.run, "live": True},
+        }
+        write_json(timeline, told)
+
+    def forget(self) -> None:
+        """Delete its pictures."""
+        self._pictures.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _keep(self, jpeg: bytes, seconds: float) -> None:
+        first = self._pictures.tell()
+        if first + len(jpeg) <= _MOST_BYTES:
+            self._pictures.write(jpeg)
+            self._index.append((seconds, first, len(jpeg)))
+
+    def _read_pictures(self) -> Iterator[tuple[float, np.ndarray]]:
+        with (self._folder / "pictures.bin").open("rb") as file:
+            for seconds, first, size in self._index:
+                file.seek(first)
+                yield seconds, read_jpeg(file.read(size))
+
+
+def read_jpeg(content: bytes) -> np.ndarray:
+    """uint8 RGB (H, W, 3); a `Refusal` for anything that is no JPEG of a sensible size."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(content), formats=("JPEG",)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise Refusal(413, f"a picture of {image.width} x {image.height} pixels is too large")
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        raise Refusal(415, "this is not a JPEG picture") from None
+
+
+def timeline_of(
+    video_id: str,
+    answers: list[tuple[float, tuple[str | None, str | None], float]],
+    *,
+    begin: float,
+    end: float,
+) -> Timeline:
+    """Answers of moments as actions: what was said without a pause, for long enough to be believed.
+
+    Args:
+        video_id: The recording.
+        answers: Seconds, verb and noun, probability.
+        begin: What becomes 0.
+        end: When the last picture was taken.
+    """
+    segments = []
+    first = 0
+    for position in range(1, len(answers) + 1):
+        is_over = position == len(answers) or answers[position][1] != answers[first][1]
+        is_late = position < len(answers) and answers[position][0] - answers[position - 1][0] > _LONGEST_GAP_SECONDS
+        if not is_over and not is_late:
+            continue
+        start, names = answers[first][0], answers[first][1]
+        stop = min(answers[position][0] if position < len(answers) and not is_late else answers[position - 1][0], end)
+        if any(names) and stop - start >= _SHORTEST_SECONDS:
+            sure = float(np.mean([answer[2] for answer in answers[first:position]]))
+            segments.append(TimelineSegment(start - begin, stop - begin, *names, min(sure, 1.0)))
+        first = position
+    return Timeline(video_id, tuple(segments), end - begin)
+
+
+def _names(prediction: OnlinePrediction) -> tuple[str | None, str | None]:
+    """Verb and noun of the most probable action; None and None for background."""
+    best = {target: prediction.top(target, 1)[0][0] for target in prediction.targets if target != "action"}
+    names = (best.get("verb"), best.get("noun"))
+    if prediction.name == BACKGROUND_NAME or BACKGROUND_NAME in names:
+        return (None, None)
+    return names

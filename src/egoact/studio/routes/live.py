@@ -1,0 +1,75 @@
+"""Live: pictures of the browser's camera over a WebSocket, answers back, one at a time."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from egoact.studio.live_session import LiveSession
+from egoact.studio.refusal import Refusal
+from egoact.studio.routes.recordings import describe_recordings
+from egoact.studio.schemas import LiveFault, LiveReady, Recording, SaveLive
+from egoact.studio.workspace import Workspace
+
+_MOST_PICTURE_BYTES = 16_000_000
+_REFUSED = 4400
+
+
+def live_routes(workspace: Workspace) -> APIRouter:
+    """Routes below `/api/live`."""
+    router = APIRouter(prefix="/live")
+    sessions = workspace.live
+
+    @router.websocket("")
+    async def live(socket: WebSocket, run: str) -> None:
+        await socket.accept()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="live") as worker:
+            do = partial(_in_thread, worker)
+            try:
+                session, rate = await do(sessions.open, run)
+            except Refusal as refusal:
+                await _say(socket, LiveFault(reason=refusal.reason))
+                await socket.close(_REFUSED)
+                return
+            try:
+                ready = LiveReady(session=session.identity, run=run, rate=rate, targets=list(session.targets))
+                await _say(socket, ready)
+                await _answer_all(socket, session, do)
+            except (WebSocketDisconnect, RuntimeError):
+                pass  # it has gone
+            finally:
+                sessions.close(session.identity)
+
+    @router.post("/{session}/save", status_code=201)
+    def save(session: str, wish: SaveLive) -> Recording:
+        recording = sessions.save(session, wish.name)
+        source = workspace.recordings.find(recording)
+        return describe_recordings(workspace, {source.video_id: source}, None)[0]
+
+    return router
+
+
+async def _answer_all(socket: WebSocket, session: LiveSession, do: Any) -> None:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        content = message.get("bytes")
+        if not content or len(content) > _MOST_PICTURE_BYTES:
+            await _say(socket, LiveFault(reason="a JPEG picture is expected, as a binary message"))
+            continue
+        try:
+            await _say(socket, await do(session.answer, content))
+        except Refusal as refusal:
+            await _say(socket, LiveFault(reason=refusal.reason))
+
+
+async def _say(socket: WebSocket, answer: Any) -> None:
+    await socket.send_text(answer.model_dump_json())
+
+
+async def _in_thread(worker: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
+    """Networks answer in the thread that loaded them."""
+    return await asyncio.get_running_loop().run_in_executor(worker, partial(function, *arguments))
