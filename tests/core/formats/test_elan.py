@@ -61,6 +61,12 @@ def test_verbs_and_nouns_of_separate_tiers_are_merged_by_overlap() -> None:
     ]
 
 
+def test_verbs_and_nouns_may_be_coded_by_different_people() -> None:
+    content = document({"verb": [(0, 1000, "take")], "noun": [(0, 1000, "cup")]}, attributes='ANNOTATOR="Anna"')
+    found = read(content.replace(b'"Anna"', b'"Ben"', 1))
+    assert told(found) == [(0.0, 1.0, "take", "cup")]
+
+
 def test_a_verb_over_several_nouns_is_one_action_with_each() -> None:
     tiers = {"Action codes": [(0, 4000, "take")], "Things": [(0, 1500, "cup"), (1500, 4000, "plate")]}
     found = read(document(tiers), verb_tier="action codes", noun_tier="Things")

@@ -113,9 +113,9 @@ def test_mstcn_says_what_ran_together_covered_no_frame_or_was_cut() -> None:
     assert len(lines) == 80 and lines[:20] == ["a"] * 20 and lines[30:60] == ["b"] * 10 + ["c"] * 10 + ["b"] * 10
     assert made.num_lost == 2
     assert made.lines == (
-        "k: 1 annotation left without a frame",
-        "k: 1 annotation joined to an equal one before",
-        "k: one label a frame; 1 overlap cut annotations in two",
+        "1 annotation left without a frame",
+        "1 annotation joined to an equal one before",
+        "one label a frame: 1 overlap cut annotations in two",
     )
     with pytest.raises(ValueError, match="frame rate of k is not known; give --fps or --media"):
         encode_annotations(Annotations(items), "mstcn")

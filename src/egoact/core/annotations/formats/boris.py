@@ -194,14 +194,14 @@ def tell_of_characters(annotations: Annotations, losses: Losses) -> None:
     """Nouns with the character that separates modifiers, or that look like a hand."""
     unsafe = [item for item in annotations if "|" in item.noun or item.noun in _NOTHING - {""} or parse_hand(item.noun)]
     if unsafe:
-        losses.tell(f"nouns of {len(unsafe)} segments, such as '{unsafe[0].noun}', mean something else in BORIS")
+        example = unsafe[0].noun
+        losses.tell(f"nouns of {{}}, such as '{example}', mean something else in BORIS", len(unsafe))
 
 
 def _tell_of_categories(annotations: Annotations, losses: Losses) -> None:
     category = {item.verb: item.tier for item in reversed(annotations)}
     changed = sum(category[item.verb] != item.tier for item in annotations)
-    if changed:
-        losses.tell(f"tiers of {changed} segments cannot be kept: a behaviour of BORIS has one category")
+    losses.tell("tiers of {} cannot be kept: a behaviour of BORIS has one category", changed)
 
 
 def _pairable(items: Sequence[Annotation]) -> list[list[Annotation]]:

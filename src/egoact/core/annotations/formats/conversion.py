@@ -19,7 +19,6 @@ from egoact.core.annotations.formats.exchange import (
     ReadOptions,
     Source,
     WriteOptions,
-    count_of,
 )
 from egoact.core.annotations.formats.label_words import LabelWords
 from egoact.core.errors import AnnotationError
@@ -205,18 +204,13 @@ def _tell_fields(annotations: Annotations, one: Format, losses: Losses) -> None:
             count = sum(bool(item.description and item.description != item.label) for item in annotations)
         else:
             count = sum(getattr(item, field) not in ("", None) for item in annotations)
-        if count:
-            losses.tell(f"{words} of {count_of(count, 'segment')} cannot be kept in {one.title}")
+        losses.tell(f"{words} of {{}} cannot be kept in {one.title}", count)
     if one.separator:
         both = [item for item in annotations if item.verb and item.noun]
         unclear = [item for item in both if one.separator in item.verb or " " in item.verb]
-        if both:
-            losses.tell(f"verb and noun of {count_of(len(both), 'segment')} became one label; --split takes it apart")
+        losses.tell("verb and noun of {} became one label; --split takes it apart", len(both))
         if unclear:
-            example = f"'{unclear[0].verb}'"
-            losses.tell(
-                f"verbs of {count_of(len(unclear), 'segment')}, such as {example}, cannot be told from their nouns"
-            )
+            losses.tell(f"verbs of {{}}, such as '{unclear[0].verb}', cannot be told from their nouns", len(unclear))
 
 
 def write_annotations(

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from egoact.core.annotations.formats.annotation import Annotations, Recording
 from egoact.core.annotations.formats.attributes import SAID, fields_of, said_by
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of, rate_of
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
 from egoact.core.annotations.formats.words import recording_name
 from egoact.core.annotations.formats.xml_text import load_xml, xml_characters
 
@@ -109,8 +109,7 @@ def write_cvat(annotations: Annotations, options: WriteOptions, losses: Losses) 
             points += stop <= first
             for frame, outside in ((first, "0"), (max(stop, first + 1), "1")):
                 _write_box(track, frame, outside, said_by(item))
-        if points:
-            losses.tell(f"{count_of(points, 'annotation')} of less than a frame became a frame long in CVAT")
+        losses.tell("{} of less than a frame became a frame long in CVAT", points, "annotation")
     losses.tell("CVAT has no intervals: a box of one pixel is there while an action lasts")
     ElementTree.indent(root, space=" ")
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)

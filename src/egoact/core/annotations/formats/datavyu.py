@@ -10,7 +10,7 @@ from egoact.core.annotations.formats.annotation import Annotation, Annotations
 from egoact.core.annotations.formats.attributes import fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.tables import header_of, split_lines, table_text
-from egoact.core.annotations.formats.tiers import Cell, add_cells, parse_tier
+from egoact.core.annotations.formats.tiers import Cell, add_cells
 from egoact.core.annotations.formats.times import parse_number
 from egoact.core.annotations.formats.words import recording_name
 
@@ -63,8 +63,7 @@ def _cell(reading: Reading, column: str, values: dict[str, str], place: str) -> 
     stop = parse_number(values.get("offset") or values["onset"]) / 1000
     codes = {code: text for code, text in values.items() if code not in _FILE_COLUMNS}
     extras: dict[str, Any] = fields_of(codes, reading.options)
-    name = parse_tier(column, reading.options)
-    text = extras.pop("description", "") if "verb" not in extras or (name and name.role == "label") else ""
+    text = "" if "verb" in extras else extras.pop("description", "")
     recording = recording_name(values["file"]) if values.get("file") else reading.source.recording
     tier = {"tier": ""} if column == _PLAIN else {}
     return Cell(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.tiers import Cell, Layer, Role, add_cells, split_layers
 from egoact.core.annotations.formats.words import hand_name, parse_hand, recording_name
 from egoact.core.annotations.formats.xml_text import check_xml, xml_characters
@@ -103,8 +103,7 @@ def _root(document: Any, identity: str) -> tuple[str, str] | None:
 def tier_rows(items: Annotations, losses: Losses) -> Iterator[tuple[str, Layer, Annotation, str, int, int]]:
     """Tier, its layer, the annotation, what this tier says of it, start and stop in milliseconds."""
     points = sum(round(1000 * item.start_seconds) == round(1000 * item.stop_seconds) for item in items)
-    if points:
-        losses.tell(f"{count_of(points, 'point event')} became a millisecond long: ELAN has no points")
+    losses.tell("{} became a millisecond long: ELAN has no points", points, "point event")
     for layer in split_layers(items, least_seconds=LEAST_SECONDS):
         for role in _ROLES:
             for item in layer.items:

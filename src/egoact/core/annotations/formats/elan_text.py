@@ -144,6 +144,5 @@ def write_elan_text(annotations: Annotations, options: WriteOptions, losses: Los
             times = [f"{t / 1000:.3f}" for t in (start, stop, stop - start)]
             lines.append("\t".join([one_line(tier), one_line(who), *times, one_line(text)]))
         both = sum(bool(item.hand and item.annotator) for item in items)
-        if both:
-            losses.tell(f"annotators of {both} segments cannot be kept beside the hand in ELAN text")
+        losses.tell("annotators of {} cannot be kept beside the hand in ELAN text", both)
     return "\n".join(lines) + "\n"

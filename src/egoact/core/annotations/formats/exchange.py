@@ -209,26 +209,30 @@ def _tidy(seconds: float) -> float:
 
 @dataclass
 class Losses:
-    """What a format could not hold, while it is written.
+    """What a format could not hold, while it is written; the same kind in several files is one sentence.
 
     Args:
-        lines: A sentence each.
+        counts: (sentence with {} for a count, what is counted) -> how many.
         num_lost: Annotations that are not in the file at all.
     """
 
-    lines: list[str] = field(default_factory=list)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
     num_lost: int = 0
 
-    def tell(self, line: str) -> None:
-        """Something is kept otherwise than it was."""
-        if line not in self.lines:
-            self.lines.append(line)
-
-    def lose(self, count: int, line: str) -> None:
-        """Annotations are not in the file."""
+    def tell(self, sentence: str, count: int = 1, noun: str = "segment") -> None:
+        """Some are kept otherwise than they were: "hands of {} cannot be kept"; nothing is said of none."""
         if count:
-            self.num_lost += count
-            self.lines.append(line)
+            self.counts[sentence, noun] = self.counts.get((sentence, noun), 0) + count
+
+    def lose(self, sentence: str, count: int, noun: str = "segment") -> None:
+        """Some are not in the file."""
+        self.num_lost += count
+        self.tell(sentence, count, noun)
+
+    @property
+    def lines(self) -> list[str]:
+        """The sentences, with their counts."""
+        return [sentence.replace("{}", count_of(count, noun)) for (sentence, noun), count in self.counts.items()]
 
 
 def count_of(count: int, noun: str) -> str:

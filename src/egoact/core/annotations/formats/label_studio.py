@@ -12,7 +12,7 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.attributes import fields_of, said_by
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of, rate_of
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
 from egoact.core.annotations.formats.json_text import has_keys, load_json
 from egoact.core.annotations.formats.tiers import Cell, add_cells, parse_tier
 from egoact.core.annotations.formats.words import recording_name
@@ -130,8 +130,7 @@ def write_label_studio(annotations: Annotations, options: WriteOptions, losses: 
     """Tasks to import, one a recording, for a configuration with `<TimelineLabels name="verb" toName="video">`."""
     tasks = []
     points = sum(item.is_point for item in annotations)
-    if points:
-        losses.tell(f"{count_of(points, 'point event')} became a frame long: Label Studio has no points")
+    losses.tell("{} became a frame long: Label Studio has no points", points, "point event")
     for number, (name, items) in enumerate(annotations.by_recording().items(), 1):
         recording = annotations.recording(name)
         rate = rate_of(annotations, name, options)

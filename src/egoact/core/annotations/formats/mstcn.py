@@ -7,7 +7,7 @@ import math
 from itertools import groupby
 
 from egoact.core.annotations.formats.annotation import Annotations
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of, rate_of
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
 
 _ALWAYS_BACKGROUND = frozenset({"background", "SIL", "action_start", "action_end"})  # GTEA, Breakfast, 50Salads
 
@@ -51,12 +51,8 @@ def write_mstcn(annotations: Annotations, options: WriteOptions, losses: Losses)
         pieces = sum(number is not None for number, _ in groupby(frames))
         said = [options.background if number is None else labels[number] for number in frames]
         runs = sum(label != options.background for label, _ in groupby(said))
-        losses.lose(
-            len(items) - len(seen), f"{name}: {count_of(len(items) - len(seen), 'annotation')} left without a frame"
-        )
-        merged = pieces - runs
-        losses.lose(merged, f"{name}: {count_of(merged, 'annotation')} joined to an equal one before")
-        if pieces > len(seen):
-            losses.tell(f"{name}: one label a frame; {count_of(pieces - len(seen), 'overlap')} cut annotations in two")
+        losses.lose("{} left without a frame", len(items) - len(seen), "annotation")
+        losses.lose("{} joined to an equal one before", pieces - runs, "annotation")
+        losses.tell("one label a frame: {} cut annotations in two", pieces - len(seen), "overlap")
         lines += said
     return "".join(f"{line}\n" for line in lines)

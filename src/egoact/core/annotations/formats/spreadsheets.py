@@ -208,7 +208,7 @@ def _with_length(annotations: Annotations, losses: Losses) -> list[Annotation]:
     """Those that last at least a millisecond, which is what a row can say."""
     kept = [item for item in annotations if clock(item.start_seconds) != clock(item.stop_seconds)]
     count = len(annotations) - len(kept)
-    losses.lose(count, f"{count} point events have no length, and are left out; --point-seconds gives them one")
+    losses.lose("{} without length left out; --point-seconds gives them one", count, "point event")
     return kept
 
 
@@ -231,8 +231,5 @@ def write_epic(annotations: Annotations, options: WriteOptions, losses: Losses) 
             + [one_line(item.description or item.label), item.verb, item.verb_class, item.noun, item.noun_class]
             + [str([item.noun] if item.noun else []), str(classes)]
         )
-    if without_frames:
-        losses.tell(
-            f"start_frame and stop_frame of {without_frames} segments are empty; --fps or --media tells the rate"
-        )
+    losses.tell("start_frame and stop_frame of {} are empty; --fps or --media tells the rate", without_frames)
     return table_text(rows)

@@ -5,6 +5,7 @@ noun   |--[cup~~~]--[plate~]----[milk~~~]--|   ->   take cup, take plate, pour m
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,6 +33,7 @@ _ROLES: dict[str, Role] = {
     "hands": "hand",
 }
 _NAME = re.compile(rf"(?:(?P<tier>.+?)[ _-])??(?P<role>{'|'.join(_ROLES)})(?:@(?P<who>.*))?", re.IGNORECASE)
+_BESIDE: tuple[Role, ...] = ("noun", "description", "note", "hand")
 _ENOUGH = 0.5  # of the shorter of two, to belong together
 
 
@@ -77,6 +79,9 @@ class TierName:
         return next((hand for hand in found if hand), "")
 
 
+Group = dict[Role, list[tuple[Cell, TierName]]]
+
+
 def parse_tier(name: str, options: ReadOptions) -> TierName | None:
     """What a tier holds; None where the options name the tiers of verbs and nouns, and it is another."""
     name = name.strip()
@@ -104,13 +109,22 @@ def add_cells(reading: Reading, cells: Sequence[Cell]) -> None:
     if left_out:
         count = sum(names[cell.tier] is None for cell in cells)
         reading.remark(f"{count_of(count, 'annotation')} of other tiers left out: {', '.join(left_out)}")
-    groups: dict[tuple[str, ...], dict[Role, list[tuple[Cell, TierName]]]] = {}
+    groups: dict[tuple[str, ...], Group] = {}
     for cell in cells:
         if (name := names[cell.tier]) is not None:
-            key = (cell.recording, cell.annotator, name.tier, name.who) if name.role != "label" else (cell.tier,)
+            key = (cell.recording, name.tier, name.who, cell.annotator) if name.role != "label" else (cell.tier,)
             groups.setdefault(key, {}).setdefault(name.role, []).append((cell, name))
+    _join_annotators(groups)
     for group in groups.values():
         _add_group(reading, group)
+
+
+def _join_annotators(groups: dict[tuple[str, ...], Group]) -> None:
+    """Nouns and others of somebody who coded no verbs belong to the verbs of the one who did."""
+    for key in [key for key, group in groups.items() if not ({"verb", "label"} & set(group))]:
+        coders = [other for other, group in groups.items() if other[:-1] == key[:-1] and "verb" in group]
+        if len(coders) == 1 and not set(groups[key]) & set(groups[coders[0]]):
+            groups[coders[0]] |= groups.pop(key)
 
 
 def _check_wanted(reading: Reading, names: dict[str, TierName | None]) -> None:
@@ -120,20 +134,18 @@ def _check_wanted(reading: Reading, names: dict[str, TierName | None]) -> None:
             raise reading.source.error(f"no tier '{wanted}'; the tiers are: {', '.join(sorted(names))}")
 
 
-def _add_group(reading: Reading, group: dict[Role, list[tuple[Cell, TierName]]]) -> None:
+def _add_group(reading: Reading, group: Group) -> None:
     used: set[int] = set()
-    others: dict[Role, list[Cell]] = {
-        role: [cell for cell, _ in group.get(role, [])] for role in ("noun", "description", "note", "hand")
-    }
+    others = {role: _Track([cell for cell, _ in group.get(role, [])]) for role in _BESIDE}
     for cell, name in (*group.get("label", []), *group.get("verb", [])):
         is_verb = name.role == "verb" or "noun" in cell.extras
         said: dict[str, Any] = {"verb" if is_verb else "description": cell.text}
         if name.role == "verb":
             for role in ("description", "note", "hand"):
-                if matches := _belonging(cell, others[role]):
+                if matches := others[role].belonging_to(cell):
                     used.add(id(matches[0]))
                     said[role] = parse_hand(matches[0].text) if role == "hand" else matches[0].text
-        nouns = _belonging(cell, others["noun"]) if name.role == "verb" else []
+        nouns = others["noun"].belonging_to(cell) if name.role == "verb" else []
         used.update(id(noun) for noun in nouns)
         times = (cell.start_seconds, cell.stop_seconds)
         if len(nouns) < 2:
@@ -146,7 +158,7 @@ def _add_group(reading: Reading, group: dict[Role, list[tuple[Cell, TierName]]])
     for role in alone:
         for cell, name in group.get(role, []):
             if id(cell) not in used:
-                notes = [] if role == "note" else _belonging(cell, others["note"])
+                notes = [] if role == "note" else others["note"].belonging_to(cell)
                 used.update(map(id, notes[:1]))
                 words: dict[str, Any] = {"note": notes[0].text} if notes else {}
                 _add(reading, cell, name, (cell.start_seconds, cell.stop_seconds), words | {role: cell.text})
@@ -159,14 +171,23 @@ def _add(reading: Reading, cell: Cell, name: TierName, times: tuple[float, float
     reading.add(place=cell.place, recording=cell.recording, start_seconds=start, stop_seconds=stop, **values)
 
 
-def _belonging(cell: Cell, others: Iterable[Cell]) -> list[Cell]:
-    """Those that share enough of the time of the shorter one; else the one that shares most, if any."""
-    shares = [(_share(cell, other), other) for other in others]
-    enough = [other for share, other in shares if share >= _ENOUGH]
-    if enough:
-        return sorted(enough, key=lambda other: other.start_seconds)
-    best = max(shares, key=lambda pair: pair[0], default=None)
-    return [best[1]] if best is not None and best[0] > 0 else []
+class _Track:
+    """Cells by time, so that those around a moment are found without looking at all."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self._cells = sorted(cells, key=lambda cell: cell.start_seconds)
+        self._starts = [cell.start_seconds for cell in self._cells]
+        self._longest = max((cell.stop_seconds - cell.start_seconds for cell in self._cells), default=0.0)
+
+    def belonging_to(self, cell: Cell) -> list[Cell]:
+        """Those that share enough of the time of the shorter one; else the one that shares most, if any."""
+        first = bisect_left(self._starts, cell.start_seconds - self._longest)
+        last = bisect_right(self._starts, cell.stop_seconds)
+        shares = [(_share(cell, other), other) for other in self._cells[first:last]]
+        if enough := [other for share, other in shares if share >= _ENOUGH]:
+            return enough
+        best = max(shares, key=lambda pair: pair[0], default=None)
+        return [best[1]] if best is not None and best[0] > 0 else []
 
 
 def _share(cell: Cell, other: Cell) -> float:

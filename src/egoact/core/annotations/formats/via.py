@@ -13,7 +13,7 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.attributes import SAID, fields_of, said_by
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.json_text import has_keys, load_json
 from egoact.core.annotations.formats.tables import table_text
 from egoact.core.annotations.formats.words import recording_name
@@ -212,8 +212,4 @@ def write_via_csv(annotations: Annotations, options: WriteOptions, losses: Losse
             rows.append([f"{number}_{position:08d}", files, 0, json.dumps(times), "[]", said])
     attributes = json.dumps(_attributes(), ensure_ascii=False)
     header = f"# CSV_HEADER = {','.join(_CSV_COLUMNS)}"
-    if not rows:
-        losses.tell(
-            f"{count_of(len(annotations.recordings), 'recording')} without annotations cannot be kept in a VIA export"
-        )
     return f"{_EXPORTED}\n# ATTRIBUTE = {attributes}\n{header}\n{table_text(rows)}"

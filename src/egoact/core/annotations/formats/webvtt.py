@@ -8,7 +8,7 @@ import re
 from functools import partial
 
 from egoact.core.annotations.formats.annotation import Annotations
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.times import clock, parse_seconds
 from egoact.core.annotations.formats.words import one_line
 
@@ -60,6 +60,5 @@ def write_webvtt(annotations: Annotations, options: WriteOptions, losses: Losses
             stop, points = start + 0.001, points + 1
         text = html.escape(one_line(item.label), quote=False)
         cues.append(f"{number}\n{clock(start)} --> {clock(stop)}\n{text}\n")
-    if points:
-        losses.tell(f"{count_of(points, 'point event')} became a millisecond long: WebVTT has no points")
+    losses.tell("{} became a millisecond long: WebVTT has no points", points, "point event")
     return "\n".join(cues)
