@@ -82,6 +82,11 @@ COMMANDS: dict[str, Command] = {
         report="egoact.report.tuning:write_report",
     ),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
+    "compress": _command(
+        "compress",
+        "a run's backbone made smaller, without labels",
+        following="egoact extract --weights {out}/backbone.safetensors --media FOLDER --features FEATURES",
+    ),
     "compare": _command("compare", "several models, or two timelines", report="egoact.report.comparison:write_report"),
     "explain": _command(
         "explain",

@@ -52,6 +52,7 @@ NOT_EXECUTED = {
     "pip download --no-deps --only-binary": "the same",
     "egoact predict new.mp4 --run run --out timeline --hands": "takes that wheel; see tests/timelines/test_hands.py",
     "egoact predict new.mp4 --run run --out timeline --speak": "takes a voice; see tests/timelines/test_speaking.py",
+    "egoact compress": "tiny-random has nothing to prune; see tests/adaptation/test_compress.py",
     "python benchmarks/": "minutes to hours; that the script is there and knows these flags is tested",
 }
 """Commands of the documents (or how they begin) that no test executes, and why."""

@@ -66,15 +66,24 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbon
     Raises:
         ArtifactError: The weights that are here are others.
     """
-    own = run / FILE_NAME
-    weights = own if choice.weights is None and own.is_file() else choice.weights
     found = load_backbone(
-        spec.name, weights=weights, cut=spec.cut, size=spec.input_size[0], kind=spec.kind, grid=spec.grid
+        spec.name,
+        weights=weights_of(run, choice),
+        cut=spec.cut,
+        size=spec.input_size[0],
+        kind=spec.kind,
+        grid=spec.grid,
     )
     # A network does not know whether it will look at frames or at differences of them.
     network = replace(found.spec, modality=spec.modality, lag_seconds=spec.lag_seconds)
     check_same_backbone(network, spec, path=run)
     return found
+
+
+def weights_of(run: Path, choice: EngineChoice) -> Path | None:
+    """The file of a run's weights: the one that was chosen, or that it carries; None: the published ones."""
+    own = run / FILE_NAME
+    return own if choice.weights is None and own.is_file() else choice.weights
 
 
 def check_one_network(specs: Sequence[BackboneSpec], run: Path) -> None:

@@ -1,0 +1,116 @@
+"""A student backbone learns to say what its teacher says of pictures; nobody has labelled them.
+
+The loss compares the features themselves, cell by cell and pooled, each by its own spread over the teacher's: no
+projection stands between them, so that whatever was trained on the teacher's features takes the student's.
+
+Source: Romero et al. 2015, FitNets, arXiv:1412.6550, on the last layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from egoact.adaptation.importance import spread_of
+from egoact.core.errors import ArtifactError
+from egoact.engines.interface import Engine
+from egoact.models.backbones.spec import BackboneSpec
+
+
+@dataclass(frozen=True)
+class DistillRecipe:
+    """Hyperparameters.
+
+    Args:
+        epochs: Passes over the pictures.
+        batch_size: Pictures.
+        learning_rate: Of AdamW, at the start; it falls to zero by half a cosine.
+        seed: Of order and flips.
+    """
+
+    epochs: int = 4
+    batch_size: int = 16
+    learning_rate: float = 2e-4
+    seed: int = 0
+
+
+def normalise(pictures: np.ndarray, spec: BackboneSpec) -> Tensor:
+    """uint8 (B, H, W, 3) as a network takes them, float32 (B, 3, H, W)."""
+    images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div_(255)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
+    return (images - mean) / std
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What gives maps before they are pooled.
+
+    Args:
+        maps: Normalised frames (B, 3, H, W) to (B, C, h, w).
+        spec: Its preprocessing.
+    """
+
+    maps: nn.Module
+    spec: BackboneSpec
+
+
+def distill(
+    student: Network,
+    teacher: Engine,
+    pictures: np.ndarray,
+    recipe: DistillRecipe,
+    *,
+    advance: Callable[[int, str], None] = lambda _, __: None,
+) -> None:
+    """Train the student in place; statistics of batch norm stay.
+
+    Args:
+        student: Its parameters are trained.
+        teacher: Gives maps of as many channels and cells; it is asked anew every time, for pictures are mirrored.
+        pictures: uint8 (N, H, W, 3), of both networks' size; read a batch at a time.
+        recipe: Hyperparameters.
+        advance: Told of pictures that are done, and of the loss.
+
+    Raises:
+        ArtifactError: A loss that is not finite.
+    """
+    network = student.maps.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    parameters = [p.requires_grad_(True) for p in network.parameters()]
+    optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=0.0)
+    steps = max(1, recipe.epochs * -(-len(pictures) // recipe.batch_size))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    random = np.random.default_rng(recipe.seed)
+    spread = _spread(teacher, pictures)
+    for _ in range(recipe.epochs):
+        order = random.permutation(len(pictures))
+        for start in range(0, len(order), recipe.batch_size):
+            batch = pictures[np.sort(order[start : start + recipe.batch_size])]
+            batch = np.where(random.random(len(batch))[:, None, None, None] < 0.5, batch, batch[:, :, ::-1])
+            wanted = torch.from_numpy(teacher.run(batch))
+            images = normalise(batch, student.spec).to(memory_format=torch.channels_last)
+            loss = _difference(network(images), wanted, spread)
+            if not torch.isfinite(loss):
+                raise ArtifactError("the student's features are not finite; use a smaller --learning-rate")
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            advance(len(batch), f"loss {loss.item():.3f}")
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+
+
+def _spread(teacher: Engine, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Variance of each channel over cells, and over pictures: (C,) each."""
+    some = pictures[np.unique(np.linspace(0, len(pictures) - 1, min(64, len(pictures))).astype(int))]
+    maps = torch.from_numpy(np.concatenate([teacher.run(some[i : i + 16]) for i in range(0, len(some), 16)]))
+    return spread_of(maps), spread_of(maps.mean(dim=(2, 3)))
+
+
+def _difference(found: Tensor, wanted: Tensor, spread: tuple[Tensor, Tensor]) -> Tensor:
+    of_cells = ((found - wanted).square().mean(dim=(0, 2, 3)) / spread[0]).mean()
+    of_means = ((found - wanted).mean(dim=(2, 3)).square().mean(dim=0) / spread[1]).mean()
+    return of_cells + of_means

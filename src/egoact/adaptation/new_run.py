@@ -1,0 +1,84 @@
+"""A run with another backbone of its own: what it knows about actions stays, or comes from a training."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from egoact.core.errors import ArtifactError
+from egoact.models.backbones.own_files import FILE_NAME, OwnFile, write_own_file
+from egoact.models.backbones.registry import assemble, load_backbone
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.backbones.trunks import Trunk
+from egoact.runs.loading import Run
+from egoact.runs.provenance import Provenance
+from egoact.runs.recognizer import CONFIG_NAME, Recognizer
+from egoact.runs.segmenter import TrainedSegmenter
+
+
+def network_spec(run: Run) -> BackboneSpec:
+    """What the one network of a run is.
+
+    Raises:
+        ArtifactError: It has none.
+    """
+    networks = [spec for spec in run.backbones if spec.has_network]
+    if not networks:
+        raise ArtifactError("this run looks at motion alone, which no network computes", path=run.path)
+    return networks[0]
+
+
+def check_is_free(out: Path, *, own: tuple[str, ...]) -> None:
+    """Refuse to write over what is there, but for files that an earlier, killed command left: an `ArtifactError`."""
+    if out.is_file():
+        raise ArtifactError("a folder is needed, this is a file", path=out)
+    others = [p.name for p in out.iterdir() if p.name.removesuffix(".part") not in own] if out.is_dir() else []
+    if others:
+        raise ArtifactError(f"this folder holds something already ({others[0]}); give another --out", path=out)
+
+
+def write_backbone(out: Path, trunk: Trunk, spec: BackboneSpec, *, made_by: str) -> None:
+    """The file of a backbone, and proof that it is read back as it was written.
+
+    Args:
+        out: Folder of the run.
+        trunk: The backbone.
+        spec: Its name, size, and what is made of it.
+        made_by: For people.
+
+    Raises:
+        ArtifactError: The file gives another backbone.
+    """
+    path, size = out / FILE_NAME, spec.input_size[0]
+    write_own_file(path, trunk.model, OwnFile(spec.name, size, made_by), described=trunk.described)
+    ours = assemble(spec.name, trunk, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid).spec
+    read = load_backbone(spec.name, weights=path, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid).spec
+    if read != ours:
+        path.unlink()
+        raise ArtifactError(f"{spec.name}: its layers cannot be kept in a file of weights", path=path)
+
+
+def write_run(run: Run, out: Path, spec: BackboneSpec) -> None:
+    """A run that knows what another one knows, on the backbone that is in its folder already.
+
+    Args:
+        run: The other one.
+        out: Folder of the new one; its configuration comes last.
+        spec: Name and size of its backbone.
+    """
+    specs = tuple(_renew(old, spec.name, out / FILE_NAME) for old in run.backbones)
+    if (provenance := Provenance.read(run.path)) is not None:
+        provenance.write(out)
+    if isinstance(run.answers, TrainedSegmenter):
+        TrainedSegmenter(replace(run.answers.config, backbones=specs), run.answers.model).save(out)
+    else:
+        config = replace(run.answers.config, backbone=specs[0], stacked=specs[1:])
+        Recognizer(config, run.answers.model).save(out)
+    assert (out / CONFIG_NAME).is_file()
+
+
+def _renew(old: BackboneSpec, name: str, weights: Path) -> BackboneSpec:
+    """The same stream on another network."""
+    if not old.has_network:
+        return old
+    size = old.input_size[0]
+    found = load_backbone(name, weights=weights, cut=old.cut, size=size, kind=old.kind, grid=old.grid).spec
+    return replace(found, modality=old.modality, lag_seconds=old.lag_seconds)
