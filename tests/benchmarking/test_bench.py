@@ -168,7 +168,7 @@ def test_media_without_segments_is_refused(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["engines", "extract", "train", "scale", "epic100"])
+@pytest.mark.parametrize("what", ["engines", "extract", "train", "scale", "epic100", "predict"])
 def test_every_room_measures_something(tmp_path: Path, recordings: Path, what: str) -> None:
     flags = ["--segments", str(recordings / "segments.csv"), "--media", str(recordings), "--size", "64", "--quick"]
     flags += ["--backbone", "tiny-random", "--engine", "torch", "--precision", "f32", "--out", str(tmp_path)]

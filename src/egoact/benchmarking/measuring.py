@@ -6,6 +6,7 @@ A command of egoact in a process of its own, watched: how long its epochs take, 
 import csv
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,19 +88,30 @@ def watch(command: Sequence[str]) -> int | None:
     Raises:
         RuntimeError: It failed; the message is the last line that it wrote.
     """
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return watch_output(command)[1]
+
+
+def watch_output(command: Sequence[str]) -> tuple[str, int | None]:
+    """As `watch`, with what the command printed before it.
+
+    Raises:
+        RuntimeError: As `watch`.
+    """
     peak = None
-    try:
-        while process.poll() is None:
-            own = own_bytes(process.pid)
-            peak = own if peak is None else max(peak, own or 0)
-            time.sleep(_LOOK_SECONDS)
-        _, complaint = process.communicate()
-    finally:
-        process.kill()
-    if process.returncode:
-        raise RuntimeError(complaint.strip().splitlines()[-1] if complaint.strip() else "the command failed")
-    return peak
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.PIPE, text=True)
+        try:
+            while process.poll() is None:
+                own = own_bytes(process.pid)
+                peak = own if peak is None else max(peak, own or 0)
+                time.sleep(_LOOK_SECONDS)
+            _, complaint = process.communicate()
+        finally:
+            process.kill()
+        if process.returncode:
+            raise RuntimeError(complaint.strip().splitlines()[-1] if complaint.strip() else "the command failed")
+        printed.seek(0)
+        return printed.read(), peak
 
 
 def own_bytes(pid: int) -> int | None:

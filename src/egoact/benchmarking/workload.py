@@ -33,6 +33,7 @@ class Workload:
         engine_name: As in `load_engine`.
         precision: As in `load_engine`.
         device: As in `load_engine`.
+        run: Of `egoact train-timeline`, or None: one that is trained for the measurement.
         annotations: Folder with EPIC-KITCHENS-100's CSV files, or None.
         is_quick: Measure less.
     """
@@ -46,6 +47,7 @@ class Workload:
     engine_name: str = "auto"
     precision: str = "auto"
     device: str = "auto"
+    run: Path | None = None
     annotations: Path | None = None
     is_quick: bool = False
 

@@ -7,16 +7,17 @@ from typing import Literal
 
 import tyro
 
-What = Literal["engines", "decode", "extract", "train", "scale", "latency", "storage", "epic100"]
+What = Literal["engines", "decode", "extract", "train", "scale", "latency", "predict", "storage", "epic100"]
 
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """Measure this machine: engines | decode | extract | train | scale | latency | storage | epic100.
+    """Measure this machine: engines | decode | extract | train | scale | latency | predict | storage | epic100.
 
     engines: frames/s of every engine, and its share of the matrix-multiply peak. decode: videos to frames. extract: end
     to end, against its parts. train: clips/s of every head. scale: time and memory of an epoch over up to 67,217 clips.
-    latency: frames to answer. storage: ways to keep a clip. epic100: hours for the whole of EPIC-KITCHENS-100.
+    latency: frames to answer. predict: recordings to timelines, against real time, and the memory that it takes.
+    storage: ways to keep a clip. epic100: hours for the whole of EPIC-KITCHENS-100.
     """
 
     what: tyro.conf.Positional[What]
@@ -34,11 +35,13 @@ class BenchSettings:
     size: int = 256
     """As in egoact extract."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
-    """For extract, latency and epic100."""
+    """For extract, latency, predict and epic100."""
     precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
-    """For extract, latency and epic100."""
+    """For extract, latency, predict and epic100."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    run: Path | None = None
+    """For predict: run of egoact train-timeline; default: one that is trained on these recordings."""
     annotations: Path | None = None
     """For epic100: folder with EPIC-KITCHENS-100's CSV files, whose durations say how many frames differ."""
     quick: bool = False
@@ -47,6 +50,8 @@ class BenchSettings:
     def __post_init__(self) -> None:
         if bool(self.segments) != bool(self.media):
             raise ValueError("--segments and --media belong together")
+        if self.run is not None and self.what != "predict":
+            raise ValueError("--run goes with predict")
 
 
 def bench(settings: BenchSettings) -> int:
@@ -70,6 +75,7 @@ def bench(settings: BenchSettings) -> int:
         engine_name=settings.engine,
         precision=settings.precision,
         device=settings.device,
+        run=settings.run,
         annotations=settings.annotations,
         is_quick=settings.quick,
     )
