@@ -40,7 +40,8 @@ class ConvertSettings:
     noun_tier: str | None = None
     """The same for nouns."""
     classes: Path | None = None
-    """CSV from their words to ours: columns label, verb and noun. A label with neither is left out."""
+    """CSV from their words to ours: columns label, verb and noun; a label with neither is left out. Or a folder with
+    class files, which tell the numbers of classes."""
     split: bool = False
     """Labels that are one text are a verb and a noun: "take cup", or "take_cup" in MS-TCN files."""
     background_label: str = "background"
@@ -72,10 +73,15 @@ def convert(settings: ConvertSettings) -> int:
     from egoact.core.annotations.formats.catalogue import FORMATS
     from egoact.core.annotations.formats.conversion import read_annotations, write_annotations
     from egoact.core.annotations.formats.exchange import ReadOptions, WriteOptions, count_of
-    from egoact.core.annotations.formats.label_words import LabelWords, read_mapping
+    from egoact.core.annotations.formats.label_words import LabelWords, read_class_numbers, read_mapping
 
     *inputs, out = settings.paths
-    mapping = {} if settings.classes is None else read_mapping(settings.classes)
+    is_folder = settings.classes is not None and settings.classes.is_dir()
+    words = LabelWords(
+        {} if settings.classes is None or is_folder else read_mapping(settings.classes),
+        is_split=settings.split,
+        class_numbers=read_class_numbers(settings.classes) if settings.classes is not None and is_folder else {},
+    )
     options = ReadOptions(
         fps=settings.fps,
         media_offset_seconds=settings.media_offset,
@@ -84,7 +90,6 @@ def convert(settings: ConvertSettings) -> int:
         background=settings.background_label,
         known=_find_in(settings.media) if settings.media else None,
     )
-    words = LabelWords(mapping, is_split=settings.split)
     read = read_annotations(inputs, format_name=settings.from_, options=options, words=words)
     _tell(read.lines)
     annotations = read.annotations

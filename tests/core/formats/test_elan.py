@@ -61,6 +61,16 @@ def test_verbs_and_nouns_of_separate_tiers_are_merged_by_overlap() -> None:
     ]
 
 
+@pytest.mark.parametrize("names", ["{role}@left", "left hand {role}", "LH_{role}", "{role}s@Left hand"])
+def test_names_of_tiers_tell_the_hand(names: str) -> None:
+    tiers = {"verb": [(0, 1000, "hold")], names.format(role="verb"): [(0, 1000, "take")]}
+    found = read(document(tiers | {names.format(role="noun"): [(0, 1000, "cup")]}))
+    assert [(a.verb, a.noun, a.hand, a.tier) for a in found.annotations] == [
+        ("hold", "", "", ""),
+        ("take", "cup", "left", ""),
+    ]
+
+
 def test_verbs_and_nouns_may_be_coded_by_different_people() -> None:
     content = document({"verb": [(0, 1000, "take")], "noun": [(0, 1000, "cup")]}, attributes='ANNOTATOR="Anna"')
     found = read(content.replace(b'"Anna"', b'"Ben"', 1))

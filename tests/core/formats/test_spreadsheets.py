@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations
-from egoact.core.annotations.formats.conversion import decode_annotations, encode_annotations
+from egoact.core.annotations.formats.conversion import (
+    decode_annotations,
+    encode_annotations,
+    read_annotations,
+    write_annotations,
+)
 from egoact.core.annotations.formats.exchange import ReadOptions, Source
-from egoact.core.annotations.formats.label_words import LabelWords, read_mapping
+from egoact.core.annotations.formats.label_words import LabelWords, read_class_numbers, read_mapping
 from egoact.core.annotations.formats.times import parse_timecode, timecode
 from egoact.core.annotations.formats.words import parse_hand, recording_name
 from egoact.core.annotations.segments import read_segments
@@ -76,7 +81,7 @@ def test_labels_are_whole_or_taken_apart_or_mapped(tmp_path: Path) -> None:
     assert [row[3:] for row in told(text, mapped)] == [("take", "cup"), ("pour", "milk")]
     assert mapped.remarks == [
         "1 segment left out, whose labels the mapping leaves empty",
-        "words that the mapping does not have stay as they are: 'pour milk'",
+        "words that --classes does not have stay as they are: 'pour milk'",
     ]
 
 
@@ -145,3 +150,35 @@ def test_hands_have_many_names() -> None:
     assert [parse_hand(w) for w in ("LH", "Right_Hand", "hand-L", "both hands", "L & R", "lever", "")] == [
         *("left", "right", "left", "both", "both", "", "")
     ]
+
+
+def test_class_files_tell_numbers_and_words_of_several_classes_have_none(tmp_path: Path) -> None:
+    rows = "id,key,instances\n0,take,\"['take', 'grab', 'get']\"\n1,put,\"['put', 'get']\"\n"
+    (tmp_path / "verb_classes.csv").write_text(rows, encoding="utf-8")
+    words = LabelWords(class_numbers=read_class_numbers(tmp_path))
+    text = "start,stop,verb,verb_class\n1,2,grab,\n2,3,put,7\n3,4,get,\n4,5,,\n"
+    found = decode_annotations([Source("a.csv", text.encode())], words=words).annotations
+    assert [(a.verb, a.verb_class) for a in found] == [("grab", 0), ("put", 7), ("get", None), ("", None)]
+    assert words.remarks == ["words that --classes does not have stay as they are: 'get'"]
+    with pytest.raises(AnnotationError, match="no verb classes here"):
+        read_class_numbers(tmp_path / "..")
+
+
+def test_what_a_table_has_beside_actions_is_told() -> None:
+    text = "start,stop,verb,mood,all_nouns\n1,2,take,good,\"['cup', 'lid']\"\n2,3,put,,['cup']\n"
+    found = decode_annotations([Source("a.csv", text.encode())])
+    assert found.remarks == (
+        "a.csv: columns left out: mood",
+        "a.csv: further nouns of 1 segment left out",
+    )
+
+
+def test_tsv_has_tabs_and_folders_only_give_files_of_annotations(tmp_path: Path) -> None:
+    item = Annotation(recording="a", start_seconds=0, stop_seconds=1, verb="take")
+    for name in ("segments", "epic", "boris-events"):
+        (path,), _ = write_annotations(Annotations((item,)), tmp_path / f"{name}.tsv", format_name=name)
+        assert path.read_text(encoding="utf-8").count("\t") > 4
+    (tmp_path / "a.mp4").write_bytes(b"\x00" * 100)
+    assert len(read_annotations([tmp_path]).annotations) == 3
+    with pytest.raises(AnnotationError, match="no files of annotations"):
+        read_annotations([tmp_path], format_name="elan")

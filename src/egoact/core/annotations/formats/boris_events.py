@@ -182,4 +182,4 @@ def write_boris_events(annotations: Annotations, options: WriteOptions, losses: 
                 + ["NA", "NA", "NA", "NA", item.note, ""]
             )
     tell_of_characters(annotations, losses)
-    return table_text(rows)
+    return table_text(rows, delimiter=options.delimiter)

@@ -6,13 +6,14 @@ for line in (*reading.lines, *encoded.lines):
     print(line)
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.catalogue import FORMATS, Format, choose, recognise
 from egoact.core.annotations.formats.exchange import (
+    MOST_BYTES,
     Losses,
     Problem,
     Reading,
@@ -142,22 +143,28 @@ def read_annotations(
     options: ReadOptions | None = None,
     words: LabelWords | None = None,
 ) -> ReadFile:
-    """Read files, or all files of folders; as `decode_annotations`."""
-    sources = [_load(path) for given in paths for path in _files(Path(given))]
+    """Read files, or all files of folders that have an extension of a format; as `decode_annotations`."""
+    formats = FORMATS.values() if format_name is None else [FORMATS[format_name]]
+    suffixes = {suffix for one in formats for suffix in one.suffixes}
+    sources = [_load(path) for given in paths for path in _files(Path(given), suffixes)]
     return decode_annotations(sources, format_name=format_name, options=options, words=words)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, suffixes: Container[str]) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-    if not found:
-        raise AnnotationError("no files in this folder", path=path)
-    return found
+    files = (p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    if found := sorted(p for p in files if p.suffix.lower() in suffixes):
+        return found
+    raise AnnotationError("no files of annotations in this folder", path=path)
 
 
 def _load(path: Path) -> Source:
     try:
+        if path.stat().st_size > MOST_BYTES:  # a recording, perhaps
+            raise AnnotationError(
+                f"more than {MOST_BYTES // 2**20} MiB; this is hardly a file of annotations", path=path
+            )
         return Source(str(path), path.read_bytes())
     except FileNotFoundError:
         raise AnnotationError("no such file", path=path) from None
@@ -240,6 +247,8 @@ def write_annotations(
         ValueError: The extension does not tell the format.
     """
     name = format_name or choose(out.suffix)
+    if out.suffix.lower() == ".tsv":
+        options = replace(options or WriteOptions(), delimiter="\t")
     encoded = encode_annotations(annotations, name, options=options, point_seconds=point_seconds)
     paths = _places(encoded, out, FORMATS[name])
     for path in paths.values():

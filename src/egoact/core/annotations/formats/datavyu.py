@@ -93,4 +93,4 @@ def write_datavyu(annotations: Annotations, options: WriteOptions, losses: Losse
             else:
                 row += [""] * (3 + len(codes))
         rows.append(row)
-    return table_text(rows)
+    return table_text(rows, delimiter=options.delimiter)

@@ -110,10 +110,12 @@ class WriteOptions:
     Args:
         fps: Frames per second, where the format counts frames and the recording's rate is not known.
         background: The label of what is in no annotation, where the format needs one.
+        delimiter: Between the cells of tables that may have commas or tabs.
     """
 
     fps: float | None = None
     background: str = "background"
+    delimiter: str = ","
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From the labels of other tools to verbs and nouns: a mapping of their words to ours, and labels taken apart.
+"""From labels of other tools to verbs and nouns: a mapping of their words to ours, labels taken apart, class numbers.
 
 A mapping is a CSV with the columns `label`, and `verb`, `noun` or both: "grab cup,take,cup". A label that is mapped to
 nothing is left out.
@@ -11,6 +11,7 @@ from pathlib import Path
 from egoact.core.annotations.formats.annotation import Annotation
 from egoact.core.annotations.formats.exchange import count_of
 from egoact.core.annotations.formats.words import split_label
+from egoact.core.annotations.labels import TARGETS, Target, read_class_file
 from egoact.core.annotations.spreadsheet import read_spreadsheet
 
 _MOST_NAMED = 8
@@ -43,6 +44,25 @@ def read_mapping(path: str | Path) -> dict[str, Meaning]:
     return found
 
 
+def read_class_numbers(folder: str | Path) -> dict[Target, dict[str, int]]:
+    """Verb or noun -> word -> number of its class, of a folder of class files; words of several classes are left out.
+
+    Raises:
+        AnnotationError: Neither of both class files is there, or one cannot be read.
+    """
+    found: dict[Target, dict[str, int]] = {}
+    present = [target for target in TARGETS if list(Path(folder).glob(f"*{target}_classes.csv"))]
+    for target in present or TARGETS:
+        classes = read_class_file(folder, target)
+        meanings: dict[str, set[int]] = {}
+        for number, words in enumerate(classes.instances):
+            for word in words:
+                meanings.setdefault(word, set()).add(number)
+        instances = {word: next(iter(numbers)) for word, numbers in meanings.items() if len(numbers) == 1}
+        found[target] = instances | {name: number for number, name in enumerate(classes.names)}
+    return found
+
+
 def _key(text: str) -> str:
     return " ".join(text.casefold().split())
 
@@ -55,12 +75,14 @@ class LabelWords:
         mapping: Their words -> ours; empty: words stay.
         is_split: Whether a label of one text is a verb and a noun, "take cup".
         is_whole: Whether a label that is not taken apart is a verb as a whole; else it stays a description.
+        class_numbers: Numbers of the classes of words, as `read_class_numbers` gives them.
         remarks: What was done, after `apply`.
     """
 
     mapping: dict[str, Meaning] = field(default_factory=dict)
     is_split: bool = False
     is_whole: bool = True
+    class_numbers: dict[Target, dict[str, int]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
     def apply(self, items: Iterable[Annotation], *, separator: str = " ") -> list[Annotation]:
@@ -78,17 +100,30 @@ class LabelWords:
                 elif self.is_whole:
                     mapped = replace(mapped, verb=mapped.description, description="")
                     num_whole += " " in mapped.verb
-            found.append(mapped)
+            found.append(self._number(mapped, unknown))
         if num_dropped:
             self.remarks.append(f"{count_of(num_dropped, 'segment')} left out, whose labels the mapping leaves empty")
         if unknown:
             names = ", ".join(f"'{name}'" for name in list(unknown)[:_MOST_NAMED])
             more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-            self.remarks.append(f"words that the mapping does not have stay as they are: {names}{more}")
+            self.remarks.append(f"words that --classes does not have stay as they are: {names}{more}")
         if num_whole:
             count = count_of(num_whole, "label")
             self.remarks.append(f"{count} of several words became verbs as a whole; --split makes them verb and noun")
         return found
+
+    def _number(self, item: Annotation, unknown: dict[str, int]) -> Annotation:
+        """The annotation with the numbers of its classes, where the words have some and it has none."""
+        for target, numbers in self.class_numbers.items():
+            word = item.verb if target == "verb" else item.noun
+            number = numbers.get(word)
+            if word and number is None:
+                unknown[word] = unknown.get(word, 0) + 1
+            elif target == "verb" and item.verb_class is None:
+                item = replace(item, verb_class=number)
+            elif target == "noun" and item.noun_class is None:
+                item = replace(item, noun_class=number)
+        return item
 
     def _map(self, item: Annotation, unknown: dict[str, int]) -> Annotation | None:
         """The annotation in our words: of its whole label, or else of its verb and its noun; None to leave it out."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
 from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines, table_text
 from egoact.core.annotations.formats.times import clock, parse_number, parse_seconds, parse_timecode
 from egoact.core.annotations.formats.words import one_line, parse_hand, recording_name
@@ -50,6 +50,8 @@ OUR_COLUMNS = (
     *("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "verb", "verb_class"),
     *("noun", "noun_class", "narration", "hand", "note", "annotator", "tier"),
 )
+_REPEATED = ("narration_timestamp", "all_nouns", "all_noun_classes", "start_frame", "stop_frame", "duration")
+"""Columns that others tell of, too."""
 _ALWAYS = ("video_id", "start_timestamp", "stop_timestamp", "verb", "noun")
 EPIC_COLUMNS = (
     *("narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp"),
@@ -94,6 +96,12 @@ def read_segments_table(reading: Reading) -> None:
         )
     for row in rows:
         reading.attempt(row.place, _reader(reading, row, columns))
+    left_out = [name for name in header if name and name not in (*columns.values(), *_REPEATED)]
+    if left_out:
+        reading.remark(f"{reading.source.name}: columns left out: {', '.join(left_out)}")
+    several = sum("," in row.cells.get("all_nouns", "") for row in rows)
+    if several:
+        reading.remark(f"{reading.source.name}: further nouns of {count_of(several, 'segment')} left out")
 
 
 def _chosen(reading: Reading, header: Sequence[str]) -> dict[str, str]:
@@ -168,7 +176,8 @@ def write_segments_table(annotations: Annotations, options: WriteOptions, losses
     if not any(item.participant for item in kept):
         rows = [row | {"participant_id": ""} for row in rows]
     columns = [c for c in OUR_COLUMNS if c in _ALWAYS or any(row[c] not in ("", None) for row in rows)]
-    return table_text([columns, *([row[column] for column in columns] for row in rows)])
+    table = [columns, *([row[column] for column in columns] for row in rows)]
+    return table_text(table, delimiter=options.delimiter)
 
 
 def _our_row(item: Annotation, identity: str) -> dict[str, Any]:
@@ -232,4 +241,4 @@ def write_epic(annotations: Annotations, options: WriteOptions, losses: Losses) 
             + [str([item.noun] if item.noun else []), str(classes)]
         )
     losses.tell("start_frame and stop_frame of {} are empty; --fps or --media tells the rate", without_frames)
-    return table_text(rows)
+    return table_text(rows, delimiter=options.delimiter)

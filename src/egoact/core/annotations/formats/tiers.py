@@ -95,8 +95,10 @@ def parse_tier(name: str, options: ReadOptions) -> TierName | None:
         role = _ROLES[match["role"].casefold()]
         is_taken = (role == "verb" and options.verb_tier) or (role == "noun" and options.noun_tier)
         if not is_taken:
-            named = options.verb_tier or options.noun_tier
-            return TierName(role) if named else TierName(role, match["tier"] or "", match["who"] or "")
+            tier, who = match["tier"] or "", match["who"] or ""
+            if parse_hand(tier) and not who:
+                tier, who = "", tier
+            return TierName(role) if options.verb_tier or options.noun_tier else TierName(role, tier, who)
     plain, _, who = name.partition("@")
     return TierName("label", plain, who or name)
 
