@@ -179,6 +179,12 @@ export interface ExportJob {
   format?: "onnx" | "openvino";
 }
 
+export interface ExportNotes {
+  file_name: string;
+  num_segments: number;
+  notes: Array<string>;
+}
+
 export interface ExtractJob {
   kind: "extract";
   streams?: Array<"rgb" | "grid" | "difference" | "motion">;

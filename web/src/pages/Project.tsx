@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { api, thumbnailAddress, upload } from "../api/client";
-import type { Recording } from "../api/types";
+import type { Recording, RecordingChange } from "../api/types";
 import { NextStep } from "../parts/NextStep";
+import { TextField } from "../parts/TextField";
 import { link } from "../router";
 import { attempt, me, project, recordings, refresh, say } from "../state";
 import { bytes, clock, count, percent } from "../words";
@@ -198,39 +199,26 @@ function Card({ recording }: { recording: Recording }) {
 }
 
 function Details({ recording }: { recording: Recording }) {
-  const save = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    const day = String(form.get("day"));
-    const change = {
-      participant_id: String(form.get("person")).trim() || recording.participant_id,
-      note: String(form.get("note")),
-      ...(day ? { recorded_on: day } : {}),
-    };
-    if (!(await attempt(api.changeRecording(recording.id, change)))) return;
-    say(`${recording.id}: kept`);
-    void refresh.recordings();
+  const keep = async (change: RecordingChange) => {
+    if (await attempt(api.changeRecording(recording.id, change))) void refresh.recordings();
   };
   return (
     <details>
       <summary>
         <small>{[recording.participant_id, recording.recorded_on, recording.note].filter(Boolean).join(", ") || "Person and day"}</small>
       </summary>
-      <form onSubmit={save}>
-        <label class="field">
-          <span>Person</span>
-          <input name="person" value={recording.participant_id} />
-        </label>
-        <label class="field">
-          <span>Day</span>
-          <input name="day" type="date" value={recording.recorded_on ?? ""} />
-        </label>
-        <label class="field">
-          <span>Note</span>
-          <input name="note" value={recording.note} />
-        </label>
-        <button type="submit">Keep</button>
-      </form>
+      <label class="field">
+        <span>Person</span>
+        <TextField name="person" value={recording.participant_id} onKeep={(text) => void (text.trim() && keep({ participant_id: text }))} />
+      </label>
+      <label class="field">
+        <span>Day</span>
+        <TextField name="day" type="date" value={recording.recorded_on ?? ""} onKeep={(day) => void (day && keep({ recorded_on: day }))} />
+      </label>
+      <label class="field">
+        <span>Note</span>
+        <TextField name="note" value={recording.note} onKeep={(note) => void keep({ note })} />
+      </label>
     </details>
   );
 }

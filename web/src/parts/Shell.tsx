@@ -1,4 +1,5 @@
 import { useEffect } from "preact/hooks";
+import { LabelPage } from "../pages/Label";
 import { ProjectPage } from "../pages/Project";
 import { place } from "../router";
 import { dismiss, isAway, notices, project } from "../state";
@@ -7,6 +8,7 @@ import { JobsStrip } from "./JobsStrip";
 
 const PAGES = [
   { path: "/", title: "Recordings", page: ProjectPage },
+  { path: "/label", title: "Label", page: LabelPage },
 ];
 
 export function Shell() {

@@ -1,0 +1,85 @@
+"""A real browser on the studio's pages, in which nothing may go wrong."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.makers.places import ROOT
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+DESKTOP, PHONE = (1440, 900), (390, 844)
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator[Any]:
+    """Debian's chromium, driven by Playwright; skips where one of them is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'egoact[test]'")
+    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("needs the program chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page whose faults are kept, and whose requests all go to the studio."""
+
+    page: Any
+    origin: str
+    problems: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    """Parts of messages that a test provokes."""
+
+    def open(self, path: str) -> Any:
+        self.page.goto(self.origin + path)
+        return self.page
+
+
+@contextmanager
+def watched(browser: Any, port: int, *, size: tuple[int, int] = DESKTOP, **options: Any) -> Iterator[Watched]:
+    """A page; nothing may have gone wrong in it at the end."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    found = Watched(page, f"http://127.0.0.1:{port}")
+    page.on("pageerror", lambda error: found.problems.append(str(error)))
+    page.on("console", lambda said: found.problems.append(_words(said)) if said.type in ("error", "warning") else None)
+    page.on("request", lambda request: _check_origin(found, request.url))
+    yield found
+    problems = [line for line in found.problems if not any(part in line for part in found.expected)]
+    assert not problems, "\n".join(problems)
+    context.close()
+
+
+def _words(said: Any) -> str:
+    return f"{said.text} {said.location.get('url', '')}"
+
+
+def _check_origin(found: Watched, url: str) -> None:
+    if not url.startswith((found.origin, "blob:", "data:")):
+        found.problems.append(f"asks for {url}")
+
+
+def faults_of_accessibility(page: Any) -> list[str]:
+    """Serious and critical findings of axe-core, WCAG 2 A and AA; skips where it is not installed."""
+    if not AXE.is_file():
+        pytest.skip("needs axe-core: cd web && npm ci")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    tags = json.dumps(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"])
+    found = page.evaluate(f"axe.run(document, {{runOnly: {{type: 'tag', values: {tags}}}}})")
+    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in serious]

@@ -1,0 +1,36 @@
+import { useSignal } from "@preact/signals";
+
+interface Props {
+  name: string;
+  value: string;
+  onKeep: (text: string) => void;
+  type?: "text" | "date";
+  isNumeric?: boolean;
+}
+
+/** A field that keeps what is being typed while the page is drawn anew; Enter or leaving keeps it, Escape gives it up. */
+export function TextField({ name, value, onKeep, type = "text", isNumeric = false }: Props) {
+  const draft = useSignal<string | null>(null);
+  const keep = () => {
+    const text = draft.value;
+    draft.value = null;
+    if (text !== null && text !== value) onKeep(text);
+  };
+  return (
+    <input
+      name={name}
+      type={type as "text"}
+      autocomplete="off"
+      class={isNumeric ? "numbers" : ""}
+      value={draft.value ?? value}
+      onInput={(event) => (draft.value = event.currentTarget.value)}
+      onBlur={keep}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        event.preventDefault();
+        if (event.key === "Escape") draft.value = null;
+        event.currentTarget.blur();
+      }}
+    />
+  );
+}
