@@ -92,7 +92,7 @@ def test_other_sites_cannot_connect(client: Client) -> None:
         opened(client, origin="http://evil.example")
     assert refused.value.response.status_code == 403
     with pytest.raises(InvalidStatus) as refused:  # a name that was made to lead here (DNS rebinding)
-        connect("ws://evil.example/api/live?run=run-1", host="127.0.0.1", port=client.port, proxy=None)
+        connect("ws://evil.example/api/live?run=run-1", address=("127.0.0.1", client.port), proxy=None)
     assert refused.value.response.status_code == 403
 
 
