@@ -75,6 +75,9 @@ COMMANDS: dict[str, Command] = {
         "features of whole recordings and labels to a run that finds actions in recordings",
         following="egoact predict VIDEO --run {run} --out timeline",
     ),
+    "learning-curve": _command(
+        "learning-curve", "how much must be labelled, by trainings on growing numbers of recordings"
+    ),
     "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
     "tune-timeline": _command(
         "tune-timeline",
