@@ -97,6 +97,12 @@ def test_media_that_follow_each_other_have_times_of_their_own() -> None:
     ]
 
 
+def test_live_observations_are_recordings_of_their_own() -> None:
+    events: Events = [[1.5, "", "tap", "", ""], [2.0, "", "reach", "", ""], [2.5, "", "reach", "", ""]]
+    found = read(project(events, file=[], type="LIVE", media_info={"offset": {}}))
+    assert told(found) == [("visit 1", 1.5, 1.5, "tap", "", ""), ("visit 1", 2.0, 2.5, "reach", "", "")]
+
+
 def test_an_offset_is_told_and_no_ethogram_is_survived() -> None:
     found = read(project([[1.0, "", "unheard", "", ""]], **{"time offset": 5.0}))
     assert any("time offset of 5 s" in line for line in found.remarks)

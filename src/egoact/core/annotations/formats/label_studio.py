@@ -7,6 +7,7 @@ same region, notes its comment.
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,18 +37,11 @@ def read_label_studio(reading: Reading) -> None:
 
     for number, task in enumerate(tasks if isinstance(tasks, list) else [tasks], 1):
         reading.attempt(f"task {number}", partial(read, number, task))
+    # The name of the only control of a configuration says nothing.
     controls = {c.tier for c in cells if (name := parse_tier(c.tier, reading.options)) and name.role == "label"}
     if len(controls) == 1 and not (reading.options.verb_tier or reading.options.noun_tier):
-        cells = [Cell("", *_but_tier(cell)) if cell.tier in controls else cell for cell in cells]
+        cells = [replace(cell, tier="") if cell.tier in controls else cell for cell in cells]
     add_cells(reading, cells)
-
-
-def _but_tier(cell: Cell) -> tuple[Any, ...]:
-    """The name of the only control of a configuration says nothing."""
-    return (
-        *(cell.start_seconds, cell.stop_seconds, cell.text, cell.place, cell.recording),
-        *(cell.annotator, cell.hand, cell.extras),
-    )
 
 
 def _cells_of_task(reading: Reading, number: int, task: dict[str, Any]) -> list[Cell]:
@@ -89,29 +83,32 @@ def _annotator(annotation: dict[str, Any]) -> str:
 def _cells_of_region(
     reading: Reading, results: list[dict[str, Any]], place: str, name: str, annotator: str
 ) -> Iterator[Cell]:
-    extras: dict[str, Any] = {}
-    beside: dict[str, Any] = {}
+    fields = fields_of(_beside(reading, results, name), reading.options, label="")
+    who = fields.get("annotator") or annotator
+    seen = False
+    for result in results:
+        value, tier = result.get("value") or {}, str(result.get("from_name", ""))
+        for start, stop in _stretches(reading, result, name):
+            seen = True
+            for label in value.get("timelinelabels") or value.get("labels") or [""]:
+                yield Cell(tier, start, stop, str(label), place, name, who, extras=fields)
+    if not seen:
+        reading.problem(place, f"a {results[0].get('type', 'result')} without a stretch of time")
+
+
+def _beside(reading: Reading, results: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """What is said of a region beside its labels: its comment, choices and texts."""
+    found: dict[str, Any] = {}
     for result in results:
         meta = dict(result.get("meta") or {})
         if isinstance(meta.get("text"), list):
             meta["note"] = " ".join(map(str, meta.pop("text")))
-        extras |= meta
+        found |= meta
         if not _stretches(reading, result, name):
             value = result.get("value") or {}
             said = value.get("choices") or value.get("text") or ()
-            beside[str(result.get("from_name", ""))] = said if isinstance(said, str) else ", ".join(map(str, said))
-    fields = fields_of({**extras, **beside}, reading.options, label="")
-    seen = False
-    for result in results:
-        for start, stop in _stretches(reading, result, name):
-            value, seen = result["value"], True
-            labels = value.get("timelinelabels") or value.get("labels") or [""]
-            for label in labels:
-                tier = str(result.get("from_name", ""))
-                who = fields.get("annotator") or annotator
-                yield Cell(tier, start, stop, str(label), place, name, who, extras=fields)
-    if not seen:
-        reading.problem(place, f"a {results[0].get('type', 'result')} without a stretch of time")
+            found[str(result.get("from_name", ""))] = said if isinstance(said, str) else ", ".join(map(str, said))
+    return found
 
 
 def _stretches(reading: Reading, result: dict[str, Any], name: str) -> list[tuple[float, float]]:
@@ -121,7 +118,8 @@ def _stretches(reading: Reading, result: dict[str, Any], name: str) -> list[tupl
         return [
             ((float(r["start"]) - 1) / rate, max(float(r["end"]), float(r["start"])) / rate) for r in value["ranges"]
         ]
-    if "labels" in value and "start" in value and "end" in value and result.get("type") == "labels":
+    is_sound = result.get("type") == "labels" and "text" not in value  # with a text these are its characters
+    if is_sound and {"labels", "start", "end"} <= set(value):
         return [(float(value["start"]), float(value["end"]))]
     return []
 
