@@ -85,6 +85,12 @@ COMMANDS: dict[str, Command] = {
         report="egoact.report.tuning:write_report",
     ),
     "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
+    "finetune": _command(
+        "finetune",
+        "the last blocks of a run's backbone learn, too",
+        following="egoact extract --weights {out}/backbone.safetensors --segments LABELS.csv --media {media} "
+        "--features FEATURES",
+    ),
     "compress": _command(
         "compress",
         "a run's backbone made smaller, without labels",

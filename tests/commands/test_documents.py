@@ -36,6 +36,7 @@ SMALLEST = {
     "train": ("--epochs", "1"),
     "tune": ("--trials", "2", "--folds", "2", "--heads", "average", "--fix", "epochs=1"),
     "tune-timeline": ("--trials", "2", "--search", "penalty"),
+    "finetune": ("--epochs", "1"),
     "predict": TORCH,
     "live": TORCH,
     "export": ("--precision", "f32"),  # int8 of random weights is refused, as it should be

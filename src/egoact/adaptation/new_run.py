@@ -56,17 +56,18 @@ def write_backbone(out: Path, trunk: Trunk, spec: BackboneSpec, *, made_by: str)
         raise ArtifactError(f"{spec.name}: its layers cannot be kept in a file of weights", path=path)
 
 
-def write_run(run: Run, out: Path, spec: BackboneSpec) -> None:
+def write_run(run: Run, out: Path, spec: BackboneSpec, *, provenance: Provenance | None = None) -> None:
     """A run that knows what another one knows, on the backbone that is in its folder already.
 
     Args:
         run: The other one.
         out: Folder of the new one; its configuration comes last.
         spec: Name and size of its backbone.
+        provenance: What the new one was trained on; None: the same as the other.
     """
     specs = tuple(_renew(old, spec.name, out / FILE_NAME) for old in run.backbones)
-    if (provenance := Provenance.read(run.path)) is not None:
-        provenance.write(out)
+    if (known := provenance or Provenance.read(run.path)) is not None:
+        known.write(out)
     if isinstance(run.answers, TrainedSegmenter):
         TrainedSegmenter(replace(run.answers.config, backbones=specs), run.answers.model).save(out)
     else:

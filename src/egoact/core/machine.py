@@ -29,6 +29,15 @@ def describe_machine() -> str:
     return f"{processor_name()}, {cores} core{'s' if cores != 1 else ''}{memory}, {platform.system()}"
 
 
+def peak_memory_bytes() -> int | None:
+    """The most memory that this process has had; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def cache_folder() -> Path:
     """Where this user's programs keep what can be made again."""
     if chosen := os.environ.get("XDG_CACHE_HOME"):

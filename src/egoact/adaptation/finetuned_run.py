@@ -1,0 +1,156 @@
+"""From a run and labelled recordings to a run whose backbone has learned, too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from egoact.adaptation.clip_frames import load_clip_frames
+from egoact.adaptation.clip_inputs import Augment, AugmentedFrames, ClipInputs, keep_maps
+from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart, finetune
+from egoact.adaptation.mirroring import mirror_classes
+from egoact.adaptation.new_run import write_backbone, write_run
+from egoact.core.annotations.segments import SegmentTable
+from egoact.core.errors import ArtifactError
+from egoact.core.metrics.imbalance import count_classes
+from egoact.core.progress import Progress
+from egoact.core.sampling import ClipSampling
+from egoact.media.sources import MediaRoot
+from egoact.models.backbones.registry import assemble, load_trunk
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.backbones.trunks import Trunk
+from egoact.models.classifier import ACTION, encode_pairs
+from egoact.runs.loading import Run
+from egoact.runs.provenance import Provenance
+from egoact.runs.recognizer import RecognizerConfig
+from egoact.runs.streams import load_spec, weights_of
+from egoact.training.data import target_losses
+from egoact.training.recipes import Recipe
+
+LABEL_SMOOTHING = 0.1
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """One fine-tuning.
+
+    Args:
+        run: Of clips, on one stream of frames.
+        table: Labelled segments.
+        root: Their recordings.
+        out: Folder of the new run.
+        num_blocks: Of the backbone's blocks, how many of the last are trained.
+        augment: How frames are changed.
+        num_views: Clips of a segment, at random times but for the first.
+        recipe: Hyperparameters.
+    """
+
+    run: Run
+    table: SegmentTable
+    root: MediaRoot
+    out: Path
+    num_blocks: int
+    augment: Augment
+    num_views: int
+    recipe: FinetuneRecipe
+
+    def go(self) -> int:
+        """Train and write the run; gives how many segments cannot be read, which are left out.
+
+        Raises:
+            AnnotationError: Labels that the run does not know.
+            ArtifactError: A run that cannot be fine-tuned, or a training that fails.
+            MediaError: A recording that is missing.
+            ValueError: More blocks than there are.
+        """
+        config = self.run.config
+        spec = config.only_backbone(self.run.path)
+        load_spec(spec, self.run.choice, run=self.run.path)
+        weights = weights_of(self.run.path, self.run.choice)
+        trunk = load_trunk(spec.name, weights=weights, size=spec.input_size[0])
+        frozen, blocks, pool = self._cut(trunk, spec)
+        sampling = ClipSampling(config.num_frames, self.num_views)
+        found = load_clip_frames(self.root, self.out, list(self.table), sampling, size=spec.input_size)
+        table = self.table.select(found.is_whole)
+        clips = _label(config, table, found.rows[found.is_whole])
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        inputs = self._inputs(found.frames, frozen, spec, device)
+        counts = {target: count_classes(clips.labels[target], num_classes=n) for target, n in config.sizes.items()}
+        part = TrainedPart(blocks, pool, self.run.recognizer.model).to(device)
+        with Progress("finetune", total=self.recipe.epochs * len(table), unit="clips") as progress:
+            finetune(
+                part,
+                {target: loss.to(device) for target, loss in target_losses(_plain_recipe(), counts).items()},
+                clips,
+                inputs,
+                self.recipe,
+                is_mirrored=self.augment != "none",
+                folder=self.out,
+                advance=lambda done, note: progress.advance(done, note=note),
+            )
+        part.cpu().requires_grad_(False)
+        write_backbone(self.out, trunk, spec, made_by=f"egoact finetune --blocks {self.num_blocks}")
+        write_run(self.run, self.out, spec, provenance=self._provenance(table))
+        return len(self.table) - len(table)
+
+    def _cut(self, trunk: Trunk, spec: BackboneSpec) -> tuple[list[nn.Module], list[nn.Module], nn.Module]:
+        """The backbone's blocks that stay, those that are trained with what follows them, and its pooling."""
+        if not trunk.is_sequence:
+            reason = f"{spec.name} is not made of blocks in a row, and cannot be fine-tuned"
+            raise ArtifactError(reason, path=self.run.path)
+        size, cut = spec.input_size[0], spec.cut
+        whole = assemble(spec.name, trunk, cut=cut, size=size, kind=spec.kind, grid=spec.grid).module
+        modules = list(whole.children())
+        number, blocks = (trunk.num_blocks if cut is None else cut + 1), modules[: len(trunk.layers(cut))]
+        if not 1 <= self.num_blocks < number:
+            possible = f"1 to {number - 1} of the {number} blocks of {spec.name}"
+            raise ValueError(f"--blocks {self.num_blocks}: {possible} can be trained")
+        first = number - self.num_blocks
+        return blocks[:first], blocks[first:], nn.Sequential(*modules[len(blocks) :])
+
+    def _inputs(
+        self, frames: np.ndarray, frozen: list[nn.Module], spec: BackboneSpec, device: torch.device
+    ) -> ClipInputs:
+        if self.augment == "full":
+            return AugmentedFrames(frames, nn.Sequential(*frozen), spec, device=device)
+        return keep_maps(frames, frozen, spec, self.out, is_mirrored=self.augment == "flip")
+
+    def _provenance(self, table: SegmentTable) -> Provenance:
+        """What the run was trained on, and what it was now."""
+        before, now = Provenance.read(self.run.path) or Provenance({}), Provenance.of(table, ())
+        both = {v: [*before.training.get(v, []), *now.training.get(v, [])] for v in {*before.training, *now.training}}
+        merged = {video: sorted(map(list, {tuple(span) for span in spans})) for video, spans in sorted(both.items())}
+        return Provenance(merged, before.chosen_on)
+
+
+def _plain_recipe() -> Recipe:
+    return Recipe(epochs=1, batch_size=1, learning_rate=1, label_smoothing=LABEL_SMOOTHING)
+
+
+def _label(config: RecognizerConfig, table: SegmentTable, rows: np.ndarray) -> LabelledClips:
+    if not len(table):
+        raise ValueError("there is not one clip to learn from")
+    labels: dict[str, np.ndarray] = {}
+    mirrored: dict[str, np.ndarray] = {}
+    for target, vocabulary in config.vocabularies.items():
+        labels[target] = vocabulary.encode(table, allow_unlabelled=False)
+        mirrored[target] = mirror_classes(vocabulary.names)[labels[target]]
+    if config.pairs:
+        size = config.vocabularies["noun"].size
+        labels[ACTION] = encode_pairs(labels["verb"], labels["noun"], config.pairs, num_nouns=size)
+        _refuse_unknown_pairs(labels, config.pairs, size)
+        turned = encode_pairs(mirrored["verb"], mirrored["noun"], config.pairs, num_nouns=size)
+        same = np.append(config.pairs, -1)[turned] == mirrored["verb"] * size + mirrored["noun"]
+        mirrored[ACTION] = np.where(same, turned, -1)
+    return LabelledClips(rows, labels, mirrored)
+
+
+def _refuse_unknown_pairs(labels: dict[str, np.ndarray], pairs: Sequence[int], num_nouns: int) -> None:
+    unknown = ~np.isin(labels["verb"] * num_nouns + labels["noun"], pairs)
+    if unknown.any():
+        raise ValueError(
+            f"{unknown.sum()} segments are of verb-noun pairs that the run's joint classifier does not know"
+        )

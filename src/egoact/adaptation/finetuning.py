@@ -1,0 +1,200 @@
+"""The last blocks of a run's backbone learn together with its head, from labelled clips.
+
+    maps (B * T, C, h, w) ──► last blocks ──► pooled (B, T, D) ──► head ──► classifiers
+
+Batch norm keeps its statistics: a batch holds few recordings, and looks like none of the others.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from egoact.adaptation.clip_inputs import ClipInputs
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically
+from egoact.models.classifier import ActionClassifier
+
+CHECKPOINT_NAME = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class FinetuneRecipe:
+    """Hyperparameters.
+
+    Args:
+        epochs: Passes over the clips.
+        batch_size: Clips of a step.
+        clips_at_once: Of these, in memory; gradients are added up.
+        learning_rate: Of head and classifiers, at the start; it falls to zero by half a cosine.
+        decay: Each block's learning rate is so many times that of what follows it.
+        weight_decay: Decoupled, as in AdamW.
+        seed: Of order, mirroring and dropout.
+    """
+
+    epochs: int = 8
+    batch_size: int = 8
+    clips_at_once: int = 2
+    learning_rate: float = 3e-4
+    decay: float = 0.5
+    weight_decay: float = 0.05
+    seed: int = 0
+
+
+class TrainedPart(nn.Module):
+    """The last blocks, pooling, and what a run has learned."""
+
+    def __init__(self, blocks: list[nn.Module], pool: nn.Module, classifier: ActionClassifier) -> None:
+        super().__init__()
+        self.blocks, self.pool, self.classifier = nn.ModuleList(blocks), pool, classifier
+
+    def train(self, mode: bool = True) -> "TrainedPart":
+        """Only what follows the backbone has dropout to switch on."""
+        super().train(mode)
+        self.blocks.eval()
+        self.pool.eval()
+        return self
+
+    def forward(self, maps: Tensor, num_frames: int) -> list[tuple[str, Tensor]]:
+        """Maps (B * T, C, h, w) -> everything a loss is put on, (target, logits)."""
+        for block in self.blocks:
+            maps = block(maps)
+        features = self.pool(maps).float()
+        return self.classifier.supervised(features.unflatten(0, (-1, num_frames)))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledClips:
+    """What is learned from.
+
+    Args:
+        rows: int64 (N, V, T), frames of each view.
+        labels: Classifier -> class of each segment, int64 (N,).
+        mirrored_labels: The same of its mirror image; -1 where there is no such class.
+    """
+
+    rows: np.ndarray
+    labels: Mapping[str, np.ndarray]
+    mirrored_labels: Mapping[str, np.ndarray]
+
+
+def finetune(
+    part: TrainedPart,
+    losses: Mapping[str, nn.Module],
+    clips: LabelledClips,
+    inputs: ClipInputs,
+    recipe: FinetuneRecipe,
+    *,
+    is_mirrored: bool,
+    folder: Path,
+    advance: Callable[[int, str], None] = lambda _, __: None,
+) -> None:
+    """Train in place, going on after the last epoch that was finished where a training was killed.
+
+    Args:
+        part: On the device where it is trained.
+        losses: Classifier -> loss.
+        clips: Labelled.
+        inputs: What the first of the blocks is given.
+        recipe: Hyperparameters.
+        is_mirrored: Half of the clips are mirrored, with left and right exchanged in their labels, where that is known.
+        folder: For the checkpoint of an epoch.
+        advance: Told of clips that are done, and of the loss.
+
+    Raises:
+        ArtifactError: A loss that is not finite, or a checkpoint of another training.
+    """
+    device = next(part.parameters()).device
+    optimizer = torch.optim.AdamW(_groups(part, recipe), weight_decay=recipe.weight_decay)
+    steps = recipe.epochs * -(-len(clips.rows) // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    state = {"part": part, "optimizer": optimizer, "schedule": schedule}
+    facts = f"{recipe}, {len(part.blocks)} blocks, {len(clips.rows)} clips, mirrored: {is_mirrored}"
+    first = _resume(folder / CHECKPOINT_NAME, state, facts, device)
+    advance(first * len(clips.rows), "")
+    part.train()
+    for epoch in range(first, recipe.epochs):
+        random = np.random.default_rng((recipe.seed, epoch))
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch)
+        order = random.permutation(len(clips.rows))
+        for start in range(0, len(order), recipe.batch_size):
+            chosen = order[start : start + recipe.batch_size]
+            loss = _accumulate(part, losses, clips, inputs, chosen, recipe, random if is_mirrored else None)
+            if not np.isfinite(loss):
+                raise ArtifactError("the loss is not finite; use a smaller --learning-rate", path=folder)
+            nn.utils.clip_grad_norm_(part.parameters(), 5.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            advance(len(chosen), f"loss {loss:.2f}")
+        _save(folder / CHECKPOINT_NAME, state, facts, epoch + 1)
+    part.eval()
+
+
+def _accumulate(
+    part: TrainedPart,
+    losses: Mapping[str, nn.Module],
+    clips: LabelledClips,
+    inputs: ClipInputs,
+    chosen: np.ndarray,
+    recipe: FinetuneRecipe,
+    mirroring: np.random.Generator | None,
+) -> float:
+    """Gradients of a step, a few clips at a time; gives the mean loss."""
+    device = next(part.parameters()).device
+    views = np.random.default_rng(int(chosen.sum()) + recipe.seed).integers(clips.rows.shape[1], size=len(chosen))
+    total = 0.0
+    for start in range(0, len(chosen), recipe.clips_at_once):
+        own = chosen[start : start + recipe.clips_at_once]
+        rows = clips.rows[own, views[start : start + len(own)]]
+        turned = np.zeros(len(own), dtype=bool)
+        if mirroring is not None:
+            known = np.all([values[own] >= 0 for values in clips.mirrored_labels.values()], axis=0)
+            turned = (mirroring.random(len(own)) < 0.5) & known
+        labels = {t: torch.from_numpy(np.where(turned, clips.mirrored_labels[t][own], v[own])).to(device)
+                  for t, v in clips.labels.items()}  # fmt: skip
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = part(inputs.get(rows, turned).to(device), rows.shape[1])
+        loss = torch.stack([losses[target](logits.float(), labels[target]) for target, logits in outputs]).sum()
+        (loss * len(own) / len(chosen)).backward()
+        total += float(loss.detach()) * len(own) / len(chosen)
+    return total
+
+
+def _groups(part: TrainedPart, recipe: FinetuneRecipe) -> list[dict[str, Any]]:
+    """The later, the faster: blocks by their distance from the classifiers."""
+    groups: list[dict[str, Any]] = []
+    for distance, block in enumerate(reversed(part.blocks), 1):
+        rate = recipe.learning_rate * recipe.decay**distance
+        groups.append({"params": list(block.requires_grad_(True).parameters()), "lr": rate})
+    groups.append({"params": [p for p in part.classifier.parameters() if p.requires_grad], "lr": recipe.learning_rate})
+    return [group for group in groups if group["params"]]
+
+
+def _save(path: Path, state: Mapping[str, Any], facts: str, epoch: int) -> None:
+    content = io.BytesIO()
+    torch.save({"epoch": epoch, "facts": facts, **{name: each.state_dict() for name, each in state.items()}}, content)
+    write_atomically(path, content.getvalue())
+
+
+def _resume(path: Path, state: Mapping[str, Any], facts: str, device: torch.device) -> int:
+    """How many epochs are done."""
+    if not path.is_file():
+        return 0
+    try:
+        kept = torch.load(path, map_location=device, weights_only=True)
+        if kept["facts"] != facts:
+            raise ValueError("with other settings")
+        for name, each in state.items():
+            each.load_state_dict(kept[name])
+        return int(kept["epoch"])
+    except Exception as error:  # torch has many ways to say that a file is not what it was
+        reason = str(error).splitlines()[0]
+        raise ArtifactError(
+            f"this is of another training ({reason}); delete it, or give another --out", path=path
+        ) from None

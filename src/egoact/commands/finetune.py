@@ -1,0 +1,113 @@
+"""`egoact finetune`: the last blocks of a run's backbone learn, too."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+_LEFT = ("checkpoint.pt", "frames.npy", "frames.json", "frames_of_clips.npy", "maps.npy", "maps.json")
+_OWN = (*_LEFT, "backbone.safetensors", "trained_on.json", "model.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """Train the last blocks of a run's backbone together with its head.
+
+    Begins with what RUN knows. OUT is a run as RUN is, with a backbone of its own inside. A killed training goes on
+    where it was when the same command is given again.
+    """
+
+    run: Path
+    """Run directory of egoact train, on frames alone."""
+    segments: tuple[Path, ...]
+    """Segments CSV (or several) with labels to learn from."""
+    media: tuple[Path, ...]
+    """Folder (or several) with their recordings."""
+    out: Path
+    """Run directory to write."""
+    blocks: int = 2
+    """How many of the backbone's last blocks are trained."""
+    augment: Literal["none", "flip", "full"] = "none"
+    """flip: half of the clips are mirrored, left and right exchanged in their labels (a clip whose mirror image has no
+    class of its own stays as it is); full: random crops and colours, too, for which all of the backbone is computed
+    every time. Without these the frozen blocks are computed once."""
+    views: int = 1
+    """Clips of a segment to learn from: the first looks at the middles of equal bins, the others anywhere in them."""
+    epochs: int = 8
+    """Passes over the segments."""
+    batch_size: int = 8
+    """Clips of a step."""
+    clips_at_once: int = 2
+    """Of these, in memory at the same time; gradients are added up."""
+    learning_rate: float = 3e-4
+    """Of the head, at the start."""
+    decay: float = 0.5
+    """Each block's learning rate is so many times that of what follows it."""
+    weight_decay: float = 0.05
+    """Decoupled, as in AdamW."""
+    seed: int = 0
+    """Of order, mirroring and dropout."""
+    weights: Path | None = None
+    """Weights of the backbone, where the run's features were extracted with --weights and it does not carry them."""
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.clips_at_once, self.views) < 1:
+            raise ValueError("--epochs, --batch-size, --clips-at-once and --views must be at least 1")
+        if not self.learning_rate > 0 or not 0 < self.decay <= 1 or self.weight_decay < 0:
+            raise ValueError("--learning-rate must be positive, --decay in (0, 1], --weight-decay not negative")
+
+
+def finetune(settings: FinetuneSettings) -> int:
+    """Train and write the run.
+
+    Returns:
+        Number of segments that cannot be read.
+
+    Raises:
+        AnnotationError: Labels that cannot be used, or that the run does not know.
+        MediaError: A recording that is missing.
+        ArtifactError: Not such a run, other weights, or a folder that holds something else.
+        ValueError: Impossible settings.
+    """
+    from egoact.adaptation.finetuned_run import Finetuning
+    from egoact.adaptation.finetuning import FinetuneRecipe
+    from egoact.adaptation.new_run import check_is_free
+    from egoact.commands.labels import read_and_tell
+    from egoact.core.machine import peak_memory_bytes
+    from egoact.core.progress import format_seconds
+    from egoact.media.sources import MediaRoot
+    from egoact.runs.loading import EngineChoice, load_run
+
+    begun = time.monotonic()
+    check_is_free(settings.out, own=_OWN)
+    recipe = FinetuneRecipe(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        clips_at_once=settings.clips_at_once,
+        learning_rate=settings.learning_rate,
+        decay=settings.decay,
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
+    )
+    work = Finetuning(
+        load_run(settings.run, EngineChoice(weights=settings.weights)),
+        read_and_tell(settings.segments),
+        MediaRoot(settings.media),
+        settings.out,
+        settings.blocks,
+        settings.augment,
+        settings.views,
+        recipe,
+    )
+    failed = work.go()
+    for left in _LEFT:
+        (settings.out / left).unlink(missing_ok=True)
+    memory = peak_memory_bytes()
+    said = "" if memory is None else f", {memory / 1e9:.1f} GB of memory at most"
+    print(
+        f"finetune: {settings.out}: the last {settings.blocks} blocks of {work.run.backbones[0].title}, "
+        f"{len(work.table) - failed} clips, in {format_seconds(time.monotonic() - begun)}{said}"
+    )
+    if failed:
+        print(f"finetune: {failed} segments cannot be read, and were left out")
+    return failed
