@@ -1,5 +1,6 @@
 """Where nothing is missing nothing is loaded; where anything may be, everything is looked at as before."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,28 @@ from egoact.store.reader import FeatureStore
 from tests.makers.extraction import make_video, settings, write_segments
 
 
-@pytest.fixture
-def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExtractSettings:
-    """A store that is finished."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def settings_in(folder: Path) -> ExtractSettings:
+    return settings(folder, exact=False, segments=(), streams=("rgb", "motion"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with recordings, a store that is finished, and what the machine remembers of it."""
+    folder = tmp_path_factory.mktemp("finished")
     for number, video in enumerate(("P01_1", "P01_2")):
-        make_video(tmp_path / f"media/{video}.mp4", number)
-    made = settings(tmp_path, exact=False, segments=(), streams=("rgb", "motion"))
-    assert extract(made) == 0
-    return made
+        make_video(folder / f"media/{video}.mp4", number)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        assert extract(settings_in(folder)) == 0
+    return folder
+
+
+@pytest.fixture
+def chosen(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExtractSettings:
+    """A copy of the store that is finished."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return settings_in(tmp_path)
 
 
 class LoadedError(Exception):

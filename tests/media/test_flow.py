@@ -159,14 +159,14 @@ def test_pairs_end_with_the_recording() -> None:
 
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
     write_folder(tmp_path / "media/P01/rgb_frames/P01_101", numbers=range(120))
-    common = ["--media", str(tmp_path / "media"), "--method", "farneback", "--workers", "2"]
+    common = ["--media", str(tmp_path / "media"), "--method", "farneback", "--workers", "2", "--size", "96"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     command = [sys.executable, "-m", "egoact", "flow", *common, "--out", str(broken)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     while len(list(broken.glob("**/v/*.jpg"))) < 5 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it was faster than its killer"
     first = next(iter(sorted(broken.glob("**/v/*.jpg"))))
     stamp = first.stat().st_mtime_ns
     for out in (broken, whole):

@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 
 from egoact import Recognizer
+from egoact.cli import main
 from egoact.commands.predict import PredictSettings, predict
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError, MediaError
@@ -110,15 +109,19 @@ def test_a_folder_of_recordings(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert (videos / "whole.mp4").read_bytes() == content and not list(videos.rglob("*.json"))
 
 
-def test_a_recording_that_breaks_is_answered_up_to_there(folder: Path, tmp_path: Path) -> None:
+def test_a_recording_that_breaks_is_answered_up_to_there(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     video = tmp_path / "cut.mkv"
     write_recording(video, seed=9, gop=5)
     content = video.read_bytes()
     video.write_bytes(content[: len(content) * 2 // 3])
     command = ["predict", str(video), "--run", str(folder / "run"), "--out", str(tmp_path / "out"), "--engine", "torch"]
-    done = subprocess.run([sys.executable, "-m", "egoact", *command], capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert "breaks at " in done.stderr and "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    said = capsys.readouterr().err
+    assert stop.value.code == 1, said
+    assert "breaks at " in said and "Traceback" not in said
     values = json.loads((tmp_path / "out" / "timeline.json").read_text())
     whole = json.loads(json.dumps(values))["duration_seconds"]
     assert 4 < whole < 8 and values["broken"].startswith("at ")
@@ -139,8 +142,6 @@ NO_RECORDINGS = {
 def test_what_is_no_recording_is_told_in_one_line(
     folder: Path, tmp_path: Path, kind: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from egoact.cli import main
-
     video = tmp_path / "video.mp4"
     if kind == "empty":
         video.touch()
