@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import COMMANDS, _wrapped, main
+from egoact.kitchen.make import plan_recordings
 from tests.makers.places import ROOT
 
 
@@ -96,6 +97,10 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 
 def test_every_step_says_the_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for recording in plan_recordings(num_videos=2, seed=0, segments_per_video=1):
+        path = recording.path(tmp_path / "my kitchen")  # what is there is not rendered
+        path.parent.mkdir(parents=True)
+        path.touch()
     code, _, err = call(capsys, "kitchen", "--out", str(tmp_path / "my kitchen"), "--videos", "2")
     made = f"'{tmp_path}/my kitchen'"
     assert code == 0

@@ -2,9 +2,9 @@
 
 import json
 import re
+import runpy
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -19,7 +19,9 @@ from egoact.cli import COMMANDS, main
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
+from egoact.kitchen import make_kitchen
 from tests.makers.foreign import write_data_set
+from tests.makers.kitchens import FilmKitchen
 from tests.makers.media import write_video
 from tests.makers.places import ROOT
 
@@ -95,9 +97,8 @@ WALKS = [
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the documents speak of: `labels.csv`, `videos`, `EPIC-KITCHENS`, runs, ..."""
     folder = tmp_path_factory.mktemp("documents")
-    with pytest.raises(SystemExit):
-        main(["kitchen", "--out", str(folder / "made"), "--videos", "4"])
     made = folder / "made"
+    make_kitchen(made, num_videos=4, segments_per_video=6)
     shutil.copytree(made / "videos", folder / "EPIC-KITCHENS")
     train, validation = (pd.read_csv(made / f"{part}.csv") for part in ("train", "validation"))
     train.to_csv(folder / "EPIC_100_train.csv", index=False)
@@ -164,10 +165,12 @@ def test_ci_executes_the_lines_for_setting_up() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("commands", WALKS)
 def test_commands_of_the_documents_work(
-    commands: list[str], world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    commands: list[str], world: Path, film_kitchen: FilmKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    if any("egoact demo --out demo" in command for command in commands):
+        film_kitchen(tmp_path / "demo/kitchen", 2)
     _prepare(commands)
     for command in commands:
         if not command.startswith(tuple(NOT_EXECUTED)) and not command.endswith("pytest"):
@@ -177,9 +180,12 @@ def test_commands_of_the_documents_work(
 
 
 @pytest.mark.slow
-def test_the_tutorial_works_as_it_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an empty folder, for somebody without recordings: every command to the letter, real backbone and all."""
+def test_the_tutorial_works_as_it_is_printed(
+    tmp_path: Path, film_kitchen: FilmKitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For somebody without recordings: every command to the letter, real backbone and all; the kitchen is there."""
     monkeypatch.chdir(tmp_path)
+    film_kitchen(tmp_path / "kitchen", 5)
     commands = [command for _, commands in blocks(ROOT / "docs/tutorial.md") for command in commands]
     assert len(commands) >= 8
     for command in commands:
@@ -195,17 +201,22 @@ BENCHMARKS = sorted({c for d in DOCUMENTS for c in re.findall(r"`python (benchma
 
 
 @pytest.mark.slow
-def test_benchmarks_of_the_documents_know_their_flags() -> None:
+def test_benchmarks_of_the_documents_know_their_flags(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # as where a script lies
     scripts: dict[str, set[str]] = {}
     for command in BENCHMARKS:
         script, *words = shlex.split(command)
         scripts.setdefault(script, set()).update(word for word in words if word.startswith("--"))
     assert "benchmarks/timelines.py" in scripts
     for script, flags in scripts.items():
-        arguments = [sys.executable, script, "--help"]
-        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{script}: {done.stderr}"
-        assert not [flag for flag in flags if flag not in done.stdout], script
+        monkeypatch.setattr(sys, "argv", [script, "--help"])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        said = capsys.readouterr()
+        assert not stop.value.code, f"{script}: {said.err}"
+        assert not [flag for flag in flags if flag not in said.out], script
 
 
 @pytest.mark.slow

@@ -1,12 +1,11 @@
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from egoact.cli import main
 from egoact.commands.demo import DemoSettings
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
@@ -16,6 +15,7 @@ from egoact.models.heads import DEFAULT_HEAD
 from egoact.report.demo.files import read_demo
 from egoact.report.demo.page import write_report
 from egoact.report.demo.scenes import choose_scenes, first_mistake, inline_strip
+from tests.makers.kitchens import FilmKitchen
 
 REVERSE = {"open": "close", "close": "open", "take": "put", "put": "take"}
 
@@ -81,9 +81,11 @@ def test_a_strip_is_a_picture_of_its_own() -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_story_twice(tmp_path: Path) -> None:
+def test_the_whole_story_twice(film_kitchen: FilmKitchen, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film_kitchen(tmp_path / "kitchen", 2)
     heads = ("average", DEFAULT_HEAD)
-    said = run_demo(tmp_path, *heads)
+    run_demo(tmp_path, *heads)
+    said = capsys.readouterr().out.splitlines()
     assert [line[0] for line in said if re.match(r"\d/6 ", line)] == ["1", "2", "3", "3", "4", "4", "5", "6"]
     assert said[-1] == f"done; open {(tmp_path / 'index.html').resolve()}"
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -107,13 +109,11 @@ def test_the_whole_story_twice(tmp_path: Path) -> None:
         write_report(DemoSettings(out=tmp_path))
 
 
-def run_demo(out: Path, *heads: str) -> list[str]:
-    """The command itself; the lines that it prints."""
+def run_demo(out: Path, *heads: str) -> None:
     flags = ["--videos", "2", "--backbone", "tiny-random", "--epochs", "1", "--heads", *heads]
-    command = [sys.executable, "-m", "egoact", "demo", "--out", str(out), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", "--out", str(out), *flags])
+    assert not stop.value.code
 
 
 def check_backwards(out: Path) -> None:

@@ -21,6 +21,7 @@ from egoact.report.reproduction.results import _has_collapsed, _say_collapse
 from egoact.reproduction.layers import count_report_parameters, measure_reach
 from egoact.reproduction.steps import STEPS, wanted_steps
 from egoact.reproduction.work import QUICK_EFFORT, Memory, find_annotations
+from tests.makers.kitchens import FilmKitchen
 from tests.makers.media import write_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -196,8 +197,9 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_without_normalisation_the_same_run_answers_fewer_classes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    film_kitchen: FilmKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    film_kitchen(tmp_path / "kitchen", 4)
     few = replace(QUICK_EFFORT, videos=4, epochs=40, map_epochs=1)
     monkeypatch.setattr("egoact.reproduction.work.QUICK_EFFORT", few)
     assert reproduce(ReproduceSettings(out=tmp_path, quick=True, only=("figure_21",))) == 0
