@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,10 +8,17 @@ from tests.makers.media import write_video
 from tests.makers.studio import Client, running
 
 
+@pytest.fixture(scope="session")
+def short_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds with sound, to be copied."""
+    return write_video(tmp_path_factory.mktemp("short") / "short.mp4", num_frames=60, rate=30, with_sound=True)
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, short_video: Path) -> Path:
     """A folder with one recording of two seconds."""
-    write_video(tmp_path / "project" / "recordings" / "ana_1.mp4", num_frames=60, rate=30, with_sound=True)
+    (tmp_path / "project" / "recordings").mkdir(parents=True)
+    shutil.copyfile(short_video, tmp_path / "project" / "recordings" / "ana_1.mp4")
     return tmp_path / "project"
 
 

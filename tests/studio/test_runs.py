@@ -1,6 +1,6 @@
 """Proposals and results of runs that lie in the project, over HTTP."""
 
-import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from egoact.core.files import write_json
-from tests.makers.media import write_video
 from tests.makers.studio import Client, adding, running
 
 FOUND = {
@@ -26,9 +25,10 @@ def timeline(name: str, actions: list[tuple[float, float, str, float]]) -> dict[
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
+def client(tmp_path: Path, short_video: Path) -> Iterator[Client]:
+    (tmp_path / "recordings").mkdir()
     for name in ("ana_1", "ana_2", "ana_3"):
-        write_video(tmp_path / "recordings" / f"{name}.mp4", num_frames=60)
+        shutil.copyfile(short_video, tmp_path / "recordings" / f"{name}.mp4")
     for run in ("run-1", "run-2"):
         config = {"task": "timeline", "segmenter": "causal", "vocabularies": {"verb": {}}}
         for name, actions in FOUND.items():
@@ -213,4 +213,20 @@ def test_labels_of_some_recordings_are_learned_from_a_copy(client: Client, tmp_p
     assert "--segments studio/selections/run_run-3.csv" in train["command_line"]
     lines = (tmp_path / "studio" / "selections" / "run_run-3.csv").read_text().splitlines()
     assert len(lines) == 2 and ",ana_2," in lines[1]
-    assert json.dumps(extract)
+
+
+def test_segments_without_a_label_are_not_learned_from(client: Client, tmp_path: Path) -> None:
+    """A training needs a label of each target for each segment."""
+    client.edit(
+        "ana",
+        adding("ana_1", 0, 1, "open", noun="door"),
+        adding("ana_1", 1, 2, "close"),
+        adding("ana_2", 0, 1, None, note="unclear"),
+    )
+    _, train = client.post("/api/jobs", {"kind": "train", "annotator": "ana"}).json
+    client.post(f"/api/jobs/{train['id']}/cancel")
+    client.post(f"/api/jobs/{train['needs']}/cancel")
+    assert "--targets verb" in train["command_line"]
+    lines = (tmp_path / "studio" / "selections" / "run_run-3.csv").read_text().splitlines()
+    assert [line.split(",")[5] for line in lines[1:]] == ["open", "close"]
+    assert client.post("/api/jobs", {"kind": "learning_curve", "annotator": "nobody"}).status == 404

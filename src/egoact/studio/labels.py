@@ -7,7 +7,7 @@ written, somebody else edited it (git, an editor): what changed there is taken o
 import json
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -361,16 +361,28 @@ class LabelBook:
                 self._timers[annotator].cancel()
                 self._write(annotator)
 
+    def select(self, annotator: str, ids: Collection[str]) -> str:
+        """The text of a segments CSV with some of somebody's segments."""
+        with self._lock:
+            rows = [_row(row) for row in self._database.rows(_LIVE, annotator) if row["id"] in ids]
+            return write_label_text(rows, columns=self._columns(annotator, rows), unread=())
+
+    def _columns(self, annotator: str, rows: Iterable[LabelRow]) -> list[str]:
+        """Those beside the studio's own: as in the file, and what edits added."""
+        known = self._database.row("SELECT columns FROM label_files WHERE annotator = ?", annotator)
+        columns: list[str] = [] if known is None else json.loads(known["columns"])
+        extra = {name for row in rows for name in row.others} - set(columns)
+        return [*columns, *(name for name in CLASS_COLUMNS if name in extra)]
+
     def _write(self, annotator: str) -> None:
         self._timers.pop(annotator, None)
         self.synchronise(annotator)
         if any("cannot be edited" in line for line in self.problems(annotator)):
             return
         known = self._database.row("SELECT * FROM label_files WHERE annotator = ?", annotator)
-        columns, unread = ([], []) if known is None else (json.loads(known["columns"]), json.loads(known["unread"]))
+        unread = [] if known is None else json.loads(known["unread"])
         rows = [_row(row) for row in self._database.rows(_LIVE, annotator)]
-        extra = sorted({name for row in rows for name in row.others} - set(columns) - {"participant_id", "hand"})
-        columns = [*columns, *(name for name in extra if name in CLASS_COLUMNS)]
+        columns = self._columns(annotator, rows)
         text = write_label_text(rows, columns=columns, unread=unread)
         previous = text if known is None else known["text"]
         statement = "INSERT OR REPLACE INTO label_files VALUES (?, ?, ?, ?, ?, ?)"

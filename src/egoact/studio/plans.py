@@ -1,14 +1,14 @@
 """What a person asks for, as command lines to be run in the project's folder."""
 
 import contextlib
-import csv
-import io
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from egoact.core.files import csv_text, write_atomically
+from egoact.core.annotations.labels import TARGETS, Target
+from egoact.core.files import write_atomically
 from egoact.studio.jobs import Plan
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import (
@@ -67,12 +67,13 @@ def _train(workspace: Workspace, request: TrainJob) -> list[Plan]:
         raise Refusal(409, f"there is a run called '{name}' already")
     labels = _labels_to_learn(workspace, request.annotator, request.recordings, name=f"run_{name}")
     streams = _CAUSAL_STREAMS if request.segmenter.startswith("causal") else _STREAMS
-    words = ["egoact", "train-timeline", "--segments", labels, "--features", "features", "--run", f"runs/{name}"]
-    words += ["--streams", *streams, "--segmenter", request.segmenter, *_class_words(workspace)]
+    words = ["egoact", "train-timeline", "--segments", labels.path, "--features", "features", "--run", f"runs/{name}"]
+    words += ["--streams", *streams, "--segmenter", request.segmenter, *labels.words]
+    words += _class_words(workspace)
     if request.labelled_only:
         words.append("--labelled-only")
     return [
-        _extract(workspace, streams, labels),
+        _extract(workspace, streams, labels.path),
         Plan("train", f"Train {name}", words, subject=name, follows=True),
     ]
 
@@ -80,13 +81,13 @@ def _train(workspace: Workspace, request: TrainJob) -> list[Plan]:
 def _learning_curve(workspace: Workspace, request: LearningCurveJob) -> list[Plan]:
     labels = _labels_to_learn(workspace, request.annotator, None, name=f"curve_{request.annotator}")
     streams = _CAUSAL_STREAMS if request.segmenter == "causal" else _STREAMS
-    words = ["egoact", "learning-curve", "--segments", labels, "--features", "features"]
+    words = ["egoact", "learning-curve", "--segments", labels.path, "--features", "features"]
     words += ["--out", f"studio/learning_curves/{request.annotator}", "--streams", *streams]
-    words += ["--segmenter", request.segmenter, *_class_words(workspace)]
+    words += ["--segmenter", request.segmenter, *labels.words, *_class_words(workspace)]
     words += ["--labelled-only"] if request.labelled_only else []
     title = f"How much to label ({request.annotator})"
     return [
-        _extract(workspace, streams, labels),
+        _extract(workspace, streams, labels.path),
         Plan("learning_curve", title, words, subject=request.annotator, follows=True),
     ]
 
@@ -162,34 +163,60 @@ def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
     return Plan("playable", f"A copy of {source.video_id} for browsers", words, subject=source.video_id)
 
 
-def _labels_to_learn(workspace: Workspace, annotator: str, wanted: Iterable[str] | None, *, name: str) -> str:
-    """A segments CSV: the annotator's own file, or the rows of some recordings in a file beside it."""
+@dataclass(frozen=True)
+class _Lesson:
+    """What to learn from.
+
+    Args:
+        path: A segments CSV, as the project's folder sees it.
+        targets: What its rows name; empty: all that they have.
+    """
+
+    path: str
+    targets: tuple[Target, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """Of a command line."""
+        return ["--targets", *self.targets] if self.targets else []
+
+
+def _labels_to_learn(workspace: Workspace, annotator: str, wanted: Iterable[str] | None, *, name: str) -> _Lesson:
+    """The annotator's own file; or, in a file beside it, the rows of some recordings, and those that have labels."""
     workspace.labels.check(annotator)
     workspace.labels.write_now(annotator)
     segments = workspace.labels.read(annotator).segments
-    labelled = {segment.recording_id for segment in segments if segment.verb or segment.noun}
-    here = labelled & workspace.recordings.find_all()[0].keys()
-    if wanted is None:
-        facts = workspace.recordings.facts()
-        complete = {one for one in here if facts.get(one, {}).get("is_labelled")}
-        chosen = complete or here
-    else:
-        chosen = set(wanted)
-        if missing := chosen - here:
-            raise Refusal(409, f"'{min(missing)}' has no labels of {annotator}, or is not here")
-    if not chosen:
-        raise Refusal(409, f"{annotator} has labelled nothing yet")
-    path = workspace.project.labels / f"{annotator}.csv"
-    if chosen == {segment.recording_id for segment in segments}:
-        return f"labels/{annotator}.csv"
-    rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
-    heading = next(rows)
-    column = heading.index("video_id")
-    kept = [row for row in rows if row[column] in chosen]
+    named = [s for s in segments if s.verb or s.noun]
+    chosen = _recordings_to_learn(workspace, annotator, {s.recording_id for s in named}, wanted)
+    of_them = [s for s in named if s.recording_id in chosen]
+    targets: tuple[Target, ...] = tuple(t for t in TARGETS if all(getattr(s, t) for s in of_them))
+    if not targets:  # some have a verb alone, others a noun alone
+        targets = (max(TARGETS, key=lambda t: sum(bool(getattr(s, t)) for s in of_them)),)
+    kept = {s.id for s in of_them if all(getattr(s, t) for t in targets)}
+    has_others = any(getattr(s, t) for s in of_them for t in TARGETS if t not in targets)
+    flags = targets if has_others else ()
+    if kept == {s.id for s in segments}:
+        return _Lesson(f"labels/{annotator}.csv", flags)
     folder = workspace.project.own / "selections"
     folder.mkdir(exist_ok=True)
-    write_atomically(folder / f"{name}.csv", csv_text([heading, *kept]))
-    return f"studio/selections/{name}.csv"
+    write_atomically(folder / f"{name}.csv", workspace.labels.select(annotator, kept))
+    return _Lesson(f"studio/selections/{name}.csv", flags)
+
+
+def _recordings_to_learn(
+    workspace: Workspace, annotator: str, labelled: set[str], wanted: Iterable[str] | None
+) -> set[str]:
+    """Those that are asked for; else those that are labelled from beginning to end, or all if there are none."""
+    here = labelled & workspace.recordings.find_all()[0].keys()
+    if wanted is not None:
+        if missing := set(wanted) - here:
+            raise Refusal(409, f"'{min(missing)}' has no labels of {annotator}, or is not here")
+        return set(wanted)
+    facts = workspace.recordings.facts()
+    complete = {one for one in here if facts.get(one, {}).get("is_labelled")}
+    if not here:
+        raise Refusal(409, f"{annotator} has labelled nothing yet")
+    return complete or here
 
 
 def _class_words(workspace: Workspace) -> list[str]:
