@@ -45,9 +45,10 @@ class Measures:
 
     def frames(self, source: MediaSource, playable: Path) -> Frames:
         """When each picture is shown; of the file that browsers play, whose clock is theirs."""
-        path = self._path(source, "frames.npz")
+        copy = "" if playable == source.path else f".copy.{playable.stat().st_mtime_ns:x}"
+        path = self._path(source, f"frames{copy}.npz")
         if not path.exists():
-            self._save(path, **_measure_frames(source.path))
+            self._save(path, **_measure_frames(playable))
         with np.load(path) as kept:
             times, end = kept["times"], float(kept["end"])
         offset = _video_offset(playable)
