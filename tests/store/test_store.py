@@ -1,6 +1,8 @@
 import json
 import multiprocessing
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -430,3 +432,23 @@ def test_whole_recordings_are_mapped_and_incomplete_ones_are_left_out(tmp_path: 
     np.testing.assert_array_equal(mixed["A"], whole["A"])
     assert not Recordings(write_steps(tmp_path / "gap", [0, 1, 3], num_steps=4))
     assert not Recordings(write_steps(tmp_path / "open", [0, 1, 2, 3]))
+
+
+def test_more_recordings_than_files_may_be_open(tmp_path: Path) -> None:
+    """Hundreds of recordings, in a process that may open 128 files and no more."""
+    resource = pytest.importorskip("resource")
+    videos = [f"P01_{number:03d}" for number in range(200)]
+    fill(tmp_path / "s", [segment(1, video=video) for video in videos])
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+    code = (
+        "import sys, numpy as np; from egoact.store.reader import FeatureStore\n"
+        "store = FeatureStore.open(sys.argv[1])\n"
+        "first, again = ([store.shard(n)[0] + 0 for n in range(200)] for _ in range(2))\n"
+        "assert all((a == b).all() for a, b in zip(first, again)) and len({a.tobytes() for a in first}) == 200\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "s")]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ from egoact.core.sampling import ClipSampling
 from egoact.store.encoding import decode
 from egoact.store.index import INDEX_NAME, StoreIndex
 from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
+from egoact.store.mapped import MappedShard, most_mapped
 
 __all__ = ["FeatureStore", "StoreSpec"]
 
@@ -38,8 +39,8 @@ class FeatureStore:
         self.path = path
         self.spec = spec
         self.index = index
-        self._shards: dict[int, np.ndarray] = {}
-        self._maps: dict[int, tuple[mmap.mmap, int]] = {}  # with the first byte of the features
+        self._mapped: dict[int, MappedShard] = {}
+        self._most_mapped = most_mapped()
         self._prefetching = Prefetching()
 
     @classmethod
@@ -149,20 +150,26 @@ class FeatureStore:
 
     def _prefetch(self, shards: np.ndarray, offsets: np.ndarray) -> None:
         for number, rows in zip(shards.tolist(), offsets, strict=True):
-            (each,) = self.shard(number).strides[:1]
-            mapped, start = self._maps[number]
+            shard = self._map_shard(number)
+            (each,) = shard.features.strides[:1]
             # The frames of a short clip lie side by side; those of a long one are far apart.
             is_dense = rows[-1] - rows[0] < _DENSE * len(rows)
             for first, last in [(rows[0], rows[-1])] if is_dense else zip(rows, rows, strict=True):
-                prefetch(mapped, start + int(first) * each, int(last + 1 - first) * each)
+                prefetch(shard.mapped, shard.start + int(first) * each, int(last + 1 - first) * each)
 
     def shard(self, number: int) -> np.ndarray:
         """The features of one recording as they lie on disk, mapped and not read; `decode` makes float16 of them."""
-        if number not in self._shards:
-            self._shards[number] = self._map(number)
-        return self._shards[number]
+        return self._map_shard(number).features
 
-    def _map(self, number: int) -> np.ndarray:
+    def _map_shard(self, number: int) -> "MappedShard":
+        found = self._mapped.get(number)
+        if found is None:
+            while len(self._mapped) >= self._most_mapped:  # the one that was mapped first; whoever reads it keeps it
+                self._mapped.pop(next(iter(self._mapped)), None)
+            found = self._mapped[number] = self._map(number)
+        return found
+
+    def _map(self, number: int) -> "MappedShard":
         path = self.index.shard_path(self.path, number)
         try:
             features = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -180,8 +187,8 @@ class FeatureStore:
             )
         mapped = features.base
         assert isinstance(mapped, mmap.mmap)
-        self._maps[number] = (mapped, features.offset % mmap.ALLOCATIONGRANULARITY)
-        return features.view(np.ndarray)  # np.memmap is slow to index
+        start = features.offset % mmap.ALLOCATIONGRANULARITY
+        return MappedShard(features.view(np.ndarray), mapped, start)  # np.memmap is slow to index
 
 
 REPAIR = "delete it and run egoact extract again"

@@ -120,7 +120,7 @@ def design_linear(
 
 
 def _finite(each: LabelledStretch, rows: np.ndarray) -> np.ndarray:
-    features = each.stretch[rows]
+    features = np.array(each.stretch[rows])  # a view would hold the file of each of many recordings open
     if not np.isfinite(features).all():
         raise ArtifactError(f"features of {each.video_id} are not finite; run egoact verify", path=each.stretch.path)
     return features
