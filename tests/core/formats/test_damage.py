@@ -59,6 +59,20 @@ def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from places(value[key], (*above, key))
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("webvtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<" * 200_000),
+        ("via-csv", "# CSV_HEADER = " + ', "' * 200_000 + "x\n"),
+        ("elan-text", "#" + " " * 200_000 + "x\nverb\t\t1\t2\ta\n"),
+        ("mstcn", "a\n" * 200_000),
+        ("audacity", "1\t2\t" + " " * 400_000 + "x\n"),
+    ],
+)
+def test_long_lines_take_no_longer_than_they_are(name: str, text: str) -> None:
+    read(Source("k.txt", text.encode()), name)  # would not end if it took their square
+
+
 def test_a_file_that_is_too_large_is_refused() -> None:
     class Large(bytes):
         def __len__(self) -> int:

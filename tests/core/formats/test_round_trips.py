@@ -209,6 +209,14 @@ def test_files_and_folders_are_written_whole_and_not_replaced(tmp_path: Path) ->
         write_annotations(both, tmp_path / "documents", format_name="boris")
 
 
+def test_a_file_that_does_not_name_its_recording_says_so(tmp_path: Path) -> None:
+    items = Annotations(tuple(i for i in sample() if i.recording == "kitchen_1"))
+    _, encoded = write_annotations(items, tmp_path / "other.vtt")
+    assert encoded.lines[-1].startswith("the name 'kitchen_1' is not in other.vtt")
+    _, encoded = write_annotations(items, tmp_path / "kitchen_1.vtt")
+    assert not any("is not in" in line for line in encoded.lines)
+
+
 def test_extensions_that_mean_several_formats_ask_which() -> None:
     assert choose(".csv") == "segments" and choose(".eaf") == "elan"
     with pytest.raises(ValueError, match="several formats; give --to, one of boris-events"):

@@ -160,6 +160,13 @@ OLD_VIA_CSV = """# Exported using VGG Image Annotator
 """
 
 
+def test_via_exports_that_a_spreadsheet_program_saved() -> None:
+    lines = VIA_CSV.splitlines()
+    quoted = ['"' + line.replace('"', '""') + '",,,,,' if line.startswith("#") else line for line in lines]
+    found = read("\n".join(quoted), "via.csv", noun_tier="thing")
+    assert told(found)[0] == ("kitchen 1", 1.124, 5.31493, "take", "cup")
+
+
 def test_via_exports_of_both_layouts() -> None:
     found = read(VIA_CSV, "via.csv", noun_tier="thing")
     assert told(found) == [("kitchen 1", 1.124, 5.31493, "take", "cup"), ("kitchen 1", 7.0, 7.0, "knock", "")]

@@ -245,8 +245,10 @@ def _observation(recording: Recording, items: Sequence[Annotation], annotator: s
 
 def _ethogram(annotations: Annotations, points: set[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for verb in sorted({item.verb or item.label for item in annotations}):
-        mine = [item for item in annotations if (item.verb or item.label) == verb]
+    by_verb: dict[str, list[Annotation]] = {}
+    for item in annotations:
+        by_verb.setdefault(item.verb or item.label, []).append(item)
+    for verb, mine in sorted(by_verb.items()):
         nouns = sorted({item.noun for item in mine if item.noun})
         found[str(len(found))] = {
             "type": "Point event" if verb in points else "State event",

@@ -44,6 +44,7 @@ class Format:
         keeps: Fields of an annotation that it holds.
         has_points: Whether it holds events without length.
         is_alone: Whether a file is of one recording.
+        has_names: Whether it names its recordings; where it does not, they are called like the file.
         separator: Between verb and noun, where it holds one text for both; else empty.
         resolution_seconds: How exact its times are; None where they are as exact as a frame.
     """
@@ -56,6 +57,7 @@ class Format:
     keeps: frozenset[str]
     has_points: bool = True
     is_alone: bool = False
+    has_names: bool = True
     separator: str = ""
     resolution_seconds: float | None = 0.001
 
@@ -131,6 +133,7 @@ FORMATS: dict[str, Format] = {
         write=datavyu.write_datavyu,
         keeps=_WORDS | _PEOPLE | {"description"},
         is_alone=True,
+        has_names=False,
     ),
     "fiftyone": Format(
         title="FiftyOne temporal detections",
@@ -148,6 +151,7 @@ FORMATS: dict[str, Format] = {
         write=audacity.write_audacity,
         keeps=frozenset(),
         is_alone=True,
+        has_names=False,
         separator=" ",
     ),
     "premiere": Format(
@@ -158,6 +162,7 @@ FORMATS: dict[str, Format] = {
         write=premiere.write_premiere,
         keeps=frozenset({"note"}),
         is_alone=True,
+        has_names=False,
         separator=" ",
         resolution_seconds=None,
     ),
@@ -170,6 +175,7 @@ FORMATS: dict[str, Format] = {
         keeps=frozenset(),
         has_points=False,
         is_alone=True,
+        has_names=False,
         separator=" ",
     ),
     "activitynet": Format(
@@ -218,6 +224,7 @@ FORMATS: dict[str, Format] = {
         keeps=frozenset(),
         has_points=False,
         is_alone=True,
+        has_names=False,
         separator="_",
         resolution_seconds=None,
     ),

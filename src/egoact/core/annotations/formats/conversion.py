@@ -260,7 +260,11 @@ def write_annotations(
             write_atomically(path, encoded.files[recording])
         except OSError as error:
             raise AnnotationError(f"cannot be written: {error.strerror}", path=path) from None
-    return list(paths.values()), encoded
+    unnamed = [name for name, path in paths.items() if not FORMATS[encoded.format_name].has_names and path.stem != name]
+    lines = [
+        f"the name '{name}' is not in {paths[name].name}, and is lost with another name of the file" for name in unnamed
+    ]
+    return list(paths.values()), replace(encoded, lines=(*encoded.lines, *lines))
 
 
 def _places(encoded: Encoded, out: Path, one: Format) -> dict[str, Path]:

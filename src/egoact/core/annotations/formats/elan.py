@@ -18,6 +18,7 @@ from egoact.core.annotations.formats.words import hand_name, parse_hand, recordi
 from egoact.core.annotations.formats.xml_text import check_xml, xml_characters
 
 LEAST_SECONDS = 0.001
+_MISSING = "ELAN documents take pympi-ling: pip install 'egoact[formats]'"
 _ROLES: tuple[Role, ...] = ("verb", "noun", "description", "note")
 
 
@@ -55,7 +56,7 @@ def _load(source: Source) -> Any:
     try:
         from pympi.Elan import Eaf
     except ImportError:
-        raise source.error("ELAN documents take pympi-ling: pip install 'egoact[formats]'") from None
+        raise source.error(_MISSING) from None
     if b"noNamespaceSchemaLocation" not in source.content:  # pympi takes this attribute for granted
         raise source.error("no schema is named; open and save it with ELAN once")
     with tempfile.TemporaryDirectory() as folder:
@@ -115,8 +116,10 @@ def tier_rows(items: Annotations, losses: Losses) -> Iterator[tuple[str, Layer, 
 
 def write_elan(annotations: Annotations, options: WriteOptions, losses: Losses) -> bytes:
     """A document of one recording."""
-    from pympi.Elan import Eaf, to_string
-
+    try:
+        from pympi.Elan import Eaf, to_string
+    except ImportError:
+        raise ValueError(_MISSING) from None
     document = Eaf(author="egoact")
     document.remove_tier("default")
     document.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}

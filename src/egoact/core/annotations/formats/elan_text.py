@@ -15,7 +15,6 @@ from egoact.core.annotations.formats.tiers import Cell, add_cells
 from egoact.core.annotations.formats.times import parse_seconds, parse_timecode
 from egoact.core.annotations.formats.words import hand_name, one_line, parse_hand, recording_name
 
-_MEDIA = re.compile(r"\"?#(?P<media>.+?)(?:\s+--\s+offset:\s*(?P<offset>-?\d+))?\"?\s*")
 _TIME = re.compile(r"\d+(?:[.,]\d+)?|\d{1,3}:\d{2}:\d{2}[.,:;]\d{1,3}", re.ASCII)
 _HEADER = ("Tier", "Participant", "Begin Time - ss.msec", "End Time - ss.msec", "Duration - ss.msec", "Annotation")
 _FILES = ("file", "media")
@@ -37,6 +36,16 @@ def _is_media(line: str) -> bool:
     return line.lstrip('"').startswith("#")
 
 
+def _parse_media(line: str) -> tuple[str, float]:
+    """Media file and its offset in seconds: "#file:///C:/a.mp4 -- offset: 1230"."""
+    text = line.strip().strip('"').removeprefix("#")
+    media, mark, milliseconds = text.rpartition("-- offset:")
+    digits = milliseconds.strip().removeprefix("-")
+    if not mark or not digits.isdecimal() or len(digits) > 12:
+        return text.strip(), 0.0
+    return media.strip(), int(milliseconds) / 1000
+
+
 def _time_span(cells: Sequence[str]) -> tuple[int, int]:
     """First and last + 1 of the first run of cells that are times."""
     first = next((i for i, cell in enumerate(cells) if _TIME.fullmatch(cell)), len(cells))
@@ -52,12 +61,11 @@ def read_elan_text(reading: Reading) -> None:
     records = [(number, [c.strip() for c in line.split("\t")]) for number, line in lines if line.strip()]
     name = reading.source.recording
     while records and _is_media(records[0][1][0]):
-        match = _MEDIA.fullmatch(records[0][1][0])
-        if match and not match["media"].casefold().endswith(".eaf"):
-            name = recording_name(match["media"]) or name
-            reading.know(Recording(name, match["media"]))
-        if match and int(match["offset"] or 0) and not reading.options.media_offset_seconds:
-            offset = int(match["offset"]) / 1000
+        media, offset = _parse_media(records[0][1][0])
+        if not media.casefold().endswith(".eaf"):
+            name = recording_name(media) or name
+            reading.know(Recording(name, media))
+        if offset and not reading.options.media_offset_seconds:
             reading.remark(
                 f"{reading.source.name} says that the media has an offset of {offset:g} s; unless ELAN added it when "
                 f"exporting, give --media-offset {offset:g}"

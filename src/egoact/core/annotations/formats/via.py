@@ -23,8 +23,7 @@ _IDS = {name: str(number) for number, name in enumerate(SAID, 1)}
 _VIDEO, _LOCAL = 4, 1
 _EXPORTED = "# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)"
 _CSV_COLUMNS = ("metadata_id", "file_list", "flags", "temporal_coordinates", "spatial_coordinates", "metadata")
-_HEADER = re.compile(r'^"?#\s*CSV_HEADER\s*=\s*(.*?)[",\s]*$', re.MULTILINE)
-_ATTRIBUTES = re.compile(r'^"?#\s*ATTRIBUTES?\s*=\s*(\{.*\})[",\s]*$', re.MULTILINE)
+_COMMENT = re.compile(r"#\s*(CSV_HEADER|ATTRIBUTES?)\s*=\s*")
 
 
 def is_via(source: Source) -> bool:
@@ -34,7 +33,7 @@ def is_via(source: Source) -> bool:
 
 def is_via_csv(source: Source) -> bool:
     """Whether it is an export."""
-    return _HEADER.search(source.beginning) is not None
+    return "CSV_HEADER" in _comments(source.beginning)
 
 
 def read_via(reading: Reading) -> None:
@@ -102,11 +101,11 @@ def _value(attribute: Any, value: Any) -> str:
 def read_via_csv(reading: Reading) -> None:
     """The rows of an export, of this version or older ones."""
     text = reading.source.text
-    header = _HEADER.search(text)
-    if header is None:
+    comments = _comments(text)
+    if "CSV_HEADER" not in comments:
         raise reading.source.error("no line '# CSV_HEADER = ...'; this is not an export of VIA")
-    columns = [name.strip() for name in header[1].split(",")]
-    attributes = _described(text)
+    columns = [name.strip() for name in comments["CSV_HEADER"].split(",")]
+    attributes = _described(comments.get("ATTRIBUTE", comments.get("ATTRIBUTES", "")))
     lines = ["" if line.lstrip('"').startswith("#") else line for line in text.split("\n")]
     rows = csv.reader(io.StringIO("\n".join(lines), newline=""))
     before = 0
@@ -117,13 +116,21 @@ def read_via_csv(reading: Reading) -> None:
             reading.attempt(place, partial(_read_row, reading, row, place, attributes))
 
 
+def _comments(text: str) -> dict[str, str]:
+    """What the comments of an export tell, by name; spreadsheet programs add quotes and commas around them."""
+    found = {}
+    for line in text.split("\n"):
+        if line.startswith(("#", '"#')) and (match := _COMMENT.match(line.lstrip('"'))):
+            found[match[1]] = line.lstrip('"')[match.end() :].rstrip('", \t;')
+    return found
+
+
 def _described(text: str) -> dict[str, Any]:
-    """The attributes that a comment describes; spreadsheet programs double its quotes."""
-    match = _ATTRIBUTES.search(text)
-    for said in () if match is None else (match[1], match[1].replace('""', '"')):
+    """The attributes that a comment describes."""
+    for said in (text, text.replace('""', '"')):
         try:
             return dict(json.loads(said))
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             continue
     return {}
 

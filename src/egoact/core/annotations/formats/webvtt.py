@@ -13,7 +13,7 @@ from egoact.core.annotations.formats.times import clock, parse_seconds
 from egoact.core.annotations.formats.words import one_line
 
 _TIMING = re.compile(r"\s*(?P<start>[\d:.,]+)\s+-->\s+(?P<stop>[\d:.,]+)(?:\s.*)?")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def is_webvtt(source: Source) -> bool:
