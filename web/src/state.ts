@@ -3,6 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { api, Refused } from "./api/client";
 import type { Event, Job, Project, Recording, Run } from "./api/types";
+import { giveHues } from "./words";
 
 export const project = signal<Project | null>(null);
 export const recordings = signal<Recording[] | null>(null);
@@ -64,6 +65,7 @@ export function choose(name: string): void {
 
 function settle(found: Project): void {
   project.value = found;
+  giveHues(found.classes.verbs.map((verb) => verb.name).sort());
   const names = found.annotators.map((each) => each.name);
   const stored = localStorage.getItem(MINE + found.folder);
   if (me.value && names.includes(me.value)) return;

@@ -43,9 +43,15 @@ export const count = (number: number, noun: string, plural = `${noun}s`) =>
 export const labelOf = (each: { verb: string | null; noun: string | null }) =>
   [each.verb, each.noun].filter(Boolean).join(" ") || "no label";
 
-/** A hue that is always the same for a word. */
+const hues = new Map<string, number>();
+
+/** Colours for words, as far apart as can be; those that are named first keep theirs. */
+export function giveHues(words: string[]): void {
+  for (const word of words) if (!hues.has(word)) hues.set(word, Math.round((205 + 137.508 * hues.size) % 360));
+}
+
+/** The hue of a word. */
 export function hueOf(word: string | null): number {
-  let hash = 2166136261;
-  for (const character of word ?? "") hash = Math.imul(hash ^ character.charCodeAt(0), 16777619);
-  return Math.round((((hash >>> 0) * 0.618033988749895) % 1) * 360);
+  giveHues([word ?? ""]);
+  return hues.get(word ?? "") as number;
 }

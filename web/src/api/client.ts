@@ -2,7 +2,7 @@
 
 import type {
   Agreement, Annotator, ClassSets, Confusion, ConflictAnswer, Dashboard, Decisions, DecisionsDone, Edits, EditsDone, EvaluateJob,
-  ExportJob, ExtractJob, Format, Frames, Imported, Job, JobLog, LabelChanges, Labels, LearningCurve, LearningCurveJob, Mistakes,
+  ExportJob, ExportNotes, ExtractJob, Format, Frames, Imported, Job, JobLog, LabelChanges, Labels, LearningCurve, LearningCurveJob, Mistakes,
   PlayableJob, PredictJob, Project, ProposedRecording, Proposals, Recording, RecordingChange, Run, RunComparison, TrainJob, Waveform,
 } from "./types";
 
@@ -103,7 +103,8 @@ export const api = {
   agreement: (first: string, second: string) => get<Agreement>(address(["agreement"], { first, second })),
 
   formats: () => get<Format[]>("/api/formats"),
-  importLabels: (file: File, query: { annotator: string; format?: string; recording?: string }) =>
+  exportNotes: (query: Query) => get<ExportNotes>(address(["export-notes"], query)),
+  importLabels: (file: File, query: Query) =>
     ask<Imported>("POST", address(["import"], { ...query, file_name: file.name }), file),
   saveLive: (session: string, name: string) => ask<Recording>("POST", address(["live", session, "save"]), { name }),
 };

@@ -85,7 +85,7 @@ export function Combobox({ name, label, value, entries, onChoose, onDone }: Prop
           onBlur={() => commit(false)}
         />
       </label>
-      <ul id={`${id}-list`} role="listbox" aria-label={label} hidden={!shown}>
+      <ul id={`${id}-list`} role="listbox" aria-label={`Words for ${name}`} hidden={!shown}>
         {shown &&
           options.value.map((entry, i) => (
             <li

@@ -243,11 +243,20 @@ export class Session {
 
   private async decide(decisions: Decision[]): Promise<void> {
     const redo = async () => void (await this.send(decisions));
-    if (!(await this.send(decisions))) return;
+    const made = await this.send(decisions);
+    if (!made) return;
     const reopen = decisions.map((each) => ({ proposal_id: each.proposal_id, action: "reopen" as const }));
     const words = decisions.length > 1 ? `${decisions.length} proposals accepted` : `proposal: ${decisions[0]?.action}`;
     this.store.remember({ words, changes: [], redo, undo: async () => void (await this.send(reopen)) });
-    if (decisions.length === 1) this.nextProposal();
+    if (decisions[0]?.action === "correct") this.corrected(made[0]);
+    else if (decisions.length === 1) this.nextProposal();
+  }
+
+  /** What a proposal became is selected: there may be more to correct in it. */
+  private corrected(label: LabelSegment | undefined): void {
+    const typing = document.activeElement?.closest("#segment-form") ? document.activeElement.getAttribute("name") : null;
+    if (label) this.selected.value = label.id;
+    requestAnimationFrame(() => document.querySelector<HTMLElement>(`#segment-form [name="${typing}"]`)?.focus());
   }
 
   private async send(decisions: Decision[]): Promise<LabelSegment[] | null> {

@@ -51,7 +51,9 @@ function Bench({ id, annotator, folder }: BenchProps) {
         if (isGone) return;
         store.open(labels.revision, labels.segments.filter((segment) => segment.recording_id === id));
         const palette = new Palette(`egoact-studio-slots:${folder}:${annotator}`, mostUsed(labels.segments));
-        session.value = new Session(id, store, new Player(frames), palette);
+        const opened = new Session(id, store, new Player(frames), palette);
+        opened.seek(Number(place.value.query.get("at") ?? 0) || 0);
+        session.value = opened;
       } catch (error) {
         fault.value = error instanceof Refused ? error.message : String(error);
       }

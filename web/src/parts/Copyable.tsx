@@ -10,7 +10,7 @@ export function Copyable({ text, name }: { text: string; name: string }) {
     setTimeout(() => (isCopied.value = false), 1500);
   };
   return (
-    <button type="button" onClick={copy} title={text}>
+    <button type="button" class="copy" onClick={copy} title={text}>
       {isCopied.value ? "Copied" : `Copy ${name}`}
     </button>
   );

@@ -12,7 +12,7 @@ interface Step {
 export function NextStep() {
   const found = recordings.value ?? [];
   const labelled = found.filter((each) => each.num_segments > 0);
-  const open = found.filter((each) => each.state === "proposed");
+  const open = found.filter((each) => each.num_proposals > 0 && each.state !== "labelled");
   const first = found.find((each) => each.state === "unlabelled" && !each.problem) ?? found[0];
   const least = [...open].sort((a, b) => (b.uncertainty ?? 0) - (a.uncertainty ?? 0))[0];
   const toLabel = link("/label", { recording: first?.id });

@@ -1,6 +1,10 @@
 import { useEffect } from "preact/hooks";
+import { ExchangePage } from "../pages/Exchange";
 import { LabelPage } from "../pages/Label";
+import { LivePage } from "../pages/Live";
 import { ProjectPage } from "../pages/Project";
+import { ResultsPage } from "../pages/Results";
+import { TrainPage } from "../pages/Train";
 import { place } from "../router";
 import { dismiss, isAway, notices, project } from "../state";
 import { AnnotatorChoice } from "./AnnotatorChoice";
@@ -9,6 +13,10 @@ import { JobsStrip } from "./JobsStrip";
 const PAGES = [
   { path: "/", title: "Recordings", page: ProjectPage },
   { path: "/label", title: "Label", page: LabelPage },
+  { path: "/train", title: "Train and propose", page: TrainPage },
+  { path: "/results", title: "Results", page: ResultsPage },
+  { path: "/live", title: "Live", page: LivePage },
+  { path: "/exchange", title: "Import and export", page: ExchangePage },
 ];
 
 export function Shell() {

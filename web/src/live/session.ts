@@ -1,0 +1,99 @@
+/** A camera's pictures to the server, one in flight: the newest is sent after the last answer. Knows nothing of pages. */
+
+import { signal } from "@preact/signals";
+import type { LiveAnswer, LiveFault, LiveReady } from "../api/types";
+
+export interface LiveAction {
+  name: string;
+  start: number;
+  stop: number;
+}
+
+const LONGEST_SIDE = 640;
+const TOO_SOON_MS = 40;
+
+export class LiveSession {
+  readonly state = signal<"off" | "begins" | "on" | "ended">("off");
+  readonly answer = signal<LiveAnswer | null>(null);
+  readonly fault = signal<string | null>(null);
+  readonly actions = signal<LiveAction[]>([]);
+  readonly roundTrip = signal<number | null>(null);
+  readonly numAnswers = signal(0);
+  /** To be saved by; null before the server is ready. */
+  readonly identity = signal<string | null>(null);
+  private socket: WebSocket | null = null;
+  private stream: MediaStream | null = null;
+  private readonly canvas = document.createElement("canvas");
+  private sentAt = 0;
+  private lastKnown: string | null = null;
+
+  constructor(private readonly video: HTMLVideoElement) {}
+
+  async begin(run: string, camera: string): Promise<void> {
+    this.state.value = "begins";
+    this.fault.value = null;
+    this.actions.value = [];
+    this.answer.value = null;
+    this.identity.value = null;
+    try {
+      const wanted = camera ? { deviceId: { exact: camera } } : { facingMode: "environment" };
+      this.stream = await navigator.mediaDevices.getUserMedia({ video: { ...wanted, width: { ideal: 640 } }, audio: false });
+      this.video.srcObject = this.stream;
+      await this.video.play();
+    } catch (error) {
+      return this.end(`The camera cannot be used: ${(error as Error).message}`);
+    }
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(`${scheme}//${location.host}/api/live?run=${encodeURIComponent(run)}`);
+    this.socket = socket;
+    socket.onmessage = (message) => this.take(JSON.parse(message.data as string) as LiveReady | LiveAnswer | LiveFault);
+    socket.onclose = () => this.end(this.fault.value ?? (this.state.value === "ended" ? null : "The connection to the server ended."));
+  }
+
+  end(fault: string | null = null): void {
+    this.state.value = "ended";
+    this.fault.value = fault;
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.video.srcObject = null;
+    if (this.socket) this.socket.onclose = null;
+    this.socket?.close();
+    this.socket = this.stream = null;
+  }
+
+  private take(said: LiveReady | LiveAnswer | LiveFault): void {
+    if (said.type === "ready") {
+      this.identity.value = said.session;
+      this.state.value = "on";
+      void this.send();
+    } else if (said.type === "fault") {
+      this.fault.value = said.reason;
+      if (this.state.value === "on") setTimeout(() => void this.send(), 500);
+    } else {
+      this.roundTrip.value = (performance.now() - this.sentAt) / 1000;
+      this.numAnswers.value += 1;
+      this.answer.value = said;
+      this.extend(said);
+      setTimeout(() => void this.send(), Math.max(0, TOO_SOON_MS - 1000 * this.roundTrip.value));
+    }
+  }
+
+  private extend({ name, seconds }: LiveAnswer): void {
+    const last = this.actions.value.at(-1);
+    if (name !== null && name === this.lastKnown && last) this.actions.value = [...this.actions.value.slice(0, -1), { ...last, stop: seconds }];
+    else if (name !== null) this.actions.value = [...this.actions.value, { name, start: seconds, stop: seconds }];
+    this.lastKnown = name;
+  }
+
+  private async send(): Promise<void> {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!this.socket || this.socket.readyState !== WebSocket.OPEN) return;
+    if (!width) return void setTimeout(() => void this.send(), 50);
+    const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
+    [this.canvas.width, this.canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
+    this.canvas.getContext("2d")?.drawImage(this.video, 0, 0, this.canvas.width, this.canvas.height);
+    const picture = await new Promise<Blob | null>((done) => this.canvas.toBlob(done, "image/jpeg", 0.85));
+    if (!picture || this.socket?.readyState !== WebSocket.OPEN) return;
+    this.sentAt = performance.now();
+    this.socket.send(picture);
+  }
+}
