@@ -9,6 +9,7 @@ import pytest
 
 from egoact.cli import main
 from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.extract import ExtractSettings, extract
 from egoact.commands.import_features import ImportFeaturesSettings, import_features
 from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
@@ -47,8 +48,16 @@ def test_a_run_says_what_it_was_trained_on_and_looks_at_a_rate_that_divides_that
 
 def test_such_features_cannot_be_computed_from_a_video(work: Path, tmp_path: Path) -> None:
     write_recording(tmp_path / "kitchen_1.mp4")
-    with pytest.raises(ArtifactError, match=r"were imported \(tea\), and nobody here can compute them from pictures"):
+    with pytest.raises(ArtifactError, match=r"were imported \(tea\), and cannot be computed from pictures"):
         predict(PredictSettings(video=tmp_path / "kitchen_1.mp4", run=work / "run", out=tmp_path / "out"))
+
+
+def test_pictures_are_not_extracted_into_such_a_store(work: Path, tmp_path: Path) -> None:
+    write_recording(tmp_path / "videos" / "kitchen_1.mp4")
+    for streams in (("rgb",), ("motion",)):
+        asked = ExtractSettings(media=(tmp_path / "videos",), features=work / "store", streams=streams, engine="torch")  # type: ignore[arg-type]
+        with pytest.raises(ArtifactError, match="imported features are here already: .*; give another folder"):
+            extract(replace(asked, backbone="tiny-random", size=32))
 
 
 def test_the_rate_that_is_asked_for_must_divide_that_of_the_store(work: Path, tmp_path: Path) -> None:

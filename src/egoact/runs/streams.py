@@ -93,8 +93,10 @@ def check_one_network(specs: Sequence[BackboneSpec], run: Path) -> None:
         ArtifactError: Names them; or features that were imported.
     """
     if imported := [spec.name for spec in specs if spec.is_imported]:
-        reason = f"this run needs features that were imported ({', '.join(imported)}), and nobody here can compute them"
-        raise ArtifactError(f"{reason} from pictures; give the store that holds them: --features STORE", path=run)
+        reason = (
+            f"this run needs features that were imported ({', '.join(imported)}), and cannot be computed from pictures"
+        )
+        raise ArtifactError(f"{reason}; of a store that has them: egoact predict --features STORE", path=run)
     if any(spec.modality == "flow" for spec in specs):
         if len(specs) == 1:
             reason = "this run looks at optical flow, and answers about stored features; here it would get frames"

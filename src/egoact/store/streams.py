@@ -69,12 +69,13 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
     if not is_store(features):
         check_is_free(features)
     for other, path in list_streams(features).items():
-        if path == stream_path(features, name):
+        if path == stream_path(features, name) and other != IMPORTED:
             continue  # the store itself says what is wrong
         known = read_manifest(path)
         if {known.kind, spec.kind} != {"pooled"} or {"flow", IMPORTED} & {known.modality, spec.modality}:
-            reason = "maps, and features of optical flow or made elsewhere, are not beside other streams"
-            raise ArtifactError(f"there is {other} here already: {reason}; give another folder", path=features)
+            reason = "maps, and features of optical flow or made by others, are not beside other streams"
+            what = "imported features are" if other == IMPORTED else f"there is {other}"
+            raise ArtifactError(f"{what} here already: {reason}; give another folder", path=features)
         theirs, ours = (
             _shared_facts(known.backbone_spec, spec, known.rate),
             _shared_facts(spec, known.backbone_spec, rate),
