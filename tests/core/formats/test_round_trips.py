@@ -204,7 +204,8 @@ def test_files_and_folders_are_written_whole_and_not_replaced(tmp_path: Path) ->
     with pytest.raises(AnnotationError, match="there already; --overwrite"):
         write_annotations(both, tmp_path / "documents", format_name="elan")
     write_annotations(both, tmp_path / "documents", format_name="elan", overwrite=True)
-    assert len(read_annotations([tmp_path / "documents"]).annotations) == len(both)
+    read = read_annotations([tmp_path / "documents"])
+    assert len(read.annotations) == len(both) and read.format_names == ("elan", "elan")
     with pytest.raises(AnnotationError, match="one file for all recordings"):
         write_annotations(both, tmp_path / "documents", format_name="boris")
 

@@ -1,5 +1,6 @@
 """Spreadsheets of other coders, mappings of their words, and rows that are wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,13 @@ def test_ids_and_participants_are_whole_where_some_are_missing(tmp_path: Path) -
         table = read_segments(path)
         assert [s.narration_id for s in table] == ["P01_x_0", "P01_x_1", "P01_x_2", "z"]
         assert [s.participant_id for s in table] == ["P9", "P01", "P9", "P9"]
+
+
+def test_participants_that_the_recording_names_are_no_loss() -> None:
+    one = Annotation(recording="P01_x", start_seconds=1, stop_seconds=2, verb="take", participant="P01")
+    assert not encode_annotations(Annotations((one,)), "boris").lines
+    other = encode_annotations(Annotations((replace(one, participant="P9"),)), "boris")
+    assert other.lines == ("participants of 1 segment cannot be kept in BORIS projects",)
 
 
 def test_our_reader_takes_the_apostrophe_before_a_formula_away(tmp_path: Path) -> None:

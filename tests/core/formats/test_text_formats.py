@@ -117,7 +117,7 @@ def test_mstcn_says_what_ran_together_covered_no_frame_or_was_cut() -> None:
         "1 annotation joined to an equal one before",
         "one label a frame: 1 overlap cut annotations in two",
     )
-    with pytest.raises(ValueError, match="frame rate of k is not known; give --fps or --media"):
+    with pytest.raises(AnnotationError, match="frame rate of k is not known; give --fps or --media"):
         encode_annotations(Annotations(items), "mstcn")
 
 

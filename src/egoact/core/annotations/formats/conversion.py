@@ -48,11 +48,13 @@ class ReadFile:
         annotations: Of all files, in their order.
         problems: Rows that are lost, with the file that they are in.
         remarks: Sentences about the rest.
+        format_names: Keys of `FORMATS`, of each file.
     """
 
     annotations: Annotations
     problems: tuple[tuple[str, Problem], ...]
     remarks: tuple[str, ...]
+    format_names: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -111,8 +113,10 @@ def decode_annotations(
     recordings: dict[str, Recording] = {}
     problems: list[tuple[str, Problem]] = []
     remarks: list[str] = []
+    names: list[str] = []
     for source in sources:
         name = format_name or recognise(source)
+        names.append(name)
         reading = Reading(source, options)
         _read(reading, FORMATS[name])
         items += words.apply(reading.items, separator=FORMATS[name].separator or " ")
@@ -125,7 +129,7 @@ def decode_annotations(
     if options.known is not None:
         known = {name: one for name in annotations.by_recording() if (one := options.known(name)) is not None}
         annotations = annotations.with_recordings(known)
-    return ReadFile(annotations, tuple(problems), tuple(dict.fromkeys([*remarks, *words.remarks])))
+    return ReadFile(annotations, tuple(problems), tuple(dict.fromkeys([*remarks, *words.remarks])), tuple(names))
 
 
 def _read(reading: Reading, one: Format) -> None:
@@ -186,6 +190,9 @@ def encode_annotations(
         format_name: A key of `FORMATS`.
         options: What the annotations do not tell.
         point_seconds: How long a point event is to be, where the format holds none; 0: as the format does it.
+
+    Raises:
+        AnnotationError: The format counts frames and a rate is not known, or takes a library that is not installed.
     """
     one, options, losses = FORMATS[format_name], options or WriteOptions(), Losses()
     items = annotations.items
@@ -209,6 +216,8 @@ def _tell_fields(annotations: Annotations, one: Format, losses: Losses) -> None:
             continue
         if field == "description":
             count = sum(bool(item.description and item.description != item.label) for item in annotations)
+        elif field == "participant":  # mostly the beginning of the recording's name, and made from it again
+            count = sum(item.participant not in ("", item.recording.partition("_")[0]) for item in annotations)
         else:
             count = sum(getattr(item, field) not in ("", None) for item in annotations)
         losses.tell(f"{words} of {{}} cannot be kept in {one.title}", count)

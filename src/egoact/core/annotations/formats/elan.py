@@ -16,6 +16,7 @@ from egoact.core.annotations.formats.exchange import Losses, Reading, Source, Wr
 from egoact.core.annotations.formats.tiers import Cell, Layer, Role, add_cells, split_layers
 from egoact.core.annotations.formats.words import hand_name, parse_hand, recording_name
 from egoact.core.annotations.formats.xml_text import check_xml, xml_characters
+from egoact.core.errors import AnnotationError
 
 LEAST_SECONDS = 0.001
 _MISSING = "ELAN documents take pympi-ling: pip install 'egoact[formats]'"
@@ -119,7 +120,7 @@ def write_elan(annotations: Annotations, options: WriteOptions, losses: Losses) 
     try:
         from pympi.Elan import Eaf, to_string
     except ImportError:
-        raise ValueError(_MISSING) from None
+        raise AnnotationError(_MISSING) from None
     document = Eaf(author="egoact")
     document.remove_tier("default")
     document.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}

@@ -246,9 +246,10 @@ def rate_of(annotations: Annotations, name: str, options: WriteOptions) -> float
     """Frames per second of a recording, for a format that counts frames.
 
     Raises:
-        ValueError: Not known.
+        AnnotationError: Not known.
     """
     rate = options.fps or annotations.recording(name).fps
     if rate is None:
-        raise ValueError(f"this format counts frames, and the frame rate of {name} is not known; give --fps or --media")
+        reason = f"this format counts frames, and the frame rate of {name} is not known; give --fps or --media"
+        raise AnnotationError(reason)
     return rate
