@@ -66,10 +66,13 @@ def test_wrong_words_are_one_line(labels: Path, tmp_path: Path, capsys: pytest.C
     assert not out.exists()
 
 
-def test_several_inputs_and_media(labels: Path, tmp_path: Path) -> None:
-    (tmp_path / "more.csv").write_text("start,stop,verb\n0,1,stir\n", encoding="utf-8")
-    assert run(labels, tmp_path / "more.csv", tmp_path / "all.csv") == 0
-    assert [s.video_id for s in read_segments(tmp_path / "all.csv")] == ["k", "k", "more"]
+def test_several_inputs_each_read_once_and_their_annotator(labels: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more.csv"
+    more.write_text("start,stop,verb,coder\n0,1,stir,\n1,2,stir,Ben\n", encoding="utf-8")
+    assert run(labels, more, labels, tmp_path / "all.csv", "--annotator", "Anna") == 0
+    assert [s.video_id for s in read_segments(tmp_path / "all.csv")] == ["k", "k", "more", "more"]
+    rows = csv.DictReader((tmp_path / "all.csv").read_text(encoding="utf-8").splitlines())
+    assert [row["annotator"] for row in rows] == ["Anna", "Anna", "Anna", "Ben"]
 
 
 @pytest.mark.skipif(not (SHARED / "data/gtea").is_dir(), reason="the shared recordings of GTEA are not here")

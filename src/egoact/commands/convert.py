@@ -39,6 +39,8 @@ class ConvertSettings:
     """Tier, control or column of IN that holds the verbs; by default the one that is called so."""
     noun_tier: str | None = None
     """The same for nouns."""
+    annotator: str = ""
+    """Who made the annotations of IN, where the files do not tell it."""
     classes: Path | None = None
     """CSV from their words to ours: columns label, verb and noun; a label with neither is left out. Or a folder with
     class files, which tell the numbers of classes."""
@@ -87,6 +89,7 @@ def convert(settings: ConvertSettings) -> int:
         media_offset_seconds=settings.media_offset,
         verb_tier=settings.verb_tier,
         noun_tier=settings.noun_tier,
+        annotator=settings.annotator,
         background=settings.background_label,
         known=_find_in(settings.media) if settings.media else None,
     )

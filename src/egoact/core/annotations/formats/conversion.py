@@ -150,7 +150,8 @@ def read_annotations(
     """Read files, or all files of folders that have an extension of a format; as `decode_annotations`."""
     formats = FORMATS.values() if format_name is None else [FORMATS[format_name]]
     suffixes = {suffix for one in formats for suffix in one.suffixes}
-    sources = [_load(path) for given in paths for path in _files(Path(given), suffixes)]
+    found = dict.fromkeys(path for given in paths for path in _files(Path(given), suffixes))
+    sources = [_load(path) for path in found]
     return decode_annotations(sources, format_name=format_name, options=options, words=words)
 
 

@@ -82,6 +82,7 @@ class ReadOptions:
         media_offset_seconds: Added to all times.
         verb_tier: Name of the tier, column or control that holds verbs.
         noun_tier: The same for nouns.
+        annotator: Who made the annotations, where the file does not tell it.
         background: The label of frames in which nothing happens.
         known: Tells what is known of a recording from elsewhere, by its name.
 
@@ -93,6 +94,7 @@ class ReadOptions:
     media_offset_seconds: float = 0.0
     verb_tier: str | None = None
     noun_tier: str | None = None
+    annotator: str = ""
     background: str = "background"
     known: Callable[[str], Recording | None] | None = None
 
@@ -158,6 +160,7 @@ class Reading:
         if offset < 0 and stop > 0 > start:
             self.remark(f"{place}: begins before the recording and is cut there")
             start = 0.0
+        values["annotator"] = values.get("annotator") or self.options.annotator
         try:
             self.items.append(Annotation(start_seconds=start, stop_seconds=stop, place=place, **values))
         except ValueError as error:

@@ -41,6 +41,7 @@ def write_mstcn(annotations: Annotations, options: WriteOptions, losses: Losses)
     for name, items in annotations.by_recording().items():
         rate = rate_of(annotations, name, options)
         known = annotations.recording(name).duration_seconds or 0.0
+        losses.tell("{} of unknown length end with the last action; --media tells the length", not known, "recording")
         frames: list[int | None] = [None] * math.ceil(round(known * rate, 6))
         for number, item in enumerate(items):
             first, last = (math.ceil(round(time * rate - 0.5, 6)) for time in (item.start_seconds, item.stop_seconds))
