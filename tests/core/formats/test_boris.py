@@ -71,6 +71,15 @@ def test_modifiers_are_nouns_hands_and_notes_and_other_subjects_annotators() -> 
     assert (one.noun, one.hand, one.note, one.annotator, one.tier) == ("cup", "left", "hard", "Anna", "gross")
 
 
+def test_events_out_of_order_and_subjects_beside_an_annotator() -> None:
+    events: Events = [[2.0, "Child", "reach", "", ""], [3.0, "", "tap", "", ""], [1.0, "Child", "reach", "", ""]]
+    found = read(project(events, independent_variables={"coder": "Ben"}))
+    assert [(a.start_seconds, a.stop_seconds, a.annotator, a.note) for a in found.annotations] == [
+        (1.0, 2.0, "Ben", "subject=Child"),
+        (3.0, 3.0, "Ben", ""),
+    ]
+
+
 def test_a_state_that_never_stops_is_named_and_the_rest_is_kept() -> None:
     found = read(project([[1.0, "", "reach", "", ""], [2.0, "", "tap", "", ""], ["x", "", "tap", "", ""]]))
     assert [(p.place, p.reason.partition(" and")[0]) for _, p in found.problems] == [
@@ -86,9 +95,9 @@ def test_media_that_follow_each_other_have_times_of_their_own() -> None:
     events: Events = [[170.0, "", "reach", "", ""], [190.0, "", "reach", "", ""], [180.0, "", "tap", "", ""]]
     found = read(project(events, file=files, media_info=lengths))
     assert told(found) == [
+        ("b", 0.0, 0.0, "tap", "", ""),
         ("a", 170.0, 180.0, "reach", "", ""),
         ("b", 0.0, 10.0, "reach", "", ""),
-        ("b", 0.0, 0.0, "tap", "", ""),
     ]
     assert [found.annotations.recording(name).fps for name in "ab"] == [25.0, 50.0]
     unknown = read(project([[1.0, "", "tap", "", ""]], file=files, media_info={}))

@@ -127,9 +127,11 @@ noun.ordinal,noun.onset,noun.offset,noun.n
 ,,,,2,3000,3000,knock,,,,
 ,,,,3,x,4000,push,,,,
 """
-SCRIPT = (
-    "file,column,onset,offset,ordinal,hand,what\nvisit.opf,reach,1500,2750,1,L,cup\nvisit.opf,reach,3000,4000,2,,\n"
-)
+SCRIPT = """file,column,onset,offset,ordinal,hand,what
+visit.opf,reach,1500,2750,1,L,cup
+visit.opf,reach,3000,0,2,,
+visit.opf,reach,3000,2000,3,,
+"""
 
 
 def test_datavyu_has_columns_beside_each_other_or_one_a_file() -> None:
@@ -141,7 +143,8 @@ def test_datavyu_has_columns_beside_each_other_or_one_a_file() -> None:
     ]
     assert found.annotations[0].tier == "trial" and problems(found) == ["line 4"]
     script = read(SCRIPT, "reach__visit.csv")
-    assert told(script) == [("visit", 1.5, 2.75, "cup", ""), ("visit", 3.0, 4.0, "", "")]
+    assert told(script) == [("visit", 1.5, 2.75, "cup", ""), ("visit", 3.0, 3.0, "", "")]
+    assert problems(script) == ["line 4"]
     assert [(a.hand, a.tier) for a in script.annotations] == [("left", "reach"), ("", "reach")]
 
 

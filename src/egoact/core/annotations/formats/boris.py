@@ -6,7 +6,7 @@ Source: BORIS, Friard and Gamba, Methods in Ecology and Evolution 7 (2016), proj
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -84,18 +84,10 @@ def _read_observation(
     variables = observation.get("independent_variables") or {}
     annotator = str(variables.get("annotator") or variables.get("observer") or variables.get("coder") or "")
     open_states: dict[tuple[str, str, str], Event] = {}
-    for number, fields in enumerate(observation.get("events", ()), 1):
-        place = f"observation '{name}', event {number}"
-        try:
-            code = str(fields[2])
-            words = [str(field or "") for field in (fields[1], fields[3], fields[4])]
-            event = Event(float(fields[0]), words[0], code, words[1], words[2], place, categories.get(code, ""))
-        except (ValueError, TypeError, IndexError):
-            reading.problem(place, "not an event of BORIS: time, subject, behaviour, modifiers, comment")
-            continue
-        if code not in states:
-            reading.remark(f"behaviour '{code}' is not in the ethogram; its events are taken as point events")
-        if not states.get(code, False):
+    for event in sorted(_events(reading, name, observation, categories), key=lambda event: event.seconds):
+        if event.code not in states:
+            reading.remark(f"behaviour '{event.code}' is not in the ethogram; its events are taken as point events")
+        if not states.get(event.code, False):
             add_event(reading, event, event, media, annotator=annotator)
         elif (start := open_states.pop(event.key, None)) is None:
             open_states[event.key] = event
@@ -103,6 +95,17 @@ def _read_observation(
             add_event(reading, start, event, media, annotator=annotator)
     for event in open_states.values():
         tell_unpaired(reading, event)
+
+
+def _events(reading: Reading, name: str, observation: dict[str, Any], categories: dict[str, str]) -> Iterator[Event]:
+    for number, fields in enumerate(observation.get("events", ()), 1):
+        place = f"observation '{name}', event {number}"
+        try:
+            seconds, code = float(fields[0]), str(fields[2])
+            subject, modifiers, comment = (str(field or "") for field in (fields[1], fields[3], fields[4]))
+            yield Event(seconds, subject, code, modifiers, comment, place, categories.get(code, ""))
+        except (ValueError, TypeError, IndexError, KeyError):
+            reading.problem(place, "not an event of BORIS: time, subject, behaviour, modifiers, comment")
 
 
 def _media_files(reading: Reading, name: str, observation: dict[str, Any]) -> MediaFiles:
@@ -130,8 +133,9 @@ def add_event(reading: Reading, start: Event, stop: Event, media: MediaFiles, *,
     """A pair of events, or twice the same point event, as one annotation in each file that it is in."""
     noun, hand, rest = parse_modifiers(start.modifiers)
     subject = "" if start.subject == NO_SUBJECT else start.subject
-    hand = parse_hand(subject) or hand
+    hand, who = parse_hand(subject) or hand, "" if parse_hand(subject) else subject
     notes = [start.comment, stop.comment if stop.comment != start.comment else "", rest]
+    notes += [f"subject={who}"] if who and annotator and who != annotator else []
     for file, begins, ends in media.place(start.seconds, stop.seconds):
         reading.add(
             place=start.place,
@@ -142,7 +146,7 @@ def add_event(reading: Reading, start: Event, stop: Event, media: MediaFiles, *,
             noun=noun,
             hand=hand,
             note=" | ".join(filter(None, notes)),
-            annotator=annotator or ("" if parse_hand(subject) else subject),
+            annotator=annotator or who,
             tier=start.category,
         )
 

@@ -60,15 +60,13 @@ def _groups(header: list[str], row: list[str], is_script: bool) -> dict[str, dic
 
 def _cell(reading: Reading, column: str, values: dict[str, str], place: str) -> Cell:
     start = parse_number(values["onset"]) / 1000
-    stop = parse_number(values.get("offset") or values["onset"]) / 1000
+    stop = parse_number(values.get("offset") or "0") / 1000 or start  # a point has an offset of 0, or its onset
     codes = {code: text for code, text in values.items() if code not in _FILE_COLUMNS}
     extras: dict[str, Any] = fields_of(codes, reading.options)
     text = "" if "verb" in extras else extras.pop("description", "")
     recording = recording_name(values["file"]) if values.get("file") else reading.source.recording
     tier = {"tier": ""} if column == _PLAIN else {}
-    return Cell(
-        column, start, max(stop, start), text, place, recording, extras.get("annotator", ""), extras=extras | tier
-    )
+    return Cell(column, start, stop, text, place, recording, extras.get("annotator", ""), extras=extras | tier)
 
 
 def write_datavyu(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
