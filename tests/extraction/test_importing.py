@@ -176,6 +176,8 @@ def test_time_is_the_axis_that_differs_between_files_and_fits_the_labels() -> No
     assert choose_reading(alone, {"a": 91}, slack=15).layout == "DxF"
     assert choose_reading(alone, {"a": 11}, slack=5).layout == "FxD"
     assert choose_reading(alone, {}, slack=15, layout="FxD").num_channels == 90
+    with pytest.raises(ValueError, match="90,000 numbers a frame; is it the other way round?"):
+        choose_reading({"a": (90_000, 64), "b": (90_000, 70)}, {}, slack=15)
     both = {"a": (80, 12), "b": (80, 12), "c": (75, 12)}
     assert choose_reading(both, {}, slack=1).layout == "FxD"
     with pytest.raises(ValueError, match="do not tell which axis is time"):

@@ -59,7 +59,8 @@ def import_features(settings: ImportFeaturesSettings) -> int:
         ValueError: It cannot be told which axis of the files is time.
     """
     from egoact.core.progress import Progress
-    from egoact.extraction.importing import ForeignFolder, import_folder
+    from egoact.extraction.foreign_folder import ForeignFolder
+    from egoact.extraction.importing import import_folder
 
     found = ForeignFolder.find(settings.folder)
     with Progress("import", total=len(found.features), unit="recordings") as progress:

@@ -1,19 +1,19 @@
 """A folder of features that others made, with or without labels of frames, into a store and segments CSVs.
 
-DIR/features/VIDEO.npy  (or DIR/VIDEO.npy)      OUT/                       the store
-DIR/groundTruth/VIDEO.txt                       LABELS/segments.csv        the labelled recordings
-DIR/mapping.txt                                 LABELS/verb_classes.csv    their classes, without background
-DIR/splits/NAME.bundle                          LABELS/NAME.csv            the recordings that a bundle names
+OUT/                       the store
+LABELS/segments.csv        the labelled recordings
+LABELS/verb_classes.csv    their classes, without background
+LABELS/NAME.csv            the recordings that a bundle names
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from egoact.core.annotations.frame_labels import find_stretches, read_bundle, read_frame_labels, read_mapping
-from egoact.core.annotations.parsing import parse_video_id
+from egoact.core.annotations.frame_labels import find_stretches, read_bundle, read_frame_labels
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.files import csv_text, write_atomically
+from egoact.extraction.foreign_folder import ForeignFolder
 from egoact.store.imported import (
     Layout,
     Reading,
@@ -56,42 +56,6 @@ class Imported:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class ForeignFolder:
-    """What lies in a folder of the layout above.
-
-    Args:
-        path: The folder.
-        features: video_id -> its `.npy`.
-        labels: video_id -> its file in `groundTruth`; may be empty.
-        names: The classes of `mapping.txt`, or None.
-        bundles: The files of `splits`.
-    """
-
-    path: Path
-    features: dict[str, Path]
-    labels: dict[str, Path]
-    names: tuple[str, ...] | None
-    bundles: tuple[Path, ...]
-
-    @classmethod
-    def find(cls, path: Path) -> "ForeignFolder":
-        """Look into a folder.
-
-        Raises:
-            ArtifactError: There are no features.
-            AnnotationError: Two files of one recording, or a `mapping.txt` that cannot be used.
-        """
-        if not path.is_dir():
-            raise ArtifactError("a folder of features is expected" if path.exists() else "no such folder", path=path)
-        features = _by_video(path / "features", ".npy") or _by_video(path, ".npy")
-        if not features:
-            raise ArtifactError("there are no .npy files here or in features/", path=path)
-        mapping = path / "mapping.txt"
-        names = read_mapping(mapping) if mapping.exists() else None
-        return cls(path, features, _by_video(path / "groundTruth", ".txt"), names, _files(path / "splits", ".bundle"))
 
 
 def import_folder(
@@ -247,25 +211,3 @@ def _segments_text(videos: Iterable[str], stretches: dict[str, Stretches]) -> st
         for number, (start, stop, name) in enumerate(stretches.get(video, ()))
     ]
     return csv_text([_COLUMNS, *rows])
-
-
-def _by_video(folder: Path, suffix: str) -> dict[str, Path]:
-    """The files of a folder by the recordings that they are of.
-
-    Raises:
-        AnnotationError: Two of one recording.
-    """
-    named: dict[str, Path] = {}
-    for path in _files(folder, suffix):
-        video = parse_video_id(path.name.removesuffix(suffix))
-        if video in named:
-            raise AnnotationError(f"{path.name} and {named[video].name} are of one recording", path=folder)
-        named[video] = path
-    return named
-
-
-def _files(folder: Path, suffix: str) -> tuple[Path, ...]:
-    """Sorted; without what macOS leaves beside files."""
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(p for p in folder.iterdir() if p.suffix == suffix and p.is_file() and p.name[0] != "."))

@@ -24,6 +24,7 @@ Layout = Literal["DxF", "FxD"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 _CHUNK_BYTES = 32 << 20
+_MOST_CHANNELS = 65_536
 _DTYPES = ("float16", "float32", "float64")
 
 
@@ -100,7 +101,7 @@ def choose_reading(
         layout: Where somebody says so.
 
     Raises:
-        ValueError: Both readings fit equally many files; or none fits any.
+        ValueError: Both readings fit equally many files; or none fits any; or there would be too many numbers a frame.
     """
     read = {one: _try_reading(one, shapes, num_labels, slack) for one in ((layout,) if layout else LAYOUTS)}
     best = max(read.values(), key=lambda reading: reading.num_fitting)
@@ -112,6 +113,9 @@ def choose_reading(
         video, shape = next(iter(shapes.items()))
         reason = f"the files do not tell which axis is time, such as {video} with shape {shape}"
         raise ValueError(f"{reason}; say --layout DxF (a column a frame) or --layout FxD (a row a frame)")
+    if best.num_channels > _MOST_CHANNELS:
+        reason = f"read as {best.layout}, files have {best.num_channels:,} numbers a frame; is it the other way round?"
+        raise ValueError(f"{reason} --layout {'FxD' if best.layout == 'DxF' else 'DxF'} says so")
     return best
 
 
