@@ -104,6 +104,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
     "export": _command("export", "a run as ONNX or OpenVINO graphs, proven on real clips"),
+    "blur": _command("blur", "a recording without faces, and without what you hide, to be shown to others"),
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
     "studio": _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
     "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),

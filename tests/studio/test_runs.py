@@ -186,7 +186,13 @@ def test_jobs_are_command_lines(client: Client) -> None:
     made = client.post("/api/jobs", {"kind": "predict", "run": "run-1", "recordings": ["ana_2"]}).json
     assert made[0]["command_line"].startswith("egoact predict recordings/ana_2.mp4 --run runs/run-1 --out ")
     client.post(f"/api/jobs/{made[0]['id']}/cancel")
+    made = client.post("/api/jobs", {"kind": "blur", "recording": "ana_1", "hide": [[0.5, 1.25]]}).json
+    assert made[0]["command_line"] == (
+        "egoact blur recordings/ana_1.mp4 --out recordings/ana_1_blurred.mp4 --hide 0.5-1.25"
+    )
+    client.post(f"/api/jobs/{made[0]['id']}/cancel")
     for body, status in (
+        ({"kind": "blur", "recording": "ana_1", "hide": [[2, 1]]}, 400),
         ({"kind": "train", "annotator": "nobody"}, 404),
         ({"kind": "train", "annotator": "ana", "run": "run-1"}, 409),
         ({"kind": "train", "annotator": "ana", "run": "../x"}, 422),

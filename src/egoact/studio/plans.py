@@ -12,6 +12,7 @@ from egoact.core.files import write_atomically
 from egoact.studio.jobs import Plan
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import (
+    BlurJob,
     EvaluateJob,
     ExportJob,
     ExtractJob,
@@ -44,6 +45,8 @@ def make_plans(workspace: Workspace, request: JobRequest) -> list[Plan]:
             return _learning_curve(workspace, request)
         case PlayableJob():
             return [_playable(workspace, request)]
+        case BlurJob():
+            return [_blur(workspace, request)]
 
 
 def _media(workspace: Workspace) -> list[str]:
@@ -161,6 +164,22 @@ def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
     copy = workspace.project.words(workspace.recordings.playable_path(source))
     words = ["python", "-m", "egoact.studio.playable", workspace.project.words(source.path), copy]
     return Plan("playable", f"A copy of {source.video_id} for browsers", words, subject=source.video_id)
+
+
+def _blur(workspace: Workspace, request: BlurJob) -> Plan:
+    """By the masks beside the copy, where a review wrote some; what a person corrected there counts."""
+    source = workspace.recordings.find(request.recording)
+    copy = workspace.recordings.reserve(f"{source.video_id}_blurred.mp4")
+    words = ["egoact", "blur", workspace.project.words(source.path), "--out", workspace.project.words(copy)]
+    masks = copy.with_suffix(".json")
+    if request.review:
+        words += ["--review", *(["--overwrite"] if masks.exists() else [])]
+    elif masks.exists():
+        words += ["--masks", workspace.project.words(masks)]
+    if any(not start < stop for start, stop in request.hide):
+        raise Refusal(400, "a stretch to hide stops after its start")
+    words += ["--hide", *(f"{start:g}-{stop:g}" for start, stop in request.hide)] if request.hide else []
+    return Plan("blur", f"A copy of {source.video_id} without faces", words, subject=source.video_id)
 
 
 @dataclass(frozen=True)

@@ -315,8 +315,19 @@ class PlayableJob(Request):
     recording: Name
 
 
+class BlurJob(Request):
+    """A copy of a recording without faces, as a recording of its own."""
+
+    kind: Literal["blur"]
+    recording: Name
+    hide: list[tuple[Seconds, Seconds]] = []
+    """Stretches that become black and silent."""
+    review: bool = False
+    """Only find what would be blurred, and write it beside the copy as JSON."""
+
+
 JobRequest = Annotated[
-    ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob,
+    ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | BlurJob,
     Field(discriminator="kind"),
 ]
 

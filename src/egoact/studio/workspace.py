@@ -22,6 +22,7 @@ from egoact.studio.schemas import Project as ProjectAnswer
 
 _NEWS: dict[str, Literal["recordings", "runs", "proposals"]] = {
     "playable": "recordings",
+    "blur": "recordings",
     "train": "runs",
     "evaluate": "runs",
     "learning_curve": "runs",

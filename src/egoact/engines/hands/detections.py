@@ -12,7 +12,7 @@ from egoact.engines.hands.anchors import SIZE
 
 MIN_SCORE = 0.5
 MAX_OVERLAP = 0.3
-_MOST_LOGIT = 100.0
+_MOST_LOGIT = 80.0  # beyond, float32 cannot hold the exponential
 _NUM_BOX = 4  # the numbers of a box; those after them are keypoints
 
 

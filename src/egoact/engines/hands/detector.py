@@ -17,6 +17,7 @@ from egoact.engines.hands.detections import decode, suppress
 from egoact.engines.hands.model_file import HOW_TO_GET_IT, read_hand_model
 from egoact.engines.openvino_graphs import import_openvino
 
+_NUM_VALUES = 4 + 2 * 7  # of a row: the box, and seven keypoints
 _WRIST, _KNUCKLE = 0, 2  # of the seven keypoints: where the arm begins, and where the middle finger does
 
 
@@ -39,7 +40,13 @@ class HandDetector:
     def __init__(self, model: Path | None = None, *, min_score: float = LEAST_SCORE) -> None:
         self._min_score = min_score
         self._anchors = palm_anchors()
-        self._queue, self._outputs = _load(read_hand_model(model), path=model, num_anchors=len(self._anchors))
+        self._queue, self._outputs = load_detector(
+            read_hand_model(model),
+            path=model,
+            num_anchors=len(self._anchors),
+            num_values=_NUM_VALUES,
+            how_to_get_it=HOW_TO_GET_IT,
+        )
 
     def run(self, frames: np.ndarray, *, aspect_ratio: float | None = None) -> list[tuple[Palm, ...]]:
         """The palms of each picture, best first.
@@ -103,23 +110,36 @@ def letterbox(frame: np.ndarray, *, aspect_ratio: float) -> tuple[np.ndarray, tu
     return square, (left / SIZE, top / SIZE, width / SIZE, height / SIZE)
 
 
-def _load(content: bytes, *, path: Path | None, num_anchors: int) -> tuple[Any, tuple[int, int]]:
-    """Requests of the compiled network, and the numbers of its outputs with boxes and with scores."""
+def load_detector(
+    content: bytes, *, path: Path | None, num_anchors: int, num_values: int, how_to_get_it: str
+) -> tuple[Any, tuple[int, int]]:
+    """Requests of a compiled detector, and the numbers of its outputs with boxes and with scores.
+
+    Args:
+        content: The network, as TensorFlow Lite stores it; its input is a picture of 192 x 192.
+        path: Where it was read, for messages.
+        num_anchors: Rows of its outputs.
+        num_values: Numbers of a row: those of the box and of its keypoints.
+        how_to_get_it: For messages.
+
+    Raises:
+        ArtifactError: A damaged network, or one for something else.
+    """
     openvino = import_openvino()
     core = openvino.Core()
     core.set_property({"ENABLE_MMAP": False})  # so that the file can go
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "palms.tflite"
+        file = Path(folder) / "detector.tflite"
         file.write_bytes(content)
         try:
             network = core.read_model(file)
         except RuntimeError:
-            raise ArtifactError(f"a damaged network; {HOW_TO_GET_IT}", path=path) from None
+            raise ArtifactError(f"a damaged network; {how_to_get_it}", path=path) from None
         shapes = [tuple(output.get_partial_shape().get_max_shape()) for output in network.outputs]
-        boxes, scores = (1, num_anchors, 18), (1, num_anchors, 1)
+        boxes, scores = (1, num_anchors, num_values), (1, num_anchors, 1)
         inputs = [tuple(each.get_partial_shape().get_max_shape()) for each in network.inputs]
         if inputs != [(1, SIZE, SIZE, 3)] or sorted(shapes) != sorted([boxes, scores]):
-            raise ArtifactError(f"a network for something else; {HOW_TO_GET_IT}", path=path)
+            raise ArtifactError(f"a network for something else; {how_to_get_it}", path=path)
         options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(network, "CPU", options)
     return openvino.AsyncInferQueue(compiled), (shapes.index(boxes), shapes.index(scores))

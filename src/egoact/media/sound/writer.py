@@ -16,7 +16,7 @@ from av.packet import Packet
 from egoact.core.errors import MediaError
 from egoact.media.sound.reader import SoundFormat, SoundTrack
 from egoact.media.video.file import open_container, picture_stream
-from egoact.media.video.writer import encode_again, new_container
+from egoact.media.video.writer import Edit, encode_again, new_container
 
 SUFFIXES = (".wav", ".mp4")
 _COPIED = ("h264", "hevc", "mpeg4", "vp9", "av1", "mpeg2video")
@@ -43,6 +43,7 @@ def write_sound(
     *,
     copied: Collection[str] = _COPIED,
     comment: str = _MARK,
+    edit: Edit | None = None,
 ) -> None:
     """Write the sound of a recording, by the suffix as WAV (16 bits) or as MP4 (AAC) with its pictures; atomically.
 
@@ -55,6 +56,7 @@ def write_sound(
         track: What the blocks are of.
         copied: Codecs of pictures that are copied; others are encoded again.
         comment: What the file says of itself; by default what `is_ours` looks for.
+        edit: What becomes of pictures that are encoded again.
 
     Raises:
         ValueError: Another suffix.
@@ -67,7 +69,7 @@ def write_sound(
         if suffix == ".wav":
             _write_wav(path, blocks, track.form, comment)
         else:
-            _write_mp4(path, blocks, track, copied, comment)
+            _write_mp4(path, blocks, track, copied, comment, edit)
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"cannot be written ({error.strerror or error})", path=path) from None
 
@@ -80,7 +82,12 @@ def _write_wav(path: Path, blocks: Iterable[np.ndarray], form: SoundFormat, comm
 
 
 def _write_mp4(
-    path: Path, blocks: Iterable[np.ndarray], track: SoundTrack, copied: Collection[str], comment: str
+    path: Path,
+    blocks: Iterable[np.ndarray],
+    track: SoundTrack,
+    copied: Collection[str],
+    comment: str,
+    edit: Edit | None,
 ) -> None:
     """Pictures and sound by turns, so that neither has to wait for the other in memory."""
     with open_container(track.path) as container, new_container(path, options={"movflags": "+faststart"}) as made:
@@ -91,7 +98,7 @@ def _write_mp4(
         if is_copied:
             pictures = _copied(container, stream, made, start)
         else:
-            pictures = encode_again(container, made, options=_PICTURE_OPTIONS, start_ticks=start)
+            pictures = encode_again(container, made, options=_PICTURE_OPTIONS, start_ticks=start, edit=edit)
         first = next(pictures, None)
         if first is None:
             raise MediaError("no picture of this recording can be decoded", path=track.path)

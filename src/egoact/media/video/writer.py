@@ -15,6 +15,9 @@ from av.video.reformatter import VideoReformatter
 
 from egoact.media.video.decoder import to_rgb
 
+Edit = Callable[[np.ndarray, float], np.ndarray]
+"""uint8 RGB (H, W, 3) and its seconds in, another picture of that size out."""
+
 _MP4_CODECS = ("h264", "vp9", "av1")
 _PLAYABLE = {".mp4": _MP4_CODECS, ".m4v": _MP4_CODECS, ".mov": ("h264",), ".webm": ("vp8", "vp9", "av1")}
 """Suffix -> codecs that every current browser plays in it."""
@@ -62,6 +65,7 @@ def encode_again(
     options: Mapping[str, str],
     most_lines: int | None = None,
     start_ticks: int = 0,
+    edit: Edit | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Iterator[list[Packet]]:
     """A recording's pictures as H.264, upright; what comes after damage is left out.
@@ -72,6 +76,7 @@ def encode_again(
         options: Of libx264.
         most_lines: Height of the pictures at most.
         start_ticks: The timestamp that becomes 0.
+        edit: What becomes of a picture, by its seconds from there.
         advance: Called with numbers of pictures as they are done.
 
     Yields:
@@ -96,7 +101,10 @@ def encode_again(
                 stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
                 stream.time_base = stream.codec_context.time_base = time_base
                 stream.options = dict(options)
-            frame = av.VideoFrame.from_ndarray(to_rgb(picture, reformatter, size=size), format="rgb24")
+            rgb = to_rgb(picture, reformatter, size=size)
+            if edit is not None:
+                rgb = edit(rgb, float((picture.pts - start_ticks) * time_base))
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             frame.pts, frame.time_base = picture.pts - start_ticks, time_base
             yield stream.encode(frame)
             advance(1)
