@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 _BATCH = 16
-_RIDGE = 1e-3  # of the mean square of a channel, towards the weights that are there
+_RIDGE = 1e-2  # of the mean square of a channel, towards the weights that are there
 
 
 def refit_blocks(
@@ -26,6 +26,9 @@ def refit_blocks(
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[float]:
     """Refit the student in place; gives the share of every refitted block's output that it does not explain.
+
+    A block that is nothing but a convolution and its batch norm, such as the one that makes the features, has lost no
+    channels; it is refitted to give from the student's maps what the teacher's gives before its activation.
 
     Args:
         teacher: Blocks.
@@ -41,6 +44,8 @@ def refit_blocks(
             target = _run(full, theirs)
             if number in lasts and (after := _batch_norm_after(small, lasts[number])) is not None:
                 errors.append(_refit(small, lasts[number], after, ours, target))
+            elif number not in lasts and (pair := _plain(small)) is not None and ours is not theirs:
+                errors.append(_refit_plain(_plain(full), pair, theirs, ours))
             theirs, ours = target, _run(small, ours)
             advance(1)
     return errors
@@ -60,39 +65,81 @@ def _batch_norm_after(block: nn.Module, last: nn.Conv2d) -> nn.BatchNorm2d | Non
     return after[0] if isinstance(activation, nn.Identity) else None
 
 
+def _plain(block: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d] | None:
+    """The two layers of a block that is nothing but a 1 x 1 convolution and its batch norm."""
+    layers = [m for m in block.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+    if len(layers) != 2 or not isinstance(layers[0], nn.Conv2d) or not isinstance(layers[1], nn.BatchNorm2d):
+        return None
+    return (layers[0], layers[1]) if layers[0].kernel_size == (1, 1) and layers[0].groups == 1 else None
+
+
 def _refit(block: nn.Module, last: nn.Conv2d, norm: nn.BatchNorm2d, inputs: Tensor, target: Tensor) -> float:
-    """Solve for the last convolution and its batch norm's shift."""
+    """Solve for the last convolution of a block."""
     seen: dict[str, Tensor] = {}
     hooks = [
         last.register_forward_pre_hook(lambda _, given: seen.__setitem__("hidden", given[0])),
         norm.register_forward_hook(lambda _, given, output: seen.__setitem__("linear", output)),
     ]
-    width, outputs = last.in_channels + 1, last.out_channels
-    gram, cross = torch.zeros(width, width, dtype=torch.float64), torch.zeros(width, outputs, dtype=torch.float64)
-    spread = torch.zeros(outputs, dtype=torch.float64)
+    equations = _Equations(last)
     try:
         for part, wanted in zip(inputs.split(_BATCH), target.split(_BATCH), strict=True):
             output = block(part.float())
-            hidden = seen["hidden"].movedim(1, -1).flatten(0, 2)
             # What the block adds to its last convolution, such as its own input, stays as it is.
-            linear = (wanted.float() - (output - seen["linear"])).movedim(1, -1).flatten(0, 2)
-            rows = torch.cat([hidden, torch.ones(len(hidden), 1)], dim=1)
-            gram += (rows.T @ rows).double()
-            cross += (rows.T @ linear).double()
-            spread += linear.double().pow(2).sum(0)
+            equations.add(seen["hidden"], wanted.float() - (output - seen["linear"]))
     finally:
         for hook in hooks:
             hook.remove()
-    assert norm.running_var is not None and norm.running_mean is not None
-    deviation = (norm.running_var + norm.eps).sqrt()
-    scale = (norm.weight / deviation).double()
-    before = torch.cat([last.weight.flatten(1).double() * scale[:, None], torch.zeros(outputs, 1)], dim=1).T
-    before[-1] = norm.bias.double() - norm.running_mean.double() * scale
-    ridge = torch.diag(torch.full((width,), _RIDGE * float(gram.diagonal().mean()), dtype=torch.float64))
-    found = torch.linalg.solve(gram + ridge, cross + ridge @ before)
-    last.weight.copy_(found[:-1].T.float().view_as(last.weight))
-    norm.weight.copy_(deviation)
-    norm.running_mean.zero_()
-    norm.bias.copy_(found[-1].float())
-    left = spread - 2 * (found * cross).sum(0) + (found * (gram @ found)).sum(0)
-    return float(left.sum() / spread.sum())
+    return equations.solve(last, norm)
+
+
+def _refit_plain(
+    teacher: tuple[nn.Conv2d, nn.BatchNorm2d] | None,
+    student: tuple[nn.Conv2d, nn.BatchNorm2d],
+    theirs: Tensor,
+    ours: Tensor,
+) -> float:
+    """Solve for a convolution whose input alone has changed."""
+    assert teacher is not None, "the student's block is a copy of the teacher's"
+    conv, norm = teacher
+    equations = _Equations(student[0])
+    for before, now in zip(theirs.split(_BATCH), ours.split(_BATCH), strict=True):
+        linear = nn.functional.batch_norm(
+            conv(before.float()), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+        )
+        equations.add(now.float(), linear)
+    return equations.solve(*student)
+
+
+class _Equations:
+    """The normal equations of a 1 x 1 convolution with a bias: (B, I, h, w) to (B, O, h, w)."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        self.width, self.outputs = conv.in_channels + 1, conv.out_channels
+        self.gram = torch.zeros(self.width, self.width, dtype=torch.float64)
+        self.cross = torch.zeros(self.width, self.outputs, dtype=torch.float64)
+        self.total = torch.zeros(self.outputs, dtype=torch.float64)
+
+    def add(self, given: Tensor, wanted: Tensor) -> None:
+        """Some more cells."""
+        rows, targets = (maps.movedim(1, -1).flatten(0, 2) for maps in (given, wanted))
+        rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
+        self.gram += (rows.T @ rows).double()
+        self.cross += (rows.T @ targets).double()
+        self.total += targets.double().pow(2).sum(0)
+
+    def solve(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> float:
+        """Into a convolution, and the shift of its batch norm; gives the share that is not explained."""
+        assert norm.running_var is not None and norm.running_mean is not None
+        deviation = (norm.running_var + norm.eps).sqrt()
+        scale = (norm.weight / deviation).double()
+        before = torch.cat([conv.weight.flatten(1).double() * scale[:, None], torch.zeros(self.outputs, 1)], dim=1).T
+        before[-1] = norm.bias.double() - norm.running_mean.double() * scale
+        weight = _RIDGE * float(self.gram.diagonal().mean())
+        ridge = torch.diag(torch.full((self.width,), weight, dtype=torch.float64))
+        found = torch.linalg.solve(self.gram + ridge, self.cross + ridge @ before)
+        conv.weight.copy_(found[:-1].T.float().view_as(conv.weight))
+        norm.weight.copy_(deviation)
+        norm.running_mean.zero_()
+        norm.bias.copy_(found[-1].float())
+        left = self.total - 2 * (found * self.cross).sum(0) + (found * (self.gram @ found)).sum(0)
+        return float(left.sum() / self.total.sum())
