@@ -1,5 +1,6 @@
 """A smaller backbone gives nearly the same features, and a run with it is a run like any other."""
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,9 +118,27 @@ def test_what_other_channels_can_say_is_refitted_without_loss(blocks: list[nn.Mo
     student[1].load_state_dict(teacher[1].state_dict())
     last = student[1].last
     Surgery(nn.Sequential(*student), size=SIZE).remove(last, list(range(8, 16)))  # type: ignore[arg-type]
-    assert not torch.allclose(run_all(student), before, atol=0.1)
+    lost = (run_all(student) - before).abs().mean()
     left = refit_blocks(teacher, student, {1: last}, frames(24).half())  # type: ignore[dict-item]
     assert left[0] < 0.01
+    assert (run_all(student) - before).abs().mean() < 0.2 * lost
+
+
+def test_the_convolution_that_makes_the_features_makes_good_what_reaches_it_changed() -> None:
+    """The student's maps are the teacher's, turned: the last convolution turns them back."""
+    torch.manual_seed(0)
+    turn, _ = torch.linalg.qr(torch.randn(8, 8))
+    first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+    turned = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+    with torch.no_grad():
+        turned.weight.copy_(torch.einsum("ab,bcij->acij", turn, first.weight))
+        turned.bias.copy_(turn @ first.bias)  # type: ignore[union-attr]
+    last = nn.Sequential(nn.Conv2d(8, 24, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU6()).eval()
+    copied = copy.deepcopy(last)
+    teacher, student = [first, last], [turned, copied]
+    before = run_all(teacher)
+    assert not torch.allclose(run_all(student), before, atol=0.5)
+    refit_blocks(teacher, student, {}, frames(24).half())
     torch.testing.assert_close(run_all(student), before, atol=0.05, rtol=0.05)
 
 
