@@ -19,7 +19,7 @@ from egoact.report.timeline import write_report
 from tests.makers.hands import needs_hand_model, palm
 from tests.makers.media import write_video
 from tests.makers.places import SHARED
-from tests.makers.recordings import SIZE, train_run
+from tests.makers.recordings import SIZE
 
 
 class RightWhereRed:
@@ -32,13 +32,6 @@ class RightWhereRed:
         self.aspect_ratios.add(aspect_ratio)
         reds = frames[..., 0].mean(axis=(1, 2)) - frames[..., 2].mean(axis=(1, 2))
         return [(palm(0.7, arm_x=0.9),) if red > 60 else () for red in reds]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("recordings")
-    train_run(folder)
-    return folder
 
 
 @pytest.fixture

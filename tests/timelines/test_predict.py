@@ -26,15 +26,7 @@ from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.timelines.output import find_videos, name_folders
 from tests.makers.media import number_in, write_folder, write_sound_only, write_video
-from tests.makers.recordings import train_run, write_clip_run, write_recording
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings, their features and a run that finds actions in recordings."""
-    folder = tmp_path_factory.mktemp("recordings")
-    train_run(folder)
-    return folder
+from tests.makers.recordings import write_clip_run, write_recording
 
 
 def true_timeline(folder: Path, video: str, *, seed: int) -> Timeline:

@@ -18,7 +18,6 @@ from egoact.media.sound.reader import find_sound
 from egoact.media.sound.voice import Voice
 from egoact.timelines.speaking import report_speech, speak_timeline
 from tests.makers.media import write_video
-from tests.makers.recordings import train_run
 from tests.makers.sound import (
     HUM_HERTZ,
     RATE,
@@ -33,13 +32,6 @@ from tests.makers.sound import (
 
 A_WORD = 0.3  # seconds
 LEAST = 0.04  # of the voice's tone, whose amplitude is 0.14
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("recordings")
-    train_run(folder)
-    return folder
 
 
 def voices(samples: np.ndarray) -> np.ndarray:
