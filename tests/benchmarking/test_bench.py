@@ -1,7 +1,6 @@
 import csv
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -172,10 +171,9 @@ def test_media_without_segments_is_refused(tmp_path: Path, capsys: pytest.Captur
 def test_every_room_measures_something(tmp_path: Path, recordings: Path, what: str) -> None:
     flags = ["--segments", str(recordings / "segments.csv"), "--media", str(recordings), "--size", "64", "--quick"]
     flags += ["--backbone", "tiny-random", "--engine", "torch", "--precision", "f32", "--out", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "egoact", "bench", what, *flags], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", what, *flags])
+    assert not stop.value.code
     found = json.loads((tmp_path / f"{what}.json").read_text())
     assert all(table["rows"] for table in found["tables"] if table["name"] != "absent")
     assert (tmp_path / f"{what}.html").is_file()
