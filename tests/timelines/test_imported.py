@@ -111,6 +111,8 @@ def test_recordings_and_rates_that_are_not_there_are_told(work: Path, tmp_path: 
     )
     with pytest.raises(ArtifactError, match="1 of 1 recordings, such as S9_Tea, are not in the feature store"):
         evaluate(asked)
+    with pytest.raises(ValueError, match="is measured by its own classes; leave it away"):
+        evaluate(replace(asked, annotations=work / "store" / "labels"))
     other = tmp_path / "store"
     import_features(ImportFeaturesSettings(folder=work / "tea", out=other, rate=30))
     with pytest.raises(ArtifactError, match="has 30 steps a second, those that the run was trained on have 15"):

@@ -93,6 +93,8 @@ def _evaluate_recordings(settings: EvaluateSettings) -> dict[str, Any]:
     from egoact.timelines.stored import StoredRecordings
 
     assert settings.run is not None
+    if settings.annotations is not None:
+        raise ValueError("--annotations: a run of egoact train-timeline is measured by its own classes; leave it away")
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)
     stored = StoredRecordings.of(load_run(settings.run), settings.features)
     found, truth = stored.answer(table)
