@@ -3,16 +3,20 @@
 import csv
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from egoact.cli import main
 from egoact.commands.import_features import ImportFeaturesSettings, import_features
 from egoact.commands.tune_timeline import TuneTimelineSettings, tune_timeline
+from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.models.segmenters import SEGMENTERS, build_model
+from egoact.timelines.segmenter_training import HeldOut, SegmenterTraining
 from egoact.training.tuning.segmenter_space import OPTION_SPACE, SegmenterSpace, option_default
 from tests.makers.foreign import write_data_set
 
@@ -69,6 +73,22 @@ def test_a_search_goes_on_where_it_stopped_and_refuses_another(work: Path, tmp_p
     assert rows(tmp_path / "out")[:1] == first and len(rows(tmp_path / "out")) == 2
     with pytest.raises(ArtifactError, match="holds a search of other settings"):
         tune_timeline(replace(asked, seed=1))
+
+
+def test_a_training_that_diverges_is_noted_and_not_chosen(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_out = SegmenterTraining.hold_out
+
+    def diverging(self: SegmenterTraining, table: SegmentTable) -> Iterator[HeldOut]:
+        for held in hold_out(self, table):
+            broken = {target: values * np.nan for target, values in held.scores.items()}
+            yield held if self.config.options["penalty"] == 1.0 else replace(held, scores=broken)
+
+    monkeypatch.setattr(SegmenterTraining, "hold_out", diverging)
+    tune_timeline(settings(work, tmp_path / "out", trials=2, search=("penalty",)))
+    assert [row["state"] for row in rows(tmp_path / "out")] == ["complete", "diverged"]
+    assert json.loads((tmp_path / "out" / "best.json").read_text())["trial"] == 0
 
 
 def test_impossible_searches_are_said(work: Path, tmp_path: Path) -> None:

@@ -155,17 +155,28 @@ def _plan(
 def _judge(
     asked: "TrainTimelineSettings", table: "SegmentTable", vocabularies: "dict[Target, Vocabulary]"
 ) -> dict[str, Any]:
-    """Measures of every target, of recordings that were left out in turn, as `egoact train-timeline` has them."""
+    """Measures of every target, of recordings that were left out in turn, as `egoact train-timeline` has them.
+
+    Raises:
+        ArtifactError: The training diverged.
+    """
+    import numpy as np
+
     from egoact.commands.train_timeline import configure
+    from egoact.core.errors import ArtifactError
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
     from egoact.timelines.segmenter_training import SegmenterTraining
     from egoact.timelines.selection import RuleSelection, flat_measures
+    from egoact.training.learner import NotFiniteError
     from egoact.training.segmentation.recordings import read_recordings
 
     recordings = Recordings(open_features(asked.features, asked.streams))
     stretches = read_recordings(recordings, table, vocabularies, labelled_only=asked.labelled_only)
     config = configure(asked, recordings, vocabularies)
     work = SegmenterTraining(config, asked.recipe(), stretches, asked.seed)
-    selection = RuleSelection(list(work.hold_out(table)), table, vocabularies, rate=config.steps_per_second)
+    held_out = list(work.hold_out(table))
+    if any(np.isnan(values).any() for each in held_out for values in each.scores.values()):
+        raise ArtifactError("the training diverged") from NotFiniteError("scores are not numbers", [])
+    selection = RuleSelection(held_out, table, vocabularies, rate=config.steps_per_second)
     return flat_measures(selection.measure())
