@@ -389,8 +389,7 @@ class LabelBook:
         told = (json.dumps(columns), json.dumps(unread), self.revision(annotator))
         self._database.execute(statement, annotator, text, previous, *told)
         write_atomically(self._path(annotator), text)
-        status = self._path(annotator).stat()
-        self._seen[annotator] = (status.st_mtime_ns, status.st_size)
+        self._seen.pop(annotator, None)  # somebody may have written already: whoever asks next looks
         self._timers.pop(annotator, None)
 
     def _path(self, annotator: str) -> Path:

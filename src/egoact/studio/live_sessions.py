@@ -84,6 +84,7 @@ class LiveSessions:
         video = self._recordings.reserve(f"{name}.mp4")
         timeline = self._project.timelines / session.run / video.stem / "timeline.json"
         session.save(video, timeline)
+        self._runs.forget()
         self._recordings.tell(video.stem)
         return video.stem
 

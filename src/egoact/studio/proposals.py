@@ -49,16 +49,18 @@ class ProposalBook:
     def list_recordings(self, run: str) -> list[ProposedRecording]:
         """Recordings with proposals of a run, least certain first."""
         self._runs.find(run)
+        decided: dict[str, dict[str, Any]] = {}
+        for row in self._decided(run):
+            decided.setdefault(row["recording_id"], {})[row["proposal_id"]] = row
         lines = []
-        for recording_id in self._runs.timelines(run):
-            of_it = self.read(run, recording_id)
-            is_open = [proposal for proposal in of_it.proposals if proposal.decision == "open"]
+        for recording_id, timeline in self._runs.timelines(run).items():
+            proposals, level = _judge(timeline, decided.get(recording_id, {}))
             lines.append(
                 ProposedRecording(
                     recording_id=recording_id,
-                    uncertainty=of_it.uncertainty,
-                    num_proposals=len(of_it.proposals),
-                    num_open=len(is_open),
+                    uncertainty=level,
+                    num_proposals=len(proposals),
+                    num_open=sum(proposal.decision == "open" for proposal in proposals),
                 )
             )
         return sorted(lines, key=lambda line: (-line.uncertainty, line.recording_id))
@@ -68,10 +70,8 @@ class ProposalBook:
         timeline = self._runs.timelines(run).get(recording_id)
         if timeline is None:
             raise Refusal(404, f"{run} has proposed nothing for '{recording_id[:80]}'")
-        decided = self._decided(run, recording_id)
-        proposals = [_proposal(segment, decided) for segment in timeline]
-        is_open = [proposal.decision == "open" for proposal in proposals]
-        level = uncertainty([*compress(timeline, is_open)]) if any(is_open) or not proposals else 0.0
+        decided = {row["proposal_id"]: row for row in self._decided(run) if row["recording_id"] == recording_id}
+        proposals, level = _judge(timeline, decided)
         if order == "uncertain":
             proposals.sort(key=lambda proposal: (proposal.decision != "open", proposal.confidence))
         return Proposals(run=run, recording_id=recording_id, uncertainty=level, proposals=proposals)
@@ -144,13 +144,19 @@ class ProposalBook:
             statement = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)"
             self._database.execute(statement, *key, _DONE[decision.action], annotator, segment_id)
 
-    def _decided(self, run: str, recording_id: str) -> dict[str, Any]:
-        """Proposal id -> decision; one whose label was deleted since is open again."""
+    def _decided(self, run: str) -> list[Any]:
+        """Decisions; a proposal whose label was deleted since is open again."""
         query = """SELECT decisions.*, segments.is_deleted FROM decisions LEFT JOIN segments
-            ON segments.annotator = decisions.annotator AND segments.id = decisions.segment_id
-            WHERE run = ? AND decisions.recording_id = ?"""
-        rows = self._database.rows(query, run, recording_id)
-        return {row["proposal_id"]: row for row in rows if row["decision"] == "rejected" or row["is_deleted"] == 0}
+            ON segments.annotator = decisions.annotator AND segments.id = decisions.segment_id WHERE run = ?"""
+        rows = self._database.rows(query, run)
+        return [row for row in rows if row["decision"] == "rejected" or row["is_deleted"] == 0]
+
+
+def _judge(timeline: Timeline, decided: dict[str, Any]) -> tuple[list[Proposal], float]:
+    """Proposals by time, and how uncertain the open ones are."""
+    proposals = [_proposal(segment, decided) for segment in timeline]
+    is_open = [proposal.decision == "open" for proposal in proposals]
+    return proposals, uncertainty([*compress(timeline, is_open)]) if any(is_open) or not proposals else 0.0
 
 
 def uncertainty(segments: Sequence[TimelineSegment] | Timeline) -> float:

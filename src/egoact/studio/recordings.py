@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -64,22 +64,35 @@ class Recordings:
 
     def find(self, recording_id: str) -> MediaSource:
         """One of them; 404 for any other."""
-        source = self.find_all()[0].get(normalise_video_id(recording_id))
-        if source is None:
+        try:
+            source = MediaRoot(self._project.media_folders).find(recording_id)
+        except MediaError:
+            source = None
+        if source is None or source.is_stills or not self._project.owns(source.path):
             raise Refusal(404, f"there is no recording called '{recording_id[:80]}'")
         return source
 
     def probe(self, source: MediaSource) -> dict[str, Any]:
         """What the file says of itself; remembered for as long as it stays as it is."""
-        status = source.path.stat()
-        row = self._database.row("SELECT * FROM probes WHERE path = ?", str(source.path))
-        if row is not None and (row["size"], row["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
-            facts: dict[str, Any] = json.loads(row["facts"])
-            return facts
-        facts = _probe(source.path) | {"size_bytes": status.st_size}
-        told = (str(source.path), status.st_size, status.st_mtime_ns, json.dumps(facts))
-        self._database.execute("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?)", *told)
-        return facts
+        return self.probe_all([source])[source.video_id]
+
+    def probe_all(self, sources: Iterable[MediaSource]) -> dict[str, dict[str, Any]]:
+        """Id -> what the file says of itself; what is new is looked at, and remembered together."""
+        found, fresh = {}, []
+        query = "SELECT * FROM probes WHERE path = ?"
+        for source in sources:
+            status = source.path.stat()
+            row = self._database.row(query, str(source.path))
+            if row is not None and (row["size"], row["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
+                found[source.video_id] = json.loads(row["facts"])
+                continue
+            facts = found[source.video_id] = _probe(source.path) | {"size_bytes": status.st_size}
+            fresh.append((str(source.path), status.st_size, status.st_mtime_ns, json.dumps(facts)))
+        if fresh:
+            with self._database.transaction():
+                for told in fresh:
+                    self._database.execute("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?)", *told)
+        return found
 
     def playable(self, source: MediaSource) -> Path | None:
         """What browsers can play of it: the file, or the copy that was made of it as it is now."""

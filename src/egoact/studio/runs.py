@@ -1,6 +1,8 @@
 """Trained runs of a project, and what they found in recordings."""
 
 import json
+import threading
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from egoact.studio.project import Project
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import Run
 
+_KEPT_SECONDS = 1.0
 _CAUSAL = ("causal", "causal_tcn")
 
 
@@ -27,6 +30,8 @@ class Runs:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._read: dict[Path, tuple[int, Timeline]] = {}
+        self._lock = threading.Lock()
+        self._listed: dict[str, tuple[float, dict[str, tuple[Timeline, Path]]]] = {}
 
     def find_all(self) -> list[Run]:
         """Newest first; a folder that is no finished run is none."""
@@ -43,25 +48,24 @@ class Runs:
 
     def timelines(self, name: str) -> dict[str, Timeline]:
         """Recording -> what a run proposes there; damaged files are left out."""
-        folder = self._project.timelines / name
-        if not folder.is_dir() or not self._project.owns(folder):
-            return {}
-        found: dict[str, Timeline] = {}
-        for path in sorted(folder.rglob("timeline.json")):
-            if (timeline := self._read_timeline(path)) is not None:
-                found[timeline.video_id] = timeline
-        return found
+        return {video: timeline for video, (timeline, _) in self._found(name).items()}
 
-    def told(self, name: str, recording_id: str) -> dict[str, Any]:
-        """Other values of the `timeline.json` of a recording, such as hands."""
-        for path in (self._project.timelines / name).rglob("timeline.json"):
+    def hands(self, name: str) -> dict[str, Any]:
+        """Recording -> measures of each hand, where the run's timelines have some."""
+        told = {}
+        for video, (_, path) in self._found(name).items():
             try:
                 values = read_json(path)
             except InputError:
                 continue
-            if isinstance(values, dict) and values.get("video_id") == recording_id:
-                return values
-        return {}
+            if isinstance(values, dict) and isinstance(values.get("hands"), dict):
+                told[video] = values["hands"]
+        return told
+
+    def forget(self) -> None:
+        """Look anew at once, for somebody who knows that there is something new."""
+        with self._lock:
+            self._listed.clear()
 
     def held_out(self, name: str) -> dict[str, Timeline]:
         """Recording that the run learned from -> what was found there by a training without it."""
@@ -82,6 +86,22 @@ class Runs:
         found: dict[str, tuple[str, Timeline]] = {}
         for run in reversed(self.find_all()):
             found |= {video: (run.name, timeline) for video, timeline in self.timelines(run.name).items()}
+        return found
+
+    def _found(self, name: str) -> dict[str, tuple[Timeline, Path]]:
+        """Recording -> timeline and its file; looked at anew after a moment."""
+        with self._lock:
+            known = self._listed.get(name)
+            if known is not None and time.monotonic() - known[0] < _KEPT_SECONDS:
+                return known[1]
+        folder = self._project.timelines / name
+        found: dict[str, tuple[Timeline, Path]] = {}
+        if folder.is_dir() and self._project.owns(folder):
+            for path in sorted(folder.rglob("timeline.json")):
+                if (timeline := self._read_timeline(path)) is not None:
+                    found[timeline.video_id] = (timeline, path)
+        with self._lock:
+            self._listed[name] = (time.monotonic(), found)
         return found
 
     def _read_timeline(self, path: Path) -> Timeline | None:

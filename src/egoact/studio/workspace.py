@@ -86,6 +86,8 @@ class Workspace:
 
     def _tell_job(self, job: Job) -> None:
         self.events.tell(Event(type="job", id=str(job.id), job=job))
+        if job.state == "done":
+            self.runs.forget()
         news = _NEWS.get(job.kind) if job.state == "done" else None
         if news is not None:
             self.events.tell(Event(type=news, id=job.subject))

@@ -88,6 +88,7 @@ def describe_recordings(
     rows = workspace.database.rows(f"{query} GROUP BY recording_id", annotator or "")
     counts = Counter({row["recording_id"]: row["number"] for row in rows})
     facts, proposed = workspace.recordings.facts(), workspace.runs.newest_timelines()
+    workspace.recordings.probe_all(sources.values())
     return [
         _describe(workspace, source, facts.get(name, {}), counts[name], proposed.get(name))
         for name, source in sorted(sources.items())

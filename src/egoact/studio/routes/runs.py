@@ -103,6 +103,7 @@ def _dashboard(workspace: Workspace, run: str | None, annotator: str | None) -> 
         assert annotator is not None
         timelines = workspace.results.labelled(annotator)
     sources, facts = workspace.recordings.find_all()[0], workspace.recordings.facts()
+    hands = workspace.runs.hands(run) if run is not None else {}
     dated = []
     for name, timeline in timelines.items():
         probe: dict[str, Any] = workspace.recordings.probe(sources[name]) if name in sources else {}
@@ -115,7 +116,7 @@ def _dashboard(workspace: Workspace, run: str | None, annotator: str | None) -> 
                 date.fromisoformat(day) if day else None,
                 timeline.duration_seconds or probe.get("duration_seconds"),
                 told.get("note") or "",
-                workspace.runs.told(run, name).get("hands") if run is not None else None,
+                hands.get(name),
             )
         )
     return make_dashboard(run or f"labels of {annotator}", dated)
