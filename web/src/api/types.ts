@@ -35,6 +35,13 @@ export interface Annotator {
   num_recordings: number;
 }
 
+export interface BlurJob {
+  kind: "blur";
+  recording: string;
+  hide?: Array<[number, number]>;
+  review?: boolean;
+}
+
 export interface BoundaryDifferences {
   num_pairs: number;
   start_mean_seconds: number | null;
