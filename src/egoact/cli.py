@@ -108,6 +108,7 @@ COMMANDS: dict[str, Command] = {
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
     "studio": _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
     "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),
+    "systems": _command("systems", "two streams, attention, the report's models: ready to run on any labels"),
     "reproduce": _command(
         "reproduce",
         "the report's figures and tables, measured anew",

@@ -264,7 +264,7 @@ def test_clips_of_another_length_than_in_training_work(name: str, num_frames: in
 @every_head
 @pytest.mark.parametrize("num_frames", [1, 2, 3, 17, 40])
 def test_is_built_for_any_number_of_frames_or_says_how_many_it_needs(name: str, num_frames: int) -> None:
-    least = {"convnet1d": 17, "difference": 2, "relation": 2, "statistics": 2}.get(name, 1)
+    least = {"convnet1d": 17, "difference": 2, "relation": 2, "statistics": 2, "flow_attention": 2}.get(name, 1)
     if num_frames < least:
         with pytest.raises(ValueError, match=rf"needs at least {least} frames, got {num_frames}"):
             classifier_for(name, num_frames=num_frames)

@@ -38,11 +38,12 @@ def _words(value: Any) -> Iterable[str]:
     return [str(part) for part in value]
 
 
-def run_command(name: str, **flags: Any) -> tuple[str, int]:
+def run_command(name: str, *, announce: bool = False, **flags: Any) -> tuple[str, int]:
     """Run a command in this process.
 
     Args:
         name: Of the command.
+        announce: Print the words that mean it before it runs.
         **flags: Fields of its settings.
 
     Returns:
@@ -51,4 +52,7 @@ def run_command(name: str, **flags: Any) -> tuple[str, int]:
     function = name.replace("-", "_")
     module = import_module(f"egoact.commands.{function}")
     settings = getattr(module, f"{name.title().replace('-', '')}Settings")(**flags)
-    return command_line(name, settings), getattr(module, function)(settings)
+    words = command_line(name, settings)
+    if announce:
+        print(f"$ {words}", flush=True)
+    return words, getattr(module, function)(settings)

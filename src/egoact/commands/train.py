@@ -42,12 +42,12 @@ class TrainSettings:
     at random each time, and evaluation the mean of what they say."""
     head: str = defaults.HEAD
     """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer, statistics;
-    on maps: convlstm, lsta."""
+    on maps: convlstm, lsta, flow_attention (the flow's maps last)."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
-    fusion: Literal["early", "late"] = "early"
+    fusion: Literal["early", "late", "sum", "max", "conv"] = "early"
     """Of several feature stores: early, one head on all features; late, one head a store and the mean of what they
-    say, with learned weights."""
+    say, with learned weights; sum, max, conv: one head on a mixture of them, channel by channel or a learned one."""
     joint: bool = False
     """Also learn the pairs of verb and noun as classes, and let them have a say in both."""
     targets: tuple[Literal["verb", "noun"], ...] = ()
@@ -137,12 +137,13 @@ class TrainSettings:
     def chosen_recipe(self, num_clips: int = 0) -> Recipe:
         """The recipe with the changes that flags ask for; `num_clips` to train on decide with `--recipe auto`."""
         changes = {f.name: getattr(self, f.name) for f in fields(Recipe)}
-        if self.recipe != "auto":
-            return choose_recipe(self.recipe, **changes)
         is_plain = all(value is None for name, value in changes.items() if name != "solver")
-        if is_plain and self.solver is None and self._is_solvable(num_clips):
-            return choose_recipe("ridge")
-        return choose_recipe("ridge" if is_plain and self.solver == "ridge" else "default", **changes)
+        is_ridge = is_plain and (self.solver == "ridge" or (self.solver is None and self._is_solvable(num_clips)))
+        name = self.recipe if self.recipe != "auto" else "ridge" if is_ridge else "default"
+        recipe = choose_recipe(name, **changes)
+        if recipe.solver == "ridge" and self.fusion != "early":
+            raise ValueError(f"the solver ridge weighs the streams itself: leave --fusion {self.fusion} away")
+        return recipe
 
     def _is_solvable(self, num_clips: int) -> bool:
         from egoact.models.heads import HEADS

@@ -77,7 +77,7 @@ class TuneSettings:
     """Losses to choose from."""
     fix: tuple[str, ...] = ()
     """Hyperparameters of the recipe to hold, as NAME=VALUE: epochs=30 class_weights=inverse."""
-    fusion: Literal["early", "late"] = "early"
+    fusion: Literal["early", "late", "sum", "max", "conv"] = "early"
     """As in egoact train."""
     joint: bool = False
     """As in egoact train."""

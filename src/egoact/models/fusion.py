@@ -1,8 +1,13 @@
 """Features of several stores in one model: early fusion, one head on all; late fusion, one head a store.
 
+Between them stand the ways of Feichtenhofer, Pinz and Zisserman 2016 (arXiv:1604.06573) to make one feature of those at
+the same place and time: sum, max, conv. Their concatenation is the early fusion.
+
     early   [A | B] ──► standardise ──► head ──► classifiers
     late     A ──► head ──► classifier ──► log-probabilities ──┐
              B ──► head ──► classifier ──► log-probabilities ──┴─► weighted mean
+
+    sum     A + B          ──► head ──► classifiers      max likewise; conv: a learned mixture [A | B] ──► A's channels
 
 Shapes: B clips, T frames, S stores, E embedding width, K classes.
 """
@@ -16,7 +21,8 @@ from torch import Tensor, nn
 from egoact.models.heads import Head
 from egoact.models.heads.head import Standardize, without_absent
 
-Fusion = Literal["early", "late"]
+Fusion = Literal["early", "late", "sum", "max", "conv"]
+Mixture = Literal["sum", "max", "conv"]
 
 
 class EarlyFusion(Head):
@@ -40,6 +46,41 @@ class EarlyFusion(Head):
             standard = self.standardize(features.movedim(2, last)).movedim(last, 2)
             features = without_absent(standard, mask)
         return self.head(features, mask)
+
+
+class MixedFusion(Head):
+    """One head on a mixture of the stores, each channel standardised before.
+
+    Args:
+        head: Takes features of as many channels as the first store has.
+        num_channels: Of each store; the same of all for sum and max.
+        mixture: sum, max, or conv: a learned linear mixture of all channels at a place (a convolution of size 1).
+
+    Raises:
+        ValueError: Stores of different channels for sum or max.
+    """
+
+    def __init__(self, head: Head, num_channels: Sequence[int], mixture: Mixture) -> None:
+        super().__init__()
+        if mixture != "conv" and len(set(num_channels)) > 1:
+            counts = ", ".join(map(str, num_channels))
+            raise ValueError(f"fusion {mixture} needs stores of the same number of channels, these have {counts}")
+        self.kind, self.width = head.kind, head.width
+        self.num_channels, self.mixture = list(num_channels), mixture
+        self.standardize = Standardize(sum(num_channels))
+        self.conv = nn.Linear(sum(num_channels), num_channels[0]) if mixture == "conv" else None
+        self.head = head
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
+        standard = self.standardize(features.movedim(2, last))
+        if self.conv is not None:
+            mixed: Tensor = self.conv(standard)
+        else:
+            parts = torch.stack(standard.split(self.num_channels, dim=last))
+            mixed = parts.sum(0) if self.mixture == "sum" else parts.amax(0)
+        embedding: Tensor = self.head(without_absent(mixed.movedim(last, 2), mask), mask)
+        return embedding
 
 
 class LateFusion(Head):

@@ -19,7 +19,7 @@ from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ACTION, ActionClassifier
-from egoact.models.fusion import EarlyFusion, Fusion, LateFusion
+from egoact.models.fusion import EarlyFusion, Fusion, LateFusion, MixedFusion
 from egoact.models.heads import Head, build_head
 from egoact.runs.exported import ExportedClassifier, is_export
 
@@ -44,7 +44,8 @@ class RecognizerConfig:
         temperature: Target -> what logits are divided by, so that probabilities are true.
         training_counts: Target -> training segments of each class: which classes it saw often, rarely, never.
         stacked: Of runs on several feature stores: the backbones of those after the first, in order.
-        fusion: Of several stores: "early", one head on all features, or "late", one head a store.
+        fusion: Of several stores: "early", one head on all features; "late", one head a store; or "sum", "max" or
+            "conv", one head on a mixture of them.
         precision: In which the features that it was trained on were computed.
         pairs: Verb-noun pairs of a joint action classifier, as verb * number of nouns + noun; empty: there is none.
         format_version: Of the run directory.
@@ -76,7 +77,7 @@ class RecognizerConfig:
         if not all(value > 0 for value in (*self.window_seconds, *self.temperature.values())):
             raise ValueError(f"windows of {self.window_seconds} s, temperatures {dict(self.temperature)}")
         if self.fusion not in get_args(Fusion):
-            raise ValueError(f"fusion must be early or late, got {self.fusion!r}")
+            raise ValueError(f"fusion must be one of {', '.join(get_args(Fusion))}, got {self.fusion!r}")
         if any(other.feature_shape[1:] != self.backbone.feature_shape[1:] for other in self.stacked):
             shapes = ", ".join(str(spec.feature_shape) for spec in self.backbones)
             raise ValueError(f"features of shapes {shapes} cannot stand side by side")
@@ -186,6 +187,9 @@ class RecognizerConfig:
             return make(feature_shape=self.feature_shape)
         if self.fusion == "early":
             return EarlyFusion(make(feature_shape=self.feature_shape), sum(self.num_channels))
+        if self.fusion != "late":
+            shape = (self.num_channels[0], *self.feature_shape[1:])
+            return MixedFusion(make(feature_shape=shape), self.num_channels, self.fusion)
         return LateFusion([make(feature_shape=spec.feature_shape) for spec in self.backbones], self.num_channels)
 
 

@@ -9,6 +9,7 @@ from egoact.models.heads.average import AverageHead, MaxHead
 from egoact.models.heads.convlstm import ConvLSTMHead
 from egoact.models.heads.convnet1d import ConvNet1DHead
 from egoact.models.heads.difference import DifferenceHead
+from egoact.models.heads.flow_attention import FlowAttentionHead
 from egoact.models.heads.head import Head, SteppingHead
 from egoact.models.heads.lsta import LSTAHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
@@ -31,6 +32,7 @@ HEADS: dict[str, type[Head]] = {
     "attention": AttentionHead,
     "transformer": TransformerHead,
     "lsta": LSTAHead,
+    "flow_attention": FlowAttentionHead,
 }
 DEFAULT_HEAD = defaults.HEAD
 

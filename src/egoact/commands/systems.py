@@ -1,0 +1,74 @@
+"""`egoact systems`: the systems of the papers, ready to run on anybody's labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemsSettings:
+    """Print the systems there are, or run one: flow where it needs it, features, and a training.
+
+    Every command that is run is printed first, as anybody would give it. What is there already is not computed again.
+    """
+
+    name: Annotated[str, tyro.conf.Positional] = ""
+    """The system to run; without one, they are listed."""
+    segments: Path | None = None
+    """Segments CSV with the labels."""
+    media: Path | None = None
+    """Folder with the recordings."""
+    out: Path | None = None
+    """Folder for flow, features and runs; systems share what they can."""
+    validation_videos: tuple[str, ...] = ()
+    """As in egoact train."""
+    seed: int = 0
+    """As in egoact train."""
+
+    def __post_init__(self) -> None:
+        from egoact.reproduction.systems import SYSTEMS
+
+        if self.name and self.name not in SYSTEMS:
+            raise ValueError(f"there is no system {self.name!r}; there are {', '.join(SYSTEMS)}")
+        missing = [flag for flag in ("segments", "media", "out") if getattr(self, flag) is None]
+        if self.name and missing:
+            raise ValueError(f"to run {self.name}, give --{' --'.join(missing)}")
+        if not self.name and len(missing) < 3:
+            raise ValueError(f"which system? There are {', '.join(SYSTEMS)}")
+
+
+def systems(settings: SystemsSettings) -> int:
+    """List the systems, or run one; gives the number of inputs that failed."""
+    from egoact.commands.command_line import run_command
+    from egoact.reproduction.systems import SYSTEMS
+
+    if not settings.name:
+        _list()
+        return 0
+    assert settings.segments is not None and settings.media is not None and settings.out is not None
+    failed = 0
+    made = SYSTEMS[settings.name].commands(
+        segments=settings.segments, media=settings.media, out=settings.out, name=settings.name
+    )
+    for command, flags in made:
+        own = {"validation_videos": settings.validation_videos, "seed": settings.seed} if command == "train" else {}
+        words, missed = run_command(command, announce=True, **flags, **own)
+        failed += missed
+    return failed
+
+
+def _list() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from egoact.reproduction.systems import SYSTEMS
+
+    table = Table("system", "what it is", "source", "looks at", box=None, pad_edge=False)
+    for name, system in SYSTEMS.items():
+        kind = "maps of " if system.features.get("kind") == "maps" else ""
+        seen = system.features.get("streams", system.looks_at)
+        table.add_row(name, system.title, system.source, kind + ", ".join(seen))
+    Console().print(table)
+    print("\nrun one: egoact systems NAME --segments LABELS.csv --media VIDEOS --out FOLDER")

@@ -1,0 +1,107 @@
+"""The systems of the report's state of the art, and of its roads, as commands of egoact.
+
+All stand on the same frozen backbone; flow is looked at through it, too, as pictures of u, v and magnitude. Knows no
+command: those that are needed are given by name and flags.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Flags = dict[str, Any]
+
+# Block 14 of efficientnet_lite0: 192 channels at a sixteenth of the picture's size.
+_MAPS: Mapping[str, Any] = {"kind": "maps", "cut": 14, "size": 128}
+
+
+@dataclass(frozen=True)
+class System:
+    """What is looked at, and what is trained on it.
+
+    Args:
+        title: One line for people.
+        source: The paper, or where the report speaks of it.
+        looks_at: Modalities, each a feature store.
+        features: Flags of extract, the same for all of them.
+        training: Flags of train.
+    """
+
+    title: str
+    source: str
+    looks_at: tuple[str, ...] = ("rgb",)
+    features: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def commands(self, *, segments: Path, media: Path, out: Path, name: str) -> Iterator[tuple[str, Flags]]:
+        """What makes a run of it, in order: commands and their flags.
+
+        Args:
+            segments: Labels.
+            media: Folder of the recordings.
+            out: Folder for flow, features, and the run, `out / name`.
+            name: Of the system.
+        """
+        kind = "maps" if self.features.get("kind") == "maps" else "pooled"
+        stores = [out / f"{modality}-{kind}" for modality in self.looks_at]
+        for modality, store in zip(self.looks_at, stores, strict=True):
+            flags: Flags = {"segments": (segments,), "features": store, "modality": modality, **self.features}
+            if modality == "flow":
+                yield "flow", {"media": (media,), "out": out / "flow", "method": "dis"}
+            yield "extract", flags | {"media": (out / "flow" if modality == "flow" else media,)}
+        yield "train", {"segments": (segments,), "features": tuple(stores), "run": out / name, **self.training}
+
+
+_TWO = ("rgb", "flow")
+
+SYSTEMS: dict[str, System] = {
+    "tsn-rgb": System(
+        "temporal segment network on frames: snippets anywhere in their bins, average consensus",
+        "Wang et al. 2016, arXiv:1608.00859",
+        training={"head": "average", "num_frames": 8, "views": 4, "recipe": "default"},
+    ),
+    "tsn-two-stream": System(
+        "the same on frames and optical flow, scores fused with learned weights",
+        "Wang et al. 2016, arXiv:1608.00859",
+        _TWO,
+        training={"head": "average", "num_frames": 8, "views": 4, "fusion": "late", "recipe": "default"},
+    ),
+    "convlstm-two-stream": System(
+        "maps of frames and flow, added place by place, then a ConvLSTM",
+        "Ye et al. 2019; Feichtenhofer et al. 2016, arXiv:1604.06573",
+        _TWO,
+        _MAPS,
+        {"head": "convlstm", "fusion": "sum", "head_options": ("kernels=16", "width=128"), "epochs": 30},
+    ),
+    "flow-attention": System(
+        "flow says where in the frame to look, then what is there and how it changes",
+        "roads for investigation of the report",
+        _TWO,
+        _MAPS,
+        {"head": "flow_attention", "epochs": 30},
+    ),
+    "lsta": System(
+        "long short-term attention on maps of frames",
+        "Sudhakaran et al. 2019, arXiv:1811.10698",
+        features=_MAPS,
+        training={"head": "lsta", "head_options": ("kernels=16",), "epochs": 30},
+    ),
+    "report-lstm": System(
+        "the report's LSTM of 128 units", "report, section 2.4", training={"head": "lstm", "recipe": "report"}
+    ),
+    "report-convlstm": System(
+        "the report's ConvLSTM of 64 kernels on maps",
+        "report, section 2.4",
+        features=_MAPS,
+        training={"head": "convlstm", "recipe": "report"},
+    ),
+    "report-convnet1d": System(
+        "the report's convolutions over time", "report, section 2.4", training={"head": "convnet1d", "recipe": "report"}
+    ),
+    "streams": System(
+        "egoact's own: what is there, how it changes and how much moves, weighed and fitted in closed form",
+        "docs/streams.md",
+        features={"streams": ("rgb", "difference", "motion")},
+        training={"head": "difference", "recipe": "ridge"},
+    ),
+}

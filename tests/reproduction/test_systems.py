@@ -1,0 +1,69 @@
+"""Named systems: each is commands that egoact has, and one that needs flow runs from recordings to a run."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from egoact.cli import main
+from egoact.models.heads import HEADS
+from egoact.reproduction.systems import SYSTEMS
+from egoact.runs.loading import load_run
+from tests.makers.recordings import write_labels, write_recording
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_commands_of_systems_have_flags_that_exist(name: str, tmp_path: Path) -> None:
+    made = list(
+        SYSTEMS[name].commands(segments=tmp_path / "labels.csv", media=tmp_path, out=tmp_path / "out", name=name)
+    )
+    for command, flags in made:
+        module = import_module(f"egoact.commands.{command}")
+        getattr(module, f"{command.title()}Settings")(**flags)  # refuses flags that do not go together
+    stores = [flags["features"] for command, flags in made if command == "extract"]
+    training = made[-1][1]
+    assert training["features"] == tuple(stores)
+    kind = SYSTEMS[name].features.get("kind", "pooled")
+    assert HEADS[training["head"]].kind == kind
+
+
+def test_systems_are_listed_with_their_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("systems") == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in SYSTEMS)
+    assert "arXiv:1608.00859" in "".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("tsn",), "there is no system 'tsn'; there are tsn-rgb"),
+        (("lsta",), "to run lsta, give --segments --media --out"),
+        (("--segments", "labels.csv"), "which system?"),
+    ],
+)
+def test_what_cannot_be_run_is_said(flags: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("systems", *flags) == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_system_that_looks_at_flow_runs_from_recordings_to_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "flow-attention"
+    videos = {v: write_recording(tmp_path / "videos" / f"{v}.mp4", seed=n) for n, v in enumerate(("one", "two"))}
+    labels = write_labels(tmp_path / "labels.csv", videos)
+    common = ("--segments", labels, "--media", tmp_path / "videos", "--out", tmp_path / "out")
+    assert run("systems", name, *common) == 0
+    assert "$ egoact flow " in capsys.readouterr().out
+    config = load_run(tmp_path / "out" / name).config
+    assert [spec.modality for spec in config.backbones] == ["rgb", "flow"]
+    assert run("systems", name, *common) == 0
+    assert "is already trained" in capsys.readouterr().out
