@@ -121,7 +121,8 @@ class Search:
         for fold, videos in enumerate(plan.folds):
             result = study.known_fold(trial, fold) or self._train_fold(flags, videos)
             value = study.report_fold(trial, fold, result)
-            if result.diverged or study.is_hopeless(trial, fold=fold, value=value):
+            is_hopeless = len(plan.folds) > 1 and study.is_hopeless(trial, fold=fold, value=value)
+            if result.diverged or is_hopeless:
                 study.finish(trial, value=None)
                 yield len(plan.folds) - fold
                 return
