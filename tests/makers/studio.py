@@ -33,6 +33,7 @@ class Client:
     """Sends one request a connection."""
 
     port: int
+    host: str = "127.0.0.1"
 
     def request(
         self,
@@ -44,7 +45,7 @@ class Client:
         raw: Any = None,
         chunked: bool = False,
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         sent = dict(headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
