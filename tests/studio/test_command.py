@@ -68,27 +68,25 @@ def test_commits_wait_for_the_medium(tmp_path: Path) -> None:
 
 
 def test_a_server_with_a_token_says_where_it_is_and_ends_when_told(tmp_path: Path) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "egoact",
-        "studio",
-        str(tmp_path),
-        "--host",
-        "0.0.0.0",
-        "--port",
-        "0",
-        "--no-browser",
-    ]
+    """On an address that is no name of loopback, though nobody else can reach it."""
+    host = "127.0.0.2"
+    try:
+        socket.create_server((host, 0)).close()
+    except OSError:
+        pytest.skip(f"{host} cannot be listened on here")
+    words = [sys.executable, "-m", "egoact", "studio", str(tmp_path), "--host", host, "--port", "0", "--no-browser"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://[^:/]+:(\d+)/\?token=(\S+) ", line)
-        assert found is not None, line
-        client = Client(int(found[1]), host)
-        assert client.get("/api/project").status == 401
-        assert client.get("/api/project", headers={"authorization": f"Bearer {found[2]}"}).status == 200
-        assert client.get(f"/?token={found[2]}").status == 303
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://[^:/]+:(\d+)/\?token=(\S+) ", line)
+            assert found is not None, line
+            client = Client(int(found[1]), host)
+            assert client.get("/api/project").status == 401
+            assert client.get("/api/project", headers={"authorization": f"Bearer {found[2]}"}).status == 200
+            assert client.get(f"/?token={found[2]}").status == 303
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()

@@ -3,6 +3,7 @@
 import subprocess
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_two_browsers_do_not_lose_each_others_work(ana: Client) -> None:
     ana.edit("ana", {"op": "delete", "id": one["id"], "version": 2})
     gone = ana.edit("ana", changed(one | {"version": 2}))
     assert gone.status == 409 and gone.json["conflicts"] == [{"id": one["id"], "current": None}]
+
+
+def test_many_browsers_at_once_lose_nothing(ana: Client) -> None:
+    """Each changes segments of its own, while all of them write into one file."""
+
+    def work(browser: int) -> list[dict[str, Any]]:
+        one = ana.edit("ana", adding("ana_1", browser, browser + 0.5, f"verb {browser}")).json["segments"][0]
+        for number in range(10):
+            answer = ana.edit("ana", changed(one, note=f"{browser}: {number}"))
+            assert answer.status == 200, answer.content
+            [one] = answer.json["segments"]
+        return [one]
+
+    with ThreadPoolExecutor(4) as browsers:
+        wanted = [segment for done in browsers.map(work, range(4)) for segment in done]
+    assert labels_of(ana) == sorted(wanted, key=lambda segment: segment["start_seconds"])
+    assert {segment["version"] for segment in wanted} == {11}
 
 
 def test_a_request_that_comes_twice_is_done_once(ana: Client) -> None:
