@@ -27,7 +27,7 @@ def read_finder(path: Path, *, segments: Sequence[Path], features: Sequence[Path
         ArtifactError: Damaged, or features that do not fit.
         ValueError: A run without `segments` or `features`.
     """
-    if holds_timelines(path):
+    if holds_timelines(path) and not is_segmenter(path):  # a run has timelines, too: of its training recordings
         return EvaluatedTimelines.read(path)
     if not segments or not features:
         raise ValueError(f"{path} is a run: give --segments and --features to measure it, or its evaluation folder")
