@@ -114,6 +114,7 @@ COMMANDS: dict[str, Command] = {
         "the report's figures and tables, measured anew",
         report="egoact.report.reproduction.page:write_report",
     ),
+    "baselines": _command("baselines", "what labels alone achieve in EPIC-KITCHENS' tasks"),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 

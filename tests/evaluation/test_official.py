@@ -69,6 +69,22 @@ def test_unseen_and_tail_parts(folder: Path) -> None:
     assert metrics["tail"]["action"]["num_segments"] >= max(tail_verbs, tail_nouns)
 
 
+def test_anticipation_is_measured_beside_recognition(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "anticipated"
+    arguments = ["--segments", str(folder / "segments.csv"), "--annotations", str(folder), "--out", str(out)]
+    answers = ["--run", str(folder / "run"), "--features", str(folder / "features")]
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "--task", "anticipation", *answers, *arguments])
+    assert not stop.value.code
+    assert "class-mean top-5 recall %, 40 segments" in capsys.readouterr().out
+    metrics = json.loads((out / "metrics.json").read_text())
+    # Every class occurs in two segments, so the mean over classes is that over segments.
+    assert metrics["anticipation"]["verb"]["class_mean_top5_recall"] == pytest.approx(metrics["verb"]["top5"])
+    assert metrics["anticipation"]["unseen"]["action"]["num_segments"] == 20
+    with pytest.raises(ValueError, match="--task anticipation measures --run or --scores"):
+        EvaluateSettings(segments=(out,), out=out, timeline=out, task="anticipation")
+
+
 def test_a_submission_from_a_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "submission.zip"
     settings = SubmitSettings(segments=folder / "test.csv", run=folder / "run", features=folder / "features", out=out)

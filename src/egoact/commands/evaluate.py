@@ -29,6 +29,9 @@ class EvaluateSettings:
     """Instead of --run: a timeline.json or timeline.csv, or a folder of them, to measure when actions were found."""
     annotations: Path | None = None
     """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
+    task: Literal["recognition", "anticipation"] = "recognition"
+    """anticipation: also class-mean top-5 recall, the measure of the challenge for answers that were given before the
+    actions began."""
     action_scoring: Literal["per_segment", "published"] = "per_segment"
     """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
 
@@ -37,6 +40,8 @@ class EvaluateSettings:
             raise ValueError("give either --run with --features, or --scores, or --timeline")
         if (self.run is None) == bool(self.features):
             raise ValueError("--run and --features belong together")
+        if self.task == "anticipation" and self.timeline is not None:
+            raise ValueError("--task anticipation measures --run or --scores; timelines are found after the actions")
 
 
 def evaluate(settings: EvaluateSettings) -> int:
@@ -46,20 +51,28 @@ def evaluate(settings: EvaluateSettings) -> int:
         AnnotationError: Labels that are missing or outside the vocabulary.
         ArtifactError: A run, features or scores that do not fit, or recordings whose features are not all there.
     """
+    from egoact.core.metrics.anticipation import summarize_anticipation
     from egoact.evaluation.segments import summarize
     from egoact.runs.provenance import warn
 
     if settings.timeline is not None or finds_actions(settings.run):
+        if settings.task == "anticipation":
+            raise ValueError("--task anticipation needs a run of egoact train, which answers for single segments")
         _evaluate_timelines(settings)
         return 0
     model = settings.run or settings.scores
     assert model is not None
     evaluation = _answer(settings)
     metrics = evaluation.measure(annotations=settings.annotations, action_scoring=settings.action_scoring)
+    if settings.task == "anticipation":
+        metrics["anticipation"] = evaluation.measure_anticipation(annotations=settings.annotations)
     evaluation.write(settings.out, metrics, model=model, run=settings.run)
     num_first = len(warn(metrics["seen"])) if "seen" in metrics else 0  # said before the figures that they are about
     notes = metrics.get("notes", [])
-    print("\n".join([*notes[:num_first], summarize(metrics), *notes[num_first:]]))
+    told = [*notes[:num_first], summarize(metrics), *notes[num_first:]]
+    if settings.task == "anticipation":
+        told.append(summarize_anticipation(metrics["anticipation"]))
+    print("\n".join(told))
     return 0
 
 

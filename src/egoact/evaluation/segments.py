@@ -16,6 +16,7 @@ from egoact.core.annotations.labels import (
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.files import write_json
 from egoact.core.metrics.action_ranking import ActionScoring
+from egoact.core.metrics.anticipation import evaluate_anticipation
 from egoact.core.metrics.evaluation_files import EVALUATION_NAME, METRICS_NAME, SCORES_NAME
 from egoact.core.metrics.imbalance import split_by_frequency
 from egoact.core.metrics.protocol import evaluate_scores
@@ -68,6 +69,18 @@ class SegmentEvaluation:
         if seen and (notes := warn(seen)):
             metrics |= {"seen": seen, "notes": notes + metrics.get("notes", [])}
         return metrics
+
+    def measure_anticipation(self, *, annotations: Path | None) -> dict[str, Any]:
+        """Class-mean top-5 recall, as `evaluate_anticipation` gives it; arguments and errors are those of `measure`."""
+        labels = self._labels()
+        participants = [segment.participant_id for segment in self.table]
+        return evaluate_anticipation(
+            {target: values for target, values in self.scores.by_target().items() if target in labels},
+            {str(target): values for target, values in labels.items()},
+            participants=participants,
+            unseen=None if annotations is None else read_unseen_participants(annotations, participants=participants),
+            tail={target: vocabulary.tail for target, vocabulary in self.vocabularies.items() if vocabulary.tail},
+        )
 
     def write(self, out: Path, metrics: dict[str, Any], *, model: Path, run: Path | None) -> None:
         """scores.npz, evaluation.json (what the report needs beside them), and metrics.json."""

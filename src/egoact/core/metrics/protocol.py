@@ -16,7 +16,7 @@ from egoact.core.metrics.accuracy import (
     mean_over_classes,
     prior_baseline,
 )
-from egoact.core.metrics.action_ranking import ActionScoring, action_ranking
+from egoact.core.metrics.action_ranking import ActionRanking, ActionScoring, action_ranking
 
 # Joins verb and noun ids to one action id; above any vocabulary's size.
 _ACTION_STRIDE = 1_000_000
@@ -98,16 +98,20 @@ def evaluate_scores(
 
 
 def rank_answers(
-    scores: Mapping[str, ScoreArray], labels: Mapping[str, Labels], *, action_scoring: ActionScoring = "per_segment"
+    scores: Mapping[str, ScoreArray],
+    labels: Mapping[str, Labels],
+    *,
+    action_scoring: ActionScoring = "per_segment",
+    actions: ActionRanking | None = None,
 ) -> dict[str, Ranked]:
     """How every segment was answered, for verb and/or noun, and for the action where there are both.
 
-    Arguments and errors are those of `evaluate_scores`.
+    Arguments and errors are those of `evaluate_scores`; `actions` are pairs that a model ranked by itself.
     """
     _check_targets(scores, labels)
     ranked = {target: Ranked(count_better(scores[target], labels[target]), labels[target]) for target in scores}
     if len(ranked) == 2:
-        pairs = action_ranking(scores["verb"], scores["noun"], scoring=action_scoring)
+        pairs = actions or action_ranking(scores["verb"], scores["noun"], scoring=action_scoring)
         better = pairs.count_better(labels["verb"], labels["noun"])
         ranked["action"] = Ranked(better, _join_actions(labels))
     return ranked

@@ -1,0 +1,66 @@
+"""`egoact baselines`: what labels alone achieve in EPIC-KITCHENS' tasks, for any segments with verbs and nouns."""
+
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselinesSettings:
+    """Measure what labels alone achieve: answers that every model should beat, and that need no video.
+
+    Anticipation: the most frequent classes of training (prior), and what follows the last two actions there (grammar),
+    which it is told. The measure is the challenge's, class-mean top-5 recall.
+    """
+
+    task: Literal["anticipation"] = "anticipation"
+    """Which task of the challenge."""
+    train: tuple[Path, ...]
+    """CSV of the training segments, or several."""
+    validation: tuple[Path, ...]
+    """CSV of the segments that are asked for, or several."""
+    annotations: Path | None = None
+    """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
+    gap: float = 1.0
+    """Anticipation: seconds from the last thing that is seen to the beginning of the action."""
+    out: Path | None = None
+    """Also write baselines.json into this folder."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gap < inf:
+            raise ValueError(f"--gap must be at least 0, got {self.gap}")
+
+
+def baselines(settings: BaselinesSettings) -> int:
+    """Print the figures; 0, or an error.
+
+    Raises:
+        AnnotationError: Segments that cannot be read, or without verbs and nouns.
+    """
+    from egoact.commands.labels import read_and_tell
+    from egoact.core.files import write_json
+    from egoact.evaluation.label_baselines import LabelledSets, anticipation_baselines
+
+    train, validation = (read_and_tell(paths) for paths in (settings.train, settings.validation))
+    sets = LabelledSets.of(train, validation, annotations=settings.annotations)
+    measured = anticipation_baselines(sets, gap_seconds=settings.gap, annotations=settings.annotations)
+    print(f"{len(train):,} training segments, {len(validation):,} asked, {settings.gap:g} s before they begin")
+    print("\n".join(_table(measured)))
+    if settings.out is not None:
+        write_json(settings.out / "baselines.json", {"task": settings.task, "gap_seconds": settings.gap, **measured})
+    return 0
+
+
+def _table(measured: dict[str, Any]) -> list[str]:
+    """Class-mean top-5 recall, a line for each part of the segments and each baseline."""
+    from egoact.core.metrics.anticipation import MEASURE
+
+    lines = [f"{'class-mean top-5 recall, %':<28}{'verb':>8}{'noun':>8}{'action':>8}"]
+    for part in ("all", "unseen", "tail"):
+        for name, metrics in measured.items():
+            figures = metrics if part == "all" else metrics.get(part)
+            if figures:
+                cells = [f"{figures[t][MEASURE]:8.2f}" if t in figures else " " * 8 for t in ("verb", "noun", "action")]
+                lines.append(f"{name + ', ' + part:<28}{''.join(cells)}")
+    return lines
