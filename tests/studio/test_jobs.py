@@ -92,6 +92,14 @@ def test_jobs_can_be_cancelled_waiting_or_running(jobs: Jobs) -> None:
     assert jobs.cancel(running.id).state == "cancelled"  # again: nothing happens
 
 
+def test_copies_for_browsers_do_not_wait_for_a_training(jobs: Jobs) -> None:
+    heavy, waiting, light = jobs.submit([LONG, VERSION, Plan("playable", "copy", ("egoact", "--version"))])
+    assert until(jobs, light.id, "done").exit_code == 0
+    assert jobs.find(heavy.id).state == "running" and jobs.find(waiting.id).state == "queued"
+    jobs.cancel(heavy.id)
+    until(jobs, waiting.id, "done")
+
+
 _STUDIO = """
 import sys, time
 from pathlib import Path

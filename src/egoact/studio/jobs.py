@@ -1,4 +1,6 @@
-"""Jobs: `egoact` commands as processes, one at a time, in the order in which they came.
+"""Jobs: `egoact` commands as processes, one heavy one at a time, in the order in which they came.
+
+A copy for browsers is light: somebody waits for it, and does not wait for a training that takes hours.
 
 Each has a session of its own, so that it can be stopped with all its processes, and writes into a log file. What is
 known of jobs outlives the server; a job that ran when the server ended is called interrupted.
@@ -9,6 +11,7 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,6 +30,7 @@ from egoact.studio.schemas import Job, JobLog, Progress
 _LOOK_SECONDS = 0.2
 _TELL_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
+_LIGHT = ("playable",)
 _ENDED = ("done", "failed", "cancelled", "interrupted")
 
 
@@ -63,7 +67,7 @@ class Jobs:
         self._database, self._project, self._logs, self._changed = database, project, logs, changed
         self._logs.mkdir(exist_ok=True)
         self._progress: dict[int, Progress] = {}
-        self._running: tuple[int, subprocess.Popen[bytes]] | None = None
+        self._running: dict[bool, int] = {}  # whether it is light -> job
         self._cancelled: set[int] = set()
         self._wake, self._is_closing = threading.Condition(), False
         database.execute(
@@ -71,15 +75,20 @@ class Jobs:
             "WHERE state = 'running'",
             _now(),
         )
-        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, args=(is_light,), name="jobs", daemon=True)
+            for is_light in (False, True)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
-        """End the process that runs; its job is called interrupted."""
+        """End the processes that run; their jobs are called interrupted."""
         with self._wake:
             self._is_closing = True
             self._wake.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def submit(self, plans: Sequence[Plan]) -> list[Job]:
         """Put jobs into the queue."""
@@ -117,9 +126,8 @@ class Jobs:
 
     @property
     def running(self) -> int | None:
-        """The job that runs now."""
-        running = self._running
-        return None if running is None else running[0]
+        """The heavy job that runs now."""
+        return self._running.get(False)
 
     def read_log(self, number: int, *, max_bytes: int) -> JobLog:
         """The end of what a job printed."""
@@ -139,7 +147,7 @@ class Jobs:
         with self._wake:
             update = "UPDATE jobs SET state = 'cancelled', ended_at = ? WHERE id = ? AND state = 'queued'"
             self._database.execute(update, _now(), number)
-            if self.running == number:
+            if number in list(self._running.values()):
                 self._cancelled.add(number)
             self._wake.notify_all()
         if job.state == "running":
@@ -153,21 +161,27 @@ class Jobs:
 
     # --- the thread that runs them ----------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _work(self, is_light: bool) -> None:
         while True:
             with self._wake:
-                while not self._is_closing and (row := self._next()) is None:
+                while not self._is_closing and (row := self._next(is_light)) is None:
                     self._wake.wait(1.0)
                 if self._is_closing:
                     return
-            self._run(row["id"], json.loads(row["words"]))
+            try:
+                self._run(row["id"], json.loads(row["words"]), is_light)
+            except (OSError, sqlite3.Error) as error:  # such as a full disk: the next job may do better
+                with contextlib.suppress(sqlite3.Error):
+                    self._end(row["id"], "failed", None, f"could not be watched: {error}")
 
-    def _next(self) -> Any:
+    def _next(self, is_light: bool) -> Any:
         """The first job that can run; those whose need failed are given up."""
         query = (
             "SELECT jobs.*, needed.state AS needed_state FROM jobs LEFT JOIN jobs AS needed ON needed.id = jobs.needs"
         )
         for row in self._database.rows(f"{query} WHERE jobs.state = 'queued' ORDER BY jobs.id"):
+            if (row["kind"] in _LIGHT) != is_light:
+                continue
             if row["needed_state"] in (None, "done"):
                 return row
             if row["needed_state"] in _ENDED:
@@ -175,7 +189,7 @@ class Jobs:
                 self._end(row["id"], "failed", None, why)
         return None
 
-    def _run(self, number: int, words: Sequence[str]) -> None:
+    def _run(self, number: int, words: Sequence[str], is_light: bool) -> None:
         started = "UPDATE jobs SET state = 'running', started_at = ? WHERE id = ? AND state = 'queued'"
         self._database.execute(started, _now(), number)
         if self.find(number).state != "running":
@@ -197,12 +211,12 @@ class Jobs:
             except OSError as error:
                 self._end(number, "failed", None, f"cannot be started: {error.strerror}")
                 return
-        self._running = (number, process)
+        self._running[is_light] = number
         self._changed(self.find(number))
         try:
             line = self._watch(number, process)
         finally:
-            self._running = None
+            self._running.pop(is_light, None)
         code = process.returncode
         state = "done" if code == 0 else "failed"
         if number in self._cancelled:
