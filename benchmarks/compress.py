@@ -50,7 +50,7 @@ class Settings:
     """As in egoact compress."""
     pictures: int = 2000
     """As in egoact compress."""
-    epochs: int = 4
+    epochs: int = 2
     """As in egoact compress."""
     seeds: int = 3
     """Trainings of the head."""

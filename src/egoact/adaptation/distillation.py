@@ -30,7 +30,7 @@ class DistillRecipe:
         seed: Of order and flips.
     """
 
-    epochs: int = 4
+    epochs: int = 2
     batch_size: int = 16
     learning_rate: float = 2e-4
     seed: int = 0
@@ -76,10 +76,12 @@ def distill(
     Raises:
         ArtifactError: A loss that is not finite.
     """
+    if not recipe.epochs:
+        return
     network = student.maps.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [p.requires_grad_(True) for p in network.parameters()]
     optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=0.0)
-    steps = max(1, recipe.epochs * -(-len(pictures) // recipe.batch_size))
+    steps = recipe.epochs * -(-len(pictures) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     random = np.random.default_rng(recipe.seed)
     spread = _spread(teacher, pictures)

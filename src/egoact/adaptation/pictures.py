@@ -43,8 +43,9 @@ def load_pictures(root: MediaRoot, folder: Path, specs: Sequence[BackboneSpec], 
     facts: dict[str, Any] = {"moments": {v: [round(float(t), 6) for t in times] for v, times in moments.items()}}
     facts |= {"size": list(size), "lag_seconds": lag, "folders": [str(f.resolve()) for f in root.folders]}
     path = folder / _NAME
-    if path.is_file() and _read(folder / _FACTS) == json.loads(json.dumps(facts)):
-        return np.load(path, mmap_mode="r")
+    known = _read(folder / _FACTS)
+    if path.is_file() and known | facts == known:
+        return np.load(path, mmap_mode="r")[: known["num_read"]]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _FACTS).unlink(missing_ok=True)
     num_moments = sum(map(len, moments.values()))
@@ -52,7 +53,7 @@ def load_pictures(root: MediaRoot, folder: Path, specs: Sequence[BackboneSpec], 
     print(f"{num_moments} frames, {np.prod(shape) / 1e6:.0f} MB on disk at {path}", flush=True)
     num_read = _fill(part_path(path), root, moments, shape=shape, lag=lag)
     rename(part_path(path), path)
-    write_json(folder / _FACTS, facts)
+    write_json(folder / _FACTS, {**facts, "num_read": num_read})
     return np.load(path, mmap_mode="r")[:num_read]
 
 
@@ -99,8 +100,9 @@ def _fill(path: Path, root: MediaRoot, moments: dict[str, Floats], *, shape: tup
     return done
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
