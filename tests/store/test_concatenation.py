@@ -215,8 +215,10 @@ def clips(name: str, batch: int = 6) -> torch.Tensor:
     return features
 
 
-@pytest.mark.parametrize("fusion", ["early", "late"])
-@pytest.mark.parametrize("name", HEADS)
+# One head a store leaves flow_attention without flow.
+@pytest.mark.parametrize(
+    ("name", "fusion"), [(n, f) for n in HEADS for f in ("early", "late") if (n, f) != ("flow_attention", "late")]
+)
 def test_every_head_can_be_fused(name: str, fusion: str) -> None:
     model, features = fused(name, fusion), clips(name)
     model.observe([features])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from egoact.models.heads.average import AverageHead
 from egoact.models.heads.difference import DifferenceHead
-from egoact.models.heads.head import Head
+from egoact.models.heads.head import Head, Standardize
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 
 TEMPORAL: Mapping[str, type[Head]] = {
@@ -29,9 +29,9 @@ class FlowAttentionHead(Head):
         picture (C, h, w) ──┬───────────────► weighted mean (C,) ──► temporal head
         flow    (F, h, w) ──┴► gate ► softmax ──┘
 
-    It takes both maps as channels side by side, the flow's last. The gate starts near zero, which weighs all cells
-    nearly the same. `flow_channels` is F, by default half of all; `gate`, the units of the gate; `temporal`, one of
-    `TEMPORAL`.
+    It takes both maps as channels side by side, the flow's last. The gate sees standardised channels, and starts near
+    zero, which weighs all cells nearly the same. `flow_channels` is F, by default half of all; `gate`, the units of the
+    gate; `temporal`, one of `TEMPORAL`.
     """
 
     kind = "maps"
@@ -55,6 +55,7 @@ class FlowAttentionHead(Head):
         if temporal not in TEMPORAL:
             raise ValueError(f"temporal must be one of {', '.join(TEMPORAL)}, got {temporal!r}")
         self.num_picture = channels - flow
+        self.standardize = Standardize(channels)
         self.gate = nn.Sequential(nn.Conv2d(channels, gate, 1), nn.ReLU(), nn.Conv2d(gate, 1, 1))
         nn.init.normal_(self.gate[2].weight, std=1e-3)  # type: ignore[arg-type]
         nn.init.zeros_(self.gate[2].bias)  # type: ignore[arg-type]
@@ -64,7 +65,8 @@ class FlowAttentionHead(Head):
     def attend(self, features: Tensor) -> Tensor:
         """Where it looks: (B, T, C + F, h, w) -> (B, T, h, w), each frame summing to 1."""
         batch, num_frames, _, height, width = features.shape
-        weight = self.gate(features.flatten(0, 1)).view(batch, num_frames, height * width).softmax(2)
+        standard = self.standardize(features.flatten(0, 1).movedim(1, 3)).movedim(3, 1)
+        weight = self.gate(standard).view(batch, num_frames, height * width).softmax(2)
         return weight.view(batch, num_frames, height, width)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
