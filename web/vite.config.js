@@ -5,6 +5,9 @@ import { defineConfig } from "vite";
 
 const ROOT = import.meta.dirname;
 
+/** Libraries that become part of the pages; their licences go along. */
+const BUNDLED = ["preact", "@preact/signals", "@preact/signals-core"];
+
 /** What the build is made of, as one number; tests/studio/test_web_files.py computes the same. */
 function sourcesDigest() {
   const files = ["index.html", "package-lock.json", "tsconfig.json", "vite.config.js"].map((name) => join(ROOT, name));
@@ -28,6 +31,10 @@ export default defineConfig({
   plugins: [
     {
       name: "say-what-it-was-built-from",
+      generateBundle() {
+        const texts = BUNDLED.map((name) => `${name}\n\n${readFileSync(join(ROOT, "node_modules", name, "LICENSE"), "utf8")}`);
+        this.emitFile({ type: "asset", fileName: "licenses.txt", source: texts.join("\n\n") });
+      },
       transformIndexHtml: () => [{ tag: "meta", attrs: { name: "sources", content: sourcesDigest() }, injectTo: "head" }],
     },
   ],

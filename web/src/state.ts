@@ -106,7 +106,7 @@ function take(event: Event): void {
   else if (event.type === "job") soon(refresh.jobs);
   if (event.type === "labels" || event.type === "recordings" || event.type === "proposals") soon(refresh.recordings);
   if (event.type === "labels" || event.type === "project") soon(refresh.project);
-  if (event.type === "runs") soon(refresh.runs);
+  if (event.type === "runs" || event.type === "proposals") soon(refresh.runs);
   for (const listener of listeners) listener(event);
 }
 

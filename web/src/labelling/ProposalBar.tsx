@@ -21,7 +21,9 @@ export function ProposalBar({ session }: { session: Session }) {
   }, [run, session]);
 
   if (!having.length) return null;
-  const open = session.proposals.value?.proposals.filter((each) => each.decision === "open").length ?? 0;
+  const all = session.proposals.value?.proposals ?? [];
+  const open = all.filter((each) => each.decision === "open").length;
+  const state = open ? `${count(open, "proposal")} open` : all.length ? "all are decided" : "it found nothing that it is sure of";
   return (
     <div class="transport proposals">
       <label>
@@ -37,7 +39,7 @@ export function ProposalBar({ session }: { session: Session }) {
       </label>
       {run && (
         <>
-          <span class="hint">{open ? `${count(open, "proposal")} open` : "all are decided"}</span>
+          <span class="hint">{state}</span>
           <button type="button" disabled={!open} onClick={() => session.nextProposal()}>
             Next one
           </button>
