@@ -12,7 +12,8 @@ from typing import Any
 
 from egoact.core.errors import ArtifactError
 
-_VERSION = 1
+_VERSION = 2
+_FROM_1 = "UPDATE label_files SET text = CAST(text AS BLOB), previous_text = CAST(previous_text AS BLOB);"
 _TABLES = """
 CREATE TABLE segments (
     annotator TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, is_deleted INTEGER NOT NULL,
@@ -24,7 +25,7 @@ CREATE TABLE journal (
     revision INTEGER PRIMARY KEY AUTOINCREMENT, annotator TEXT NOT NULL, at TEXT NOT NULL, request_id TEXT,
     edits TEXT NOT NULL, answer TEXT NOT NULL, UNIQUE (annotator, request_id));
 CREATE TABLE label_files (
-    annotator TEXT PRIMARY KEY, text TEXT NOT NULL, previous_text TEXT NOT NULL, columns TEXT NOT NULL,
+    annotator TEXT PRIMARY KEY, text BLOB NOT NULL, previous_text BLOB NOT NULL, columns TEXT NOT NULL,
     unread TEXT NOT NULL, revision INTEGER NOT NULL);
 CREATE TABLE classes (target TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (target, name));
 CREATE TABLE recordings (
@@ -60,8 +61,9 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")  # a commit returns when it is on the medium
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+            if version < _VERSION:
+                steps = _TABLES if version == 0 else _FROM_1
+                self._connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;")
         except sqlite3.Error as error:
             raise ArtifactError(f"the studio's state cannot be read ({error})", path=path) from None
         if version > _VERSION:

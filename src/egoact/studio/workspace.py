@@ -45,6 +45,14 @@ class Workspace:
     def __init__(self, project: Project, *, max_upload_bytes: int) -> None:
         self.project, self.max_upload_bytes = project, max_upload_bytes
         self._lock = lock_folder(project.own, command="studio")
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> None:
+        project = self.project
         self.events = Events()
         self.database = Database(project.own / "state.sqlite")
         self.classes = Classes(self.database, project.classes)
