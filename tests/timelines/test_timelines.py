@@ -10,11 +10,11 @@ from egoact.commands.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError
+from egoact.core.metrics.detection import average_precision, temporal_overlaps
 from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
 from egoact.core.timelines.metrics import (
     BACKGROUND,
     OVERLAPS,
-    average_precision,
     edit_score,
     evaluate_timelines,
     frame_accuracy,
@@ -22,7 +22,6 @@ from egoact.core.timelines.metrics import (
     mean_average_precision,
     runs,
     segmental_f1,
-    temporal_overlaps,
 )
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 

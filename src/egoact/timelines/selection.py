@@ -14,7 +14,8 @@ import numpy as np
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error
-from egoact.core.timelines.metrics import evaluate_timelines, temporal_overlaps
+from egoact.core.metrics.detection import temporal_overlaps
+from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.rules import Decoder, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
 from egoact.timelines.dense import name_actions

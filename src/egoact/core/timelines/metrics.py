@@ -3,13 +3,9 @@
 Frame accuracy, edit score and segmental F1 look at labels of frames, at a fixed rate, one label a frame. `BACKGROUND`
 is a label for frame accuracy, and no segment for edit score and F1. Shapes: `F` frames.
 
-Average precision looks at segments as they are, as in ActivityNet's and EPIC-KITCHENS' action detection: predictions of
-a class, the most confident first, each take the true segment of their video with the highest temporal intersection over
-union that is still free; precision is interpolated to be never rising; classes are those that occur in the truth, and
-count the same.
+Average precision looks at segments as they are; it is that of `core/metrics/detection.py`.
 
-Sources: MS-TCN, arXiv:1903.01945, with the definitions of its published evaluation; Lea et al., arXiv:1611.05267;
-ActivityNet, Caba Heilbron et al. 2015; Rescaling Egocentric Vision, arXiv:2006.13256, section 4.3.
+Sources: MS-TCN, arXiv:1903.01945, with the definitions of its published evaluation; Lea et al., arXiv:1611.05267.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,18 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from egoact.core.metrics.detection import THRESHOLDS, Answer, Span, mean_over_labels, temporal_overlaps
 from egoact.core.timelines import viterbi
 from egoact.core.timelines.timeline import Label, Timeline, TimelineTarget
 from egoact.core.timelines.viterbi import Run
 
 BACKGROUND = -1
 OVERLAPS = (10, 25, 50)  # percent of intersection over union
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)  # least temporal intersection over union of a hit
-_TOLERANCE = 1e-9
 FRAMES_PER_SECOND = 30.0
 
 FrameLabels = npt.NDArray[np.int64]
-Span = tuple[float, float]
 
 
 def frame_accuracy(predicted: FrameLabels, truth: FrameLabels) -> float:
@@ -89,7 +83,7 @@ def mean_average_precision(
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[str, float]:
     """Mean over classes of their average precision: {"0.1": ..., "0.2": ..., "mean": ...}; timelines by video_id."""
-    answers: dict[Label, list[tuple[str, float, float, float]]] = {}
+    answers: dict[Label, list[Answer]] = {}
     for video, timeline in predicted.items():
         for segment in timeline:
             if (label := segment.label(target)) is not None:
@@ -103,46 +97,7 @@ def mean_average_precision(
                 wanted.setdefault(label, {}).setdefault(video, []).append(span)
     if not wanted:
         raise ValueError(f"none of the true segments has a {target}")
-    means = {}
-    for threshold in thresholds:
-        of_classes = [average_precision(answers.get(c, []), wanted[c], least=threshold) for c in wanted]
-        means[f"{threshold:g}"] = float(np.mean(of_classes))
-    return means | {"mean": float(np.mean(list(means.values())))}
-
-
-def average_precision(
-    answers: Sequence[tuple[str, float, float, float]], truth: Mapping[str, Sequence[Span]], *, least: float
-) -> float:
-    """Average precision of one class: of answers (video, start, stop, confidence), against (start, stop) by video.
-
-    Answers of equal confidence keep their order; `least` is the intersection over union of a hit.
-
-    >>> answers = [("a", 0, 4, 0.9), ("a", 8, 9, 0.8), ("a", 10, 14, 0.7)]
-    >>> average_precision(answers, {"a": [(0, 4), (10, 14)]}, least=0.5)
-    83.33333333333333
-    """
-    spans = {video: np.array(of_video, dtype=np.float64) for video, of_video in truth.items()}
-    is_free = {video: np.ones(len(of_video), dtype=bool) for video, of_video in spans.items()}
-    is_hit = np.zeros(len(answers), dtype=bool)
-    ranked = sorted(answers, key=lambda answer: -answer[3])
-    for position, (video, start, stop, _) in enumerate(ranked):
-        if video not in spans:
-            continue
-        overlaps = np.where(is_free[video], temporal_overlaps(start, stop, spans[video]), -1.0)
-        best = int(np.argmax(overlaps))
-        if overlaps[best] >= least - _TOLERANCE:
-            is_free[video][best], is_hit[position] = False, True
-    precision = np.cumsum(is_hit) / np.arange(1, len(ranked) + 1)
-    interpolated = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(100 * interpolated[is_hit].sum() / sum(map(len, spans.values())))
-
-
-def temporal_overlaps(start: float, stop: float, spans: Sequence[Span] | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Intersection over union of [start, stop) with each of some spans, (N, 2)."""
-    starts, stops = np.asarray(spans).T
-    shared = np.maximum(np.minimum(stop, stops) - np.maximum(start, starts), 0)
-    result: npt.NDArray[np.float64] = shared / ((stop - start) + (stops - starts) - shared)
-    return result
+    return mean_over_labels(answers, wanted, thresholds)
 
 
 def frame_labels(
