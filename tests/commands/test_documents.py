@@ -57,6 +57,7 @@ NOT_EXECUTED = {
     "egoact blur new.mp4": "takes that wheel; see tests/privacy/test_blur.py",
     "egoact predict new.mp4 --run run --out timeline --hands": "takes that wheel; see tests/timelines/test_hands.py",
     "egoact predict new.mp4 --run run --out timeline --speak": "takes a voice; see tests/timelines/test_speaking.py",
+    "egoact submit --task detection": "takes timelines of every recording; see tests/evaluation/test_submit_tasks.py",
     "egoact compress": "tiny-random has nothing to prune; see tests/adaptation/test_compress.py",
     "python benchmarks/": "minutes to hours; that the script is there and knows these flags is tested",
 }

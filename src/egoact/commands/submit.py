@@ -1,24 +1,33 @@
-"""`egoact submit`: the challenge zip of a run, or of any scores file; and a check of anybody's zip."""
+"""`egoact submit`: the challenge zip of a run, of any scores file, or of timelines; and a check of anybody's zip."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from egoact.core.errors import ArtifactError
 
 if TYPE_CHECKING:
     from egoact.core.annotations.segments import SegmentTable
     from egoact.core.metrics.scores import Scores
-    from egoact.core.metrics.submission import Submission
+    from egoact.core.metrics.submission import ScoredChallenge
 
+_SCORED_CHALLENGES: "dict[str, ScoredChallenge]" = {
+    "recognition": "action_recognition",
+    "anticipation": "action_anticipation",
+}
 # True of a run: an ImageNet backbone, trained with start and stop times on the training set.
 _LEVELS_OF_A_RUN = {"sls_pt": 1, "sls_tl": 3, "sls_td": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitSettings:
-    """Write the EPIC-KITCHENS-100 action recognition submission, or check one."""
+    """Write a submission to a challenge of EPIC-KITCHENS-100, or check one.
 
+    Recognition and anticipation take scores of test segments; detection takes timelines of test recordings.
+    """
+
+    task: Literal["recognition", "anticipation", "detection"] = "recognition"
+    """Which challenge."""
     segments: Path | None = None
     """CSV of the test segments. With --check: also check that each of them is there, once, and no other."""
     out: Path | None = None
@@ -29,6 +38,10 @@ class SubmitSettings:
     """Feature store of the test segments; for a run on several, all of them in its order."""
     scores: Path | None = None
     """Scores of any model (npz or JSON) instead of --run; needs the three levels."""
+    timeline: Path | None = None
+    """Detection: a folder with a timeline of each test recording, as egoact predict writes them; needs the levels."""
+    classes: Path | None = None
+    """Detection: folder with the class files, for the ids of verbs and nouns."""
     check: Path | None = None
     """Check this zip instead of writing one."""
     sls_pt: int | None = None
@@ -42,19 +55,32 @@ class SubmitSettings:
         from egoact.core.epic.facts import SUPERVISION_LEVELS
 
         if self.check is not None:
-            if self.features or any(value is not None for value in (self.out, self.run, self.scores)):
+            others = (self.out, self.run, self.scores, self.timeline, self.classes)
+            if self.features or any(value is not None for value in others):
                 raise ValueError("--check reads a zip that exists; leave --out, --run, --features and --scores away")
             return
         if self.segments is None or self.out is None:
             raise ValueError("--segments and --out are needed to write a submission (or --check FILE.zip to read one)")
+        self._check_answers()
+        if missing := [name for name, level in self._levels().items() if level is None]:
+            flag = "--" + missing[0].replace("_", "-")
+            meanings = ", ".join(f"{n} {meaning}" for n, meaning in enumerate(SUPERVISION_LEVELS[missing[0]]))
+            given = "--scores" if self.timeline is None else "--timeline"
+            raise ValueError(f"{flag} is needed with {given}; it is one of {meanings}")
+
+    def _check_answers(self) -> None:
+        if self.task == "detection":
+            if self.timeline is None or self.classes is None or self.run or self.scores or self.features:
+                raise ValueError(
+                    "--task detection needs --timeline and --classes, and no --run, --features or --scores"
+                )
+            return
+        if self.timeline is not None or self.classes is not None:
+            raise ValueError("--timeline and --classes are for --task detection")
         if (self.run is None) == (self.scores is None):
             raise ValueError("give either --run with --features, or --scores")
         if (self.run is None) == bool(self.features):
             raise ValueError("--run and --features belong together")
-        if missing := [name for name, level in self._levels().items() if level is None]:
-            flag = "--" + missing[0].replace("_", "-")
-            meanings = ", ".join(f"{n} {meaning}" for n, meaning in enumerate(SUPERVISION_LEVELS[missing[0]]))
-            raise ValueError(f"{flag} is needed with --scores; it is one of {meanings}")
 
     def _levels(self) -> dict[str, int | None]:
         given = {"sls_pt": self.sls_pt, "sls_tl": self.sls_tl, "sls_td": self.sls_td}
@@ -77,18 +103,38 @@ def submit(settings: SubmitSettings) -> int:
         ValueError: Levels or numbers of classes that the challenge does not have.
     """
     from egoact.core.annotations.segments import read_segments
-    from egoact.core.metrics.submission import check_submission, write_submission
+    from egoact.core.metrics.submission import write_submission
 
     table = None if settings.segments is None else read_segments(settings.segments)
     if settings.check is not None:
-        print(_describe(settings.check, check_submission(settings.check, table), table))
+        print(_check(settings, settings.check, table))
         return 0
     assert table is not None and settings.out is not None
-    scores = _find_scores(settings, table)
-    _make_folder(settings.out)
-    write_submission(scores, settings.out, **settings.levels)
-    print(_describe(settings.out, check_submission(settings.out, table), table))
+    if settings.task == "detection":
+        _write_detections(settings, table, settings.out)
+    else:
+        scores = _find_scores(settings, table)
+        _make_folder(settings.out)
+        challenge, (pt, tl, td) = _SCORED_CHALLENGES[settings.task], settings.levels.values()
+        write_submission(scores, settings.out, sls_pt=pt, sls_tl=tl, sls_td=td, challenge=challenge)
+    print(_check(settings, settings.out, table))
     return 0
+
+
+def _write_detections(settings: SubmitSettings, table: "SegmentTable", out: Path) -> None:
+    from egoact.core.annotations.labels import TARGETS, read_vocabulary
+    from egoact.core.metrics.detection_submission import write_detections
+    from egoact.core.timelines.detections import detections_of
+    from egoact.core.timelines.files import read_timelines
+
+    assert settings.timeline is not None and settings.classes is not None
+    vocabularies = {target: read_vocabulary(settings.classes, target) for target in TARGETS}
+    try:
+        found = detections_of(read_timelines(settings.timeline), vocabularies, video_ids=table.video_ids)
+    except ValueError as error:
+        raise ArtifactError(str(error), path=settings.timeline) from None
+    _make_folder(out)
+    write_detections(found, out, **settings.levels)
 
 
 def _find_scores(settings: SubmitSettings, table: "SegmentTable") -> "Scores":
@@ -108,7 +154,17 @@ def _make_folder(out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _describe(path: Path, submission: "Submission", table: "SegmentTable | None") -> str:
-    levels = ", ".join(f"{name} {level}" for name, level in submission.levels.items())
+def _check(settings: SubmitSettings, path: Path, table: "SegmentTable | None") -> str:
+    """What a zip holds, in a line; an error where the challenge would refuse it."""
+    from egoact.core.metrics.detection_submission import check_detections
+    from egoact.core.metrics.submission import check_submission
+
+    if settings.task == "detection":
+        found = check_detections(path, table)
+        levels, what = found.levels, f"{len(found.detections)} actions in {len(found.detections.video_ids)} recordings"
+    else:
+        submission = check_submission(path, table, challenge=_SCORED_CHALLENGES[settings.task])
+        levels, what = submission.levels, f"{len(submission.scores)} segments"
+    listed = ", ".join(f"{name} {level}" for name, level in levels.items())
     against = "not compared with a list of segments" if table is None else f"exactly those of {table.path.name}"
-    return f"{path}: valid, {len(submission.scores)} segments ({against}), {levels}"
+    return f"{path}: valid, {what} ({against}), {listed}"

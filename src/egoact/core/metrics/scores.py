@@ -153,7 +153,7 @@ def read_submission(path: Path) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class _ClassScores:
+class ClassScores:
     """A JSON object whose values are all numbers, kept small: 13,092 x 397 of them fit in memory."""
 
     keys: tuple[str, ...]
@@ -161,7 +161,7 @@ class _ClassScores:
 
 
 def _parse_json(content: bytes, path: Path) -> Any:
-    """A JSON document in which objects of numbers are `_ClassScores`; refuses NaN, Infinity, and keys that repeat."""
+    """A JSON document in which objects of numbers are `ClassScores`; refuses NaN, Infinity, and keys that repeat."""
     known_keys: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def compact(pairs: list[tuple[str, Any]]) -> Any:
@@ -169,7 +169,7 @@ def _parse_json(content: bytes, path: Path) -> Any:
         if len(set(keys)) != len(keys):
             raise ArtifactError(f"key '{_first_repeated(keys)}' occurs twice in one object", path=path)
         if pairs and all(type(value) in (float, int) for _, value in pairs):
-            return _ClassScores(known_keys.setdefault(keys, keys), np.array([float(value) for _, value in pairs]))
+            return ClassScores(known_keys.setdefault(keys, keys), np.array([float(value) for _, value in pairs]))
         return dict(pairs)
 
     def refuse(constant: str) -> None:
@@ -203,7 +203,7 @@ def scores_from_results(results: Any, path: Path) -> Scores:
 
 
 def _class_row(scores: Any, width: int | None, path: Path, place: str) -> npt.NDArray[np.float64]:
-    if not isinstance(scores, _ClassScores):
+    if not isinstance(scores, ClassScores):
         raise ArtifactError("expected an object: class id -> number, all of them numbers", path=path, place=place)
     width = len(scores.keys) if width is None else width
     expected = tuple(map(str, range(width)))
