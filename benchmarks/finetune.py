@@ -46,7 +46,7 @@ class Settings:
     """As in egoact finetune."""
     epochs: int = 4
     """As in egoact finetune."""
-    learning_rate: float = 3e-4
+    learning_rate: float = 3e-3
     """As in egoact finetune."""
     augment: str = "none"
     """As in egoact finetune."""

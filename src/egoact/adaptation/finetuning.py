@@ -21,6 +21,7 @@ from egoact.core.files import write_atomically
 from egoact.models.classifier import ActionClassifier
 
 CHECKPOINT_NAME = "checkpoint.pt"
+_LEAST_SIZE = 1e-3  # of a tensor of zeros, too
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class FinetuneRecipe:
         epochs: Passes over the clips.
         batch_size: Clips of a step.
         clips_at_once: Of these, in memory; gradients are added up.
-        learning_rate: Of head and classifiers, at the start; it falls to zero by half a cosine.
+        learning_rate: Of head and classifiers, at the start: about which share of a tensor's size a step changes. It
+            falls to zero by half a cosine.
         decay: Each block's learning rate is so many times that of what follows it.
         weight_decay: Decoupled, as in AdamW.
         seed: Of order, mirroring and dropout.
@@ -40,7 +42,7 @@ class FinetuneRecipe:
     epochs: int = 8
     batch_size: int = 8
     clips_at_once: int = 2
-    learning_rate: float = 3e-4
+    learning_rate: float = 3e-3
     decay: float = 0.5
     weight_decay: float = 0.05
     seed: int = 0
@@ -167,13 +169,25 @@ def _accumulate(
 
 
 def _groups(part: TrainedPart, recipe: FinetuneRecipe) -> list[dict[str, Any]]:
-    """The later, the faster: blocks by their distance from the classifiers."""
-    groups: list[dict[str, Any]] = []
-    for distance, block in enumerate(reversed(part.blocks), 1):
-        rate = recipe.learning_rate * recipe.decay**distance
-        groups.append({"params": list(block.requires_grad_(True).parameters()), "lr": rate})
-    groups.append({"params": [p for p in part.classifier.parameters() if p.requires_grad], "lr": recipe.learning_rate})
-    return [group for group in groups if group["params"]]
+    """A group a tensor: the later, the faster, and the larger its numbers, the larger its steps.
+
+    Adam's steps know nothing of the size of what they change: those that suit a convolution would overwrite classifiers
+    that were fitted in closed form, whose weights are a hundred times smaller.
+
+    Source: relative step sizes as in Adafactor, Shazeer and Stern 2018, arXiv:1804.04235.
+    """
+    modules = [part.classifier, *reversed(part.blocks)]
+    part.blocks.requires_grad_(True)
+    return [
+        {"params": [parameter], "lr": recipe.learning_rate * recipe.decay**distance * _size(parameter)}
+        for distance, module in enumerate(modules)
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    ]
+
+
+def _size(parameter: Tensor) -> float:
+    return max(float(parameter.detach().square().mean().sqrt()), _LEAST_SIZE)
 
 
 def _save(path: Path, state: Mapping[str, Any], facts: str, epoch: int) -> None:

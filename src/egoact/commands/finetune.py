@@ -39,8 +39,8 @@ class FinetuneSettings:
     """Clips of a step."""
     clips_at_once: int = 2
     """Of these, in memory at the same time; gradients are added up."""
-    learning_rate: float = 3e-4
-    """Of the head, at the start."""
+    learning_rate: float = 3e-3
+    """Of the head, at the start: about which share of the size of its weights a step changes."""
     decay: float = 0.5
     """Each block's learning rate is so many times that of what follows it."""
     weight_decay: float = 0.05
