@@ -69,6 +69,30 @@ def test_the_grammar_knows_what_frequency_does_not(kitchen: Path, capsys: pytest
     assert "grammar, all                  100.00  100.00  100.00" in capsys.readouterr().out
 
 
+def test_a_list_by_frequency_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb without pauses is found by its length alone; a shorter one is met half, by two answers each."""
+    lines = ["video_id,start_seconds,stop_seconds,verb_class,noun_class"]
+    lines += [f"P01_01,{2 * i},{2 * i + 2},0,0" for i in range(20)]
+    lines += [f"P01_01,{2 * i + 0.5},{2 * i + 1.5},1,0" for i in range(10)]
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    settings = BaselinesSettings(task="detection", train=(path,), validation=(path,), out=tmp_path)
+    assert baselines(settings) == 0
+    measured = json.loads((tmp_path / "baselines.json").read_text())["prior"]
+    assert measured["num_detections"] == 20 + 40  # recordings of 40 s, in pieces of 2 s and of 1 s
+    # The pieces of 1 s share a third with two neighbours: one of the two takes the true segment.
+    assert measured["verb"]["0.5"] == 50
+    assert measured["verb"]["0.3"] == pytest.approx(50 + 50 * expected_precision(), abs=0.01)
+    assert "prior, tIoU 0.5" in capsys.readouterr().out
+
+
+def expected_precision() -> float:
+    """Of equally sure answers in order of time: ten hits among the first twenty, the first one a hit, none later."""
+    hits = [number % 2 == 0 for number in range(20)]
+    precisions = [sum(hits[: number + 1]) / (number + 1) for number in range(20)]
+    return sum(max(precisions[number:]) for number in range(20) if hits[number]) / 10
+
+
 def test_segments_without_labels_are_one_clear_line(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = kitchen / "bare.csv"
     bare.write_text("video_id,start_seconds,stop_seconds,verb_class\nP01_01,0,1,0\n")

@@ -12,9 +12,11 @@ class BaselinesSettings:
 
     Anticipation: the most frequent classes of training (prior), and what follows the last two actions there (grammar),
     which it is told. The measure is the challenge's, class-mean top-5 recall.
+
+    Detection: the most frequent actions of training, listed all over the recordings (prior), by mean average precision.
     """
 
-    task: Literal["anticipation"] = "anticipation"
+    task: Literal["anticipation", "detection"] = "anticipation"
     """Which task of the challenge."""
     train: tuple[Path, ...]
     """CSV of the training segments, or several."""
@@ -40,19 +42,37 @@ def baselines(settings: BaselinesSettings) -> int:
     """
     from egoact.commands.labels import read_and_tell
     from egoact.core.files import write_json
-    from egoact.evaluation.label_baselines import LabelledSets, anticipation_baselines
+    from egoact.evaluation.label_baselines import LabelledSets, anticipation_baselines, detection_baselines
 
     train, validation = (read_and_tell(paths) for paths in (settings.train, settings.validation))
     sets = LabelledSets.of(train, validation, annotations=settings.annotations)
-    measured = anticipation_baselines(sets, gap_seconds=settings.gap, annotations=settings.annotations)
-    print(f"{len(train):,} training segments, {len(validation):,} asked, {settings.gap:g} s before they begin")
-    print("\n".join(_table(measured)))
+    print(f"{len(train):,} training segments, {len(validation):,} validation segments")
+    told: dict[str, Any] = {"task": settings.task}
+    if settings.task == "detection":
+        measured = detection_baselines(sets)
+        lines = _detection_table(measured)
+    else:
+        measured = anticipation_baselines(sets, gap_seconds=settings.gap, annotations=settings.annotations)
+        lines = _anticipation_table(measured)
+        told["gap_seconds"] = settings.gap
+    print("\n".join(lines))
     if settings.out is not None:
-        write_json(settings.out / "baselines.json", {"task": settings.task, "gap_seconds": settings.gap, **measured})
+        write_json(settings.out / "baselines.json", told | measured)
     return 0
 
 
-def _table(measured: dict[str, Any]) -> list[str]:
+def _detection_table(measured: dict[str, Any]) -> list[str]:
+    """Mean average precision, a line for each baseline and threshold."""
+    lines = [f"{'mAP, %':<28}{'verb':>8}{'noun':>8}{'action':>8}"]
+    for name, metrics in measured.items():
+        for least in metrics["verb"]:
+            where = "mean" if least == "mean" else f"tIoU {least}"
+            cells = [f"{metrics[target][least]:8.2f}" for target in ("verb", "noun", "action")]
+            lines.append(f"{name + ', ' + where:<28}{''.join(cells)}")
+    return lines
+
+
+def _anticipation_table(measured: dict[str, Any]) -> list[str]:
     """Class-mean top-5 recall, a line for each part of the segments and each baseline."""
     from egoact.core.metrics.anticipation import MEASURE
 

@@ -1,5 +1,5 @@
 """Answers against labels: segments by the official protocol, timelines, models side by side, statistics, baselines.
 
-Imports `core` and `runs`. Offers `SegmentEvaluation`, `evaluate_timeline_files`, `read_model`, `count_labels`
-and `anticipation_baselines`.
+Imports `core` and `runs`. Offers `SegmentEvaluation`, `evaluate_timeline_files`, `read_model`, `count_labels`,
+`anticipation_baselines` and `detection_baselines`.
 """

@@ -1,8 +1,15 @@
-"""What labels alone achieve in anticipation: every model that sees pictures has to be better. Segments in, metrics out.
+"""What labels alone achieve in EPIC-KITCHENS' tasks: every model that sees pictures has to be better.
+
+Anticipation:
 
 - `prior`: the most frequent classes of training, whatever happened before.
 - `grammar`: what follows the last two actions in training (`grammar.py`). It is told the true labels of those actions,
   so a model that sees pictures may also be worse.
+
+Detection:
+
+- `prior`: the most frequent actions of training, each again and again from the beginning of a recording to its end, as
+  long as it mostly lasts, with its frequency as the score.
 """
 
 from collections.abc import Iterable
@@ -25,9 +32,11 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import AnnotationError
 from egoact.core.metrics.action_ranking import ActionRanking
 from egoact.core.metrics.anticipation import evaluate_anticipation
+from egoact.core.metrics.detection import Detections, evaluate_detections
 from egoact.evaluation.grammar import Grammar, History, histories
 
 NUM_PAIRS = 100  # as many as a submission names
+NUM_LISTED = 20  # actions that a list by frequency has everywhere
 
 Classes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -95,6 +104,38 @@ def anticipation_baselines(sets: LabelledSets, *, gap_seconds: float, annotation
             tail=tail,
         )
     return measured
+
+
+def detection_baselines(sets: LabelledSets) -> dict[str, Any]:
+    """{"prior": metrics}, as `evaluate_detections` gives them."""
+    labels = {str(target): of_target for target, of_target in sets.validation_labels.items()}
+    return {"prior": evaluate_detections(list_by_frequency(sets), sets.validation, labels)}
+
+
+def list_by_frequency(sets: LabelledSets) -> Detections:
+    """The most frequent actions of training, all over the validation recordings, up to their last labelled action."""
+    pairs, members = sets.pairs()
+    counts = np.bincount(members)
+    seconds = np.array([segment.duration_seconds for segment in sets.train])
+    ends: dict[str, float] = {}
+    for segment in sets.validation:
+        ends[segment.video_id] = max(ends.get(segment.video_id, 0.0), segment.stop_seconds)
+    rows: list[tuple[int, Floats, int]] = []  # recording, beginnings and ends, which pair
+    for pair in np.argsort(-counts, kind="stable")[:NUM_LISTED].tolist():
+        length = float(np.median(seconds[members == pair]))
+        for video, end in enumerate(ends.values()):
+            starts = np.arange(0, end, length)
+            rows.append((video, np.stack([starts, starts + length], axis=1), pair))
+    sizes = [len(spans) for _, spans, _ in rows]
+    chosen = np.repeat([pair for _, _, pair in rows], sizes)
+    return Detections(
+        tuple(ends),
+        np.repeat([video for video, _, _ in rows], sizes),
+        np.concatenate([spans for _, spans, _ in rows]),
+        pairs[chosen, 0],
+        pairs[chosen, 1],
+        counts[chosen] / len(members),
+    )
 
 
 def _both(labels: dict[Target, Classes]) -> tuple[Classes, Classes]:
