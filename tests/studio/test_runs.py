@@ -1,6 +1,7 @@
 """Proposals and results of runs that lie in the project, over HTTP."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,23 @@ def test_jobs_are_command_lines(client: Client) -> None:
     ):
         answer = client.post("/api/jobs", body)
         assert answer.status == status and answer.json["reason"], body
+
+
+def test_runs_are_measured_on_what_they_did_not_learn_from(client: Client, tmp_path: Path) -> None:
+    assert client.post("/api/jobs", {"kind": "evaluate", "run": "run-1", "annotator": "ana"}).status == 409
+    label_everything(client)
+    write_json(tmp_path / "timelines" / "run-1" / "ana_3" / "timeline.json", timeline("ana_3", []))
+    time.sleep(1.1)  # timelines are looked at anew after a moment
+    [job] = client.post("/api/jobs", {"kind": "evaluate", "run": "run-1", "annotator": "ana"}).json
+    for _ in range(300):
+        job = client.get(f"/api/jobs/{job['id']}").json
+        if job["state"] not in ("queued", "running"):
+            break
+        time.sleep(0.1)
+    assert job["state"] == "done", client.get(f"/api/jobs/{job['id']}/log").json
+    [run] = [run for run in client.get("/api/runs").json if run["name"] == "run-1"]
+    assert run["evaluation"]["num_videos"] == 2 and run["evaluation"]["num_segments"] == 4  # without ana_3
+    assert run["metrics"] is None
 
 
 def test_curves_are_read(client: Client) -> None:

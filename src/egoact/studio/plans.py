@@ -133,14 +133,21 @@ def _videos_to_predict(workspace: Workspace, paths: dict[str, Path]) -> list[str
 
 
 def _evaluate(workspace: Workspace, request: EvaluateJob) -> Plan:
+    """On recordings that are labelled from beginning to end, and that the run did not learn from."""
     workspace.runs.find(request.run)
-    workspace.labels.check(request.annotator)
-    workspace.labels.write_now(request.annotator)
-    timelines = workspace.project.timelines / request.run
-    if not timelines.is_dir():
-        raise Refusal(409, f"{request.run} has proposed nothing yet")
+    segments = workspace.labels.read(request.annotator).segments
+    proposed = workspace.runs.timelines(request.run).keys() - workspace.runs.learned_from(request.run)
+    complete = {name for name, facts in workspace.recordings.facts().items() if facts["is_labelled"]}
+    kept = {s.id for s in segments if (s.verb or s.noun) and s.recording_id in proposed & complete}
+    if not kept:
+        reason = f"{request.annotator} has labelled no recording to its end that {request.run} proposed for"
+        raise Refusal(409, f"{reason} and did not learn from")
+    name = f"evaluate_{request.run}"
+    folder = workspace.project.own / "selections"
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / f"{name}.csv", workspace.labels.select(request.annotator, kept))
     words = ["egoact", "evaluate", "--timeline", f"timelines/{request.run}"]
-    words += ["--segments", f"labels/{request.annotator}.csv", "--out", f"studio/evaluations/{request.run}"]
+    words += ["--segments", f"studio/selections/{name}.csv", "--out", f"studio/evaluations/{request.run}"]
     return Plan("evaluate", f"Measure {request.run}", words, subject=request.run)
 
 

@@ -119,7 +119,6 @@ class Runs:
         try:
             values = json.loads(config.read_text(encoding="utf-8"))
             vocabularies, kind = values["vocabularies"], values.get("segmenter") or values.get("head", "")
-            metrics = json.loads((folder / "metrics.json").read_text("utf-8")) if _has(folder, "metrics.json") else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         recordings = sorted(_learned_from(folder))
@@ -132,13 +131,22 @@ class Runs:
             num_recordings=len(recordings) or None,
             recordings=recordings,
             is_live=values.get("segmenter") in _CAUSAL or "head" in values,
-            metrics=metrics,
+            metrics=_read_metrics(folder),
+            evaluation=_read_metrics(self._project.own / "evaluations" / folder.name),
             timelines=sorted(self.timelines(folder.name)),
         )
 
 
 def _has(folder: Path, name: str) -> bool:
     return (folder / name).is_file()
+
+
+def _read_metrics(folder: Path) -> dict[str, Any] | None:
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return metrics if isinstance(metrics, dict) else None
 
 
 def _learned_from(folder: Path) -> set[str]:

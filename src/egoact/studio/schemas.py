@@ -389,6 +389,8 @@ class Run(Answer):
     """Whether it can answer while things happen."""
     metrics: dict[str, Any] | None
     """metrics.json, see the page on training: of recordings held out in training."""
+    evaluation: dict[str, Any] | None
+    """The same, of the last job `evaluate`: of recordings that it did not learn from."""
     timelines: list[str]
     """Recordings that it has proposals for."""
 

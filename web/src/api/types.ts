@@ -430,6 +430,7 @@ export interface Run {
   recordings: Array<string>;
   is_live: boolean;
   metrics: Record<string, unknown> | null;
+  evaluation: Record<string, unknown> | null;
   timelines: Array<string>;
 }
 
