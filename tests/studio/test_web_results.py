@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from egoact.core.files import write_json
+from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.studio.live_sessions import LiveSessions
 from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, watched
 from tests.makers.media import picture, write_video
@@ -21,6 +23,18 @@ FOUND = {
     "ana_2": [(0, 1, "open", 0.95)],
 }
 PAGES = ("/", "/label?recording=ana_1", "/train", "/results", "/live", "/exchange")
+
+
+class Paced(Counting):
+    """Looks at five pictures a second at most, as runs do; passes the others over."""
+
+    _last = -1.0
+
+    def push(self, picture: np.ndarray, seconds: float) -> OnlinePrediction | None:
+        if seconds - self._last < 0.2:
+            return None
+        self._last = seconds
+        return super().push(picture, seconds)
 
 
 def write_run(folder: Path, name: str) -> None:
@@ -58,7 +72,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """Three recordings of two seconds, two runs, two annotators; networks for live answers are loaded in a moment."""
-    monkeypatch.setattr(LiveSessions, "_load", lambda *_: (Counting(), ("verb",), 15.0))
+    monkeypatch.setattr(LiveSessions, "_load", lambda *_: (Paced(), ("verb",), 5.0))
     for name in ("ana_1", "ana_2", "ana_3"):
         write_video(tmp_path / "recordings" / f"{name}.mp4", num_frames=50, rate=25, size=(180, 320))
     for run in ("run-1", "run-2"):
@@ -146,6 +160,22 @@ def test_a_job_shows_its_progress_and_its_command_line(screen: Watched, studio: 
     page.wait_for_function("() => document.querySelector('video')?.dataset.shown === '0'")
 
 
+def test_a_copy_without_faces_hides_the_stretches_that_a_person_names(screen: Watched, studio: Client) -> None:
+    page = screen.open("/")
+    card = page.locator(".recording", has_text="ana_1")
+    card.locator("summary").click()
+    card.get_by_role("button", name="Copy without faces").click()
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_role("textbox").fill("0:01.5 - 0:01")
+    assert dialog.get_by_role("button", name="Make the copy").is_disabled(), "it stops before it starts"
+    dialog.get_by_role("textbox").fill("0:00.5 - 0:01\n0:01.25 to 0:02")
+    dialog.get_by_role("button", name="Make the copy").click()
+    dialog.wait_for(state="detached")
+    job = studio.get("/api/jobs").json[0]
+    assert job["kind"] == "blur" and "ana_1_blurred" in job["command_line"]
+    assert re.search(r"0\.5\D+1\b.*1\.25\D+2\b", job["command_line"].partition("--hide")[2])
+
+
 def test_a_number_opens_the_clips_behind_it(screen: Watched, studio: Client) -> None:
     label_everything(studio)
     page = screen.open("/results?run=run-1")
@@ -205,7 +235,10 @@ def test_the_camera_is_answered_and_kept_as_a_recording(screen: Watched, studio:
     page = screen.open("/live")
     page.get_by_role("button", name="Start").click()
     page.wait_for_function("() => /^(even|odd)$/.test(document.querySelector('.current').textContent)")
-    page.wait_for_function("() => document.querySelectorAll('section[aria-labelledby=running] tbody tr').length > 1")
+    rows = page.locator("section[aria-labelledby=running] tbody tr")
+    rows.nth(2).wait_for()
+    start, stop = (float(cell.partition(":")[2]) for cell in rows.nth(1).locator("td").all_inner_texts()[:2])
+    assert 0.3 < stop - start < 3, "one action in one piece, though not every picture was looked at"
     assert re.search(
         r"\d+ ms\s+from picture to answer", page.locator("section[aria-label='What happens']").inner_text()
     )

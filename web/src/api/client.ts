@@ -1,12 +1,12 @@
 /** Requests to the studio's server; every one that fails is a `Refused` with a line for a person. */
 
 import type {
-  Agreement, Annotator, ClassSets, Confusion, ConflictAnswer, Dashboard, Decisions, DecisionsDone, Edits, EditsDone, EvaluateJob,
+  Agreement, Annotator, BlurJob, ClassSets, Confusion, ConflictAnswer, Dashboard, Decisions, DecisionsDone, Edits, EditsDone, EvaluateJob,
   ExportJob, ExportNotes, ExtractJob, Format, Frames, Imported, Job, JobLog, LabelChanges, Labels, LearningCurve, LearningCurveJob, Mistakes,
   PlayableJob, PredictJob, Project, ProposedRecording, Proposals, Recording, RecordingChange, Run, RunComparison, TrainJob, Waveform,
 } from "./types";
 
-export type JobRequest = ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob;
+export type JobRequest = ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | BlurJob;
 
 /** Status 0: the server could not be reached. */
 export class Refused extends Error {

@@ -7,6 +7,8 @@ import { link } from "../router";
 import { attempt, refresh, runs, say } from "../state";
 import { clock, hueOf, percent } from "../words";
 
+const STATES = { off: "Press Start.", begins: "The model is being loaded …", on: "…", ended: "Press Start." };
+
 export function LivePage() {
   const run = useSignal<string | null>(null);
   const able = runs.value.filter((each) => each.is_live);
@@ -96,7 +98,7 @@ function Stage({ run, onRun }: { run: string; onRun: (name: string) => void }) {
         </section>
         <section class="card" aria-label="What happens">
           <p class="current" aria-live="polite">
-            {live?.answer.value?.name ?? (state === "begins" ? "The model is being loaded …" : state === "on" ? "…" : "Press Start.")}
+            {live?.answer.value ? (live.answer.value.name ?? "nothing") : STATES[state]}
           </p>
           {live && <Answers session={live} />}
         </section>

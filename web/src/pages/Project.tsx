@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { api, thumbnailAddress, upload } from "../api/client";
 import type { Recording, RecordingChange } from "../api/types";
+import { BlurDialog } from "../parts/BlurDialog";
 import { NextStep } from "../parts/NextStep";
 import { TextField } from "../parts/TextField";
 import { link } from "../router";
@@ -199,6 +200,7 @@ function Card({ recording }: { recording: Recording }) {
 }
 
 function Details({ recording }: { recording: Recording }) {
+  const isHiding = useSignal(false);
   const keep = async (change: RecordingChange) => {
     if (await attempt(api.changeRecording(recording.id, change))) void refresh.recordings();
   };
@@ -219,6 +221,12 @@ function Details({ recording }: { recording: Recording }) {
         <span>Note</span>
         <TextField name="note" value={recording.note} onKeep={(note) => void keep({ note })} />
       </label>
+      {!recording.problem && (
+        <button type="button" onClick={() => (isHiding.value = true)}>
+          Copy without faces …
+        </button>
+      )}
+      {isHiding.value && <BlurDialog recording={recording} onClose={() => (isHiding.value = false)} />}
     </details>
   );
 }

@@ -1,6 +1,6 @@
 import { api, type JobRequest } from "../api/client";
 import type { CurvePoint, LearningCurve } from "../api/types";
-import { activeJobs } from "../state";
+import { activeJobs, recordings } from "../state";
 import { useAnswer } from "./useAnswer";
 import { Waiting } from "./Waiting";
 
@@ -8,6 +8,9 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [520, 240, 44, 34, 12];
 
 /** How much must be labelled: quality against the number of labelled recordings, and how it may go on. */
 export function LearningCurves({ annotator, start }: { annotator: string; start: (job: JobRequest) => void }) {
+  const labelled = recordings.value?.filter((each) => each.num_segments > 0) ?? [];
+  const whole = labelled.filter((each) => each.state === "labelled");
+  const number = (whole.length ? whole : labelled).length;
   const asked = useAnswer(`${annotator} ${activeJobs.value.length}`, api.curves);
   return (
     <section class="card curve" aria-labelledby="curve">
@@ -15,9 +18,10 @@ export function LearningCurves({ annotator, start }: { annotator: string; start:
       <p>Trains on one recording, on two, and so on, measures each on recordings that it has not seen, and draws the line on.</p>
       <Waiting asked={asked.value}>{(curves) => <Newest curve={curves.find((each) => each.annotator === annotator)} />}</Waiting>
       <div class="actions">
-        <button type="button" onClick={() => start({ kind: "learning_curve", annotator })}>
+        <button type="button" disabled={number < 4} onClick={() => start({ kind: "learning_curve", annotator })}>
           Measure it
         </button>
+        {number < 4 && <span class="hint">It needs four labelled recordings; there {number === 1 ? "is one" : `are ${number}`}.</span>}
       </div>
     </section>
   );
