@@ -7,7 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.makers.media import number_in, write_video
+from egoact.media.sources import MediaSource
+from egoact.studio import measures
+from egoact.studio.measures import Measures
+from tests.makers.media import number_in, picture, write_video
 from tests.makers.studio import Client, running
 
 
@@ -82,6 +85,15 @@ def test_waveform_has_sound_and_motion(client: Client) -> None:
     assert max(told["sound"]) < 0.01  # the maker's sound is silence
     assert max(told["motion"]) > 0.5  # and every picture is another
     assert client.get("/api/recordings/ana_1/waveform?start=5&stop=6").status == 400
+
+
+def test_motion_of_long_recordings_is_that_between_key_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Still for two seconds, then moving; a key frame each half second."""
+    monkeypatch.setattr(measures, "LONG_SECONDS", 1.0)
+    images = [picture(n if n >= 20 else 0) for n in range(40)]
+    path = write_video(tmp_path / "long_1.mp4", images=images, rate=10, gop=5, with_sound=True)
+    told = Measures(tmp_path / "kept").waveform(MediaSource.of_file(path), num_bins=16, start=0.0, stop=None)
+    assert len(told.motion) == 16 and max(told.motion[:6]) < 0.05 and min(told.motion[9:13]) > 0.3
 
 
 def test_uploads_become_recordings(client: Client, project: Path, tmp_path: Path) -> None:

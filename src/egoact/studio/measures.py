@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 
 from egoact.core.errors import MediaError
@@ -14,12 +15,13 @@ from egoact.core.files import open_atomically
 from egoact.media.recording import read_steps
 from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sources import MediaSource, read_clip
-from egoact.media.video.file import VideoFile, open_container
+from egoact.media.video.file import VideoFile, open_container, picture_stream
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import Frames, Waveform
 
 SOUND_BINS_PER_SECOND = 50
 MOTION_STEPS_PER_SECOND = 4
+LONG_SECONDS = 1200.0  # beyond, motion is that between key frames
 _MOTION_SIZE = (36, 64)
 _THUMBNAIL_WIDTH = 320
 _WAIT_SECONDS = 1.0
@@ -136,6 +138,15 @@ def _video_offset(path: Path) -> float:
 def _measure_waveform(source: MediaSource) -> dict[str, Any]:
     track = find_sound(source.path)
     sound = _peaks(source) if track.has_sound else np.empty(0, dtype=np.float32)
+    is_long = track.length_seconds > LONG_SECONDS
+    found = _motion_of_key_frames(source.path, track.length_seconds) if is_long else _motion(source)
+    largest = float(np.quantile(found, 0.99)) if len(found) else 0.0
+    scaled = np.minimum(found / largest, 1.0) if largest > 0 else found
+    return {"sound": sound, "motion": scaled, "seconds": track.length_seconds}
+
+
+def _motion(source: MediaSource) -> np.ndarray:
+    """How much each step differs from the one before."""
     motion, before = [0.0], None
     steps = read_steps(source, rate=MOTION_STEPS_PER_SECOND, size=_MOTION_SIZE, num_threads=1)
     try:
@@ -146,10 +157,30 @@ def _measure_waveform(source: MediaSource) -> dict[str, Any]:
             motion += [change] * count
     except MediaError:
         pass  # what is damaged has no motion
-    found = np.array(motion[1:], dtype=np.float32)
-    largest = float(np.quantile(found, 0.99)) if len(found) else 0.0
-    scaled = np.minimum(found / largest, 1.0) if largest > 0 else found
-    return {"sound": sound, "motion": scaled, "seconds": track.length_seconds}
+    return np.array(motion[1:], dtype=np.float32)
+
+
+def _motion_of_key_frames(path: Path, seconds: float) -> np.ndarray:
+    """The same of a long recording, from one key frame to the next: decoding all of it would take too long."""
+    motion = np.zeros(max(round(seconds * MOTION_STEPS_PER_SECOND), 1), dtype=np.float32)
+    first, step, before = None, 0, None
+    with open_container(path) as container:
+        stream = picture_stream(container, path)
+        stream.codec_context.skip_frame = "NONKEY"
+        try:
+            for picture in container.decode(stream):
+                if picture.time is None:
+                    continue
+                first = picture.time if first is None else first
+                size = {"width": _MOTION_SIZE[1], "height": _MOTION_SIZE[0]}
+                small = picture.reformat(**size, format="gray").to_ndarray().astype(np.float32)
+                now = min(round((picture.time - first) * MOTION_STEPS_PER_SECOND), len(motion))
+                if before is not None:
+                    motion[step:now] = np.abs(small - before).mean()
+                step, before = now, small
+        except av.error.FFmpegError:
+            pass  # what is damaged has no motion
+    return motion
 
 
 def _peaks(source: MediaSource) -> np.ndarray:

@@ -143,7 +143,8 @@ class Waveform(Answer):
     sound: list[float]
     """The loudest sample; empty without sound."""
     motion: list[float]
-    """The largest change between pictures a quarter of a second apart, relative to the recording's own."""
+    """The largest change between pictures a quarter of a second apart, relative to the recording's own; of recordings
+    longer than 20 minutes between key frames."""
 
 
 class SegmentValues(Request):
