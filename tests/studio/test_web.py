@@ -241,6 +241,11 @@ def test_pages_are_accessible_and_fit(browser: Any, studio: Client, size: tuple[
                 page.locator(".segments tbody tr").first.click()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is too wide"
             assert faults_of_accessibility(page) == []
+        page.keyboard.press("?")
+        page.get_by_role("heading", name="Keys").wait_for()
+        assert faults_of_accessibility(page) == []
+        page.keyboard.press("Escape")
+        page.locator("dialog").wait_for(state="detached")
 
 
 def test_names_are_escaped_and_files_are_plain(screen: Watched, studio: Client) -> None:

@@ -37,6 +37,7 @@ function Newest({ curve }: { curve: LearningCurve | undefined }) {
       <Chart curve={curve} />
       <details>
         <summary>The numbers</summary>
+        <div class="wide">
         <table>
           <caption>{curve.metric}, with its interval</caption>
           <thead>
@@ -60,16 +61,26 @@ function Newest({ curve }: { curve: LearningCurve | undefined }) {
             )}
           </tbody>
         </table>
+        </div>
       </details>
     </>
   );
+}
+
+/** Whole numbers of recordings that have room beside each other. */
+function ticks(numbers: number[], most: number): number[] {
+  const shown: number[] = [];
+  for (const number of [...new Set(numbers)].filter(Number.isInteger).sort((a, b) => a - b)) {
+    if (!shown.length || number - (shown.at(-1) as number) >= most / 22) shown.push(number);
+  }
+  return shown;
 }
 
 function Chart({ curve }: { curve: LearningCurve }) {
   const all = [...curve.measured, ...curve.extrapolated];
   const most = Math.max(...all.map((point) => point.num_recordings), 2);
   const top = Math.max(0.05, ...all.map((point) => Math.max(point.value, point.high ?? 0)));
-  const scale = top <= 1 ? 1 : Math.ceil(top / 10) * 10;
+  const scale = top <= 1 ? 1 : 100;
   const x = (point: CurvePoint) => LEFT + ((WIDTH - LEFT - 12) * point.num_recordings) / most;
   const y = (value: number) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * Math.max(0, Math.min(scale, value))) / scale;
   const path = (points: CurvePoint[]) => points.map((point, i) => `${i ? "L" : "M"}${x(point).toFixed(1)},${y(point.value).toFixed(1)}`).join("");
@@ -93,8 +104,10 @@ function Chart({ curve }: { curve: LearningCurve }) {
         <g key={i}>
           {point.low !== null && point.high !== null && <line class="bar" x1={x(point)} x2={x(point)} y1={y(point.low)} y2={y(point.high)} />}
           <circle cx={x(point)} cy={y(point.value)} r="4" />
-          <text x={x(point)} y={HEIGHT - 18} text-anchor="middle">{point.num_recordings}</text>
         </g>
+      ))}
+      {ticks(all.map((point) => point.num_recordings), most).map((number) => (
+        <text key={number} x={LEFT + ((WIDTH - LEFT - 12) * number) / most} y={HEIGHT - 18} text-anchor="middle">{number}</text>
       ))}
       <text x={(WIDTH + LEFT) / 2} y={HEIGHT - 3} text-anchor="middle">labelled recordings</text>
     </svg>
