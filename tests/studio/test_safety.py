@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from egoact.studio.safety import Gate
 from tests.makers.media import write_video
+from tests.makers.places import ROOT
 from tests.makers.studio import Client, adding, running
 
 OUTSIDE = [
@@ -171,3 +173,17 @@ def test_names_are_data(client: Client) -> None:
 def test_bodies_that_are_none_are_refused(guarded: Client, body: bytes) -> None:
     answer = guarded.post("/api/annotators", raw=body, headers={"content-type": "application/json"})
     assert answer.status in (400, 422) and json.loads(answer.content)["reason"]
+
+
+def test_the_page_on_the_interface_names_every_route(guarded: Client) -> None:
+    """And no route that is none."""
+    text = (ROOT / "docs" / "studio-http.md").read_text(encoding="utf-8")
+    named = {
+        (method, re.sub(r"\?.*", "", path).replace("/verb", "/{target}"))
+        for method, path in re.findall(r"`(GET|POST|PUT|PATCH) (/api/[^` ]+)`?", text)
+    }
+    paths = guarded.get("/api/openapi.json").json["paths"]
+    there = {
+        (method.upper(), path.replace("{number}", "{id}")) for path, methods in paths.items() for method in methods
+    }
+    assert named == there
