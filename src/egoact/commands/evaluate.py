@@ -30,8 +30,8 @@ class EvaluateSettings:
     annotations: Path | None = None
     """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
     task: Literal["recognition", "anticipation"] = "recognition"
-    """anticipation: also class-mean top-5 recall, the measure of the challenge for answers that were given before the
-    actions began."""
+    """anticipation: also class-mean top-5 recall, the challenge's measure for answers that were given before the
+    actions began; always for a run of egoact train --gap."""
     action_scoring: Literal["per_segment", "published"] = "per_segment"
     """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
 
@@ -64,13 +64,13 @@ def evaluate(settings: EvaluateSettings) -> int:
     assert model is not None
     evaluation = _answer(settings)
     metrics = evaluation.measure(annotations=settings.annotations, action_scoring=settings.action_scoring)
-    if settings.task == "anticipation":
+    if settings.task == "anticipation" or evaluation.anticipation is not None:
         metrics["anticipation"] = evaluation.measure_anticipation(annotations=settings.annotations)
     evaluation.write(settings.out, metrics, model=model, run=settings.run)
     num_first = len(warn(metrics["seen"])) if "seen" in metrics else 0  # said before the figures that they are about
     notes = metrics.get("notes", [])
     told = [*notes[:num_first], summarize(metrics), *notes[num_first:]]
-    if settings.task == "anticipation":
+    if "anticipation" in metrics:
         told.append(summarize_anticipation(metrics["anticipation"]))
     print("\n".join(told))
     return 0
@@ -139,4 +139,5 @@ def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":
     run = load_run(settings.run)
     vocabularies = official_vocabularies(dict(run.config.vocabularies), settings.annotations)
     scores, provenance = run.score(table, settings.features), Provenance.read(settings.run)
-    return SegmentEvaluation(table, scores, vocabularies, run.config.training_counts, provenance)
+    counts, anticipation = run.config.training_counts, run.config.anticipation
+    return SegmentEvaluation(table, scores, vocabularies, counts, provenance, anticipation)

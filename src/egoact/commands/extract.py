@@ -11,6 +11,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.progress import working
 
 if TYPE_CHECKING:
+    from egoact.core.annotations.anticipation import Anticipation
     from egoact.core.sampling import ClipSampling
     from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
@@ -82,11 +83,19 @@ class ExtractSettings:
     """Frames per second of extracted frames; default: by EPIC-KITCHENS' rule for its ids, or the file fps.txt
     beside the frames. Video files need none."""
 
+    gap: float | None = None
+    """With --segments: look at what comes before the actions, to anticipate them; see egoact train --gap."""
+    observe: float | None = None
+    """With --gap: for how many seconds; default: 2.5."""
+
     def __post_init__(self) -> None:
         if not self.segments and (self.recordings or self.exact):
             raise ValueError("--recordings and --exact go with --segments")
         if self.recordings and self.exact:
             raise ValueError("--exact computes the frames of clips alone: leave --recordings away")
+        if self.gap is not None and not self.segments:
+            raise ValueError("--gap goes with --segments: before which actions to look")
+        self.anticipation()
         if self.modality == "flow" and not self.segments:
             raise ValueError("--modality flow goes with --segments")
         if self.rate < 1:
@@ -122,6 +131,12 @@ class ExtractSettings:
         size = default_size(self.backbone, self.weights) if self.size is None else self.size
         return size, size
 
+    def anticipation(self) -> "Anticipation | None":
+        """When to look at what comes before the actions; None: at the actions."""
+        from egoact.core.annotations.anticipation import choose_anticipation
+
+        return choose_anticipation(self.gap, self.observe)
+
     def clips(self) -> "ClipSampling":
         """What --exact looks at."""
         from egoact.core.sampling import ClipSampling
@@ -142,13 +157,15 @@ def extract(settings: ExtractSettings) -> int:
         ValueError: Impossible settings.
     """
     from egoact.commands.labels import read_and_tell
-    from egoact.core.annotations.segments import group_by_recording
+    from egoact.core.annotations.segments import SegmentTable, group_by_recording
     from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
     from egoact.models.backbones.spec import STREAMS
 
-    table = read_and_tell(settings.segments) if settings.segments else ()
+    table, anticipation = read_and_tell(settings.segments) if settings.segments else (), settings.anticipation()
+    if anticipation is not None and isinstance(table, SegmentTable):
+        table = anticipation.observed(table)
     root: MediaRoot | FlowRoot = (
         FlowRoot(settings.media)
         if settings.modality == "flow"

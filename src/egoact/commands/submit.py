@@ -145,7 +145,11 @@ def _find_scores(settings: SubmitSettings, table: "SegmentTable") -> "Scores":
     from egoact.runs.loading import load_run  # a scores file needs no torch
 
     assert settings.run is not None
-    return load_run(settings.run).score(table, settings.features).align(table)
+    run = load_run(settings.run)
+    if (run.config.anticipation is not None) != (settings.task == "anticipation"):
+        looks = "at the actions themselves" if run.config.anticipation is None else "at what comes before the actions"
+        raise ArtifactError(f"this run looks {looks}, so it does not fit --task {settings.task}", path=settings.run)
+    return run.score(table, settings.features).align(table)
 
 
 def _make_folder(out: Path) -> None:

@@ -10,6 +10,7 @@ from egoact.core import defaults
 from egoact.training.recipes import Recipe, choose_recipe
 
 if TYPE_CHECKING:
+    from egoact.core.annotations.anticipation import Anticipation
     from egoact.core.sampling import ClipSampling
     from egoact.runs.recognizer import RecognizerConfig
     from egoact.training.data import TrainingData
@@ -54,6 +55,11 @@ class TrainSettings:
     """What to learn; default: what --segments has labels for."""
     labels: Literal["classes", "categories"] = "classes"
     """Classes, or the categories that the class files give for them."""
+    gap: float | None = None
+    """Learn to anticipate: the clip ends so many seconds before its action begins (1.0 in the challenge of
+    EPIC-KITCHENS). Default: the clip is the action itself."""
+    observe: float | None = None
+    """With --gap: how many seconds the clip lasts; default: 2.5."""
     merge_case: bool = False
     """Labels that differ in case and spaces alone are one class, spelt as most of them are."""
     classes: Path | None = None
@@ -133,6 +139,7 @@ class TrainSettings:
         self.chosen_recipe()
         self.machine()
         self.clips()
+        self.anticipation()
 
     def chosen_recipe(self, num_clips: int = 0) -> Recipe:
         """The recipe with the changes that flags ask for; `num_clips` to train on decide with `--recipe auto`."""
@@ -157,6 +164,12 @@ class TrainSettings:
         from egoact.core.sampling import ClipSampling
 
         return ClipSampling(self.num_frames, self.views)
+
+    def anticipation(self) -> "Anticipation | None":
+        """When to look at what comes before the actions; None: at the actions."""
+        from egoact.core.annotations.anticipation import choose_anticipation
+
+        return choose_anticipation(self.gap, self.observe)
 
     def machine(self) -> "Machine":
         """Where to train."""
@@ -252,6 +265,9 @@ def _load_data(settings: TrainSettings) -> "TrainingData":
     vocabularies = choose_vocabularies(
         table, targets=settings.targets, classes=settings.classes, labels=settings.labels
     )
+    if (anticipation := settings.anticipation()) is not None:
+        training = anticipation.observed(training)
+        validation = None if validation is None else anticipation.observed(validation)
     if settings.joint and set(vocabularies) != {"verb", "noun"}:
         raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
     store = open_features(settings.features, settings.streams)
@@ -281,6 +297,7 @@ def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") ->
         num_views=settings.views,
         dropout=recipe.dropout,
         training_counts=data.class_counts,
+        anticipation=settings.anticipation(),
         window_seconds=data.window_seconds,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import (
     TARGETS,
     Target,
@@ -34,6 +35,7 @@ class SegmentEvaluation:
         vocabularies: Target -> classes of the scores.
         training_counts: Target -> training segments of each class, where they are known.
         provenance: What the model was trained and chosen on, where it is known.
+        anticipation: When it looked, where it is known to have answered before the actions.
     """
 
     table: SegmentTable
@@ -41,6 +43,7 @@ class SegmentEvaluation:
     vocabularies: Mapping[Target, Vocabulary]
     training_counts: Mapping[Target, tuple[int, ...]]
     provenance: Provenance | None = None
+    anticipation: Anticipation | None = None
 
     def measure(self, *, annotations: Path | None, action_scoring: ActionScoring) -> dict[str, Any]:
         """Everything that `metrics.json` says; where segments were trained or chosen on, that is its first note.

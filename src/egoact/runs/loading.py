@@ -20,6 +20,7 @@ from egoact.runs.features import open_features_for, score_rows
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
 from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
+from egoact.runs.unobserved import fill_unobserved
 
 __all__ = ["EngineChoice", "Run", "load_run"]
 
@@ -104,14 +105,16 @@ class Run:
         return load_stream_engine(self.backbones, self.choice, precision=precision, run=self.path)
 
     def score(self, table: SegmentTable, features: Path | Sequence[Path]) -> Scores:
-        """What the run answers for the segments of a table.
+        """What the run answers for the segments of a table; of a run that anticipates, by what came before them.
 
         Raises:
             ArtifactError: Features that are missing or of another backbone.
         """
-        store = open_features_for(self.config, features)
-        logits = score_rows(self.recognizer, store, store.locate(table, self.config.sampling))
-        return Scores.from_rows([segment.narration_id for segment in table], **logits)
+        store, anticipation = open_features_for(self.config, features), self.config.anticipation
+        looked_at = table if anticipation is None else anticipation.observed(table)
+        logits = score_rows(self.recognizer, store, store.locate(looked_at, self.config.sampling))
+        scores = Scores.from_rows([segment.narration_id for segment in looked_at], **logits)
+        return scores if anticipation is None else fill_unobserved(scores, table, self.config.training_counts)
 
     def _exported_streams(self) -> StreamEngine:
         if isinstance(self.answers, TrainedSegmenter):

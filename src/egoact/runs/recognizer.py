@@ -5,7 +5,7 @@ A run directory holds `model.safetensors` (the trained part) and `config.json` (
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
@@ -48,6 +49,7 @@ class RecognizerConfig:
             "conv", one head on a mixture of them.
         precision: In which the features that it was trained on were computed.
         pairs: Verb-noun pairs of a joint action classifier, as verb * number of nouns + noun; empty: there is none.
+        anticipation: When it looks, of a run that says what will happen; None: it looks at the actions themselves.
         format_version: Of the run directory.
 
     Raises:
@@ -68,6 +70,7 @@ class RecognizerConfig:
     fusion: Fusion = "early"
     precision: str = "f32"
     pairs: tuple[int, ...] = ()
+    anticipation: Anticipation | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -143,6 +146,7 @@ class RecognizerConfig:
             "window_seconds": list(self.window_seconds),
             "temperature": dict(self.temperature),
             "training_counts": {target: list(counts) for target, counts in self.training_counts.items()},
+            **({} if self.anticipation is None else {"anticipation": asdict(self.anticipation)}),
         }
 
     @classmethod
@@ -174,6 +178,7 @@ class RecognizerConfig:
             window_seconds=tuple(values.get("window_seconds", earlier.get("window_seconds", ()))),
             temperature=dict(values.get("temperature", calibrated)),
             training_counts={t: tuple(map(int, v)) for t, v in values.get("training_counts", {}).items()},
+            anticipation=Anticipation(**values["anticipation"]) if "anticipation" in values else None,
         )
 
     def build(self) -> ActionClassifier:
