@@ -51,6 +51,9 @@ def test_what_comes_before_is_learned_and_measured(folder: Path, capsys: pytest.
     assert evaluate(EvaluateSettings(**paths, run=folder / "run", out=out)) == 0
     assert "anticipation: verb" in capsys.readouterr().out
     metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["seen"]["trained_on"] == 24  # by what was looked at; the actions themselves share no time with it
+    table = read_segments(folder / "labels.csv")
+    assert [segment.narration_id for segment in config.looks_at(table)][:2] == ["A_1_1", "A_1_2"]
     assert metrics["num_segments"] == 26
     assert metrics["anticipation"]["verb"][MEASURE] == 100  # five answers, three verbs
     assert metrics["verb"]["top1"] > 80

@@ -29,9 +29,10 @@ class EvaluateSettings:
     """Instead of --run: a timeline.json or timeline.csv, or a folder of them, to measure when actions were found."""
     annotations: Path | None = None
     """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
-    task: Literal["recognition", "anticipation"] = "recognition"
+    task: Literal["recognition", "anticipation", "detection"] = "recognition"
     """anticipation: also class-mean top-5 recall, the challenge's measure for answers that were given before the
-    actions began; always for a run of egoact train --gap."""
+    actions began; always for a run of egoact train --gap. detection: --scores is a zip of that challenge, measured by
+    mean average precision; see --timeline for timelines."""
     action_scoring: Literal["per_segment", "published"] = "per_segment"
     """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
 
@@ -40,6 +41,10 @@ class EvaluateSettings:
             raise ValueError("give either --run with --features, or --scores, or --timeline")
         if (self.run is None) == bool(self.features):
             raise ValueError("--run and --features belong together")
+        if self.task == "detection" and self.scores is None:
+            raise ValueError(
+                "--task detection measures a zip of the challenge, by --scores; else give --timeline or --run"
+            )
         if self.task == "anticipation" and self.timeline is not None:
             raise ValueError("--task anticipation measures --run or --scores; timelines are found after the actions")
 
@@ -55,6 +60,9 @@ def evaluate(settings: EvaluateSettings) -> int:
     from egoact.evaluation.segments import summarize
     from egoact.runs.provenance import warn
 
+    if settings.task == "detection":
+        _evaluate_detections(settings)
+        return 0
     if settings.timeline is not None or finds_actions(settings.run):
         if settings.task == "anticipation":
             raise ValueError("--task anticipation needs a run of egoact train, which answers for single segments")
@@ -74,6 +82,18 @@ def evaluate(settings: EvaluateSettings) -> int:
         told.append(summarize_anticipation(metrics["anticipation"]))
     print("\n".join(told))
     return 0
+
+
+def _evaluate_detections(settings: EvaluateSettings) -> None:
+    """Of anybody's zip for the detection challenge, by class ids."""
+    from egoact.commands.labels import read_and_tell
+    from egoact.core.metrics.detection import summarize_detections
+    from egoact.evaluation.detections import evaluate_detection_zip
+
+    assert settings.scores is not None
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    metrics = evaluate_detection_zip(settings.scores, table, annotations=settings.annotations, out=settings.out)
+    print(summarize_detections(metrics))
 
 
 def finds_actions(run: Path | None) -> bool:

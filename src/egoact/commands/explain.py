@@ -10,6 +10,7 @@ from egoact.core.errors import AnnotationError, ArtifactError
 
 if TYPE_CHECKING:
     from egoact.explain.clip import Clip
+    from egoact.runs.loading import Run
 
 _NUM_KITCHEN_VIDEOS = 2
 
@@ -105,7 +106,7 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
             run.backbone  # noqa: B018 - before any recording is read
         except ValueError as error:
             raise ArtifactError(f"its backbone cannot be loaded: {error}", path=settings.run) from None
-        explain_clip(run, _find_clip(settings), settings.out, seed=settings.seed)
+        explain_clip(run, _find_clip(settings, run), settings.out, seed=settings.seed)
     return 0
 
 
@@ -134,7 +135,7 @@ def _paint(settings: FilterSettings) -> None:
     explain_filters(backbones, frames, settings.out, painting, described=described)
 
 
-def _find_clip(settings: ClipSettings) -> "Clip":
+def _find_clip(settings: ClipSettings, run: "Run") -> "Clip":
     """The recording, the span in seconds, and the labels as far as they are known."""
     from egoact.core.annotations.union import read_labels
     from egoact.explain.clip import Clip
@@ -150,7 +151,7 @@ def _find_clip(settings: ClipSettings) -> "Clip":
         grid = lay_grid(source)
         stop = settings.stop_seconds or grid.num_frames / grid.frame_rate
         return Clip(source, settings.start_seconds, stop, {})
-    table = read_labels(settings.segments)
+    table = run.config.looks_at(read_labels(settings.segments))
     chosen = [s for s in table if settings.narration_id in (None, s.narration_id)]
     if not chosen:
         raise AnnotationError(f"there is no segment {settings.narration_id}", path=table.path)

@@ -89,9 +89,10 @@ def finetune(settings: FinetuneSettings) -> int:
         weight_decay=settings.weight_decay,
         seed=settings.seed,
     )
+    run = load_run(settings.run, EngineChoice(weights=settings.weights))
     work = Finetuning(
-        load_run(settings.run, EngineChoice(weights=settings.weights)),
-        read_and_tell(settings.segments),
+        run,
+        run.config.looks_at(read_and_tell(settings.segments)),
         MediaRoot(settings.media),
         settings.out,
         settings.blocks,

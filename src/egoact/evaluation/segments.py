@@ -68,7 +68,8 @@ class SegmentEvaluation:
             tail=tail,
             head=head,
         )
-        seen = {} if self.provenance is None else self.provenance.describe(self.table)
+        looked_at = self.table if self.anticipation is None else self.anticipation.observed(self.table)
+        seen = {} if self.provenance is None else self.provenance.describe(looked_at)
         if seen and (notes := warn(seen)):
             metrics |= {"seen": seen, "notes": notes + metrics.get("notes", [])}
         return metrics

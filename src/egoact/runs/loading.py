@@ -110,11 +110,10 @@ class Run:
         Raises:
             ArtifactError: Features that are missing or of another backbone.
         """
-        store, anticipation = open_features_for(self.config, features), self.config.anticipation
-        looked_at = table if anticipation is None else anticipation.observed(table)
+        store, looked_at = open_features_for(self.config, features), self.config.looks_at(table)
         logits = score_rows(self.recognizer, store, store.locate(looked_at, self.config.sampling))
         scores = Scores.from_rows([segment.narration_id for segment in looked_at], **logits)
-        return scores if anticipation is None else fill_unobserved(scores, table, self.config.training_counts)
+        return scores if looked_at is table else fill_unobserved(scores, table, self.config.training_counts)
 
     def _exported_streams(self) -> StreamEngine:
         if isinstance(self.answers, TrainedSegmenter):

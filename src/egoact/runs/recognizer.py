@@ -15,6 +15,7 @@ import torch
 
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import ClipSampling
@@ -89,6 +90,10 @@ class RecognizerConfig:
     def sampling(self) -> ClipSampling:
         """How a segment becomes the clips that the head sees."""
         return ClipSampling(self.num_frames, self.num_views)
+
+    def looks_at(self, table: SegmentTable) -> SegmentTable:
+        """The segments where the run looks: as they are or, of a run that anticipates, where they are observed."""
+        return table if self.anticipation is None else self.anticipation.observed(table)
 
     @property
     def backbones(self) -> tuple[BackboneSpec, ...]:

@@ -45,7 +45,10 @@ def write_report(settings: Any) -> None:
     Raises:
         ArtifactError: A file that is missing or damaged.
     """
-    if "frames_per_second" in read_json(settings.out / METRICS_NAME):  # timelines were measured
+    metrics = read_json(settings.out / METRICS_NAME)
+    if metrics.get("task") == "detection":
+        return  # a few numbers, which were printed
+    if "frames_per_second" in metrics:  # timelines were measured
         page = write_timeline_report(settings.out)
     else:
         page = write_evaluation_report(settings.out, run=settings.run)
