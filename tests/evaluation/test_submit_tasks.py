@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
+from egoact.commands.evaluate import EvaluateSettings, evaluate
 from egoact.commands.submit import SubmitSettings
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking, action_ranking
+from egoact.core.metrics.anticipation import MEASURE
 from egoact.core.metrics.detection import Detections
 from egoact.core.metrics.detection_submission import check_detections, write_detections
 from egoact.core.metrics.scores import Scores
@@ -224,6 +226,25 @@ def test_the_command_writes_and_checks_anticipation(
     assert "valid, 3 segments (exactly those of test.csv), sls_pt 3" in capsys.readouterr().out
     assert run("--check", out) == 2
     assert "challenge is 'action_anticipation'" in capsys.readouterr().err
+
+
+def test_pairs_of_a_zip_count_when_it_is_evaluated(tmp_path: Path) -> None:
+    labels, scores = tmp_path / "labels.csv", random_scores()
+    rows = [f"{name},{name[:-2]},0,{i + 1},{i},{i + 5}" for i, name in enumerate(IDS)]
+    header = "narration_id,video_id,start_seconds,stop_seconds,verb_class,noun_class"
+    labels.write_text("\n".join([header, *rows]) + "\n")
+    order = np.arange(100)
+    verbs = np.stack([(row + order) % 97 for row in range(3)])  # the true pair comes first
+    nouns = np.stack([row + 5 + order for row in range(3)])
+    actions = ActionRanking(verbs, nouns, np.tile(-order / 4, (3, 1)))
+    measured = []
+    for name, given in (("without", None), ("with", actions)):
+        path, out = tmp_path / f"{name}.zip", tmp_path / name
+        write_submission(scores, path, **LEVELS, challenge="action_anticipation", actions=given)
+        evaluate(EvaluateSettings(segments=(labels,), scores=path, out=out, task="anticipation"))
+        measured.append(json.loads((out / "metrics.json").read_text())["anticipation"])
+    assert measured[0]["action"][MEASURE] == 0 and measured[1]["action"][MEASURE] == 100
+    assert measured[0]["verb"] == measured[1]["verb"]
 
 
 def test_the_command_writes_timelines_as_detections(

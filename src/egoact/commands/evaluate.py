@@ -146,13 +146,20 @@ def _evaluate_recordings(settings: EvaluateSettings) -> dict[str, Any]:
 def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":
     from egoact.commands.labels import read_and_tell
     from egoact.core.metrics.scores import load_scores
+    from egoact.core.metrics.submission import check_submission
     from egoact.evaluation.segments import SegmentEvaluation, official_vocabularies, vocabularies_of_scores
 
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)
     if settings.run is None:
         assert settings.scores is not None
-        scores = load_scores(settings.scores).align(table)
-        return SegmentEvaluation(table, scores, vocabularies_of_scores(scores, table, settings.annotations), {})
+        actions = None
+        if settings.task == "anticipation" and settings.scores.suffix.lower() == ".zip":
+            submission = check_submission(settings.scores, table, challenge="action_anticipation")
+            scores, actions = submission.scores, submission.actions
+        else:
+            scores = load_scores(settings.scores).align(table)
+        vocabularies = vocabularies_of_scores(scores, table, settings.annotations)
+        return SegmentEvaluation(table, scores, vocabularies, {}, actions=actions)
     from egoact.runs.loading import load_run  # anybody's scores are measured without torch
     from egoact.runs.provenance import Provenance
 

@@ -16,7 +16,7 @@ from egoact.core.annotations.labels import (
 )
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.files import write_json
-from egoact.core.metrics.action_ranking import ActionScoring
+from egoact.core.metrics.action_ranking import ActionRanking, ActionScoring
 from egoact.core.metrics.anticipation import evaluate_anticipation
 from egoact.core.metrics.evaluation_files import EVALUATION_NAME, METRICS_NAME, SCORES_NAME
 from egoact.core.metrics.imbalance import split_by_frequency
@@ -36,6 +36,7 @@ class SegmentEvaluation:
         training_counts: Target -> training segments of each class, where they are known.
         provenance: What the model was trained and chosen on, where it is known.
         anticipation: When it looked, where it is known to have answered before the actions.
+        actions: The best pairs of each segment, of answers to anticipation that rank them by themselves.
     """
 
     table: SegmentTable
@@ -44,6 +45,7 @@ class SegmentEvaluation:
     training_counts: Mapping[Target, tuple[int, ...]]
     provenance: Provenance | None = None
     anticipation: Anticipation | None = None
+    actions: ActionRanking | None = None
 
     def measure(self, *, annotations: Path | None, action_scoring: ActionScoring) -> dict[str, Any]:
         """Everything that `metrics.json` says; where segments were trained or chosen on, that is its first note.
@@ -81,6 +83,7 @@ class SegmentEvaluation:
         return evaluate_anticipation(
             {target: values for target, values in self.scores.by_target().items() if target in labels},
             {str(target): values for target, values in labels.items()},
+            actions=self.actions,
             participants=participants,
             unseen=None if annotations is None else read_unseen_participants(annotations, participants=participants),
             tail={target: vocabulary.tail for target, vocabulary in self.vocabularies.items() if vocabulary.tail},
