@@ -141,6 +141,16 @@ def test_auto_is_ridge_where_it_can_be(tmp_path: Path) -> None:
     assert chosen(epochs=7) == choose_recipe("default", epochs=7)
 
 
+def test_the_head_follows_the_streams_and_the_recipe(tmp_path: Path) -> None:
+    def chosen(streams: tuple[str, ...], recipe: str, head: str = "auto") -> str:
+        paths = (tmp_path / "labels.csv",), (tmp_path / "features",), tmp_path / "run"
+        return TrainSettings(*paths, head=head).chosen_head(choose_recipe(recipe), streams)
+
+    assert chosen(("rgb", "motion"), "ridge") == "statistics"
+    assert chosen(("rgb",), "ridge") == chosen(("rgb", "motion"), "default") == "difference"
+    assert chosen(("rgb", "motion"), "ridge", head="average") == "average"
+
+
 def test_a_run_in_closed_form_is_complete_and_the_same_again(tmp_path: Path) -> None:
     write_store(tmp_path / "features", write_csv(tmp_path / "train.csv", num_each=48))
     for name in ("one", "two"):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,9 +42,10 @@ class TrainSettings:
     views: int = 1
     """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them. Training takes one
     at random each time, and evaluation the mean of what they say."""
-    head: str = defaults.HEAD
+    head: str = "auto"
     """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer, statistics;
-    on maps: convlstm, lsta, flow_attention (the flow's maps last)."""
+    on maps: convlstm, lsta, flow_attention (the flow's maps last). auto: statistics where the streams show motion and
+    the recipe is ridge, else difference."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
     fusion: Literal["early", "late", "sum", "max", "conv"] = "early"
@@ -134,7 +136,7 @@ class TrainSettings:
             raise ValueError("--folds chooses nothing by what it measures: leave --validation and --patience away")
         if self.folds < 0 or self.folds == 1:
             raise ValueError(f"--folds must be at least 2, got {self.folds}")
-        if self.head not in HEADS:
+        if self.head not in ("auto", *HEADS):
             raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
         self.chosen_recipe()
         self.machine()
@@ -152,12 +154,19 @@ class TrainSettings:
             raise ValueError(f"the solver ridge weighs the streams itself: leave --fusion {self.fusion} away")
         return recipe
 
+    def chosen_head(self, recipe: Recipe, streams: Iterable[str]) -> str:
+        """The head, for streams of these names."""
+        if self.head != "auto":
+            return self.head
+        return "statistics" if recipe.solver == "ridge" and "motion" in streams else defaults.HEAD
+
     def _is_solvable(self, num_clips: int) -> bool:
         from egoact.models.heads import HEADS
         from egoact.training.recipes import MOST_CLIPS_OF_RIDGE
 
         is_alone = self.devices * self.nodes == 1 and self.fusion == "early"
-        return is_alone and HEADS[self.head].is_fixed and num_clips <= MOST_CLIPS_OF_RIDGE
+        is_fixed = self.head == "auto" or HEADS[self.head].is_fixed
+        return is_alone and is_fixed and num_clips <= MOST_CLIPS_OF_RIDGE
 
     def clips(self) -> "ClipSampling":
         """How segments become clips."""
@@ -213,6 +222,7 @@ def train(settings: TrainSettings) -> int:
     began = time.monotonic()
     data = _load_data(settings)
     recipe = settings.chosen_recipe(len(data.training.table))
+    settings = replace(settings, head=settings.chosen_head(recipe, (s.backbone_spec.stream for s in data.store.specs)))
     config = _configure(settings, recipe, data)
     training = Training(config, recipe, data, settings.run, settings.machine(), settings.select, settings.seed)
     model = training.build()

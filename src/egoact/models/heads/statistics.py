@@ -1,4 +1,4 @@
-"""How each channel is spread over a clip, and how it changes: five numbers a channel, for closed-form fits.
+"""How each channel is spread over a clip, and how it changes: four numbers a channel, for closed-form fits.
 
 Signed square roots come first: descriptors of motion have a few very large values, which a linear model would follow
 (power normalisation, Perronnin et al. 2010, "Improving the Fisher kernel for large-scale image classification").
@@ -10,15 +10,14 @@ from torch import Tensor
 from egoact.models.heads.head import Head, Standardize, all_frames
 
 _LEAST_VARIANCE = 1e-4  # near 0 the root would make much of rounding, and its slope would have no end
-_NUM_KINDS = 5
+_NUM_KINDS = 4
 
 
 class StatisticsHead(Head):
-    """Five descriptors of a clip, standardised, side by side: (B, T, D) -> (B, 5 D).
+    """Four descriptors of a clip, standardised, side by side: (B, T, D) -> (B, 4 D).
 
         mean of all frames                      what is there
         standard deviation over the frames      how much it varies
-        maximum over the frames                 what is there for a moment
         end - start, thirds of the clip         in which direction it changes
         mean |x_(t+1) - x_t|                    how much moves
 
@@ -42,12 +41,9 @@ class StatisticsHead(Head):
         position = torch.arange(features.shape[1], device=features.device)[:, None]
         mean = _mean(x, present)
         spread = (_mean((x - mean[:, None]).square(), present) + _LEAST_VARIANCE).sqrt()
-        # A clip without any frame gets zeros.
-        largest = x.masked_fill(present == 0, torch.finfo(x.dtype).min).amax(1)
-        largest = largest.masked_fill(length.squeeze(-1) == 0, 0)
         start, end = present * (position < third), present * (position >= length - third)
         moved = _mean((x[:, 1:] - x[:, :-1]).abs(), present[:, 1:])
-        return self.standardize(torch.cat([mean, spread, largest, _mean(x, end) - _mean(x, start), moved], 1))
+        return self.standardize(torch.cat([mean, spread, _mean(x, end) - _mean(x, start), moved], 1))
 
 
 def _mean(x: Tensor, present: Tensor) -> Tensor:
