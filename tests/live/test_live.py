@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from egoact.commands.live import LiveSettings, live
+from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, InputError, MediaError
 from egoact.core.timelines.online_prediction import OnlinePrediction
@@ -44,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = (96, 144)
 
 
-def save_run(path: Path, *, nouns: bool = True) -> Path:
+def save_run(path: Path, *, nouns: bool = True, anticipation: Anticipation | None = None) -> Path:
     torch.manual_seed(0)
     vocabularies = {"verb": Vocabulary("verb", ("open", "close", "cut"))}
     if nouns:
@@ -55,6 +56,7 @@ def save_run(path: Path, *, nouns: bool = True) -> Path:
         backbone=load_backbone("tiny-random", size=32).spec,
         num_frames=8,
         dropout=0.5,
+        anticipation=anticipation,
     )
     model = config.build()
     for classifier in model.classifiers.values():
@@ -118,6 +120,13 @@ def test_a_run_without_nouns_answers_verbs(film: Path, tmp_path: Path, capsys: p
     run = save_run(tmp_path / "run", nouns=False)
     assert live(settings_for(run, film, tmp_path, mode="running", max_seconds=1)) == 0
     assert lines_of(tmp_path)[-1].keys() & {"verb", "noun", "action"} == {"verb"}
+
+
+def test_a_run_that_anticipates_says_so(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = save_run(tmp_path / "run", anticipation=Anticipation(gap_seconds=0.5))
+    assert live(settings_for(run, film, tmp_path, max_seconds=1.2)) == 0
+    assert "live: this run names the action that will begin in 0.5 s" in capsys.readouterr().err
+    assert lines_of(tmp_path)
 
 
 def test_lines_on_standard_output_are_alone_there(

@@ -74,6 +74,7 @@ def live(settings: LiveSettings) -> int:
     from egoact.live.terminal import LiveView
     from egoact.live.window import LiveWindow
     from egoact.runs.loading import EngineChoice, load_run
+    from egoact.runs.recognizer import RecognizerConfig
 
     source = find_source(settings.source, timeout=settings.timeout, give_up=settings.give_up)
     source.check()
@@ -82,6 +83,10 @@ def live(settings: LiveSettings) -> int:
         window = stack.enter_context(LiveWindow(settings.source)) if settings.window else None
         choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
         run = load_run(settings.run, choice)
+        config = run.answers.config
+        if isinstance(config, RecognizerConfig) and config.anticipation is not None:
+            gap = config.anticipation.gap_seconds
+            print(f"live: this run names the action that will begin in {gap:g} s", file=sys.stderr)
         if run.engine.name != "torch":  # its threads would wait for each other, on a busy machine for a second
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(1)
