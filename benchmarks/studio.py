@@ -116,6 +116,13 @@ def studio(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+EDIT = """() => new Promise((done) => {
+  const begin = performance.now();
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "h", bubbles: true, cancelable: true }));
+  requestAnimationFrame(() => setTimeout(() => done(performance.now() - begin)));
+})"""
+
+
 def wait_for(address: str) -> None:
     """Until the server has computed what it computes once."""
     while True:
@@ -161,6 +168,16 @@ def timeline(page: Any, address: str) -> None:
             print(f"timeline, {words} in view, {way}: {rate:.1f} frames/s; {spread(list(intervals))}", flush=True)
 
 
+def editing(page: Any) -> None:
+    """Milliseconds from a key that changes one of 3,000 segments to the timeline and the list that show it."""
+    page.keyboard.press("PageDown")
+    times = []
+    for _ in range(20):
+        times.append(page.evaluate(EDIT))
+        page.wait_for_timeout(300)
+    print(f"an edit among {NUM_SEGMENTS} segments, drawn: {spread(times)}", flush=True)
+
+
 def stepping(page: Any, address: str) -> None:
     """Milliseconds from a key to the picture on the screen."""
     page.goto(f"{address}/label?recording=hd")
@@ -188,6 +205,7 @@ def main() -> None:
         wait_for(f"{address}/api/recordings/long/waveform")
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         timeline(page, address)
+        editing(page)
         stepping(page, address)
         print(f"load of the machine: {os.getloadavg()[0]:.1f}")
         browser.close()

@@ -201,6 +201,18 @@ def test_labels_change_while_the_video_plays(screen: Watched, studio: Client) ->
     assert sorted(str(label[2]) for label in labels_of(studio)) in (["close", "close"], ["open", "open"])
 
 
+def test_buttons_that_a_mouse_presses_leave_the_keys_to_the_timeline(screen: Watched, studio: Client) -> None:
+    studio.edit("ana", adding("ana_1", 1.0, 2.0, "open"))
+    page = open_labels(screen)
+    page.get_by_role("button", name="A picture on").click()
+    page.locator(".segments tbody button").first.click()
+    show(page, 25)
+    press(page, "Space")
+    page.wait_for_function("() => !document.querySelector('video').paused")
+    press(page, "k", "Enter")
+    assert page.evaluate("() => document.activeElement.name") == "verb"
+
+
 def test_two_browsers_do_not_lose_each_others_work(browser: Any, screen: Watched, studio: Client) -> None:
     studio.edit("ana", adding("ana_1", 1.0, 2.0, "open"))
     page = open_labels(screen)

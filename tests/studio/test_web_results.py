@@ -231,6 +231,32 @@ def test_what_is_exported_can_be_imported_again(screen: Watched, studio: Client,
     assert [label for label in labels_of(studio) if label[0] == "ana_1"] == before
 
 
+def test_words_to_choose_from_come_from_a_file(screen: Watched, studio: Client) -> None:
+    page = screen.open("/exchange")
+    content = b"id,key\n0,take\n1,put\n2,wash\n"
+    file = {"name": "verbs.csv", "mimeType": "text/csv", "buffer": content}
+    page.locator("section[aria-labelledby=classes] input[type=file]").set_input_files(file)
+    page.get_by_text("verbs.csv: kept").wait_for()
+    assert {verb["name"] for verb in studio.get("/api/classes").json["verbs"]} >= {"take", "put", "wash"}
+    studio.edit("ana", adding("ana_1", 0, 1, "take"))
+    page = screen.open("/label?recording=ana_1")
+    page.locator(".segments tbody tr").first.click()
+    page.keyboard.press("Enter")
+    page.keyboard.type("w")
+    assert page.locator(".combobox [role=option]").first.inner_text() == "wash"
+
+
+def test_two_annotators_are_compared(screen: Watched, studio: Client) -> None:
+    label_everything(studio)
+    page = screen.open("/exchange")
+    rows = page.locator("section[aria-labelledby=agreement] tbody tr")
+    rows.nth(3).wait_for()
+    found = studio.get("/api/agreement?first=ana&second=ben").json["together"]
+    numbers = rows.first.inner_text().split("\t")
+    assert numbers[:2] == ["all together", f"{found['kappa']['verb']:.2f}"]
+    assert "0.10 s" in numbers, "half of the stops are 0.2 s later"
+
+
 def test_the_camera_is_answered_and_kept_as_a_recording(screen: Watched, studio: Client) -> None:
     page = screen.open("/live")
     page.get_by_role("button", name="Start").click()

@@ -46,7 +46,7 @@ export function SegmentTable({ session }: { session: Session }) {
               <th scope="col">Note</th>
             </tr>
           </thead>
-          <tbody>
+          <tbody onMouseDown={(event) => event.preventDefault() /* keys stay with the timeline */}>
             {rows.slice(first, first + PAGE).map(([id, each]) => (
               <tr key={id} aria-current={id === selected ? "true" : undefined} onClick={() => session.select(id, true)}>
                 <td class="number">

@@ -58,7 +58,7 @@ function isBusy(event: KeyboardEvent): boolean {
   const target = event.target as HTMLElement;
   if (document.querySelector("dialog[open]")) return true;
   if (target.closest("input, textarea, select, [contenteditable]")) return true;
-  const isControl = target.closest("button, a, summary, label, [tabindex='0']") !== null;
+  const isControl = target.closest("button, a, summary, label") !== null;
   return isControl && [" ", "Enter"].includes(event.key);
 }
 

@@ -16,7 +16,7 @@ export function Transport({ session, showKeys }: { session: Session; showKeys: (
   const { player, store, view } = session;
   const state = store.numWaiting.value ? `${count(store.numWaiting.value, "change")} not saved yet` : "saved";
   return (
-    <div class="transport" role="toolbar" aria-label="Play and edit" onPointerDown={keepsFocus}>
+    <div class="transport" role="toolbar" aria-label="Play and edit" onMouseDown={keepsFocus}>
       <button type="button" onClick={() => session.step(-1)} aria-label="A picture back">◀</button>
       <button type="button" class="main" onClick={() => player.toggle()}>{player.isPlaying.value ? "Pause" : "Play"}</button>
       <button type="button" onClick={() => session.step(1)} aria-label="A picture on">▶</button>
@@ -50,7 +50,7 @@ export function PaletteBar({ session }: { session: Session }) {
   const slots = session.palette.slots.value;
   if (!slots.length) return null;
   return (
-    <section class="panel" aria-label="Labels on number keys" onPointerDown={keepsFocus}>
+    <section class="panel" aria-label="Labels on number keys" onMouseDown={keepsFocus}>
       <div class="palette">
         {slots.map((pair, i) => (
           <button key={i} type="button" onClick={() => session.slot(i + 1)}>

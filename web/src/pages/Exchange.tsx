@@ -4,7 +4,7 @@ import type { Format, Imported } from "../api/types";
 import { AgreementView } from "../parts/AgreementView";
 import { useAnswer } from "../parts/useAnswer";
 import { Waiting } from "../parts/Waiting";
-import { attempt, me, recordings, refresh, say } from "../state";
+import { attempt, me, project, recordings, refresh, say } from "../state";
 import { count } from "../words";
 
 export function ExchangePage() {
@@ -134,13 +134,16 @@ function ExportCard({ annotator, formats }: { annotator: string; formats: Format
   const format = useSignal(formats[0]?.name ?? "");
   const recording = useSignal("");
   const query = { annotator, format: format.value, recording: recording.value || undefined };
-  const asked = useAnswer(format.value && JSON.stringify(query), () => api.exportNotes(query));
+  const counted = recording.value ? recordings.value?.find((each) => each.id === recording.value) : project.value?.annotators.find((each) => each.name === annotator);
+  const hasLabels = (counted?.num_segments ?? 0) > 0;
+  const asked = useAnswer(hasLabels ? `${counted?.num_segments} ${JSON.stringify(query)}` : null, () => api.exportNotes(query));
   return (
     <section class="card" aria-labelledby="export">
       <h2 id="export">Export</h2>
       <p>The labels of {annotator}, for another program.</p>
       <FormatField formats={formats} value={format.value} onChange={(name) => (format.value = name)} />
       <RecordingField words="all" value={recording.value} onChange={(id) => (recording.value = id)} />
+      {!hasLabels && <p class="hint">There is no label to export.</p>}
       <Waiting asked={asked.value}>
         {(notes) => (
           <>

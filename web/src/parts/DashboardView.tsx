@@ -53,7 +53,7 @@ export function DashboardView({ run }: { run: string | null }) {
         <a class="button" href={address(["dashboard.csv"], query)} download>
           Spreadsheet (CSV)
         </a>
-        <button type="button" onClick={() => print()}>
+        <button type="button" onClick={printIt}>
           Print
         </button>
       </div>
@@ -68,6 +68,13 @@ export function DashboardView({ run }: { run: string | null }) {
       </Waiting>
     </section>
   );
+}
+
+/** This section alone. */
+function printIt(): void {
+  document.body.classList.add("prints-dashboard");
+  print();
+  document.body.classList.remove("prints-dashboard");
 }
 
 function PersonTable({ person, measure }: { person: Person; measure: Measure }) {
