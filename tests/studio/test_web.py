@@ -277,7 +277,10 @@ def test_the_csv_of_labels_is_what_was_typed(screen: Watched, studio: Client, tm
     press(page, "Enter")
     saved(page)
     path = tmp_path / "project" / "labels" / "ana.csv"
-    page.wait_for_timeout(1000)  # the file follows within a moment
+    for _ in range(50):  # the file follows within a moment
+        if "slowly" in path.read_text(encoding="utf-8"):
+            break
+        page.wait_for_timeout(200)
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     assert [(row["verb"], row["noun"], row["note"]) for row in rows] == [
         ("cut", "bread", "with the left hand, “slowly”")

@@ -1,5 +1,5 @@
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 import type { ClassEntry } from "../api/types";
 
 interface Props {
@@ -24,11 +24,6 @@ export function Combobox({ name, label, value, entries, onChoose, onDone }: Prop
   const words = useSignal(entries);
   words.value = entries;
   const options = useComputed(() => matches(words.value, (text.value ?? "").trim()));
-
-  useEffect(() => {
-    text.value = null;
-    isOpen.value = false;
-  }, [value]);
 
   const choose = (word: string | null) => {
     text.value = null;

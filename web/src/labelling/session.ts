@@ -2,8 +2,8 @@
 
 import { computed, signal } from "@preact/signals";
 import { api } from "../api/client";
-import type { Decision, LabelSegment, Proposal, Proposals } from "../api/types";
-import { attempt, say } from "../state";
+import type { ClassEntry, ClassSets, Decision, LabelSegment, Proposal, Proposals } from "../api/types";
+import { attempt, project, say } from "../state";
 import { labelOf } from "../words";
 import { layOut } from "./layout";
 import { Palette, type Pair } from "./palette";
@@ -13,6 +13,12 @@ import { View } from "./view";
 
 const HANDS: Array<Values["hand"]> = [null, "left", "right", "both"];
 const EMPTY: Pair = { verb: null, noun: null };
+
+function withWords(known: ClassEntry[], words: Array<string | null>): ClassEntry[] {
+  const names = new Set(known.map((entry) => entry.name));
+  const missing = [...new Set(words)].filter((word): word is string => word !== null && !names.has(word));
+  return [...known, ...missing.map((name) => ({ name, category: null, num_segments: 0 }))];
+}
 
 export class Session {
   readonly selected = signal<string | null>(null);
@@ -34,6 +40,13 @@ export class Session {
   readonly edges = computed(() => {
     const values = [...this.store.segments.value.values(), ...this.openProposals()];
     return [...new Set(values.flatMap((each) => [each.start_seconds, each.stop_seconds]))].sort((a, b) => a - b);
+  });
+
+  /** Words to choose from: the project's, and those that were typed here a moment ago. */
+  readonly classes = computed<ClassSets>(() => {
+    const known = project.value?.classes ?? { verbs: [], nouns: [] };
+    const here = [...this.store.segments.value.values()];
+    return { verbs: withWords(known.verbs, here.map((each) => each.verb)), nouns: withWords(known.nouns, here.map((each) => each.noun)) };
   });
 
   constructor(readonly recording: string, readonly store: LabelStore, readonly player: Player, readonly palette: Palette) {

@@ -75,7 +75,6 @@ function Bench({ id, annotator, folder }: BenchProps) {
 function Workbench({ session }: { session: Session }) {
   const isHelp = useSignal(false);
   const video = useRef<HTMLVideoElement>(null);
-  const classes = project.value?.classes ?? { verbs: [], nouns: [] };
   const recording = recordings.value?.find((each) => each.id === session.recording);
   useEffect(() => {
     const keys = (event: KeyboardEvent) => {
@@ -107,7 +106,7 @@ function Workbench({ session }: { session: Session }) {
         )}
       </div>
       <div class="side">
-        <SegmentForm session={session} classes={classes} />
+        <SegmentForm session={session} classes={session.classes.value} />
         <PaletteBar session={session} />
         <SegmentTable session={session} />
       </div>
