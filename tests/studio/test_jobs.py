@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from egoact.studio.database import Database
-from egoact.studio.job_lines import read_progress
-from egoact.studio.jobs import Jobs, Plan
 from egoact.studio.schemas import Job
+from egoact.studio.work.job_lines import read_progress
+from egoact.studio.work.jobs import Jobs, Plan
 from tests.makers.places import ROOT
 
 VERSION = Plan("extract", "quick", ("egoact", "--version"))
@@ -104,7 +104,7 @@ _STUDIO = """
 import sys, time
 from pathlib import Path
 from egoact.studio.database import Database
-from egoact.studio.jobs import Jobs, Plan
+from egoact.studio.work.jobs import Jobs, Plan
 folder = Path(sys.argv[1])
 jobs = Jobs(Database(folder / "state.sqlite"), folder, folder / "jobs", lambda _: None)
 [job] = jobs.submit([Plan("extract", "long", ("python", "-m", "http.server", "0", "--bind", "127.0.0.1"))])

@@ -13,8 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
-from egoact.studio.live_session import timeline_of
-from egoact.studio.live_sessions import LiveSessions
+from egoact.studio.live.session import timeline_of
+from egoact.studio.live.sessions import LiveSessions
 from tests.makers.media import jpeg
 from tests.makers.studio import Client, running
 

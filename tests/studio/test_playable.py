@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from egoact.media.video.writer import is_playable, write_timed_video
-from egoact.studio.playable import write_playable_copy
+from egoact.studio.media.playable import write_playable_copy
 from tests.makers.media import number_in, picture, write_video
 from tests.makers.sound import level_of, read_all_sound, tone, write_recording_with_sound
 from tests.makers.studio import running
@@ -51,7 +51,7 @@ def test_the_studio_makes_a_copy_when_it_is_asked(tmp_path: Path) -> None:
         assert client.get("/api/recordings/old%201/video").status == 415
         [job] = client.post("/api/jobs", {"kind": "playable", "recording": "old 1"}).json
         assert job["command_line"] == (
-            "python -m egoact.studio.playable 'recordings/old 1.avi' 'studio/playable/old 1.mp4'"
+            "python -m egoact.studio.media.playable 'recordings/old 1.avi' 'studio/playable/old 1.mp4'"
         )
         assert client.post("/api/jobs", {"kind": "playable", "recording": "old 1"}).status == 409
         for _ in range(300):

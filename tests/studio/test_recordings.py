@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from egoact.media.sources import MediaSource
-from egoact.studio import measures
-from egoact.studio.measures import Measures
+from egoact.studio.media import measures
+from egoact.studio.media.measures import Measures
 from tests.makers.media import number_in, picture, write_video
 from tests.makers.studio import Client, running
 

@@ -11,7 +11,7 @@ import pytest
 
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import OnlinePrediction
-from egoact.studio.live_sessions import LiveSessions
+from egoact.studio.live.sessions import LiveSessions
 from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, watched
 from tests.makers.media import picture, write_video
 from tests.makers.studio import Client, adding, running

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from egoact.core.annotations.labels import TARGETS, Target
 from egoact.core.files import write_atomically
-from egoact.studio.jobs import Plan
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import (
     BlurJob,
@@ -22,6 +21,7 @@ from egoact.studio.schemas import (
     PredictJob,
     TrainJob,
 )
+from egoact.studio.work.jobs import Plan
 from egoact.studio.workspace import Workspace
 
 _STREAMS = ("rgb", "grid", "motion")
@@ -169,7 +169,7 @@ def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
     if workspace.jobs.unfinished("playable", source.video_id) is not None:
         raise Refusal(409, "a copy of this recording is made already")
     copy = workspace.project.words(workspace.recordings.playable_path(source))
-    words = ["python", "-m", "egoact.studio.playable", workspace.project.words(source.path), copy]
+    words = ["python", "-m", "egoact.studio.media.playable", workspace.project.words(source.path), copy]
     return Plan("playable", f"A copy of {source.video_id} for browsers", words, subject=source.video_id)
 
 

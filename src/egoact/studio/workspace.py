@@ -4,21 +4,21 @@ from typing import Literal
 
 from egoact import __version__
 from egoact.core.files import lock_folder
-from egoact.studio.annotation_files import AnnotationFiles
-from egoact.studio.classes import Classes
 from egoact.studio.database import Database
 from egoact.studio.events import Events
-from egoact.studio.jobs import Jobs
-from egoact.studio.labels import LabelBook
-from egoact.studio.live_sessions import LiveSessions
-from egoact.studio.measures import Measures
+from egoact.studio.labelling.annotation_files import AnnotationFiles
+from egoact.studio.labelling.classes import Classes
+from egoact.studio.labelling.labels import LabelBook
+from egoact.studio.live.sessions import LiveSessions
+from egoact.studio.media.measures import Measures
+from egoact.studio.media.recordings import Recordings
 from egoact.studio.project import Project
-from egoact.studio.proposals import ProposalBook
-from egoact.studio.recordings import Recordings
-from egoact.studio.results import Results
-from egoact.studio.runs import Runs
 from egoact.studio.schemas import Event, Job
 from egoact.studio.schemas import Project as ProjectAnswer
+from egoact.studio.work.jobs import Jobs
+from egoact.studio.work.proposals import ProposalBook
+from egoact.studio.work.results import Results
+from egoact.studio.work.runs import Runs
 
 _NEWS: dict[str, Literal["recordings", "runs", "proposals"]] = {
     "playable": "recordings",

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from egoact.core.annotations.formats.catalogue import FORMATS
 from egoact.core.annotations.formats.exchange import Source
-from egoact.studio.annotation_files import list_formats
+from egoact.studio.labelling.annotation_files import list_formats
 from egoact.studio.refusal import Refusal
 from egoact.studio.routes.project import read_body
 from egoact.studio.schemas import ExportNotes, Format, Imported

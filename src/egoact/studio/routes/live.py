@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from egoact.studio.live_session import LiveSession
+from egoact.studio.live.session import LiveSession
 from egoact.studio.refusal import Refusal
 from egoact.studio.routes.recordings import describe_recordings
 from egoact.studio.schemas import LiveFault, LiveReady, Recording, SaveLive

@@ -9,9 +9,9 @@ from fastapi.responses import FileResponse
 
 from egoact.core.timelines.timeline import Timeline
 from egoact.media.sources import MediaSource
-from egoact.studio.proposals import uncertainty
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import Frames, Recording, RecordingChange, RecordingState, Waveform
+from egoact.studio.work.proposals import uncertainty
 from egoact.studio.workspace import Workspace
 
 _KINDS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}

@@ -8,7 +8,6 @@ from fastapi.responses import Response
 
 from egoact.core.errors import InputError
 from egoact.core.files import read_json
-from egoact.studio.dashboard import DatedTimeline, dashboard_csv, make_dashboard
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import (
     Agreement,
@@ -24,6 +23,7 @@ from egoact.studio.schemas import (
     Run,
     RunComparison,
 )
+from egoact.studio.work.dashboard import DatedTimeline, dashboard_csv, make_dashboard
 from egoact.studio.workspace import Workspace
 
 ConfusionTarget = Literal["verb", "noun", "action"]

@@ -14,11 +14,11 @@ from typing import Any
 
 from egoact.core.errors import AnnotationError
 from egoact.core.files import write_atomically
-from egoact.studio.classes import Classes
 from egoact.studio.database import Database
-from egoact.studio.label_files import CLASS_COLUMNS, LabelFile, LabelRow, read_label_file, write_label_text
-from egoact.studio.label_merge import give_ids, merge
-from egoact.studio.label_rows import LIVE, label_row, last_revision, put_segment
+from egoact.studio.labelling.classes import Classes
+from egoact.studio.labelling.label_files import CLASS_COLUMNS, LabelFile, LabelRow, read_label_file, write_label_text
+from egoact.studio.labelling.label_merge import give_ids, merge
+from egoact.studio.labelling.label_rows import LIVE, label_row, last_revision, put_segment
 
 _WRITE_AFTER_SECONDS = 0.2
 _UNTIL_MENDED = "until that is mended, these labels cannot be edited here"

@@ -11,11 +11,11 @@ import numpy as np
 
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.online_prediction import OnlinePrediction
-from egoact.studio.live_session import LiveSession
+from egoact.studio.live.session import LiveSession
+from egoact.studio.media.recordings import Recordings
 from egoact.studio.project import Project
-from egoact.studio.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.runs import Runs
+from egoact.studio.work.runs import Runs
 
 _KEPT_SECONDS = 3600.0
 _MOST_OPEN = 2

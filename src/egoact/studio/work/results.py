@@ -12,10 +12,9 @@ from egoact.core.timelines.agreement import measure_agreement
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.pairing import Pair, pair_segments
 from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTarget
-from egoact.studio.labels import LabelBook
-from egoact.studio.recordings import Recordings
+from egoact.studio.labelling.labels import LabelBook
+from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.runs import Runs
 from egoact.studio.schemas import (
     Agreement,
     AgreementOf,
@@ -27,6 +26,7 @@ from egoact.studio.schemas import (
     Mistakes,
     RunComparison,
 )
+from egoact.studio.work.runs import Runs
 
 _STEPS_PER_SECOND = 10.0
 _MOST_CLIPS = 100

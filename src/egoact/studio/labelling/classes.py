@@ -8,7 +8,7 @@ from egoact.core.annotations.spreadsheet import read_spreadsheet
 from egoact.core.errors import AnnotationError
 from egoact.core.files import csv_text, write_atomically
 from egoact.studio.database import Database
-from egoact.studio.label_files import LabelRow
+from egoact.studio.labelling.label_files import LabelRow
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import ClassEntry, ClassSets
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from egoact.studio.classes import Classes
 from egoact.studio.database import Database
-from egoact.studio.label_files import CLASS_COLUMNS, DERIVED_COLUMNS, LabelRow, microseconds
-from egoact.studio.label_rows import LIVE, label_row, label_segment, label_word, last_revision, put_segment
-from egoact.studio.label_sync import LabelSync
+from egoact.studio.labelling.classes import Classes
+from egoact.studio.labelling.label_files import CLASS_COLUMNS, DERIVED_COLUMNS, LabelRow, microseconds
+from egoact.studio.labelling.label_rows import LIVE, label_row, label_segment, label_word, last_revision, put_segment
+from egoact.studio.labelling.label_sync import LabelSync
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import (
     AddEdit,

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from egoact.studio.database import Database
-from egoact.studio.job_lines import read_progress
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import Job, JobLog, Progress
+from egoact.studio.work.job_lines import read_progress
 
 _LOOK_SECONDS = 0.2
 _TELL_SECONDS = 0.5
@@ -195,7 +195,7 @@ class Jobs:
         if self.find(number).state != "running":
             return  # cancelled at the last moment
         module, arguments = ("egoact", words[1:]) if words[0] == "egoact" else (words[2], words[3:])
-        command = [sys.executable, "-m", "egoact.studio.worker", module, *arguments]
+        command = [sys.executable, "-m", "egoact.studio.work.worker", module, *arguments]
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         with self._log(number).open("wb") as log:
             try:

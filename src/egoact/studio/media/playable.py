@@ -1,4 +1,4 @@
-"""A copy of a recording that browsers play: `python -m egoact.studio.playable RECORDING COPY.mp4`.
+"""A copy of a recording that browsers play: `python -m egoact.studio.media.playable RECORDING COPY.mp4`.
 
 Its pictures have the recording's own times, the first one 0. H.264 is copied as it is; other codecs are encoded again.
 """
@@ -45,7 +45,7 @@ def write_playable_copy(recording: Path, copy: Path) -> None:
 def main() -> None:
     """As a command: exit code 2 and one line where it cannot be done."""
     if len(sys.argv) != 3:
-        sys.exit("usage: python -m egoact.studio.playable RECORDING COPY.mp4")
+        sys.exit("usage: python -m egoact.studio.media.playable RECORDING COPY.mp4")
     try:
         write_playable_copy(Path(sys.argv[1]), Path(sys.argv[2]))
     except (InputError, ValueError, OSError) as error:

@@ -11,10 +11,10 @@ from egoact.core.annotations.formats.conversion import Encoded, decode_annotatio
 from egoact.core.annotations.formats.exchange import ReadOptions, Source
 from egoact.core.annotations.formats.label_words import LabelWords
 from egoact.core.errors import AnnotationError
-from egoact.studio.label_files import microseconds
-from egoact.studio.label_rows import label_word
-from egoact.studio.labels import LabelBook
-from egoact.studio.recordings import Recordings
+from egoact.studio.labelling.label_files import microseconds
+from egoact.studio.labelling.label_rows import label_word
+from egoact.studio.labelling.labels import LabelBook
+from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import AddEdit, Edits, Format, Imported, LabelSegment, SegmentValues
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.studio.database import Database
-from egoact.studio.labels import LabelBook
+from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.refusal import Refusal
-from egoact.studio.runs import Runs
 from egoact.studio.schemas import (
     AddEdit,
     ChangeEdit,
@@ -30,6 +29,7 @@ from egoact.studio.schemas import (
     ProposedRecording,
     SegmentValues,
 )
+from egoact.studio.work.runs import Runs
 
 _DONE = {"accept": "accepted", "correct": "corrected", "reject": "rejected"}
 

@@ -1,4 +1,4 @@
-"""Runs a module as a job of the studio: `python -m egoact.studio.worker MODULE ARGUMENTS`.
+"""Runs a module as a job of the studio: `python -m egoact.studio.work.worker MODULE ARGUMENTS`.
 
 It is the same command as a person types, but for two things: progress is told every second, for the studio to read, and
 where the studio is killed, the command and all its processes go with it.

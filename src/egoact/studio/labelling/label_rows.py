@@ -5,7 +5,7 @@ from typing import Any
 
 from egoact.core.annotations.parsing import parse_optional_text
 from egoact.studio.database import Database
-from egoact.studio.label_files import LabelRow
+from egoact.studio.labelling.label_files import LabelRow
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas import LabelSegment
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from egoact.studio.label_files import LabelRow
+from egoact.studio.labelling.label_files import LabelRow
 
 
 @dataclass(frozen=True)
