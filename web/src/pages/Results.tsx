@@ -46,12 +46,15 @@ export function ResultsPage() {
 
 /** Numbers of metrics.json, however deep they lie. */
 function numbers(found: unknown, path: string[] = []): Array<[string, number]> {
-  if (typeof found === "number") return [[path.join(" ").replaceAll("_", " "), found]];
+  if (typeof found === "number") return [[spoken(path.join(" ")), found]];
   if (!found || typeof found !== "object" || Array.isArray(found)) return [];
   return Object.entries(found).flatMap(([name, each]) => numbers(each, [...path, name]));
 }
 
-const shown = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(3));
+const shown = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
+
+/** A name of metrics.json as people write it: "verb f1 25" is "verb F1@25". */
+const spoken = (name: string) => name.replaceAll("_", " ").replace(/\bf1 (\d+)/, "F1@$1");
 
 function Metrics({ run }: { run: Run }) {
   const found = numbers(run.metrics);
@@ -101,7 +104,7 @@ function Comparison({ run }: { run: Run }) {
                 <tbody>
                   {found.metrics.map((metric) => (
                     <tr key={metric.name}>
-                      <th scope="row">{metric.name.replaceAll("_", " ")}</th>
+                      <th scope="row">{spoken(metric.name)}</th>
                       <td class="number">{shown(metric.first)}</td>
                       <td class="number">{shown(metric.second)}</td>
                       <td class="number">{metric.difference > 0 ? "+" : ""}{shown(metric.difference)}</td>

@@ -15,7 +15,7 @@ export function ConfusionMatrix({ run, annotator }: { run: string; annotator: st
   const asked = useAnswer(`${run} ${annotator} ${target.value}`, () => api.confusion(run, annotator, target.value));
   return (
     <section class="card" aria-labelledby="confusion">
-      <h2 id="confusion">What it takes for what</h2>
+      <h2 id="confusion">Confusion matrix</h2>
       <label>
         <span class="unseen">Of what</span>
         <select value={target.value} onChange={(event) => (target.value = event.currentTarget.value)}>
