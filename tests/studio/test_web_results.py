@@ -181,7 +181,7 @@ def test_a_number_opens_the_clips_behind_it(screen: Watched, studio: Client) -> 
     page = screen.open("/results?run=run-1")
     matrix = page.locator("table.confusion")
     matrix.wait_for()
-    assert "71.500" in page.locator("section[aria-labelledby=numbers]").inner_text()
+    assert "verb frame accuracy\t71.5" in page.locator("section[aria-labelledby=numbers]").inner_text()
     cell = matrix.get_by_role("button", name="2 open found as open")
     assert cell.inner_text().split()[0] == "2"
     cell.click()
