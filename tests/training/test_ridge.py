@@ -138,6 +138,9 @@ def test_auto_is_ridge_where_it_can_be(tmp_path: Path) -> None:
     assert chosen(solver="ridge") == choose_recipe("ridge")
     assert chosen(head="lstm") == chosen(fusion="late") == chosen(devices=2) == choose_recipe("default")
     assert chosen(MOST_CLIPS_OF_RIDGE + 1) == chosen(solver="adamw") == choose_recipe("default")
+    for change in ({"devices": 2}, {"nodes": 2}, {"fusion": "late"}):
+        with pytest.raises(ValueError, match=f"leave --{next(iter(change))}|leave --devices and --nodes"):
+            chosen(recipe="ridge", **change)
     assert chosen(epochs=7) == choose_recipe("default", epochs=7)
 
 

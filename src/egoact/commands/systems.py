@@ -54,7 +54,7 @@ def systems(settings: SystemsSettings) -> int:
     )
     for command, flags in made:
         own = {"validation_videos": settings.validation_videos, "seed": settings.seed} if command == "train" else {}
-        words, missed = run_command(command, announce=True, **flags, **own)
+        _, missed = run_command(command, announce=True, **flags, **own)
         failed += missed
     return failed
 

@@ -152,6 +152,8 @@ class TrainSettings:
         recipe = choose_recipe(name, **changes)
         if recipe.solver == "ridge" and self.fusion != "early":
             raise ValueError(f"the solver ridge weighs the streams itself: leave --fusion {self.fusion} away")
+        if recipe.solver == "ridge" and self.devices * self.nodes > 1:
+            raise ValueError("the solver ridge works in one process: leave --devices and --nodes away")
         return recipe
 
     def chosen_head(self, recipe: Recipe, streams: Iterable[str]) -> str:
