@@ -175,3 +175,14 @@ def test_principal_components_are_scaled_together() -> None:
 def test_what_cannot_be_built_is_said(name: str, options: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         build_model(name, num_channels=CHANNELS, sizes=SIZES, rate=4, components=6, members=1, options=options)
+
+
+def test_a_recording_of_many_channels_is_scored_in_pieces_as_the_whole_would_be() -> None:
+    generator = torch.Generator().manual_seed(0)
+    model = LinearSegmenter([700, 500], [4, 3], rate=4)
+    for buffer in (model.center, model.weight, model.bias):
+        buffer.copy_(torch.randn(buffer.shape, generator=generator) * 0.02)
+    features = torch.randn(150, 1200, generator=generator)
+    whole = model(features).numpy()
+    np.testing.assert_allclose(model.score(features.numpy(), chunk_steps=64), whole, rtol=0, atol=1e-4)
+    assert np.ptp(whole) > 1  # it does say something

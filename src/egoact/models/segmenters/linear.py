@@ -34,7 +34,9 @@ WINDOWS: tuple[tuple[Kind, float], ...] = (
     ("change", 3.0),
 )
 CHUNK_STEPS = 512
+_CHUNK_CHANNELS = 512  # of a recording's features at a time: larger pieces leave holes in memory that add up
 MOST_ROWS = 3000
+_ALL = slice(None)
 _SHARPNESS = 8.0  # regression says 0 to 1; as probabilities that would be hardly an answer
 _SCALE_OF_PENALTY = 10.0
 _LEAST_VARIANCE = 1e-4
@@ -89,19 +91,31 @@ class LinearSegmenter(nn.Module):
         for start in range(0, len(features), chunk_steps):
             stop = min(start + chunk_steps, len(features))
             first, last = max(start - before, 0), min(stop + after, len(features))
-            parts.append(self(_wide(features[first:last]))[start - first : stop - first])
+            said = self._answer_by_channels(features[first:last])[:, start - first : stop - first]
+            parts.append(self._log_shares(said.T))
         return torch.cat(parts).numpy()
 
     def forward(self, features: Tensor) -> Tensor:
         """Log-probabilities of every step of a recording, float32 (F, D) -> (F, K)."""
-        said = self.bias[:, None]
-        for weight, shown in zip(self.weight, self.windows_of(features), strict=True):
-            said = said + weight.T @ shown
-        return self._log_shares(said.T)
+        return self._log_shares((self.bias[:, None] + self._answer(features, _ALL)).T)
 
-    def windows_of(self, features: Tensor) -> Iterator[Tensor]:
-        """What each kind of window of every step shows: float32 (F, D) -> W times (D, F)."""
-        x = (features - self.center).T.contiguous()
+    def _answer_by_channels(self, features: np.ndarray) -> Tensor:
+        said = self.bias[:, None]
+        for first in range(0, len(self.center), _CHUNK_CHANNELS):
+            channels = slice(first, first + _CHUNK_CHANNELS)
+            said = said + self._answer(_wide(features[:, channels]), channels)
+        return said
+
+    def _answer(self, features: Tensor, channels: slice) -> Tensor:
+        """What some of the channels say of every step, (F, some of D) -> (K, F); without the bias."""
+        said = torch.zeros_like(self.bias)[:, None]
+        for weight, shown in zip(self.weight[:, channels], self.windows_of(features, channels), strict=True):
+            said = said + weight.T @ shown
+        return said
+
+    def windows_of(self, features: Tensor, channels: slice = _ALL) -> Iterator[Tensor]:
+        """What each kind of window of every step shows: float32 (F, D), or some of the D channels -> W times (D, F)."""
+        x = (features - self.center[channels]).T.contiguous()
         means: dict[tuple[int, int], Tensor] = {}
 
         def mean(before: int, after: int) -> Tensor:
