@@ -1,5 +1,7 @@
 """Write src/api/types.ts from the models of `egoact.studio.schemas`: python web/make_types.py."""
 
+import importlib
+import pkgutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,20 +10,28 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from egoact.studio import schemas
+from egoact.studio.schemas.messages import Answer, Request
 
 PATH = Path(__file__).parent / "src" / "api" / "types.ts"
-_HEAD = "// Made by web/make_types.py from src/egoact/studio/schemas.py; change it there.\n"
+_HEAD = "// Made by web/make_types.py from src/egoact/studio/schemas/; change it there.\n"
 _PLAIN = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}
 
 
 def typescript() -> str:
     """One interface a model; fields with defaults are optional in requests."""
-    found = [each for each in vars(schemas).values() if isinstance(each, type) and issubclass(each, BaseModel)]
-    models = [each for each in found if each not in (BaseModel, schemas.Answer, schemas.Request)]
-    requests = {each.__name__ for each in models if issubclass(each, schemas.Request)}
+    models = _models()
+    requests = {each.__name__ for each in models if issubclass(each, Request)}
     _, document = models_json_schema([(model, "validation") for model in models])
     parts = [_interface(name, schema, name in requests) for name, schema in sorted(document["$defs"].items())]
     return "\n".join([_HEAD, *parts])
+
+
+def _models() -> list[type[BaseModel]]:
+    """Those of all modules."""
+    names = [f"{schemas.__name__}.{module.name}" for module in pkgutil.iter_modules(schemas.__path__)]
+    found = {each for name in names for each in vars(importlib.import_module(name)).values() if isinstance(each, type)}
+    models = [each for each in found if issubclass(each, BaseModel) and each not in (BaseModel, Answer, Request)]
+    return sorted(models, key=lambda model: model.__name__)
 
 
 def _interface(name: str, schema: dict[str, Any], is_request: bool) -> str:

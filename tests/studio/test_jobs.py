@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from egoact.studio.database import Database
-from egoact.studio.schemas import Job
+from egoact.studio.schemas.jobs import Job
 from egoact.studio.work.job_lines import read_progress
 from egoact.studio.work.jobs import Jobs, Plan
 from tests.makers.places import ROOT

@@ -21,7 +21,7 @@ from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
 from egoact.studio.routes.runs import result_routes, run_routes
 from egoact.studio.safety import Gate
-from egoact.studio.schemas import ErrorAnswer
+from egoact.studio.schemas.messages import ErrorAnswer
 from egoact.studio.workspace import Workspace
 
 WEB = Path(__file__).parent / "web"

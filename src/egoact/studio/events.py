@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from egoact.studio.schemas import Event
+from egoact.studio.schemas.events import Event
 
 _MOST_WAITING = 1000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from egoact.core.annotations.labels import TARGETS, Target
 from egoact.core.files import write_atomically
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import (
+from egoact.studio.schemas.jobs import (
     BlurJob,
     EvaluateJob,
     ExportJob,

@@ -13,8 +13,9 @@ from egoact.studio.live.sessions import LiveSessions
 from egoact.studio.media.measures import Measures
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.project import Project
-from egoact.studio.schemas import Event, Job
-from egoact.studio.schemas import Project as ProjectAnswer
+from egoact.studio.schemas.events import Event
+from egoact.studio.schemas.jobs import Job
+from egoact.studio.schemas.project import Project as ProjectAnswer
 from egoact.studio.work.jobs import Jobs
 from egoact.studio.work.proposals import ProposalBook
 from egoact.studio.work.results import Results

@@ -1,4 +1,4 @@
-// Made by web/make_types.py from src/egoact/studio/schemas.py; change it there.
+// Made by web/make_types.py from src/egoact/studio/schemas/; change it there.
 
 export interface ActionOverDays {
   name: string;

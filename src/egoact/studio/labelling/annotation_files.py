@@ -16,7 +16,8 @@ from egoact.studio.labelling.label_rows import label_word
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import AddEdit, Edits, Format, Imported, LabelSegment, SegmentValues
+from egoact.studio.schemas.exchange import Format, Imported
+from egoact.studio.schemas.labels import AddEdit, Edits, LabelSegment, SegmentValues
 
 POINT_SECONDS = 0.1
 _MOST_NAMED = 3

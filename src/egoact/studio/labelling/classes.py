@@ -10,7 +10,7 @@ from egoact.core.files import csv_text, write_atomically
 from egoact.studio.database import Database
 from egoact.studio.labelling.label_files import LabelRow
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import ClassEntry, ClassSets
+from egoact.studio.schemas.project import ClassEntry, ClassSets
 
 
 class Classes:

@@ -7,7 +7,7 @@ from egoact.core.annotations.parsing import parse_optional_text
 from egoact.studio.database import Database
 from egoact.studio.labelling.label_files import LabelRow
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import LabelSegment
+from egoact.studio.schemas.labels import LabelSegment
 
 LIVE = "SELECT * FROM segments WHERE annotator = ? AND NOT is_deleted"
 

@@ -15,9 +15,8 @@ from egoact.studio.labelling.label_files import CLASS_COLUMNS, DERIVED_COLUMNS, 
 from egoact.studio.labelling.label_rows import LIVE, label_row, label_segment, label_word, last_revision, put_segment
 from egoact.studio.labelling.label_sync import LabelSync
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import (
+from egoact.studio.schemas.labels import (
     AddEdit,
-    Annotator,
     Conflict,
     DeleteEdit,
     Edits,
@@ -26,6 +25,7 @@ from egoact.studio.schemas import (
     Labels,
     SegmentValues,
 )
+from egoact.studio.schemas.project import Annotator
 
 
 class LabelBook:

@@ -17,7 +17,8 @@ from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePredi
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.media.video.writer import write_timed_video
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import LiveAnswer, Target
+from egoact.studio.schemas.live import LiveAnswer
+from egoact.studio.schemas.messages import Target
 
 _MOST_PIXELS = 4096 * 4096
 _MOST_BYTES = 8_000_000_000

@@ -17,7 +17,7 @@ from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sources import MediaSource, read_clip
 from egoact.media.video.file import VideoFile, open_container, picture_stream
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import Frames, Waveform
+from egoact.studio.schemas.recordings import Frames, Waveform
 
 SOUND_BINS_PER_SECOND = 50
 MOTION_STEPS_PER_SECOND = 4

@@ -20,7 +20,7 @@ from egoact.media.video.writer import is_playable
 from egoact.studio.database import Database
 from egoact.studio.project import Project
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import RecordingChange
+from egoact.studio.schemas.recordings import RecordingChange
 
 _BUFFER_BYTES = 4_000_000
 _UPLOAD_PREFIX = ".upload-"

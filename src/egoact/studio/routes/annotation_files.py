@@ -13,7 +13,7 @@ from egoact.core.annotations.formats.exchange import Source
 from egoact.studio.labelling.annotation_files import list_formats
 from egoact.studio.refusal import Refusal
 from egoact.studio.routes.project import read_body
-from egoact.studio.schemas import ExportNotes, Format, Imported
+from egoact.studio.schemas.exchange import ExportNotes, Format, Imported
 from egoact.studio.workspace import Workspace
 
 _MOST_BYTES = 100_000_000

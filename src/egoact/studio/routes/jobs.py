@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from egoact.studio.plans import make_plans
-from egoact.studio.schemas import Job, JobLog, JobRequest
+from egoact.studio.schemas.jobs import Job, JobLog, JobRequest
 from egoact.studio.workspace import Workspace
 
 LogBytes = Annotated[int, Query(ge=1, le=10_000_000)]

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import AddEdit, ConflictAnswer, Edits, EditsDone, LabelChanges, Labels
+from egoact.studio.schemas.labels import AddEdit, ConflictAnswer, Edits, EditsDone, LabelChanges, Labels
 from egoact.studio.workspace import Workspace
 
 

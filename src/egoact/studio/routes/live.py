@@ -10,7 +10,8 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from egoact.studio.live.session import LiveSession
 from egoact.studio.refusal import Refusal
 from egoact.studio.routes.recordings import describe_recordings
-from egoact.studio.schemas import LiveFault, LiveReady, Recording, SaveLive
+from egoact.studio.schemas.live import LiveFault, LiveReady, SaveLive
+from egoact.studio.schemas.recordings import Recording
 from egoact.studio.workspace import Workspace
 
 _MOST_PICTURE_BYTES = 16_000_000

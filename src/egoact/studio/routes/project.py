@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import Annotator, ClassSets, NewAnnotator, NewClass, Project, Target
+from egoact.studio.schemas.messages import Target
+from egoact.studio.schemas.project import Annotator, ClassSets, NewAnnotator, NewClass, Project
 from egoact.studio.workspace import Workspace
 
 _HEARTBEAT_SECONDS = 15.0

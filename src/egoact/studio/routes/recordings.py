@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from egoact.core.timelines.timeline import Timeline
 from egoact.media.sources import MediaSource
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import Frames, Recording, RecordingChange, RecordingState, Waveform
+from egoact.studio.schemas.recordings import Frames, Recording, RecordingChange, RecordingState, Waveform
 from egoact.studio.work.proposals import uncertainty
 from egoact.studio.workspace import Workspace
 

@@ -9,20 +9,10 @@ from fastapi.responses import Response
 from egoact.core.errors import InputError
 from egoact.core.files import read_json
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import (
-    Agreement,
-    ConflictAnswer,
-    Confusion,
-    Dashboard,
-    Decisions,
-    DecisionsDone,
-    LearningCurve,
-    Mistakes,
-    Proposals,
-    ProposedRecording,
-    Run,
-    RunComparison,
-)
+from egoact.studio.schemas.labels import ConflictAnswer
+from egoact.studio.schemas.people import Agreement, Dashboard
+from egoact.studio.schemas.results import Confusion, LearningCurve, Mistakes, RunComparison
+from egoact.studio.schemas.runs import Decisions, DecisionsDone, Proposals, ProposedRecording, Run
 from egoact.studio.work.dashboard import DatedTimeline, dashboard_csv, make_dashboard
 from egoact.studio.workspace import Workspace
 

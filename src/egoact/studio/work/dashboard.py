@@ -8,7 +8,8 @@ from typing import Any
 from egoact.core.files import csv_text
 from egoact.core.timelines.statistics import merge_stretches
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.studio.schemas import ActionOverDays, Clip, Dashboard, DayPoint, Person
+from egoact.studio.schemas.people import ActionOverDays, Dashboard, DayPoint, Person
+from egoact.studio.schemas.results import Clip
 
 COLUMNS = (
     "participant_id",

@@ -2,7 +2,7 @@
 
 import re
 
-from egoact.studio.schemas import Progress
+from egoact.studio.schemas.jobs import Progress
 
 _COUNTED = re.compile(
     r"(?P<what>.{1,200}): (?P<done>\d+)/(?P<total>\d+) (?P<unit>\S+(?: \S+)?) \(\d+ %\), [^,]+"

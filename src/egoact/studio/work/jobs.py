@@ -24,7 +24,7 @@ from typing import Any
 
 from egoact.studio.database import Database
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import Job, JobLog, Progress
+from egoact.studio.schemas.jobs import Job, JobLog, Progress
 from egoact.studio.work.job_lines import read_progress
 
 _LOOK_SECONDS = 0.2

@@ -14,21 +14,8 @@ from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.studio.database import Database
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import (
-    AddEdit,
-    ChangeEdit,
-    Decision,
-    Decisions,
-    DecisionsDone,
-    DeleteEdit,
-    Edits,
-    EditsDone,
-    LabelSegment,
-    Proposal,
-    Proposals,
-    ProposedRecording,
-    SegmentValues,
-)
+from egoact.studio.schemas.labels import AddEdit, ChangeEdit, DeleteEdit, Edits, EditsDone, LabelSegment, SegmentValues
+from egoact.studio.schemas.runs import Decision, Decisions, DecisionsDone, Proposal, Proposals, ProposedRecording
 from egoact.studio.work.runs import Runs
 
 _DONE = {"accept": "accepted", "correct": "corrected", "reject": "rejected"}

@@ -15,17 +15,8 @@ from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTa
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import (
-    Agreement,
-    AgreementOf,
-    BoundaryDifferences,
-    Clip,
-    Confusion,
-    ConfusionCell,
-    MetricComparison,
-    Mistakes,
-    RunComparison,
-)
+from egoact.studio.schemas.people import Agreement, AgreementOf, BoundaryDifferences
+from egoact.studio.schemas.results import Clip, Confusion, ConfusionCell, MetricComparison, Mistakes, RunComparison
 from egoact.studio.work.runs import Runs
 
 _STEPS_PER_SECOND = 10.0

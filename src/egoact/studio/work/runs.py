@@ -14,7 +14,7 @@ from egoact.core.files import read_json
 from egoact.core.timelines.timeline import Timeline
 from egoact.studio.project import Project
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas import Run
+from egoact.studio.schemas.runs import Run
 
 _KEPT_SECONDS = 1.0
 _CAUSAL = ("causal", "causal_tcn")
