@@ -178,14 +178,25 @@ def editing(page: Any) -> None:
     print(f"an edit among {NUM_SEGMENTS} segments, drawn: {spread(times)}", flush=True)
 
 
-def stepping(page: Any, address: str) -> None:
-    """Milliseconds from a key to the picture on the screen."""
+def stepping(page: Any, address: str, folder: Path) -> None:
+    """Milliseconds from a key to the picture on the screen, in the recording itself and in its quick copy."""
+    (folder / "studio" / "quick" / "hd.mp4").unlink(missing_ok=True)
+    page.route("**/api/jobs", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    steps(page, address, "the recording itself")
+    page.unroute("**/api/jobs")
+    page.goto(f"{address}/label?recording=hd")
+    page.wait_for_function("() => document.querySelector('video')?.src.includes('is_quick')", timeout=300_000)
+    steps(page, address, "its quick copy")
+
+
+def steps(page: Any, address: str, words: str) -> None:
+    """Sixty on and sixty back."""
     page.goto(f"{address}/label?recording=hd")
     page.wait_for_function("() => document.querySelector('video')?.dataset.shown === '0'")
     page.wait_for_timeout(1500)
-    for key, words in (("ArrowRight", "on"), ("ArrowLeft", "back")):
+    for key, way in (("ArrowRight", "on"), ("ArrowLeft", "back")):
         times = [page.evaluate(STEP, key) for _ in range(60)]
-        print(f"a picture {words}, 1920 x 1080: {spread(times)}", flush=True)
+        print(f"a picture {way}, 1920 x 1080, {words}: {spread(times)}", flush=True)
 
 
 def main() -> None:
@@ -206,7 +217,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         timeline(page, address)
         editing(page)
-        stepping(page, address)
+        stepping(page, address, folder)
         print(f"load of the machine: {os.getloadavg()[0]:.1f}")
         browser.close()
 

@@ -78,3 +78,42 @@ def test_pictures_at_irregular_times_keep_them(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no picture"):
         write_timed_video(tmp_path / "none.mp4", iter(()))
     assert not (tmp_path / "none.mp4").exists()
+
+
+def test_a_quick_copy_is_small_has_many_key_frames_and_the_same_times(tmp_path: Path) -> None:
+    pts = [0, 4, 9, 13, 20, 21, 30, 34, 38, 47, 51, 60]
+    made = write_video(
+        tmp_path / "large.mp4", num_frames=12, size=(1080, 1920), pts=pts, time_base=Fraction(1, 100), b_frames=2
+    )
+    write_playable_copy(made, tmp_path / "copy.mp4", is_quick=True)
+    there, here = pictures(made), pictures(tmp_path / "copy.mp4")
+    assert [number for _, number in here] == [number for _, number in there] == list(range(12))
+    assert [t for t, _ in here] == pytest.approx([t - there[0][0] for t, _ in there], abs=1e-6)
+    with av.open(str(tmp_path / "copy.mp4")) as container:
+        keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+        assert keys == [number % 6 == 0 for number in range(12)]
+        assert container.streams.video[0].height == 540
+
+
+def test_browsers_step_in_a_quick_copy_once_it_is_made(tmp_path: Path) -> None:
+    write_video(tmp_path / "recordings" / "slow.mp4", num_frames=240, size=(180, 320), gop=240)
+    write_video(tmp_path / "recordings" / "fast.mp4", num_frames=24, size=(180, 320), gop=12)
+    with running(tmp_path) as client:
+        assert not client.get("/api/recordings/fast/frames").json["wants_quick"]
+        before = client.get("/api/recordings/slow/frames").json
+        assert before["wants_quick"] and not before["is_quick"]
+        assert client.get("/api/recordings/slow/video?is_quick=true").status == 415
+        [job] = client.post("/api/jobs", {"kind": "quick", "recording": "slow"}).json
+        assert client.post("/api/jobs", {"kind": "quick", "recording": "slow"}).status == 409
+        assert not client.get("/api/recordings/slow/frames").json["wants_quick"], "it is being made"
+        for _ in range(300):
+            if client.get(f"/api/jobs/{job['id']}").json["state"] not in ("queued", "running"):
+                break
+            time.sleep(0.1)
+        after = client.get("/api/recordings/slow/frames").json
+        assert after["is_quick"] and not after["wants_quick"]
+        assert after["times_seconds"] == pytest.approx(before["times_seconds"], abs=1e-6)
+        assert (
+            client.get("/api/recordings/slow/video?is_quick=true").content
+            != client.get("/api/recordings/slow/video").content
+        )

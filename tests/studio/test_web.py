@@ -190,6 +190,22 @@ def test_every_picture_is_reached_and_is_the_right_one(screen: Watched) -> None:
     assert page.evaluate(NUMBER_IN_PICTURE) == 73
 
 
+def test_steps_go_on_in_a_quick_copy_and_undo_remains(screen: Watched, studio: Client, tmp_path: Path) -> None:
+    path = tmp_path / "project" / "recordings" / "slow.mp4"
+    write_video(path, num_frames=240, rate=25, size=(180, 320), gop=240)
+    page = screen.open("/label?recording=slow")
+    show(page, 0)
+    press(page, "i", *["ArrowRight"] * 5, "o")
+    page.wait_for_function("() => document.querySelector('video').src.includes('is_quick=true')", timeout=60_000)
+    press(page, "Shift+ArrowRight", "ArrowRight")
+    show(page, 31)
+    assert page.evaluate(NUMBER_IN_PICTURE) == 31
+    press(page, "Control+z")
+    saved(page)
+    assert studio.get("/api/labels/ana?recording=slow").json["segments"] == []
+    assert [job["kind"] for job in studio.get("/api/jobs").json] == ["quick"]
+
+
 def test_labels_change_while_the_video_plays(screen: Watched, studio: Client) -> None:
     studio.edit("ana", adding("ana_1", 0.0, 4.0, "open"), adding("ana_1", 0.0, 1.0, "close"))
     page = open_labels(screen)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from egoact.media.sound.reader import find_sound, read_sound
-from egoact.media.sound.writer import write_sound
+from egoact.media.sound.writer import PictureEncoding, write_sound
 from egoact.privacy.masks import Box, Masks
 
 _CELLS = 5
@@ -43,9 +43,8 @@ def write_masked(recording: Path, path: Path, masks: Masks, *, advance: Callable
         path,
         blocks(),
         track,
-        copied=(),
         comment=_COMMENT,
-        edit=lambda picture, seconds: mask_picture(picture, masks, seconds),
+        encoding=PictureEncoding((), edit=lambda picture, seconds: mask_picture(picture, masks, seconds)),
     )
 
 

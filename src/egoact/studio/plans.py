@@ -9,6 +9,7 @@ from pathlib import Path
 
 from egoact.core.annotations.labels import TARGETS, Target
 from egoact.core.files import write_atomically
+from egoact.media.sources import MediaSource
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.jobs import (
     BlurJob,
@@ -19,6 +20,7 @@ from egoact.studio.schemas.jobs import (
     LearningCurveJob,
     PlayableJob,
     PredictJob,
+    QuickJob,
     TrainJob,
 )
 from egoact.studio.work.jobs import Plan
@@ -45,6 +47,8 @@ def make_plans(workspace: Workspace, request: JobRequest) -> list[Plan]:
             return _learning_curve(workspace, request)
         case PlayableJob():
             return [_playable(workspace, request)]
+        case QuickJob():
+            return [_quick(workspace, request)]
         case BlurJob():
             return [_blur(workspace, request)]
 
@@ -168,9 +172,21 @@ def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
         raise Refusal(409, "browsers play this recording already")
     if workspace.jobs.unfinished("playable", source.video_id) is not None:
         raise Refusal(409, "a copy of this recording is made already")
-    copy = workspace.project.words(workspace.recordings.playable_path(source))
-    words = ["python", "-m", "egoact.studio.media.playable", workspace.project.words(source.path), copy]
+    words = _copy_words(workspace, source, is_quick=False)
     return Plan("playable", f"A copy of {source.video_id} for browsers", words, subject=source.video_id)
+
+
+def _quick(workspace: Workspace, request: QuickJob) -> Plan:
+    source = workspace.recordings.find(request.recording)
+    if workspace.recordings.quick(source) is not None or workspace.jobs.unfinished("quick", source.video_id):
+        raise Refusal(409, "there is a quick copy of this recording, or it is being made")
+    words = [*_copy_words(workspace, source, is_quick=True), "--quick"]
+    return Plan("quick", f"Quick steps in {source.video_id}", words, subject=source.video_id)
+
+
+def _copy_words(workspace: Workspace, source: MediaSource, *, is_quick: bool) -> list[str]:
+    copy = workspace.project.words(workspace.recordings.copy_path(source, is_quick=is_quick))
+    return ["python", "-m", "egoact.studio.media.playable", workspace.project.words(source.path), copy]
 
 
 def _blur(workspace: Workspace, request: BlurJob) -> Plan:

@@ -23,6 +23,7 @@ from egoact.studio.work.runs import Runs
 
 _NEWS: dict[str, Literal["recordings", "runs", "proposals"]] = {
     "playable": "recordings",
+    "quick": "recordings",
     "blur": "recordings",
     "train": "runs",
     "evaluate": "runs",

@@ -3,10 +3,10 @@
 import type {
   Agreement, Annotator, BlurJob, ClassSets, Confusion, ConflictAnswer, Dashboard, Decisions, DecisionsDone, Edits, EditsDone, EvaluateJob,
   ExportJob, ExportNotes, ExtractJob, Format, Frames, Imported, Job, JobLog, LabelChanges, Labels, LearningCurve, LearningCurveJob, Mistakes,
-  PlayableJob, PredictJob, Project, ProposedRecording, Proposals, Recording, RecordingChange, Run, RunComparison, TrainJob, Waveform,
+  PlayableJob, PredictJob, Project, ProposedRecording, Proposals, QuickJob, Recording, RecordingChange, Run, RunComparison, TrainJob, Waveform,
 } from "./types";
 
-export type JobRequest = ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | BlurJob;
+export type JobRequest = ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | QuickJob | BlurJob;
 
 /** Status 0: the server could not be reached. */
 export class Refused extends Error {
@@ -109,7 +109,7 @@ export const api = {
   saveLive: (session: string, name: string) => ask<Recording>("POST", address(["live", session, "save"]), { name }),
 };
 
-export const videoAddress = (id: string) => address(["recordings", id, "video"]);
+export const videoAddress = (id: string, isQuick = false) => address(["recordings", id, "video"], { is_quick: isQuick ? "true" : undefined });
 export const thumbnailAddress = (id: string, seconds?: number) =>
   address(["recordings", id, "thumbnail"], { seconds: seconds?.toFixed(3) });
 

@@ -209,6 +209,8 @@ export interface Frames {
   times_seconds: Array<number>;
   end_seconds: number;
   video_offset_seconds: number;
+  is_quick: boolean;
+  wants_quick: boolean;
 }
 
 export interface Imported {
@@ -388,6 +390,11 @@ export interface ProposedRecording {
   uncertainty: number;
   num_proposals: number;
   num_open: number;
+}
+
+export interface QuickJob {
+  kind: "quick";
+  recording: string;
 }
 
 export interface Recording {

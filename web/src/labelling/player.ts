@@ -1,6 +1,6 @@
 /** A video element on a recording's own clock, exact to the picture. */
 
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal, type Signal } from "@preact/signals";
 import type { Frames } from "../api/types";
 
 const RATES = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4];
@@ -16,7 +16,25 @@ export class Player {
   private video: HTMLVideoElement | null = null;
   private stopAt = Infinity;
 
-  constructor(readonly frames: Frames) {}
+  private readonly known: Signal<Frames>;
+
+  constructor(frames: Frames) {
+    this.known = signal(frames);
+  }
+
+  get frames(): Frames {
+    return this.known.value;
+  }
+
+  /** Go on with a copy of the recording, as soon as nothing plays; its pictures are the same at the same times. */
+  exchange(frames: Frames): void {
+    if (frames.times_seconds.length !== this.frames.times_seconds.length) return;
+    const end = effect(() => {
+      if (this.isPlaying.value) return;
+      this.known.value = frames;
+      queueMicrotask(() => end());
+    });
+  }
 
   get end(): number {
     return this.frames.end_seconds;
@@ -48,10 +66,9 @@ export class Player {
 
   attach(video: HTMLVideoElement): () => void {
     this.video = video;
-    const offset = this.frames.video_offset_seconds;
     let isAttached = true;
     const presented = (mediaSeconds: number) => {
-      const index = this.indexAt(mediaSeconds - offset);
+      const index = this.indexAt(mediaSeconds - this.frames.video_offset_seconds);
       this.shown.value = index;
       if (!this.isPlaying.value) return;
       this.index.value = index;

@@ -52,6 +52,7 @@ function Bench({ id, annotator, folder }: BenchProps) {
         store.open(labels.revision, labels.segments.filter((segment) => segment.recording_id === id));
         const palette = new Palette(`egoact-studio-slots:${folder}:${annotator}`, mostUsed(labels.segments));
         const opened = new Session(id, store, new Player(frames), palette);
+        if (frames.wants_quick) void api.start({ kind: "quick", recording: id }).catch(() => undefined); // steps are slow, but exact, without it
         opened.seek(Number(place.value.query.get("at") ?? 0) || 0);
         session.value = opened;
       } catch (error) {
@@ -59,7 +60,14 @@ function Bench({ id, annotator, folder }: BenchProps) {
       }
     };
     void open();
+    const exchange = async () => {
+      const player = session.value?.player;
+      if (!player || player.frames.is_quick) return;
+      const frames = await api.frames(id);
+      if (frames.is_quick && !isGone) player.exchange(frames);
+    };
     const stop = listen((event) => {
+      if (event.type === "recordings" && event.id === id) exchange().catch(sayFault);
       if (event.type === "labels" && (event.id === annotator || event.id === null)) store.follow(event.revision).catch(sayFault);
     });
     return () => {
@@ -100,7 +108,7 @@ function Workbench({ session }: { session: Session }) {
           <h1 class="unseen">{session.recording}</h1>
         </div>
         {recording?.is_playable ? (
-          <video ref={video} src={videoAddress(session.recording)} preload="auto" playsInline data-shown={session.player.shown.value} aria-label={`Recording ${session.recording}`} />
+          <video ref={video} src={videoAddress(session.recording, session.player.frames.is_quick)} preload="auto" playsInline data-shown={session.player.shown.value} aria-label={`Recording ${session.recording}`} />
         ) : (
           <Unplayable id={session.recording} job={recording?.playable_job ?? null} />
         )}

@@ -3,7 +3,8 @@
 Shapes: N samples of C channels, float32 from -1 to 1.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ _COMMENT = "comment"
 _MARK = "egoact: spoken description"
 
 
+@dataclass(frozen=True)
+class PictureEncoding:
+    """How pictures get into an MP4 file.
+
+    Args:
+        copied: Codecs that are copied as they are; others are encoded again.
+        options: Of libx264.
+        most_lines: Height at most of pictures that are encoded again.
+        edit: What becomes of pictures that are encoded again.
+    """
+
+    copied: Collection[str] = _COPIED
+    options: Mapping[str, str] = field(default_factory=lambda: _PICTURE_OPTIONS)
+    most_lines: int | None = None
+    edit: Edit | None = None
+
+
 def is_ours(path: Path) -> bool:
     """Whether a file was written by `write_sound`."""
     try:
@@ -41,9 +59,8 @@ def write_sound(
     blocks: Iterable[np.ndarray],
     track: SoundTrack,
     *,
-    copied: Collection[str] = _COPIED,
     comment: str = _MARK,
-    edit: Edit | None = None,
+    encoding: PictureEncoding | None = None,
 ) -> None:
     """Write the sound of a recording, by the suffix as WAV (16 bits) or as MP4 (AAC) with its pictures; atomically.
 
@@ -54,9 +71,8 @@ def write_sound(
         path: File to write, `.wav` or `.mp4`.
         blocks: float32 (N, C) each.
         track: What the blocks are of.
-        copied: Codecs of pictures that are copied; others are encoded again.
         comment: What the file says of itself; by default what `is_ours` looks for.
-        edit: What becomes of pictures that are encoded again.
+        encoding: Of pictures.
 
     Raises:
         ValueError: Another suffix.
@@ -69,7 +85,7 @@ def write_sound(
         if suffix == ".wav":
             _write_wav(path, blocks, track.form, comment)
         else:
-            _write_mp4(path, blocks, track, copied, comment, edit)
+            _write_mp4(path, blocks, track, comment, encoding or PictureEncoding())
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"cannot be written ({error.strerror or error})", path=path) from None
 
@@ -82,23 +98,25 @@ def _write_wav(path: Path, blocks: Iterable[np.ndarray], form: SoundFormat, comm
 
 
 def _write_mp4(
-    path: Path,
-    blocks: Iterable[np.ndarray],
-    track: SoundTrack,
-    copied: Collection[str],
-    comment: str,
-    edit: Edit | None,
+    path: Path, blocks: Iterable[np.ndarray], track: SoundTrack, comment: str, encoding: PictureEncoding
 ) -> None:
     """Pictures and sound by turns, so that neither has to wait for the other in memory."""
     with open_container(track.path) as container, new_container(path, options={"movflags": "+faststart"}) as made:
         made.metadata[_COMMENT] = comment
         stream = picture_stream(container, track.path)
-        is_copied = track.has_times and stream.codec_context.codec.canonical_name in copied
+        is_copied = track.has_times and stream.codec_context.codec.canonical_name in encoding.copied
         start = round(track.start_seconds / float(stream.time_base))  # type: ignore[arg-type]  # picture_stream has one
         if is_copied:
             pictures = _copied(container, stream, made, start)
         else:
-            pictures = encode_again(container, made, options=_PICTURE_OPTIONS, start_ticks=start, edit=edit)
+            pictures = encode_again(
+                container,
+                made,
+                options=encoding.options,
+                most_lines=encoding.most_lines,
+                start_ticks=start,
+                edit=encoding.edit,
+            )
         first = next(pictures, None)
         if first is None:
             raise MediaError("no picture of this recording can be decoded", path=track.path)

@@ -25,6 +25,7 @@ LONG_SECONDS = 1200.0  # beyond, motion is that between key frames
 _MOTION_SIZE = (36, 64)
 _THUMBNAIL_WIDTH = 320
 _WAIT_SECONDS = 1.0
+_SLOW_PIXELS = 12_000_000  # that a browser may have to decode for a step: 1280 x 720, a key frame every 13 pictures
 
 
 class Measures:
@@ -45,17 +46,29 @@ class Measures:
         """Begin nothing more."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def frames(self, source: MediaSource, playable: Path) -> Frames:
-        """When each picture is shown; of the file that browsers play, whose clock is theirs."""
+    def frames(self, source: MediaSource, playable: Path, *, num_pixels: int) -> Frames:
+        """When each picture is shown, and whether browsers step slowly; of the file that they play.
+
+        Args:
+            source: The recording.
+            playable: It, or a copy of it.
+            num_pixels: Of a picture.
+        """
         copy = "" if playable == source.path else f".copy.{playable.stat().st_mtime_ns:x}"
-        path = self._path(source, f"frames{copy}.npz")
+        path = self._path(source, f"pictures{copy}.npz")
         if not path.exists():
             self._save(path, **_measure_frames(playable))
         with np.load(path) as kept:
-            times, end = kept["times"], float(kept["end"])
+            times, end, run = kept["times"], float(kept["end"]), int(kept["run"])
         offset = _video_offset(playable)
         seconds: list[float] = np.round(times, 6).tolist()
-        return Frames(times_seconds=seconds, end_seconds=round(end, 6), video_offset_seconds=round(offset, 6))
+        return Frames(
+            times_seconds=seconds,
+            end_seconds=round(end, 6),
+            video_offset_seconds=round(offset, 6),
+            is_quick=False,
+            wants_quick=run * num_pixels > _SLOW_PIXELS,
+        )
 
     def waveform(self, source: MediaSource, *, num_bins: int, start: float, stop: float | None) -> Waveform:
         """Sound and motion of a stretch; a `Refusal` with 503 where they are computed for the first time."""
@@ -111,9 +124,11 @@ class Measures:
 
 def _measure_frames(path: Path) -> dict[str, Any]:
     with VideoFile(path) as file:
-        ticks, stops = [], []
+        ticks, stops, run, longest = [], [], 0, 0
         while (packet := file.read()) is not None:
             shown = packet.dts if packet.pts is None else packet.pts
+            run = 1 if packet.is_keyframe else run + 1
+            longest = max(longest, run)
             if shown is not None:
                 ticks.append(shown)
                 stops.append(shown + (packet.duration or file.frame_ticks))
@@ -121,7 +136,8 @@ def _measure_frames(path: Path) -> dict[str, Any]:
     if not ticks:
         raise MediaError("this recording has no pictures", path=path)
     times = np.unique(np.array(ticks, dtype=np.int64))
-    return {"times": (times - times[0]) * tick_seconds, "end": (max(stops) - times[0]) * tick_seconds}
+    end = (max(stops) - times[0]) * tick_seconds
+    return {"times": (times - times[0]) * tick_seconds, "end": end, "run": longest}
 
 
 def _video_offset(path: Path) -> float:

@@ -38,8 +38,9 @@ class Recordings:
     def __init__(self, project: Project, database: Database, changed: Callable[[str], None]) -> None:
         self._project, self._database, self._changed = project, database, changed
         self._naming = threading.Lock()
-        self.playable_folder = project.own / "playable"
-        self.playable_folder.mkdir(exist_ok=True)
+        self._copies = {is_quick: project.own / ("quick" if is_quick else "playable") for is_quick in (False, True)}
+        for folder in self._copies.values():
+            folder.mkdir(exist_ok=True)
         for leftover in project.recordings.glob(f"{_UPLOAD_PREFIX}*"):
             leftover.unlink()
 
@@ -98,12 +99,19 @@ class Recordings:
         """What browsers can play of it: the file, or the copy that was made of it as it is now."""
         if self.probe(source)["is_playable"]:
             return source.path
-        copy = self.playable_path(source)
-        return copy if copy.is_file() and copy.stat().st_mtime >= source.path.stat().st_mtime else None
+        return self._copy(source, is_quick=False)
 
-    def playable_path(self, source: MediaSource) -> Path:
+    def quick(self, source: MediaSource) -> Path | None:
+        """The copy in which browsers step at once, if one was made of the file as it is now."""
+        return self._copy(source, is_quick=True)
+
+    def copy_path(self, source: MediaSource, *, is_quick: bool) -> Path:
         """Where a copy for browsers belongs."""
-        return self.playable_folder / f"{source.video_id}.mp4"
+        return self._copies[is_quick] / f"{source.video_id}.mp4"
+
+    def _copy(self, source: MediaSource, *, is_quick: bool) -> Path | None:
+        copy = self.copy_path(source, is_quick=is_quick)
+        return copy if copy.is_file() and copy.stat().st_mtime >= source.path.stat().st_mtime else None
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """Id -> what people added."""

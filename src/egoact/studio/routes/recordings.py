@@ -48,9 +48,9 @@ def recording_routes(workspace: Workspace) -> APIRouter:
         return one(recording)
 
     @router.get("/{recording}/video", response_class=FileResponse)
-    def video(recording: str) -> FileResponse:
+    def video(recording: str, is_quick: bool = False) -> FileResponse:
         source = recordings.find(recording)
-        playable = recordings.playable(source)
+        playable = recordings.quick(source) if is_quick else recordings.playable(source)
         if playable is None:
             reason = recordings.probe(source)["problem"] or "browsers do not play this file; a copy must be made of it"
             raise Refusal(415, reason)
@@ -60,7 +60,14 @@ def recording_routes(workspace: Workspace) -> APIRouter:
     @router.get("/{recording}/frames")
     def frames(recording: str) -> Frames:
         source = recordings.find(recording)
-        return measures.frames(source, recordings.playable(source) or source.path)
+        facts = recordings.probe(source)
+        num_pixels = (facts["width"] or 0) * (facts["height"] or 0)
+        quick = recordings.quick(source)
+        found = measures.frames(source, quick or recordings.playable(source) or source.path, num_pixels=num_pixels)
+        jobs = workspace.jobs
+        is_settled = jobs.unfinished("quick", source.video_id) or jobs.was_given_up("quick", source.video_id)
+        wants_quick = found.wants_quick and quick is None and not is_settled
+        return found.model_copy(update={"is_quick": quick is not None, "wants_quick": wants_quick})
 
     @router.get("/{recording}/waveform")
     def waveform(

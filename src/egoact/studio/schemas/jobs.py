@@ -73,6 +73,13 @@ class PlayableJob(Request):
     recording: Name
 
 
+class QuickJob(Request):
+    """A small copy of a recording in which browsers step from picture to picture at once."""
+
+    kind: Literal["quick"]
+    recording: Name
+
+
 class BlurJob(Request):
     """A copy of a recording without faces, as a recording of its own."""
 
@@ -85,7 +92,7 @@ class BlurJob(Request):
 
 
 JobRequest = Annotated[
-    ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | BlurJob,
+    ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | QuickJob | BlurJob,
     Field(discriminator="kind"),
 ]
 

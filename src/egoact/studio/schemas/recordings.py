@@ -55,6 +55,10 @@ class Frames(Answer):
     end_seconds: float
     video_offset_seconds: float
     """Where the first picture is on the clock of a browser's video element: currentTime = time + this."""
+    is_quick: bool
+    """Whether these are of the quick copy, which browsers get by `video?is_quick=true`."""
+    wants_quick: bool
+    """Browsers step slowly in this file, and a quick copy of it is neither made nor given up."""
 
 
 class Waveform(Answer):

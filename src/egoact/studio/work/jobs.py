@@ -1,6 +1,6 @@
 """Jobs: `egoact` commands as processes, one heavy one at a time, in the order in which they came.
 
-A copy for browsers is light: somebody waits for it, and does not wait for a training that takes hours.
+Copies for browsers are light: somebody waits for them, and does not wait for a training that takes hours.
 
 Each has a session of its own, so that it can be stopped with all its processes, and writes into a log file. What is
 known of jobs outlives the server; a job that ran when the server ended is called interrupted.
@@ -30,7 +30,7 @@ from egoact.studio.work.job_lines import read_progress
 _LOOK_SECONDS = 0.2
 _TELL_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
-_LIGHT = ("playable",)
+_LIGHT = ("playable", "quick")
 _ENDED = ("done", "failed", "cancelled", "interrupted")
 
 
@@ -124,6 +124,11 @@ class Jobs:
         row = self._database.row(query, kind, subject)
         return None if row is None else row["id"]
 
+    def was_given_up(self, kind: str, subject: str) -> bool:
+        """Whether such a job failed, or a person cancelled it."""
+        query = "SELECT 1 FROM jobs WHERE kind = ? AND subject = ? AND state IN ('failed', 'cancelled')"
+        return self._database.row(query, kind, subject) is not None
+
     @property
     def running(self) -> int | None:
         """The heavy job that runs now."""
@@ -179,7 +184,7 @@ class Jobs:
         query = (
             "SELECT jobs.*, needed.state AS needed_state FROM jobs LEFT JOIN jobs AS needed ON needed.id = jobs.needs"
         )
-        for row in self._database.rows(f"{query} WHERE jobs.state = 'queued' ORDER BY jobs.id"):
+        for row in self._database.rows(f"{query} WHERE jobs.state = 'queued' ORDER BY jobs.kind = 'quick', jobs.id"):
             if (row["kind"] in _LIGHT) != is_light:
                 continue
             if row["needed_state"] in (None, "done"):
