@@ -1,5 +1,6 @@
 """Recordings over HTTP: lists, byte ranges, times of pictures, uploads."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -130,3 +131,11 @@ def test_unplayable_and_broken_files_are_said(tmp_path: Path) -> None:
         assert told["cut_1"]["problem"]
         assert client.get("/api/recordings/old_1/video").status == 415
         assert "copy" in client.get("/api/recordings/old_1/video").json["reason"]
+
+
+def test_many_can_ask_at_once_for_what_is_computed_once(client: Client) -> None:
+    paths = ["/api/recordings/ana_1/frames", "/api/recordings/ana_1/thumbnail?seconds=1"] * 12
+    with ThreadPoolExecutor(24) as asking:
+        answers = list(asking.map(client.get, paths))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 2

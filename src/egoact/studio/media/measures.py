@@ -11,7 +11,7 @@ import av.error
 import numpy as np
 
 from egoact.core.errors import MediaError
-from egoact.core.files import open_atomically
+from egoact.core.files import open_atomically, write_atomically
 from egoact.media.recording import read_steps
 from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sources import MediaSource, read_clip
@@ -40,6 +40,7 @@ class Measures:
         self._folder.mkdir(exist_ok=True)
         self._lock = threading.Lock()
         self._pending: dict[str, Future[None]] = {}
+        self._making: dict[Path, threading.Lock] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="measures")
 
     def close(self) -> None:
@@ -56,8 +57,7 @@ class Measures:
         """
         copy = "" if playable == source.path else f".copy.{playable.stat().st_mtime_ns:x}"
         path = self._path(source, f"pictures{copy}.npz")
-        if not path.exists():
-            self._save(path, **_measure_frames(playable))
+        self._once(path, lambda: self._save(path, **_measure_frames(playable)))
         with np.load(path) as kept:
             times, end, run = kept["times"], float(kept["end"]), int(kept["run"])
         offset = _video_offset(playable)
@@ -91,16 +91,24 @@ class Measures:
         """A small JPEG of what is shown at a time."""
         tenths = max(int(seconds * 10), 0)
         path = self._path(source, f"{tenths}.jpg")
-        if not path.exists():
-            picture = read_clip(source, np.array([tenths / 10]))[0]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open_atomically(path) as file:
-                file.write(_jpeg(picture))
+        self._once(path, lambda: _write_jpeg(path, read_clip(source, np.array([tenths / 10]))[0]))
         return path
 
     def _path(self, source: MediaSource, name: str) -> Path:
         status = source.path.stat()
         return self._folder / f"{source.video_id}.{status.st_size:x}.{status.st_mtime_ns:x}" / name
+
+    def _once(self, path: Path, make: Callable[[], None]) -> None:
+        """Make a file that is not there; who asks for it meanwhile waits."""
+        if path.exists():
+            return
+        with self._lock:
+            making = self._making.setdefault(path, threading.Lock())
+        with making:
+            if not path.exists():
+                make()
+        with self._lock:
+            self._making.pop(path, None)
 
     def _save(self, path: Path, **values: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -222,7 +230,7 @@ def _reduce(values: np.ndarray, rate: float, start: float, stop: float, num_bins
     return [round(float(values[a:b].max()), 4) for a, b in zip(firsts, lasts, strict=True)]
 
 
-def _jpeg(picture: np.ndarray) -> bytes:
+def _write_jpeg(path: Path, picture: np.ndarray) -> None:
     import cv2
 
     height, width = picture.shape[:2]
@@ -230,4 +238,5 @@ def _jpeg(picture: np.ndarray) -> bytes:
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     is_made, content = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert is_made
-    return content.tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content.tobytes())

@@ -20,6 +20,7 @@ from egoact.media.video.file import VideoFile
 from egoact.media.video.writer import PLAYABLE_PIXELS
 
 _COMMENT = "egoact: copy for browsers"
+_LARGE = {"preset": "veryfast", "crf": "20", "g": "12"}
 _QUICK = PictureEncoding(
     (), {"preset": "veryfast", "crf": "23", "g": "6", "bf": "0", "tune": "fastdecode"}, most_lines=540
 )
@@ -39,7 +40,7 @@ def write_playable_copy(recording: Path, copy: Path, *, is_quick: bool = False) 
     with VideoFile(recording) as file:
         context = file.stream.codec_context
         is_copied = context.name == "h264" and context.pix_fmt in PLAYABLE_PIXELS
-    encoding = _QUICK if is_quick else PictureEncoding(("h264",) if is_copied else ())
+    encoding = _QUICK if is_quick else PictureEncoding(("h264",) if is_copied else (), _LARGE)
     track = find_sound(recording)
     with Progress(f"{recording.name} for browsers", total=round(track.length_seconds), unit="s") as progress:
 
