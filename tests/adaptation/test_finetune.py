@@ -145,7 +145,7 @@ def test_random_crops_and_colours_are_learned_from_too(world: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"blocks": 4}, "--blocks 4: 1 to 3 of the 4 blocks"), ({"blocks": 0}, "--blocks 0: 1 to 3")],
+    [({"blocks": 5}, "--blocks 5: 1 to 4 of the 4 blocks"), ({"blocks": 0}, "--blocks 0: 1 to 4")],
 )
 def test_blocks_that_are_not_there_are_refused(options: Any, told: str, world: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=told):
@@ -164,15 +164,15 @@ def test_a_folder_that_holds_something_is_left_alone(world: Path, tmp_path: Path
 def test_frames_of_clips_are_those_of_the_recording(world: Path, tmp_path: Path) -> None:
     segments = list(read_segments(world / "labels.csv"))
     sampling = ClipSampling(NUM_FRAMES, 2)
-    root = MediaRoot(world / "videos")
-    found = load_clip_frames(root, tmp_path, segments, sampling, size=(SIZE, SIZE))
+    root, spec = MediaRoot(world / "videos"), load_backbone("tiny-random", size=SIZE).spec
+    found = load_clip_frames(root, tmp_path, segments, sampling, spec=spec)
     assert found.rows.shape == (len(segments), 2, NUM_FRAMES) and found.is_whole.all()
     for number in (0, 3, len(segments) - 1):
         times = sampling.times([segments[number]])[0, 1]
         expected = read_clip(root.find(segments[number].video_id), times, size=(SIZE, SIZE))
         np.testing.assert_array_equal(found.frames[found.rows[number, 1]], expected)
     written = (tmp_path / "frames.npy").stat().st_mtime_ns
-    load_clip_frames(root, tmp_path, segments, sampling, size=(SIZE, SIZE))
+    load_clip_frames(root, tmp_path, segments, sampling, spec=spec)
     assert (tmp_path / "frames.npy").stat().st_mtime_ns == written, "decoded once"
 
 

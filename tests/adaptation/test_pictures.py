@@ -8,8 +8,7 @@ import pytest
 
 from egoact.adaptation.pictures import load_pictures
 from egoact.core.errors import MediaError
-from egoact.engines.streams import difference_pictures
-from egoact.media.pairs import frame_lag
+from egoact.media.pairs import difference_pictures, frame_lag
 from egoact.media.sources import MediaRoot, read_clip
 from egoact.models.backbones.registry import load_backbone
 from tests.makers.extraction import make_video

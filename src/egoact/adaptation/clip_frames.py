@@ -1,4 +1,4 @@
-"""The frames of labelled clips, decoded once into a memory-mapped file, each frame once.
+"""The frames of labelled clips, or stacks at their times, decoded once into a memory-mapped file, each frame once.
 
 Shapes: N segments, V views, T frames a clip, M different frames, H x W pixels.
 """
@@ -18,6 +18,8 @@ from egoact.core.progress import Progress
 from egoact.core.sampling import ClipSampling
 from egoact.extraction.decoding import FrameBatch, VideoJob, decode
 from egoact.media.sources import MediaRoot
+from egoact.media.stills.flow import FlowRoot
+from egoact.models.backbones.spec import BackboneSpec
 
 NAMES = ("frames.npy", "frames.json", "frames_of_clips.npy")
 
@@ -27,7 +29,7 @@ class ClipFrames:
     """What was decoded.
 
     Args:
-        frames: uint8 (M, H, W, 3), on disk.
+        frames: uint8 (M, H, W, C), on disk.
         rows: int64 (N, V, T), which frame a clip shows when; -1 where it cannot be decoded.
     """
 
@@ -41,22 +43,24 @@ class ClipFrames:
 
 
 def load_clip_frames(
-    root: MediaRoot, folder: Path, segments: Sequence[Segment], sampling: ClipSampling, *, size: tuple[int, int]
+    root: MediaRoot | FlowRoot, folder: Path, segments: Sequence[Segment], sampling: ClipSampling, *, spec: BackboneSpec
 ) -> ClipFrames:
     """Decode the frames of clips, or find that they are decoded already.
 
     Args:
-        root: Where the recordings are.
+        root: Where the recordings are, or the flow of them.
         folder: For the files; made if need be.
         segments: Which.
         sampling: How they become clips.
-        size: (height, width) of the frames in pixels.
+        spec: What looks at them.
 
     Raises:
         MediaError: A recording that is missing, or not one frame can be read.
     """
     times = sampling.times(segments)
+    size, stack = spec.input_size, spec.stack
     facts: dict[str, Any] = {"folders": [str(f.resolve()) for f in root.folders], "size": list(size)}
+    facts |= {"modality": spec.modality, "stack": stack}
     facts |= {"clips": [[s.video_id, s.start_seconds, s.stop_seconds] for s in segments], "views": sampling.num_views}
     facts |= {"num_frames": sampling.num_frames}
     if _is_there(folder, json.loads(json.dumps(facts))):
@@ -64,8 +68,11 @@ def load_clip_frames(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / NAMES[1]).unlink(missing_ok=True)
     wanted = {v: np.unique(times[_numbers(segments, v)]) for v in group_by_recording(segments)}
-    jobs = {v: VideoJob(root.find(v), lambda t=each: t) for v, each in wanted.items()}  # type: ignore[misc]
-    shape = (sum(map(len, wanted.values())), *size, 3)
+    jobs = {
+        v: VideoJob(root.find(v), lambda t=each: t, lag_seconds=spec.lag_seconds, stack=stack)  # type: ignore[misc]
+        for v, each in wanted.items()
+    }
+    shape = (sum(map(len, wanted.values())), *size, spec.num_channels)
     print(f"at most {shape[0]:,} frames, {np.prod(shape) / 1e6:,.0f} MB on disk at {folder / NAMES[0]}", flush=True)
     rows = np.full(times.shape, -1, dtype=np.int64)
     frames = np.lib.format.open_memmap(part_path(folder / NAMES[0]), mode="w+", dtype=np.uint8, shape=shape)

@@ -48,26 +48,34 @@ class KeptMaps:
         return torch.from_numpy(np.concatenate(found)).float()
 
 
-class AugmentedFrames:
-    """Frames with random crops and colours, the same ones for all frames of a clip, through the frozen blocks."""
+class FreshFrames:
+    """Frames through the frozen blocks, anew each time; for all frames of a clip the same random crops and colours.
 
-    def __init__(self, frames: np.ndarray, frozen: nn.Module, spec: BackboneSpec, *, device: torch.device) -> None:
+    Args:
+        frames: uint8 (M, H, W, C).
+        frozen: Blocks; none where all are trained.
+        spec: Of the whole backbone; stacks have no colours to change.
+        device: Of the blocks.
+        is_changed: With random crops and colours.
+    """
+
+    def __init__(
+        self, frames: np.ndarray, frozen: nn.Module, spec: BackboneSpec, *, device: torch.device, is_changed: bool
+    ) -> None:
         from torchvision.transforms import v2
 
         self._frames, self._frozen, self._spec, self._device = frames, frozen.to(device), spec, device
-        self._change = v2.Compose(
-            [
-                v2.RandomResizedCrop(spec.input_size, scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),
-                v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
-            ]
-        )
+        crop = v2.RandomResizedCrop(spec.input_size, scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True)
+        colours = v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3)
+        chosen = [crop, *([colours] if spec.stack == 1 else [])]
+        self._change = v2.Compose(chosen) if is_changed else v2.Identity()
 
     def get(self, rows: np.ndarray, mirrored: np.ndarray) -> Tensor:
         """See `ClipInputs`."""
         clips = []
         for own, turned in zip(rows, mirrored, strict=True):
-            pictures = torch.from_numpy(self._frames[own]).permute(0, 3, 1, 2)
-            clips.append(self._change(pictures.flip(3) if turned else pictures))
+            pictures = mirror(self._frames[own], self._spec) if turned else self._frames[own]
+            clips.append(self._change(torch.from_numpy(pictures).permute(0, 3, 1, 2)))
         batch = torch.cat(clips).permute(0, 2, 3, 1).numpy()
         with torch.no_grad():
             parts = np.array_split(batch, max(1, len(batch) // _BATCH))
@@ -80,7 +88,7 @@ def keep_maps(
     """Compute the maps of all frames, or find them computed.
 
     Args:
-        frames: uint8 (M, H, W, 3).
+        frames: uint8 (M, H, W, C).
         frozen: Blocks.
         spec: Of the whole backbone.
         folder: For the files.
@@ -88,7 +96,7 @@ def keep_maps(
     """
     network = nn.Sequential(*frozen).eval()
     with torch.no_grad():
-        shape = tuple(network(torch.zeros(1, 3, *spec.input_size)).shape[1:])
+        shape = tuple(network(torch.zeros(1, spec.num_channels, *spec.input_size)).shape[1:])
     digest, num_sides = hash_weights(network), 2 if is_mirrored else 1
     facts: dict[str, Any] = {"weights": digest, "frames": list(frames.shape), "sides": num_sides}
     path = folder / NAMES[0]
@@ -104,12 +112,20 @@ def keep_maps(
         for side in range(num_sides):
             for start in range(0, len(frames), _BATCH):
                 batch = frames[start : start + _BATCH]
-                maps[side, start : start + len(batch)] = engine.run(batch[:, :, ::-1].copy() if side else batch)
+                maps[side, start : start + len(batch)] = engine.run(mirror(batch, spec) if side else batch)
                 progress.advance(len(batch))
     maps.flush()
     rename(part_path(path), path)
     write_json(folder / NAMES[1], facts)
     return KeptMaps(np.load(path, mmap_mode="r"))
+
+
+def mirror(pictures: np.ndarray, spec: BackboneSpec) -> np.ndarray:
+    """Left and right exchanged, uint8 (M, H, W, C); what moved to the right, u of flow, moves to the left then."""
+    turned = pictures[:, :, ::-1].copy()
+    if spec.modality == "flow":
+        turned[..., ::2] = 255 - turned[..., ::2]
+    return turned
 
 
 def _read(path: Path) -> Any:

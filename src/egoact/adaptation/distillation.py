@@ -37,9 +37,9 @@ class DistillRecipe:
 
 
 def normalise(pictures: np.ndarray, spec: BackboneSpec) -> Tensor:
-    """uint8 (B, H, W, 3) as a network takes them, float32 (B, 3, H, W)."""
+    """uint8 (B, H, W, C) as a network takes them, float32 (B, C, H, W)."""
     images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div_(255)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (spec.mean, spec.std))
     return (images - mean) / std
 
 

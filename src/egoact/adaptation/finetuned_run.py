@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from egoact.adaptation.clip_frames import load_clip_frames
-from egoact.adaptation.clip_inputs import Augment, AugmentedFrames, ClipInputs, keep_maps
+from egoact.adaptation.clip_inputs import Augment, ClipInputs, FreshFrames, keep_maps
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart, finetune
 from egoact.adaptation.mirroring import mirror_classes
 from egoact.adaptation.new_run import write_backbone, write_run
@@ -19,6 +19,7 @@ from egoact.core.metrics.imbalance import count_classes
 from egoact.core.progress import Progress
 from egoact.core.sampling import ClipSampling
 from egoact.media.sources import MediaRoot
+from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.registry import assemble, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.trunks import Trunk
@@ -31,6 +32,7 @@ from egoact.training.data import target_losses
 from egoact.training.recipes import Recipe
 
 LABEL_SMOOTHING = 0.1
+_USUAL_BLOCKS = 2
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Finetuning:
     """One fine-tuning.
 
     Args:
-        run: Of clips, on one stream of frames.
+        run: Of clips, on one stream of frames or stacks.
         table: Labelled segments.
-        root: Their recordings.
+        root: Their recordings, or the flow of them.
         out: Folder of the new run.
-        num_blocks: Of the backbone's blocks, how many of the last are trained.
+        blocks: Of the backbone's blocks, how many of the last are trained; None: two, of a network of stacks all.
         augment: How frames are changed.
         num_views: Clips of a segment, at random times but for the first.
         recipe: Hyperparameters.
@@ -50,9 +52,9 @@ class Finetuning:
 
     run: Run
     table: SegmentTable
-    root: MediaRoot
+    root: MediaRoot | FlowRoot
     out: Path
-    num_blocks: int
+    blocks: int | None
     augment: Augment
     num_views: int
     recipe: FinetuneRecipe
@@ -67,19 +69,19 @@ class Finetuning:
             ValueError: More blocks than there are.
         """
         config = self.run.config
-        spec = config.only_backbone(self.run.path)
+        spec = config.only_backbone(self.run.path, with_stacks=True)
         load_spec(spec, self.run.choice, run=self.run.path)
         weights = weights_of(self.run.path, self.run.choice)
-        trunk = load_trunk(spec.name, weights=weights, size=spec.input_size[0])
+        trunk = load_trunk(spec.name, weights=weights, size=spec.input_size[0], channels=spec.num_channels)
         frozen, blocks, pool = self._cut(trunk, spec)
         sampling = ClipSampling(config.num_frames, self.num_views)
-        found = load_clip_frames(self.root, self.out, list(self.table), sampling, size=spec.input_size)
+        found = load_clip_frames(self.root, self.out, list(self.table), sampling, spec=spec)
         table = self.table.select(found.is_whole)
         clips = _label(config, table, found.rows[found.is_whole])
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         inputs = self._inputs(found.frames, frozen, spec, device)
         counts = {target: count_classes(clips.labels[target], num_classes=n) for target, n in config.sizes.items()}
-        part = TrainedPart(blocks, pool, self.run.recognizer.model).to(device)
+        part = TrainedPart(blocks, pool, self.run.recognizer.model, follows=spec.stack > 1 and not frozen).to(device)
         with Progress("finetune", total=self.recipe.epochs * len(table), unit="clips") as progress:
             finetune(
                 part,
@@ -92,7 +94,7 @@ class Finetuning:
                 advance=lambda done, note: progress.advance(done, note=note),
             )
         part.cpu().requires_grad_(False)
-        write_backbone(self.out, trunk, spec, made_by=f"egoact finetune --blocks {self.num_blocks}")
+        write_backbone(self.out, trunk, spec, made_by=f"egoact finetune --blocks {trunk.num_blocks - len(frozen)}")
         write_run(self.run, self.out, spec, provenance=self._provenance(table))
         return len(self.table) - len(table)
 
@@ -105,17 +107,20 @@ class Finetuning:
         whole = assemble(spec.name, trunk, cut=cut, size=size, kind=spec.kind, grid=spec.grid).module
         modules = list(whole.children())
         number, blocks = (trunk.num_blocks if cut is None else cut + 1), modules[: len(trunk.layers(cut))]
-        if not 1 <= self.num_blocks < number:
-            possible = f"1 to {number - 1} of the {number} blocks of {spec.name}"
-            raise ValueError(f"--blocks {self.num_blocks}: {possible} can be trained")
-        first = number - self.num_blocks
+        usual = min(_USUAL_BLOCKS, number) if spec.stack == 1 else number
+        trained = usual if self.blocks is None else self.blocks
+        if not 1 <= trained <= number:
+            possible = f"1 to {number} of the {number} blocks of {spec.name}"
+            raise ValueError(f"--blocks {trained}: {possible} can be trained")
+        first = number - trained
         return blocks[:first], blocks[first:], nn.Sequential(*modules[len(blocks) :])
 
     def _inputs(
         self, frames: np.ndarray, frozen: list[nn.Module], spec: BackboneSpec, device: torch.device
     ) -> ClipInputs:
-        if self.augment == "full":
-            return AugmentedFrames(frames, nn.Sequential(*frozen), spec, device=device)
+        if self.augment == "full" or not frozen:
+            is_changed = self.augment == "full"
+            return FreshFrames(frames, nn.Sequential(*frozen), spec, device=device, is_changed=is_changed)
         return keep_maps(frames, frozen, spec, self.out, is_mirrored=self.augment == "flip")
 
     def _provenance(self, table: SegmentTable) -> Provenance:

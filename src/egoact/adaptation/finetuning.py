@@ -2,7 +2,8 @@
 
     maps (B * T, C, h, w) ──► last blocks ──► pooled (B, T, D) ──► head ──► classifiers
 
-Batch norm keeps its statistics: a batch holds few recordings, and looks like none of the others.
+Batch norm keeps its statistics: a batch holds few recordings, and looks like none of the others. Of stacks the first
+one may follow them, since nothing that the network has seen looked like these ("partial batch norm").
 """
 
 import io
@@ -51,15 +52,21 @@ class FinetuneRecipe:
 class TrainedPart(nn.Module):
     """The last blocks, pooling, and what a run has learned."""
 
-    def __init__(self, blocks: list[nn.Module], pool: nn.Module, classifier: ActionClassifier) -> None:
+    def __init__(
+        self, blocks: list[nn.Module], pool: nn.Module, classifier: ActionClassifier, *, follows: bool = False
+    ) -> None:
         super().__init__()
         self.blocks, self.pool, self.classifier = nn.ModuleList(blocks), pool, classifier
+        norms = [module for module in self.blocks.modules() if isinstance(module, nn.BatchNorm2d)]
+        self._following = norms[:1] if follows else []  # whose statistics do
 
     def train(self, mode: bool = True) -> "TrainedPart":
         """Only what follows the backbone has dropout to switch on."""
         super().train(mode)
         self.blocks.eval()
         self.pool.eval()
+        for norm in self._following:
+            norm.train(mode)
         return self
 
     def forward(self, maps: Tensor, num_frames: int) -> list[tuple[str, Tensor]]:

@@ -47,10 +47,12 @@ def write_backbone(out: Path, trunk: Trunk, spec: BackboneSpec, *, made_by: str)
     Raises:
         ArtifactError: The file gives another backbone.
     """
-    path, size = out / FILE_NAME, spec.input_size[0]
+    path, size, channels = out / FILE_NAME, spec.input_size[0], spec.num_channels
     write_own_file(path, trunk.model, OwnFile(spec.name, size, made_by), described=trunk.described)
     ours = assemble(spec.name, trunk, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid).spec
-    read = load_backbone(spec.name, weights=path, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid).spec
+    read = load_backbone(
+        spec.name, weights=path, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid, channels=channels
+    ).spec
     if read != ours:
         path.unlink()
         raise ArtifactError(f"{spec.name}: its layers cannot be kept in a file of weights", path=path)
@@ -81,5 +83,7 @@ def _renew(old: BackboneSpec, name: str, weights: Path) -> BackboneSpec:
     if not old.has_network:
         return old
     size = old.input_size[0]
-    found = load_backbone(name, weights=weights, cut=old.cut, size=size, kind=old.kind, grid=old.grid).spec
-    return replace(found, modality=old.modality, lag_seconds=old.lag_seconds)
+    found = load_backbone(
+        name, weights=weights, cut=old.cut, size=size, kind=old.kind, grid=old.grid, channels=old.num_channels
+    ).spec
+    return replace(found, modality=old.modality, lag_seconds=old.lag_seconds, stack=old.stack)

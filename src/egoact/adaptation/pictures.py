@@ -11,8 +11,8 @@ from egoact.core.errors import MediaError
 from egoact.core.files import part_path, rename, write_json
 from egoact.core.progress import Progress
 from egoact.core.sampling import Floats
-from egoact.engines.streams import difference_pictures
 from egoact.extraction.decoding import FrameBatch, VideoJob, decode
+from egoact.media.pairs import difference_pictures
 from egoact.media.recording import estimate_steps, lay_grid
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.models.backbones.spec import BackboneSpec

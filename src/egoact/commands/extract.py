@@ -2,7 +2,7 @@
 
 import errno
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -61,9 +61,13 @@ class ExtractSettings:
     size: int | None = None
     """Height and width that frames are resized to, pixels; default: 256, of efficientnet_lite1 240, of
     efficientnet_lite2 260, of timm's models what they were trained with."""
-    modality: Literal["rgb", "flow"] = "rgb"
-    """Look at frames, or at optical flow as egoact flow writes it (and EPIC-KITCHENS publishes it): u, v and their
-    magnitude as the three channels of a picture."""
+    modality: Literal["rgb", "flow", "difference"] = "rgb"
+    """Look at frames; at optical flow as egoact flow writes it (and EPIC-KITCHENS publishes it): u, v and their
+    magnitude as the three channels of a picture; or with --stack at differences of frames."""
+    stack: int = 1
+    """With --modality flow or difference: so many at once, side by side as channels (u and v of each flow; temporal
+    segment networks take five). The backbone's first convolution is changed to take them (cross-modality
+    initialisation), which is where egoact finetune begins."""
     kind: Literal["pooled", "maps"] = "pooled"
     """One vector a frame, or feature maps for the heads that need space (much larger)."""
     cut: int | None = None
@@ -104,6 +108,7 @@ class ExtractSettings:
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
         self._check_streams()
+        self._check_stack()
         if self.workers < 0:
             raise ValueError(f"--workers cannot be negative, got {self.workers}")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -111,12 +116,24 @@ class ExtractSettings:
         if self.modality == "flow" and self.frame_rate:
             raise ValueError("--modality flow goes without --frame-rate (flow.json beside the flow says it)")
 
+    def _check_stack(self) -> None:
+        if self.modality == "difference" and self.stack == 1:
+            raise ValueError("--modality difference needs --stack; of single ones: --streams difference")
+        if self.stack != 1:
+            self.channels()
+
+    def channels(self) -> int:
+        """Of the pictures that the backbone looks at."""
+        from egoact.models.backbones.spec import stacked_channels
+
+        return 3 if self.stack == 1 else stacked_channels(self.modality, self.stack)
+
     def _check_streams(self) -> None:
         others = " ".join(name for name in self.streams if name != "rgb")
         if not self.streams:
             raise ValueError("--streams needs at least one of rgb, grid, difference and motion")
-        if others and self.modality == "flow":
-            raise ValueError(f"--streams {others}: of frames; --modality flow looks at none")
+        if others and self.modality != "rgb":
+            raise ValueError(f"--streams {others}: of frames; --modality {self.modality} looks at none")
         if others and self.kind == "maps":
             raise ValueError(f"--streams {others}: one vector a frame each, which cannot stand beside --kind maps")
         if others and self.precision == "int8":
@@ -205,7 +222,7 @@ def _fill(
     size = settings.frame_size()
     with working("extract: loading the network"):
         backbones = {grid: _load_backbone(settings, grid) for grid in grids_of(streams)}
-    for backbone in backbones.values() if settings.weights is None else ():
+    for backbone in backbones.values() if settings.weights is None and settings.stack == 1 else ():
         remember_weights(backbone.spec)
     specs = stream_specs(streams, backbones, input_size=size)
     for spec in specs:
@@ -219,7 +236,7 @@ def _fill(
             precision=settings.precision,
             device=settings.device,
             features=settings.features,
-            frames=RealFrames(root, examples, size),
+            frames=RealFrames(root, examples, size, specs[0].stack, specs[0].lag_seconds),
             num_frames=wanted.estimate(examples),
         )
     with ExitStack() as stores:
@@ -257,6 +274,8 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
         "rate": settings.rate,
         "dtype": settings.dtype,
     }
+    if settings.stack > 1:
+        return False  # a stack's network is not one of those that are remembered by name
     names = streams if settings.modality == "rgb" else (settings.modality,)  # streams are of frames
     return is_finished(
         settings.features, names, wanted, facts=facts, engine=settings.engine, precision=settings.precision
@@ -264,14 +283,21 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
 
 
 def _load_backbone(settings: ExtractSettings, grid: int) -> "Backbone":
-    from egoact.models.backbones.registry import load_backbone
+    from egoact.models.backbones.registry import Backbone, load_backbone
+    from egoact.models.backbones.spec import LAG_SECONDS
 
-    return load_backbone(
+    found = load_backbone(
         settings.backbone,
         weights=settings.weights,
         cut=settings.cut,
         size=settings.size,
         kind=settings.kind,
-        modality=settings.modality,
+        modality="flow" if settings.modality == "flow" else "rgb",
         grid=grid,
+        channels=settings.channels(),
     )
+    if settings.stack == 1:
+        return found
+    lag = LAG_SECONDS if settings.modality == "difference" else 0.0
+    spec = replace(found.spec, modality=settings.modality, lag_seconds=lag, stack=settings.stack)
+    return Backbone(spec, found.module)

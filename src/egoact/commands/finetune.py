@@ -18,15 +18,16 @@ class FinetuneSettings:
     """
 
     run: Path
-    """Run directory of egoact train, on frames alone."""
+    """Run directory of egoact train, on frames alone, or on the stacks of extract --stack alone."""
     segments: tuple[Path, ...]
     """Segments CSV (or several) with labels to learn from."""
     media: tuple[Path, ...]
-    """Folder (or several) with their recordings."""
+    """Folder (or several) with their recordings; of a run on flow, with the flow."""
     out: Path
     """Run directory to write."""
-    blocks: int = 2
-    """How many of the backbone's last blocks are trained."""
+    blocks: int | None = None
+    """How many of the backbone's last blocks are trained; default: 2, of a network of stacks all of them, so that the
+    first convolution learns, too. Its first batch norm then takes its statistics anew."""
     augment: Literal["none", "flip", "full"] = "none"
     """flip: half of the clips are mirrored, left and right exchanged in their labels (a clip whose mirror image has no
     class of its own stays as it is); full: random crops and colours, too, for which all of the backbone is computed
@@ -76,6 +77,7 @@ def finetune(settings: FinetuneSettings) -> int:
     from egoact.core.machine import peak_memory_bytes
     from egoact.core.progress import format_seconds
     from egoact.media.sources import MediaRoot
+    from egoact.media.stills.flow import FlowRoot
     from egoact.runs.loading import EngineChoice, load_run
 
     begun = time.monotonic()
@@ -93,7 +95,7 @@ def finetune(settings: FinetuneSettings) -> int:
     work = Finetuning(
         run,
         run.config.looks_at(read_and_tell(settings.segments)),
-        MediaRoot(settings.media),
+        (FlowRoot if run.backbones[0].modality == "flow" else MediaRoot)(settings.media),
         settings.out,
         settings.blocks,
         settings.augment,
@@ -106,7 +108,7 @@ def finetune(settings: FinetuneSettings) -> int:
     memory = peak_memory_bytes()
     said = "" if memory is None else f", {memory / 1e9:.1f} GB of memory at most"
     print(
-        f"finetune: {settings.out}: the last {settings.blocks} blocks of {work.run.backbones[0].title}, "
+        f"finetune: {settings.out}: the last blocks of {work.run.backbones[0].title}, "
         f"{len(work.table) - failed} clips, in {format_seconds(time.monotonic() - begun)}{said}"
     )
     if failed:

@@ -19,9 +19,9 @@ from egoact.models.backbones.registry import Backbone
 class Engine(Protocol):
     """Runs a frozen module on batches of frames.
 
-    `run` takes uint8 (B, H, W, 3) RGB and gives float32 (B, D) or (B, C, h, w). It is fastest with `batch_size`
-    frames at a time. `graph` is what int8 made of the module with its calibration, to be kept with the features;
-    None in other precisions.
+    `run` takes uint8 (B, H, W, 3) RGB, or stacks of C channels, and gives float32 (B, D) or (B, C, h, w). It is fastest
+    with `batch_size` frames at a time. `graph` is what int8 made of the module with its calibration, to be kept with
+    the features; None in other precisions.
     """
 
     name: str
@@ -51,11 +51,16 @@ class Options:
         return quantize(checked_frames(self.calibration, self.input_size))
 
 
-def checked_frames(frames: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+def checked_frames(frames: np.ndarray, input_size: tuple[int, int], num_channels: int = 3) -> np.ndarray:
     """Frames as one block of memory; floats from 0 to 1 are refused: they would give features too, only wrong ones."""
     height, width = input_size
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (height, width, 3) or not len(frames):
-        wanted = f"uint8 of shape (B, {height}, {width}, 3)"
+    if (
+        frames.dtype != np.uint8
+        or frames.ndim != 4
+        or frames.shape[1:] != (height, width, num_channels)
+        or not len(frames)
+    ):
+        wanted = f"uint8 of shape (B, {height}, {width}, {num_channels})"
         raise ValueError(f"frames must be {wanted}, got {frames.dtype} of shape {frames.shape}")
     return np.ascontiguousarray(frames)
 
@@ -81,8 +86,13 @@ class FrameModel(nn.Module):
         self.module = module
         scale = torch.tensor([1 / (255 * s) for s in std])
         shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
-        self.register_buffer("scale", scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("shift", shift.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", scale.view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("shift", shift.view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def num_channels(self) -> int:
+        """Of its frames: 3, or those of a stack."""
+        return self.scale.shape[1]
 
     def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
         images = frames.permute(0, 3, 1, 2).to(self.scale.dtype)

@@ -129,7 +129,7 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
     Raises:
         ValueError: None of them runs here.
     """
-    cache = SpeedCache(backbone, device=device)
+    cache, channels = SpeedCache(backbone, device=device), backbone.spec.num_channels
     speeds: list[Speed] = []
     refusal: ValueError | None = None
     for name, precision in pairs:
@@ -139,7 +139,9 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
                 with working(f"measuring {name} in {precision}, once on this machine"):
                     engine = load_engine(backbone, engine=name, precision=precision, device=device)
                     kind = device.partition(":")[0]
-                    speed = cache.put(measure(engine, input_size=backbone.spec.input_size, kind=kind))
+                    speed = cache.put(
+                        measure(engine, input_size=backbone.spec.input_size, kind=kind, num_channels=channels)
+                    )
             except ValueError as error:
                 refusal = error
                 continue
@@ -154,28 +156,29 @@ def tune_batch(engine: Engine, backbone: Backbone, *, device: str) -> None:
     cache = SpeedCache(backbone, device=device)
     speed = cache.get(engine.name, engine.precision)
     if speed is None:
-        speed = cache.put(measure(engine, input_size=backbone.spec.input_size, kind=device.partition(":")[0]))
+        size, channels, kind = backbone.spec.input_size, backbone.spec.num_channels, device.partition(":")[0]
+        speed = cache.put(measure(engine, input_size=size, kind=kind, num_channels=channels))
     engine.batch_size = speed.batch_size
 
 
-def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu") -> Speed:
+def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", num_channels: int = 3) -> Speed:
     """Try some batch sizes, none under the engine's own; the smallest that is as good as any."""
     best: Speed | None = None
     for batch in [size for size in BATCHES[kind] if size >= engine.batch_size]:
-        rate = _rate(engine, batch, input_size)
+        rate = _rate(engine, (batch, *input_size, num_channels))
         if best is None or rate > WORTH_MEMORY * best.frames_per_second:
             best = Speed(engine.name, engine.precision, batch, rate)
     assert best is not None
     return replace(best, frames_per_second=round(best.frames_per_second, 1))
 
 
-def _rate(engine: Engine, batch: int, input_size: tuple[int, int]) -> float:
+def _rate(engine: Engine, shape: tuple[int, ...]) -> float:
     """Frames a second: the best of several runs, since others only ever slow a run down."""
-    frames = np.random.default_rng(0).integers(0, 256, (batch, *input_size, 3), dtype=np.uint8)
+    frames = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     engine.run(frames)
     shortest = float("inf")
     begun = time.perf_counter()
     while (start := time.perf_counter()) - begun < MIN_SECONDS:
         engine.run(frames)
         shortest = min(shortest, time.perf_counter() - start)
-    return batch / shortest
+    return shape[0] / shortest

@@ -16,7 +16,7 @@ class OnnxEngine:
 
         if options.precision not in ("auto", "f32", "int8"):
             raise ValueError(f"engine onnxruntime offers precision f32 and int8, not {options.precision}")
-        self.input_size = options.input_size
+        self.input_size, self.num_channels = options.input_size, model.num_channels
         self.precision = "f32" if options.precision == "auto" else options.precision
         self.batch_size = 16
         self.graph: bytes | None = None
@@ -34,4 +34,4 @@ class OnnxEngine:
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
-        return self._session.run(None, {"frames": checked_frames(frames, self.input_size)})[0]
+        return self._session.run(None, {"frames": checked_frames(frames, self.input_size, self.num_channels)})[0]

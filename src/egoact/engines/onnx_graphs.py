@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.engines.interface import num_wide
+from egoact.engines.interface import FrameModel, num_wide
 
 OPSET = 18  # OpenVINO 2026.4 misreads the axes of ReduceLogSumExp in 17
 
 
-def export_graph(model: nn.Module, input_size: tuple[int, int]) -> bytes:
+def export_graph(model: FrameModel, input_size: tuple[int, int]) -> bytes:
     """A model of frames as ONNX with a free batch size: uint8 "frames" in, "features" out."""
-    example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
+    example = torch.zeros(2, *input_size, model.num_channels, dtype=torch.uint8)
     return trace(model, example, input_name="frames", output_names=["features"])
 
 

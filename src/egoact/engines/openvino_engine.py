@@ -26,7 +26,7 @@ class OpenVinoEngine:
     def __init__(self, model: FrameModel, options: Options) -> None:
         self._core = import_openvino().Core()
         offered = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.input_size = options.input_size
+        self.input_size, self.num_channels = options.input_size, model.num_channels
         self.precision = _choose(options.precision, offered)
         self.batch_size = 32
         self.graph: bytes | None = None
@@ -46,7 +46,7 @@ class OpenVinoEngine:
         hint = "LATENCY" if len(frames) == 1 else "THROUGHPUT"
         if hint not in self._streams:
             self._streams[hint] = _Streams(self._core, self._graph, self._hint, hint)
-        return self._streams[hint].run(checked_frames(frames, self.input_size))
+        return self._streams[hint].run(checked_frames(frames, self.input_size, self.num_channels))
 
 
 class _Streams:

@@ -17,7 +17,7 @@ from egoact.engines.interface import FrameModel
 
 def convert(model: FrameModel, input_size: tuple[int, int]) -> Any:
     """A model of frames as an OpenVINO model with a free batch size."""
-    example = torch.zeros(1, *input_size, 3, dtype=torch.uint8)
+    example = torch.zeros(1, *input_size, model.num_channels, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.trace(_method)?` is deprecated", FutureWarning)
         # Vision transformers compute with the size of the image, which is fixed here; only the batch is free.

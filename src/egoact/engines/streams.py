@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
 
 from egoact.engines.interface import Engine
 from egoact.media.flow.descriptors import METHOD_NAME, NUM_NUMBERS, MotionDescriptor
+from egoact.media.pairs import difference_pictures
 from egoact.models.backbones.registry import Backbone, is_mean_of_parts
 from egoact.models.backbones.spec import LAG_SECONDS, BackboneSpec, Stream
 
@@ -133,7 +133,7 @@ class StreamEngine:
                 continue
             key = (id(stream.engine), stream.spec.modality)
             if key not in done:
-                is_difference = stream.spec.modality == "difference"
+                is_difference = stream.spec.modality == "difference" and stream.spec.stack == 1
                 done[key] = stream.engine.run(difference_pictures(frames, before) if is_difference else frames)
             is_finer = stream.num_parts > stream.spec.grid
             results.append(_mean_of_parts(done[key], stream.num_parts) if is_finer else done[key])
@@ -142,16 +142,6 @@ class StreamEngine:
     @cached_property
     def _describe_motion(self) -> MotionDescriptor:
         return MotionDescriptor()
-
-
-def difference_pictures(frames: np.ndarray, earlier: np.ndarray) -> np.ndarray:
-    """Frames minus what was shown before, round 128 and cut off at 0 and 255: uint8 of the same shape.
-
-    Simonyan and Zisserman's stacked differences, one at a time; Temporal Segment Networks (arXiv:1608.00859, section
-    3.2) gives them to networks that were trained on frames.
-    """
-    now, before = (pictures.reshape(len(pictures), -1) for pictures in (frames, earlier))
-    return cv2.addWeighted(now, 1, before, -1, 128).reshape(frames.shape)  # a tenth of numpy's time
 
 
 def stream_specs(

@@ -22,7 +22,7 @@ class TorchEngine:
     graph: bytes | None = None
 
     def __init__(self, model: FrameModel, options: Options) -> None:
-        self.input_size = options.input_size
+        self.input_size, self.num_channels = options.input_size, model.num_channels
         self.device = torch.device(options.device)
         self.precision = _choose(options.precision, self.device)
         self.batch_size = 128 if self.device.type == "cuda" else 16
@@ -33,7 +33,7 @@ class TorchEngine:
         """uint8 (B, H, W, 3) -> float32 features."""
         kind = _TYPES.get(self.precision)
         with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
-            batch = torch.tensor(checked_frames(frames, self.input_size), device=self.device)
+            batch = torch.tensor(checked_frames(frames, self.input_size, self.num_channels), device=self.device)
             size = len(batch) if self._compiled is None else self.batch_size
             return np.concatenate([self._run(part).cpu().numpy() for part in batch.split(size)])
 

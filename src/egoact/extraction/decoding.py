@@ -18,6 +18,7 @@ from egoact.core.sampling import ClipSampling, Floats
 from egoact.extraction.run_ahead import run_ahead
 from egoact.media.pairs import Picture, frame_lag, read_pairs
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
+from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot, FlowSource
 
 _SILENT_SECONDS = 600  # without a frame, after which a recording whose end nobody knows is given up
@@ -32,12 +33,14 @@ class VideoJob:
         times: Makes the moments, float64 (M,), ascending, seconds; asked when the job begins.
         to_end: Whether the moments go on until the recording ends, wherever that is.
         lag_seconds: Also the frame that was shown about so much earlier is wanted, see `frame_lag`; 0: it is not.
+        stack: How many differences over that lag, or flows, are wanted side by side instead; 1: none.
     """
 
     source: MediaSource | FlowSource
     times: Callable[[], Floats]
     to_end: bool = False
     lag_seconds: float = 0.0
+    stack: int = 1
 
 
 def clip_jobs(root: MediaRoot | FlowRoot, segments: Sequence[Segment], sampling: ClipSampling) -> list[VideoJob]:
@@ -58,7 +61,7 @@ class FrameBatch:
 
     Args:
         job: The video.
-        frames: uint8 (B, H, W, 3), RGB.
+        frames: uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C).
         times: float64 (M,), moments that these frames show; M >= B.
         frame_of_time: int64 (M,), which frame of the batch is shown at each.
         earlier: As `frames`, what was shown before each; black where that is lost. None where nobody wants it.
@@ -120,9 +123,10 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
     most_silent = _SILENT_SECONDS / np.diff(times).min(initial=1.0)
     batch: _Batch | None = None
     try:
-        lag = frame_lag(job.source, job.lag_seconds) if job.lag_seconds and isinstance(job.source, MediaSource) else 0.0
+        has_lag = job.lag_seconds and job.stack == 1 and isinstance(job.source, MediaSource)
+        lag = frame_lag(job.source, job.lag_seconds) if has_lag else 0.0  # type: ignore[arg-type]
         batch = _Batch(job, size, batch_size, lag)
-        for positions, frame, earlier in _read(job.source, times, size, lag):
+        for positions, frame, earlier in _read(job, times, size, lag):
             num_answered = positions.stop
             shown = times[positions]
             if isinstance(frame, MediaError):
@@ -145,9 +149,16 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
 
 
 def _read(
-    source: MediaSource | FlowSource, times: Floats, size: tuple[int, int], lag: float
+    job: VideoJob, times: Floats, size: tuple[int, int], lag: float
 ) -> Iterator[tuple[slice, Picture, Picture | None]]:
     """Several videos are decoded side by side: more threads for each would only get into each other's way."""
+    source = job.source
+    if job.stack > 1:
+        for positions, stack in read_stacks(
+            source, times, count=job.stack, lag_seconds=job.lag_seconds, size=size, num_threads=1
+        ):
+            yield positions, stack, None
+        return
     if lag and isinstance(source, MediaSource):
         yield from read_pairs(source, times, lag_seconds=lag, size=size, num_threads=1)
         return
@@ -160,12 +171,12 @@ class _Batch:
 
     def __init__(self, job: VideoJob, size: tuple[int, int], batch_size: int, lag: float) -> None:
         self._job, self._lag = job, lag
-        self._shape = (batch_size, *size, 3)
+        self._size, self._shape = batch_size, size
         self._clear()
 
     @property
     def is_full(self) -> bool:
-        return len(self._times) == self._shape[0]
+        return len(self._times) == self._size
 
     @property
     def is_empty(self) -> bool:
@@ -173,8 +184,9 @@ class _Batch:
 
     def add(self, frame: np.ndarray, earlier: Picture | None, times: Floats) -> None:
         if self.is_empty:
-            self._frames = np.empty(self._shape, dtype=np.uint8)
-            self._earlier = np.zeros(self._shape, dtype=np.uint8) if self._lag else None
+            shape = (self._size, *self._shape, frame.shape[2])
+            self._frames = np.empty(shape, dtype=np.uint8)
+            self._earlier = np.zeros(shape, dtype=np.uint8) if self._lag else None
         row = len(self._times)
         self._frames[row] = frame
         self._has_earlier.append(isinstance(earlier, np.ndarray))

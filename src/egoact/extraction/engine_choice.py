@@ -12,10 +12,13 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_atomically
+from egoact.core.sampling import Floats
 from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
 from egoact.engines.loading import find_device, offered_pairs
-from egoact.media.sources import MediaRoot, read_frames
-from egoact.media.stills.flow import FlowRoot
+from egoact.media.pairs import Picture
+from egoact.media.sources import MediaRoot, MediaSource, read_frames
+from egoact.media.stacks import read_stacks
+from egoact.media.stills.flow import FlowRoot, FlowSource
 from egoact.models.backbones.registry import Backbone
 from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest
 
@@ -34,11 +37,15 @@ class RealFrames:
         root: Where they are.
         segments: Which.
         size: (height, width) in pixels.
+        stack: Of how many differences, `lag_seconds` apart, or flows; 1: plain frames.
+        lag_seconds: Of a stack.
     """
 
     root: MediaRoot | FlowRoot
     segments: Sequence[Segment]
     size: tuple[int, int]
+    stack: int = 1
+    lag_seconds: float = 0.0
 
     def spread(self, count: int) -> np.ndarray | None:
         """uint8 (N, H, W, 3) of clips spread over all segments, always the same ones; None if none can be read."""
@@ -55,11 +62,16 @@ class RealFrames:
         for segment in segments:
             times = np.linspace(segment.start_seconds, segment.stop_seconds, each, endpoint=False)
             try:
-                for _, frame in read_frames(self.root.find(segment.video_id), times, size=self.size):
+                for _, frame in self._read(self.root.find(segment.video_id), times):
                     if isinstance(frame, np.ndarray):
                         yield frame
             except MediaError:
                 continue
+
+    def _read(self, source: MediaSource | FlowSource, times: Floats) -> Iterator[tuple[slice, Picture]]:
+        if self.stack == 1:
+            return read_frames(source, times, size=self.size)
+        return read_stacks(source, times, count=self.stack, lag_seconds=self.lag_seconds, size=self.size)
 
 
 def choose_engine(

@@ -52,6 +52,7 @@ def plan_store(
         modality=backbone.modality,
         grid=backbone.grid,
         lag_seconds=backbone.lag_seconds,
+        stack=backbone.stack,
     )
 
 
@@ -121,8 +122,9 @@ class Extraction:
                 for filling in lacking:
                     filling.fail_all(video_id, str(error))
             else:
-                lag = self.engine.only(self._lacking[video_id]).lag_seconds
-                jobs.append(VideoJob(source, partial(self._missing, video_id), self.wanted.is_whole, lag))
+                engine, stack = self.engine.only(self._lacking[video_id]), self.engine.specs[0].stack
+                lag = engine.specs[0].lag_seconds if stack > 1 else engine.lag_seconds
+                jobs.append(VideoJob(source, partial(self._missing, video_id), self.wanted.is_whole, lag, stack))
         if first_error and not jobs and len(video_ids) == len(self.wanted.video_ids):
             raise first_error  # not one video is there: the folder is wrong, rather than a few videos
         return jobs

@@ -43,7 +43,9 @@ class System:
             name: Of the system.
         """
         kind = "maps" if self.features.get("kind") == "maps" else "pooled"
-        stores = [out / f"{modality}-{kind}" for modality in self.looks_at]
+        # A training sees all streams of its store: those of one that has several stay apart.
+        seen = ["-".join(self.features["streams"])] if "streams" in self.features else self.looks_at
+        stores = [out / f"{each}-{kind}" for each in seen]
         for modality, store in zip(self.looks_at, stores, strict=True):
             flags: Flags = {"segments": (segments,), "features": store, "modality": modality, **self.features}
             if modality == "flow":

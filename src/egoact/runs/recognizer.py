@@ -100,18 +100,19 @@ class RecognizerConfig:
         """Of all feature stores, in order."""
         return (self.backbone, *self.stacked)
 
-    def only_backbone(self, run: Path) -> BackboneSpec:
+    def only_backbone(self, run: Path, *, with_stacks: bool = False) -> BackboneSpec:
         """The backbone, for whoever looks at frames with it.
 
         Raises:
-            ArtifactError: The run needs several streams, or one that is not of single frames.
+            ArtifactError: The run needs several streams, or one that is not of single frames or, where `with_stacks`,
+                of stacks.
         """
         if self.stacked:
             names = ", ".join(spec.title for spec in self.backbones)
             raise ArtifactError(
                 f"this run needs features of several backbones ({names}), here one can be run", path=run
             )
-        if self.backbone.modality != "rgb":
+        if self.backbone.modality != "rgb" and not (with_stacks and self.backbone.stack > 1):
             looks_at = {"flow": "optical flow"}.get(self.backbone.modality, self.backbone.modality)
             reason = f"this run looks at {looks_at}, and here it would get single frames"
             raise ArtifactError(reason, path=run)

@@ -73,9 +73,10 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbon
         size=spec.input_size[0],
         kind=spec.kind,
         grid=spec.grid,
+        channels=spec.num_channels,
     )
     # A network does not know whether it will look at frames or at differences of them.
-    network = replace(found.spec, modality=spec.modality, lag_seconds=spec.lag_seconds)
+    network = replace(found.spec, modality=spec.modality, lag_seconds=spec.lag_seconds, stack=spec.stack)
     check_same_backbone(network, spec, path=run)
     return found
 
@@ -97,9 +98,10 @@ def check_one_network(specs: Sequence[BackboneSpec], run: Path) -> None:
             f"this run needs features that were imported ({', '.join(imported)}), and cannot be computed from pictures"
         )
         raise ArtifactError(f"{reason}; of a store that has them: egoact predict --features STORE", path=run)
-    if any(spec.modality == "flow" for spec in specs):
+    if any(spec.modality == "flow" or spec.stack > 1 for spec in specs):
         if len(specs) == 1:
-            reason = "this run looks at optical flow, and answers about stored features; here it would get frames"
+            what = "optical flow" if specs[0].modality == "flow" else "stacks of differences"
+            reason = f"this run looks at {what}, and answers about stored features; here it would get frames"
             raise ArtifactError(reason, path=run)
         raise _several(specs, run)
     networks = {(s.name, s.cut, s.kind, s.mean, s.std) for s in specs if s.has_network}

@@ -24,6 +24,7 @@ _LEFT_OUT = {
     "modality": "rgb",
     "grid": 1,
     "lag_seconds": 0.0,
+    "stack": 1,
 }  # fields that a manifest has only where they are others
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
 
@@ -60,6 +61,7 @@ class StoreSpec:
     modality: Modality = "rgb"
     grid: int = 1
     lag_seconds: float = 0.0
+    stack: int = 1
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

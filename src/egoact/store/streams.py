@@ -72,8 +72,16 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
         if path == stream_path(features, name) and other != IMPORTED:
             continue  # the store itself says what is wrong
         known = read_manifest(path)
-        if {known.kind, spec.kind} != {"pooled"} or {"flow", IMPORTED} & {known.modality, spec.modality}:
-            reason = "maps, and features of optical flow or made by others, are not beside other streams"
+        if (
+            {known.kind, spec.kind} != {"pooled"}
+            or {"flow", IMPORTED}
+            & {
+                known.modality,
+                spec.modality,
+            }
+            or max(known.stack, spec.stack) > 1
+        ):
+            reason = "maps, and features of optical flow, of stacks or made by others, are not beside other streams"
             what = "imported features are" if other == IMPORTED else f"there is {other}"
             raise ArtifactError(f"{what} here already: {reason}; give another folder", path=features)
         theirs, ours = (

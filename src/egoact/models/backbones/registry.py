@@ -20,6 +20,7 @@ from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.own_files import check_made_for, describe_own_file
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
+from egoact.models.backbones.stacks import widen
 from egoact.models.backbones.trunks import (
     SpatialGrid,
     SpatialMean,
@@ -48,6 +49,7 @@ def load_backbone(
     kind: Kind = "pooled",
     modality: Modality = "rgb",
     grid: int = 1,
+    channels: int = 3,
 ) -> Backbone:
     """A frozen backbone with real weights.
 
@@ -61,18 +63,24 @@ def load_backbone(
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.
         grid: Parts of the picture that pooled features are averaged over, see `BackboneSpec`.
+        channels: Of the pictures; others than 3 for stacks, see `stacks`.
 
     Raises:
         ValueError: Unknown name, block or size.
         ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
     """
     size = default_size(name, weights) if size is None else size
-    trunk = load_trunk(name, weights=weights, size=size)
+    trunk = load_trunk(name, weights=weights, size=size, channels=channels)
     return assemble(name, trunk, cut=cut, size=size, kind=kind, modality=modality, grid=grid)
 
 
-def load_trunk(name: str, *, weights: Path | None, size: int) -> Trunk:
+def load_trunk(name: str, *, weights: Path | None, size: int, channels: int = 3) -> Trunk:
     """A backbone in parts; arguments and errors as `load_backbone`."""
+    trunk = _load_trunk(name, weights=weights, size=size)
+    return widen(trunk, channels) if channels != 3 or trunk.is_sequence else trunk
+
+
+def _load_trunk(name: str, *, weights: Path | None, size: int) -> Trunk:
     if size < 32:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
     if weights is not None:
@@ -99,10 +107,10 @@ def assemble(
     module = nn.Sequential(*layers).eval().requires_grad_(False)
     with torch.no_grad():
         if grid > 1:
-            shape = tuple(module[:-1](torch.zeros(1, 3, size, size)).shape[1:])
+            shape = tuple(module[:-1](torch.zeros(1, len(trunk.mean), size, size)).shape[1:])
             if len(shape) != 3 or min(shape[1:]) < grid:
                 raise ValueError(f"{name} gives features of shape {shape} here, which have no {grid} x {grid} parts")
-        features = module(torch.zeros(1, 3, size, size))
+        features = module(torch.zeros(1, len(trunk.mean), size, size))
     if kind == "maps" and features.ndim != 4:
         raise ValueError(f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'")
     spec = BackboneSpec(

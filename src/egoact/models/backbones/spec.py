@@ -24,8 +24,8 @@ class BackboneSpec:
         name: Key of `BACKBONES`, or `timm:NAME`; of motion, its method; of what was imported, what it was called.
         weights_hash: sha256 (hex) of the weights that were used, in order of their names; "" without a network.
         input_size: (height, width) in pixels that a frame is resized to.
-        mean: Per RGB channel, on the scale 0 to 1.
-        std: Per RGB channel, on the scale 0 to 1.
+        mean: Per channel (red, green, blue, or those of a stack), on the scale 0 to 1.
+        std: Per channel, on the scale 0 to 1.
         kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).
@@ -35,6 +35,7 @@ class BackboneSpec:
         grid: Pooled features are averaged over grid x grid parts of the picture, and then one vector: row by row, D
             numbers a part.
         lag_seconds: How much earlier the earlier frame was shown; 0 where there is none.
+        stack: How many differences, or flows (u and v), it looks at side by side, as channels; 1: at one picture.
     """
 
     name: str
@@ -48,6 +49,7 @@ class BackboneSpec:
     modality: Modality = "rgb"
     grid: int = 1
     lag_seconds: float = 0.0
+    stack: int = 1
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:
@@ -56,6 +58,8 @@ class BackboneSpec:
             raise ValueError(f"{self.kind} features of {self.modality} cannot have a grid of {self.grid}")
         if (self.lag_seconds > 0) != (self.modality in ("difference", "motion")) or self.lag_seconds < 0:
             raise ValueError(f"{self.modality} cannot have a lag of {self.lag_seconds} s")
+        if self.stack != 1 and self.num_channels != stacked_channels(self.modality, self.stack):
+            raise ValueError(f"{self.num_channels} channels cannot be a stack of {self.stack} of {self.modality}")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if min(self.std) <= 0:
@@ -67,14 +71,21 @@ class BackboneSpec:
         return self.feature_shape[0]
 
     @property
+    def num_channels(self) -> int:
+        """Of the pictures that a network looks at."""
+        return len(self.mean)
+
+    @property
     def stream(self) -> str:
-        """One of `STREAMS`, or "flow" or "imported"."""
+        """One of `STREAMS`, or "flow", "imported", or "stack of" the modality."""
+        if self.stack > 1:
+            return f"stack of {self.modality}"
         return "grid" if self.grid > 1 else self.modality
 
     @property
     def needs_earlier(self) -> bool:
-        """Whether it takes an earlier frame, too."""
-        return self.lag_seconds > 0
+        """Whether it takes an earlier frame, too; of a stack nothing but the stack is taken."""
+        return self.lag_seconds > 0 and self.stack == 1
 
     @property
     def has_network(self) -> bool:
@@ -102,6 +113,18 @@ class BackboneSpec:
         """Back from JSON, where tuples have become lists."""
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**plain)
+
+
+def stacked_channels(modality: str, stack: int) -> int:
+    """Channels of a stack: u and v of flow, red, green and blue of differences.
+
+    Raises:
+        ValueError: Nothing to stack, or less than two of it.
+    """
+    each = {"flow": 2, "difference": 3}
+    if stack < 2 or modality not in each:
+        raise ValueError(f"a stack is of two or more of {' or '.join(each)}, not of {stack} of {modality}")
+    return stack * each[modality]
 
 
 def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path) -> None:

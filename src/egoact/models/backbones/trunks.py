@@ -28,7 +28,7 @@ class Trunk:
             maps (B, C, h, w) after it, one after the other. They hold nothing of what follows.
         whole: The modules that `pool` follows.
         pool: What `whole` gives -> features (B, D).
-        mean: Per RGB channel, on the scale 0 to 1; `std` likewise.
+        mean: Per channel, on the scale 0 to 1; `std` likewise.
         model: What all these modules are parts of, in the layout of weight files.
         described: Metadata of its weight file that change how it is built.
         is_sequence: Whether `layers` are its blocks one by one, and what follows them.
@@ -38,8 +38,8 @@ class Trunk:
     layers: Callable[[int | None], list[nn.Module]]
     whole: list[nn.Module]
     pool: nn.Module
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     model: nn.Module
     described: Mapping[str, str] = field(default_factory=dict)
     is_sequence: bool = False
