@@ -48,7 +48,9 @@ class Settings:
     out: Path | None = None
     """Folder to keep features and runs in; default: a temporary one."""
     methods: tuple[str, ...] = ("difference:default", "difference:ridge", "statistics:ridge")
-    """Heads and recipes."""
+    """Heads and recipes; with `:joint` after them also pairs of verb and noun are learned."""
+    streams: tuple[str, ...] = tuple("+".join(streams) for streams in WORTH)
+    """Sets of streams."""
     seeds: int = 3
     """Trainings of the recipe default."""
 
@@ -83,14 +85,16 @@ def main(settings: Settings) -> None:
 def measure(settings: Settings, parts: Sequence[Part], media: Path, work: Path, classes: Path) -> None:
     """Train on every set of streams by every method."""
     features = work / "features"
-    made = ExtractSettings(media=(media,), features=features, streams=STREAMS)
+    sets = [tuple(names.split("+")) for names in settings.streams]
+    wanted = tuple(name for name in STREAMS if any(name in names for names in sets))
+    made = ExtractSettings(media=(media,), features=features, streams=wanted)
     with contextlib.redirect_stdout(io.StringIO()):
         assert extract(made) == 0
     print("| streams | " + " | ".join(settings.methods) + " |\n|" + "---|" * (len(settings.methods) + 1))
-    for streams in WORTH:
+    for streams in sets:
         cells = []
         for method in settings.methods:
-            seeds = range(1 if method.endswith(":ridge") else settings.seeds)
+            seeds = range(1 if ":ridge" in method else settings.seeds)
             began = time.process_time()
             right = [_accuracy(parts, features, work / "runs", streams, method, seed, classes) for seed in seeds]
             seconds = (time.process_time() - began) / len(right) / len(parts)
@@ -108,13 +112,13 @@ def _accuracy(
     seed: int,
     classes: Path,
 ) -> float:
-    head, recipe = method.split(":")
+    head, recipe, *others = method.split(":")
     right: list[np.ndarray] = []
     for number, part in enumerate(parts):
         training = runs / f"part-{number}.csv"
         training.parent.mkdir(parents=True, exist_ok=True)
         write_segments(part.training, training)
-        run = runs / f"{head}-{recipe}-{'-'.join(streams)}-{seed}-{number}"
+        run = runs / f"{method.replace(':', '-')}-{'-'.join(streams)}-{seed}-{number}"
         chosen = TrainSettings(
             segments=(training,),
             features=(features,),
@@ -122,6 +126,7 @@ def _accuracy(
             streams=tuple(streams),  # type: ignore[arg-type]
             head=head,
             recipe=recipe,
+            joint="joint" in others,
             classes=classes,
             seed=seed,
         )

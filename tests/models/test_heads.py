@@ -27,8 +27,8 @@ CLASSES = {"verb": 5, "noun": 7}
 SHAPES = {"pooled": (12,), "maps": (6, 5, 4)}
 ORDERLESS = {"average", "max"}
 # A clip of n frames, padded, is the clip of n frames. Not so where frames have learned places in a clip of T frames
-# (attention, transformer), are picked by their share of it (relation), or T is fixed (convnet1d).
-SAME_UNPADDED = set(HEADS) - {"attention", "transformer", "relation", "convnet1d"}
+# (attention, transformer, probe), are picked by their share of it (relation), or T is fixed (convnet1d).
+SAME_UNPADDED = set(HEADS) - {"attention", "transformer", "probe", "relation", "convnet1d"}
 WEIGHTS = SHARED / "data" / "weights" / "mobilenet_v2_imagenet_features.safetensors"
 
 every_head = pytest.mark.parametrize("name", HEADS)

@@ -43,9 +43,9 @@ class TrainSettings:
     """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them. Training takes one
     at random each time, and evaluation the mean of what they say."""
     head: str = "auto"
-    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer, statistics;
-    on maps: convlstm, lsta, flow_attention (the flow's maps last). auto: statistics where the streams show motion and
-    the recipe is ridge, else difference."""
+    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer, probe,
+    statistics; on maps: convlstm, lsta, flow_attention (the flow's maps last). auto: statistics where the streams show
+    motion and the recipe is ridge, else difference."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
     fusion: Literal["early", "late", "sum", "max", "conv"] = "early"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from egoact.models.fusion import LateClassifier, LateFusion
 from egoact.models.heads import Head
 from egoact.models.heads.head import Standardize, without_absent
+from egoact.models.queries import QueryClassifier
 
 
 class ActionClassifier(nn.Module):
@@ -37,7 +38,7 @@ class ActionClassifier(nn.Module):
         self.num_classes = dict(num_classes)
         self.dropout = nn.Dropout(dropout)
         sizes = self.num_classes | ({ACTION: len(pairs)} if pairs else {})
-        self.classifiers = nn.ModuleDict({target: _classifier(head, number) for target, number in sizes.items()})
+        self.classifiers = nn.ModuleDict({name: _classifier(head, name, number) for name, number in sizes.items()})
         self.joint = None
         if pairs:
             self.joint = JointActions(pairs, num_verbs=num_classes["verb"], num_nouns=num_classes["noun"])
@@ -110,14 +111,17 @@ class ActionClassifier(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
 
-def _classifier(head: Head, num_classes: int) -> nn.Module:
+def _classifier(head: Head, name: str, num_classes: int) -> nn.Module:
     if isinstance(head, LateFusion):
         return LateClassifier(head.widths, num_classes)
+    if name in head.queries:
+        number, count = head.queries.index(name), len(head.queries)
+        return QueryClassifier(head.width, num_classes, query=number, num_queries=count, num_replicas=head.num_replicas)
     return nn.Linear(head.width, num_classes)
 
 
 def _each(classifier: nn.Module, embedding: Tensor) -> list[Tensor]:
-    if isinstance(classifier, LateClassifier):
+    if isinstance(classifier, LateClassifier | QueryClassifier):
         return classifier.supervised(embedding)
     return [classifier(embedding)]
 

@@ -34,8 +34,8 @@ class EarlyFusion(Head):
 
     def __init__(self, head: Head, num_channels: int) -> None:
         super().__init__()
-        self.kind = head.kind
-        self.width = head.width
+        self.kind, self.width = head.kind, head.width
+        self.queries, self.num_replicas = head.queries, head.num_replicas
         standardizes = any(isinstance(module, Standardize) for module in head.modules())
         self.standardize = None if standardizes else Standardize(num_channels)
         self.head = head
@@ -66,6 +66,7 @@ class MixedFusion(Head):
             counts = ", ".join(map(str, num_channels))
             raise ValueError(f"fusion {mixture} needs stores of the same number of channels, these have {counts}")
         self.kind, self.width = head.kind, head.width
+        self.queries, self.num_replicas = head.queries, head.num_replicas
         self.num_channels, self.mixture = list(num_channels), mixture
         self.standardize = Standardize(sum(num_channels))
         self.conv = nn.Linear(sum(num_channels), num_channels[0]) if mixture == "conv" else None

@@ -22,7 +22,7 @@ from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ACTION, ActionClassifier
 from egoact.models.fusion import EarlyFusion, Fusion, LateFusion, MixedFusion
-from egoact.models.heads import Head, build_head
+from egoact.models.heads import HEADS, Head, build_head
 from egoact.runs.exported import ExportedClassifier, is_export
 
 CONFIG_NAME = "config.json"
@@ -194,10 +194,12 @@ class RecognizerConfig:
 
     def _build_head(self) -> Head:
         make = partial(build_head, self.head, num_frames=self.num_frames, **self.head_options)
-        if not self.stacked:
-            return make(feature_shape=self.feature_shape)
-        if self.fusion == "early":
-            return EarlyFusion(make(feature_shape=self.feature_shape), sum(self.num_channels))
+        if not self.stacked or self.fusion == "early":
+            own: dict[str, Any] = {}
+            if self.head in HEADS and HEADS[self.head].takes_streams:
+                own = {"streams": [(spec.feature_width, spec.num_parts) for spec in self.backbones]}
+            head = make(feature_shape=self.feature_shape, **own)
+            return EarlyFusion(head, sum(self.num_channels)) if self.stacked else head
         if self.fusion != "late":
             shape = (self.num_channels[0], *self.feature_shape[1:])
             return MixedFusion(make(feature_shape=shape), self.num_channels, self.fusion)

@@ -83,6 +83,11 @@ class BackboneSpec:
         return "grid" if self.grid > 1 else self.modality
 
     @property
+    def num_parts(self) -> int:
+        """Of how many parts of the picture the features are, part by part."""
+        return self.grid**2
+
+    @property
     def needs_earlier(self) -> bool:
         """Whether it takes an earlier frame, too; of a stack nothing but the stack is taken."""
         return self.lag_seconds > 0 and self.stack == 1

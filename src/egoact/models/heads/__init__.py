@@ -12,6 +12,7 @@ from egoact.models.heads.difference import DifferenceHead
 from egoact.models.heads.flow_attention import FlowAttentionHead
 from egoact.models.heads.head import Head, SteppingHead
 from egoact.models.heads.lsta import LSTAHead
+from egoact.models.heads.probe import ProbeHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 from egoact.models.heads.relation import RelationHead
 from egoact.models.heads.statistics import StatisticsHead
@@ -31,6 +32,7 @@ HEADS: dict[str, type[Head]] = {
     "relation": RelationHead,
     "attention": AttentionHead,
     "transformer": TransformerHead,
+    "probe": ProbeHead,
     "lsta": LSTAHead,
     "flow_attention": FlowAttentionHead,
 }
