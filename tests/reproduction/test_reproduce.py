@@ -153,6 +153,25 @@ def test_recordings_in_several_folders(tmp_path: Path, given: list[str]) -> None
     assert (counted["segments"], counted["is_real"]) == ("1.csv", False)
 
 
+def test_figure_10_is_of_the_real_labels_where_they_are(tmp_path: Path, given: list[str]) -> None:
+    annotations = tmp_path / "annotations" / "epic"
+    annotations.mkdir(parents=True)
+    rows = "P01_01,1,2,take,0\nP01_01,3,4,take,0\nP01_02,5,7,wash,1\n"
+    (annotations / "EPIC_100_train_30fps.csv").write_text(
+        f"video_id,start_seconds,stop_seconds,verb,verb_class\n{rows}"
+    )
+    classes = "id,key,instances,category\n0,take,['take'],retrieve\n1,wash,['wash'],clean\n2,open,['open'],access\n"
+    (annotations / "EPIC_100_verb_classes.csv").write_text(classes.replace("['", "\"['").replace("']", "']\""))
+    out = ["--media", str(tmp_path / "disk_1"), str(tmp_path / "disk_2"), "--annotations", str(annotations.parent)]
+    with pytest.raises(SystemExit) as stop:
+        main(["reproduce", *given[:6], *out, "--quick", "--only", "figure_10"])
+    assert stop.value.code == 0
+    found = json.loads((tmp_path / "out/steps/figure_10.json").read_text())["result"]
+    assert (found["segments"], found["is_real"]) == ("EPIC_100_train_30fps.csv", True)
+    counted = (tmp_path / "out/figure_10/verb_categories.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in counted[1:]] == [["retrieve", "2"], ["clean", "1"], ["access", "0"]]
+
+
 @pytest.mark.parametrize(
     ("folders", "words"),
     [(("disk_1", "disk_3"), "disk_3: the media folder"), (("disk_1",), "no recording called video_2")],

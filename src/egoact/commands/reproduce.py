@@ -99,12 +99,13 @@ def reproduce(settings: ReproduceSettings) -> int:
 
 def _find_given_data(given: ReproduceSettings) -> "ReproductionData | None":
     """The recordings that were given; None: the kitchen stands in."""
+    from egoact.reproduction.figures import TRAIN_FILES
     from egoact.reproduction.work import ReproductionData, check_data, find_annotations
 
     if given.segments is not None:
         assert given.validation is not None
         return check_data(ReproductionData(given.segments, given.validation, given.media, given.classes))
-    train = find_annotations(given.annotations, "EPIC_100_train.csv")
+    train = find_annotations(given.annotations, *TRAIN_FILES)
     validation = find_annotations(given.annotations, "EPIC_100_validation.csv")
     if not given.media:
         return None

@@ -11,8 +11,9 @@ from egoact.models.backbones.registry import load_backbone
 from egoact.reproduction.layers import count_report_parameters, trace_base
 from egoact.reproduction.work import NUM_FRAMES, Reproduction, find_annotations, write_picture
 
-CLASS_FILES = ("EPIC_train_action_labels.csv", "EPIC_100_train.csv", "EPIC_100_uda_source_train.csv")
-CATEGORY_FILES = ("EPIC_100_train.csv", "EPIC_100_uda_source_train.csv", "EPIC_100_validation.csv")
+TRAIN_FILES = ("EPIC_100_train.csv", "EPIC_100_train_30fps.csv")  # the same rows; times of the second are whole 1/30 s
+CLASS_FILES = ("EPIC_train_action_labels.csv", *TRAIN_FILES, "EPIC_100_uda_source_train.csv")
+CATEGORY_FILES = (*TRAIN_FILES, "EPIC_100_uda_source_train.csv", "EPIC_100_validation.csv")
 _NUM_PICTURES = 8
 
 
