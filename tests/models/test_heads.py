@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 T = 20
 CLASSES = {"verb": 5, "noun": 7}
 SHAPES = {"pooled": (12,), "maps": (6, 5, 4)}
-ORDERLESS = {"average", "max"}
+ORDERLESS = {"average", "max", "consensus"}
 # A clip of n frames, padded, is the clip of n frames. Not so where frames have learned places in a clip of T frames
 # (attention, transformer, probe), are picked by their share of it (relation), or T is fixed (convnet1d).
 SAME_UNPADDED = set(HEADS) - {"attention", "transformer", "probe", "relation", "convnet1d"}

@@ -43,14 +43,17 @@ class TrainSettings:
     """Clips per segment: the first looks at the middles of equal bins, the others anywhere in them. Training takes one
     at random each time, and evaluation the mean of what they say."""
     head: str = "auto"
-    """Temporal head: average, max, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer, probe,
-    statistics; on maps: convlstm, lsta, flow_attention (the flow's maps last). auto: statistics where the streams show
-    motion and the recipe is ridge, else difference."""
+    """Temporal head: average, max, consensus, lstm, gru, convnet1d, difference, tcn, relation, attention, transformer,
+    probe, statistics; on maps: convlstm, lsta, flow_attention (the flow's maps last). auto: statistics where the
+    streams show motion and the recipe is ridge, else difference."""
     head_options: tuple[str, ...] = ()
     """Options of the head, as NAME=VALUE: width=256."""
     fusion: Literal["early", "late", "sum", "max", "conv"] = "early"
     """Of several feature stores: early, one head on all features; late, one head a store and the mean of what they
     say, with learned weights; sum, max, conv: one head on a mixture of them, channel by channel or a learned one."""
+    fusion_folds: int = 0
+    """With --fusion late: search the weights of the stores by training without so many groups of recordings in turn,
+    and asking about them; 0: learn them from clips that the models have seen."""
     joint: bool = False
     """Also learn the pairs of verb and noun as classes, and let them have a say in both."""
     targets: tuple[Literal["verb", "noun"], ...] = ()
@@ -138,6 +141,8 @@ class TrainSettings:
             raise ValueError(f"--folds must be at least 2, got {self.folds}")
         if self.head not in ("auto", *HEADS):
             raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
+        if self.fusion_folds and (self.fusion != "late" or self.fusion_folds < 2 or self.devices * self.nodes > 1):
+            raise ValueError("--fusion-folds is at least 2, and goes with --fusion late in one process")
         self.chosen_recipe()
         self.machine()
         self.clips()
@@ -226,7 +231,9 @@ def train(settings: TrainSettings) -> int:
     recipe = settings.chosen_recipe(len(data.training.table))
     settings = replace(settings, head=settings.chosen_head(recipe, (s.backbone_spec.stream for s in data.store.specs)))
     config = _configure(settings, recipe, data)
-    training = Training(config, recipe, data, settings.run, settings.machine(), settings.select, settings.seed)
+    training = Training(
+        config, recipe, data, settings.run, settings.machine(), settings.select, settings.seed, settings.fusion_folds
+    )
     model = training.build()
     num_parameters = model.num_trainable
     if is_leader():

@@ -115,6 +115,11 @@ class LateClassifier(nn.Module):
             part.reset_parameters()  # type: ignore[operator]
         nn.init.zeros_(self.weights)
 
+    @torch.no_grad()
+    def set_weights(self, shares: Sequence[float]) -> None:
+        """What each store counts, together 1."""
+        self.weights.copy_(torch.tensor(shares).clamp_min(1e-6).log())
+
     def forward(self, embedding: Tensor) -> Tensor:
         """(B, E + F + ...) -> (B, K)."""
         return self.fuse(self.apart(embedding))

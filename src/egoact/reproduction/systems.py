@@ -63,10 +63,17 @@ SYSTEMS: dict[str, System] = {
         training={"head": "average", "num_frames": 8, "views": 4, "recipe": "default"},
     ),
     "tsn-two-stream": System(
-        "the same on frames and optical flow, scores fused with learned weights",
+        "the same on frames and optical flow, scores fused with weights searched on recordings left out",
         "Wang et al. 2016, arXiv:1608.00859",
         _TWO,
-        training={"head": "average", "num_frames": 8, "views": 4, "fusion": "late", "recipe": "default"},
+        training={
+            "head": "average",
+            "num_frames": 8,
+            "views": 4,
+            "fusion": "late",
+            "fusion_folds": 5,
+            "recipe": "default",
+        },
     ),
     "convlstm-two-stream": System(
         "maps of frames and flow, added place by place, then a ConvLSTM",

@@ -5,7 +5,7 @@ The clips of a split: their segments, their rows in the feature store, their lab
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -162,6 +162,12 @@ class TrainingData:
     training: Split
     validation: Split | None
     vocabularies: dict[Target, Vocabulary]
+
+    def select(self, chosen: np.ndarray) -> "TrainingData":
+        """Some of the training clips, bool (N,), without validation."""
+        whole = self.training
+        labels = {target: values[chosen] for target, values in whole.labels.items()}
+        return replace(self, training=Split(whole.table.select(chosen), whole.rows[chosen], labels), validation=None)
 
     @property
     def pairs(self) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import own_weights
 from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
 from egoact.training.fit import Fitted, Machine, fit
+from egoact.training.fusion_weights import search_weights
 from egoact.training.learner import Learner, NotFiniteError
 from egoact.training.recipes import Recipe
 from egoact.training.ridge import fit_ridge
@@ -38,6 +39,7 @@ class Training:
         machine: Where to train.
         select: Which weights are the run's: those of the best epoch on validation data, or the last.
         seed: Of initial weights, shuffling and dropout.
+        fusion_folds: Groups of recordings to search the weights of late fusion on; 0: they are learned.
     """
 
     config: RecognizerConfig
@@ -47,6 +49,7 @@ class Training:
     machine: Machine
     select: Literal["best", "last"]
     seed: int
+    fusion_folds: int = 0
 
     def build(self) -> ActionClassifier:
         """The model before it has learned anything."""
@@ -63,7 +66,10 @@ class Training:
         if self.recipe.solver == "ridge":
             return self._fit_in_closed_form(model)
         fitted = self._fit(model, self.recipe)
-        return self._retrain(self.chosen(fitted)) if self.recipe.retrain_epochs else fitted
+        fitted = self._retrain(self.chosen(fitted)) if self.recipe.retrain_epochs else fitted
+        if self.fusion_folds:
+            self._weigh_stores(fitted)
+        return fitted
 
     def chosen(self, fitted: Fitted) -> ActionClassifier:
         """The model that `select` asks for; without validation, the last."""
@@ -100,6 +106,23 @@ class Training:
         labels = self.data.validation.labels
         temperature = {str(target): fit_temperature(logits[target], ids) for target, ids in labels.items()}
         return Recognizer(replace(self.config, temperature=temperature), model)
+
+    def _weigh_stores(self, fitted: Fitted) -> None:
+        """Late fusion with weights that are searched on training recordings left out in turn."""
+
+        def train(data: TrainingData, number: int) -> ActionClassifier:
+            run = self.run / "fusion_folds" / str(number)
+            inner = replace(self, data=data, run=run, select="last", fusion_folds=0)
+            return inner.fit(inner.build()).last
+
+        labels = self.data.classifier_labels(self.config.pairs)
+        found = search_weights(self.data, labels, train, num_folds=self.fusion_folds, seed=self.seed)
+        names = [spec.title for spec in self.config.backbones]
+        for target, shares in found.items():
+            said = ", ".join(f"{name} {share:.1f}" for name, share in zip(names, shares, strict=True))
+            print(f"{target}, weights chosen by leaving out recordings: {said}")
+            for model in fitted.models.values():
+                model.classifiers[target].set_weights(shares)  # type: ignore[operator]
 
     def _fit_in_closed_form(self, model: ActionClassifier) -> Fitted:
         clips = self.data.training

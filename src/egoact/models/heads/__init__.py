@@ -6,6 +6,7 @@ from typing import Any
 from egoact.core import defaults
 from egoact.models.heads.attention import AttentionHead
 from egoact.models.heads.average import AverageHead, MaxHead
+from egoact.models.heads.consensus import ConsensusHead
 from egoact.models.heads.convlstm import ConvLSTMHead
 from egoact.models.heads.convnet1d import ConvNet1DHead
 from egoact.models.heads.difference import DifferenceHead
@@ -22,6 +23,7 @@ from egoact.models.heads.transformer import TransformerHead
 HEADS: dict[str, type[Head]] = {
     "average": AverageHead,
     "max": MaxHead,
+    "consensus": ConsensusHead,
     "lstm": LSTMHead,
     "convnet1d": ConvNet1DHead,
     "convlstm": ConvLSTMHead,
