@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store import writer as store_writer
-from egoact.store.index import RecordingRow, StoreIndex, grid_moments
+from egoact.store.index import INDEX_NAME, SCHEMA, RecordingRow, StoreIndex, grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
@@ -452,3 +454,23 @@ def test_more_recordings_than_files_may_be_open(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "s")]
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_recordings_with_accents_taken_apart_are_found_by_both_spellings(tmp_path: Path) -> None:
+    """Stores made on macOS may name them so; the index on disk is written here as it was then."""
+    whole, apart = "k\u00fcche_1", "ku\u0308che_1"
+    items = [segment(i, video=whole) for i in range(2)]
+    fill(tmp_path / "s", items)
+    index = tmp_path / "s" / INDEX_NAME
+    stored = pq.read_table(index)
+    pq.write_table(stored.set_column(0, SCHEMA.field("video_id"), pa.array([apart])), index)
+    assert pq.read_table(index)["video_id"].to_pylist() == [apart]
+    assert FeatureStore.open(tmp_path / "s").index.video_ids == (whole,)
+    assert fill(tmp_path / "s", [segment(0, video=whole)]) == 0, "nothing is computed again"
+    assert fill(tmp_path / "s", [*items, segment(5, video=whole)]) == 1
+    assert pq.read_table(index)["video_id"].to_pylist() == [whole]
+
+
+def test_of_two_spellings_of_one_recording_the_fuller_is_read() -> None:
+    rows = [RecordingRow(f"k{e}", "a", "", 0, np.arange(n)) for e, n in (("\u00fc", 2), ("u\u0308", 3), ("\u00fc", 1))]
+    assert [len(row.moments) for row in StoreIndex(rows).rows.values()] == [3]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from egoact.core.annotations.parsing import normalise_video_id
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
 from egoact.core.sampling import Floats, step_times, to_microseconds
@@ -42,7 +43,7 @@ class RecordingRow:
     """What a store holds of one recording.
 
     Args:
-        video_id: The recording.
+        video_id: The recording; accents taken apart (NFD), as earlier stores may have them, become one character.
         shard: File name below `shards/`.
         shard_sha256: Of its bytes, hex.
         num_steps: How many steps the grid has up to the end of the recording; `UNKNOWN` where that was not reached.
@@ -54,6 +55,9 @@ class RecordingRow:
     shard_sha256: str
     num_steps: int
     moments: Moments = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "video_id", normalise_video_id(self.video_id))
 
     def find(self, times: Floats, *, rate: int) -> Moments:
         """Row of the shard that shows each of some moments, int64 of the shape of `times`; -1 where there is none.
@@ -84,10 +88,10 @@ def grid_moments(steps: Moments, *, rate: int) -> Moments:
 
 
 class StoreIndex:
-    """Recordings by name, in the order of names; immutable."""
+    """Recordings by name, in the order of names; of two rows with one name the one with more moments. Immutable."""
 
     def __init__(self, rows: Iterable[RecordingRow] = ()) -> None:
-        self.rows = {row.video_id: row for row in sorted(rows, key=lambda row: row.video_id)}
+        self.rows = {row.video_id: row for row in sorted(rows, key=lambda row: (row.video_id, len(row.moments)))}
 
     @classmethod
     def read(cls, folder: Path) -> "StoreIndex":
