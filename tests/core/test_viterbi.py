@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -115,8 +116,31 @@ def test_many_actions_are_pruned_to_those_that_matter() -> None:
     assert rules.find_actions({"verb": scores}) == [(8, 16, (431,))]
 
 
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10_000))
+def test_a_penalty_of_background_never_finds_more_of_it(seed: int) -> None:
+    scores = np.random.default_rng(seed).normal(0, 1.5, (40, 4))
+    found = [
+        sum(
+            stop - start
+            for start, stop, _ in replace(rules_for(3), background_penalty=p).find_actions({"verb": scores})
+        )
+        for p in (0.0, 0.5, 1.5, 4.0)
+    ]
+    assert found == sorted(found)
+
+
+def test_a_bonus_for_changes_finds_what_is_short_and_unsure() -> None:
+    scores = np.full((40, 4), -3.0)
+    scores[:, 3] = -0.1  # background
+    scores[8:13] = (-0.7, -3.0, -3.0, -1.5)
+    assert rules_for(3).find_actions({"verb": scores}) == []
+    assert replace(rules_for(3), change_bonus=2.0).find_actions({"verb": scores}) == [(8, 13, (0,))]
+    assert scores[8].tolist() == [-0.7, -3.0, -3.0, -1.5], "what a caller gives stays as it was"
+
+
 def test_rules_survive_json_and_refuse_nonsense() -> None:
-    rules = rules_for(3)
+    rules = replace(rules_for(3), background_penalty=0.5, change_bonus=2.0)
     assert TimelineRules.from_dict(rules.to_dict()).to_dict() == rules.to_dict()
     with pytest.raises(ValueError, match="2 actions, but 4 states"):
         TimelineRules.from_dict(rules.to_dict() | {"actions": [[0], [1]]})

@@ -10,16 +10,13 @@ from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Track, learn_grammar
 
 
-def learn_rules(
-    table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int, shortest: float = 0.5
-) -> TimelineRules:
+def learn_rules(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int) -> TimelineRules:
     """Which actions there are, how long they last, and what follows what.
 
     Args:
         table: Training segments, all of them labelled.
         vocabularies: Target -> classes.
         rate: Steps per second.
-        shortest: As in `learn_grammar`.
     """
     ids = np.stack([v.encode(table, allow_unlabelled=False) for v in vocabularies.values()], axis=1)
     actions, states = np.unique(ids, axis=0, return_inverse=True)
@@ -30,7 +27,7 @@ def learn_rules(
         rate=rate,
         targets=tuple(vocabularies),
         actions=tuple(tuple(action) for action in actions.tolist()),
-        grammar=learn_grammar(list(tracks.values()), np.append(0, groups.reshape(-1) + 1), shortest=shortest),
+        grammar=learn_grammar(list(tracks.values()), np.append(0, groups.reshape(-1) + 1)),
     )
 
 

@@ -1,12 +1,14 @@
 """How a segmenter's scores become actions, chosen on recordings that were held out from its training.
 
-Decoder, durations, the weight of the scores and how sure to be of each action: on the validation recordings or, without
-any, on groups of training recordings that are left out in turn. Test recordings are never looked at.
+Decoder, weight of the scores, what is taken off background, what a change is worth, and how sure to be of each action: on
+the validation recordings or, without any, on groups of training recordings that are left out in turn. Test recordings
+are never looked at.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,19 +24,27 @@ from egoact.timelines.dense import name_actions
 from egoact.timelines.rules import learn_rules
 from egoact.timelines.segmenter_training import HeldOut
 
-SHORTEST = (0.5, 1.0)  # of what nine tenths of the segments last
-WEIGHTS = (0.2, 0.4, 0.8, 1.5, 2.5, 4.0, 6.0)  # of scores against the grammar
+WEIGHTS = (0.4, 0.8, 1.5, 2.5, 4.0)  # of scores against the grammar
+BACKGROUND_PENALTIES = (0.0, 0.5, 1.0, 1.5)
+CHANGE_BONUSES = (0.0, 2.0)
 _QUARTERS = 4
 ACTION: TimelineTarget = "action"
 HIT = 0.25  # overlap with a true action of the same name, from which on an action counts as right
 
 
-Choice = tuple[Decoder, float, float]
-"""A decoder, the share of what segments last that they must, and the weight of scores."""
+@dataclass(frozen=True)
+class Choice:
+    """How scores are decoded; what the fields mean says `TimelineRules`."""
+
+    decoder: Decoder = "viterbi"
+    weight: float = 0.8
+    background_penalty: float = 0.0
+    change_bonus: float = 0.0
+
 
 CHOICES: tuple[Choice, ...] = (
-    ("argmax", SHORTEST[0], 1.0),
-    *(("viterbi", shortest, weight) for shortest in SHORTEST for weight in WEIGHTS),
+    Choice("argmax"),
+    *(Choice("viterbi", *numbers) for numbers in product(WEIGHTS, BACKGROUND_PENALTIES, CHANGE_BONUSES)),
 )
 
 
@@ -64,7 +74,7 @@ class RuleSelection:
     def rules(self) -> TimelineRules:
         """How scores become actions: what does best on the held-out recordings, and how sure to be of each action."""
         if not self._truth:
-            return self._rules_of(self._table, ("viterbi", SHORTEST[0], 0.8))
+            return self._rules_of(self._table, Choice())
         everything = range(len(self._truth))
         choice = self._best(everything)
         return replace(self._rules_of(self._table, choice), confidence=self._confidence(choice, everything))
@@ -119,9 +129,7 @@ class RuleSelection:
         ]
 
     def _rules_of(self, table: SegmentTable, choice: Choice) -> TimelineRules:
-        decoder, shortest, weight = choice
-        rules = learn_rules(table, self._vocabularies, rate=self._rate, shortest=shortest)
-        return replace(rules, weight=weight, decoder=decoder)
+        return replace(learn_rules(table, self._vocabularies, rate=self._rate), **vars(choice))
 
     def _best(self, numbers: Iterable[int]) -> Choice:
         return max(CHOICES, key=lambda choice: self._quality(choice, numbers))

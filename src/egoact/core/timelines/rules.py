@@ -6,7 +6,7 @@ Shapes: `F` steps, `K` classes of a target, `S` states: background, then the act
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -31,6 +31,11 @@ class TimelineRules:
         actions: State 1 and up: class ids of each target.
         grammar: What follows what; of the same states.
         weight: Of scores against the grammar, see `decode`.
+        background_penalty: Taken off background's log-probability of every step. Background is what training has seen
+            most of, so a model that is unsure says background; scores of hybrid models are corrected for how
+            frequent a class is (Bourlard and Morgan, Connectionist speech recognition, 1994).
+        change_bonus: Added to the logarithm of every transition from an action, or background, to another: the word
+            insertion penalty of speech recognition, with the other sign.
         decoder: "viterbi", or "argmax": the best state of every step by itself, which models that have smoothed their
             scores over time may do better with.
         confidence: Slope and intercept of the line from the log-odds of what a model says of a segment to the log-odds
@@ -45,6 +50,8 @@ class TimelineRules:
     actions: tuple[Action, ...]
     grammar: Grammar
     weight: float = 0.8
+    background_penalty: float = 0.0
+    change_bonus: float = 0.0
     decoder: Decoder = "viterbi"
     confidence: tuple[float, float] = (1.0, 0.0)
 
@@ -69,7 +76,9 @@ class TimelineRules:
         if self.decoder == "argmax":
             path = scores.argmax(axis=1)
         else:
-            path = decode(scores, self.grammar.of_states(kept), weight=self.weight)
+            grammar = self.grammar.of_states(kept)
+            scores[:, BACKGROUND] -= self.background_penalty
+            path = decode(scores, replace(grammar, follow=grammar.follow + self.change_bonus), weight=self.weight)
         return [(start, stop, self.actions[kept[state] - 1]) for start, stop, state in runs(path)]
 
     def true_share(self, said: float) -> float:
@@ -110,6 +119,8 @@ class TimelineRules:
             "actions": [list(action) for action in self.actions],
             "grammar": self.grammar.to_dict(),
             "weight": self.weight,
+            "background_penalty": self.background_penalty,
+            "change_bonus": self.change_bonus,
             "decoder": self.decoder,
             "confidence": list(self.confidence),
         }
