@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline
+from egoact.timelines.selection import fit_confidence
 from tests.makers.recordings import write_labels, write_recording
 
 
@@ -38,3 +40,13 @@ def test_timelines_of_held_out_recordings_are_kept(tmp_path: Path, labelled_only
     metrics = json.loads((run / "metrics.json").read_text())
     assert measured["verb"]["f1"] == metrics["verb"]["f1"]
     assert measured["verb"]["frame_accuracy"] == pytest.approx(metrics["verb"]["frame_accuracy"])
+
+
+@pytest.mark.parametrize("wrong", [1, 5, 60])
+def test_confidence_is_as_sure_as_held_out_actions_were_right(wrong: int) -> None:
+    said = np.linspace(0.3, 0.999, 400).tolist()
+    right = np.random.default_rng(wrong).permutation(np.arange(400) >= wrong).tolist()
+    slope, intercept = fit_confidence(said, right)
+    odds = np.log(said) - np.log1p(-np.array(said))
+    sure = 1 / (1 + np.exp(-(slope * odds + intercept)))
+    assert sure.mean() == pytest.approx(1 - wrong / 400, abs=0.02)

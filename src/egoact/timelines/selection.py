@@ -20,6 +20,7 @@ from egoact.core.metrics.detection import temporal_overlaps
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.rules import Decoder, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
+from egoact.core.timelines.viterbi import Floats
 from egoact.timelines.dense import name_actions
 from egoact.timelines.rules import learn_rules
 from egoact.timelines.segmenter_training import HeldOut
@@ -193,13 +194,21 @@ def fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float,
         return (1.0, 0.0)
     clipped = np.clip(said, 1e-3, 1 - 1e-3)
     odds, wanted = np.log(clipped / (1 - clipped)), np.array(right, dtype=np.float64)
-    line = np.array([1.0, 0.0])
     design = np.stack([odds, np.ones_like(odds)], 1)
-    for _ in range(50):  # Newton's method, pulled a little towards the line of no change
+
+    def loss(line: Floats) -> float:  # pulled a little towards the line of no change
+        said = design @ line
+        return float(np.logaddexp(0, said).sum() - wanted @ said + np.square(line - [1.0, 0.0]).sum() / 2)
+
+    line = np.array([1.0, 0.0])
+    for _ in range(50):  # Newton's method; where nearly all are right, a whole step of it may lead astray
         share = 1 / (1 + np.exp(-design @ line))
         slope = design.T @ (share - wanted) + (line - [1.0, 0.0])
         curvature = (design * (share * (1 - share))[:, None]).T @ design + np.eye(2)
-        line = line - np.linalg.solve(curvature, slope)
+        step = np.linalg.solve(curvature, slope)
+        while loss(line - step) > loss(line) and np.abs(step).max() > 1e-9:
+            step = step / 2
+        line = line - step
     return (float(max(line[0], 0.0)), float(line[1]))
 
 
