@@ -1,6 +1,6 @@
 """How a segmenter's scores become actions, chosen on recordings that were held out from its training.
 
-Decoder, weight of the scores, what is taken off background, what a change is worth, and how sure to be of each action: on
+Decoder, weight of scores, what is taken off background, what a change is worth, and how sure to be of each action: on
 the validation recordings or, without any, on groups of training recordings that are left out in turn. Test recordings
 are never looked at.
 """
@@ -209,7 +209,9 @@ def fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float,
         while loss(line - step) > loss(line) and np.abs(step).max() > 1e-9:
             step = step / 2
         line = line - step
-    return (float(max(line[0], 0.0)), float(line[1]))
+    if line[0] <= 0:  # what the model is surer of is not right more often
+        return (0.0, float(np.log(wanted.mean() / (1 - wanted.mean()))))
+    return (float(line[0]), float(line[1]))
 
 
 def hits(found: Timeline, truth: Timeline, *, overlap: float = HIT) -> list[bool]:
