@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from egoact.core.bounds import without_hidden
 from egoact.core.errors import InputError
 from egoact.core.progress import working
 from egoact.help_text import complaint, did_you_mean, help_text, subcommands
@@ -262,7 +263,7 @@ def _fill(text: str, settings: Any) -> str:
 
 
 def _one_line(error: BaseException | str) -> str:
-    text = " ".join(str(error).split())
+    text = without_hidden(" ".join(str(error).split()))
     return text or type(error).__name__
 
 

@@ -80,5 +80,5 @@ def test_views_never_change_between_releases() -> None:
 
 def test_no_frames_and_no_views_are_refused() -> None:
     for wrong in ((0, 1), (1, 0), (-1, 1)):
-        with pytest.raises(ValueError, match="--num-frames and --views must be at least 1"):
+        with pytest.raises(ValueError, match="must be a whole number from 1"):
             ClipSampling(*wrong)

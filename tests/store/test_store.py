@@ -348,7 +348,9 @@ def test_whatever_comes_first_every_moment_keeps_its_features(
 
 @given(
     st.dictionaries(
-        st.text(min_size=1, max_size=5), st.tuples(st.sets(st.integers(0, 10**11)), st.integers(-1, 10**6)), max_size=4
+        st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=5),
+        st.tuples(st.sets(st.integers(0, 10**11)), st.integers(-1, 10**6)),
+        max_size=4,
     )
 )
 def test_the_index_comes_back_as_it_was_written(

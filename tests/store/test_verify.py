@@ -101,7 +101,7 @@ def test_missing_segments_of_several_files_are_named_by_file(
 def test_an_index_that_names_impossible_moments(store: Path) -> None:
     row = StoreIndex.read(store).rows["P01_01"]
     StoreIndex([replace(row, moments=row.moments[::-1])]).write(store)
-    with pytest.raises(ArtifactError, match="impossible moments of 'P01_01'"):
+    with pytest.raises(ArtifactError, match="impossible moments .*P01_01"):
         verify(VerifySettings(features=store))
 
 

@@ -7,7 +7,6 @@ Without augmentation, or with mirroring alone, the maps of every frame are compu
 Shapes: M frames, B clips, T frames a clip.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.adaptation.distillation import normalise
+from egoact.core.bounds import load_json
 from egoact.core.files import part_path, rename, write_json
 from egoact.core.progress import Progress
 from egoact.engines import load_engine
@@ -130,6 +130,6 @@ def mirror(pictures: np.ndarray, spec: BackboneSpec) -> np.ndarray:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path)
     except (OSError, ValueError):
         return None

@@ -1,12 +1,12 @@
 """Pictures of recordings as a network sees them, decoded once into a memory-mapped file; without labels."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import MediaError
 from egoact.core.files import part_path, rename, write_json
 from egoact.core.progress import Progress
@@ -102,7 +102,7 @@ def _fill(path: Path, root: MediaRoot, moments: dict[str, Floats], *, shape: tup
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = load_json(path)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

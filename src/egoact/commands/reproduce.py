@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egoact.commands.command_line import command_line, run_command
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _claim(settings: ReproduceSettings) -> None:
         write_json(path, ours)
         return
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = load_json(path)
         changed = [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in ours if known.get(k) != ours[k]]
     except (OSError, ValueError, AttributeError) as error:
         raise ArtifactError(f"cannot be read ({error}); give another --out", path=path) from None

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.commands.command_line import command_line
 from egoact.core import defaults
+from egoact.core.bounds import load_json
 from egoact.training.recipes import LOSSES, choose_recipe
 from egoact.training.tuning.space import SPACE
 
@@ -160,7 +160,7 @@ def tune(settings: TuneSettings) -> int:
         asked = settings.train_settings(flags, run=run, validation_videos=videos, select="last", patience=0)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             train(asked)
-        return json.loads((run / METRICS_NAME).read_text(encoding="utf-8"))
+        return load_json(run / METRICS_NAME)
 
     def command(flags: dict[str, Any]) -> list[str]:
         return shlex.split(command_line("train", settings.train_settings(flags, run=settings.out / "run")))

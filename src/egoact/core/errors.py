@@ -6,6 +6,8 @@ each carries the path and the place inside it, and prints as one line.
 
 from pathlib import Path
 
+from egoact.core.bounds import without_hidden
+
 
 class InputError(Exception):
     """Something that was handed to egoact is wrong; `str()` is one clear line.
@@ -18,13 +20,13 @@ class InputError(Exception):
 
     def __init__(self, reason: str, *, path: str | Path | None = None, place: str | None = None) -> None:
         super().__init__(reason, path, place)
-        self.reason = " ".join(reason.split())
+        self.reason = without_hidden(" ".join(reason.split()))
         self.path = None if path is None else Path(path)
         self.place = place
 
     def __str__(self) -> str:
         where = ", ".join(str(part) for part in (self.path, self.place) if part is not None)
-        return f"{where}: {self.reason}" if where else self.reason
+        return f"{without_hidden(where)}: {self.reason}" if where else self.reason
 
 
 class AnnotationError(InputError):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import filelock
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 
 PART_SUFFIX = ".part"
@@ -64,7 +65,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 def read_json(path: Path) -> Any:
     """A JSON file; an `ArtifactError` where it is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path)
     except OSError as error:
         raise ArtifactError(f"cannot be read ({error.strerror}); run the command again", path=path) from None
     except ValueError as error:

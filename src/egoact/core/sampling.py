@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from egoact.core.annotations.segments import Segment
+from egoact.core.bounds import MOST_FRAMES, MOST_VIEWS, check_whole
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,8 +79,8 @@ class ClipSampling:
     num_views: int = 1
 
     def __post_init__(self) -> None:
-        if self.num_frames < 1 or self.num_views < 1:
-            raise ValueError(f"--num-frames and --views must be at least 1, got {self.num_frames} and {self.num_views}")
+        check_whole("--num-frames", self.num_frames, most=MOST_FRAMES)
+        check_whole("--views", self.num_views, most=MOST_VIEWS)
 
     def times(self, segments: Sequence[Segment]) -> Floats:
         """When the frames of each clip are shown, seconds; float64, (N, V, T), ascending and inside the segment.

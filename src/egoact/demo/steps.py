@@ -10,7 +10,6 @@ OUT/demo.json           what was asked for
 OUT/timings.json        how long each step took
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.segments import read_segments
+from egoact.core.bounds import load_json
 from egoact.core.defaults import HEAD as DEFAULT_HEAD
 from egoact.core.defaults import ORDER_BLIND_HEAD
 from egoact.core.errors import ArtifactError
@@ -165,7 +165,7 @@ class StepClock:
         self._steps: dict[str, dict[str, Any]] = {}
         if path.exists():
             try:
-                known = json.loads(path.read_text(encoding="utf-8"))["steps"]
+                known = load_json(path)["steps"]
                 self._steps = {
                     step["name"]: {"seconds": float(step["seconds"]), "finished": bool(step["finished"])}
                     for step in known

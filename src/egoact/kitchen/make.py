@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND
@@ -172,7 +173,7 @@ def _claim(out: Path, settings: Mapping[str, object]) -> None:
     path = out / "kitchen.json"
     try:
         if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = load_json(path)
             if found != settings:
                 raise ArtifactError(
                     f"holds a kitchen made with {_difference(found, settings)}; ask for that or take another folder",

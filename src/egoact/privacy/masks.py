@@ -6,13 +6,13 @@ would be if it came from there, or went on, as fast as it moved:
     ====|keyframe|~~~~~~~|keyframe|~~~|keyframe|====          = margin, ~ between two
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 
@@ -131,7 +131,7 @@ class Masks:
             ArtifactError: It is not there, or damaged.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = load_json(path)
             if values["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"format_version is {values['format_version']}, this egoact reads {FORMAT_VERSION}")
             masks = [_mask(each) for each in values["masks"]]

@@ -5,7 +5,6 @@ Features are computed twice: as they should be, and as the report's test script 
 The report's test-time mistake: its test script did not normalise pixels, its training did.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.bounds import load_json
 from egoact.core.machine import num_cores
 from egoact.core.metrics.accuracy import predict_classes, top_k_accuracy
 from egoact.core.sampling import ClipSampling
@@ -69,7 +69,7 @@ def train_on_classes(work: Reproduction, *, head: str) -> dict[str, Any]:
     asked, out = _train_flags(work, head, on_categories=False), work.out / "evaluations" / head
     work.command("train", **asked)
     work.command("evaluate", segments=work.data.validation, run=asked["run"], features=asked["features"], out=out)
-    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    metrics = load_json(out / "metrics.json")
     return {"run": f"runs/{asked['run'].name}", "metrics": metrics}
 
 

@@ -3,7 +3,6 @@
 OUT/steps/NAME.json holds what a step found, its seconds, and its commands.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import numpy as np
 
 from egoact.core.annotations.labels import read_vocabulary
 from egoact.core.annotations.segments import SegmentTable, read_segments
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.media.sources import MediaRoot
@@ -123,7 +123,7 @@ class Memory:
         """
         path = self._path(name)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))["result"]
+            return load_json(path)["result"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtifactError(f"cannot be read ({error!r}); delete it", path=path) from None
 

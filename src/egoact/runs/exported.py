@@ -13,8 +13,7 @@ Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from egoact.core.bounds import check_inside, check_name, load_json
 from egoact.core.errors import ArtifactError
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.models.classifier import ActionClassifier
@@ -29,6 +29,7 @@ from egoact.models.classifier import ActionClassifier
 EXPORT_NAME = "export.json"
 LABELS_NAME = "labels.json"
 FORMAT_VERSION = 1
+_MOST_FILES = 100
 SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
 
 Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -91,9 +92,13 @@ def read_export(folder: Path) -> ExportManifest:
     """
     path = folder / EXPORT_NAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = load_json(path)
         if values["format_version"] != FORMAT_VERSION or values["format"] not in SUFFIXES:
             raise ValueError(f"version {values['format_version']}, format {values['format']!r}")
+        if len(values["files"]) > _MOST_FILES:
+            raise ValueError(f"{len(values['files']):,} files")
+        for name in (*values["files"], *values["targets"], values["precision"]):
+            check_name("a name", name)
         files = {str(name): str(digest) for name, digest in values["files"].items()}
         manifest = ExportManifest(
             values["format"], values["precision"], tuple(values["targets"]), files, dict(values["parity"])
@@ -103,8 +108,19 @@ def read_export(folder: Path) -> ExportManifest:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"damaged or of another version ({error})", path=path) from None
     for name, digest in files.items():
+        _check_own(folder / name, folder)
         check_file(folder / name, digest)
     return manifest
+
+
+def _check_own(path: Path, folder: Path) -> None:
+    """Refuse what leads out of the folder, and a graph whose weights are said to lie in another file."""
+    try:
+        if path.parent != folder:
+            raise ValueError("this is not a plain file name")
+        check_inside(path, folder)
+    except ValueError as error:
+        raise ArtifactError(str(error), path=path) from None
 
 
 def check_file(path: Path, digest: str) -> None:
@@ -115,7 +131,9 @@ def check_file(path: Path, digest: str) -> None:
     """
     if not path.is_file():
         raise ArtifactError("this file of the export is missing; export again", path=path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != digest:
         raise ArtifactError("this file of the export is damaged; export again", path=path)
 
 
@@ -143,6 +161,8 @@ def open_named_graph(folder: Path, name: str, format: str) -> NamedGraph:
 def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, list[str]]:
     """A graph, and the names of its inputs."""
     path = folder / f"{name}{SUFFIXES[format][0]}"
+    for suffix in SUFFIXES[format]:
+        _check_own(path.with_suffix(suffix), folder)
     try:
         return _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
     except Exception as error:  # each library has its own types for what is wrong with a file
@@ -155,6 +175,7 @@ def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    _refuse_other_files(path)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_outputs()]
 
@@ -162,6 +183,16 @@ def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
         return dict(zip(names, session.run(names, dict(values)), strict=True))
 
     return run, [entry.name for entry in session.get_inputs()]
+
+
+def _refuse_other_files(path: Path) -> None:
+    """A graph of ours is one file; one that somebody else made could have any file read as its weights."""
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    graph = onnx.load(path, load_external_data=False).graph
+    if any(uses_external_data(tensor) for tensor in graph.initializer):
+        raise ValueError("its weights are said to be in another file")
 
 
 def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
@@ -179,16 +210,42 @@ def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
     return run, [given.get_any_name() for given in compiled.inputs]
 
 
-class ExportedClassifier:
-    """The window graph of an exported folder, as what `Recognizer` needs: features in, logits out."""
+def check_targets(manifest: ExportManifest, sizes: Collection[str], folder: Path) -> None:
+    """Refuse an export whose graphs answer about other targets than its config.json: an `ArtifactError`."""
+    if sorted(manifest.targets) != sorted(sizes):
+        reason = f"its graphs answer {', '.join(manifest.targets)}, config.json names {', '.join(sizes)}"
+        raise ArtifactError(reason, path=folder)
 
-    def __init__(self, folder: Path) -> None:
+
+def check_answers(found: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    """Refuse what a graph says where it is of another shape, or no number: an `ArtifactError`."""
+    for name, shape in shapes.items():
+        if name not in found or found[name].shape != shape or np.isnan(found[name]).any():
+            what = f"gives {found[name].shape} for {name}" if name in found else f"gives no {name}"
+            raise ArtifactError(f"its graph {what} or numbers that are none; {shape} is needed", path=folder)
+
+
+class ExportedClassifier:
+    """The window graph of an exported folder, as what `Recognizer` needs: features in, logits out.
+
+    Args:
+        folder: The export.
+        sizes: Target -> classes that config.json names.
+
+    Raises:
+        ArtifactError: No export, a damaged one, or one of other targets.
+    """
+
+    def __init__(self, folder: Path, sizes: Mapping[str, int]) -> None:
         self.manifest = read_export(folder)
+        self._path, self._sizes = folder, sizes
+        check_targets(self.manifest, sizes, folder)
         self._run = open_graph(folder, "window", self.manifest.format)
 
     def __call__(self, features: np.ndarray) -> dict[str, np.ndarray]:
         """(N, T, ...) -> target -> logarithms of probabilities, float32 (N, classes): logits like any others."""
         found = self._run(np.ascontiguousarray(features, np.float32))
+        check_answers(found, {t: (len(features), size) for t, size in self._sizes.items()}, self._path)
         tiny = np.finfo(np.float32).tiny
         return {target: np.log(np.maximum(found[target], tiny)) for target in self.manifest.targets}
 

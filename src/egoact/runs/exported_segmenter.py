@@ -12,6 +12,7 @@ look ahead has a step graph; its states begin as zeros. Shapes: F steps, B strea
 """
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from egoact.core.bounds import MOST_FEATURES
+from egoact.core.errors import ArtifactError
 from egoact.engines.streams import GRID, ComputedStream, StreamEngine
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.segmenters import DenseModel, RecordingModel
-from egoact.runs.exported import SUFFIXES, ExportedFrames, open_graph, open_named_graph, read_export
+from egoact.runs.exported import SUFFIXES, ExportedFrames, check_answers, open_graph, open_named_graph, read_export
 
 FRAME_NAMES = {1: "frame", GRID: "frame_grid"}
 CHUNK_STEPS = 1024
@@ -78,11 +81,15 @@ class ExportedSegmenter:
     def __init__(self, folder: Path, model: RecordingModel) -> None:
         manifest = read_export(folder)
         self.reach = model.reach
-        self._targets = manifest.targets
+        self._targets, self._path = manifest.targets, folder
+        self._num_outputs = sum(model.sizes)
         self._sequence = open_graph(folder, "sequence", manifest.format)
         has_steps = f"step{SUFFIXES[manifest.format][0]}" in manifest.files
         self._step = open_named_graph(folder, "step", manifest.format) if has_steps else None
-        self._empty = [np.zeros(part.shape, np.float32) for part in flat(model.initial_state(1))] if has_steps else []
+        shapes = [tuple(part.shape) for part in flat(model.initial_state(1))] if has_steps else []
+        if sum(map(prod, shapes)) > MOST_FEATURES:
+            raise ArtifactError("its state has more numbers than any real one", path=folder)
+        self._empty = [np.zeros(shape, np.float32) for shape in shapes]
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K), in chunks as the run itself."""
@@ -110,7 +117,13 @@ class ExportedSegmenter:
         return torch.from_numpy(self._joined(found)), [found[f"next_state_{i}"] for i in range(len(state))]
 
     def _joined(self, found: dict[str, np.ndarray]) -> np.ndarray:
-        return np.concatenate([found[target] for target in self._targets], axis=-1)
+        if not all(target in found for target in self._targets):
+            raise ArtifactError(
+                f"its graph answers {', '.join(found)}, not {', '.join(self._targets)}", path=self._path
+            )
+        joined = np.concatenate([found[target] for target in self._targets], axis=-1)
+        check_answers({"all": joined}, {"all": (*joined.shape[:-1], self._num_outputs)}, self._path)
+        return joined
 
 
 def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngine:

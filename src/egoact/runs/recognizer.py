@@ -3,7 +3,6 @@
 A run directory holds `model.safetensors` (the trained part) and `config.json` (all else that prediction needs).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -16,6 +15,17 @@ import torch
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
+from egoact.core.bounds import (
+    MOST_CLASSES,
+    MOST_FEATURES,
+    MOST_MEMBERS,
+    check_inside,
+    check_name,
+    check_number,
+    check_whole,
+    load_json,
+    shorten,
+)
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import ClipSampling
@@ -24,6 +34,7 @@ from egoact.models.classifier import ACTION, ActionClassifier
 from egoact.models.fusion import EarlyFusion, Fusion, LateFusion, MixedFusion
 from egoact.models.heads import HEADS, Head, build_head
 from egoact.runs.exported import ExportedClassifier, is_export
+from egoact.runs.weights import build_without_memory, load_weights
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -75,6 +86,7 @@ class RecognizerConfig:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
+        self._check_bounds()
         for target, counts in self.training_counts.items():
             if target not in self.vocabularies or len(counts) != self.vocabularies[target].size:
                 raise ValueError(f"training counts of {len(counts)} {target} classes do not fit the vocabulary")
@@ -85,6 +97,23 @@ class RecognizerConfig:
         if any(other.feature_shape[1:] != self.backbone.feature_shape[1:] for other in self.stacked):
             shapes = ", ".join(str(spec.feature_shape) for spec in self.backbones)
             raise ValueError(f"features of shapes {shapes} cannot stand side by side")
+
+    def _check_bounds(self) -> None:
+        for name, value in (("head", self.head), ("precision", self.precision), ("fusion", self.fusion)):
+            check_name(name, value)
+        _ = self.sampling  # which checks the numbers of frames and views
+        check_number("dropout", self.dropout, least=0, most=1)
+        if len(self.window_seconds) > MOST_MEMBERS or len(self.stacked) > MOST_MEMBERS:
+            raise ValueError(f"at most {MOST_MEMBERS} windows and as many feature stores")
+        for number in (*self.window_seconds, *self.temperature.values()):
+            check_number("a window or temperature", number, least=0, most=1e6)
+        for target, vocabulary in self.vocabularies.items():
+            if target != vocabulary.target:
+                raise ValueError(f"the vocabulary of {shorten(target)} names {vocabulary.target} classes")
+        if len(self.pairs) > MOST_CLASSES or sum(self.sizes.values()) * len(self.pairs) > MOST_FEATURES * 16:
+            raise ValueError(f"{len(self.pairs):,} pairs of verb and noun are too many")
+        for pair in self.pairs:
+            check_whole("a pair", pair, least=0, most=MOST_CLASSES**2)
 
     @property
     def sampling(self) -> ClipSampling:
@@ -235,27 +264,22 @@ class Recognizer:
         Raises:
             ArtifactError: Not a run, no weights, or weights that do not fit its configuration.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         run = Path(run)
         config_path, weights_path = run / CONFIG_NAME, run / WEIGHTS_NAME
         if not config_path.is_file():
             raise ArtifactError("not a run directory: it has no config.json; make one with egoact train", path=run)
         try:
-            config = RecognizerConfig.from_dict(json.loads(config_path.read_text(encoding="utf-8")))
-            model = config.build()
-        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            check_inside(config_path, run)
+            check_inside(weights_path, run)
+            config = RecognizerConfig.from_dict(load_json(config_path))
+            build_without_memory(config.build)
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
         if is_export(run):
-            return cls(config, ExportedClassifier(run))
+            return cls(config, ExportedClassifier(run, {t: v.size for t, v in config.vocabularies.items()}))
         if not weights_path.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
-        try:
-            model.load_state_dict(load_file(weights_path))
-        except (SafetensorError, RuntimeError, OSError) as error:
-            raise ArtifactError(f"these weights cannot be used ({error})", path=weights_path) from error
-        return cls(config, model)
+        return cls(config, load_weights(config.build, weights_path))
 
     def save(self, run: str | Path) -> None:
         """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""

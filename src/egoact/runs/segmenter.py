@@ -3,7 +3,6 @@
 A run directory of `egoact train-timeline` holds, as that of `egoact train`, `model.safetensors` and `config.json`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,16 @@ import numpy as np
 import torch
 
 from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.bounds import (
+    MOST_MEMBERS,
+    MOST_RATE,
+    MOST_WIDTH,
+    check_inside,
+    check_name,
+    check_whole,
+    load_json,
+    shorten,
+)
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
 from egoact.core.timelines.rules import TimelineRules
@@ -21,6 +30,7 @@ from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.segmenters import RecordingModel, build_model
 from egoact.runs.exported import is_export
 from egoact.runs.exported_segmenter import ExportedSegmenter
+from egoact.runs.weights import build_without_memory, load_weights
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -62,15 +72,39 @@ class SegmenterConfig:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
+        if not self.vocabularies:
+            raise ValueError("there is nothing to find: no classes")
         if not self.backbones:
             raise ValueError("a segmenter needs the features of at least one stream")
         if any(len(spec.feature_shape) != 1 for spec in self.backbones):
             raise ValueError("segmenters take pooled features, or maps pooled to a grid (--streams grid), not maps")
-        for name in ("rate", "stride", "members", "components"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("segmenter", "precision"):
+            check_name(name, getattr(self, name))
+        for name, most in (
+            ("rate", MOST_RATE),
+            ("stride", MOST_RATE),
+            ("members", MOST_MEMBERS),
+            ("components", MOST_WIDTH),
+        ):
+            check_whole(name, getattr(self, name), most=most)
+        if len(self.backbones) > MOST_MEMBERS:
+            raise ValueError(f"{len(self.backbones)} streams; there are at most {MOST_MEMBERS}")
+        self._check_rules()
         if self.rate % self.stride:
             raise ValueError(f"{self.rate} steps a second cannot be thinned by {self.stride}")
+
+    def _check_rules(self) -> None:
+        """Whether what is learned of timelines speaks of these classes."""
+        for target, vocabulary in self.vocabularies.items():
+            if target != vocabulary.target:
+                raise ValueError(f"the vocabulary of {shorten(target)} names {vocabulary.target} classes")
+        if self.timeline is None:
+            return
+        if self.timeline.targets != tuple(self.vocabularies):
+            raise ValueError(f"its timelines name {', '.join(map(str, self.timeline.targets))}")
+        for action in self.timeline.actions:
+            for class_id, vocabulary in zip(action, self.vocabularies.values(), strict=True):
+                check_whole(f"{vocabulary.target} class of an action", class_id, least=0, most=vocabulary.size)
 
     @property
     def sizes(self) -> list[int]:
@@ -169,27 +203,22 @@ class TrainedSegmenter:
         Raises:
             ArtifactError: Not such a run, no weights, or weights that do not fit its configuration.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         run = Path(run)
         path, weights = run / CONFIG_NAME, run / WEIGHTS_NAME
         try:
-            config = SegmenterConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-            model = config.build()
+            check_inside(path, run)
+            check_inside(weights, run)
+            config = SegmenterConfig.from_dict(load_json(path))
+            shapes = build_without_memory(config.build)
         except FileNotFoundError:
             raise ArtifactError("not a run directory: it has no config.json", path=run) from None
-        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
         if is_export(run):
-            return cls(config, ExportedSegmenter(run, model))
+            return cls(config, ExportedSegmenter(run, shapes))
         if not weights.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
-        try:
-            model.load_state_dict(load_file(weights))
-        except (SafetensorError, RuntimeError, OSError) as error:
-            raise ArtifactError(f"these weights cannot be used ({error})", path=weights) from error
-        return cls(config, model)
+        return cls(config, load_weights(config.build, weights))
 
     def save(self, run: str | Path) -> None:
         """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
@@ -257,6 +286,6 @@ class TrainedSegmenter:
 def is_segmenter(run: Path) -> bool:
     """Whether `egoact train-timeline` made this run directory."""
     try:
-        return json.loads((run / CONFIG_NAME).read_text(encoding="utf-8")).get("task") == TASK
+        return load_json(run / CONFIG_NAME).get("task") == TASK
     except (OSError, ValueError, AttributeError):
         return False

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from egoact.core.annotations.parsing import normalise_video_id
+from egoact.core.bounds import MOST_SECONDS, MOST_STEPS, check_inside, check_name, check_whole, shorten
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
 from egoact.core.sampling import Floats, step_times, to_microseconds
@@ -25,6 +26,8 @@ from egoact.core.sampling import Floats, step_times, to_microseconds
 INDEX_NAME = "recordings.parquet"
 SHARDS_NAME = "shards"
 UNKNOWN = -1
+_MOST_RECORDINGS = 1_000_000
+_MOST_BYTES = 2**31  # of the index, decompressed
 SCHEMA = pa.schema(
     [
         pa.field("video_id", pa.string(), nullable=False),
@@ -58,6 +61,17 @@ class RecordingRow:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_id", normalise_video_id(self.video_id))
+
+    def check(self) -> None:
+        """Refuse what no recording has: a `ValueError`."""
+        check_name("a recording", self.video_id)
+        check_name("a shard", self.shard)
+        if Path(self.shard).name != self.shard or "\\" in self.shard:
+            raise ValueError(f"shard {shorten(self.shard)} of {self.video_id} is not a file name")
+        check_whole(f"steps of {self.video_id}", self.num_steps, least=UNKNOWN, most=MOST_STEPS)
+        moments = self.moments
+        if len(moments) and (moments[0] < 0 or moments[-1] > MOST_SECONDS * 10**6 or (np.diff(moments) <= 0).any()):
+            raise ValueError(f"those of {self.video_id} do not ascend from 0")
 
     def find(self, times: Floats, *, rate: int) -> Moments:
         """Row of the shard that shows each of some moments, int64 of the shape of `times`; -1 where there is none.
@@ -98,6 +112,12 @@ class StoreIndex:
         """Read the index of the store in `folder`; an `ArtifactError` where it cannot be read or lacks columns."""
         path = folder / INDEX_NAME
         try:
+            check_inside(path, folder)
+            with pq.ParquetFile(path, memory_map=False) as file:
+                claimed = file.metadata
+                numbers = sum(claimed.row_group(i).total_byte_size for i in range(claimed.num_row_groups))
+                if claimed.num_rows > _MOST_RECORDINGS or numbers > _MOST_BYTES:
+                    raise ValueError(f"{claimed.num_rows:,} recordings in {numbers:,} bytes")
             # pyarrow's memory map would be cut from under us when the file is replaced.
             table = pq.read_table(path, memory_map=False).select(SCHEMA.names).cast(SCHEMA)
             *columns, moments = (column.combine_chunks() for column in table.columns)
@@ -113,8 +133,10 @@ class StoreIndex:
                 path=path,
             ) from None
         for row in rows:
-            if Path(row.shard).name != row.shard or (np.diff(row.moments) <= 0).any():
-                raise ArtifactError(f"the index names impossible moments of {row.video_id!r}", path=path)
+            try:
+                row.check()
+            except ValueError as error:
+                raise ArtifactError(f"the index names impossible moments ({error})", path=path) from None
         return cls(rows)
 
     def write(self, folder: Path) -> None:

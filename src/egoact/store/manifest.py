@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from egoact.core import defaults
+from egoact.core.bounds import MOST_RATE, check_inside, check_name, check_whole, load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
@@ -67,19 +68,14 @@ class StoreSpec:
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
             raise ValueError(f"format_version {self.format_version} is not {FORMAT_VERSION}, the one understood here")
-        if self.kind not in ("pooled", "maps"):
-            raise ValueError(f"kind must be 'pooled' or 'maps', got {self.kind!r}")
-        if len(self.feature_shape) != (1 if self.kind == "pooled" else 3) or min(self.feature_shape) < 1:
-            raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
+        _ = self.backbone_spec  # which checks what is its own
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("dtype int8 is for maps: pooled features have one number a channel, and nothing to scale")
-        if self.rate < 1:
-            raise ValueError(f"rate must be at least 1 step a second, got {self.rate}")
-        if len(self.input_size) != 2 or min(self.input_size) < 1:
-            raise ValueError(f"input_size must be (height, width) in pixels, got {self.input_size}")
-        _ = self.backbone_spec  # which checks what is its own
+        check_whole("rate, in steps a second,", self.rate, most=MOST_RATE)
+        for name in ("engine", "precision", "resize", "quantized"):
+            check_name(name, getattr(self, name))
 
     @property
     def backbone_spec(self) -> BackboneSpec:
@@ -126,7 +122,8 @@ def read_manifest(folder: Path) -> StoreSpec:
     """The spec of the store in `folder`; an `ArtifactError` for no store, a damaged manifest, or a later format."""
     path = folder / MANIFEST_NAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        check_inside(path, folder)
+        values = load_json(path)
     except FileNotFoundError:
         raise ArtifactError(
             "there is no feature store here (no manifest.json); make one with egoact extract", path=folder
@@ -141,7 +138,7 @@ def read_manifest(folder: Path) -> StoreSpec:
                 path=path,
             )
         spec = StoreSpec.from_dict(values["spec"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"the manifest is damaged or of another version: {error}", path=path) from None
     if values.get("fingerprint") != spec.fingerprint:
         raise ArtifactError("the manifest was changed by hand: its fingerprint does not fit", path=path)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.annotations.segments import Segment
+from egoact.core.bounds import check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.encoding import decode
@@ -172,6 +173,7 @@ class FeatureStore:
     def _map(self, number: int) -> "MappedShard":
         path = self.index.shard_path(self.path, number)
         try:
+            check_inside(path, self.path)
             features = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise ArtifactError(

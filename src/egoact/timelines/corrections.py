@@ -1,11 +1,11 @@
 """Timelines as their owners left them: where `timeline.csv` was corrected, it counts, and not `timeline.json`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import AnnotationError
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.statistics import check_hands
@@ -139,7 +139,7 @@ def _read_told(source: Path, video_id: str) -> dict[str, Any] | None:
     if not source.is_file():
         return None
     try:
-        values = json.loads(source.read_text(encoding="utf-8"))
+        values = load_json(source)
     except (OSError, ValueError) as error:
         raise AnnotationError(f"not a timeline that can be read ({error})", path=source) from None
     return values if isinstance(values, dict) and values.get("video_id") == video_id else None

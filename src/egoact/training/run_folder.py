@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 
@@ -88,7 +89,7 @@ def changed_settings(path: Path, ours: dict[str, Any], *, remedy: str) -> list[s
         ArtifactError: It cannot be read.
     """
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        known = load_json(path)["settings"]
         # A setting that there was not yet is as good as one that is off.
         changed = [k for k in ours if (known[k] != ours[k] if k in known else bool(ours[k]))]
         return [f"{k} was {known.get(k)!r}, now {ours[k]!r}" for k in changed]

@@ -18,14 +18,13 @@ import numpy.typing as npt
 from egoact.core.annotations.parsing import parse_texts, parse_whole
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
+from egoact.core.bounds import MOST_CLASSES, check_name, check_whole
 from egoact.core.epic.facts import VERB_CATEGORIES
 from egoact.core.errors import AnnotationError
 
 Target = Literal["verb", "noun"]
 TARGETS: tuple[Target, ...] = ("verb", "noun")
 UNLABELLED = -1
-
-_MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,18 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise ValueError(f"target is {self.target!r}; allowed are {', '.join(TARGETS)}")
+        if self.size > MOST_CLASSES:
+            raise ValueError(f"{self.size:,} classes; there are at most {MOST_CLASSES:,}")
+        for words in (self.names, self.categories, *self.instances):
+            for word in words:
+                check_name(f"a {self.target} class", word)
         if not self.names or len(set(self.names)) != self.size:
             raise ValueError(f"{self.size} names, {len(set(self.names))} of them distinct; each class needs its own")
         for field in ("categories", "instances"):
             if getattr(self, field) and len(getattr(self, field)) != self.size:
                 raise ValueError(f"{len(getattr(self, field))} {field} for {self.size} classes")
-        if outside := sorted(class_id for class_id in self.tail if not 0 <= class_id < self.size):
-            raise ValueError(f"tail class {outside[0]} is outside 0 to {self.size - 1}")
+        for class_id in self.tail:
+            check_whole("a tail class", class_id, least=0, most=self.size - 1)
         if self.classes is not None and set(self.classes.categories) != set(self.names):
             raise ValueError("the categories of the grouped classes are not the names of this vocabulary")
 
@@ -204,7 +208,7 @@ def build_vocabulary(table: SegmentTable, target: Target) -> Vocabulary | None:
     for position, (word, class_id) in enumerate(labels):
         if class_id is None:
             continue
-        if class_id >= _MOST_CLASSES:
+        if class_id >= MOST_CLASSES:
             place = f"{table.place(position)}, column {target}_class"
             raise AnnotationError(f"class {class_id} is too large; count classes from 0", path=table.path, place=place)
         words_of.setdefault(class_id, Counter()).update([] if word is None else [word])

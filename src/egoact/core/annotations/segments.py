@@ -23,6 +23,7 @@ from egoact.core.annotations.parsing import (
     read_times,
 )
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
+from egoact.core.bounds import LONGEST_NAME, check_name
 
 
 class SegmentFieldError(ValueError):
@@ -74,6 +75,9 @@ class Segment:
         if not (self.narration_id and self.participant_id and self.video_id):
             field = next(f for f in ("video_id", "narration_id", "participant_id") if not getattr(self, f))
             raise SegmentFieldError(field, "the cell is empty")
+        for field in ("video_id", "narration_id", "participant_id", "verb", "noun"):
+            if (word := getattr(self, field)) is not None and not (word.isprintable() and len(word) <= LONGEST_NAME):
+                _check_word(field, word)
         if "/" in self.video_id or "\\" in self.video_id or self.video_id in {".", ".."}:
             reason = f"'{self.video_id}' is not a video id; give the file's name without folder and extension"
             raise SegmentFieldError("video_id", reason)
@@ -93,6 +97,13 @@ class Segment:
     def duration_seconds(self) -> float:
         """How long it lasts."""
         return self.stop_seconds - self.start_seconds
+
+
+def _check_word(field: str, word: str) -> None:
+    try:
+        check_name("the cell", word)
+    except ValueError as error:
+        raise SegmentFieldError(field, str(error)) from None
 
 
 @dataclass(frozen=True)

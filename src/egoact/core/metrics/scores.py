@@ -29,7 +29,9 @@ SUBMISSION_MEMBER = "test.json"
 
 _ID_KEY = "narration_id"
 _OUTPUT_KEYS = {"verb": "verb_output", "noun": "noun_output"}
-_LARGEST_JSON_BYTES = 2 * 2**30
+_LARGEST_BYTES = 2 * 2**30
+_SMALL_BYTES = 64 * 2**20
+_MOST_COMPRESSED = 100  # of scores that differ, a third at most is saved
 # A compression that zipfile does not know is its NotImplementedError.
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
@@ -142,14 +144,21 @@ def read_submission(path: Path) -> Any:
             if [member.filename for member in members] != [SUBMISSION_MEMBER]:
                 found = _list_some([member.filename for member in members]) if members else "nothing"
                 raise ArtifactError(f"holds {found}; one {SUBMISSION_MEMBER}, in no folder, is expected", path=path)
-            if members[0].file_size > _LARGEST_JSON_BYTES:
-                raise ArtifactError(f"{SUBMISSION_MEMBER} is larger than any submission", path=path)
+            _check_sizes(members, path)
             content = archive.read(members[0])
     except zipfile.BadZipFile:
         raise ArtifactError("not a zip archive, or a damaged one", path=path) from None
     except (OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
         raise ArtifactError(f"cannot be read: {error}", path=path) from None
     return _parse_json(content, path)
+
+
+def _check_sizes(members: Sequence[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse an archive whose content would not fit in memory, or is nothing but repetition."""
+    size, packed = (sum(getattr(member, name) for member in members) for name in ("file_size", "compress_size"))
+    if size > _LARGEST_BYTES or (size > _SMALL_BYTES and size > _MOST_COMPRESSED * packed):
+        reason = f"{size / 2**20:,.0f} MiB in {packed / 2**20:,.0f} MiB of archive, which no scores are"
+        raise ArtifactError(reason, path=path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +235,9 @@ def _read_bytes(path: Path) -> bytes:
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                _check_sizes(archive.infolist(), path)
         with path.open("rb") as file:  # Left to itself, numpy forgets to close a damaged one.
             loaded = np.load(file, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):

@@ -1,6 +1,5 @@
 """Timelines on disk: `timeline.json`, `timeline.csv` (a segments CSV with a column confidence), or folders of them."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.parsing import parse_decimal_comma, show
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.annotations.spreadsheet import read_spreadsheet
+from egoact.core.bounds import load_json
 from egoact.core.errors import AnnotationError
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
@@ -42,7 +42,7 @@ def read_timelines(path: str | Path) -> dict[str, Timeline]:
 
 def _read_json(path: Path) -> list[Timeline]:
     try:
-        return [Timeline.from_dict(json.loads(path.read_text(encoding="utf-8")))]
+        return [Timeline.from_dict(load_json(path))]
     except FileNotFoundError:
         raise AnnotationError("no such file", path=path) from None
     except (OSError, ValueError, AttributeError) as error:

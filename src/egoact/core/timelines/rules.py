@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
+from egoact.core.bounds import MOST_CLASSES, MOST_RATE, check_number, check_whole
 from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar, decode, runs
 
 MOST_STATES = 256
@@ -60,8 +61,13 @@ class TimelineRules:
             raise ValueError(f"{len(self.actions)} actions, but {len(self.grammar.group_of_state)} states")
         if any(len(action) != len(self.targets) for action in self.actions):
             raise ValueError(f"every action needs {len(self.targets)} class ids: {', '.join(self.targets)}")
-        if self.rate < 1:
-            raise ValueError(f"rate {self.rate}")
+        check_whole("rate", self.rate, most=MOST_RATE)
+        check_number("weight", self.weight, least=0, most=1e6)
+        for value in self.confidence:
+            check_number("confidence", value, least=-1e6, most=1e6)
+        for action in self.actions:
+            for class_id in action:
+                check_whole("a class id", class_id, least=0, most=MOST_CLASSES)
         if self.decoder not in get_args(Decoder) or len(self.confidence) != 2:
             raise ValueError(f"decoder {self.decoder!r}, confidence {self.confidence}")
 

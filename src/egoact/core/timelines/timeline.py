@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, overload
 
+from egoact.core.bounds import check_name
+
 FORMAT_VERSION = 1
 
 TimelineTarget = Literal["verb", "noun", "action"]
@@ -42,6 +44,9 @@ class TimelineSegment:
             raise ValueError(f"[{self.start_seconds}, {self.stop_seconds}) s is not a piece of a recording")
         if not self.verb and not self.noun:
             raise ValueError(f"the segment at {self.start_seconds:g} s has neither verb nor noun")
+        for word in (self.verb, self.noun):
+            if word:
+                check_name("a class", word)
         if not 0 <= self.confidence <= 1:
             raise ValueError(f"confidence {self.confidence} is not between 0 and 1")
 
@@ -80,6 +85,7 @@ class Timeline(Sequence[TimelineSegment]):
     duration_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        check_name("a recording", self.video_id)
         starts = [segment.start_seconds for segment in self.segments]
         if starts != sorted(starts):
             raise ValueError(f"the segments of '{self.video_id}' are not in the order in which they begin")

@@ -19,6 +19,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from egoact.core.bounds import MOST_STEPS
+
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 Run = tuple[int, int, int]
@@ -45,8 +47,13 @@ class Grammar:
         shapes = (self.enter.shape, self.follow.shape, self.least.shape)
         if shapes != (self.group_of_state.shape, (num_groups, num_groups), (num_groups,)):
             raise ValueError(f"a grammar of {num_groups} groups cannot have shapes {shapes}")
-        if len(self.least) and self.least.min() < 1:
-            raise ValueError("every segment has at least one step")
+        if any(np.isnan(numbers).any() for numbers in (self.enter, self.follow, self.leave)):
+            raise ValueError("a grammar has numbers that are none")
+        groups = self.group_of_state
+        if len(groups) and not 0 <= groups.min() <= groups.max() < num_groups:
+            raise ValueError(f"a grammar of {num_groups} groups has states of others")
+        if len(self.least) and not 1 <= self.least.min() <= self.least.max() <= MOST_STEPS:
+            raise ValueError(f"a segment has from 1 to {MOST_STEPS:,} steps")
 
     def of_states(self, kept: Counts) -> "Grammar":
         """The same with some of the states only."""

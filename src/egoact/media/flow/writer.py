@@ -21,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from egoact.core.bounds import load_json
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, pack_flow
 from egoact.core.errors import ArtifactError, MediaError
@@ -174,7 +175,7 @@ def _claim(path: Path, spec: FlowSpec) -> None:
         write_atomically(path, (json.dumps(ours, indent=2) + "\n").encode())
         return
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = load_json(path)
         changed = [
             f"{name} was {known.get(name)!r}, now {ours[name]!r}" for name in ours if known.get(name) != ours[name]
         ]

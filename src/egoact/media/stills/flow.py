@@ -8,7 +8,6 @@ Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020
 """
 
 import glob
-import json
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.annotations.parsing import normalise_video_id
+from egoact.core.bounds import load_json
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import MediaError
@@ -124,7 +124,7 @@ def _read_stated(path: Path) -> tuple[float | None, int | None]:
     if not path.is_file():
         return None, None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = load_json(path)
         return float(values["frame_rate"]), int(values["stride"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MediaError(f"not what egoact flow writes ({error!r})", path=path) from None

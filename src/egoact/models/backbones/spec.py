@@ -1,9 +1,19 @@
 """Which backbone made features, with which weights and preprocessing."""
 
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from egoact.core.bounds import (
+    MOST_FEATURES,
+    MOST_PIXELS,
+    MOST_WIDTH,
+    check_name,
+    check_number,
+    check_whole,
+    shorten,
+)
 from egoact.core.errors import ArtifactError
 
 Kind = Literal["pooled", "maps"]
@@ -12,6 +22,9 @@ Stream = Literal["rgb", "grid", "difference", "motion"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 MODALITIES: tuple[str, ...] = get_args(Modality)
 LAG_SECONDS = 1 / 15
+_LONGEST_LAG_SECONDS = 60
+_MOST_PARTS = 64
+_MOST_NUMBERS = 256  # of a mean, one a channel of what a network looks at
 IMPORTED: Literal["imported"] = "imported"
 """Modality of features that were made elsewhere: nobody here can compute them."""
 
@@ -52,6 +65,7 @@ class BackboneSpec:
     stack: int = 1
 
     def __post_init__(self) -> None:
+        self._check_bounds()
         if self.modality not in MODALITIES:
             raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {self.modality!r}")
         if self.grid < 1 or (self.grid > 1 and (self.kind, self.modality) != ("pooled", "rgb")):
@@ -64,6 +78,25 @@ class BackboneSpec:
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if min(self.std) <= 0:
             raise ValueError(f"std must be positive, got {self.std}")
+
+    def _check_bounds(self) -> None:
+        for name in ("name", "weights_hash", "kind", "modality"):
+            check_name(f"{name} of a backbone", getattr(self, name))
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+        for name, most in (("input_size", MOST_PIXELS), ("feature_shape", MOST_FEATURES)):
+            for value in _checked_length(name, getattr(self, name)):
+                check_whole(name, value, most=most)
+        if len(self.input_size) != 2 or prod(self.feature_shape) > MOST_FEATURES:
+            raise ValueError(f"input_size {self.input_size} and feature_shape {self.feature_shape} are impossible")
+        for name in ("mean", "std"):
+            for value in _checked_length(name, getattr(self, name)):
+                check_number(name, value, least=-1e6, most=1e6)
+        check_whole("grid", self.grid, most=_MOST_PARTS)
+        check_whole("stack", self.stack, most=_MOST_PARTS)
+        check_number("lag_seconds", self.lag_seconds, least=0, most=_LONGEST_LAG_SECONDS)
+        if self.cut is not None:
+            check_whole("cut", self.cut, least=0, most=MOST_WIDTH)
 
     @property
     def feature_width(self) -> int:
@@ -130,6 +163,12 @@ def stacked_channels(modality: str, stack: int) -> int:
     if stack < 2 or modality not in each:
         raise ValueError(f"a stack is of two or more of {' or '.join(each)}, not of {stack} of {modality}")
     return stack * each[modality]
+
+
+def _checked_length(name: str, values: object) -> tuple[object, ...]:
+    if not isinstance(values, tuple) or not 1 <= len(values) <= _MOST_NUMBERS:
+        raise ValueError(f"{name} must be a few numbers, got {shorten(values)}")
+    return values
 
 
 def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path) -> None:

@@ -74,6 +74,9 @@ def load_named(
         ignore: Prefixes of names that may be in the file or the model alone, such as an ImageNet classifier.
     """
     values, metadata = read_safetensors(path)
+    for name, tensor in values.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ArtifactError(f"{name} has numbers that are not finite", path=path)
     if "backbone" in metadata:
         narrow(model, values)
     wanted = {name for name in model.state_dict() if name.startswith(only) and (only or not name.startswith(ignore))}

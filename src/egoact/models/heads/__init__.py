@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from egoact.core import defaults
+from egoact.core.bounds import MOST_FRAMES, MOST_LAYERS, MOST_WIDTH, check_number, check_whole
 from egoact.models.heads.attention import AttentionHead
 from egoact.models.heads.average import AverageHead, MaxHead
 from egoact.models.heads.consensus import ConsensusHead
@@ -38,6 +39,7 @@ HEADS: dict[str, type[Head]] = {
     "lsta": LSTAHead,
     "flow_attention": FlowAttentionHead,
 }
+_MOST = {"num_frames": MOST_FRAMES, "num_layers": MOST_LAYERS, "num_blocks": MOST_LAYERS}
 DEFAULT_HEAD = defaults.HEAD
 
 __all__ = ["DEFAULT_HEAD", "HEADS", "Head", "SteppingHead", "build_head"]
@@ -73,5 +75,11 @@ def _check_counts(name: str, options: dict[str, Any]) -> None:
     for option, parameter in inspect.signature(HEADS[name]).parameters.items():
         value = options.get(option, 1)
         is_count = parameter.annotation is int or (parameter.annotation == int | None and value is not None)
-        if is_count and (type(value) is not int or value < 1):
-            raise ValueError(f"head {name!r}: {option} must be a whole number of at least 1, got {value!r}")
+        if is_count:
+            check_whole(f"head {name!r}: {option}", value, most=_MOST.get(option, MOST_WIDTH))
+        elif parameter.annotation == tuple[int, ...]:
+            chosen = options.get(option, ())
+            for each in chosen if isinstance(chosen, tuple) else (chosen,):
+                check_whole(f"head {name!r}: {option}", each, most=MOST_WIDTH)
+        elif parameter.annotation is float:
+            check_number(f"head {name!r}: {option}", value, least=0, most=1e6)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from egoact.core.bounds import MOST_LAYERS, MOST_WIDTH, check_number, check_whole
 from egoact.models.segmenters.asformer import ASFormer
 from egoact.models.segmenters.causal import CausalTCN
 from egoact.models.segmenters.gru import GRUSegmenter
@@ -87,11 +88,9 @@ def _check_options(name: str, make: Any, options: dict[str, Any]) -> None:
             raise ValueError(f"segmenter {name!r} has no option {option!r}")
         if known[option].annotation is int:
             least = 0 if option == "stages" else 1
-            if type(value) is not int or value < least:
-                raise ValueError(
-                    f"segmenter {name!r}: {option} must be a whole number of at least {least}, got {value!r}"
-                )
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise ValueError(f"segmenter {name!r}: {option} must be a number of at least 0, got {value!r}")
-        elif option == "dropout" and value >= 1:
-            raise ValueError(f"segmenter {name!r}: dropout must be below 1, got {value!r}")
+            most = MOST_LAYERS if option in ("layers", "stages", "blocks", "decoders") else MOST_WIDTH
+            check_whole(f"segmenter {name!r}: {option}", value, least=least, most=most)
+        else:
+            check_number(f"segmenter {name!r}: {option}", value, least=0, most=1e9)
+            if option == "dropout" and value >= 1:
+                raise ValueError(f"segmenter {name!r}: dropout must be below 1, got {value!r}")

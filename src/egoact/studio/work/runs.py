@@ -1,6 +1,5 @@
 """Trained runs of a project, and what they found in recordings."""
 
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.annotations.labels import TARGETS
+from egoact.core.bounds import load_json
 from egoact.core.errors import AnnotationError, InputError
 from egoact.core.files import read_json
 from egoact.core.timelines.timeline import Timeline
@@ -109,7 +109,7 @@ class Runs:
             changed = path.stat().st_mtime_ns
             known = self._read.get(path)
             if known is None or known[0] != changed:
-                known = self._read[path] = (changed, Timeline.from_dict(json.loads(path.read_text("utf-8"))))
+                known = self._read[path] = (changed, Timeline.from_dict(load_json(path)))
         except (OSError, ValueError, AnnotationError):
             return None
         return known[1]
@@ -117,7 +117,7 @@ class Runs:
     def _describe(self, folder: Path) -> Run | None:
         config = folder / "config.json"
         try:
-            values = json.loads(config.read_text(encoding="utf-8"))
+            values = load_json(config)
             vocabularies, kind = values["vocabularies"], values.get("segmenter") or values.get("head", "")
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -143,7 +143,7 @@ def _has(folder: Path, name: str) -> bool:
 
 def _read_metrics(folder: Path) -> dict[str, Any] | None:
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        metrics = load_json(folder / "metrics.json")
     except (OSError, ValueError):
         return None
     return metrics if isinstance(metrics, dict) else None
@@ -151,7 +151,7 @@ def _read_metrics(folder: Path) -> dict[str, Any] | None:
 
 def _learned_from(folder: Path) -> set[str]:
     try:
-        values = json.loads((folder / "trained_on.json").read_text(encoding="utf-8"))
+        values = load_json(folder / "trained_on.json")
         return {*values["training"], *values["chosen_on"]}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
