@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.scores import Scores, load_scores
+from egoact.core.metrics.scores import SUBMISSION_MEMBER, Scores, load_scores
 
 IDS = ("a", "b", "c")
 VERB = np.arange(12, dtype=np.float32).reshape(3, 4) / 7
@@ -222,3 +222,13 @@ def test_align_refuses_missing_and_extra_segments() -> None:
 def test_scores_check_themselves(fields: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         Scores(IDS, **fields)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "zip"])
+def test_archives_that_are_nothing_but_repetition_are_not_unpacked(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"scores.{suffix}"
+    name = "verb_output.npy" if suffix == "npz" else SUBMISSION_MEMBER
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(65 * 2**20))
+    with pytest.raises(ArtifactError, match="65 MiB in 0 MiB"):
+        load_scores(path)

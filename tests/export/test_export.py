@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -234,3 +235,47 @@ def test_every_head_can_be_exported(format: str, head: str, media: Path, tmp_pat
     assert export(settings(media, run, tmp_path / "out", format=format)) == 0
     parity = read_export(tmp_path / "out").parity
     assert parity["recognizer"]["verb"]["max_difference"] < 1e-4
+
+
+@every_format
+def test_an_export_of_a_stranger_is_refused_in_one_line(format: str, media: Path, tmp_path: Path) -> None:
+    out = tmp_path / "exported"
+    export(settings(media, make_run(tmp_path / "run"), out, format=format))
+    whole = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    digest = next(iter(whole["files"].values()))
+    for changes in (
+        {"files": {"../run/config.json": digest}},
+        {"files": {"/etc/passwd": digest}},
+        {"files": {str(n): digest for n in range(1000)}},
+        {"targets": ["verb", "object"]},
+        {"targets": [["verb"]]},
+        {"precision": "\x1b[2J"},
+        {"parity": [1]},
+    ):
+        (out / "export.json").write_text(json.dumps(whole | changes))
+        with pytest.raises(ArtifactError) as refusal:
+            load_run(out)
+        assert "\n" not in str(refusal.value) and "\x1b" not in str(refusal.value)
+
+
+def test_a_graph_that_reads_other_files_is_refused(media: Path, tmp_path: Path) -> None:
+    out = tmp_path / "exported"
+    export(settings(media, make_run(tmp_path / "run"), out, format="onnx"))
+    graph = onnx.load(out / "window.onnx")
+    for tensor in graph.graph.initializer:
+        onnx.external_data_helper.set_external_data(tensor, location="../secret.bin")
+        tensor.ClearField("raw_data")
+    (out / "window.onnx").write_bytes(graph.SerializeToString())
+    with pytest.raises(ArtifactError, match="another file"):
+        open_graph(out, "window", "onnx")
+
+
+def test_a_graph_of_other_classes_is_refused(media: Path, tmp_path: Path) -> None:
+    out = tmp_path / "exported"
+    export(settings(media, make_run(tmp_path / "run"), out, format="onnx"))
+    values = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    values["vocabularies"]["verb"]["names"].append("fly")
+    (out / "config.json").write_text(json.dumps(values))
+    recognizer = load_run(out).recognizer
+    with pytest.raises(ArtifactError, match="gives"):
+        recognizer.score(np.zeros((2, NUM_FRAMES, *recognizer.config.feature_shape), np.float32))

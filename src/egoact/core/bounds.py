@@ -17,6 +17,7 @@ MOST_CLASSES = 100_000
 LONGEST_NAME = 1000
 
 MOST_PIXELS = 4096  # height or width of what a network sees
+MOST_PICTURE_PIXELS = 2**27  # of a still
 MOST_FEATURES = 2**24  # numbers of a frame
 MOST_FRAMES = 10_000  # of a clip
 MOST_VIEWS = 1000  # of a segment

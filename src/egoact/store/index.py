@@ -66,7 +66,7 @@ class RecordingRow:
         """Refuse what no recording has: a `ValueError`."""
         check_name("a recording", self.video_id)
         check_name("a shard", self.shard)
-        if Path(self.shard).name != self.shard or "\\" in self.shard:
+        if Path(self.shard).name != self.shard or "\\" in self.shard or self.shard == "..":
             raise ValueError(f"shard {shorten(self.shard)} of {self.video_id} is not a file name")
         check_whole(f"steps of {self.video_id}", self.num_steps, least=UNKNOWN, most=MOST_STEPS)
         moments = self.moments

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from egoact.core.bounds import MOST_PICTURE_PIXELS
 from egoact.core.epic import facts as epic
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.media.stills.tar_index import index_tar
@@ -83,6 +84,8 @@ def decode_jpeg(
         raise ValueError(
             f"the picture is {width} x {height} pixels, but the recording is {expected[1]} x {expected[0]}"
         )
+    if height * width > MOST_PICTURE_PIXELS:
+        raise ValueError(f"the picture is {width} x {height} pixels, more than any camera's")
     try:
         mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
         picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), mode)
