@@ -1,7 +1,9 @@
 """Feature visualisation and saliency: against what can be computed by hand, and on real photos."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,15 +12,25 @@ import timm
 import torch
 
 from egoact.cli import main
+from egoact.commands.flow import FlowSettings, flow
 from egoact.core.annotations.labels import Vocabulary
+from egoact.core.sampling import sample_uniform
+from egoact.engines import load_engine
+from egoact.engines.streams import StreamEngine, build_streams, stream_specs
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.explain.images import FourierPictures, RandomViews
+from egoact.explain.looks import read_looks
 from egoact.explain.saliency import explain_clip_frames, map_correlation, shuffle_weights
+from egoact.media.pairs import read_pairs
+from egoact.media.sources import MediaSource, read_frames
+from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.registry import Backbone, load_backbone, packaged_lite
+from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.weights import load_in_file_order
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.report.explain_filters import lay_tiles
+from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.media import picture, write_video
 from tests.makers.places import SHARED
@@ -210,6 +222,67 @@ def test_clips_of_all_kinds_of_heads(
     assert "data:video/mp4" in page
     assert ("own attention is shown" in page) == (shape is not None)
     assert (out / "strip.png").is_file() and (out / "clip.mp4").is_file()
+
+
+def write_run_of_streams(path: Path, head: str, specs: list[BackboneSpec], *, std: float = 1.0) -> Recognizer:
+    config = RecognizerConfig(
+        head=head,
+        vocabularies={"verb": Vocabulary("verb", ("take", "put", "cut"))},
+        backbone=specs[0],
+        stacked=tuple(specs[1:]),
+        num_frames=NUM_FRAMES,
+        dropout=0.5,
+    )
+    recognizer = Recognizer(config, config.build())
+    torch.manual_seed(2)
+    for parameter in recognizer.model.parameters():
+        torch.nn.init.normal_(parameter, std=std)
+    recognizer.save(path)
+    return recognizer
+
+
+def test_attention_that_the_flow_directs_is_drawn(
+    tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbone = load_backbone("tiny-random", size=64, kind="maps")
+    flow_spec = replace(backbone.spec, modality="flow")
+    recognizer = write_run_of_streams(tmp_path / "run", "flow_attention", [backbone.spec, flow_spec])
+    common = ("clip", "--run", str(tmp_path / "run"), "--media", str(video), "--out", str(tmp_path / "out"))
+    assert call(*common) == 2
+    assert "this run looks at optical flow, too: give --flow FOLDER" in capsys.readouterr().err
+    assert flow(FlowSettings(out=tmp_path / "flow", media=(video.parent,), method="dis", size=64)) == 0
+    assert call(*common, "--flow", str(tmp_path / "flow")) == 0
+    with np.load(tmp_path / "out/clip.npz") as arrays:
+        attention = arrays["attention"]
+    times = sample_uniform(0, 2, num_frames=NUM_FRAMES)
+    maps = []
+    for source in (MediaSource.of_file(video), FlowRoot((tmp_path / "flow",)).find("A_1")):
+        pictures = np.stack([p for _, p in read_frames(source, times, size=(64, 64)) if isinstance(p, np.ndarray)])
+        maps.append(backbone.module(torch.tensor(pictures).permute(0, 3, 1, 2) / 127.5 - 1))
+    fusion: Any = recognizer.model.head
+    expected = fusion.head.attend(fusion.fuse(torch.cat(maps, 1)[None]))[0].detach().numpy()
+    np.testing.assert_allclose(attention, expected, rtol=0, atol=1e-5)
+    assert np.ptp(attention[0]) > 1e-3
+    assert "own attention is shown" in (tmp_path / "out/index.html").read_text()
+
+
+def test_streams_beside_frames_have_their_say(tmp_path: Path, video: Path) -> None:
+    backbones = {1: load_backbone("tiny-random", size=64)}
+    specs = stream_specs(("rgb", "difference", "motion"), backbones, input_size=(64, 64))
+    recognizer = write_run_of_streams(tmp_path / "run", "difference", specs, std=0.01)
+    out = tmp_path / "out"
+    assert call("clip", "--run", str(tmp_path / "run"), "--media", str(video), "--out", str(out)) == 0
+    source, times = MediaSource.of_file(video), sample_uniform(0, 2, num_frames=NUM_FRAMES)
+    looks = read_looks(load_run(tmp_path / "run"), source, times, flow=None)
+    engine = StreamEngine(build_streams(specs, backbones, lambda b: load_engine(b, engine="torch", precision="f32")))
+    pairs = list(read_pairs(source, times, lag_seconds=1 / 20, size=(64, 64)))
+    features = engine.run(np.stack([p[1] for p in pairs]), np.stack([p[2] for p in pairs]), lag_seconds=1 / 20)  # type: ignore[arg-type]
+    for look, expected in zip(looks, features, strict=True):
+        np.testing.assert_allclose(look.features().numpy(), expected, rtol=1e-4, atol=1e-5)
+    scores = recognizer.model.eval()(torch.from_numpy(np.concatenate(features, axis=1))[None])["verb"][0].softmax(0)
+    described = json.loads((out / "clip.json").read_text())["answers"]["verb"]
+    assert described["probability"] == pytest.approx(float(scores.detach().max()), abs=1e-3)
+    assert 0.34 < described["probability"] < 0.99
 
 
 def test_a_segment_is_found_by_its_id(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,6 +74,8 @@ class ClipSettings:
     """Without --segments: where the clip begins in the video file."""
     stop_seconds: float | None = None
     """Without --segments: where it ends; default: the end of the video."""
+    flow: Path | None = None
+    """Folder with the recording's optical flow, for a run that looks at flow beside frames."""
     weights: Path | None = None
     """Weights of the backbone from a file, if the run's were."""
     seed: int = 0
@@ -96,6 +98,7 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
         ValueError: A block or kernel that the backbone has not, or impossible settings.
     """
     from egoact.explain.clip import explain_clip
+    from egoact.explain.looks import load_networks
     from egoact.runs.loading import EngineChoice, load_run
 
     if isinstance(settings, FilterSettings):
@@ -103,10 +106,10 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
     else:
         run = load_run(settings.run, EngineChoice(weights=settings.weights))
         try:
-            run.backbone  # noqa: B018 - before any recording is read
+            load_networks(run)  # before any recording is read
         except ValueError as error:
             raise ArtifactError(f"its backbone cannot be loaded: {error}", path=settings.run) from None
-        explain_clip(run, _find_clip(settings, run), settings.out, seed=settings.seed)
+        explain_clip(run, _find_clip(settings, run), settings.out, seed=settings.seed, flow=settings.flow)
     return 0
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from egoact.core.files import write_atomically, write_json
 from egoact.core.sampling import sample_uniform
+from egoact.explain.looks import Look, read_looks
 from egoact.explain.saliency import ClipSaliency, TargetSaliency, explain_clip_frames, map_correlation, shuffle_weights
-from egoact.media.sources import MediaSource, read_clip
+from egoact.media.sources import MediaSource
 from egoact.models.backbones.registry import Backbone
 from egoact.runs.loading import Run
 from egoact.runs.recognizer import Recognizer
@@ -33,7 +34,7 @@ class Clip:
     truth: dict[str, str | None]
 
 
-def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int) -> None:
+def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | None = None) -> None:
     """Explain one clip, and write it down.
 
     Args:
@@ -41,21 +42,25 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int) -> None:
         clip: What it answers about.
         out: Folder to write.
         seed: Of the shuffled weights.
+        flow: Folder of the recording's optical flow, for a run that looks at that, too.
 
     Raises:
-        ArtifactError: A backbone with other weights than the run's.
+        ArtifactError: A backbone with other weights than the run's, streams that cannot be shown, or no flow.
         MediaError: Frames that cannot be decoded.
     """
-    recognizer, backbone = run.recognizer, run.backbone
+    recognizer = run.recognizer
     times = sample_uniform(clip.start_seconds, clip.stop_seconds, num_frames=recognizer.config.num_frames)
-    frames = read_clip(clip.source, times, size=backbone.spec.input_size)
+    first, *others = read_looks(run, clip.source, times, flow=flow)
+    backbone, frames, beside = first.backbone, first.seen, [other.features() for other in others]
+    assert backbone is not None
     model = recognizer.model.requires_grad_(False)
-    found = explain_clip_frames(backbone, model, frames)
+    found = explain_clip_frames(backbone, model, frames, beside)
     shuffled = Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed))
     shuffled_head: Any = shuffle_weights(model, seed=seed)
+    shuffled_beside = [_shuffle(other, seed).features() for other in others]
     check = {
-        "head": explain_clip_frames(backbone, shuffled_head, frames),
-        "head_and_backbone": explain_clip_frames(shuffled, shuffled_head, frames),
+        "head": explain_clip_frames(backbone, shuffled_head, frames, beside),
+        "head_and_backbone": explain_clip_frames(shuffled, shuffled_head, frames, shuffled_beside),
     }
     described = {
         "run": str(run.path),
@@ -70,6 +75,13 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int) -> None:
     }
     _write(out, described, frames, found)
     _say(described, found)
+
+
+def _shuffle(look: Look, seed: int) -> Look:
+    backbone = look.backbone
+    if backbone is None:
+        return look
+    return Look(Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed)), look.seen)
 
 
 def _describe(recognizer: Recognizer, found: ClipSaliency) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Shapes: T frames, C x h x w maps of the backbone.
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,8 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from egoact.explain.looks import Look
 from egoact.models.backbones.registry import Backbone
 from egoact.models.classifier import ActionClassifier
+from egoact.models.fusion import EarlyFusion, MixedFusion
+from egoact.models.heads import Head
 
 
 @runtime_checkable
@@ -53,13 +57,16 @@ class ClipSaliency:
     attention: np.ndarray | None
 
 
-def explain_clip_frames(backbone: Backbone, model: ActionClassifier, frames: np.ndarray) -> ClipSaliency:
+def explain_clip_frames(
+    backbone: Backbone, model: ActionClassifier, frames: np.ndarray, others: Sequence[Tensor] = ()
+) -> ClipSaliency:
     """Explain the answers to one clip.
 
     Args:
         backbone: That the model was trained on.
         model: In eval mode.
         frames: uint8 (T, H, W, 3), RGB, of the backbone's input size.
+        others: Features of the model's other streams, (T, D) or (T, C, h, w) each; where they look is not shown.
 
     Raises:
         ValueError: A backbone without spatial maps.
@@ -68,11 +75,11 @@ def explain_clip_frames(backbone: Backbone, model: ActionClassifier, frames: np.
     """
     trunk, pool = _split(backbone)
     with torch.no_grad():
-        maps = trunk(_normalise(backbone, frames))
+        maps = trunk(Look(backbone, frames).images())
     if maps.ndim != 4:
         raise ValueError(f"backbone {backbone.spec.name} has no spatial maps to look into")
     maps.requires_grad_()
-    features = pool(maps)[None]
+    features = torch.cat([pool(maps), *others], dim=1)[None]
     logits = model(features)
     answers = {target: int(values[0].argmax()) for target, values in logits.items()}
     occluded = _occlude(model, features.detach())
@@ -117,11 +124,6 @@ def _split(backbone: Backbone) -> tuple[nn.Module, nn.Module]:
     return nn.Sequential(*layers[:-1]), layers[-1]
 
 
-def _normalise(backbone: Backbone, frames: np.ndarray) -> Tensor:
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (backbone.spec.mean, backbone.spec.std))
-    return (torch.tensor(frames).permute(0, 3, 1, 2).float() / 255 - mean) / std
-
-
 def _occlude(model: ActionClassifier, features: Tensor) -> dict[str, Tensor]:
     """Logits (T, classes) of T clips, each with another frame replaced by the mean of the clip."""
     num_frames = features.shape[1]
@@ -131,8 +133,8 @@ def _occlude(model: ActionClassifier, features: Tensor) -> dict[str, Tensor]:
         return model(clips)
 
 
-def _attention(head: nn.Module, features: Tensor) -> np.ndarray | None:
-    if not isinstance(head, Attending):
-        return None
+def _attention(head: Head, features: Tensor) -> np.ndarray | None:
     with torch.no_grad():
-        return head.attend(features)[0].numpy()
+        if isinstance(head, EarlyFusion | MixedFusion):
+            features, head = head.fuse(features), head.head
+        return head.attend(features)[0].numpy() if isinstance(head, Attending) else None

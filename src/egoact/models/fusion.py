@@ -40,12 +40,17 @@ class EarlyFusion(Head):
         self.standardize = None if standardizes else Standardize(num_channels)
         self.head = head
 
+    def fuse(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the head is given: (B, T, C, ...) -> (B, T, C, ...)."""
+        if self.standardize is None:
+            return features
+        last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
+        standard = self.standardize(features.movedim(2, last)).movedim(last, 2)
+        return without_absent(standard, mask)
+
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        if self.standardize is not None:
-            last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
-            standard = self.standardize(features.movedim(2, last)).movedim(last, 2)
-            features = without_absent(standard, mask)
-        return self.head(features, mask)
+        embedding: Tensor = self.head(self.fuse(features, mask), mask)
+        return embedding
 
 
 class MixedFusion(Head):
@@ -72,7 +77,8 @@ class MixedFusion(Head):
         self.conv = nn.Linear(sum(num_channels), num_channels[0]) if mixture == "conv" else None
         self.head = head
 
-    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+    def fuse(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the head is given: (B, T, C + D + ..., ...) -> (B, T, C, ...)."""
         last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
         standard = self.standardize(features.movedim(2, last))
         if self.conv is not None:
@@ -80,7 +86,10 @@ class MixedFusion(Head):
         else:
             parts = torch.stack(standard.split(self.num_channels, dim=last))
             mixed = parts.sum(0) if self.mixture == "sum" else parts.amax(0)
-        embedding: Tensor = self.head(without_absent(mixed.movedim(last, 2), mask), mask)
+        return without_absent(mixed.movedim(last, 2), mask)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        embedding: Tensor = self.head(self.fuse(features, mask), mask)
         return embedding
 
 
