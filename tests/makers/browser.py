@@ -2,11 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests.makers.places import ROOT
@@ -32,6 +34,21 @@ def chromium(*flags: str) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield browser
         browser.close()
+
+
+def write_camera(path: Path, pictures: Iterable[av.VideoFrame], *, rate: int) -> Path:
+    """A film as YUV4MPEG2, which Chromium's fake camera plays again and again; 320 x 240."""
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W320 H240 F%d:1 Ip A1:1 C420jpeg\n" % rate)
+        for picture in pictures:
+            file.write(b"FRAME\n" + picture.reformat(320, 240, format="yuv420p").to_ndarray().tobytes())
+    return path
+
+
+def fake_camera(film: Path) -> tuple[str, ...]:
+    """Flags of a browser whose camera shows a film."""
+    flags = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    return (*flags, f"--use-file-for-fake-video-capture={film}")
 
 
 @dataclass

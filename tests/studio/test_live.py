@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
-from egoact.studio.live.session import timeline_of
+from egoact.studio.live.session import read_jpeg, timeline_of
 from egoact.studio.live.sessions import LiveSessions
-from tests.makers.media import jpeg
+from tests.makers.media import jpeg, number_in, write_video
 from tests.makers.studio import Client, running
 
 NAMES = {"verb": ("even", "odd", BACKGROUND_NAME)}
@@ -28,8 +28,6 @@ class Counting:
         self._count = 0
 
     def push(self, picture: np.ndarray, seconds: float) -> OnlinePrediction | None:
-        from tests.makers.media import number_in
-
         self._count += 1
         if self._count == 1:
             return None
@@ -113,6 +111,51 @@ def test_a_session_becomes_a_recording_with_its_timeline(client: Client, tmp_pat
     assert client.post(f"/api/live/{session}/save", {"name": "live 1"}).status == 409  # the name is taken
     assert client.post("/api/live/nothing/save", {"name": "live 2"}).status == 404
     assert client.post(f"/api/live/{session}/save", {"name": "../live"}).status == 422
+
+
+def test_a_recording_of_the_server_is_watched_as_if_it_happened_now(client: Client, tmp_path: Path) -> None:
+    write_video(tmp_path / "recordings" / "film.mp4", num_frames=45, rate=15)
+    with connect(f"ws://127.0.0.1:{client.port}/api/live?run=run-1&source=film", proxy=None) as connection:
+        session = told(connection)["session"]
+        seen = []
+        for _ in range(4):
+            picture = connection.recv(timeout=20)
+            assert isinstance(picture, bytes) and picture.startswith(b"\xff\xd8")
+            answer = told(connection)
+            number = number_in(read_jpeg(picture))
+            assert answer["name"] in ((None,) if not seen else ("even", "odd")), "the first one is passed over"
+            seen.append((number, answer["seconds"]))
+            time.sleep(0.5)  # meanwhile nothing may queue
+            connection.send("next")
+        numbers, seconds = zip(*seen, strict=True)
+        steps = np.diff(numbers)
+        assert steps.min() >= 5, "each is the newest, not the next one"
+        assert np.diff(seconds) == pytest.approx(steps / 15, abs=1e-3)
+        with pytest.raises(ConnectionClosedOK):  # the recording ends, and so does the session
+            for _ in range(60):
+                connection.recv(timeout=20)
+                connection.send("next")
+    saved = client.post(f"/api/live/{session}/save", {"name": "live 1"})
+    assert saved.status == 201 and saved.json["num_frames"] >= 4
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("nothing", "is no recording"),
+        ("../film.mp4", "is no recording"),
+        ("/etc/hostname", "is no recording"),
+        ("file:///etc/hostname", "unknown kind of address"),
+        ("987", "there is no camera 987"),
+        ("http://127.0.0.1:9/film.mp4", "cannot open"),
+    ],
+)
+def test_what_cannot_be_watched_is_said(client: Client, source: str, reason: str) -> None:
+    with connect(f"ws://127.0.0.1:{client.port}/api/live?run=run-1&source={source}", proxy=None) as connection:
+        message = told(connection)
+        while message["type"] == "ready":
+            message = told(connection)
+    assert message["type"] == "fault" and reason in message["reason"]
 
 
 def test_answers_become_actions() -> None:

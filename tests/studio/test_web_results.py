@@ -12,7 +12,16 @@ import pytest
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.studio.live.sessions import LiveSessions
-from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, watched
+from tests.makers.browser import (
+    DESKTOP,
+    PHONE,
+    Watched,
+    chromium,
+    fake_camera,
+    faults_of_accessibility,
+    watched,
+    write_camera,
+)
 from tests.makers.media import picture, write_video
 from tests.makers.studio import Client, adding, running
 from tests.studio.test_live import Counting
@@ -51,21 +60,11 @@ def write_run(folder: Path, name: str) -> None:
     write_json(folder / "runs" / name / "config.json", config)
 
 
-def write_camera(path: Path) -> Path:
-    """Numbered pictures as YUV4MPEG2, which Chromium's fake camera plays."""
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W320 H240 F10:1 Ip A1:1 C420jpeg\n")
-        for number in range(20):
-            frame = av.VideoFrame.from_ndarray(picture(number // 10, size=(240, 320)), format="rgb24")
-            file.write(b"FRAME\n" + frame.reformat(format="yuv420p").to_ndarray().tobytes())
-    return path
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    camera = write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m")
-    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with chromium(*fake, f"--use-file-for-fake-video-capture={camera}") as found:
+    numbered = [av.VideoFrame.from_ndarray(picture(n // 10, size=(240, 320)), format="rgb24") for n in range(20)]
+    film = write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m", numbered, rate=10)
+    with chromium(*fake_camera(film)) as found:
         yield found
 
 
@@ -276,6 +275,21 @@ def test_the_camera_is_answered_and_kept_as_a_recording(screen: Watched, studio:
     page.get_by_role("button", name="Save as a recording").click()
     page.get_by_role("link", name="Open from the camera").wait_for()
     assert "from the camera" in [each["id"] for each in studio.get("/api/recordings").json]
+
+
+def test_a_recording_of_the_server_is_answered_as_if_it_happened_now(screen: Watched) -> None:
+    page = screen.open("/live")
+    camera = page.locator("label.field", has_text="Camera").locator("select")
+    camera.select_option(label="ana_1")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("() => /^(even|odd)$/.test(document.querySelector('.current').textContent)")
+    page.wait_for_function("() => document.querySelector('img.watched').naturalWidth === 320")
+    page.get_by_role("button", name="Save as a recording").wait_for()  # two seconds, and it has ended by itself
+    assert page.locator(".fault").count() == 0
+    camera.select_option(label="a camera of the server, or an address …")
+    page.get_by_label("Number of the camera, or address").fill("no camera")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("'no camera' is no recording").wait_for()
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])

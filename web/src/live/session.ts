@@ -1,4 +1,5 @@
-/** A camera's pictures to the server, one in flight: the newest is sent after the last answer. Knows nothing of pages. */
+/** Live answers about a camera's pictures, one in flight: the newest follows the last answer. The browser's camera sends
+ * its pictures to the server; of a camera or recording of the server they come from there. Knows nothing of pages. */
 
 import { signal } from "@preact/signals";
 import type { LiveAnswer, LiveFault, LiveReady } from "../api/types";
@@ -19,36 +20,61 @@ export class LiveSession {
   readonly actions = signal<LiveAction[]>([]);
   readonly roundTrip = signal<number | null>(null);
   readonly numAnswers = signal(0);
+  /** Address of the newest picture of a source of the server. */
+  readonly picture = signal<string | null>(null);
   /** To be saved by; null before the server is ready. */
   readonly identity = signal<string | null>(null);
   private socket: WebSocket | null = null;
   private stream: MediaStream | null = null;
   private readonly canvas = document.createElement("canvas");
+  private isWatching = false;
   private sentAt = 0;
   private rate = 30;
   private lastKnown: string | null = null;
 
   constructor(private readonly video: HTMLVideoElement) {}
 
-  async begin(run: string, camera: string): Promise<void> {
+  /** With `source` the server looks: at a recording, a camera's number, an address. */
+  async begin(run: string, camera: string, source: string | null = null): Promise<void> {
     this.state.value = "begins";
     this.fault.value = null;
     this.actions.value = [];
     this.answer.value = null;
     this.identity.value = null;
+    this.roundTrip.value = null;
+    this.show(null);
+    this.isWatching = source !== null;
+    if (source === null && !(await this.openCamera(camera))) return;
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const query = new URLSearchParams(source === null ? { run } : { run, source });
+    const socket = new WebSocket(`${scheme}//${location.host}/api/live?${query}`);
+    this.socket = socket;
+    socket.onmessage = ({ data }) => {
+      if (data instanceof Blob) this.show(URL.createObjectURL(data));
+      else this.take(JSON.parse(data as string) as LiveReady | LiveAnswer | LiveFault);
+    };
+    socket.onclose = ({ code }) => {
+      const isRight = this.state.value === "ended" || (this.isWatching && code === 1000);
+      this.end(this.fault.value ?? (isRight ? null : "The connection to the server ended."));
+    };
+  }
+
+  private async openCamera(camera: string): Promise<boolean> {
     try {
       const wanted = camera ? { deviceId: { exact: camera } } : { facingMode: "environment" };
       this.stream = await navigator.mediaDevices.getUserMedia({ video: { ...wanted, width: { ideal: 640 } }, audio: false });
       this.video.srcObject = this.stream;
       await this.video.play();
+      return true;
     } catch (error) {
-      return this.end(`The camera cannot be used: ${(error as Error).message}`);
+      this.end(`The camera cannot be used: ${(error as Error).message}`);
+      return false;
     }
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}/api/live?run=${encodeURIComponent(run)}`);
-    this.socket = socket;
-    socket.onmessage = (message) => this.take(JSON.parse(message.data as string) as LiveReady | LiveAnswer | LiveFault);
-    socket.onclose = () => this.end(this.fault.value ?? (this.state.value === "ended" ? null : "The connection to the server ended."));
+  }
+
+  private show(picture: string | null): void {
+    if (this.picture.value) URL.revokeObjectURL(this.picture.value);
+    this.picture.value = picture;
   }
 
   end(fault: string | null = null): void {
@@ -66,10 +92,13 @@ export class LiveSession {
       this.identity.value = said.session;
       this.rate = said.rate;
       this.state.value = "on";
-      void this.send();
+      if (!this.isWatching) void this.send();
     } else if (said.type === "fault") {
       this.fault.value = said.reason;
-      if (this.state.value === "on") setTimeout(() => void this.send(), 500);
+      if (this.state.value === "on" && !this.isWatching) setTimeout(() => void this.send(), 500);
+    } else if (this.isWatching) {
+      if (Object.keys(said.top).length) this.tell(said);
+      this.socket?.send("next");
     } else {
       this.roundTrip.value = (performance.now() - this.sentAt) / 1000;
       if (Object.keys(said.top).length) this.tell(said); // else it was not looked at

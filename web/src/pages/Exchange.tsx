@@ -134,8 +134,9 @@ function ExportCard({ annotator, formats }: { annotator: string; formats: Format
   const format = useSignal(formats[0]?.name ?? "");
   const recording = useSignal("");
   const query = { annotator, format: format.value, recording: recording.value || undefined };
-  const counted = recording.value ? recordings.value?.find((each) => each.id === recording.value) : project.value?.annotators.find((each) => each.name === annotator);
-  const hasLabels = (counted?.num_segments ?? 0) > 0;
+  const mine = project.value?.annotators.find((each) => each.name === annotator);
+  const counted = recording.value ? recordings.value?.find((each) => each.id === recording.value) : mine;
+  const hasLabels = (mine?.num_segments ?? 0) > 0 && (counted?.num_segments ?? 0) > 0;
   const asked = useAnswer(hasLabels ? `${counted?.num_segments} ${JSON.stringify(query)}` : null, () => api.exportNotes(query));
   return (
     <section class="card" aria-labelledby="export">

@@ -4,18 +4,17 @@ import { api } from "../api/client";
 import { LiveSession } from "../live/session";
 import { RunChoice } from "../parts/RunChoice";
 import { link } from "../router";
-import { attempt, refresh, runs, say } from "../state";
+import { attempt, recordings, refresh, runs, say } from "../state";
 import { clock, hueOf, percent } from "../words";
 
+const [BROWSER, SERVER, RECORDING] = ["b:", "s:", "r:"];
+const canLend = navigator.mediaDevices !== undefined;
 const STATES = { off: "Press Start.", begins: "The model is being loaded …", on: "…", ended: "Press Start." };
 
 export function LivePage() {
   const run = useSignal<string | null>(null);
   const able = runs.value.filter((each) => each.is_live);
   const chosen = able.some((each) => each.name === run.value) ? run.value : (able[0]?.name ?? null);
-  if (!navigator.mediaDevices) {
-    return <p>Browsers lend a camera only to pages of this machine or over HTTPS. Open the studio as http://127.0.0.1 where it runs.</p>;
-  }
   if (!chosen) {
     return (
       <>
@@ -33,7 +32,10 @@ function Stage({ run, onRun }: { run: string; onRun: (name: string) => void }) {
   const video = useRef<HTMLVideoElement>(null);
   const session = useSignal<LiveSession | null>(null);
   const cameras = useSignal<MediaDeviceInfo[]>([]);
-  const camera = useSignal("");
+  const camera = useSignal(canLend ? BROWSER : SERVER);
+  const source = useSignal("0");
+  const [kind, name] = [camera.value.slice(0, 2), camera.value.slice(2)];
+  const watched = kind === RECORDING ? name : kind === SERVER ? source.value.trim() : null;
   const isBig = useSignal(localStorage.getItem("egoact-studio-big") === "on");
   const isSpoken = useSignal(false);
   const live = session.value;
@@ -46,7 +48,7 @@ function Stage({ run, onRun }: { run: string; onRun: (name: string) => void }) {
     return () => found.end();
   }, []);
   useEffect(() => {
-    void navigator.mediaDevices.enumerateDevices().then((all) => (cameras.value = all.filter((each) => each.kind === "videoinput")));
+    void navigator.mediaDevices?.enumerateDevices().then((all) => (cameras.value = all.filter((each) => each.kind === "videoinput")));
   }, [state]);
   useSpeech(isSpoken.value ? (live?.answer.value?.name ?? null) : null);
 
@@ -73,23 +75,39 @@ function Stage({ run, onRun }: { run: string; onRun: (name: string) => void }) {
       </div>
       <div class="columns">
         <section class="card" aria-label="Camera">
-          <video ref={video} muted playsInline aria-label="Camera" />
+          <video ref={video} muted playsInline aria-label="Camera" hidden={watched !== null} />
+          {watched !== null && (live?.picture.value ? <img class="watched" src={live.picture.value} alt={`What ${watched} shows`} /> : <div class="watched" />)}
           <div class="pair">
             <RunChoice label="Model" value={run} onChange={onRun} fits={(each) => each.is_live} />
             <label class="field">
               <span>Camera</span>
               <select value={camera.value} disabled={isOn} onChange={(event) => (camera.value = event.currentTarget.value)}>
-                <option value="">the browser's choice</option>
+                {canLend && <option value={BROWSER}>this browser's camera</option>}
                 {cameras.value.filter((each) => each.deviceId).map((each, i) => (
-                  <option key={each.deviceId} value={each.deviceId}>
+                  <option key={each.deviceId} value={BROWSER + each.deviceId}>
                     {each.label || `camera ${i + 1}`}
                   </option>
                 ))}
+                <option value={SERVER}>a camera of the server, or an address …</option>
+                <optgroup label="a recording, as if it happened now">
+                  {recordings.value?.filter((each) => !each.problem).map((each) => (
+                    <option key={each.id} value={RECORDING + each.id}>
+                      {each.id}
+                    </option>
+                  ))}
+                </optgroup>
               </select>
             </label>
           </div>
+          {kind === SERVER && (
+            <label class="field">
+              <span>Number of the camera, or address</span>
+              <input name="source" autocomplete="off" placeholder="0, rtsp://… or http://…" disabled={isOn} value={source.value} onInput={(event) => (source.value = event.currentTarget.value)} />
+            </label>
+          )}
+          {!canLend && <p class="hint">This browser lends its camera only to pages of its own machine or over HTTPS.</p>}
           <div class="actions">
-            <button type="button" class="main" disabled={!live} onClick={() => (isOn ? live?.end() : void live?.begin(run, camera.value))}>
+            <button type="button" class="main" disabled={!live || watched === ""} onClick={() => (isOn ? live?.end() : void live?.begin(run, kind === BROWSER ? name : "", watched))}>
               {isOn ? "Stop" : "Start"}
             </button>
             {live && state === "ended" && live.identity.value && <Save session={live} />}
@@ -132,8 +150,9 @@ function Answers({ session }: { session: LiveSession }) {
         ))}
       </div>
       <p class="hint numbers">
-        {(1000 * answer.latency_seconds).toFixed(0)} ms in the model, {session.roundTrip.value === null ? "–" : (1000 * session.roundTrip.value).toFixed(0)} ms
-        from picture to answer, {session.numAnswers.value} answers in {clock(answer.seconds, 0)}.
+        {(1000 * answer.latency_seconds).toFixed(0)} ms {session.roundTrip.value === null ? "from picture to answer" : "in the model"},{" "}
+        {session.roundTrip.value !== null && `${(1000 * session.roundTrip.value).toFixed(0)} ms from picture to answer, `}
+        {session.numAnswers.value} answers in {clock(answer.seconds, 0)}.
       </p>
     </>
   );

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { api } from "../api/client";
 import type { AgreementOf } from "../api/types";
-import { annotators, me } from "../state";
+import { annotators, me, project } from "../state";
 import { useAnswer } from "./useAnswer";
 import { Waiting } from "./Waiting";
 
@@ -12,7 +12,8 @@ export function AgreementView() {
   const others = annotators.value.filter((name) => name !== me.value);
   const other = useSignal<string | null>(null);
   const chosen = others.includes(other.value ?? "") ? other.value : (others[0] ?? null);
-  const asked = useAnswer(me.value && chosen && JSON.stringify([me.value, chosen]), () => api.agreement(me.value as string, chosen as string));
+  const counts = project.value?.annotators.map((each) => each.num_segments); // asked anew when labels come or go
+  const asked = useAnswer(me.value && chosen && JSON.stringify([me.value, chosen, counts]), () => api.agreement(me.value as string, chosen as string));
   return (
     <section class="card" aria-labelledby="agreement">
       <h2 id="agreement">Agreement between annotators</h2>

@@ -1,1 +1,1 @@
-"""Answers about the pictures of a browser's camera, which can be kept as a recording with its timeline."""
+"""Answers about the pictures of a camera, the browser's or the server's, kept as a recording with its timeline."""

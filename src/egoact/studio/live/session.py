@@ -62,7 +62,14 @@ class LiveSession:
             Refusal: 415 for what is no JPEG picture.
         """
         arrived = time.monotonic()
-        picture = read_jpeg(jpeg)
+        return self._see(read_jpeg(jpeg), jpeg, arrived)
+
+    def answer_picture(self, picture: np.ndarray, taken: float) -> tuple[bytes, LiveAnswer]:
+        """The same of a picture, uint8 RGB (H, W, 3), that was taken here; and what is kept of it, a JPEG."""
+        jpeg = write_jpeg(picture)
+        return jpeg, self._see(picture, jpeg, taken)
+
+    def _see(self, picture: np.ndarray, jpeg: bytes, arrived: float) -> LiveAnswer:
         seconds = arrived - self._begun
         prediction = self._push(picture, seconds)
         self._keep(jpeg, seconds)
@@ -134,6 +141,15 @@ def read_jpeg(content: bytes) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         raise Refusal(415, "this is not a JPEG picture") from None
+
+
+def write_jpeg(picture: np.ndarray) -> bytes:
+    """A picture, uint8 RGB (H, W, 3), as browsers send theirs."""
+    from PIL import Image
+
+    content = BytesIO()
+    Image.fromarray(picture).save(content, "JPEG", quality=85)
+    return content.getvalue()
 
 
 def timeline_of(
