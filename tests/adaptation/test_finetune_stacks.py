@@ -130,3 +130,24 @@ def test_the_first_batch_norm_alone_may_follow(follows: bool) -> None:
     before = blocks[0][1].running_mean.clone()  # type: ignore[union-attr]
     part.eval()(torch.randn(4, 4, 5, 5) + 3, 2)
     assert torch.equal(blocks[0][1].running_mean, before)  # type: ignore[arg-type]
+
+
+def test_computing_blocks_again_changes_no_gradient() -> None:
+    head = build_head("average", feature_shape=(4,), num_frames=2)
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    torch.manual_seed(0)
+    blocks: list[nn.Module] = [nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(3)]
+    maps, found, calls = torch.randn(4, 4, 9, 9), [], []
+    blocks[2].register_forward_pre_hook(lambda *_: calls.append(1))
+    for recomputes in (False, True):
+        classifier = ActionClassifier(head, num_classes={"verb": 3}, dropout=0.0)
+        nn.init.ones_(classifier.classifiers["verb"].weight)  # type: ignore[arg-type]
+        part = TrainedPart(blocks, pool, classifier, follows=True, recomputes=recomputes).train()
+        blocks[0][1].reset_running_stats()  # type: ignore[index, operator]
+        part.zero_grad()
+        part(maps, 2)[0][1].square().sum().backward()
+        found.append([parameter.grad.clone() for parameter in part.blocks.parameters()])  # type: ignore[union-attr]
+        assert int(blocks[0][1].num_batches_tracked) == 1, "statistics are counted once"  # type: ignore[index, arg-type]
+    assert len(calls) == 1 + 2
+    for kept, again in zip(*found, strict=True):
+        torch.testing.assert_close(again, kept)

@@ -48,6 +48,7 @@ class Finetuning:
         augment: How frames are changed.
         num_views: Clips of a segment, at random times but for the first.
         recipe: Hyperparameters.
+        recomputes: See `TrainedPart`.
     """
 
     run: Run
@@ -58,6 +59,7 @@ class Finetuning:
     augment: Augment
     num_views: int
     recipe: FinetuneRecipe
+    recomputes: bool = False
 
     def go(self) -> int:
         """Train and write the run; gives how many segments cannot be read, which are left out.
@@ -81,7 +83,9 @@ class Finetuning:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         inputs = self._inputs(found.frames, frozen, spec, device)
         counts = {target: count_classes(clips.labels[target], num_classes=n) for target, n in config.sizes.items()}
-        part = TrainedPart(blocks, pool, self.run.recognizer.model, follows=spec.stack > 1 and not frozen).to(device)
+        follows = spec.stack > 1 and not frozen
+        model = self.run.recognizer.model
+        part = TrainedPart(blocks, pool, model, follows=follows, recomputes=self.recomputes).to(device)
         with Progress("finetune", total=self.recipe.epochs * len(table), unit="clips") as progress:
             finetune(
                 part,

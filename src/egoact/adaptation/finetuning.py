@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from egoact.adaptation.clip_inputs import ClipInputs
 from egoact.core.errors import ArtifactError
@@ -50,12 +51,28 @@ class FinetuneRecipe:
 
 
 class TrainedPart(nn.Module):
-    """The last blocks, pooling, and what a run has learned."""
+    """The last blocks, pooling, and what a run has learned.
+
+    Args:
+        blocks: The last ones.
+        pool: What follows them.
+        classifier: Head and classifiers.
+        follows: The statistics of the first batch norm are those of the batches.
+        recomputes: What is inside of blocks is computed again on the way back instead of being kept: less memory for
+            about a third more time (Chen et al. 2016, arXiv:1604.06174).
+    """
 
     def __init__(
-        self, blocks: list[nn.Module], pool: nn.Module, classifier: ActionClassifier, *, follows: bool = False
+        self,
+        blocks: list[nn.Module],
+        pool: nn.Module,
+        classifier: ActionClassifier,
+        *,
+        follows: bool = False,
+        recomputes: bool = False,
     ) -> None:
         super().__init__()
+        self.recomputes = recomputes
         self.blocks, self.pool, self.classifier = nn.ModuleList(blocks), pool, classifier
         norms = [module for module in self.blocks.modules() if isinstance(module, nn.BatchNorm2d)]
         self._following = norms[:1] if follows else []  # whose statistics do
@@ -71,8 +88,12 @@ class TrainedPart(nn.Module):
 
     def forward(self, maps: Tensor, num_frames: int) -> list[tuple[str, Tensor]]:
         """Maps (B * T, C, h, w) -> everything a loss is put on, (target, logits)."""
-        for block in self.blocks:
-            maps = block(maps)
+        for number, block in enumerate(self.blocks):
+            # The first block may count statistics, and must see every batch once.
+            if self.recomputes and torch.is_grad_enabled() and (number or not self._following):
+                maps = checkpoint(block, maps, use_reentrant=False)
+            else:
+                maps = block(maps)
         features = self.pool(maps).float()
         return self.classifier.supervised(features.unflatten(0, (-1, num_frames)))
 

@@ -40,6 +40,8 @@ class FinetuneSettings:
     """Clips of a step."""
     clips_at_once: int = 2
     """Of these, in memory at the same time; gradients are added up."""
+    checkpointing: bool = False
+    """Compute what is inside of blocks again on the way back instead of keeping it: less memory, more time."""
     learning_rate: float = 3e-3
     """Of the head, at the start: about which share of the size of its weights a step changes."""
     decay: float = 0.5
@@ -101,6 +103,7 @@ def finetune(settings: FinetuneSettings) -> int:
         settings.augment,
         settings.views,
         recipe,
+        settings.checkpointing,
     )
     failed = work.go()
     for left in _LEFT:
