@@ -91,7 +91,7 @@ def blur(settings: BlurSettings) -> int:
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     given = Masks() if settings.masks is None else Masks.read(settings.masks)
     faces = list(given.masks) if settings.masks is not None else _find(settings, seconds)
-    masks = Masks(faces, [*given.hidden, *settings.hidden()])
+    masks = Masks(faces, [*given.hidden, *settings.hidden()], given.unmarked)
     if settings.masks != beside:
         masks.write(beside, recording=settings.video.name)
     if not settings.review:

@@ -83,6 +83,7 @@ class Masks:
     Args:
         masks: Places.
         hidden: Stretches in which nothing is to be seen or heard: start and stop, seconds.
+        unmarked: Places that were found, and that a person lets everybody see; they are only kept.
 
     Raises:
         ValueError: Stretches that are none.
@@ -90,6 +91,7 @@ class Masks:
 
     masks: Sequence[Mask] = ()
     hidden: Sequence[tuple[float, float]] = field(default=())
+    unmarked: Sequence[Mask] = ()
 
     def __post_init__(self) -> None:
         for start, stop in self.hidden:
@@ -110,16 +112,8 @@ class Masks:
             "format_version": FORMAT_VERSION,
             "recording": recording,
             "hidden": [list(stretch) for stretch in self.hidden],
-            "masks": [
-                {
-                    "kind": mask.kind,
-                    "score": round(mask.score, 3),
-                    "start_seconds": round(max(mask.start_seconds, 0.0), 3),
-                    "stop_seconds": round(mask.stop_seconds, 3),
-                    "keyframes": [[round(t, 3), *(round(side, 4) for side in box)] for t, box in mask.keyframes],
-                }
-                for mask in self.masks
-            ],
+            "masks": [_values(mask) for mask in self.masks],
+            "unmarked": [_values(mask) for mask in self.unmarked],
         }
         write_json(path, values)
 
@@ -135,7 +129,8 @@ class Masks:
             if values["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"format_version is {values['format_version']}, this egoact reads {FORMAT_VERSION}")
             masks = [_mask(each) for each in values["masks"]]
-            return cls(masks, [(float(start), float(stop)) for start, stop in values.get("hidden", ())])
+            hidden = [(float(start), float(stop)) for start, stop in values.get("hidden", ())]
+            return cls(masks, hidden, tuple(_mask(each) for each in values.get("unmarked", ())))
         except OSError as error:
             raise ArtifactError(f"cannot be read ({error.strerror})", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -156,6 +151,16 @@ def _beyond(last: Keyframe, before: Keyframe, seconds: float) -> Box:
     steps = (seconds - last[0]) / (last[0] - before[0])
     moved = [min(max(a + (a - b) * steps, 0.0), 1.0) for a, b in zip(last[1], before[1], strict=True)]
     return _around(last[1], moved)
+
+
+def _values(mask: Mask) -> dict[str, Any]:
+    return {
+        "kind": mask.kind,
+        "score": round(mask.score, 3),
+        "start_seconds": round(max(mask.start_seconds, 0.0), 3),
+        "stop_seconds": round(mask.stop_seconds, 3),
+        "keyframes": [[round(t, 3), *(round(side, 4) for side in box)] for t, box in mask.keyframes],
+    }
 
 
 def _mask(values: Mapping[str, Any]) -> Mask:

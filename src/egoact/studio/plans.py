@@ -192,13 +192,16 @@ def _copy_words(workspace: Workspace, source: MediaSource, *, is_quick: bool) ->
 def _blur(workspace: Workspace, request: BlurJob) -> Plan:
     """By the masks beside the copy, where a review wrote some; what a person corrected there counts."""
     source = workspace.recordings.find(request.recording)
-    copy = workspace.recordings.reserve(f"{source.video_id}_blurred.mp4")
+    name = f"{source.video_id}_blurred.mp4"
+    has_copy = request.is_again and (workspace.project.recordings / name).exists()
+    copy = workspace.project.recordings / name if has_copy or request.review else workspace.recordings.reserve(name)
     words = ["egoact", "blur", workspace.project.words(source.path), "--out", workspace.project.words(copy)]
     masks = copy.with_suffix(".json")
     if request.review:
         words += ["--review", *(["--overwrite"] if masks.exists() else [])]
-    elif masks.exists():
-        words += ["--masks", workspace.project.words(masks)]
+    else:
+        words += ["--masks", workspace.project.words(masks)] if masks.exists() else []
+        words += ["--overwrite"] if has_copy else []
     if any(not start < stop for start, stop in request.hide):
         raise Refusal(400, "a stretch to hide stops after its start")
     words += ["--hide", *(f"{start:g}-{stop:g}" for start, stop in request.hide)] if request.hide else []

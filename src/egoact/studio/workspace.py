@@ -12,6 +12,7 @@ from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.live.sessions import LiveSessions
 from egoact.studio.media.measures import Measures
 from egoact.studio.media.recordings import Recordings
+from egoact.studio.media.reviews import Reviews
 from egoact.studio.project import Project
 from egoact.studio.schemas.events import Event
 from egoact.studio.schemas.jobs import Job
@@ -61,6 +62,7 @@ class Workspace:
         self.recordings = Recordings(project, self.database, self._tell_recording)
         self.labels = LabelBook(self.database, project.labels, self.classes, self._tell_labels)
         self.measures = Measures(project.own / "measures")
+        self.reviews = Reviews(project, self.recordings)
         self.annotation_files = AnnotationFiles(self.labels, self.recordings)
         self.runs = Runs(project)
         self.proposals = ProposalBook(self.database, self.runs, self.labels)

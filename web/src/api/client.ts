@@ -3,7 +3,7 @@
 import type {
   Agreement, Annotator, BlurJob, ClassSets, Confusion, ConflictAnswer, Dashboard, Decisions, DecisionsDone, Edits, EditsDone, EvaluateJob,
   ExportJob, ExportNotes, ExtractJob, Format, Frames, Imported, Job, JobLog, LabelChanges, Labels, LearningCurve, LearningCurveJob, Mistakes,
-  PlayableJob, PredictJob, Project, ProposedRecording, Proposals, QuickJob, Recording, RecordingChange, Run, RunComparison, TrainJob, Waveform,
+  PlayableJob, PredictJob, Project, ProposedRecording, Proposals, QuickJob, Recording, RecordingChange, Review, ReviewChange, Run, RunComparison, TrainJob, Waveform,
 } from "./types";
 
 export type JobRequest = ExtractJob | TrainJob | PredictJob | EvaluateJob | ExportJob | LearningCurveJob | PlayableJob | QuickJob | BlurJob;
@@ -79,6 +79,9 @@ export const api = {
   frames: (id: string) => get<Frames>(address(["recordings", id, "frames"])),
   waveform: (id: string, query: { bins: number; start?: number; stop?: number }, signal?: AbortSignal) =>
     get<Waveform>(address(["recordings", id, "waveform"], query), signal),
+
+  review: (id: string) => get<Review>(address(["recordings", id, "review"])),
+  changeReview: (id: string, change: ReviewChange) => ask<Review>("PUT", address(["recordings", id, "review"]), change),
 
   labels: (annotator: string, recording?: string) => get<Labels>(address(["labels", annotator], { recording })),
   edit: (annotator: string, edits: Edits) => ask<EditsDone>("POST", address(["labels", annotator, "edits"]), edits),

@@ -39,6 +39,7 @@ export interface BlurJob {
   kind: "blur";
   recording: string;
   hide?: Array<[number, number]>;
+  is_again?: boolean;
   review?: boolean;
 }
 
@@ -425,6 +426,27 @@ export interface RecordingChange {
   recorded_on?: string | null;
   note?: string | null;
   is_labelled?: boolean | null;
+}
+
+export interface Review {
+  recording_id: string;
+  version: string;
+  masks: Array<ReviewedMask>;
+  hidden: Array<[number, number]>;
+  has_copy: boolean;
+}
+
+export interface ReviewChange {
+  version: string;
+  masks: Array<ReviewedMask>;
+  hidden: Array<[number, number]>;
+}
+
+export interface ReviewedMask {
+  kind: string;
+  score: number;
+  keyframes: Array<[number, number, number, number, number]>;
+  is_blurred: boolean;
 }
 
 export interface Run {

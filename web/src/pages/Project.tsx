@@ -1,7 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { api, thumbnailAddress, upload } from "../api/client";
 import type { Recording, RecordingChange } from "../api/types";
-import { BlurDialog } from "../parts/BlurDialog";
 import { NextStep } from "../parts/NextStep";
 import { TextField } from "../parts/TextField";
 import { link } from "../router";
@@ -200,7 +199,6 @@ function Card({ recording }: { recording: Recording }) {
 }
 
 function Details({ recording }: { recording: Recording }) {
-  const isHiding = useSignal(false);
   const keep = async (change: RecordingChange) => {
     if (await attempt(api.changeRecording(recording.id, change))) void refresh.recordings();
   };
@@ -222,11 +220,10 @@ function Details({ recording }: { recording: Recording }) {
         <TextField name="note" value={recording.note} onKeep={(note) => void keep({ note })} />
       </label>
       {!recording.problem && (
-        <button type="button" onClick={() => (isHiding.value = true)}>
+        <a class="button" href={link("/faces", { recording: recording.id })}>
           Copy without faces …
-        </button>
+        </a>
       )}
-      {isHiding.value && <BlurDialog recording={recording} onClose={() => (isHiding.value = false)} />}
     </details>
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { ExchangePage } from "../pages/Exchange";
+import { FacesPage } from "../pages/Faces";
 import { LabelPage } from "../pages/Label";
 import { LivePage } from "../pages/Live";
 import { ProjectPage } from "../pages/Project";
@@ -16,6 +17,7 @@ const PAGES = [
   { path: "/train", title: "Train and propose", page: TrainPage },
   { path: "/results", title: "Results", page: ResultsPage },
   { path: "/live", title: "Live", page: LivePage },
+  { path: "/faces", title: "Faces", page: FacesPage },
   { path: "/exchange", title: "Import and export", page: ExchangePage },
 ];
 

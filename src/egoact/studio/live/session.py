@@ -16,6 +16,7 @@ from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.media.video.writer import write_timed_video
+from egoact.studio.media.pictures import write_jpeg
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.live import LiveAnswer
 from egoact.studio.schemas.messages import Target
@@ -141,15 +142,6 @@ def read_jpeg(content: bytes) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         raise Refusal(415, "this is not a JPEG picture") from None
-
-
-def write_jpeg(picture: np.ndarray) -> bytes:
-    """A picture, uint8 RGB (H, W, 3), as browsers send theirs."""
-    from PIL import Image
-
-    content = BytesIO()
-    Image.fromarray(picture).save(content, "JPEG", quality=85)
-    return content.getvalue()
 
 
 def timeline_of(

@@ -5,12 +5,13 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 
 from egoact.core.timelines.timeline import Timeline
 from egoact.media.sources import MediaSource
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.recordings import Frames, Recording, RecordingChange, RecordingState, Waveform
+from egoact.studio.schemas.review import Review, ReviewChange
 from egoact.studio.work.proposals import uncertainty
 from egoact.studio.workspace import Workspace
 
@@ -74,6 +75,19 @@ def recording_routes(workspace: Workspace) -> APIRouter:
         recording: str, bins: Bins = 2000, start: OptionalSeconds = None, stop: OptionalSeconds = None
     ) -> Waveform:
         return measures.waveform(recordings.find(recording), num_bins=bins, start=start or 0.0, stop=stop)
+
+    @router.get("/{recording}/review")
+    def review(recording: str) -> Review:
+        return workspace.reviews.read(recording)
+
+    @router.put("/{recording}/review")
+    def change_review(recording: str, change: ReviewChange) -> Review:
+        return workspace.reviews.change(recording, change)
+
+    @router.get("/{recording}/masked", response_class=Response)
+    def masked(recording: str, seconds: Annotated[float, Query(ge=0, le=1e7)]) -> Response:
+        content = workspace.reviews.picture(recording, seconds)
+        return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     @router.get("/{recording}/thumbnail", response_class=FileResponse)
     def thumbnail(recording: str, seconds: OptionalSeconds = None) -> FileResponse:

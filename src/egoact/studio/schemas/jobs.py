@@ -87,6 +87,8 @@ class BlurJob(Request):
     recording: Name
     hide: list[tuple[Seconds, Seconds]] = []
     """Stretches that become black and silent."""
+    is_again: bool = False
+    """Replace the copy that is there."""
     review: bool = False
     """Only find what would be blurred, and write it beside the copy as JSON."""
 
