@@ -38,6 +38,10 @@ LINEAR = ("majority", "logistic regression, mean", "logistic regression, mean an
 OTHERS = {
     "difference on rgb": System("", "", training={"head": "difference", "recipe": "default"}),
     "difference on rgb, ridge": System("", "", training={"head": "difference", "recipe": "ridge"}),
+    "difference on flow, ridge": System("", "", ("flow",), training={"head": "difference", "recipe": "ridge"}),
+    "difference on rgb and flow, ridge": System(
+        "", "", ("rgb", "flow"), training={"head": "difference", "recipe": "ridge"}
+    ),
     "statistics on rgb difference motion, ridge": System(
         "", "", features={"streams": ("rgb", "difference", "motion")}, training={"head": "statistics"}
     ),

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
+from egoact.core.errors import ArtifactError
 from egoact.models.heads import HEADS
+from egoact.report.reproduction.systems import list_systems
 from egoact.reproduction.systems import SYSTEMS
 from egoact.runs.loading import load_run
 from tests.makers.recordings import write_labels, write_recording
@@ -67,3 +69,27 @@ def test_a_system_that_looks_at_flow_runs_from_recordings_to_a_run(
     assert [spec.modality for spec in config.backbones] == ["rgb", "flow"]
     assert run("systems", name, *common) == 0
     assert "is already trained" in capsys.readouterr().out
+
+
+def test_the_page_of_the_report_shows_what_was_run(tmp_path: Path) -> None:
+    run_folder = tmp_path / "systems" / "lsta"
+    run_folder.mkdir(parents=True)
+    (run_folder / "metrics.json").write_text('{"verb": {"top1": 51.25}, "noun": {"top1": 40}}')
+    sections = list_systems(tmp_path)
+    shown = {name: top1 for section in sections for name, _, top1 in section["rows"]}
+    assert shown.pop("lsta") == "verb 51.2 %, noun 40.0 %"
+    assert len(shown) == 4 and set(shown.values()) == {"not run"} and "flow-attention" in shown
+    (run_folder / "metrics.json").write_text('{"verb": 3}')
+    with pytest.raises(ArtifactError, match="metrics.json"):
+        list_systems(tmp_path)
+
+
+def test_validation_segments_get_features_too_and_are_measured_on(tmp_path: Path) -> None:
+    labels, others = tmp_path / "labels.csv", tmp_path / "others.csv"
+    made = list(
+        SYSTEMS["tsn-two-stream"].commands(
+            segments=labels, media=tmp_path, out=tmp_path / "out", name="tsn-two-stream", validation=others
+        )
+    )
+    assert [flags["segments"] for command, flags in made if command == "extract"] == [(labels, others)] * 2
+    assert made[-1][1]["segments"] == (labels,) and made[-1][1]["validation"] == others

@@ -22,6 +22,8 @@ class SystemsSettings:
     """Folder with the recordings."""
     out: Path | None = None
     """Folder for flow, features and runs; systems share what they can."""
+    validation: Path | None = None
+    """Segments CSV to validate on, of recordings in the same folder."""
     validation_videos: tuple[str, ...] = ()
     """As in egoact train."""
     seed: int = 0
@@ -50,7 +52,11 @@ def systems(settings: SystemsSettings) -> int:
     assert settings.segments is not None and settings.media is not None and settings.out is not None
     failed = 0
     made = SYSTEMS[settings.name].commands(
-        segments=settings.segments, media=settings.media, out=settings.out, name=settings.name
+        segments=settings.segments,
+        media=settings.media,
+        out=settings.out,
+        name=settings.name,
+        validation=settings.validation,
     )
     for command, flags in made:
         own = {"validation_videos": settings.validation_videos, "seed": settings.seed} if command == "train" else {}

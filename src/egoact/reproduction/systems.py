@@ -33,7 +33,9 @@ class System:
     features: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    def commands(self, *, segments: Path, media: Path, out: Path, name: str) -> Iterator[tuple[str, Flags]]:
+    def commands(
+        self, *, segments: Path, media: Path, out: Path, name: str, validation: Path | None = None
+    ) -> Iterator[tuple[str, Flags]]:
         """What makes a run of it, in order: commands and their flags.
 
         Args:
@@ -41,17 +43,20 @@ class System:
             media: Folder of the recordings.
             out: Folder for flow, features, and the run, `out / name`.
             name: Of the system.
+            validation: Labels of the same recordings or others in the folder, to measure on.
         """
+        labels = (segments,) if validation is None else (segments, validation)
         kind = "maps" if self.features.get("kind") == "maps" else "pooled"
         # A training sees all streams of its store: those of one that has several stay apart.
         seen = ["-".join(self.features["streams"])] if "streams" in self.features else self.looks_at
         stores = [out / f"{each}-{kind}" for each in seen]
         for modality, store in zip(self.looks_at, stores, strict=True):
-            flags: Flags = {"segments": (segments,), "features": store, "modality": modality, **self.features}
+            flags: Flags = {"segments": labels, "features": store, "modality": modality, **self.features}
             if modality == "flow":
                 yield "flow", {"media": (media,), "out": out / "flow", "method": "dis"}
             yield "extract", flags | {"media": (out / "flow" if modality == "flow" else media,)}
-        yield "train", {"segments": (segments,), "features": tuple(stores), "run": out / name, **self.training}
+        training: Flags = {"segments": (segments,), "features": tuple(stores), "run": out / name, **self.training}
+        yield "train", training | ({} if validation is None else {"validation": validation})
 
 
 _TWO = ("rgb", "flow")

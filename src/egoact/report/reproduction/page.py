@@ -3,6 +3,7 @@
 import datetime
 import os
 import platform
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from egoact.report.reproduction.results import (
     show_confusions,
     show_curves,
 )
+from egoact.report.reproduction.systems import FOLDER, list_systems
 
 # Item of the report -> what shows a reproduction, and of it the step that belongs to the item.
 SHOW: dict[str, Callable[[Reproduction, dict[str, Any]], Found]] = {
@@ -64,11 +66,28 @@ def write_report(settings: HasOut) -> None:
             num_validation=num_validation,
             cards=_list_cards(result),
             items=items,
+            sections=list_systems(settings.out),
+            system_command=_system_command(result),
             version=__version__,
             machine=f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             total=_format_seconds(sum(step.seconds for step in result.steps.values())),
         )
     print(f"done; open {page.resolve()}")
+
+
+def _system_command(result: Reproduction) -> str:
+    """What runs a system on the same recordings."""
+    given = {name: result.settings[name] for name in ("segments", "validation", "media")}
+    if result.is_kitchen:
+        made = result.out / "kitchen"
+        given = {"segments": made / "train.csv", "validation": made / "validation.csv", "media": [made / "videos"]}
+    chosen = {
+        "segments": given["segments"] or "EPIC_100_train.csv",
+        "validation": given["validation"] or "EPIC_100_validation.csv",
+        "media": given["media"][0],
+        "out": result.out / FOLDER,
+    }
+    return "egoact systems NAME " + " ".join(f"--{flag} {shlex.quote(str(path))}" for flag, path in chosen.items())
 
 
 def _list_cards(result: Reproduction) -> list[tuple[str, str]]:
