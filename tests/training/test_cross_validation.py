@@ -67,9 +67,9 @@ def test_a_stopped_cross_validation_goes_on(data: Path, monkeypatch: pytest.Monk
             raise KeyboardInterrupt
         return fit(*arguments, **options)
 
-    from egoact.training.train import fit
+    from egoact.training.fit import fit
 
-    monkeypatch.setattr("egoact.training.train.fit", killed)
+    monkeypatch.setattr("egoact.training.fit.fit", killed)
     with pytest.raises(KeyboardInterrupt):
         train(settings_for(data))
     assert train(settings_for(data)) == 0

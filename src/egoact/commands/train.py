@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from egoact.core.sampling import ClipSampling
     from egoact.runs.recognizer import RecognizerConfig
     from egoact.training.data import TrainingData
-    from egoact.training.fit import Machine
+    from egoact.training.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class TrainSettings:
 
     def machine(self) -> "Machine":
         """Where to train."""
-        from egoact.training.fit import Machine
+        from egoact.training.machine import Machine
 
         return Machine(self.device, self.precision, self.devices, self.nodes)
 

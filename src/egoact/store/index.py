@@ -101,6 +101,15 @@ def grid_moments(steps: Moments, *, rate: int) -> Moments:
     return to_microseconds((steps + 0.5) / rate)
 
 
+def _numbers(values: pa.Array) -> Moments:
+    """As int64, without a copy; pyarrow's own `to_numpy` imports pandas, which takes longer than to read the index."""
+    if values.null_count:
+        raise ValueError("a moment is absent")
+    if not len(values):
+        return np.empty(0, dtype=np.int64)
+    return np.frombuffer(values.buffers()[1], dtype=np.int64)[values.offset : values.offset + len(values)]
+
+
 class StoreIndex:
     """Recordings by name, in the order of names; of two rows with one name the one with more moments. Immutable."""
 
@@ -113,17 +122,17 @@ class StoreIndex:
         path = folder / INDEX_NAME
         try:
             check_inside(path, folder)
+            # pyarrow's memory map would be cut from under us when the file is replaced; `read_table` imports pandas.
             with pq.ParquetFile(path, memory_map=False) as file:
                 claimed = file.metadata
                 numbers = sum(claimed.row_group(i).total_byte_size for i in range(claimed.num_row_groups))
                 if claimed.num_rows > _MOST_RECORDINGS or numbers > _MOST_BYTES:
                     raise ValueError(f"{claimed.num_rows:,} recordings in {numbers:,} bytes")
-            # pyarrow's memory map would be cut from under us when the file is replaced.
-            table = pq.read_table(path, memory_map=False).select(SCHEMA.names).cast(SCHEMA)
+                table = file.read().select(SCHEMA.names).cast(SCHEMA)
             *columns, moments = (column.combine_chunks() for column in table.columns)
             values = zip(*(column.to_pylist() for column in columns), strict=True)
             rows = [
-                RecordingRow(video_id, shard, digest, num_steps, each.values.to_numpy())
+                RecordingRow(video_id, shard, digest, num_steps, _numbers(each.values))
                 for (video_id, shard, digest, num_steps), each in zip(values, moments, strict=True)
             ]
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:

@@ -10,9 +10,8 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
@@ -23,72 +22,12 @@ from egoact.core.errors import ArtifactError
 from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
 from egoact.store.batches import ClipBatches
+from egoact.training.fitted import Fitted
 from egoact.training.learner import Learner
+from egoact.training.machine import Machine, Precision
 from egoact.training.run_folder import is_leader
 
 MONITORED = "validation_top1"
-PRECISIONS: dict[str, Any] = {"f32": "32-true", "bf16": "bf16-mixed"}
-Precision = Literal["auto", "f32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a training runs.
-
-    Args:
-        device: auto, cpu or cuda.
-        precision: f32, or bf16: matrix products in bfloat16, weights in float32.
-        devices: Processes a node, each with its own device.
-        nodes: Machines that share the work.
-
-    Raises:
-        ValueError: Something that there is not.
-    """
-
-    device: str = "auto"
-    precision: Precision = "auto"
-    devices: int = 1
-    nodes: int = 1
-
-    def __post_init__(self) -> None:
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ValueError(f"--device must be auto, cpu or cuda, got {self.device!r}")
-        for name in ("devices", "nodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
-        found = torch.cuda.device_count()
-        if self.device == "cuda" and not found:
-            raise ValueError("--device cuda: no CUDA device found here")
-        if self.device != "cpu" and 0 < found < self.devices:
-            raise ValueError(f"--devices {self.devices}: this machine has {found} CUDA devices")
-
-    def trainer_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of Lightning's Trainer."""
-        return {
-            "accelerator": "gpu" if self.device == "cuda" else self.device,
-            "precision": PRECISIONS["f32" if self.precision == "auto" else self.precision],
-            "devices": self.devices,
-            "num_nodes": self.nodes,
-            "strategy": "auto" if self.devices * self.nodes == 1 else "ddp",
-        }
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a training ends with, on the CPU.
-
-    Args:
-        last: The model after the last epoch.
-        best: The model of the epoch with the best validation score; None without validation.
-    """
-
-    last: ActionClassifier
-    best: ActionClassifier | None
-
-    @property
-    def models(self) -> dict[str, ActionClassifier]:
-        """By name: best and last, or only."""
-        return {"only": self.last} if self.best is None else {"best": self.best, "last": self.last}
 
 
 def fit(

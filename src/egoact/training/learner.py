@@ -15,15 +15,8 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from egoact.models.classifier import ActionClassifier
+from egoact.training.fitted import NotFiniteError
 from egoact.training.recipes import Recipe
-
-
-class NotFiniteError(ValueError):
-    """The loss became NaN or infinite; `positions` are the clips of that batch."""
-
-    def __init__(self, reason: str, positions: list[int]) -> None:
-        super().__init__(reason)
-        self.positions = positions
 
 
 class Learner(lightning.LightningModule):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -19,12 +19,15 @@ from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import own_weights
 from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
-from egoact.training.fit import Fitted, Machine, fit
+from egoact.training.fitted import Fitted, NotFiniteError
 from egoact.training.fusion_weights import search_weights
-from egoact.training.learner import Learner, NotFiniteError
+from egoact.training.machine import Machine
 from egoact.training.recipes import Recipe
 from egoact.training.ridge import fit_ridge
 from egoact.training.run_folder import is_leader
+
+if TYPE_CHECKING:
+    from egoact.training.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,9 @@ class Training:
         return Fitted(model, None)
 
     def _fit(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
+        from egoact.training.fit import fit  # not before a loop is wanted: Lightning takes longer than ridge does
+        from egoact.training.learner import Learner
+
         labels = self.data.classifier_labels(self.config.pairs)
         counts = {target: count_classes(labels[target], num_classes=n) for target, n in self.config.sizes.items()}
         learner = Learner(model, target_losses(recipe, counts), recipe, seed=self.seed)
@@ -155,7 +161,7 @@ class Training:
                 path=self.run,
             ) from error
 
-    def _batches(self, learner: Learner, recipe: Recipe, labels: dict[str, np.ndarray]) -> ClipBatches:
+    def _batches(self, learner: "Learner", recipe: Recipe, labels: dict[str, np.ndarray]) -> ClipBatches:
         """Shuffled training batches, in another order each epoch."""
         return ClipBatches(
             self.data.store,

@@ -3,16 +3,18 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
 from egoact.core.metrics.accuracy import confusion_matrix, predict_classes
 from egoact.core.metrics.scores import load_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS_NAME, EVALUATION_NAME, SCORES_NAME = "metrics.json", "evaluation.json", "scores.npz"
 TARGETS = ("verb", "noun", "action")
@@ -59,9 +61,9 @@ class TrainedRun:
     """How a model was trained, as far as its run directory says."""
 
     path: Path
-    history: pd.DataFrame | None  # one row an epoch
+    history: "pd.DataFrame | None"  # one row an epoch
     settings: dict[str, Any] | None  # settings.json
-    retraining: pd.DataFrame | None = None  # the epochs of classifiers on a frozen head that followed
+    retraining: "pd.DataFrame | None" = None  # the epochs of classifiers on a frozen head that followed
 
     @property
     def num_parameters(self) -> int | None:
@@ -112,9 +114,11 @@ def read_run(run: Path) -> TrainedRun:
     return TrainedRun(run, _read_history(run / "history.csv"), settings, _read_history(run / "history_classifiers.csv"))
 
 
-def _read_history(path: Path) -> pd.DataFrame | None:
+def _read_history(path: Path) -> "pd.DataFrame | None":
     if not path.exists():
         return None
+    import pandas as pd  # with a history only: a run in closed form has none
+
     try:
         history = pd.read_csv(path)
         if "epoch" not in history or not len(history) or not history.map(np.isreal).all(axis=None):

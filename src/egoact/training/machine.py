@@ -1,0 +1,51 @@
+"""Where a training runs; knows nothing of how, so that asking for it loads no training loop."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+PRECISIONS: dict[str, Any] = {"f32": "32-true", "bf16": "bf16-mixed"}
+Precision = Literal["auto", "f32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a training runs.
+
+    Args:
+        device: auto, cpu or cuda.
+        precision: f32, or bf16: matrix products in bfloat16, weights in float32.
+        devices: Processes a node, each with its own device.
+        nodes: Machines that share the work.
+
+    Raises:
+        ValueError: Something that there is not.
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"--device must be auto, cpu or cuda, got {self.device!r}")
+        for name in ("devices", "nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        found = torch.cuda.device_count()
+        if self.device == "cuda" and not found:
+            raise ValueError("--device cuda: no CUDA device found here")
+        if self.device != "cpu" and 0 < found < self.devices:
+            raise ValueError(f"--devices {self.devices}: this machine has {found} CUDA devices")
+
+    def trainer_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of Lightning's Trainer."""
+        return {
+            "accelerator": "gpu" if self.device == "cuda" else self.device,
+            "precision": PRECISIONS["f32" if self.precision == "auto" else self.precision],
+            "devices": self.devices,
+            "num_nodes": self.nodes,
+            "strategy": "auto" if self.devices * self.nodes == 1 else "ddp",
+        }

@@ -1,0 +1,57 @@
+"""What a small training and a small prediction load: most of the time that they take."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.makers.features import write_csv, write_store
+
+# The training loop with what it brings, tables, pictures of curves, and the engines: neither needs them.
+HEAVY = {
+    "lightning",
+    "torchmetrics",
+    "torch._dynamo",
+    "torchvision",
+    "timm",
+    "scipy.signal",
+    "tensorboard",
+    "pandas",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+}
+
+
+def loaded(*words: object) -> set[str]:
+    """The heavy modules that a command line loads."""
+    code = "import sys; from egoact.cli import main\n"
+    code += f"try: main({[str(word) for word in words]!r})\nexcept SystemExit as s: assert not s.code, s.code\n"
+    code += f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(eval(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_store(tmp_path / "features", write_csv(tmp_path / "train.csv"))
+    return tmp_path
+
+
+def test_a_training_in_closed_form_loads_no_training_loop(data: Path) -> None:
+    words = ("train", "--segments", data / "train.csv", "--features", data / "features", "--run", data / "run")
+    assert loaded(*words, "--head", "difference") == set()
+    assert "lightning" in loaded(*words[:-1], data / "other", "--head", "difference", "--epochs", 1)
+
+
+def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop() -> None:
+    code = (
+        "import sys, egoact.commands.predict, egoact.runs.loading, egoact.timelines.segmenter, egoact.report.timeline\n"
+    )
+    code += "import egoact.timelines.stored, egoact.timelines.output\n"
+    code += f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
