@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from egoact.core.errors import ArtifactError
 
 PART_SUFFIX = ".part"
 LOCK_NAME = ".lock"
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def part_path(path: Path) -> Path:
@@ -55,11 +58,26 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
     write_atomically(path, csv_text(rows))
 
 
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as the text of a CSV file."""
+def csv_text(rows: Iterable[Sequence[Any]], *, delimiter: str = ",") -> str:
+    """Rows as the text of a CSV file; words that a spreadsheet takes for a formula get an apostrophe before them."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerows([guard(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return text.getvalue()
+
+
+def guard(cell: str) -> str:
+    """A cell that begins with = + - @ and is no number, with an apostrophe before it; `unguard` takes it away."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
+
+
+def unguard(cell: str) -> str:
+    """A cell without the apostrophe that keeps spreadsheet programs from taking it for a formula.
+
+    >>> unguard("'=take"), unguard("'til")
+    ('=take', "'til")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_json(path: Path) -> Any:

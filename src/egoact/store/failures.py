@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from egoact.core.files import write_csv
+from egoact.core.files import unguard, write_csv
 
 FAILURES_NAME = "failures.csv"
 _COLUMNS = ("video_id", "start_seconds", "stop_seconds", "reason")
@@ -42,7 +42,7 @@ def read_failures(folder: Path) -> list[Failure]:
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         for row in list(csv.reader(file))[1:]:
             try:
-                video_id, start, stop, reason = row
+                video_id, start, stop, reason = map(unguard, row)
                 found.append(Failure(video_id, float(start), float(stop), reason))
             except ValueError:
                 continue

@@ -7,20 +7,19 @@ blank lines, quoted cells, an apostrophe before what is no formula. Anything els
 import codecs
 import csv
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from egoact.core.errors import AnnotationError
+from egoact.core.files import unguard
 
 Value = TypeVar("Value")
 
 _DELIMITERS = (",", ";", "\t")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZIP_MARK = b"PK\x03\x04"
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,6 @@ def read_spreadsheet(path: str | Path) -> Spreadsheet:
         raise AnnotationError("the file has a header but no rows below it", path=path)
     cells = (tuple(unguard(cell.strip()) for cell in column) for column in zip(*records, strict=True))
     return Spreadsheet(path, dict(zip(header, cells, strict=True)), tuple(rows), delimiter)
-
-
-def unguard(cell: str) -> str:
-    """A cell without the apostrophe that keeps spreadsheet programs from taking it for a formula.
-
-    >>> unguard("'=take"), unguard("'til")
-    ('=take', "'til")
-    """
-    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell
 
 
 def _read_text(path: Path) -> str:

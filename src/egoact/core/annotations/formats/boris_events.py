@@ -12,9 +12,10 @@ from egoact.core.annotations.formats.annotation import Annotations, Recording
 from egoact.core.annotations.formats.boris import NO_SUBJECT, Event, add_event, tell_of_characters, tell_unpaired
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.media_files import MediaFiles
-from egoact.core.annotations.formats.tables import Row, column_name, header_of, read_rows, split_lines, table_text
+from egoact.core.annotations.formats.tables import Row, column_name, header_of, read_rows, split_lines
 from egoact.core.annotations.formats.times import parse_number, parse_seconds
 from egoact.core.annotations.formats.words import hand_name, recording_name
+from egoact.core.files import csv_text
 
 _MEDIA = ("media_file_name", "media_file", "media_file_path")
 _COLUMNS = (
@@ -182,4 +183,4 @@ def write_boris_events(annotations: Annotations, options: WriteOptions, losses: 
                 + ["NA", "NA", "NA", "NA", item.note, ""]
             )
     tell_of_characters(annotations, losses)
-    return table_text(rows, delimiter=options.delimiter)
+    return csv_text(rows, delimiter=options.delimiter)

@@ -9,10 +9,11 @@ from typing import Any
 from egoact.core.annotations.formats.annotation import Annotation, Annotations
 from egoact.core.annotations.formats.attributes import fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.tables import header_of, split_lines, table_text
+from egoact.core.annotations.formats.tables import header_of, split_lines
 from egoact.core.annotations.formats.tiers import Cell, add_cells
 from egoact.core.annotations.formats.times import parse_number
 from egoact.core.annotations.formats.words import recording_name
+from egoact.core.files import csv_text
 
 _PLAIN = "action"
 _CODES = ("verb", "noun", "description", "hand", "note", "annotator")
@@ -91,4 +92,4 @@ def write_datavyu(annotations: Annotations, options: WriteOptions, losses: Losse
             else:
                 row += [""] * (3 + len(codes))
         rows.append(row)
-    return table_text(rows, delimiter=options.delimiter)
+    return csv_text(rows, delimiter=options.delimiter)

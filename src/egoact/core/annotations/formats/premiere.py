@@ -4,9 +4,10 @@ from functools import partial
 
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
-from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines, table_text
+from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines
 from egoact.core.annotations.formats.times import parse_timecode, timecode
 from egoact.core.annotations.formats.words import one_line
+from egoact.core.files import csv_text
 
 _HEADER = ("Marker Name", "Description", "In", "Out", "Duration", "Marker Type")
 
@@ -44,4 +45,4 @@ def write_premiere(annotations: Annotations, options: WriteOptions, losses: Loss
             start, stop = timecode(item.start_seconds, fps=rate), timecode(item.stop_seconds, fps=rate)
             length = timecode(item.stop_seconds - item.start_seconds, fps=rate)
             rows.append((one_line(item.label), one_line(item.note), start, stop, length, "Comment"))
-    return table_text(rows, delimiter="\t")
+    return csv_text(rows, delimiter="\t")

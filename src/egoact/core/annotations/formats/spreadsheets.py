@@ -5,11 +5,12 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
-from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines, table_text
+from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines
 from egoact.core.annotations.formats.times import clock, parse_number, parse_seconds, parse_timecode
 from egoact.core.annotations.formats.words import one_line, parse_hand, recording_name
 from egoact.core.annotations.parsing import parse_optional_text, parse_optional_whole, parse_whole
 from egoact.core.epic.facts import frame_index, frame_rate, frame_seconds
+from egoact.core.files import csv_text
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "recording": (
@@ -177,7 +178,7 @@ def write_segments_table(annotations: Annotations, options: WriteOptions, losses
         rows = [row | {"participant_id": ""} for row in rows]
     columns = [c for c in OUR_COLUMNS if c in _ALWAYS or any(row[c] not in ("", None) for row in rows)]
     table = [columns, *([row[column] for column in columns] for row in rows)]
-    return table_text(table, delimiter=options.delimiter)
+    return csv_text(table, delimiter=options.delimiter)
 
 
 def _our_row(item: Annotation, identity: str) -> dict[str, Any]:
@@ -241,4 +242,4 @@ def write_epic(annotations: Annotations, options: WriteOptions, losses: Losses) 
             + [str([item.noun] if item.noun else []), str(classes)]
         )
     losses.tell("start_frame and stop_frame of {} are empty; --fps or --media tells the rate", without_frames)
-    return table_text(rows, delimiter=options.delimiter)
+    return csv_text(rows, delimiter=options.delimiter)

@@ -1,18 +1,15 @@
-"""Tables of other tools as rows of named cells, each with its line; and tables without accidental formulas."""
+"""Tables of other tools as rows of named cells, each with its line."""
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from egoact.core.annotations.formats.exchange import Reading, Source
-from egoact.core.annotations.spreadsheet import unguard
+from egoact.core.files import unguard
 
 _DELIMITERS = (",", ";", "\t")
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 @dataclass(frozen=True)
@@ -94,16 +91,3 @@ def read_rows(reading: Reading, records: Sequence[tuple[int, list[str]]]) -> lis
         padded = cells + [""] * (len(names) - len(cells))
         rows.append(Row(line, {n: c for n, c in zip(names, padded, strict=False) if n}, tuple(padded)))
     return rows
-
-
-def table_text(rows: Iterable[Sequence[Any]], *, delimiter: str = ",") -> str:
-    """Rows as text; words that a spreadsheet would take for a formula get an apostrophe before them."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerows([guard(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def guard(cell: str) -> str:
-    """A cell that begins with = + - @ and is no number, with an apostrophe before it; `unguard` takes it away."""
-    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell

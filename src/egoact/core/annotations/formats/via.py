@@ -15,9 +15,8 @@ from egoact.core.annotations.formats.annotation import Annotation, Annotations, 
 from egoact.core.annotations.formats.attributes import SAID, fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.json_text import has_keys, load_json
-from egoact.core.annotations.formats.tables import table_text
 from egoact.core.annotations.formats.words import recording_name
-from egoact.core.annotations.spreadsheet import unguard
+from egoact.core.files import csv_text, unguard
 
 _IDS = {name: str(number) for number, name in enumerate(SAID, 1)}
 _VIDEO, _LOCAL = 4, 1
@@ -219,4 +218,4 @@ def write_via_csv(annotations: Annotations, options: WriteOptions, losses: Losse
             rows.append([f"{number}_{position:08d}", files, 0, json.dumps(times), "[]", said])
     attributes = json.dumps(_attributes(), ensure_ascii=False)
     header = f"# CSV_HEADER = {','.join(_CSV_COLUMNS)}"
-    return f"{_EXPORTED}\n# ATTRIBUTE = {attributes}\n{header}\n{table_text(rows)}"
+    return f"{_EXPORTED}\n# ATTRIBUTE = {attributes}\n{header}\n{csv_text(rows)}"
