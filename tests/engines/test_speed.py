@@ -152,6 +152,13 @@ def test_what_auto_leaves_open() -> None:
     assert len(offered_pairs("auto", "int8", "cpu")) == 1
 
 
+@pytest.mark.parametrize("half", ["bf16", "f16"])
+def test_on_a_gpu_f16_is_there_where_bf16_is_refused(half: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egoact.engines.loading.half_of_gpu", lambda device: half)
+    offered = [precision for _, precision in offered_pairs("auto", "auto", "cuda")]
+    assert len(offered) == len(set(offered)) and set(offered) == {"f32", half, "f16"}
+
+
 def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "egoact"

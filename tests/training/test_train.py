@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import lightning
 import numpy as np
 import pytest
 import torch
@@ -230,6 +231,15 @@ def test_a_device_that_is_not_there(data: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ValueError, match="this machine has 2 CUDA devices"):
         settings_for(data, device="auto", devices=3)
+
+
+def test_a_gpu_that_is_not_asked_for_is_not_spoken_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning.pytorch.trainer import setup
+
+    monkeypatch.setattr(setup.CUDAAccelerator, "is_available", lambda: True)
+    with pytest.warns(match="GPU available but not used"):
+        lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    assert train(settings_for(data, device="cpu", epochs=1)) == 0  # warnings are errors here
 
 
 def test_balanced_odds_are_equal_for_every_class() -> None:

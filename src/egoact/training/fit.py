@@ -70,18 +70,19 @@ def fit(
     if learner.recipe.patience and has_validation:
         early = EarlyStopping(MONITORED, mode="max", patience=learner.recipe.patience)
         callbacks += [early, StayStopped(early)]
-    trainer = lightning.Trainer(
-        max_epochs=learner.recipe.epochs,
-        gradient_clip_val=learner.recipe.gradient_clip or None,
-        callbacks=callbacks,
-        # Curves are to be live: the writer's own habit is to show them every two minutes.
-        logger=TensorBoardLogger(run, name="tensorboard", version=phase, flush_secs=5),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        **machine.trainer_arguments(),
-    )
+    with _fewer_warnings():
+        trainer = lightning.Trainer(
+            max_epochs=learner.recipe.epochs,
+            gradient_clip_val=learner.recipe.gradient_clip or None,
+            callbacks=callbacks,
+            # Curves are to be live: the writer's own habit is to show them every two minutes.
+            logger=TensorBoardLogger(run, name="tensorboard", version=phase, flush_secs=5),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            **machine.trainer_arguments(),
+        )
     last = folder / "last.ckpt"
     few_threads = _few_threads(pooled=learner.model.head.kind == "pooled")
     with _fewer_warnings(), few_threads, _working_recurrence(machine.precision):
@@ -103,6 +104,7 @@ def _fewer_warnings() -> Iterator[None]:
         # Batches come from a memory map in this process: worker processes would only slow them down.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
+        warnings.filterwarnings("ignore", message="GPU available but not used.*")  # only where --device cpu asks for it
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*")
         # A frozen head is in eval mode on purpose.
