@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 GROUPS = {
     "data": "task paths from_ to segments train features media validation validation_videos merge_case classes "
     "annotations labels targets scores timeline timelines run runs out video videos source pair narration_id "
-    "start_seconds stop_seconds modality frame_rate recordings exact labelled_only rate gap observe",
-    "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion joint "
+    "start_seconds stop_seconds modality stack flow frame_rate recordings exact labelled_only rate gap observe",
+    "model": "backbone weights size kind cut dtype num_frames views head heads head_options fusion fusion_folds joint "
     "streams segmenter segmenters segmenter_options components members",
     "training": "folds recipe select solver epochs batch_size learning_rate weight_decay dropout schedule loss "
     "class_weights class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema "
