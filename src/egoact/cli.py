@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from egoact.core.bounds import without_hidden
+from egoact.core.bounds import clear_line
 from egoact.core.errors import InputError
 from egoact.core.progress import working
 from egoact.help_text import complaint, did_you_mean, help_text, subcommands
@@ -263,7 +263,7 @@ def _fill(text: str, settings: Any) -> str:
 
 
 def _one_line(error: BaseException | str) -> str:
-    text = without_hidden(" ".join(str(error).split()))
+    text = clear_line(str(error))
     return text or type(error).__name__
 
 

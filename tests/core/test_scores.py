@@ -232,3 +232,19 @@ def test_archives_that_are_nothing_but_repetition_are_not_unpacked(suffix: str, 
         archive.writestr(name, bytes(65 * 2**20))
     with pytest.raises(ArtifactError, match="65 MiB in 0 MiB"):
         load_scores(path)
+
+
+@pytest.mark.parametrize("header", ["{'descr': '<f4', (", "{'descr'\n  :\n '<f4'", "((" * 400, "\x00"])
+def test_arrays_whose_headers_are_no_python_are_refused(header: str, tmp_path: Path) -> None:
+    path, text = tmp_path / "scores.npz", header.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("narration_id.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(ArtifactError, match="not a readable npz"):
+        load_scores(path)
+
+
+def test_ids_of_numbers_that_are_no_characters_are_refused(tmp_path: Path) -> None:
+    ids = np.array([0x7FFFFFFF, 97], np.uint32).view("<U1")
+    np.savez(tmp_path / "scores.npz", narration_id=ids, verb_output=np.zeros((2, 2), np.float32))
+    with pytest.raises(ArtifactError, match="narration_id cannot be read"):
+        load_scores(tmp_path / "scores.npz")

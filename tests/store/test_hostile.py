@@ -86,3 +86,9 @@ def test_shards_that_are_links_out_of_the_store_are_not_read(store: Path, tmp_pa
     shard.rename(tmp_path / "elsewhere.npy")
     shard.symlink_to(tmp_path / "elsewhere.npy")
     assert "outside of its folder" in refused(store)
+
+
+def test_a_shard_whose_header_is_no_python_is_refused(store: Path) -> None:
+    shard = next((store / "shards").iterdir())
+    shard.write_bytes(shard.read_bytes().replace(b"}", b"(", 1))
+    assert "this shard is damaged" in refused(store)

@@ -6,7 +6,9 @@ in it has an upper bound that no real one comes near, each name is printable, an
 
 import json
 import re
+import tokenize
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ MOST_DEPTH = 50
 MOST_DIGITS = 19
 MOST_CLASSES = 100_000
 LONGEST_NAME = 1000
+_LONGEST_LINE = 1200
 
 MOST_PIXELS = 4096  # height or width of what a network sees
 MOST_PICTURE_PIXELS = 2**27  # of a still
@@ -28,6 +31,8 @@ MOST_LAYERS = 24
 MOST_MEMBERS = 32
 MOST_SECONDS = 3600 * 24 * 366
 
+DAMAGED_ARRAY = (OSError, ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
+"""What numpy raises where an .npy file is none: its header is a text in Python's syntax."""
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control and format characters, halves of others, separators of lines
 _JOINERS = "\u200c\u200d"  # without which words of several scripts cannot be written
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
@@ -71,6 +76,12 @@ def without_hidden(text: str) -> str:
     return "".join("?" if is_hidden(c) and c not in "\n\t" else c for c in text)
 
 
+def clear_line(text: str) -> str:
+    """A message as it may be shown: one line of no more than 1,200 characters, without control characters."""
+    line = without_hidden(" ".join(text.split()))
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 200]} ... {line[-150:]}"
+
+
 def shorten(value: object) -> str:
     """A value for a message, on one line."""
     if isinstance(value, int) and value.bit_length() > 64:
@@ -79,12 +90,17 @@ def shorten(value: object) -> str:
     return f"{text[:40]}..." if len(text) > 43 else text
 
 
-def parse_json(text: str) -> Any:
-    """The value of a JSON text; a `ValueError` for anything that is none, too deep, or has numbers without end."""
+def parse_json(text: str, *, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """The value of a JSON text; a `ValueError` for anything that is none, too deep, or has numbers without end.
+
+    Args:
+        text: The text.
+        parse_constant: What NaN, Infinity and -Infinity mean; None: what Python takes them for.
+    """
     if text.count("[") + text.count("{") > MOST_DEPTH:
         _check_depth(text)
     try:
-        return json.loads(text, parse_int=_parse_int)
+        return json.loads(text, parse_int=_parse_int, parse_constant=parse_constant)
     except RecursionError:
         raise ValueError("nested too deep") from None
 

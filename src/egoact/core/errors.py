@@ -6,7 +6,7 @@ each carries the path and the place inside it, and prints as one line.
 
 from pathlib import Path
 
-from egoact.core.bounds import without_hidden
+from egoact.core.bounds import clear_line
 
 
 class InputError(Exception):
@@ -20,13 +20,13 @@ class InputError(Exception):
 
     def __init__(self, reason: str, *, path: str | Path | None = None, place: str | None = None) -> None:
         super().__init__(reason, path, place)
-        self.reason = without_hidden(" ".join(reason.split()))
+        self.reason = clear_line(reason)
         self.path = None if path is None else Path(path)
         self.place = place
 
     def __str__(self) -> str:
         where = ", ".join(str(part) for part in (self.path, self.place) if part is not None)
-        return f"{without_hidden(where)}: {self.reason}" if where else self.reason
+        return f"{clear_line(where)}: {self.reason}" if where else self.reason
 
 
 class AnnotationError(InputError):

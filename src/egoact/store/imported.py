@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from egoact.core.bounds import DAMAGED_ARRAY
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import IMPORTED
 from egoact.store.index import grid_moments
@@ -61,7 +62,7 @@ def open_array(path: Path) -> np.ndarray:
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # refuses Python objects
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGED_ARRAY as error:
         raise ArtifactError(f"not an .npy file of plain numbers ({error})", path=path) from None
     if array.dtype.name not in _DTYPES:
         raise ArtifactError(f"holds {array.dtype}; features are {', '.join(_DTYPES)}", path=path)

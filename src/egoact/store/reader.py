@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.annotations.segments import Segment
-from egoact.core.bounds import check_inside
+from egoact.core.bounds import DAMAGED_ARRAY, check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.encoding import decode
@@ -179,7 +179,7 @@ class FeatureStore:
             raise ArtifactError(
                 "this shard of the feature store is missing; run egoact extract again", path=path
             ) from None
-        except (OSError, ValueError, EOFError) as error:
+        except DAMAGED_ARRAY as error:
             raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
         dtype, shape = self.spec.layout(len(self.index.rows[self.index.video_ids[number]].moments))
         if not isinstance(features, np.memmap) or features.dtype != dtype or features.shape != shape:

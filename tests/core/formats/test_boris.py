@@ -120,7 +120,7 @@ def test_an_offset_is_told_and_no_ethogram_is_survived() -> None:
         read(b"[1, 2]")
     with pytest.raises(AnnotationError, match="line 2: not readable as JSON"):
         read(b'{"observations":\n oh}')
-    with pytest.raises(AnnotationError, match="nested too deep"):
+    with pytest.raises(AnnotationError, match="nested more than 50 deep"):
         read(b"[" * 100_000)
 
 

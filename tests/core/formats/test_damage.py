@@ -80,3 +80,9 @@ def test_a_file_that_is_too_large_is_refused() -> None:
 
     with pytest.raises(AnnotationError, match="more than 256 MiB"):
         Source("a.csv", Large())
+
+
+def test_what_fuzzing_found() -> None:
+    read(Source("k.eaf", b'<ANNOTATION_DOCUMENT a=":noNamespaceSchemaLocation"><TIER/></ANNOTATION_DOCUMENT>'), "elan")
+    names = "metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata"
+    read(Source("k.csv", f'# CSV_HEADER = {names}\n"1","{"[" * 3000}","","[0,1]","[]","{{}}"\n'.encode()), "via-csv")

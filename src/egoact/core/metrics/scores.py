@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from egoact.core.annotations.segments import SegmentTable
+from egoact.core.bounds import DAMAGED_ARRAY
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
 
@@ -33,7 +34,7 @@ _LARGEST_BYTES = 2 * 2**30
 _SMALL_BYTES = 64 * 2**20
 _MOST_COMPRESSED = 100  # of scores that differ, a third at most is saved
 # A compression that zipfile does not know is its NotImplementedError.
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_DAMAGED = (*DAMAGED_ARRAY, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 ScoreMatrix = npt.NDArray[np.float32]
 
@@ -263,7 +264,10 @@ def _from_columns(columns: Mapping[str, Any], path: Path) -> Scores:
     if _ID_KEY not in columns or not outputs:
         reason = f"needs {_ID_KEY} and {' and/or '.join(_OUTPUT_KEYS.values())}; found {_list_some(sorted(columns))}"
         raise ArtifactError(reason, path=path)
-    ids = columns[_ID_KEY].tolist() if isinstance(columns[_ID_KEY], np.ndarray) else columns[_ID_KEY]
+    try:
+        ids = columns[_ID_KEY].tolist() if isinstance(columns[_ID_KEY], np.ndarray) else columns[_ID_KEY]
+    except SystemError as error:  # numpy's texts may have numbers that are no characters
+        raise ArtifactError(f"{_ID_KEY} cannot be read: {error}", path=path) from None
     if not isinstance(ids, list) or not all(isinstance(name, (str, bytes, int)) for name in ids):
         raise ArtifactError(f"{_ID_KEY} must be a list of texts or whole numbers", path=path)
     names = [name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in ids]

@@ -65,7 +65,7 @@ def _load(source: Source) -> Any:
         path.write_bytes(source.content)
         try:
             return Eaf(str(path), suppress_version_warning=True)
-        except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+        except Exception as error:  # it raises whatever comes, `Exception` itself among it
             raise source.error(f"not an ELAN document ({type(error).__name__}: {error})") from None
 
 

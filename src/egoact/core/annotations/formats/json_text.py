@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from egoact.core.annotations.formats.exchange import Source
+from egoact.core.bounds import parse_json
 
 
 def load_json(source: Source) -> Any:
@@ -13,11 +14,9 @@ def load_json(source: Source) -> Any:
         AnnotationError: No JSON, nested too deep, or numbers that are none.
     """
     try:
-        return json.loads(source.text, parse_constant=_refuse)
+        return parse_json(source.text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise source.error(f"not readable as JSON: {error.msg}", place=f"line {error.lineno}") from None
-    except RecursionError:
-        raise source.error("not readable as JSON: nested too deep") from None
     except ValueError as error:
         raise source.error(f"not readable as JSON: {error}") from None
 

@@ -16,6 +16,7 @@ from egoact.core.annotations.formats.attributes import SAID, fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.json_text import has_keys, load_json
 from egoact.core.annotations.formats.words import recording_name
+from egoact.core.bounds import parse_json
 from egoact.core.files import csv_text, unguard
 
 _IDS = {name: str(number) for number, name in enumerate(SAID, 1)}
@@ -128,7 +129,7 @@ def _described(text: str) -> dict[str, Any]:
     """The attributes that a comment describes."""
     for said in (text, text.replace('""', '"')):
         try:
-            return dict(json.loads(said))
+            return dict(parse_json(said))
         except (ValueError, TypeError, RecursionError):
             continue
     return {}
@@ -136,12 +137,12 @@ def _described(text: str) -> dict[str, Any]:
 
 def _read_row(reading: Reading, row: dict[str, str], place: str, attributes: Mapping[str, Any]) -> None:
     files = row.get("file_list", "")
-    file = json.loads(files)[0] if files.startswith("[") else files
+    file = parse_json(files)[0] if files.startswith("[") else files
     if "temporal_segment_start" in row:
         times = [row["temporal_segment_start"], row.get("temporal_segment_end") or row["temporal_segment_start"]]
     else:
-        times = json.loads(row.get("temporal_coordinates") or "[]")
-    values = json.loads(row.get("metadata") or "{}")
+        times = parse_json(row.get("temporal_coordinates") or "[]")
+    values = parse_json(row.get("metadata") or "{}")
     has_region = row.get("spatial_coordinates", "[]") not in ("", "[]")
     _add(reading, place, str(file), [float(time) for time in times], values, attributes, has_region)
 

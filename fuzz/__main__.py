@@ -1,0 +1,67 @@
+"""`python -m fuzz --minutes 10 [TARGET ...]`: all targets one after the other, each in a process of its own."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from fuzz.targets import TARGETS
+from fuzz.worker import LONGEST_SECONDS
+
+_START_SECONDS = 120.0
+_MEMORY = Path("/dev/shm")  # files of which none has to survive
+
+
+def try_target(name: str, *, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
+    """Fuzz one target: what the worker printed, or what ended it."""
+    words = [sys.executable, "-m", "fuzz.worker", name, str(seconds), str(seed), str(folder)]
+    limit = seconds + LONGEST_SECONDS + _START_SECONDS
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=limit, env=environment, check=False)
+    except subprocess.TimeoutExpired:
+        return _ended("hang", "the process did not answer", folder)
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return _ended("crash", f"the process ended with {done.returncode}: {done.stderr[-500:]}", folder)
+
+
+def _ended(kind: str, reason: str, folder: Path) -> dict[str, Any]:
+    found = {"error": f"{kind}: {reason}", "trace": [], "file": "", "input": str(folder / "last")}
+    return {"executions": 0, "refused": 0, "longest": 0, "found": found}
+
+
+def main() -> int:
+    """Run and tell; the exit code says whether anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description="Fuzz everything that reads foreign files.")
+    parser.add_argument("targets", nargs="*", help=f"some of: {', '.join(TARGETS)}; none: all")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for all targets together")
+    parser.add_argument("--seed", type=int, default=None, help="the same tries again; by default others each time")
+    parser.add_argument("--keep", type=Path, default=None, help="folder for inputs of findings")
+    given = parser.parse_args()
+    names = given.targets or list(TARGETS)
+    if unknown := set(names) - set(TARGETS):
+        parser.error(f"there is no target {', '.join(sorted(unknown))}")
+    seed = given.seed if given.seed is not None else time.time_ns() % 2**32
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="egoact-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    print(f"seed {seed}; inputs of findings: {folder}", flush=True)
+    total, problems, longest = 0, 0, 0
+    for name in names:
+        said = try_target(name, seconds=60 * given.minutes / len(names), seed=seed, folder=folder / name)
+        total, longest = total + said["executions"], max(longest, said["longest"])
+        print(f"{name}: {said['executions']:,} executions, {said['refused']:,} refused", flush=True)
+        if said["found"]:
+            problems += 1
+            print(json.dumps(said["found"], indent=2), flush=True)
+    print(f"{total:,} executions, {problems} findings, longest input {longest:,} bytes")
+    return int(problems > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
