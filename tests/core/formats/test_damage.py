@@ -86,3 +86,5 @@ def test_what_fuzzing_found() -> None:
     read(Source("k.eaf", b'<ANNOTATION_DOCUMENT a=":noNamespaceSchemaLocation"><TIER/></ANNOTATION_DOCUMENT>'), "elan")
     names = "metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata"
     read(Source("k.csv", f'# CSV_HEADER = {names}\n"1","{"[" * 3000}","","[0,1]","[]","{{}}"\n'.encode()), "via-csv")
+    for name in ("elan", "cvat", "premiere"):
+        read(Source("k.xml", b'<?xml version="1.0" encoding="UTF-NaN"?><annotations/>'), name)

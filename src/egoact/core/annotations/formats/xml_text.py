@@ -44,7 +44,7 @@ def check_xml(source: Source) -> None:
     except expat.ExpatError as error:
         reason = f"not well-formed XML: {expat.ErrorString(error.code)}"
         raise source.error(reason, place=f"line {error.lineno}") from None
-    except (_Refused, ValueError) as error:  # ValueError: an encoding that is not supported
+    except (_Refused, ValueError, LookupError) as error:  # the last two: an encoding that is not supported, or none
         raise source.error(str(error), place=f"line {parser.CurrentLineNumber}") from None
 
 
