@@ -24,6 +24,11 @@ else:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a quarter of the time tests wait for disks, processes, and recordings."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 @pytest.fixture(autouse=True)
 def restored_randomness() -> Iterator[None]:
     """No test changes what the next one draws."""
