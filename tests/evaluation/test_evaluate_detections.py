@@ -54,4 +54,4 @@ def test_what_cannot_be_measured_is_one_clear_line(
     assert run(*given) == 2
     assert "not every row has a verb_class" in capsys.readouterr().err
     assert run("--timeline", str(tmp_path), "--segments", str(labels), "--out", str(tmp_path / "results")) == 2
-    assert "--task detection measures a zip of the challenge" in capsys.readouterr().err
+    assert "--task detection measures --scores, a zip of the challenge, or --run" in capsys.readouterr().err

@@ -275,7 +275,7 @@ def test_the_command_writes_timelines_as_detections(
 
 def test_flags_of_other_tasks_are_refused() -> None:
     files = {"segments": Path("t.csv"), "out": Path("o.zip")}
-    with pytest.raises(ValueError, match="--task detection needs --timeline and --classes"):
+    with pytest.raises(ValueError, match="--task detection needs --classes and either --run"):
         SubmitSettings(**files, task="detection", scores=Path("s.npz"), **LEVELS)
     with pytest.raises(ValueError, match="--timeline and --classes are for --task detection"):
         SubmitSettings(**files, scores=Path("s.npz"), timeline=Path("t"), **LEVELS)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from egoact.core.annotations.segments import SegmentTable
     from egoact.evaluation.segments import SegmentEvaluation
 
 
@@ -31,8 +32,8 @@ class EvaluateSettings:
     """Folder with class files, tail lists and unseen participants, for the official parts of the result."""
     task: Literal["recognition", "anticipation", "detection"] = "recognition"
     """anticipation: also class-mean top-5 recall, the challenge's measure for answers that were given before the
-    actions began; always for a run of egoact train --gap. detection: --scores is a zip of that challenge, measured by
-    mean average precision; see --timeline for timelines."""
+    actions began; always for a run of egoact train --gap. detection: mean average precision of --scores, a zip of that
+    challenge, or of all that a run of egoact train-timeline finds; see --timeline for timelines."""
     action_scoring: Literal["per_segment", "published"] = "per_segment"
     """per_segment, or published: the softmax over the whole array, as the challenge's published evaluator has it."""
 
@@ -41,10 +42,8 @@ class EvaluateSettings:
             raise ValueError("give either --run with --features, or --scores, or --timeline")
         if (self.run is None) == bool(self.features):
             raise ValueError("--run and --features belong together")
-        if self.task == "detection" and self.scores is None:
-            raise ValueError(
-                "--task detection measures a zip of the challenge, by --scores; else give --timeline or --run"
-            )
+        if self.task == "detection" and self.timeline is not None:
+            raise ValueError("--task detection measures --scores, a zip of the challenge, or --run; leave it away")
         if self.task == "anticipation" and self.timeline is not None:
             raise ValueError("--task anticipation measures --run or --scores; timelines are found after the actions")
 
@@ -85,15 +84,38 @@ def evaluate(settings: EvaluateSettings) -> int:
 
 
 def _evaluate_detections(settings: EvaluateSettings) -> None:
-    """Of anybody's zip for the detection challenge, by class ids."""
+    """Of anybody's zip for the detection challenge, or of a run, by class ids."""
     from egoact.commands.labels import read_and_tell
     from egoact.core.metrics.detection import summarize_detections
     from egoact.evaluation.detections import evaluate_detection_zip
 
-    assert settings.scores is not None
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)
-    metrics = evaluate_detection_zip(settings.scores, table, annotations=settings.annotations, out=settings.out)
+    if settings.run is not None:
+        metrics = _evaluate_found(settings, settings.run, table)
+    else:
+        assert settings.scores is not None
+        metrics = evaluate_detection_zip(settings.scores, table, annotations=settings.annotations, out=settings.out)
     print(summarize_detections(metrics))
+
+
+def _evaluate_found(settings: EvaluateSettings, run: Path, table: "SegmentTable") -> dict[str, Any]:
+    """What a run of `egoact train-timeline` finds, by its own classes."""
+    from egoact.evaluation.detections import measure_detections
+    from egoact.runs.loading import load_run
+    from egoact.runs.provenance import Provenance, warn
+    from egoact.timelines.detection import detect_stored
+    from egoact.timelines.stored import StoredRecordings
+
+    if settings.annotations is not None:
+        raise ValueError("--annotations: a run of egoact train-timeline is measured by its own classes; leave it away")
+    stored = StoredRecordings.of(load_run(run), settings.features)
+    vocabularies = stored.segmenter.config.vocabularies
+    labels = {str(t): v.encode(table, allow_unlabelled=False) for t, v in vocabularies.items()}
+    provenance = Provenance.read(run)
+    for note in warn(provenance.describe(table)) if provenance else ():
+        print(note)
+    found = detect_stored(stored, table.video_ids)
+    return measure_detections(found, table, labels, model=run, out=settings.out)
 
 
 def finds_actions(run: Path | None) -> bool:

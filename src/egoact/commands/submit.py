@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from egoact.core.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from egoact.core.annotations.labels import Target, Vocabulary
     from egoact.core.annotations.segments import SegmentTable
+    from egoact.core.metrics.detection import Detections
     from egoact.core.metrics.scores import Scores
     from egoact.core.metrics.submission import ScoredChallenge
 
@@ -23,7 +25,8 @@ _LEVELS_OF_A_RUN = {"sls_pt": 1, "sls_tl": 3, "sls_td": 3}
 class SubmitSettings:
     """Write a submission to a challenge of EPIC-KITCHENS-100, or check one.
 
-    Recognition and anticipation take scores of test segments; detection takes timelines of test recordings.
+    Recognition and anticipation take scores of test segments; detection takes what a run finds in test recordings, or
+    their timelines.
     """
 
     task: Literal["recognition", "anticipation", "detection"] = "recognition"
@@ -33,7 +36,7 @@ class SubmitSettings:
     out: Path | None = None
     """The zip to write."""
     run: Path | None = None
-    """Run directory of the model that answers; needs --features."""
+    """Run directory of the model that answers; needs --features. Detection: of egoact train-timeline."""
     features: tuple[Path, ...] = ()
     """Feature store of the test segments; for a run on several, all of them in its order."""
     scores: Path | None = None
@@ -70,10 +73,12 @@ class SubmitSettings:
 
     def _check_answers(self) -> None:
         if self.task == "detection":
-            if self.timeline is None or self.classes is None or self.run or self.scores or self.features:
+            if (self.timeline is None) == (self.run is None) or self.classes is None or self.scores:
                 raise ValueError(
-                    "--task detection needs --timeline and --classes, and no --run, --features or --scores"
+                    "--task detection needs --classes and either --run with --features, or --timeline; no --scores"
                 )
+            if (self.run is None) == bool(self.features):
+                raise ValueError("--run and --features belong together")
             return
         if self.timeline is not None or self.classes is not None:
             raise ValueError("--timeline and --classes are for --task detection")
@@ -127,14 +132,32 @@ def _write_detections(settings: SubmitSettings, table: "SegmentTable", out: Path
     from egoact.core.timelines.detections import detections_of
     from egoact.core.timelines.files import read_timelines
 
-    assert settings.timeline is not None and settings.classes is not None
+    assert settings.classes is not None
     vocabularies = {target: read_vocabulary(settings.classes, target) for target in TARGETS}
     try:
-        found = detections_of(read_timelines(settings.timeline), vocabularies, video_ids=table.video_ids)
+        if settings.timeline is None:
+            found = _find_detections(settings, table, vocabularies)
+        else:
+            found = detections_of(read_timelines(settings.timeline), vocabularies, video_ids=table.video_ids)
     except ValueError as error:
-        raise ArtifactError(str(error), path=settings.timeline) from None
+        raise ArtifactError(str(error), path=settings.timeline or settings.run) from None
     _make_folder(out)
     write_detections(found, out, **settings.levels)
+
+
+def _find_detections(
+    settings: SubmitSettings, table: "SegmentTable", vocabularies: "dict[Target, Vocabulary]"
+) -> "Detections":
+    """What a run of `egoact train-timeline` finds, in the numbers of the challenge's classes."""
+    from egoact.core.timelines.detections import renumber
+    from egoact.runs.loading import load_run
+    from egoact.timelines.detection import detect_stored
+    from egoact.timelines.stored import StoredRecordings
+
+    assert settings.run is not None
+    stored = StoredRecordings.of(load_run(settings.run), settings.features)
+    ours = stored.segmenter.config.vocabularies
+    return renumber(detect_stored(stored, table.video_ids), ours, vocabularies)
 
 
 def _find_scores(settings: SubmitSettings, table: "SegmentTable") -> "Scores":

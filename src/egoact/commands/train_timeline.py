@@ -32,7 +32,8 @@ class TrainTimelineSettings:
     """Streams to learn from, of those that the store holds: rgb, grid, difference, motion; default: all of them."""
     segmenter: str = defaults.SEGMENTER
     """linear (ridge regression on windows around each step: for few recordings, fitted in seconds), mstcn (MS-TCN++),
-    asformer, gru; for egoact live, which sees no future: causal (linear), causal_tcn."""
+    asformer, gru; for egoact live, which sees no future: causal (linear), causal_tcn; detector (after ActionFormer),
+    which proposes where actions begin and end instead of scoring every step."""
     segmenter_options: tuple[str, ...] = ()
     """Options of the segmenter, as NAME=VALUE: width=64."""
     validation: Path | None = None
@@ -82,10 +83,11 @@ class TrainTimelineSettings:
     """Decay of the moving average of the weights; 0: none."""
 
     def __post_init__(self) -> None:
+        from egoact.models.detectors import DETECTOR
         from egoact.models.segmenters import SEGMENTERS
 
-        if self.segmenter not in SEGMENTERS:
-            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(SEGMENTERS)}")
+        if self.segmenter not in (*SEGMENTERS, DETECTOR):
+            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(SEGMENTERS)}, {DETECTOR}")
         if self.validation is not None and self.validation_videos:
             raise ValueError("give --validation or --validation-videos, not both")
         for name in ("rate", "components", "members"):

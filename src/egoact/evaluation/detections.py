@@ -1,5 +1,6 @@
-"""A zip of the detection challenge against labels, by class ids: `egoact evaluate --task detection`."""
+"""Detections against labels, by class ids: `egoact evaluate --task detection` of a zip or of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ from egoact.core.annotations.labels import TARGETS, build_vocabulary, read_vocab
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import AnnotationError
 from egoact.core.files import write_json
-from egoact.core.metrics.detection import evaluate_detections
+from egoact.core.metrics.accuracy import Labels
+from egoact.core.metrics.detection import Detections, evaluate_detections
 from egoact.core.metrics.detection_submission import check_detections
 from egoact.core.metrics.evaluation_files import METRICS_NAME
 
@@ -34,7 +36,21 @@ def evaluate_detection_zip(path: Path, table: SegmentTable, *, annotations: Path
         if vocabulary is None:
             raise AnnotationError("there are no segments", path=table.path)
         labels[str(target)] = vocabulary.encode(table, allow_unlabelled=False)
-    found = check_detections(path, table)
-    metrics = {"task": "detection", "model": str(path)} | evaluate_detections(found.detections, table, labels)
+    return measure_detections(check_detections(path, table).detections, table, labels, model=path, out=out)
+
+
+def measure_detections(
+    found: Detections, table: SegmentTable, labels: Mapping[str, Labels], *, model: Path, out: Path
+) -> dict[str, Any]:
+    """Write metrics.json, and give it: as `evaluate_detections`, and who found them.
+
+    Args:
+        found: In the recordings of the table.
+        table: The true segments.
+        labels: "verb" and/or "noun" -> their classes, in the numbers of `found`.
+        model: The zip or the run.
+        out: Folder to write.
+    """
+    metrics = {"task": "detection", "model": str(model)} | evaluate_detections(found, table, labels)
     write_json(out / METRICS_NAME, metrics)
     return metrics

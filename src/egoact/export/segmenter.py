@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
@@ -20,6 +21,7 @@ from egoact.export.graphs import build_frame, build_segmenter
 from egoact.export.parity import check_measured, compare_answers
 from egoact.extraction.engine_choice import RealFrames
 from egoact.models.backbones.registry import Backbone
+from egoact.models.detectors import DetectorModel
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest
 from egoact.runs.exported_segmenter import FRAME_NAMES, exported_streams
 from egoact.runs.loading import Run
@@ -46,6 +48,8 @@ def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, nu
         ValueError: The graphs do not agree with torch.
     """
     model, vocabularies = run.segmenter.model, run.segmenter.config.vocabularies
+    if isinstance(model, DetectorModel):
+        raise ArtifactError("detectors cannot be exported; train a segmenter such as linear or mstcn", path=run.path)
     networks: dict[int, Backbone] = {}
 
     def load(backbone: Backbone) -> Engine:

@@ -24,9 +24,11 @@ from egoact.core.bounds import (
 )
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
+from egoact.core.timelines.proposals import Proposals
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.detectors import DETECTOR, DetectorModel, build_detector
 from egoact.models.segmenters import RecordingModel, build_model
 from egoact.runs.exported import is_export
 from egoact.runs.exported_segmenter import ExportedSegmenter
@@ -43,7 +45,7 @@ class SegmenterConfig:
     """What a run needs to find actions in recordings.
 
     Args:
-        segmenter: Key of `SEGMENTERS`.
+        segmenter: Key of `SEGMENTERS`, or "detector".
         vocabularies: Target -> classes, without background.
         backbones: Of each stream, in order.
         components: Of a network: principal components that it gets of each stream.
@@ -121,17 +123,13 @@ class SegmenterConfig:
         """That are looked at."""
         return self.rate // self.stride
 
-    def build(self) -> RecordingModel:
+    def build(self) -> "RecordingModel | DetectorModel":
         """The model of this configuration, untrained."""
-        return build_model(
-            self.segmenter,
-            num_channels=self.num_channels,
-            sizes=self.sizes,
-            rate=self.steps_per_second,
-            components=self.components,
-            members=self.members,
-            options=dict(self.options),
-        )
+        shared: dict[str, Any] = {"num_channels": self.num_channels, "sizes": self.sizes, "members": self.members}
+        shared |= {"components": self.components, "options": dict(self.options)}
+        if self.segmenter == DETECTOR:
+            return build_detector(**shared)
+        return build_model(self.segmenter, rate=self.steps_per_second, **shared)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -181,12 +179,12 @@ class TrainedSegmenter:
         config: What it was built from.
     """
 
-    def __init__(self, config: SegmenterConfig, model: RecordingModel | ExportedSegmenter) -> None:
+    def __init__(self, config: SegmenterConfig, model: RecordingModel | DetectorModel | ExportedSegmenter) -> None:
         self.config = config
         self._model = model if isinstance(model, ExportedSegmenter) else model.eval()
 
     @property
-    def model(self) -> RecordingModel:
+    def model(self) -> RecordingModel | DetectorModel:
         """The trained model, in eval mode.
 
         Raises:
@@ -214,7 +212,7 @@ class TrainedSegmenter:
             raise ArtifactError("not a run directory: it has no config.json", path=run) from None
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
-        if is_export(run):
+        if is_export(run) and not isinstance(shapes, DetectorModel):
             return cls(config, ExportedSegmenter(run, shapes))
         if not weights.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
@@ -252,6 +250,12 @@ class TrainedSegmenter:
             features: (F, D) of every `stride`-th step, an array or what can be sliced like one.
         """
         return self.by_target(self._model.score(features))
+
+    def propose(self, features: Any) -> dict[str, Proposals] | None:
+        """Of a detector: where actions of each target may be, times in steps; None of others."""
+        if not isinstance(self._model, DetectorModel):
+            return None
+        return dict(zip(map(str, self.config.vocabularies), self._model.propose(features), strict=True))
 
     @property
     def looks_ahead(self) -> bool:

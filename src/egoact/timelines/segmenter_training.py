@@ -12,6 +12,7 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.timeline import Timeline
 from egoact.core.timelines.viterbi import Floats
+from egoact.models.detectors import DETECTOR, DetectorModel
 from egoact.models.segmenters import NETWORKS, DenseModel, LinearDesign, LinearSegmenter
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.training.segmentation.fit import fit_segmenter
@@ -51,7 +52,7 @@ class SegmenterTraining:
             ArtifactError: Features that are not finite.
         """
         config = replace(self.config, members=members or self.config.members)
-        if config.segmenter not in NETWORKS:
+        if not _is_network(config):
             chosen = [number for number, each in enumerate(self.stretches) if each.video_id not in without]
             linear = self._design.fit(chosen)
             self.advance(1)
@@ -59,7 +60,7 @@ class SegmenterTraining:
         stretches = [each for each in self.stretches if each.video_id not in without]
         torch.manual_seed(self.seed)
         model = config.build()
-        assert isinstance(model, DenseModel)
+        assert isinstance(model, DenseModel | DetectorModel)
         fit_narrow(model.narrow, stretches, seed=self.seed)
         examples = [e for each in stretches for e in each.examples(model.narrow, stride=config.stride)]
         for number, member in enumerate(model.segmenters):
@@ -86,14 +87,18 @@ class SegmenterTraining:
 
     def count_updates(self, num_folds: int) -> int:
         """How often `advance` will be called: for the folds, and for the run."""
-        is_linear = self.config.segmenter not in NETWORKS
-        return num_folds + 1 if is_linear else self.recipe.updates * (num_folds + self.config.members)
+        is_network = _is_network(self.config)
+        return self.recipe.updates * (num_folds + self.config.members) if is_network else num_folds + 1
 
     @cached_property
     def _design(self) -> LinearDesign:
         model = self.config.build()
         assert isinstance(model, LinearSegmenter)
         return design_linear(model, self.stretches, stride=self.config.stride, seed=self.seed)
+
+
+def _is_network(config: SegmenterConfig) -> bool:
+    return config.segmenter == DETECTOR or config.segmenter in NETWORKS
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,12 @@ class StoredRecordings:
         Raises:
             ArtifactError: The run does not say how scores become actions.
         """
+        return find_actions(self.segmenter, self.features(video_id), video_id=video_id)
+
+    def features(self, video_id: str) -> Thinned:
+        """Those that the run looks at, of a recording that is here."""
         (stretch,) = self.recordings.whole(video_id)
-        return find_actions(self.segmenter, Thinned(stretch, self.segmenter.config.stride), video_id=video_id)
+        return Thinned(stretch, self.segmenter.config.stride)
 
     def predict(self, video_id: str) -> Prediction:
         """As `predict_recording`, of a recording that is here."""
@@ -114,6 +118,13 @@ class StoredRecordings:
             reason = f"has {here:.0f} s of {source.video_id}, and {source.path} {stated / self.recordings.rate:.0f} s"
             raise ArtifactError(f"{reason}: not the same recording; leave --features away", path=self.recordings.path)
 
+    def check_there(self, video_ids: Sequence[str]) -> None:
+        """Raise an `ArtifactError` unless these recordings are here from beginning to end."""
+        if missing := [video for video in video_ids if video not in self]:
+            count = f"{len(missing)} of {len(video_ids)}"
+            reason = f"{count} recordings, such as {missing[0]}, are not in the feature store"
+            raise ArtifactError(f"{reason} from beginning to end", path=self.recordings.path)
+
     def answer(self, table: SegmentTable) -> tuple[dict[str, Timeline], dict[str, Timeline]]:
         """What was found in the recordings of a table, and what is labelled there, up to the end of the features.
 
@@ -122,9 +133,7 @@ class StoredRecordings:
             AnnotationError: Labels that contradict the classes of the run.
         """
         videos = table.video_ids
-        if missing := [video for video in videos if video not in self]:
-            reason = f"{len(missing)} of {len(videos)} recordings, such as {missing[0]}, are not in the feature store"
-            raise ArtifactError(f"{reason} from beginning to end", path=self.recordings.path)
+        self.check_there(videos)
         labelled = true_timelines(table, self.segmenter.config.vocabularies)
         found, truth = {}, {}
         for video in videos:

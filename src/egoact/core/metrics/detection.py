@@ -78,13 +78,13 @@ def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[
     Args:
         found: Answers in the recordings of the table; those in other recordings count as misses.
         table: The true segments, N of them.
-        labels: "verb" and "noun" -> (N,), class ids.
+        labels: "verb" and/or "noun" -> (N,), class ids.
 
     Raises:
         ValueError: No segments, or labels that do not fit.
     """
-    if not len(table) or any(labels[target].shape != (len(table),) for target in ("verb", "noun")):
-        raise ValueError(f"{len(table)} segments; at least one, with a verb and a noun each, is needed")
+    if not len(table) or not labels or any(values.shape != (len(table),) for values in labels.values()):
+        raise ValueError(f"{len(table)} segments; at least one, each with a label, is needed")
     measured: dict[str, Any] = {
         "num_videos": len(table.video_ids),
         "num_segments": len(table),
@@ -92,9 +92,9 @@ def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[
     }
     names = [found.video_ids[video] for video in found.videos]
     rows = list(zip(names, *found.spans.T.tolist(), found.scores.tolist(), strict=True))
-    for target in ("verb", "noun", "action"):
+    for target in [*labels, *(["action"] if len(labels) > 1 else [])]:
         wanted: dict[Hashable, dict[str, list[Span]]] = {}
-        for segment, label in zip(table, _labels(labels["verb"], labels["noun"], target), strict=True):
+        for segment, label in zip(table, _labels(labels.get("verb"), labels.get("noun"), target), strict=True):
             span = (segment.start_seconds, segment.stop_seconds)
             wanted.setdefault(label, {}).setdefault(segment.video_id, []).append(span)
         answers: dict[Hashable, list[Answer]] = {label: [] for label in wanted}
@@ -107,7 +107,9 @@ def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[
 
 def summarize_detections(measured: Mapping[str, Any]) -> str:
     """One line: "detection: verb 5.2, noun 4.1, action 3.0 (mAP % at tIoU 0.1 to 0.5, 9,668 segments)"."""
-    shown = ", ".join(f"{target} {measured[target]['mean']:.2f}" for target in ("verb", "noun", "action"))
+    shown = ", ".join(
+        f"{target} {measured[target]['mean']:.2f}" for target in ("verb", "noun", "action") if target in measured
+    )
     return f"detection: {shown} (mAP % at tIoU 0.1 to 0.5, {measured['num_segments']:,} segments)"
 
 
@@ -170,7 +172,8 @@ def temporal_overlaps(start: float, stop: float, spans: Sequence[Span] | npt.NDA
     return result
 
 
-def _labels(verbs: Labels, nouns: Labels, target: str) -> list[Hashable]:
+def _labels(verbs: Labels | None, nouns: Labels | None, target: str) -> list[Hashable]:
+    known = [values.tolist() for values in (verbs, nouns) if values is not None]
     if target == "action":
-        return list(zip(verbs.tolist(), nouns.tolist(), strict=True))
-    return list((verbs if target == "verb" else nouns).tolist())
+        return list(zip(*known, strict=True))
+    return list(known[0 if target == "verb" else -1])

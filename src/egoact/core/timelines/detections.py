@@ -1,6 +1,7 @@
-"""Timelines as answers to the detection challenge: names of classes become their ids, confidences become scores."""
+"""Answers to the detection challenge: of timelines, by names, and of runs that have other class ids."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,3 +41,21 @@ def detections_of(
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
     videos, verbs, nouns = (table[:, column].astype(np.int64) for column in (0, 3, 4))
     return Detections(tuple(video_ids), videos, table[:, 1:3], verbs, nouns, table[:, 5])
+
+
+def renumber(found: Detections, ours: Mapping[Target, Vocabulary], theirs: Mapping[Target, Vocabulary]) -> Detections:
+    """The same in the class ids of other vocabularies, by the names of the classes.
+
+    Raises:
+        ValueError: Verbs or nouns are not known to whoever found them, or a class of theirs has no such name.
+    """
+    changed = {}
+    for target, vocabulary in theirs.items():
+        if target not in ours:
+            raise ValueError(f"this run does not know {target}s; the challenge needs verbs and nouns")
+        ids = {name: class_id for class_id, name in enumerate(vocabulary.names)}
+        if missing := [name for name in ours[target].names if name not in ids]:
+            raise ValueError(f"'{missing[0]}' is the name of no {target} class")
+        table = np.array([ids[name] for name in ours[target].names], dtype=np.int64)
+        changed[f"{target}s"] = table[getattr(found, f"{target}s")]
+    return replace(found, **changed)

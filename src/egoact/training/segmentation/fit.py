@@ -7,7 +7,7 @@ features, K outputs of all targets.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from egoact.models.segmenters import Segmenter
+from egoact.models.detectors import Detector
+from egoact.training.segmentation.detection import detection_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe
 
 UNKNOWN = -1  # label of a step of which nobody says what happens
 _MOST_JUMP = 4.0  # of log-probabilities from a step to the next, beyond which smoothing pulls no harder
 
 Labels = npt.NDArray[np.int64]
+Network = TypeVar("Network", bound=nn.Module)  # a segmenter or a detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +40,15 @@ class Example:
 
 
 def fit_segmenter(
-    segmenter: Segmenter,
+    segmenter: Network,
     examples: Sequence[Example],
     *,
     sizes: Sequence[int],
     recipe: SegmenterRecipe,
     seed: int,
     advance: Callable[[int], None] = lambda _: None,
-) -> Segmenter:
-    """Train a segmenter; the same seed gives the same weights on the same machine.
+) -> Network:
+    """Train a segmenter, or a detector; the same seed gives the same weights on the same machine.
 
     Args:
         segmenter: Not trained yet.
@@ -77,7 +79,10 @@ def fit_segmenter(
             waiting += rng.permutation(len(examples)).tolist()
         chosen, waiting = waiting[: recipe.batch_size], waiting[recipe.batch_size :]
         features, labels, mask = collate([augment(examples[i], recipe, rng) for i in chosen])
-        loss = torch.stack([stage_loss(stage, labels, sizes, recipe) for stage in segmenter(features, mask)]).sum()
+        if isinstance(segmenter, Detector):
+            loss = detection_loss(segmenter, features, labels, mask, sizes=sizes)
+        else:
+            loss = torch.stack([stage_loss(stage, labels, sizes, recipe) for stage in segmenter(features, mask)]).sum()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(segmenter.parameters(), 5.0)
