@@ -23,10 +23,10 @@ class ExportSettings:
     """CSV (or several) of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
     media: tuple[Path, ...]
     """Folder (or several) with their recordings, as in egoact extract."""
-    format: Literal["onnx", "openvino"] = "onnx"
-    """Of the graphs."""
-    precision: Literal["f32", "int8"] = "f32"
-    """Of the backbone; what comes after it is always float32."""
+    format: Literal["onnx", "openvino", "litert"] = "onnx"
+    """Of the graphs; litert (.tflite, for phones) has no graph of the whole, and needs an environment of its own."""
+    precision: Literal["f32", "f16", "int8"] = "f32"
+    """Of the backbone (f16 with litert); what comes after it is always float32."""
     weights: Path | None = None
     """Weights of the backbone, if the run's features were made with a file of them."""
     clips: int = 8
@@ -35,6 +35,8 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if self.clips < 1:
             raise ValueError(f"--clips must be at least 1, got {self.clips}")
+        if self.precision == "f16" and self.format != "litert":
+            raise ValueError(f"--precision f16 goes with --format litert; {self.format} has f32 and int8")
 
 
 def export(settings: ExportSettings) -> int:
@@ -44,9 +46,10 @@ def export(settings: ExportSettings) -> int:
         AnnotationError: The CSV is wrong.
         MediaError: Not one clip can be read.
         ArtifactError: Not a run, other weights, or a folder that holds something else.
-        ValueError: The graphs do not agree with torch.
+        ValueError: The graphs do not agree with torch, or cannot be made here.
     """
     from egoact.commands.labels import read_and_tell
+    from egoact.engines.litert_graphs import check_installed
     from egoact.export.export import Export, check_is_free
     from egoact.export.segmenter import export_segmenter
     from egoact.extraction.engine_choice import RealFrames
@@ -55,6 +58,8 @@ def export(settings: ExportSettings) -> int:
     from egoact.runs.segmenter import TrainedSegmenter
 
     check_is_free(settings.out)
+    if settings.format == "litert":
+        check_installed()
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     size = run.backbones[0].input_size
     frames = RealFrames(MediaRoot(settings.media), read_and_tell(settings.segments), size)

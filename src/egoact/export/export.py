@@ -30,8 +30,8 @@ class Export:
     Args:
         run: What is exported.
         out: Folder for the graphs.
-        format: "onnx" or "openvino".
-        precision: Of the backbone, "f32" or "int8"; what comes after it is always float32.
+        format: Key of `BUILDERS`.
+        precision: Of the backbone, "f32", "int8" or, of litert, "f16"; what comes after it is always float32.
     """
 
     run: Run
@@ -74,6 +74,7 @@ class Export:
             input_size=backbone.spec.input_size,
             clip_shape=(config.num_frames, *backbone.spec.feature_shape),
             calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if self.precision == "int8" else None,
+            precision=self.precision,
         )
 
     def _write(self, files: dict[str, bytes], parity: dict[str, Any]) -> None:
@@ -94,7 +95,7 @@ class Export:
     def _describe(self, parity: dict[str, Any]) -> str:
         answers = ", ".join(
             f"{target} the same on {compared['same_answer']:.0%}, probabilities within {compared['max_difference']:.1g}"
-            for target, compared in parity["recognizer"].items()
+            for target, compared in parity["pair"].items()
         )
         return (
             f"export: {self.out}: {self.format} {self.precision}, {parity['num_clips']} real clips against "

@@ -1,4 +1,4 @@
-"""A recognizer as graph files of ONNX or OpenVINO: whole, and cut in two for streams.
+"""A recognizer as graph files of ONNX, OpenVINO or LiteRT: whole (but for LiteRT), and cut in two for streams.
 
 frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...) ─► window graph ─► probabilities
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from egoact.engines import onnx_graphs, openvino_graphs
+from egoact.engines import litert_graphs, onnx_graphs, openvino_graphs
 from egoact.engines.interface import FrameModel
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.openvino_precision import quantize
@@ -30,7 +30,8 @@ class ExportParts:
         targets: Names of those outputs.
         input_size: (H, W) in pixels.
         clip_shape: (T, *feature).
-        calibration: uint8 (N, H, W, 3) for int8; None: float32.
+        calibration: uint8 (N, H, W, 3) for int8; None: another precision.
+        precision: Of the backbone.
     """
 
     frame: FrameModel
@@ -39,6 +40,7 @@ class ExportParts:
     input_size: tuple[int, int]
     clip_shape: tuple[int, ...]
     calibration: np.ndarray | None
+    precision: str = "f32"
 
     @property
     def frames_shape(self) -> tuple[int, ...]:
@@ -75,24 +77,56 @@ def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     return {name: content for stem, graph in graphs.items() for name, content in _files(stem, graph).items()}
 
 
+def build_litert(parts: ExportParts) -> dict[str, bytes]:
+    """Two LiteRT files: name -> content."""
+    frame = _litert_frame(parts.frame, parts.input_size)
+    if parts.calibration is not None:
+        frame = litert_graphs.quantize(frame, parts.calibration)
+    elif parts.precision == "f16":
+        frame = litert_graphs.to_f16(frame)
+    window = litert_graphs.convert(parts.window, {"clip": torch.zeros(1, *parts.clip_shape)}, parts.targets)
+    return {"frame.tflite": frame, "window.tflite": window}
+
+
+def _litert_frame(frame: FrameModel, input_size: tuple[int, int]) -> bytes:
+    return litert_graphs.convert(frame, {"frames": torch.zeros(1, *input_size, 3, dtype=torch.uint8)}, ["features"])
+
+
 def build_frame(format: str, frame: FrameModel, input_size: tuple[int, int], name: str) -> dict[str, bytes]:
     """A frame graph in float32: name -> content."""
     if format == "onnx":
         return {f"{name}.onnx": onnx_graphs.export_graph(frame, input_size)}
+    if format == "litert":
+        return {f"{name}.tflite": _litert_frame(frame, input_size)}
     return _files(name, _named(openvino_graphs.convert(frame, input_size), "frames", ("features",)))
 
 
 def build_segmenter(
     format: str, model: RecordingModel, targets: tuple[str, ...], *, num_channels: Sequence[int]
 ) -> dict[str, bytes]:
-    """The sequence graph of a segmenter and, where it sees no future, its step graph: name -> content."""
+    """The sequence graph of a segmenter and, where it sees no future, its step graph: name -> content.
+
+    Of LiteRT, whose graphs have no free lengths, the step graph alone.
+
+    Raises:
+        ValueError: LiteRT, and a segmenter that sees the future.
+    """
     features = {"features": torch.zeros(1, 64, sum(num_channels))}
-    free = {name: {1: "steps"} for name in ("features", *targets)}
-    made = {"sequence": onnx_graphs.trace_named(SequenceModel(model).eval(), features, list(targets), free=free)}
-    if model.reach is not None and not model.reach[1]:
+    given, names = {}, []
+    if has_steps := model.reach is not None and not model.reach[1]:
         state = {f"state_{i}": part for i, part in enumerate(flat(model.initial_state(1)))}
         given = {"features": features["features"][:, 0], **state}
         names = [*targets, *(f"next_{name}" for name in state)]
+    if format == "litert":
+        if not has_steps:
+            raise ValueError(
+                "litert has only graphs of a fixed length, and this run needs the whole recording; "
+                "train one that sees no future (--segmenter causal or causal_tcn)"
+            )
+        return {"step.tflite": litert_graphs.convert(StepModel(model).eval(), given, names)}
+    free = {name: {1: "steps"} for name in ("features", *targets)}
+    made = {"sequence": onnx_graphs.trace_named(SequenceModel(model).eval(), features, list(targets), free=free)}
+    if has_steps:
         free = {name: {0: "batch"} for name in (*given, *names)}
         made["step"] = onnx_graphs.trace_named(StepModel(model).eval(), given, names, free=free)
     if format == "onnx":
@@ -124,4 +158,8 @@ def _named(graph: Any, given: str, names: tuple[str, ...]) -> Any:
     return graph
 
 
-BUILDERS: dict[str, Callable[[ExportParts], dict[str, bytes]]] = {"onnx": build_onnx, "openvino": build_openvino}
+BUILDERS: dict[str, Callable[[ExportParts], dict[str, bytes]]] = {
+    "onnx": build_onnx,
+    "openvino": build_openvino,
+    "litert": build_litert,
+}

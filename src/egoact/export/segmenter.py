@@ -38,7 +38,7 @@ def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, nu
     Args:
         run: Of `egoact train-timeline`.
         out: Folder for the graphs.
-        format: "onnx" or "openvino".
+        format: Key of `BUILDERS`.
         frames: Real frames, to prove the graphs on.
         num_clips: How many clips to prove them on, spread over all segments; one after the other they are a recording.
 

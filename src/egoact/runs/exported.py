@@ -1,4 +1,4 @@
-"""What `egoact export` writes, read back: graphs of ONNX Runtime or OpenVINO that need no torch to answer.
+"""What `egoact export` writes, read back: graphs of ONNX Runtime, OpenVINO or LiteRT that need no torch to answer.
 
     export.json             what is here, how it was made, what its parity was: see `ExportManifest`
     config.json             of the run: classes, preprocessing, sampling
@@ -7,6 +7,7 @@
     frame.(onnx|xml)        frames uint8 (N, H, W, 3) ──► features float32 (N, D) or (N, C, h, w)
     window.(onnx|xml)       features float32 (B, T, ...) ──► probabilities (B, verbs), (B, nouns)
 
+Files of LiteRT end in .tflite; it has no recognizer, and its graphs take one frame or clip at a time (N = B = 1).
 Of a run that finds actions in recordings there is no recognizer and no window, but what `exported_segmenter.py` says.
 
 Shapes: T frames a clip, H x W pixels, N frames, B clips.
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from egoact.core.bounds import check_inside, check_name, load_json
 from egoact.core.errors import ArtifactError
+from egoact.core.machine import num_cores
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.models.classifier import ActionClassifier
 
@@ -30,7 +32,7 @@ EXPORT_NAME = "export.json"
 LABELS_NAME = "labels.json"
 FORMAT_VERSION = 1
 _MOST_FILES = 100
-SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
+SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflite",)}
 
 Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
 NamedGraph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
@@ -54,8 +56,8 @@ class ExportManifest:
     """What an exported folder holds.
 
     Args:
-        format: "onnx" or "openvino".
-        precision: Of the backbone, "f32" or "int8"; what follows it is float32.
+        format: Key of `SUFFIXES`.
+        precision: Of the backbone, "f32", "f16" or "int8"; what follows it is float32.
         targets: What it answers.
         files: Name -> sha256 (hex).
         parity: What the comparison with torch on real clips gave.
@@ -66,6 +68,10 @@ class ExportManifest:
     targets: tuple[str, ...]
     files: Mapping[str, str]
     parity: Mapping[str, Any]
+
+    def has_graph(self, name: str) -> bool:
+        """Whether it lists a graph."""
+        return f"{name}{SUFFIXES[self.format][0]}" in self.files
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -137,6 +143,11 @@ def check_file(path: Path, digest: str) -> None:
         raise ArtifactError("this file of the export is damaged; export again", path=path)
 
 
+def has_graph(folder: Path, name: str, format: str) -> bool:
+    """Whether a folder has a graph."""
+    return (folder / f"{name}{SUFFIXES[format][0]}").is_file()
+
+
 def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") -> Graph:
     """A graph of a folder, ready to run on the CPU: one array in, arrays by name out.
 
@@ -164,7 +175,12 @@ def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGr
     for suffix in SUFFIXES[format]:
         _check_own(path.with_suffix(suffix), folder)
     try:
+        if format == "litert":
+            return _open_litert(path)
         return _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
+    except ModuleNotFoundError as error:
+        reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
+        raise ArtifactError(reason, path=path) from None
     except Exception as error:  # each library has its own types for what is wrong with a file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"this graph cannot be read ({reason})", path=path) from None
@@ -208,6 +224,25 @@ def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
         return {name: np.array(results[index]) for index, name in enumerate(names)}
 
     return run, [given.get_any_name() for given in compiled.inputs]
+
+
+def _open_litert(path: Path) -> tuple[NamedGraph, list[str]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=num_cores())
+    runner = interpreter.get_signature_runner()
+    shapes = {name: tuple(details["shape"].tolist()) for name, details in runner.get_input_details().items()}
+
+    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One row after the other."""
+        for name, shape in shapes.items():
+            if values[name].shape[1:] != shape[1:]:
+                raise ValueError(f"{name} must be of shape {('N', *shape[1:])}, got {values[name].shape}")
+        count = len(next(iter(values.values())))
+        rows = [runner(**{name: each[i : i + 1] for name, each in values.items()}) for i in range(count)]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    return run, list(shapes)
 
 
 def check_targets(manifest: ExportManifest, sizes: Collection[str], folder: Path) -> None:
@@ -263,7 +298,7 @@ class ExportedFrames:
 
     def __init__(self, folder: Path, graph_name: str = "frame") -> None:
         manifest = read_export(folder)
-        self.name = {"onnx": "onnxruntime", "openvino": "openvino"}[manifest.format]
+        self.name = "onnxruntime" if manifest.format == "onnx" else manifest.format
         self.precision = manifest.precision
         self._run = open_graph(folder, graph_name, manifest.format, precision=manifest.precision)
 

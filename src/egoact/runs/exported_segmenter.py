@@ -8,7 +8,8 @@
     step.(onnx|xml)          features (B, D), state_0, ... ──► log-probabilities (B, verbs + 1), ..., next_state_0, ...
 
 Features are those of all streams of config.json side by side; motion has no network, and so no graph. What does not
-look ahead has a step graph; its states begin as zeros. Shapes: F steps, B streams at once, D features.
+look ahead has a step graph; its states begin as zeros. LiteRT (.tflite) has no sequence graph, but
+steps. Shapes: F steps, B streams at once, D features.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from egoact.core.errors import ArtifactError
 from egoact.engines.streams import GRID, ComputedStream, StreamEngine
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.segmenters import DenseModel, RecordingModel
-from egoact.runs.exported import SUFFIXES, ExportedFrames, check_answers, open_graph, open_named_graph, read_export
+from egoact.runs.exported import ExportedFrames, check_answers, open_graph, open_named_graph, read_export
 
 FRAME_NAMES = {1: "frame", GRID: "frame_grid"}
 CHUNK_STEPS = 1024
@@ -83,8 +84,8 @@ class ExportedSegmenter:
         self.reach = model.reach
         self._targets, self._path = manifest.targets, folder
         self._num_outputs = sum(model.sizes)
-        self._sequence = open_graph(folder, "sequence", manifest.format)
-        has_steps = f"step{SUFFIXES[manifest.format][0]}" in manifest.files
+        has_sequence, has_steps = (manifest.has_graph(name) for name in ("sequence", "step"))
+        self._sequence = open_graph(folder, "sequence", manifest.format) if has_sequence else None
         self._step = open_named_graph(folder, "step", manifest.format) if has_steps else None
         shapes = [tuple(part.shape) for part in flat(model.initial_state(1))] if has_steps else []
         if sum(map(prod, shapes)) > MOST_FEATURES:
@@ -93,6 +94,8 @@ class ExportedSegmenter:
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K), in chunks as the run itself."""
+        if self._sequence is None:
+            return self._score_steps(features)
         before, after = self.reach or (0, 0)
         chunk_steps = len(features) if self.reach is None else CHUNK_STEPS  # what sees everything has no chunks
         parts = []
@@ -103,6 +106,13 @@ class ExportedSegmenter:
             parts.append(self._joined(said)[0, start - first : stop - first])
         return np.concatenate(parts)
 
+    def _score_steps(self, features: np.ndarray) -> np.ndarray:
+        state, parts = self.initial_state(1), []
+        for each in features:
+            said, state = self._advance(np.array(each, np.float32)[None], state)
+            parts.append(said)
+        return np.concatenate(parts)
+
     def initial_state(self, batch_size: int) -> list[np.ndarray]:
         """What is known before the first step."""
         if self._step is None:
@@ -111,10 +121,13 @@ class ExportedSegmenter:
 
     def step(self, features: Tensor, state: Sequence[np.ndarray]) -> tuple[Tensor, list[np.ndarray]]:
         """Take in a step, (B, D): log-probabilities (B, K), and the state after it."""
+        said, later = self._advance(features.numpy(), state)
+        return torch.from_numpy(said), later
+
+    def _advance(self, features: np.ndarray, state: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         assert self._step is not None, "there is no state to begin with"
-        given = {"features": features.numpy()} | {f"state_{i}": part for i, part in enumerate(state)}
-        found = self._step(given)
-        return torch.from_numpy(self._joined(found)), [found[f"next_state_{i}"] for i in range(len(state))]
+        found = self._step({"features": features} | {f"state_{i}": part for i, part in enumerate(state)})
+        return self._joined(found), [found[f"next_state_{i}"] for i in range(len(state))]
 
     def _joined(self, found: dict[str, np.ndarray]) -> np.ndarray:
         if not all(target in found for target in self._targets):
@@ -133,8 +146,7 @@ def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngin
         ArtifactError: No export, or a damaged one.
     """
     manifest = read_export(folder)
-    suffix = SUFFIXES[manifest.format][0]
-    there = [grid for grid, name in FRAME_NAMES.items() if f"{name}{suffix}" in manifest.files]
+    there = [grid for grid, name in FRAME_NAMES.items() if manifest.has_graph(name)]
     frames = {grid: ExportedFrames(folder, FRAME_NAMES[grid]) for grid in there}
     streams = []
     for spec in specs:

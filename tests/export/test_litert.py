@@ -1,0 +1,93 @@
+"""Exports as LiteRT answer as the runs do, and take the place of runs."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egoact.commands.export import ExportSettings, export
+from egoact.core.errors import ArtifactError
+from egoact.runs.exported import ExportedFrames, open_graph, read_export
+from egoact.runs.loading import EngineChoice, load_run
+from tests.export.test_export import NUM_FRAMES, make_run
+from tests.live.test_step_streams import save_run
+from tests.makers.extraction import make_video, write_segments
+
+HAS_LITERT = all(map(find_spec, ("litert_torch", "ai_edge_litert")))
+needs_litert = pytest.mark.skipif(
+    not HAS_LITERT, reason="litert-torch is not installed: pip install 'egoact[litert-export]'"
+)
+pytestmark = pytest.mark.filterwarnings("ignore")  # of its libraries' own making
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    make_video(folder / "A_1.mp4", 1)
+    write_segments(folder / "segments.csv", ["A_1"])
+    return folder
+
+
+def settings(media: Path, run: Path, out: Path, **options) -> ExportSettings:
+    options = {"clips": 2, "format": "litert"} | options
+    return ExportSettings(run=run, out=out, segments=(media / "segments.csv",), media=(media,), **options)
+
+
+@needs_litert
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["f32", "f16", "int8"])
+def test_an_export_answers_like_the_run(precision: str, media: Path, tmp_path: Path) -> None:
+    path, out = make_run(tmp_path / "run"), tmp_path / "out"
+    assert export(settings(media, path, out, precision=precision)) == 0
+    run, made = load_run(path, EngineChoice(engine="torch", precision="f32")), load_run(out)
+    assert sorted(p.name for p in out.glob("*.tflite")) == ["frame.tflite", "window.tflite"]
+    features = np.random.default_rng(0).random((3, NUM_FRAMES, 32)).astype(np.float16)
+    expected, found = run.recognizer.score(features), made.recognizer.score(features)
+    for target, logits in expected.items():
+        shares = np.exp(logits - logits.max(1, keepdims=True))
+        np.testing.assert_allclose(np.exp(found[target]), shares / shares.sum(1, keepdims=True), atol=1e-4)
+    assert (made.engine.name, made.engine.precision) == ("litert", precision)
+    assert read_export(out).parity["features"]["lowest"] > 0.99
+
+
+@needs_litert
+@pytest.mark.slow
+@pytest.mark.parametrize(("segmenter", "nouns"), [("causal", True), ("causal", False), ("causal_tcn", False)])
+def test_a_run_of_whole_recordings_goes_step_by_step(segmenter: str, nouns: bool, media: Path, tmp_path: Path) -> None:
+    path, out = save_run(tmp_path / "run", segmenter, nouns=nouns), tmp_path / "out"
+    assert export(settings(media, path, out)) == 0
+    run, made = load_run(path, EngineChoice(engine="torch", precision="f32")), load_run(out)
+    features = np.random.default_rng(0).random((60, sum(run.segmenter.config.num_channels))).astype(np.float16)
+    expected, found = run.segmenter.score(features), made.segmenter.score(features)
+    for target, said in expected.items():
+        np.testing.assert_allclose(np.exp(found[target]), np.exp(said), atol=1e-4)
+        assert np.ptp(np.exp(said), axis=0).max() > 1e-3, "it says the same of everything"
+    frames = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    for theirs, ours in zip(made.engine.run(frames, frames[::-1]), run.engine.run(frames, frames[::-1]), strict=True):
+        np.testing.assert_allclose(theirs, ours, atol=1e-3)
+    with pytest.raises(ValueError, match=r"frames must be of shape \('N', 32, 32, 3\)"):
+        ExportedFrames(out, "frame_grid").run(np.zeros((1, 16, 16, 3), np.uint8))
+
+
+@needs_litert
+def test_what_needs_the_whole_recording_is_refused(media: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="train one that sees no future"):
+        export(settings(media, save_run(tmp_path / "run", "mstcn"), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_its_libraries_it_says_what_to_install(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egoact.engines.litert_graphs.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'egoact\[litert-export\]'"):
+        export(settings(media, make_run(tmp_path / "run"), tmp_path / "out"))
+    monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(ArtifactError, match=r"pip install 'egoact\[litert\]'"):
+        open_graph(tmp_path, "frame", "litert")
+
+
+def test_f16_is_for_litert_alone(media: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="f16 goes with --format litert"):
+        settings(media, tmp_path / "run", tmp_path / "out", format="onnx", precision="f16")
