@@ -17,9 +17,9 @@ _START_SECONDS = 120.0
 _MEMORY = Path("/dev/shm")  # files of which none has to survive
 
 
-def try_target(name: str, *, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
+def try_target(name: str, *, seconds: float, tries: int, seed: int, folder: Path) -> dict[str, Any]:
     """Fuzz one target: what the worker printed, or what ended it."""
-    words = [sys.executable, "-m", "fuzz.worker", name, str(seconds), str(seed), str(folder)]
+    words = [sys.executable, "-m", "fuzz.worker", name, str(seconds), str(tries), str(seed), str(folder)]
     limit = seconds + LONGEST_SECONDS + _START_SECONDS
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
@@ -42,6 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Fuzz everything that reads foreign files.")
     parser.add_argument("targets", nargs="*", help=f"some of: {', '.join(TARGETS)}; none: all")
     parser.add_argument("--minutes", type=float, default=10.0, help="for all targets together")
+    parser.add_argument("--tries", type=int, default=10**9, help="most tries of a target; with --seed always the same")
     parser.add_argument("--seed", type=int, default=None, help="the same tries again; by default others each time")
     parser.add_argument("--keep", type=Path, default=None, help="folder for inputs of findings")
     given = parser.parse_args()
@@ -53,7 +54,8 @@ def main() -> int:
     print(f"seed {seed}; inputs of findings: {folder}", flush=True)
     total, problems, longest = 0, 0, 0
     for name in names:
-        said = try_target(name, seconds=60 * given.minutes / len(names), seed=seed, folder=folder / name)
+        seconds = 60 * given.minutes / len(names)
+        said = try_target(name, seconds=seconds, tries=given.tries, seed=seed, folder=folder / name)
         total, longest = total + said["executions"], max(longest, said["longest"])
         print(f"{name}: {said['executions']:,} executions, {said['refused']:,} refused", flush=True)
         if said["found"]:

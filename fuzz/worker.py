@@ -1,4 +1,4 @@
-"""One target in a process of its own, with little memory: `python -m fuzz.worker TARGET SECONDS SEED FOLDER`.
+"""One target in a process of its own, with little memory: `python -m fuzz.worker TARGET SECONDS TRIES SEED FOLDER`.
 
 Whatever is tried is written down before, so that the input is known even of what ends the process.
 """
@@ -78,10 +78,10 @@ def _stop(*_: object) -> NoReturn:
     raise Hang(f"no answer after {LONGEST_SECONDS:g} s")
 
 
-def fuzz(trials: Trials, *, seconds: float, first_seed: int) -> dict[str, Any] | None:
-    """Try changed files until the time is over; gives the smallest input of what was found, or None."""
+def fuzz(trials: Trials, *, seconds: float, tries: int, first_seed: int) -> dict[str, Any] | None:
+    """Try so many changed files, or until the time is over; gives the smallest input of what was found, or None."""
     dice, end = random.Random(first_seed), time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and trials.executions < tries:
         number = dice.randrange(len(trials.paths))
         content = change(dice, trials.contents[number], trials.contents)
         error = trials.run(content, number)
@@ -101,12 +101,12 @@ def fuzz(trials: Trials, *, seconds: float, first_seed: int) -> dict[str, Any] |
 
 def main() -> None:
     """Fuzz the target that the command line names, and print what happened as JSON."""
-    name, seconds, first_seed, folder = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    name, seconds, tries, first_seed, folder = sys.argv[1:]
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _stop)
-    trials = Trials(TARGETS[name], folder)
+    trials = Trials(TARGETS[name], Path(folder))
     _limit_memory()
-    found = fuzz(trials, seconds=seconds, first_seed=first_seed)
+    found = fuzz(trials, seconds=float(seconds), tries=int(tries), first_seed=int(first_seed))
     counts = {"executions": trials.executions, "refused": trials.refused, "longest": trials.longest}
     print(json.dumps({**counts, "found": found}))
 
