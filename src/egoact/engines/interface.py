@@ -51,16 +51,13 @@ class Options:
         return quantize(checked_frames(self.calibration, self.input_size))
 
 
-def checked_frames(frames: np.ndarray, input_size: tuple[int, int], num_channels: int = 3) -> np.ndarray:
+def checked_frames(
+    frames: np.ndarray, input_size: tuple[int, int], num_channels: int = 3, window: tuple[int, ...] = ()
+) -> np.ndarray:
     """Frames as one block of memory; floats from 0 to 1 are refused: they would give features too, only wrong ones."""
-    height, width = input_size
-    if (
-        frames.dtype != np.uint8
-        or frames.ndim != 4
-        or frames.shape[1:] != (height, width, num_channels)
-        or not len(frames)
-    ):
-        wanted = f"uint8 of shape (B, {height}, {width}, {num_channels})"
+    shape = (*window, *input_size, num_channels)
+    if frames.dtype != np.uint8 or frames.shape[1:] != shape or not len(frames):
+        wanted = f"uint8 of shape (B, {', '.join(map(str, shape))})"
         raise ValueError(f"frames must be {wanted}, got {frames.dtype} of shape {frames.shape}")
     return np.ascontiguousarray(frames)
 
@@ -72,6 +69,10 @@ def num_wide(num_convolutions: int) -> int:
 
 def frame_model(backbone: Backbone) -> "FrameModel":
     """A backbone's module with its own normalisation in front, in eval mode."""
+    if backbone.spec.window is not None:
+        model = WindowModel(backbone.module, mean=backbone.spec.mean, std=backbone.spec.std)
+        model.window = (backbone.spec.window.num_pictures,)
+        return model.eval()
     return FrameModel(backbone.module, mean=backbone.spec.mean, std=backbone.spec.std).eval()
 
 
@@ -80,6 +81,7 @@ class FrameModel(nn.Module):
 
     scale: Tensor
     shift: Tensor
+    window: tuple[int, ...] = ()  # pictures of a window; of single frames none
 
     def __init__(self, module: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -96,4 +98,12 @@ class FrameModel(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
         images = frames.permute(0, 3, 1, 2).to(self.scale.dtype)
+        return self.module(images * self.scale + self.shift).float()
+
+
+class WindowModel(FrameModel):
+    """The same for a video encoder: uint8 (B, N, H, W, 3) in, float32 rows (B, T, D) out."""
+
+    def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
+        images = frames.permute(0, 1, 4, 2, 3).to(self.scale.dtype)
         return self.module(images * self.scale + self.shift).float()

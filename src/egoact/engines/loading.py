@@ -61,6 +61,11 @@ def load_engine(
         ValueError: Unknown names, an engine that is not installed, or a precision that it does not offer here.
     """
     device = find_device(device, engine)
+    if backbone.spec.window is not None:
+        if engine not in ("auto", "torch"):
+            raise ValueError(f"video encoders run on torch alone, not on {engine}; use --engine torch")
+        options = Options(backbone.spec.input_size, precision, device, None, is_compiled)
+        return TorchEngine(frame_model(backbone), options)
     pairs = offered_pairs(engine, precision, device)
     if len(pairs) > 1:
         pairs = [(speed.engine, speed.precision) for speed in rank_engines(backbone, pairs, device=device)]

@@ -26,14 +26,19 @@ class TorchEngine:
         self.device = torch.device(options.device)
         self.precision = _choose(options.precision, self.device)
         self.batch_size = 128 if self.device.type == "cuda" else 16
-        self._model = model.to(self.device).to(memory_format=torch.channels_last)
+        self._window, self._model = model.window, model.to(self.device)
+        if self._window:  # a window is a batch of pictures by itself
+            self.batch_size = 8 if self.device.type == "cuda" else 1
+        else:
+            self._model = self._model.to(memory_format=torch.channels_last)
         self._compiled = torch.compile(self._model, dynamic=False) if options.is_compiled else None
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
         kind = _TYPES.get(self.precision)
         with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=kind is not None):
-            batch = torch.tensor(checked_frames(frames, self.input_size, self.num_channels), device=self.device)
+            given = checked_frames(frames, self.input_size, self.num_channels, self._window)
+            batch = torch.tensor(given, device=self.device)
             size = len(batch) if self._compiled is None else self.batch_size
             return np.concatenate([self._run(part).cpu().numpy() for part in batch.split(size)])
 

@@ -61,7 +61,7 @@ class FrameBatch:
 
     Args:
         job: The video.
-        frames: uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C).
+        frames: uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C), of windows (B, N, H, W, 3).
         times: float64 (M,), moments that these frames show; M >= B.
         frame_of_time: int64 (M,), which frame of the batch is shown at each.
         earlier: As `frames`, what was shown before each; black where that is lost. None where nobody wants it.
@@ -96,10 +96,16 @@ class JobDone:
 
 
 Event = FrameBatch | FrameFailure | JobDone
+Read = Callable[[VideoJob, tuple[int, int], int], Iterator[Event]]
 
 
 def decode(
-    jobs: Sequence[VideoJob], *, size: tuple[int, int], batch_size: int, num_workers: int
+    jobs: Sequence[VideoJob],
+    *,
+    size: tuple[int, int],
+    batch_size: int,
+    num_workers: int,
+    read: Read | None = None,
 ) -> Generator[Event, None, None]:
     """Events of all jobs; those of one job in order, and its `JobDone` last.
 
@@ -110,9 +116,10 @@ def decode(
         size: (height, width) of the frames in pixels.
         batch_size: Most frames in a batch.
         num_workers: Videos that are decoded at the same time.
+        read: Makes the events of one job; None: frames one by one.
     """
     num_threads = max(1, min(num_workers, len(jobs)))
-    makers = [partial(_job_events, job, size, batch_size) for job in jobs]
+    makers = [partial(read or _job_events, job, size, batch_size) for job in jobs]
     return run_ahead(makers, num_threads=num_threads, most=num_threads + 1)
 
 

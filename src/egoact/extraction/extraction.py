@@ -21,6 +21,7 @@ from egoact.extraction.decoding import FrameBatch, FrameFailure, JobDone, VideoJ
 from egoact.extraction.engine_choice import graph_hash
 from egoact.extraction.filling import Filling
 from egoact.extraction.wanted import WantedMoments
+from egoact.extraction.windows import window_events
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot
@@ -53,6 +54,7 @@ def plan_store(
         grid=backbone.grid,
         lag_seconds=backbone.lag_seconds,
         stack=backbone.stack,
+        window=backbone.window,
     )
 
 
@@ -81,6 +83,7 @@ class Extraction:
         self.wanted, self.root, self.engine, self.num_workers = wanted, root, engine, num_workers
         self.fillings = [Filling(wanted, writer) for writer in writers]
         self.num_frames = 0
+        self._window = engine.specs[0].window
         self._lacking: dict[str, list[int]] = {}  # recording -> numbers of the streams that lack moments of it
 
     def go(self) -> int:
@@ -152,7 +155,11 @@ class Extraction:
 
     def _compute(self, jobs: Sequence[VideoJob], progress: Progress) -> None:
         events = decode(
-            jobs, size=self.engine.input_size, batch_size=self.engine.batch_size, num_workers=self.num_workers
+            jobs,
+            size=self.engine.input_size,
+            batch_size=self.engine.batch_size,
+            num_workers=self.num_workers,
+            read=None if self._window is None else partial(window_events, window=self._window),
         )
         try:
             with closing(events):
@@ -178,13 +185,15 @@ class Extraction:
         numbers = [number for number, moments in chosen.items() if moments.any()]
         if not numbers:
             return
-        frames = fill_up(batch.frames, self.engine.batch_size)
+        frames = batch.frames if self._window is not None else fill_up(batch.frames, self.engine.batch_size)
         earlier = None if batch.earlier is None else fill_up(batch.earlier, self.engine.batch_size)
         found = self.engine.only(numbers).run(frames, earlier, lag_seconds=batch.lag_seconds or None)
-        self.num_frames += len(batch.frames)
+        self.num_frames += len(batch.frames) * (1 if self._window is None else self._window.num_pictures)
         for number, features in zip(numbers, found, strict=True):
             with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found by its filling
                 halves = features[: len(batch.frames)].astype(np.float16)
+            if self._window is not None:
+                halves = halves.reshape(-1, halves.shape[2])  # the rows of all windows
             self.fillings[number].add(batch, halves, chosen[number])
 
     def _count_failed(self) -> int:

@@ -98,9 +98,10 @@ def check_one_network(specs: Sequence[BackboneSpec], run: Path) -> None:
             f"this run needs features that were imported ({', '.join(imported)}), and cannot be computed from pictures"
         )
         raise ArtifactError(f"{reason}; of a store that has them: egoact predict --features STORE", path=run)
-    if any(spec.modality == "flow" or spec.stack > 1 for spec in specs):
+    if any(spec.modality in ("flow", "video") or spec.stack > 1 for spec in specs):
         if len(specs) == 1:
-            what = "optical flow" if specs[0].modality == "flow" else "stacks of differences"
+            whats = {"flow": "optical flow", "video": "windows of video"}
+            what = whats.get(specs[0].modality, "stacks of differences")
             reason = f"this run looks at {what}, and answers about stored features; here it would get frames"
             raise ArtifactError(reason, path=run)
         raise _several(specs, run)

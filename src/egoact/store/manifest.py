@@ -16,6 +16,7 @@ from egoact.core.bounds import MOST_RATE, check_inside, check_name, check_whole,
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
+from egoact.models.backbones.window import Window
 from egoact.store.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 2
@@ -26,6 +27,7 @@ _LEFT_OUT = {
     "grid": 1,
     "lag_seconds": 0.0,
     "stack": 1,
+    "window": None,
 }  # fields that a manifest has only where they are others
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
 
@@ -63,6 +65,7 @@ class StoreSpec:
     grid: int = 1
     lag_seconds: float = 0.0
     stack: int = 1
+    window: Window | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -106,8 +109,10 @@ class StoreSpec:
             raise ValueError(f"fields missing: {missing or 'none'}, unknown: {unknown or 'none'}")
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         try:
+            if plain.get("window") is not None:
+                plain["window"] = Window.from_dict(plain["window"])
             return cls(**plain)
-        except TypeError as error:
+        except (TypeError, KeyError) as error:
             raise ValueError(f"a field has a value of the wrong type ({error})") from None
 
     def differences(self, other: "StoreSpec") -> list[str]:

@@ -74,14 +74,14 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
         known = read_manifest(path)
         if (
             {known.kind, spec.kind} != {"pooled"}
-            or {"flow", IMPORTED}
+            or {"flow", "video", IMPORTED}
             & {
                 known.modality,
                 spec.modality,
             }
             or max(known.stack, spec.stack) > 1
         ):
-            reason = "maps, and features of optical flow, of stacks or made by others, are not beside other streams"
+            reason = "maps, and features of flow, video or stacks, or made by others, are not beside other streams"
             what = "imported features are" if other == IMPORTED else f"there is {other}"
             raise ArtifactError(f"{what} here already: {reason}; give another folder", path=features)
         theirs, ours = (

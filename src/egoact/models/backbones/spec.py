@@ -1,5 +1,6 @@
 """Which backbone made features, with which weights and preprocessing."""
 
+import math
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -15,9 +16,10 @@ from egoact.core.bounds import (
     shorten,
 )
 from egoact.core.errors import ArtifactError
+from egoact.models.backbones.window import Window
 
 Kind = Literal["pooled", "maps"]
-Modality = Literal["rgb", "difference", "motion", "flow", "imported"]
+Modality = Literal["rgb", "difference", "motion", "flow", "imported", "video"]
 Stream = Literal["rgb", "grid", "difference", "motion"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 MODALITIES: tuple[str, ...] = get_args(Modality)
@@ -43,12 +45,13 @@ class BackboneSpec:
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).
         modality: What it looks at: "rgb" frames; the "difference" of a frame and an earlier one, as a picture; "motion"
-            between the two, as numbers and without a network; "flow", pictures of u, v and magnitude; or "imported":
-            made by others, nobody here knows from what.
+            between the two, as numbers and without a network; "flow", pictures of u, v and magnitude; "video", windows
+            of many frames; or "imported": made by others, nobody here knows from what.
         grid: Pooled features are averaged over grid x grid parts of the picture, and then one vector: row by row, D
             numbers a part.
         lag_seconds: How much earlier the earlier frame was shown; 0 where there is none.
         stack: How many differences, or flows (u and v), it looks at side by side, as channels; 1: at one picture.
+        window: Of "video", how its windows lie; None elsewhere.
     """
 
     name: str
@@ -63,6 +66,7 @@ class BackboneSpec:
     grid: int = 1
     lag_seconds: float = 0.0
     stack: int = 1
+    window: Window | None = None
 
     def __post_init__(self) -> None:
         self._check_bounds()
@@ -74,6 +78,8 @@ class BackboneSpec:
             raise ValueError(f"{self.modality} cannot have a lag of {self.lag_seconds} s")
         if self.stack != 1 and self.num_channels != stacked_channels(self.modality, self.stack):
             raise ValueError(f"{self.num_channels} channels cannot be a stack of {self.stack} of {self.modality}")
+        if (self.window is None) == (self.modality == "video"):
+            raise ValueError(f"{self.modality} with windows: {self.window}")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if min(self.std) <= 0:
@@ -110,7 +116,7 @@ class BackboneSpec:
 
     @property
     def stream(self) -> str:
-        """One of `STREAMS`, or "flow", "imported", or "stack of" the modality."""
+        """One of `STREAMS`, or "flow", "video", "imported", or "stack of" the modality."""
         if self.stack > 1:
             return f"stack of {self.modality}"
         return "grid" if self.grid > 1 else self.modality
@@ -118,7 +124,7 @@ class BackboneSpec:
     @property
     def num_parts(self) -> int:
         """Of how many parts of the picture the features are, part by part."""
-        return self.grid**2
+        return self.grid**2 if self.window is None else math.prod(self.window.parts)
 
     @property
     def needs_earlier(self) -> bool:
@@ -150,7 +156,8 @@ class BackboneSpec:
     def from_dict(cls, values: dict[str, Any]) -> "BackboneSpec":
         """Back from JSON, where tuples have become lists."""
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**plain)
+        window = plain.get("window")
+        return cls(**plain | {"window": None if window is None else Window.from_dict(window)})
 
 
 def stacked_channels(modality: str, stack: int) -> int:
@@ -173,8 +180,9 @@ def _checked_length(name: str, values: object) -> tuple[object, ...]:
 
 def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path) -> None:
     """Refuse features of another backbone, weights or preprocessing: an `ArtifactError` names the first difference."""
+    theirs = features.to_dict()
     for field, expected in run.to_dict().items():
-        found = getattr(features, field)
+        found = theirs[field]
         if found != expected and not (isinstance(found, tuple) and list(found) == list(expected)):
             what = "backbone" if field == "name" else field
             raise ArtifactError(f"its features have {what} {found}, the run needs {expected}", path=path)
