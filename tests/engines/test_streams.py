@@ -82,7 +82,7 @@ def test_a_spec_of_before_there_were_streams_is_one_of_frames() -> None:
     ("changes", "told"),
     [
         ({"modality": "smell"}, "modality must be one of rgb, difference, motion, flow"),
-        ({"grid": 0}, "cannot have a grid of 0"),
+        ({"grid": 0}, "grid must be a whole number from 1 to 64, got 0"),
         ({"grid": 2, "modality": "difference", "lag_seconds": 0.1}, "difference cannot have a grid of 2"),
         ({"lag_seconds": 0.1}, "rgb cannot have a lag of 0.1 s"),
         ({"modality": "motion"}, "motion cannot have a lag of 0.0 s"),

@@ -90,7 +90,7 @@ def test_any_temporal_head_follows_and_the_gate_learns(temporal: str) -> None:
     [
         ({"flow_channels": 6}, "leaves none of 6 channels"),
         ({"temporal": "convlstm"}, "temporal must be one of average, difference, gru, lstm"),
-        ({"flow_channels": 0}, "flow_channels must be a whole number of at least 1"),
+        ({"flow_channels": 0}, "flow_channels must be a whole number from 1 to"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, object], reason: str) -> None:

@@ -3,6 +3,7 @@ import multiprocessing
 import random
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,7 +349,9 @@ def test_whatever_comes_first_every_moment_keeps_its_features(
 
 @given(
     st.dictionaries(
-        st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=5),
+        st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=5).map(
+            lambda name: unicodedata.normalize("NFC", name)
+        ),
         st.tuples(st.sets(st.integers(0, 10**11)), st.integers(-1, 10**6)),
         max_size=4,
     )
