@@ -125,13 +125,14 @@ def test_verbs_alone_and_no_labels_at_all(tmp_path: Path) -> None:
 
 def test_many_classes_in_any_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("egoact.report.stats_figures._CLASSES_PER_ROW", 5)
-    rows = "".join(f"v,{i},{i + 1},切る{i % 60},{'x' * 60}{i % 9}\n" for i in range(70))
+    rows = "".join(f"v,{i},{i + 1},切る{i % 60},={'x' * 60}{i % 9}\n" for i in range(70))
     path = tmp_path / "many.csv"
     path.write_text("video_id,start_seconds,stop_seconds,verb,noun\n" + rows, encoding="utf-8")
     settings = StatsSettings(segments=(path,), out=tmp_path / "out")
     stats(settings)
     write_report(settings)
     assert "切る59" in (settings.out / "verbs.csv").read_text(encoding="utf-8")
+    assert "\n'=xxx" in (settings.out / "nouns.csv").read_text(encoding="utf-8")
 
 
 def test_what_does_not_fit_is_refused(settings: StatsSettings) -> None:

@@ -74,7 +74,7 @@ def compare(settings: CompareSettings) -> int:
         return _compare_finders(settings)
     import pandas as pd
 
-    from egoact.core.files import write_json
+    from egoact.core.files import write_json, write_table
     from egoact.core.metrics.comparison import compare_models
     from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, notes_of, rank, read_model
 
@@ -100,7 +100,8 @@ def compare(settings: CompareSettings) -> int:
     settings.out.mkdir(parents=True, exist_ok=True)
     rows = sorted((flatten(model) for model in document["models"]), key=len, reverse=True)
     columns = dict.fromkeys(column for row in rows for column in row)  # the reference has no differences
-    pd.DataFrame(map(flatten, document["models"]), columns=list(columns)).to_csv(settings.out / TABLE_NAME, index=False)
+    models = pd.DataFrame(map(flatten, document["models"]), columns=list(columns))
+    write_table(settings.out / TABLE_NAME, models, index=False)
     write_json(settings.out / COMPARISON_NAME, document)
     return 0
 

@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import filelock
 
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PART_SUFFIX = ".part"
 LOCK_NAME = ".lock"
@@ -64,6 +67,24 @@ def csv_text(rows: Iterable[Sequence[Any]], *, delimiter: str = ",") -> str:
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerows([guard(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return text.getvalue()
+
+
+def write_table(path: Path, table: "pd.DataFrame", **options: Any) -> None:
+    """The same of a table of pandas: all its cells and names; `options` are those of its `to_csv`."""
+
+    def guard_words(cell: Any) -> Any:
+        return guard(cell) if isinstance(cell, str) else cell
+
+    guarded = table.rename(index=guard_words, columns=guard_words).map(guard_words)
+    write_atomically(path, guarded.to_csv(lineterminator="\n", **options))
+
+
+def read_table(path: Path, **options: Any) -> "pd.DataFrame":
+    """What `write_table` wrote; `options` are those of `pandas.read_csv`."""
+    import pandas as pd
+
+    table = pd.read_csv(path, keep_default_na=False, **options)
+    return table.map(lambda cell: unguard(cell) if isinstance(cell, str) else cell)
 
 
 def guard(cell: str) -> str:

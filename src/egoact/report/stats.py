@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from egoact.core.files import read_json
+from egoact.core.files import read_json, read_table
 from egoact.report.figures import save_picture
 from egoact.report.page import plain_name, write_page, written_by
 from egoact.report.stats_figures import (
@@ -57,7 +57,7 @@ def write_report(settings: Any) -> None:
 
 def _read_table(path: Path) -> pd.DataFrame:
     with written_by("stats", path):
-        return pd.read_csv(path, keep_default_na=False, na_values={"median_seconds": [""]}, dtype=_TEXT)
+        return read_table(path, na_values={"median_seconds": [""]}, dtype=_TEXT)
 
 
 def _plan_sections(summary: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Iterator[_Section]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from egoact.core.files import read_json
+from egoact.core.files import read_json, write_table
 from egoact.core.metrics.evaluation_files import (
     MEASURES,
     METRICS_NAME,
@@ -136,7 +136,7 @@ def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]
     num_used = int(((counts.sum(axis=0) + counts.sum(axis=1)) > 0).sum())
     shown = choose_shown(counts, names, most=MOST_NUMBERED if num_used <= MOST_NUMBERED else _MOST_NAMED)
     table = pd.DataFrame(counts, index=names, columns=names)
-    table.to_csv(out / f"confusion_{target}.csv", index_label=f"true {target}")
+    write_table(out / f"confusion_{target}.csv", table, index_label=f"true {target}")
     classes = list_classes(counts, names)
     return {
         "target": target,

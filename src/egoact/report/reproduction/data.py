@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from egoact.core.epic.flow import flow_magnitude
-from egoact.core.files import read_json
+from egoact.core.files import read_json, read_table
 from egoact.report.figures import BLUE, VERMILION, new_figure, read_picture, set_title
 from egoact.report.flow import draw_flows, read_pair
 from egoact.report.page import written_by
@@ -29,7 +29,7 @@ _STORED_LINES = {
 
 def show_classes(result: Reproduction, step: dict[str, Any]) -> Found:
     """Figure 3."""
-    classes = pd.read_csv(result.out / step["folder"] / "verbs.csv", keep_default_na=False)
+    classes = read_table(result.out / step["folder"] / "verbs.csv")
     seen = classes[classes["num_segments"] > 0]
     share = seen["percent"].head(_MOST_FREQUENT).sum()
     return Found(
@@ -46,7 +46,7 @@ def show_categories(result: Reproduction, step: dict[str, Any]) -> Found:
     for target in ("verb", "noun"):
         path = result.out / step["folder"] / f"{target}_categories.csv"
         if path.exists():
-            table = pd.read_csv(path, keep_default_na=False)
+            table = read_table(path)
             title = f"{len(table)} categories of {target}s"
             pictures.append((partial(draw_categories, table, title=title), f"Segments of {_describe(step)}."))
             top = table.iloc[0]
