@@ -132,7 +132,7 @@ def test_many_classes_in_any_script(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     stats(settings)
     write_report(settings)
     assert "切る59" in (settings.out / "verbs.csv").read_text(encoding="utf-8")
-    assert "\n'=xxx" in (settings.out / "nouns.csv").read_text(encoding="utf-8")
+    assert ",'=xxx" in (settings.out / "nouns.csv").read_text(encoding="utf-8")
 
 
 def test_what_does_not_fit_is_refused(settings: StatsSettings) -> None:
