@@ -602,6 +602,21 @@ def test_a_segment_behind_the_last_step_shows_that_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(features(chosen)[0], behind)
 
 
+def test_a_segment_behind_the_last_step_does_not_wait_for_one_that_goes_beyond_the_end(tmp_path: Path) -> None:
+    make_video(tmp_path / "media/P01_100.mp4", num_frames=103)
+    rows = [(0.3, 0.35), (2.02, 2.05), (2.03, 3.0)]
+    write_segments(tmp_path / "segments.csv", ["P01_100"], rows)
+    chosen = settings(tmp_path, exact=False)
+    assert extract(chosen) == 1
+    (place,) = failures(chosen.features)
+    assert place == "P01_100 2.188"
+    write_segments(tmp_path / "segments.csv", ["P01_100"], rows[:2])
+    assert features(chosen).shape[0] == 2
+    before = files(chosen.features)
+    assert extract(chosen) == 0
+    assert files(chosen.features) == before, "nothing was missing"
+
+
 def test_a_recording_damaged_in_the_middle_keeps_what_can_be_read(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "media/P01_100", numbers=range(NUM_FRAMES))
     (folder / "fps.txt").write_text("50")

@@ -100,6 +100,7 @@ class Extraction:
         others = [filling.other_failures() for filling in self.fillings]
         with Progress("extract", total=total, unit="frames") as progress:
             self._compute(jobs, progress)
+            self._compute([j for j in jobs if any(j.source.video_id in f.sought for f in self.fillings)], progress)
         for filling, failures in zip(self.fillings, others, strict=True):
             filling.write_failures(failures)
         num_failed = self._count_failed()

@@ -35,12 +35,14 @@ class Filling:
         failures: Stretches that cannot be computed.
         num_before: Moments that were there already.
         num_added: Moments that came to them.
+        sought: Recording -> the step, seconds, that tells whether what was found to be missing is a rest behind it.
     """
 
     def __init__(self, wanted: WantedMoments, writer: StoreWriter) -> None:
         self.writer = writer
         self.failures: list[Failure] = []
         self.num_before, self.num_added = len(writer.index), 0
+        self.sought: dict[str, float] = {}
         self.needs_earlier = writer.spec.backbone_spec.needs_earlier
         self._wanted = wanted
         self._parts: dict[str, _Part] = {}
@@ -52,7 +54,9 @@ class Filling:
 
     def missing(self, video_id: str) -> Floats:
         """Moments of a recording that are wanted and not there, float64 (M,), ascending, seconds."""
-        return self._wanted.missing(self.writer.of(video_id))
+        times = self._wanted.missing(self.writer.of(video_id))
+        sought = np.array([self.sought[video_id]] if video_id in self.sought else [])
+        return np.union1d(times, sought[self.lacks(video_id, sought)]) if len(sought) else times
 
     def other_failures(self) -> list[Failure]:
         """What earlier runs found to be missing, and this one does not want."""
@@ -105,10 +109,13 @@ class Filling:
         part = self._part(job)
         del self._parts[video_id]
         times = np.concatenate([np.empty(0), *part.times])
+        was_sought = video_id in self.sought
         num_steps = self._find_end(video_id, part, times)
         with part.buffer as buffer:
             self.writer.commit(video_id, buffer, to_microseconds(times), num_steps=num_steps)
         self.num_added += len(times)
+        if video_id in self.sought and not was_sought:
+            return  # asked again, which tells what failed
         failed = [
             (t, error) for t, error in part.failed if not (job.to_end and _is_end(error) and num_steps != UNKNOWN)
         ]
@@ -137,6 +144,8 @@ class Filling:
         first = int(min(beyond) * self._wanted.rate)
         last = (first - 0.5) / self._wanted.rate
         has_last = last in times or to_microseconds(np.array([last]))[0] in self.writer.of(video_id).moments
+        if not has_last and first > 0 and self._wanted.shows_only(first, self.writer.of(video_id)):
+            self.sought[video_id] = last
         return first if has_last else UNKNOWN
 
     def _stretches(self, video_id: str, failed: list[tuple[Floats, MediaError]]) -> Iterator[Failure]:

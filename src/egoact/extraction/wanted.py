@@ -60,6 +60,10 @@ class WantedMoments:
             return _absent(self.exact.times(segments).ravel(), row)
         return _absent((self._shown_steps(segments, row) + 0.5) / self.rate, row)
 
+    def shows_only(self, step: int, row: RecordingRow) -> bool:
+        """Whether a step is all that some segment shows."""
+        return any(self._shown_steps([segment], row).tolist() == [step] for segment in self.segments[row.video_id])
+
     def _shown_steps(self, segments: Sequence[Segment], row: RecordingRow) -> Moments:
         """Numbers of the steps that clips of some segments show, ascending."""
         firsts, stops = (np.array([getattr(s, f"{e}_seconds") for s in segments]) for e in ("start", "stop"))
