@@ -100,8 +100,8 @@ def compare(settings: CompareSettings) -> int:
     settings.out.mkdir(parents=True, exist_ok=True)
     rows = sorted((flatten(model) for model in document["models"]), key=len, reverse=True)
     columns = dict.fromkeys(column for row in rows for column in row)  # the reference has no differences
-    models = pd.DataFrame(map(flatten, document["models"]), columns=list(columns))
-    write_table(settings.out / TABLE_NAME, models, index=False)
+    written = pd.DataFrame(map(flatten, document["models"]), columns=list(columns))
+    write_table(settings.out / TABLE_NAME, written, index=False)
     write_json(settings.out / COMPARISON_NAME, document)
     return 0
 
