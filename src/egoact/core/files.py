@@ -83,7 +83,7 @@ def read_table(path: Path, **options: Any) -> "pd.DataFrame":
     """What `write_table` wrote; `options` are those of `pandas.read_csv`."""
     import pandas as pd
 
-    table = pd.read_csv(path, keep_default_na=False, **options)
+    table: pd.DataFrame = pd.read_csv(path, keep_default_na=False, **options)
     return table.map(lambda cell: unguard(cell) if isinstance(cell, str) else cell)
 
 
