@@ -1,11 +1,14 @@
 """Looking at a live source until it ends: frames to a stream, its predictions to the terminal, a window and a file."""
 
 import json
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 from egoact.core.errors import ArtifactError
@@ -43,6 +46,7 @@ class LiveLoop:
     ) -> None:
         self.clock = LiveClock()
         self.num_taken = 0
+        self._is_interrupted = False
         self._source, self._stream, self._view = source, stream, view
         self._size, self._lines, self._window = size, lines, window
 
@@ -50,7 +54,7 @@ class LiveLoop:
         """Look until the source ends, `max_seconds` are over, or Ctrl-C is pressed; gives why the source ended."""
         end = None if max_seconds is None else time.monotonic() + max_seconds
         try:
-            with FrameGrabber(self._source, self._view.say) as grabber:
+            with self._interruptible(), FrameGrabber(self._source, self._view.say) as grabber:
                 while self._goes_on(end):
                     frame = grabber.next(timeout=_WAIT_SECONDS)
                     if frame is None and grabber.has_ended:
@@ -63,7 +67,26 @@ class LiveLoop:
             self._lines = None
         return None
 
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Remember Ctrl-C: a library that is called at that moment may swallow the exception."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._is_interrupted = True
+            signal.default_int_handler(number, frame)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
     def _goes_on(self, end: float | None) -> bool:
+        if self._is_interrupted:
+            return False
         return (end is None or time.monotonic() < end) and (self._window is None or self._window.is_open)
 
     def _look(self, frame: CapturedFrame | None) -> None:

@@ -41,6 +41,7 @@ export function FacesPage() {
 function Reviewing({ recording }: { recording: Recording }) {
   const review = useSignal<Review | null>(null);
   const player = useSignal<Player | null>(null);
+  const saving = useRef(Promise.resolve());
   const read = async () => void (review.value = (await attempt(api.review(recording.id))) ?? review.value);
   useEffect(() => {
     void read();
@@ -48,12 +49,16 @@ function Reviewing({ recording }: { recording: Recording }) {
     return listen((event) => void (event.type === "recordings" && event.id === recording.id && read()));
   }, []);
   if (!review.value || !player.value) return <p>…</p>;
-  const keep = async (masks: ReviewedMask[], hidden: Review["hidden"]) => {
-    const version = review.value?.version ?? "";
+  // One change after the other: each is made to what the server said of the one before.
+  const keep = (masks: ReviewedMask[], hidden: Review["hidden"]) => {
     review.value = { ...(review.value as Review), masks, hidden };
-    const kept = await attempt(api.changeReview(recording.id, { version, masks, hidden }));
-    if (kept) review.value = kept;
-    else await read();
+    return (saving.current = saving.current.then(async () => {
+      const { version } = review.value as Review;
+      const kept = await attempt(api.changeReview(recording.id, { version, masks, hidden }));
+      if (!kept) await read();
+      else if (review.value?.masks === masks && review.value.hidden === hidden) review.value = kept;
+      else review.value = { ...(review.value as Review), version: kept.version };
+    }));
   };
   return <Desk recording={recording} review={review.value} player={player.value} keep={keep} />;
 }
