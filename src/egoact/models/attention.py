@@ -8,39 +8,36 @@ Shapes: B clips, N tokens, Q queries, E width, h heads.
 Sources: Dosovitskiy et al. 2021, arXiv:2010.11929; cross-attention without an output projection: arXiv:2506.09985.
 """
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
-Rotate = Callable[[Tensor], Tensor]
-"""Puts the places of tokens into queries and keys, (B, h, N, E / h) -> the same shape."""
+MLP_RATIO = 4  # width of the feed-forward layer by that of the tokens
 
 
 class SelfAttentionBlock(nn.Module):
     """Self-attention, then a feed-forward layer; both normalise first and are added: (B, N, E) -> (B, N, E)."""
 
-    def __init__(self, width: int, num_heads: int, *, mlp_ratio: float = 4.0, eps: float = 1e-5) -> None:
+    def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.norm1 = nn.LayerNorm(width)
         self.attn = SelfAttention(width, num_heads)
-        self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.mlp = FeedForward(width, round(width * mlp_ratio))
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = FeedForward(width, MLP_RATIO * width)
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None, rotate: Rotate | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias`, (B, 1, 1, N), is added to the scores of keys: very low for tokens that are not there."""
-        tokens = tokens + self.attn(self.norm1(tokens), bias, rotate)
+        tokens = tokens + self.attn(self.norm1(tokens), bias)
         return tokens + self.mlp(self.norm2(tokens))
 
 
 class CrossAttentionBlock(nn.Module):
     """Queries look at tokens, then pass a feed-forward layer: (B, Q, E) and (B, N, E) -> (B, Q, E)."""
 
-    def __init__(self, width: int, num_heads: int, *, mlp_ratio: float = 4.0) -> None:
+    def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.xattn = CrossAttention(width, num_heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = FeedForward(width, round(width * mlp_ratio))
+        self.mlp = FeedForward(width, MLP_RATIO * width)
 
     def forward(self, queries: Tensor, tokens: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: D102
         queries = queries + self.xattn(queries, self.norm1(tokens), bias)
@@ -56,10 +53,8 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, bias: Tensor | None, rotate: Rotate | None) -> Tensor:  # noqa: D102
+    def forward(self, tokens: Tensor, bias: Tensor | None) -> Tensor:  # noqa: D102
         query, key, value = (_split(part, self.num_heads) for part in self.qkv(tokens).chunk(3, 2))
-        if rotate is not None:
-            query, key = rotate(query), rotate(key)
         return self.proj(_attend(query, key, value, bias))
 
 

@@ -8,7 +8,6 @@ a folder is given.
 Shapes: B windows, N pictures, T rows, P parts of the picture, D channels.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.registry import Backbone, hash_weights
@@ -233,10 +233,15 @@ class _Source:
         for file in _PREPROCESSING:
             get = partial(cached_file, self.place, file, _raise_exceptions_for_missing_entries=False, **self._where)
             found = self._get(get)
-            said = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
-            said = said.get("video_processor", said)
-            if "image_mean" in said and "image_std" in said:
-                return _on_unit_scale(said)
+            if not found:
+                continue
+            try:
+                said = load_json(Path(found))
+                said = said.get("video_processor", said)
+                if "image_mean" in said and "image_std" in said:
+                    return _on_unit_scale(said)
+            except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
+                raise ArtifactError(f"does not say how pictures are normalised ({error})", path=found) from None
         raise ArtifactError(f"{self.name} does not say how pictures are normalised (no {_PREPROCESSING[0]})")
 
 
