@@ -24,8 +24,7 @@ def needs_face_model() -> FaceDetector:
 
 def portrait() -> np.ndarray:
     """uint8 (180, 180, 3) RGB: the astronaut Eileen Collins; her face is in the middle of the upper half."""
-    from skimage import data
-
+    data = pytest.importorskip("skimage.data", reason="the picture is in scikit-image: pip install 'egoact[test]'")
     return cv2.resize(data.astronaut(), (180, 180), interpolation=cv2.INTER_AREA)
 
 

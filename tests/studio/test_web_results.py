@@ -11,7 +11,6 @@ import pytest
 
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import OnlinePrediction
-from egoact.privacy.masks import Mask, Masks
 from egoact.studio.live.sessions import LiveSessions
 from tests.makers.browser import (
     DESKTOP,
@@ -158,43 +157,6 @@ def test_a_job_shows_its_progress_and_its_command_line(screen: Watched, studio: 
     page.keyboard.press("Escape")
     card.get_by_role("link", name="old").click()
     page.wait_for_function("() => document.querySelector('video')?.dataset.shown === '0'")
-
-
-def test_faces_are_reviewed_before_a_copy_is_made(screen: Watched, studio: Client, tmp_path: Path) -> None:
-    beside = tmp_path / "recordings" / "ana_1_blurred.json"
-    face = Mask(((0.0, (0.1, 0.1, 0.3, 0.4)), (1.0, (0.5, 0.1, 0.7, 0.4))), 0.8)
-    Masks([face]).write(beside, recording="ana_1.mp4")
-    page = screen.open("/")
-    page.locator(".recording", has_text="ana_1").locator("summary").click()
-    page.locator(".recording", has_text="ana_1").get_by_role("link", name="Copy without faces").click()
-    page.get_by_role("heading", name="1 place blurred").wait_for()
-    for seconds in (0.0, 0.48, 1.2):  # before, between and beyond its keyframes
-        page.get_by_label("Where in the recording").fill(str(round(25 * seconds)))
-        shown = page.locator(".review rect").evaluate(
-            "e => ['x', 'y', 'width', 'height'].map((n) => e[n].baseVal.value)"
-        )
-        left, top, right, bottom = face.at(seconds) or ()
-        assert shown == pytest.approx([left, top, right - left, bottom - top], abs=1e-4)
-    page.get_by_label("blur face, 80 % sure").uncheck()
-    page.get_by_role("heading", name="0 places blurred").wait_for()
-    page.get_by_label("Where in the recording").fill("0")
-    area = page.locator(".review svg").bounding_box()
-    page.mouse.move(area["x"] + 0.6 * area["width"], area["y"] + 0.5 * area["height"])
-    page.mouse.down()
-    page.mouse.move(area["x"] + 0.9 * area["width"], area["y"] + 0.9 * area["height"], steps=3)
-    page.mouse.up()
-    page.get_by_role("heading", name="1 place blurred").wait_for()
-    page.get_by_role("button", name="Hide five seconds from here").click()
-    page.get_by_label("as others will see it").check()
-    page.wait_for_function("() => document.querySelector('.review img').naturalWidth === 320")
-    page.get_by_role("button", name="Make the copy").click()
-    page.get_by_text("A copy of ana_1 without faces: done").wait_for(timeout=60_000)
-    kept = Masks.read(beside)
-    assert [mask.kind for mask in kept.unmarked] == ["face"] and kept.hidden == [(0.0, 2.0)]
-    assert kept.masks[0].at(0.0) == pytest.approx((0.6, 0.5, 0.9, 0.9), abs=0.01)
-    assert "--masks" in studio.get("/api/jobs").json[0]["command_line"]
-    assert "ana_1_blurred" in [each["id"] for each in studio.get("/api/recordings").json]
-    page.get_by_role("button", name="Make the copy again").wait_for()
 
 
 def test_a_number_opens_the_clips_behind_it(screen: Watched, studio: Client) -> None:

@@ -205,7 +205,8 @@ def _blur(workspace: Workspace, request: BlurJob) -> Plan:
     if any(not start < stop for start, stop in request.hide):
         raise Refusal(400, "a stretch to hide stops after its start")
     words += ["--hide", *(f"{start:g}-{stop:g}" for start, stop in request.hide)] if request.hide else []
-    return Plan("blur", f"A copy of {source.video_id} without faces", words, subject=source.video_id)
+    title = f"Look for faces in {source.video_id}" if request.review else f"A copy of {source.video_id} without faces"
+    return Plan("blur", title, words, subject=source.video_id)
 
 
 @dataclass(frozen=True)
