@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.report.bench import write_report
 from egoact.store.reader import FeatureStore
+from tests.makers.encoders import write_encoder
 from tests.makers.media import write_video
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -223,3 +225,33 @@ def test_a_share_above_the_peak_is_a_failed_measurement() -> None:
     assert _share_figure(rows, "f32").value == 15.9
     failed = _share_figure(rows, "int8")
     assert failed.value is None and "not measured" in failed.name and "10590 % of the peak is impossible" in failed.name
+
+
+def test_windows_of_a_video_encoder_are_measured_without_its_weights(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="pip install 'egoact[video]' brings transformers")
+    folder = write_encoder(tmp_path / "encoder", "vjepa2")
+    (folder / "model.safetensors").unlink()
+    encoder = replace(settings("extract", tmp_path, tmp_path), segments=None, media=(), backbone="hf:some/name")
+    encoder = replace(encoder, weights=folder, size=None, random=True, precision="f32", device="cpu")
+    assert bench(encoder) == 0
+    (row,) = table_of(tmp_path, "extract_windows")
+    rate = float(row["windows/s"])
+    # A window of 8 pictures, 8 a second: 360,000 windows in 100 hours.
+    assert float(row["hours, EPIC-KITCHENS-100"]) == pytest.approx(360_000 / rate / 3600, rel=0.01, abs=0.005)
+    tokens, width, layers = 4 * 4 * 4, 24, 2
+    linear, attention = 2 * 12 * width**2 * tokens * layers, 4 * tokens**2 * width * layers
+    patches = 2 * (2 * 16 * 16 * 3) * width * tokens
+    figures = {f["name"]: f["value"] for f in json.loads((tmp_path / "extract.json").read_text())["figures"]}
+    assert figures["operations"] == pytest.approx((linear + attention + patches) / 1e9, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"what": "latency", "backbone": "hf:vjepa2"}, "latency is not for video encoders"),
+        ({"what": "extract", "random": True}, "--random and --window are for video encoders"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(tmp_path: Path, change: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        replace(settings("extract", tmp_path, tmp_path), **change)  # type: ignore[arg-type]

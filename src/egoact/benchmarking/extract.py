@@ -12,6 +12,7 @@ import numpy as np
 from egoact.benchmarking.decode import count_decoded
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
+from egoact.benchmarking.windows import measure_windows
 from egoact.benchmarking.workload import NUM_FRAMES, Workload, read_sample
 from egoact.core import defaults
 from egoact.core.annotations.segments import SegmentTable, group_by_recording
@@ -30,7 +31,9 @@ GOAL = 80.0  # percent of the backbone alone
 
 
 def measure(work: Workload) -> Results:
-    """Time the whole and its parts in turns."""
+    """Time the whole and its parts in turns; of a video encoder the encoder alone."""
+    if work.is_video:
+        return measure_windows(work)
     root, table = work.recordings()
     backbone = work.backbone()
     frames = read_sample(root, table, count=128, size=backbone.spec.input_size)
@@ -69,7 +72,7 @@ def time_extraction(
     jobs = clip_jobs(root, table, ClipSampling(NUM_FRAMES))
     with tempfile.TemporaryDirectory(dir=work.out) as folder:
         tasks: dict[str, Callable[[], float]] = {
-            "decoding alone": partial(count_decoded, jobs, size=work.size, num_workers=num_cores()),
+            "decoding alone": partial(count_decoded, jobs, size=work.pixels, num_workers=num_cores()),
             "backbone alone": partial(_run_backbone, engine, frames),
             "end to end": partial(_fill_a_store, Path(folder), root, table, backbone, engine),
         }

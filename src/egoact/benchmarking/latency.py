@@ -59,7 +59,7 @@ def measure(work: Workload) -> Results:
         )
     )
     return Results(
-        title=f"Latency with {backbone.spec.name}, {work.size} x {work.size}",
+        title=f"Latency with {backbone.spec.name}, {work.pixels} x {work.pixels}",
         text=f"From uint8 frames in memory to probabilities of {epic.NUM_VERBS} verbs and {epic.NUM_NOUNS} nouns, by "
         f"the backbone and the head {DEFAULT_HEAD}; {rounds} rounds. A stream computes one frame at a time, and then "
         "the head.",

@@ -85,7 +85,7 @@ def _train(work: Workload, folder: Path, videos: Sequence[Path]) -> tuple[Path, 
     """A run on these recordings, and the store of their features."""
     run, features, media = folder / "run", folder / "features", folder / "media"
     _link(videos, media)
-    backbone = ["--backbone", work.backbone_name, "--size", work.size, *_engine_flags(work)]
+    backbone = ["--backbone", work.backbone_name, "--size", work.pixels, *_engine_flags(work)]
     _call("extract", "--media", media, "--features", features, "--streams", *STREAMS, *backbone)
     _, table = work.recordings()
     _call("train-timeline", "--segments", _labels(table.path, videos, folder), "--features", features, "--run", run)

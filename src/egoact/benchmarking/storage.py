@@ -41,7 +41,7 @@ def measure(work: Workload) -> Results:
     last = {row[0]: row for row in rows if row[1] == sizes[-1]}
     return Results(
         title="Keeping clips",
-        text=f"Clips of {NUM_FRAMES} frames of {work.size} x {work.size}, from real recordings. float32 and "
+        text=f"Clips of {NUM_FRAMES} frames of {work.pixels} x {work.pixels}, from real recordings. float32 and "
         "uint8 are NumPy files, without and with compression (deflate); JPEG is a file a frame of quality "
         f"{_JPEG_QUALITY}, decoded again when it is loaded; features are what {backbone.spec.name} makes of the same "
         f"frames, float16. Load time: the fastest of {_ROUNDS}, from the page cache.",

@@ -13,7 +13,8 @@ from egoact.engines import Engine, load_engine, tune_batch
 from egoact.engines.loading import find_device
 from egoact.kitchen import make_kitchen
 from egoact.media.sources import MediaRoot, read_frames
-from egoact.models.backbones.registry import Backbone, load_backbone
+from egoact.models.backbones.registry import Backbone, default_size, load_backbone
+from egoact.models.backbones.video import PREFIX, Looking, load_video_backbone
 
 NUM_FRAMES = 20
 NUM_CALIBRATION_FRAMES = 64
@@ -29,7 +30,9 @@ class Workload:
         media: Folders with its recordings.
         backbone_name: As in `load_backbone`.
         weights: As in `load_backbone`.
-        size: Of the frames, pixels.
+        size: Of the frames, pixels; None: as `default_size` says, or what a video encoder was trained with.
+        window: Of a video encoder: pictures of a window; None: as it was trained.
+        is_random: Of a video encoder: do without its weights.
         engine_name: As in `load_engine`.
         precision: As in `load_engine`.
         device: As in `load_engine`.
@@ -43,7 +46,9 @@ class Workload:
     media: tuple[Path, ...] = ()
     backbone_name: str = "efficientnet_lite0"
     weights: Path | None = None
-    size: int = 256
+    size: int | None = None
+    window: int | None = None
+    is_random: bool = False
     engine_name: str = "auto"
     precision: str = "auto"
     device: str = "auto"
@@ -64,8 +69,26 @@ class Workload:
         make_kitchen(folder, num_videos=num_videos, segments_per_video=each)
         return MediaRoot(folder / "videos"), read_segments(folder / "train.csv")
 
+    @property
+    def is_video(self) -> bool:
+        """Whether the backbone is a video encoder."""
+        return self.backbone_name.startswith(PREFIX)
+
+    @property
+    def pixels(self) -> int:
+        """Height and width of the frames."""
+        return default_size(self.backbone_name, self.weights) if self.size is None else self.size
+
     def backbone(self) -> Backbone:
         """The backbone that was asked for."""
+        if self.is_video:
+            return load_video_backbone(
+                self.backbone_name,
+                weights=self.weights,
+                size=self.size,
+                looking=Looking(num_pictures=self.window),
+                is_random=self.is_random,
+            )
         return load_backbone(self.backbone_name, weights=self.weights, size=self.size)
 
     def engine(self, backbone: Backbone, frames: np.ndarray) -> Engine:

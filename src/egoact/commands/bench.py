@@ -15,9 +15,10 @@ class BenchSettings:
     """Measure this machine: engines | decode | extract | train | scale | latency | predict | storage | epic100.
 
     engines: frames/s of every engine, and its share of the matrix-multiply peak. decode: videos to frames. extract: end
-    to end, against its parts. train: clips/s of every head. scale: time and memory of an epoch over up to 67,217 clips.
-    latency: frames to answer. predict: recordings to timelines, against real time, and the memory that it takes.
-    storage: ways to keep a clip. epic100: hours for the whole of EPIC-KITCHENS-100.
+    to end, against its parts; of a video encoder windows/s, their share of the peak, and hours for EPIC-KITCHENS-100.
+    train: clips/s of every head. scale: time and memory of an epoch over up to 67,217 clips. latency: frames to answer.
+    predict: recordings to timelines, against real time, and the memory that it takes. storage: ways to keep a clip.
+    epic100: hours for the whole of EPIC-KITCHENS-100.
     """
 
     what: tyro.conf.Positional[What]
@@ -32,8 +33,13 @@ class BenchSettings:
     """As in egoact extract."""
     weights: Path | None = None
     """As in egoact extract."""
-    size: int = 256
+    size: int | None = None
     """As in egoact extract."""
+    window: int | None = None
+    """As in egoact extract."""
+    random: bool = False
+    """For extract, with a video encoder (hf:...): random weights in the shape of the published ones, which need not be
+    there; hf:vjepa2 and the like are each family's own example."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """For extract, latency, predict and epic100."""
     precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
@@ -52,6 +58,11 @@ class BenchSettings:
             raise ValueError("--segments and --media belong together")
         if self.run is not None and self.what != "predict":
             raise ValueError("--run goes with predict")
+        is_video = self.backbone.startswith("hf:")
+        if is_video and self.what != "extract":
+            raise ValueError(f"{self.what} is not for video encoders; extract is")
+        if (self.random or self.window) and not is_video:
+            raise ValueError("--random and --window are for video encoders (--backbone hf:...)")
 
 
 def bench(settings: BenchSettings) -> int:
@@ -72,6 +83,8 @@ def bench(settings: BenchSettings) -> int:
         backbone_name=settings.backbone,
         weights=settings.weights,
         size=settings.size,
+        window=settings.window,
+        is_random=settings.random,
         engine_name=settings.engine,
         precision=settings.precision,
         device=settings.device,

@@ -54,6 +54,15 @@ FAMILIES = {
     "vivit": Family(),
     "timesformer": Family(is_space_first=True),
 }
+PUBLISHED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "facebook/vjepa2-vitl-fpc64-256": ("vjepa2", {}),
+    "MCG-NJU/videomae-base": ("videomae", {}),
+    "MCG-NJU/videomae-large": (
+        "videomae",
+        {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    ),
+}
+"""Shapes of some encoders of the hub, for measuring their speed where the hub is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,8 @@ def load_video_backbone(
     """A frozen video encoder.
 
     Args:
-        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`; with `is_random` also `hf:FAMILY`, one of `FAMILIES`.
+        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`; with `is_random` also `hf:FAMILY`, one of `FAMILIES`,
+            and no network is needed for that, nor for those of `PUBLISHED`.
         weights: Folder with config.json, model.safetensors and the preprocessing; None: the hub, or its cache.
         size: Height and width of pictures, where the encoder takes any.
         looking: How windows are laid.
@@ -193,6 +203,9 @@ class _Source:
 
             if is_random and self.place in FAMILIES:
                 return AutoConfig.for_model(self.place)
+            if is_random and self.place in PUBLISHED:
+                family, shape = PUBLISHED[self.place]
+                return AutoConfig.for_model(family, **shape)
             return AutoConfig.from_pretrained(self.place, trust_remote_code=False, **self._where)
 
         return self._get(get)
