@@ -32,10 +32,12 @@ from egoact.live.capture import CapturedFrame, FrameGrabber
 from egoact.live.playback import Playback
 from egoact.live.sources import CameraSource, FileSource, UrlSource, find_source
 from egoact.live.statistics import LiveClock
+from egoact.live.streaming import open_run_stream
 from egoact.live.terminal import LiveView
 from egoact.live.window import LiveWindow
 from egoact.media.video.file import open_container, picture_stream
 from egoact.models.backbones.registry import load_backbone
+from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.media import jpeg, number_in, picture, write_sound_only, write_video
 from tests.makers.places import ROOT
@@ -123,10 +125,19 @@ def test_a_run_without_nouns_answers_verbs(film: Path, tmp_path: Path, capsys: p
 
 
 def test_a_run_that_anticipates_says_so(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = save_run(tmp_path / "run", anticipation=Anticipation(gap_seconds=0.5))
-    assert live(settings_for(run, film, tmp_path, max_seconds=1.2)) == 0
-    assert "live: this run names the action that will begin in 0.5 s" in capsys.readouterr().err
-    assert lines_of(tmp_path)
+    run = save_run(tmp_path / "run", anticipation=Anticipation(gap_seconds=0.5, observed_seconds=1.0))
+    assert live(settings_for(run, film, tmp_path, window_seconds=())) == 0
+    told = capsys.readouterr()
+    assert "live: this run names the action that will begin in 0.5 s" in told.err
+    answers = lines_of(tmp_path)
+    assert {answer["ahead_seconds"] for answer in answers} == {0.5}
+    first = told.out.splitlines()[0]
+    assert "s  in 0.5 s: " in first
+    assert all(best["name"] in first for best in answers[0]["action"])
+    stream = open_run_stream(load_run(run, EngineChoice(None, "torch", "f32", "cpu")), rate=10.0)
+    pushed = [stream.push(np.zeros((32, 32, 3), dtype=np.uint8), number / 10) for number in range(20)]
+    assert [each is None for each in pushed[:6]] == [True] * 4 + [False] * 2  # half of what it observed in training
+    assert pushed[-1].covered_seconds == pytest.approx(1.0) and pushed[-1].when == "in 0.5 s: "  # type: ignore[union-attr]
 
 
 def test_lines_on_standard_output_are_alone_there(

@@ -35,12 +35,20 @@ class Stream:
         features: Of the frames.
         memory: What it remembers.
         rate: Most frames to look at a second; others are passed over.
+        ahead_seconds: How long after a frame the action begins that is named.
     """
 
     def __init__(
-        self, names: Mapping[str, tuple[str, ...]], features: LiveFeatures, memory: Memory, *, rate: float
+        self,
+        names: Mapping[str, tuple[str, ...]],
+        features: LiveFeatures,
+        memory: Memory,
+        *,
+        rate: float,
+        ahead_seconds: float = 0.0,
     ) -> None:
         self._names, self._features, self._memory, self._rate = names, features, memory, rate
+        self._ahead_seconds = ahead_seconds
         self.clear()
 
     def clear(self) -> None:
@@ -62,7 +70,7 @@ class Stream:
             seconds: Its time; later than that of the frame before.
 
         Returns:
-            What happens now; None where the frame is passed over, or not enough has been seen yet.
+            What happens now, or what will; None where the frame is passed over, or not enough has been seen yet.
 
         Raises:
             ValueError: A frame from the past.
@@ -81,7 +89,7 @@ class Stream:
         if found is None:
             return None
         covered_seconds, probabilities = found
-        return OnlinePrediction(seconds, covered_seconds, probabilities, self._names)
+        return OnlinePrediction(seconds, covered_seconds, probabilities, self._names, self._ahead_seconds)
 
     def _is_due(self, seconds: float) -> bool:
         return seconds >= self._due_seconds - _GRID_TOLERANCE_SECONDS
@@ -117,7 +125,9 @@ def open_stream(
     else:
         memory = WindowMemory(recognizer, rate=rate, window_seconds=window_seconds, temperature=temperature)
     names = {str(target): vocabulary.names for target, vocabulary in recognizer.config.vocabularies.items()}
-    return Stream(names, LiveFeatures(engine), memory, rate=rate)
+    anticipation = recognizer.config.anticipation
+    ahead = 0.0 if anticipation is None else anticipation.gap_seconds
+    return Stream(names, LiveFeatures(engine), memory, rate=rate, ahead_seconds=ahead)
 
 
 def open_run_stream(
@@ -129,7 +139,8 @@ def open_run_stream(
         run: One that finds actions in recordings goes step by step, whatever the mode.
         mode: As `open_stream`.
         rate: Most frames to look at a second; None: 15, or the steps a second of a run that has steps.
-        window_seconds: Lengths of the windows; empty: those that the run has chosen, or 2 s.
+        window_seconds: Lengths of the windows; empty: what a run that anticipates has observed of each action, those
+            that the run has chosen, or 2 s.
 
     Raises:
         ValueError: A head that needs whole clips, or impossible numbers.
@@ -139,12 +150,13 @@ def open_run_stream(
         stream = _open_steps(run, run.answers, rate, window_seconds)
     else:
         config = run.config
+        chosen = config.window_seconds if config.anticipation is None else (config.anticipation.observed_seconds,)
         stream = open_stream(
             run.recognizer,
             run.engine,
             mode=mode,
             rate=FRAMES_PER_SECOND if rate is None else rate,
-            window_seconds=tuple(window_seconds) or config.window_seconds or (WINDOW_SECONDS,),
+            window_seconds=tuple(window_seconds) or chosen or (WINDOW_SECONDS,),
             temperature=config.temperature,
         )
     stream.push(np.zeros((*run.engine.input_size, 3), dtype=np.uint8), 0.0)

@@ -11,6 +11,7 @@ from egoact.live.statistics import LiveClock
 
 _REDRAWS_PER_SECOND = 5
 _BAR_WIDTH = 8
+_NUM_NEXT = 5  # what comes next is never sure: so many answers are named
 
 
 class LiveView:
@@ -71,9 +72,10 @@ class LiveView:
         if prediction is None or prediction.name == self._said or self._is_quiet:
             return
         self._said = prediction.name
-        share = prediction.top(prediction.targets[-1], 1)[0][1]
+        best = prediction.top(prediction.targets[-1], _NUM_NEXT if prediction.ahead_seconds else 1)
+        names = ", ".join(f"{name}  {share:.0%}" for name, share in best)
         age = f"{1000 * clock.age_seconds:.0f} ms"
-        print(f"{prediction.seconds:9.2f} s  {prediction.name}  {share:.0%}  ({age})", file=self._file, flush=True)
+        print(f"{prediction.seconds:9.2f} s  {prediction.when}{names}  ({age})", file=self._file, flush=True)
 
     def _draw(self, clock: LiveClock) -> Any:
         from rich.console import Group
@@ -87,7 +89,7 @@ class LiveView:
         if self._prediction is not None:
             columns = Table.grid(padding=(0, 2))
             columns.add_row(*(_ranking(self._prediction, target) for target in self._prediction.targets))
-            parts = [Text(self._prediction.name, style="bold green"), Text(), columns, Text()]
+            parts = [Text(self._prediction.when + self._prediction.name, style="bold green"), Text(), columns, Text()]
         lines = [Text(state, style="dim"), *([Text(self._message, style="yellow")] if self._message else [])]
         return Panel(Group(*parts, *lines), title=Text(self._name), title_align="left")
 

@@ -69,7 +69,9 @@ class LiveWindow:
         lines = ["..."]
         if self._prediction is not None:
             target = self._prediction.targets[-1]
-            lines = [f"{name}  {share:.0%}" for name, share in self._prediction.top(target, _TOP)]
+            lines = [
+                f"{self._prediction.when}{name}  {share:.0%}" for name, share in self._prediction.top(target, _TOP)
+            ]
         self._canvas.create_rectangle(0, height - 30 - 22 * len(lines), width, height, fill="black", stipple="gray75")
         for number, line in enumerate(lines):
             style = ("sans-serif", 16, "bold") if number == 0 else ("sans-serif", 12)

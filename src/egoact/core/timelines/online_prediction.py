@@ -22,6 +22,7 @@ class OnlinePrediction:
         covered_seconds: How far back it looked.
         probabilities: "verb" and/or "noun" -> float64 (classes,), summing to 1.
         names: The same keys -> names of the classes.
+        ahead_seconds: How long after `seconds` the action will begin, of a model that anticipates; 0: it happens now.
 
     Raises:
         ValueError: Names that do not fit, or values that are no probabilities.
@@ -31,6 +32,7 @@ class OnlinePrediction:
     covered_seconds: float
     probabilities: Mapping[str, npt.NDArray[np.float64]]
     names: Mapping[str, tuple[str, ...]]
+    ahead_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         for target, values in self.probabilities.items():
@@ -67,10 +69,18 @@ class OnlinePrediction:
         """The most probable action; the verb (or noun) where the model knows no other."""
         return self.top(self.targets[-1], 1)[0][0]
 
+    @property
+    def when(self) -> str:
+        """Words before the name of an action that has not begun; of one that happens now none."""
+        return f"in {self.ahead_seconds:g} s: " if self.ahead_seconds else ""
+
     def to_dict(self, k: int = 5) -> dict[str, Any]:
         """As JSON can say it, with the k best of each target."""
         best: dict[str, Any] = {
             target: [{"name": name, "probability": round(share, 4)} for name, share in self.top(target, k)]
             for target in self.targets
         }
-        return {"seconds": round(self.seconds, 3), "covered_seconds": round(self.covered_seconds, 3), **best}
+        times = {"seconds": round(self.seconds, 3), "covered_seconds": round(self.covered_seconds, 3)}
+        if self.ahead_seconds:
+            times["ahead_seconds"] = self.ahead_seconds
+        return times | best

@@ -130,7 +130,7 @@ class Runs:
             targets=[target for target in TARGETS if target in vocabularies],
             num_recordings=len(recordings) or None,
             recordings=recordings,
-            is_live=values.get("segmenter") in _CAUSAL or "head" in values,
+            is_live=values.get("segmenter") in _CAUSAL or ("head" in values and "anticipation" not in values),
             metrics=_read_metrics(folder),
             evaluation=_read_metrics(self._project.own / "evaluations" / folder.name),
             timelines=sorted(self.timelines(folder.name)),
