@@ -29,6 +29,7 @@ from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.store.checks import shard_problems
 from egoact.store.failures import read_failures
 from egoact.store.reader import FeatureStore
+from fuzz.exports import make_export, read_export_folder
 from tests.core.formats.test_round_trips import FPS, encode, sample
 from tests.makers.media import frame_members, write_folder, write_tar, write_video
 from tests.makers.stores import SAMPLING, SEGMENTS, fill
@@ -190,6 +191,13 @@ TARGETS: dict[str, Target] = {
     "store-index": Target(partial(fill, segments=SEGMENTS), _read_store, "recordings.parquet"),
     "store-shards": Target(partial(fill, segments=SEGMENTS), _read_store, "*.npy"),
     **{f"run-{kind}": Target(partial(_make_run, kind=kind), _read_run) for kind in ("relation", "timeline")},
+    **{
+        f"export-{format}-{kind}": Target(
+            partial(make_export, format=format, is_segmenter=kind == "timeline"), read_export_folder
+        )
+        for format in ("onnx", "openvino")
+        for kind in ("clip", "timeline")
+    },
     "backbone": Target(_make_backbone, _read_backbone),
     "masks": Target(_make_masks, lambda folder: Masks.read(folder / "masks.json")),
     "stills": Target(lambda folder: write_folder(folder / VIDEO, numbers=[1, 2, 3], size=SMALL), _read_frames),

@@ -16,7 +16,8 @@ from egoact.engines.parity import Agreement
 from egoact.export.parity import check_measured
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS
-from egoact.runs.exported import ExportedFrames, open_graph, read_export
+from egoact.runs.exported import ExportedFrames, read_export
+from egoact.runs.graph_files import open_graph
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.extraction import make_video, write_segments
@@ -258,16 +259,31 @@ def test_an_export_of_a_stranger_is_refused_in_one_line(format: str, media: Path
         assert "\n" not in str(refusal.value) and "\x1b" not in str(refusal.value)
 
 
-def test_a_graph_that_reads_other_files_is_refused(media: Path, tmp_path: Path) -> None:
-    out = tmp_path / "exported"
-    export(settings(media, make_run(tmp_path / "run"), out, format="onnx"))
-    graph = onnx.load(out / "window.onnx")
-    for tensor in graph.graph.initializer:
-        onnx.external_data_helper.set_external_data(tensor, location="../secret.bin")
-        tensor.ClearField("raw_data")
-    (out / "window.onnx").write_bytes(graph.SerializeToString())
+@pytest.mark.parametrize("place", ["weights", "constant", "inner graph"])
+def test_a_graph_that_reads_other_files_is_refused(place: str, tmp_path: Path) -> None:
+    tensor = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], b"\0\0\0\0", raw=True)
+    onnx.external_data_helper.set_external_data(tensor, location="../secret.bin")
+    tensor.ClearField("raw_data")
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    nodes = [onnx.helper.make_node("Constant", [], ["y"], value=tensor)]
+    if place == "weights":
+        nodes = [onnx.helper.make_node("Identity", ["w"], ["y"])]
+    elif place == "inner graph":
+        inner = onnx.helper.make_graph(nodes, "inner", [], [output])
+        nodes = [onnx.helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)]
+    given = onnx.helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, [])
+    graph = onnx.helper.make_graph(nodes, "g", [given], [output], [tensor] if place == "weights" else [])
+    (tmp_path / "window.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
     with pytest.raises(ArtifactError, match="another file"):
-        open_graph(out, "window", "onnx")
+        open_graph(tmp_path, "window", "onnx")
+
+
+def test_a_graph_that_cannot_answer_is_one_line(exported: Path) -> None:
+    manifest = read_export(exported / "out")
+    window = open_graph(exported / "out", "window", manifest.format)
+    with pytest.raises(ArtifactError, match="cannot answer") as refusal:
+        window(np.zeros((1, NUM_FRAMES, 5), np.float32))
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_graph_of_other_classes_is_refused(media: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_an_export_answers_like_the_run(segmenter: str, format: str, media: Path
                 np.testing.assert_allclose(np.exp(said[target]), np.exp(values[i]), atol=1e-4)
 
 
-def test_the_manifest_says_how_far_it_is_from_torch(media: Path, tmp_path: Path) -> None:
+def test_the_manifest_says_what_is_there_and_how_far_it_is_from_torch(media: Path, tmp_path: Path) -> None:
     path, out = save_run(tmp_path / "run", "causal", streams=("grid", "motion")), tmp_path / "out"
     assert export(settings(media, path, out)) == 0
     parity = json.loads((out / "export.json").read_text())["parity"]
@@ -63,6 +63,11 @@ def test_the_manifest_says_how_far_it_is_from_torch(media: Path, tmp_path: Path)
     assert sorted(p.name for p in out.glob("*.onnx")) == ["frame_grid.onnx", "sequence.onnx", "step.onnx"]
     with pytest.raises(ArtifactError, match="give the run that it was made from"):
         export(settings(media, out, tmp_path / "again"))
+    values = json.loads((out / "export.json").read_text())
+    del values["files"]["frame_grid.onnx"]
+    (out / "export.json").write_text(json.dumps(values))
+    with pytest.raises(ArtifactError, match="no graph frame_grid"):
+        _ = load_run(out).engine
 
 
 def test_int8_is_refused_and_writes_nothing(media: Path, tmp_path: Path) -> None:

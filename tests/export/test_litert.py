@@ -8,7 +8,8 @@ import pytest
 
 from egoact.commands.export import ExportSettings, export
 from egoact.core.errors import ArtifactError
-from egoact.runs.exported import ExportedFrames, open_graph, read_export
+from egoact.runs.exported import ExportedFrames, read_export
+from egoact.runs.graph_files import open_graph
 from egoact.runs.loading import EngineChoice, load_run
 from tests.export.test_export import NUM_FRAMES, make_run
 from tests.live.test_step_streams import save_run

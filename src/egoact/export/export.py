@@ -1,6 +1,5 @@
 """A run as graph files that answer without torch, proven on real clips before a byte is written."""
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_json
 from egoact.core.progress import working
 from egoact.engines.interface import frame_model
 from egoact.engines.parity import torch_features
 from egoact.export.clips import read_clips
+from egoact.export.folder import write_export
 from egoact.export.graphs import BUILDERS, ExportParts
 from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
-from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest, WindowModel, is_export
+from egoact.runs.exported import WindowModel, is_export
 from egoact.runs.loading import Run
-from egoact.runs.provenance import Provenance
-from egoact.runs.recognizer import CONFIG_NAME
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Export:
         with working("export: comparing them with torch"), _unpacked(files) as folder:
             parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
         check_measured(parity, self.format, self.precision)
-        self._write(files, parity)
+        write_export(self.out, self.run, files, format=self.format, precision=self.precision, parity=parity)
         print(self._describe(parity))
 
     def _parts(self, frames: RealFrames) -> ExportParts:
@@ -76,21 +73,6 @@ class Export:
             calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if self.precision == "int8" else None,
             precision=self.precision,
         )
-
-    def _write(self, files: dict[str, bytes], parity: dict[str, Any]) -> None:
-        """Everything, export.json last: without it a folder is no export."""
-        config, out = self.run.config, self.out
-        out.mkdir(parents=True, exist_ok=True)
-        (out / EXPORT_NAME).unlink(missing_ok=True)
-        for name, content in files.items():
-            (out / name).write_bytes(content)
-        write_json(out / CONFIG_NAME, config.to_dict())
-        if (provenance := Provenance.read(self.run.path)) is not None:
-            provenance.write(out)
-        write_json(out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
-        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        manifest = ExportManifest(self.format, self.precision, tuple(config.vocabularies), digests, parity)
-        write_json(out / EXPORT_NAME, manifest.to_dict())
 
     def _describe(self, parity: dict[str, Any]) -> str:
         answers = ", ".join(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from egoact.engines.parity import Agreement, compare_features
-from egoact.runs.exported import has_graph, open_graph
+from egoact.runs.graph_files import has_graph, open_graph
 from egoact.runs.recognizer import Recognizer
 
 MAX_PROBABILITY_ERROR = {"f32": 1e-3, "f16": 1.0, "int8": 1.0}  # the latter are bound by features; the rest is told

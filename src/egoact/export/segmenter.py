@@ -1,7 +1,5 @@
 """A run that finds actions in recordings as graph files, proven on real frames before a byte is written."""
 
-import hashlib
-import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -10,23 +8,21 @@ from typing import Any
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_json
 from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
 from egoact.engines.interface import frame_model
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.clips import read_clips
+from egoact.export.folder import write_export
 from egoact.export.graphs import build_frame, build_segmenter
 from egoact.export.parity import check_measured, compare_answers
 from egoact.extraction.engine_choice import RealFrames
 from egoact.models.backbones.registry import Backbone
 from egoact.models.detectors import DetectorModel
-from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest
 from egoact.runs.exported_segmenter import FRAME_NAMES, exported_streams
 from egoact.runs.loading import Run
-from egoact.runs.provenance import Provenance
-from egoact.runs.segmenter import CONFIG_NAME, TrainedSegmenter
+from egoact.runs.segmenter import TrainedSegmenter
 from egoact.runs.streams import check_one_network, load_spec
 
 FRAMES_A_CLIP = 20
@@ -68,25 +64,13 @@ def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, nu
             files = build_segmenter(format, model, tuple(vocabularies), num_channels=run.segmenter.config.num_channels)
             for grid, backbone in networks.items():
                 files |= build_frame(format, frame_model(backbone), streams.input_size, FRAME_NAMES[grid])
-        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        write_json(folder / CONFIG_NAME, run.segmenter.config.to_dict())
-        write_json(folder / LABELS_NAME, {target: list(v.names) for target, v in vocabularies.items()})
-        if (provenance := Provenance.read(run.path)) is not None:
-            provenance.write(folder)
-        write_json(folder / EXPORT_NAME, ExportManifest(format, "f32", tuple(vocabularies), digests, {}).to_dict())
+        write_export(folder, run, files, format=format, precision="f32", parity={})
         with working("export: comparing them with torch"):
             found = _features(exported_streams(folder, run.backbones), clips)
             parity: dict[str, Any] = {"num_clips": len(clips), "features": asdict(compare_features(features, found))}
             parity |= _compare_answers(run.segmenter, TrainedSegmenter.load(folder), features, found)
-        check_measured(parity, format, "f32")
-        out.mkdir(parents=True, exist_ok=True)
-        (out / EXPORT_NAME).unlink(missing_ok=True)
-        for path in folder.iterdir():
-            if path.name != EXPORT_NAME:
-                shutil.copy(path, out)
-        write_json(out / EXPORT_NAME, ExportManifest(format, "f32", tuple(vocabularies), digests, parity).to_dict())
+    check_measured(parity, format, "f32")
+    write_export(out, run, files, format=format, precision="f32", parity=parity)
     worst = max(compared["max_difference"] for compared in parity["sequence"].values())
     print(
         f"export: {out}: {format} f32, {len(features)} real frames against torch: features' cosine "

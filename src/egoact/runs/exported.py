@@ -14,7 +14,7 @@ Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from egoact.core.bounds import check_inside, check_name, load_json
+from egoact.core.bounds import check_name, load_json
 from egoact.core.errors import ArtifactError
-from egoact.core.machine import num_cores
-from egoact.engines.openvino_graphs import import_openvino
 from egoact.models.classifier import ActionClassifier
+from egoact.runs.graph_files import SUFFIXES, check_own, open_graph
 
 EXPORT_NAME = "export.json"
 LABELS_NAME = "labels.json"
 FORMAT_VERSION = 1
 _MOST_FILES = 100
-SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflite",)}
-
-Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
-NamedGraph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 class WindowModel(nn.Module):
@@ -114,19 +109,9 @@ def read_export(folder: Path) -> ExportManifest:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"damaged or of another version ({error})", path=path) from None
     for name, digest in files.items():
-        _check_own(folder / name, folder)
+        check_own(folder / name, folder)
         check_file(folder / name, digest)
     return manifest
-
-
-def _check_own(path: Path, folder: Path) -> None:
-    """Refuse what leads out of the folder, and a graph whose weights are said to lie in another file."""
-    try:
-        if path.parent != folder:
-            raise ValueError("this is not a plain file name")
-        check_inside(path, folder)
-    except ValueError as error:
-        raise ArtifactError(str(error), path=path) from None
 
 
 def check_file(path: Path, digest: str) -> None:
@@ -141,108 +126,6 @@ def check_file(path: Path, digest: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != digest:
         raise ArtifactError("this file of the export is damaged; export again", path=path)
-
-
-def has_graph(folder: Path, name: str, format: str) -> bool:
-    """Whether a folder has a graph."""
-    return (folder / f"{name}{SUFFIXES[format][0]}").is_file()
-
-
-def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") -> Graph:
-    """A graph of a folder, ready to run on the CPU: one array in, arrays by name out.
-
-    With precision int8, what is not quantised may be in bf16.
-
-    Raises:
-        ArtifactError: It cannot be read.
-    """
-    run, (given,) = _open(folder, name, format, precision)
-    return lambda values: run({given: values})
-
-
-def open_named_graph(folder: Path, name: str, format: str) -> NamedGraph:
-    """The same of a graph with several inputs, in float32: arrays by name in, arrays by name out.
-
-    Raises:
-        ArtifactError: It cannot be read.
-    """
-    return _open(folder, name, format, "f32")[0]
-
-
-def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, list[str]]:
-    """A graph, and the names of its inputs."""
-    path = folder / f"{name}{SUFFIXES[format][0]}"
-    for suffix in SUFFIXES[format]:
-        _check_own(path.with_suffix(suffix), folder)
-    try:
-        if format == "litert":
-            return _open_litert(path)
-        return _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
-    except ModuleNotFoundError as error:
-        reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
-        raise ArtifactError(reason, path=path) from None
-    except Exception as error:  # each library has its own types for what is wrong with a file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(f"this graph cannot be read ({reason})", path=path) from None
-
-
-def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    _refuse_other_files(path)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [entry.name for entry in session.get_outputs()]
-
-    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return dict(zip(names, session.run(names, dict(values)), strict=True))
-
-    return run, [entry.name for entry in session.get_inputs()]
-
-
-def _refuse_other_files(path: Path) -> None:
-    """A graph of ours is one file; one that somebody else made could have any file read as its weights."""
-    import onnx
-    from onnx.external_data_helper import uses_external_data
-
-    graph = onnx.load(path, load_external_data=False).graph
-    if any(uses_external_data(tensor) for tensor in graph.initializer):
-        raise ValueError("its weights are said to be in another file")
-
-
-def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
-    core = import_openvino().Core()
-    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    hint = "bf16" if precision == "int8" and has_bf16 else "f32"
-    compiled = core.compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint})
-    request = compiled.create_infer_request()
-    names = [output.get_any_name() for output in compiled.outputs]
-
-    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        results = request.infer(dict(values), share_inputs=True)
-        return {name: np.array(results[index]) for index, name in enumerate(names)}
-
-    return run, [given.get_any_name() for given in compiled.inputs]
-
-
-def _open_litert(path: Path) -> tuple[NamedGraph, list[str]]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path), num_threads=num_cores())
-    runner = interpreter.get_signature_runner()
-    shapes = {name: tuple(details["shape"].tolist()) for name, details in runner.get_input_details().items()}
-
-    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One row after the other."""
-        for name, shape in shapes.items():
-            if values[name].shape[1:] != shape[1:]:
-                raise ValueError(f"{name} must be of shape {('N', *shape[1:])}, got {values[name].shape}")
-        count = len(next(iter(values.values())))
-        rows = [runner(**{name: each[i : i + 1] for name, each in values.items()}) for i in range(count)]
-        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-
-    return run, list(shapes)
 
 
 def check_targets(manifest: ExportManifest, sizes: Collection[str], folder: Path) -> None:
@@ -298,6 +181,7 @@ class ExportedFrames:
 
     def __init__(self, folder: Path, graph_name: str = "frame") -> None:
         manifest = read_export(folder)
+        self._path = folder
         self.name = "onnxruntime" if manifest.format == "onnx" else manifest.format
         self.precision = manifest.precision
         self._run = open_graph(folder, graph_name, manifest.format, precision=manifest.precision)
@@ -310,4 +194,7 @@ class ExportedFrames:
         """
         if frames.dtype != np.uint8 or frames.ndim != 4:
             raise ValueError(f"frames must be uint8 of shape (N, H, W, 3), got {frames.dtype} of shape {frames.shape}")
-        return self._run(np.ascontiguousarray(frames))["features"]
+        features = self._run(np.ascontiguousarray(frames)).get("features")
+        if features is None or features.ndim < 2 or len(features) != len(frames):
+            raise ArtifactError("its frame graph gives no features of each frame", path=self._path)
+        return features

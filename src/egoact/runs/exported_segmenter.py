@@ -26,7 +26,8 @@ from egoact.core.errors import ArtifactError
 from egoact.engines.streams import GRID, ComputedStream, StreamEngine
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.segmenters import DenseModel, RecordingModel
-from egoact.runs.exported import ExportedFrames, check_answers, open_graph, open_named_graph, read_export
+from egoact.runs.exported import ExportedFrames, check_answers, read_export
+from egoact.runs.graph_files import open_graph, open_named_graph
 
 FRAME_NAMES = {1: "frame", GRID: "frame_grid"}
 CHUNK_STEPS = 1024
@@ -127,7 +128,10 @@ class ExportedSegmenter:
     def _advance(self, features: np.ndarray, state: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         assert self._step is not None, "there is no state to begin with"
         found = self._step({"features": features} | {f"state_{i}": part for i, part in enumerate(state)})
-        return self._joined(found), [found[f"next_state_{i}"] for i in range(len(state))]
+        later = {name: found[name] for i in range(len(state)) if (name := f"next_state_{i}") in found}
+        if [each.shape for each in later.values()] != [part.shape for part in state]:
+            raise ArtifactError("its step graph gives no state, or one of another shape than it takes", path=self._path)
+        return self._joined(found), list(later.values())
 
     def _joined(self, found: dict[str, np.ndarray]) -> np.ndarray:
         if not all(target in found for target in self._targets):
@@ -151,5 +155,7 @@ def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngin
     streams = []
     for spec in specs:
         grid = spec.grid if spec.grid in frames else GRID
+        if spec.has_network and grid not in frames:
+            raise ArtifactError(f"it has no graph {FRAME_NAMES[grid]}, which its streams need", path=folder)
         streams.append(ComputedStream(spec, frames[grid], grid) if spec.has_network else ComputedStream(spec, None))
     return StreamEngine(streams)

@@ -1,0 +1,155 @@
+"""Graphs of ONNX Runtime, OpenVINO or LiteRT in files, opened: arrays in, arrays out.
+
+A graph that somebody else made is refused in one line where it reaches for other files, is damaged or cannot answer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core.bounds import check_inside
+from egoact.core.errors import ArtifactError
+from egoact.core.machine import num_cores
+from egoact.engines.openvino_graphs import import_openvino
+
+SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflite",)}
+
+Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
+NamedGraph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def check_own(path: Path, folder: Path) -> None:
+    """Refuse what leads out of the folder, and a graph whose weights are said to lie in another file."""
+    try:
+        if path.parent != folder:
+            raise ValueError("this is not a plain file name")
+        check_inside(path, folder)
+    except ValueError as error:
+        raise ArtifactError(str(error), path=path) from None
+
+
+def has_graph(folder: Path, name: str, format: str) -> bool:
+    """Whether a folder has a graph."""
+    return (folder / f"{name}{SUFFIXES[format][0]}").is_file()
+
+
+def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") -> Graph:
+    """A graph of a folder, ready to run on the CPU: one array in, arrays by name out.
+
+    With precision int8, what is not quantised may be in bf16.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    run, (given,) = _open(folder, name, format, precision)
+    return lambda values: run({given: values})
+
+
+def open_named_graph(folder: Path, name: str, format: str) -> NamedGraph:
+    """The same of a graph with several inputs, in float32: arrays by name in, arrays by name out.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    return _open(folder, name, format, "f32")[0]
+
+
+def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, list[str]]:
+    """A graph, and the names of its inputs."""
+    path = folder / f"{name}{SUFFIXES[format][0]}"
+    for suffix in SUFFIXES[format]:
+        check_own(path.with_suffix(suffix), folder)
+    try:
+        if format == "litert":
+            run, names = _open_litert(path)
+        else:
+            run, names = _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
+    except ModuleNotFoundError as error:
+        reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
+        raise ArtifactError(reason, path=path) from None
+    except Exception as error:  # each library has its own types for what is wrong with a file
+        raise ArtifactError(f"this graph cannot be read ({_reason(error)})", path=path) from None
+
+    def answer(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            return run(values)
+        except ValueError:
+            raise
+        except Exception as error:
+            raise ArtifactError(f"this graph cannot answer ({_reason(error)})", path=path) from None
+
+    return answer, names
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    _refuse_other_files(path)
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_outputs()]
+
+    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, dict(values)), strict=True))
+
+    return run, [entry.name for entry in session.get_inputs()]
+
+
+def _refuse_other_files(path: Path) -> None:
+    """A graph of ours is one file; one that somebody else made could have any file read as its weights."""
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    parts = _parts(onnx.load(path, load_external_data=False))
+    if any(isinstance(part, onnx.TensorProto) and uses_external_data(part) for part in parts):
+        raise ValueError("its weights are said to be in another file")
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """A message of a protocol buffer, and all that lie in it: tensors may be attributes, or in graphs of their own."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for each in value if isinstance(value, Sequence) else (value,):
+                yield from _parts(each)
+
+
+def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
+    core = import_openvino().Core()
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = "bf16" if precision == "int8" and has_bf16 else "f32"
+    compiled = core.compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint})
+    request = compiled.create_infer_request()
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = request.infer(dict(values), share_inputs=True)
+        return {name: np.array(results[index]) for index, name in enumerate(names)}
+
+    return run, [given.get_any_name() for given in compiled.inputs]
+
+
+def _open_litert(path: Path) -> tuple[NamedGraph, list[str]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=num_cores())
+    runner = interpreter.get_signature_runner()
+    shapes = {name: tuple(details["shape"].tolist()) for name, details in runner.get_input_details().items()}
+
+    def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One row after the other."""
+        for name, shape in shapes.items():
+            if values[name].shape[1:] != shape[1:]:
+                raise ValueError(f"{name} must be of shape {('N', *shape[1:])}, got {values[name].shape}")
+        count = len(next(iter(values.values())))
+        rows = [runner(**{name: each[i : i + 1] for name, each in values.items()}) for i in range(count)]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    return run, list(shapes)
