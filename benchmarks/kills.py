@@ -1,10 +1,11 @@
 """Kill commands at random moments, until what they left is finished: is it what commands write that nobody kills?
 
-    python benchmarks/kills.py [--kills 200] [--seed 0] [--only train predict]
+    python benchmarks/kills.py [--kills 200] [--signal KILL] [--seed 0] [--only train predict]
 
-Commands run on short made recordings, with a backbone of random weights. Each is killed (SIGKILL) at a random
+Commands run on short made recordings, with a backbone of random weights. Each is killed at a random
 moment, begun again, and so on. Each time that it comes to its end, its folder is compared with that of a command that
-was left alone, file by file, and the next round begins from nothing. Needs a system that can fork.
+was left alone, file by file, and the next round begins from nothing. With `--signal TERM` each is asked to end instead,
+and must say in one line that it was stopped. Needs a system that can fork.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -82,6 +84,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 """What is called, from the folder in which everything lies; later ones take what earlier ones made."""
 LOG = "log.txt"
+STOPPED = "egoact: stopped; the same command goes on from here\n"
+LONGEST_STOP = 60.0  # seconds
 NOT_COMPARED = re.compile(r"\.lock$|\.ckpt$|\.sqlite3$|events\.out")
 """Files that say when something was done: checkpoints, a study's trials, TensorBoard's."""
 
@@ -92,6 +96,8 @@ class Settings:
 
     kills: int = 200
     """All commands together."""
+    signal: Literal["KILL", "TERM"] = "KILL"
+    """What they are sent."""
     seed: int = 0
     """Of the moments."""
     only: tuple[str, ...] = ()
@@ -117,7 +123,8 @@ def main(settings: Settings) -> int:
             if name not in chosen:
                 continue
             share = settings.kills // len(chosen) + (chosen.index(name) < settings.kills % len(chosen))
-            ends, different = _kill(name, folder, share, seconds, moments)
+            times = [moments.uniform(0, seconds) for _ in range(share)]
+            ends, different = _kill(name, folder, times, signal.Signals[f"SIG{settings.signal}"])
             wrong += len(different)
             print(f"| {name} | {seconds:.1f} | {share} | {ends} | {len(different)} |", flush=True)
             for difference in different:
@@ -145,31 +152,34 @@ def _film(place: Path) -> None:
     write_csv(place / "labels.csv", rows)
 
 
-def _kill(name: str, folder: Path, kills: int, seconds: float, moments: random.Random) -> tuple[int, list[str]]:
-    """How often the command came to its end, and what was not as it should be then."""
+def _kill(name: str, folder: Path, times: list[float], number: signal.Signals) -> tuple[int, list[str]]:
+    """Kill a command after so many seconds each; how often it came to its end, and what was not as it should be."""
     out = folder / _out(name)
     wanted = _files(out)
     shutil.rmtree(out)
-    done, ends, different = 0, 0, []
+    left, ends, different = list(times), 0, []
     while True:
-        code = _call(name, folder, moments.uniform(0, seconds) if done < kills else None)
-        if code == -signal.SIGKILL:
-            done += 1
-            continue
+        code = _call(name, folder, left[-1] if left else None, number)
+        said = (folder / LOG).read_text()
+        is_stopped = code == 130 and said.endswith(STOPPED) and "Traceback" not in said
+        if code != 0:
+            if not left or not (is_stopped or code == -number):
+                different.append(f"ended with {code}: {said[-300:]}")
+            if left:
+                left.pop()
+                continue
         ends += 1
         found = _files(out)
-        if code != 0:
-            different.append(f"ended with {code}: {(folder / LOG).read_text()[-300:]}")
-        elif found != wanted:
+        if found != wanted:
             names = sorted(path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path))
             different.append(f"{len(names)} files differ: {', '.join(names)}")
-        if done >= kills:
+        if not left:
             return ends, different
-        shutil.rmtree(out)
+        shutil.rmtree(out, ignore_errors=True)
 
 
-def _call(name: str, folder: Path, limit: float | None = None) -> int:
-    """The exit code of a command in a process of its own, which is killed after `limit` seconds."""
+def _call(name: str, folder: Path, limit: float | None = None, number: signal.Signals = signal.SIGKILL) -> int:
+    """The exit code of a command in a process of its own, which gets a signal after `limit` seconds."""
     child = os.fork()
     if not child:
         os.setsid()
@@ -178,14 +188,14 @@ def _call(name: str, folder: Path, limit: float | None = None) -> int:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os._exit(_main(COMMANDS[name]))
-    until = None if limit is None else time.monotonic() + limit
+    signals = [] if limit is None else [(limit, number), (limit + LONGEST_STOP, signal.SIGKILL)]
+    begun = time.monotonic()
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return os.waitstatus_to_exitcode(status)
-        if until is not None and time.monotonic() >= until:
-            os.kill(child, signal.SIGKILL)
-            until = None
+        if signals and time.monotonic() - begun >= signals[0][0]:
+            os.kill(child, signals.pop(0)[1])
         time.sleep(0.002)
 
 

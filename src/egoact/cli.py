@@ -6,10 +6,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 from egoact.core.bounds import clear_line
@@ -131,7 +135,7 @@ egoact --completion bash (or zsh, fish), which prints what the shell needs to co
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 some inputs failed, 2 wrong usage or bad input, 130 stopped by Ctrl-C."""
+    """Run a command and exit: 0 done, 1 some inputs failed, 2 bad usage or input, 130 stopped (Ctrl-C, SIGTERM)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
@@ -227,7 +231,30 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+@contextlib.contextmanager
+def _polite() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C: whatever would be done then is done, by whoever answers Ctrl-C at that moment."""
+
+    def stop(_: int, frame: FrameType | None) -> None:
+        answer = signal.getsignal(signal.SIGINT)  # ignored by what a shell runs in the background
+        (answer if callable(answer) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
+    with _polite():
+        return _do(command, name, arguments, debug=debug)
+
+
+def _do(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
     try:
         settings = _parse(_load(command.settings), name, arguments)
         with working(f"{name}: working", is_told=False):

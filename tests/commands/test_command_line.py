@@ -1,6 +1,7 @@
 """The program as a shell sees it: help, exit codes, one line for what is wrong."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,26 @@ def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys, "evaluate", "--segments", "nowhere.csv", "--out", "o", "--scores", "s.npz", "--debug")
     assert code == 2
     assert "Traceback" in err
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_sigterm_is_as_polite_as_ctrl_c(
+    background: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(settings: object) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("egoact.commands.verify.verify", work)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    if background:  # a shell has what it runs in the background ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code, _, err = call(capsys, "verify", "--features", "features")
+    finally:
+        signal.signal(signal.SIGINT, before[1])
+    assert (code, err) == (130, "egoact: stopped; the same command goes on from here\n")
+    assert signal.getsignal(signal.SIGTERM) == before[0]
 
 
 def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
