@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
@@ -13,7 +14,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
-from egoact.studio.live.session import read_jpeg, timeline_of
+from egoact.media.video.writer import write_timed_video
+from egoact.studio.live.session import LiveSession, read_jpeg, timeline_of
 from egoact.studio.live.sessions import LiveSessions
 from tests.makers.media import jpeg, number_in, write_video
 from tests.makers.studio import Client, running
@@ -111,6 +113,23 @@ def test_a_session_becomes_a_recording_with_its_timeline(client: Client, tmp_pat
     assert client.post(f"/api/live/{session}/save", {"name": "live 1"}).status == 409  # the name is taken
     assert client.post("/api/live/nothing/save", {"name": "live 2"}).status == 404
     assert client.post(f"/api/live/{session}/save", {"name": "../live"}).status == 422
+
+
+def test_a_picture_may_come_while_the_session_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = LiveSession("one", "run-1", ("verb",), Counting().push, tmp_path / "live")
+    for number in range(3):
+        live.answer(jpeg(number))
+        time.sleep(0.01)
+
+    def write(path: Path, pictures: Iterator[tuple[float, np.ndarray]]) -> None:
+        live.answer(jpeg(3))
+        write_timed_video(path, pictures)
+
+    monkeypatch.setattr("egoact.studio.live.session.write_timed_video", write)
+    live.save(tmp_path / "film.mp4", tmp_path / "timeline.json")
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert film.streams.video[0].frames == 3 and live.num_pictures == 4
+    live.forget()
 
 
 def test_a_recording_of_the_server_is_watched_as_if_it_happened_now(client: Client, tmp_path: Path) -> None:

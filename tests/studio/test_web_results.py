@@ -1,30 +1,23 @@
-"""The studio's pages about runs, other programs' files and the camera, in a real browser on a real server."""
+"""The studio's pages about runs and other programs' files, in a real browser on a real server."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 
 from egoact.core.files import write_json
-from egoact.core.timelines.online_prediction import OnlinePrediction
-from egoact.studio.live.sessions import LiveSessions
 from tests.makers.browser import (
     DESKTOP,
     PHONE,
     Watched,
     chromium,
-    fake_camera,
     faults_of_accessibility,
     watched,
-    write_camera,
 )
-from tests.makers.media import picture, write_video
+from tests.makers.media import write_video
 from tests.makers.studio import Client, adding, running
-from tests.studio.test_live import Counting
 
 pytestmark = pytest.mark.slow
 FOUND = {
@@ -32,18 +25,6 @@ FOUND = {
     "ana_2": [(0, 1, "open", 0.95)],
 }
 PAGES = ("/", "/label?recording=ana_1", "/train", "/results", "/live", "/faces", "/exchange")
-
-
-class Paced(Counting):
-    """Looks at five pictures a second at most, as runs do; passes the others over."""
-
-    _last = -1.0
-
-    def push(self, picture: np.ndarray, seconds: float) -> OnlinePrediction | None:
-        if seconds - self._last < 0.2:
-            return None
-        self._last = seconds
-        return super().push(picture, seconds)
 
 
 def write_run(folder: Path, name: str) -> None:
@@ -61,17 +42,14 @@ def write_run(folder: Path, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    numbered = [av.VideoFrame.from_ndarray(picture(n // 10, size=(240, 320)), format="rgb24") for n in range(20)]
-    film = write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m", numbered, rate=10)
-    with chromium(*fake_camera(film)) as found:
+def browser() -> Iterator[Any]:
+    with chromium() as found:
         yield found
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """Three recordings of two seconds, two runs, two annotators; networks for live answers are loaded in a moment."""
-    monkeypatch.setattr(LiveSessions, "_load", lambda *_: (Paced(), ("verb",), 5.0))
+def studio(tmp_path: Path) -> Iterator[Client]:
+    """Three recordings of two seconds, two runs, two annotators."""
     for name in ("ana_1", "ana_2", "ana_3"):
         write_video(tmp_path / "recordings" / f"{name}.mp4", num_frames=50, rate=25, size=(180, 320))
     for run in ("run-1", "run-2"):
@@ -240,44 +218,7 @@ def test_two_annotators_are_compared(screen: Watched, studio: Client) -> None:
     assert "0.10 s" in numbers, "half of the stops are 0.2 s later"
 
 
-def test_the_camera_is_answered_and_kept_as_a_recording(screen: Watched, studio: Client) -> None:
-    page = screen.open("/live")
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_function("() => /^(even|odd)$/.test(document.querySelector('.current').textContent)")
-    rows = page.locator("section[aria-labelledby=running] tbody tr")
-    rows.nth(2).wait_for()
-    start, stop = (float(cell.partition(":")[2]) for cell in rows.nth(1).locator("td").all_inner_texts()[:2])
-    assert 0.3 < stop - start < 3, "one action in one piece, though not every picture was looked at"
-    assert re.search(
-        r"\d+ ms\s+from picture to answer", page.locator("section[aria-label='What happens']").inner_text()
-    )
-    page.get_by_label("Big letters").check()
-    size = page.locator(".current").evaluate("element => parseFloat(getComputedStyle(element).fontSize)")
-    assert size >= 48
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_placeholder("name of the recording").fill("from the camera")
-    page.get_by_role("button", name="Save as a recording").click()
-    page.get_by_role("link", name="Open from the camera").wait_for()
-    assert "from the camera" in [each["id"] for each in studio.get("/api/recordings").json]
-
-
-def test_a_recording_of_the_server_is_answered_as_if_it_happened_now(screen: Watched) -> None:
-    page = screen.open("/live")
-    camera = page.locator("label.field", has_text="Camera").locator("select")
-    camera.select_option(label="ana_1")
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_function("() => /^(even|odd)$/.test(document.querySelector('.current').textContent)")
-    page.wait_for_function("() => document.querySelector('img.watched').naturalWidth === 320")
-    page.get_by_role("button", name="Save as a recording").wait_for()  # two seconds, and it has ended by itself
-    assert page.locator(".fault").count() == 0
-    camera.select_option(label="a camera of the server, or an address …")
-    page.get_by_label("Number of the camera, or address").fill("no camera")
-    page.get_by_role("button", name="Start").click()
-    page.get_by_text("'no camera' is no recording").wait_for()
-
-
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
 def test_pages_are_accessible_and_fit(browser: Any, studio: Client, size: tuple[int, int], scheme: str) -> None:
     label_everything(studio)
     with watched(browser, studio.port, size=size, color_scheme=scheme) as screen:

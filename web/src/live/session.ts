@@ -93,10 +93,15 @@ export class LiveSession {
       this.rate = said.rate;
       this.state.value = "on";
       if (!this.isWatching) void this.send();
-    } else if (said.type === "fault") {
+      return;
+    }
+    if (said.type === "fault") {
       this.fault.value = said.reason;
       if (this.state.value === "on" && !this.isWatching) setTimeout(() => void this.send(), 500);
-    } else if (this.isWatching) {
+      return;
+    }
+    this.fault.value = null;
+    if (this.isWatching) {
       if (Object.keys(said.top).length) this.tell(said);
       this.socket?.send("next");
     } else {

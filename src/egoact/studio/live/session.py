@@ -1,6 +1,6 @@
 """A live session: pictures in one by one, answers out, and both kept until somebody saves or forgets them.
 
-Knows nothing about connections. All calls come from one thread at a time.
+Knows nothing about connections. Pictures come from one thread; another may save it while the last one is looked at.
 """
 
 import shutil
@@ -99,12 +99,12 @@ class LiveSession:
         Raises:
             Refusal: 409 where there are no pictures.
         """
-        if len(self._index) < 2:
+        index, answers = list(self._index), list(self._answers)
+        if len(index) < 2:
             raise Refusal(409, "this session has no pictures")
-        self._pictures.flush()
-        write_timed_video(video, self._read_pictures())
-        begin, end = self._index[0][0], self._index[-1][0]
-        found = timeline_of(video.stem, self._answers, begin=begin, end=end)
+        self._pictures.flush()  # after the list was copied: all that it names is in the file then
+        write_timed_video(video, self._read_pictures(index))
+        found = timeline_of(video.stem, answers, begin=index[0][0], end=index[-1][0])
         told: dict[str, Any] = found.to_dict() | {
             "video_path": None,
             "broken": None,
@@ -124,9 +124,9 @@ class LiveSession:
             self._pictures.write(jpeg)
             self._index.append((seconds, first, len(jpeg)))
 
-    def _read_pictures(self) -> Iterator[tuple[float, np.ndarray]]:
+    def _read_pictures(self, index: list[tuple[float, int, int]]) -> Iterator[tuple[float, np.ndarray]]:
         with (self._folder / "pictures.bin").open("rb") as file:
-            for seconds, first, size in self._index:
+            for seconds, first, size in index:
                 file.seek(first)
                 yield seconds, read_jpeg(file.read(size))
 

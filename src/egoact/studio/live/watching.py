@@ -1,6 +1,7 @@
 """A camera, stream or recording of the server as a live session looks at it: the newest picture, whenever it asks."""
 
 import time
+from collections import deque
 
 import numpy as np
 
@@ -45,12 +46,15 @@ class ServerCamera:
     Args:
         source: What to look at.
         rate: Pictures a second at most.
+
+    Attributes:
+        said: The last line of the source that nobody has taken yet, such as that it broke and is tried again.
     """
 
     def __init__(self, source: Source, *, rate: float) -> None:
-        self._grabber = FrameGrabber(source, lambda _: None)
+        self.said: deque[str] = deque(maxlen=1)
+        self._grabber = FrameGrabber(source, self.said.append)
         self._least_seconds, self._due = 1 / rate, 0.0
-
         self._grabber.__enter__()
 
     def close(self) -> None:

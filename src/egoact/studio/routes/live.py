@@ -91,6 +91,8 @@ async def _show_all(socket: WebSocket, session: LiveSession, camera: ServerCamer
                 if camera.has_ended:
                     await socket.close()
                     return
+                if camera.said:
+                    await _say(socket, LiveFault(reason=camera.said.pop()))
                 continue
             await socket.send_bytes(told[0])
             await _say(socket, told[1])

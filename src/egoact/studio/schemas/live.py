@@ -32,7 +32,7 @@ class LiveAnswer(Answer):
 
 
 class LiveFault(Answer):
-    """Something is wrong; where it is the run, the server closes."""
+    """Something is wrong with a picture, or a stream is tried again, until the next answer; else the server closes."""
 
     type: Literal["fault"] = "fault"
     reason: str
