@@ -67,6 +67,11 @@ COMMANDS: dict[str, Command] = {
         "features and labels that others made, to a store",
         following="egoact train-timeline --segments LABELS.csv --features {out} --run run",
     ),
+    "import-dataset": _command(
+        "import-dataset",
+        "labels and splits of a data set of the field, from its own files",
+        following="egoact extract --segments {out}/segments.csv --media RECORDINGS --features features",
+    ),
     "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
     "verify": _command("verify", "check a feature store"),
     "train": _command(

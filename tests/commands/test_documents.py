@@ -20,6 +20,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
 from egoact.kitchen import make_kitchen
+from tests.makers.datasets import SESSIONS, WRITERS
 from tests.makers.foreign import write_data_set
 from tests.makers.kitchens import FilmKitchen
 from tests.makers.media import write_video
@@ -127,6 +128,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own[own["video_id"] == "kitchen_1"][columns].to_csv(folder / "new.csv", index=False)
     shorten(folder / "videos/kitchen_1.mp4", folder / "new.mp4")
     write_data_set(folder / "gtea")
+    for name, write in WRITERS.items():
+        write(folder / "published" / name)
+    films = sorted((folder / "videos").glob("*.mp4"))
+    for session, film in zip(SESSIONS, films, strict=False):
+        (folder / "recordings/egtea").mkdir(parents=True, exist_ok=True)
+        shutil.copy(film, folder / f"recordings/egtea/{session}.mp4")
+    (folder / "recordings/breakfast/P03/cam01").mkdir(parents=True)
+    shutil.copy(films[0], folder / "recordings/breakfast/P03/cam01/P03_tea.avi")
     _make_answers(folder, read_segments(folder / "EPIC_100_validation.csv"))
     return folder
 

@@ -140,7 +140,7 @@ def test_splits_of_unknown_recordings_are_told(tmp_path: Path, capsys: pytest.Ca
     folder = write_data_set(tmp_path / "tea")
     (folder / "splits" / "test.split1.bundle").write_text("S4_Tea.txt\nS9_Tea.txt\n")
     assert import_features(settings(tmp_path)) == 1
-    assert "1 of its 2 recordings have no features or labels here, such as S9_Tea" in capsys.readouterr().err
+    assert "1 of its 2 recordings are not here, such as S9_Tea" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ DIR/splits/NAME.bundle                        the recordings of one side of a sp
 from dataclasses import dataclass
 from pathlib import Path
 
-from egoact.core.annotations.frame_labels import read_mapping
-from egoact.core.annotations.parsing import parse_video_id
-from egoact.core.errors import AnnotationError, ArtifactError
+from egoact.core.annotations.frame_labels import files_of_recordings, list_files, read_mapping
+from egoact.core.errors import ArtifactError
 
 
 @dataclass(frozen=True)
@@ -42,31 +41,15 @@ class ForeignFolder:
         """
         if not path.is_dir():
             raise ArtifactError("a folder of features is expected" if path.exists() else "no such folder", path=path)
-        features = _by_video(path / "features", ".npy") or _by_video(path, ".npy")
+        features = files_of_recordings(path / "features", ".npy") or files_of_recordings(path, ".npy")
         if not features:
             raise ArtifactError("there are no .npy files here or in features/", path=path)
         mapping = path / "mapping.txt"
         names = read_mapping(mapping) if mapping.exists() else None
-        return cls(path, features, _by_video(path / "groundTruth", ".txt"), names, _files(path / "splits", ".bundle"))
-
-
-def _by_video(folder: Path, suffix: str) -> dict[str, Path]:
-    """The files of a folder by the recordings that they are of.
-
-    Raises:
-        AnnotationError: Two of one recording.
-    """
-    named: dict[str, Path] = {}
-    for path in _files(folder, suffix):
-        video = parse_video_id(path.name.removesuffix(suffix))
-        if video in named:
-            raise AnnotationError(f"{path.name} and {named[video].name} are of one recording", path=folder)
-        named[video] = path
-    return named
-
-
-def _files(folder: Path, suffix: str) -> tuple[Path, ...]:
-    """Sorted; without what macOS leaves beside files."""
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(p for p in folder.iterdir() if p.suffix == suffix and p.is_file() and p.name[0] != "."))
+        return cls(
+            path,
+            features,
+            files_of_recordings(path / "groundTruth", ".txt"),
+            names,
+            list_files(path / "splits", ".bundle"),
+        )

@@ -6,13 +6,14 @@ LABELS/verb_classes.csv    their classes, without background
 LABELS/NAME.csv            the recordings that a bundle names
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from egoact.core.annotations.frame_labels import find_stretches, read_bundle, read_frame_labels
+from egoact.core.annotations.datasets.dataset import Dataset, write_labels
+from egoact.core.annotations.datasets.ms_tcn import Stretches, collect_stretches
+from egoact.core.annotations.frame_labels import find_stretches, read_frame_labels
 from egoact.core.errors import AnnotationError, ArtifactError
-from egoact.core.files import csv_text, write_atomically
 from egoact.extraction.foreign_folder import ForeignFolder
 from egoact.store.imported import (
     Layout,
@@ -24,11 +25,6 @@ from egoact.store.imported import (
     open_array,
 )
 from egoact.store.writer import StoreWriter
-
-SEGMENTS_NAME, CLASSES_NAME = "segments.csv", "verb_classes.csv"
-_COLUMNS = ("narration_id", "video_id", "start_seconds", "stop_seconds", "verb")
-
-Stretches = Sequence[tuple[float, float, str]]
 
 
 @dataclass
@@ -115,8 +111,11 @@ def import_folder(
             advance(1)
     if labels:
         result.num_unlabelled = len(shapes) - len(labels)
-        names = _class_names(found, stretches, background)
-        _write_labels(found, stretches, labels_out, names, result, overwrite=overwrite)
+        dataset = Dataset(found.path)
+        collect_stretches(dataset, stretches, names=found.names, bundles=found.bundles, background=background)
+        result.problems += map(str, dataset.problems)
+        result.notes += dataset.notes
+        result.files = write_labels(dataset, labels_out, overwrite=overwrite, flag="--labels")
     return result
 
 
@@ -158,56 +157,3 @@ def _common_length(
         raise AnnotationError(reason, path=found.labels[video])
     result.trimmed.append(f"{video} ({num_frames}, {len(words)})")
     return min(len(words), num_frames)
-
-
-def _class_names(found: ForeignFolder, stretches: dict[str, Stretches], background: Collection[str]) -> tuple[str, ...]:
-    used = sorted({name for each in stretches.values() for _, _, name in each})
-    if not used:
-        raise ValueError(f"{found.path}: nothing but {', '.join(background) or 'empty files'} in the labels")
-    return tuple(used) if found.names is None else tuple(name for name in found.names if name not in background)
-
-
-def _write_labels(
-    found: ForeignFolder,
-    stretches: dict[str, Stretches],
-    out: Path,
-    names: Sequence[str],
-    result: Imported,
-    *,
-    overwrite: bool,
-) -> None:
-    texts = {
-        CLASSES_NAME: csv_text([("id", "key"), *enumerate(names)]),
-        SEGMENTS_NAME: _segments_text(stretches, stretches),
-    }
-    for path in found.bundles:
-        try:
-            videos = read_bundle(path)
-        except AnnotationError as error:
-            result.problems.append(str(error))
-            continue
-        if lost := [video for video in videos if video not in stretches]:
-            reason = f"{len(lost)} of its {len(videos)} recordings have no features or labels here, such as {lost[0]}"
-            result.problems.append(f"{path}: {reason}")
-        if any(stretches.get(video) for video in videos):
-            texts[f"{path.stem}.csv"] = _segments_text(videos, stretches)
-    if silent := [video for video, each in stretches.items() if not each]:
-        what = "is in no CSV" if len(silent) == 1 else "are in no CSV"
-        result.notes.append(f"{len(silent)} recordings without any action, such as {silent[0]}, {what}")
-    for name, text in texts.items():
-        if not overwrite and (out / name).exists() and (out / name).read_bytes() != text.encode():
-            reason = "other labels than these are here; give another --labels, or --overwrite"
-            raise AnnotationError(reason, path=out / name)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_atomically(out / name, text)
-        result.files.append(out / name)
-
-
-def _segments_text(videos: Iterable[str], stretches: dict[str, Stretches]) -> str:
-    rows = [
-        (f"{video}_{number}", video, f"{start:.6f}", f"{stop:.6f}", name)
-        for video in videos
-        for number, (start, stop, name) in enumerate(stretches.get(video, ()))
-    ]
-    return csv_text([_COLUMNS, *rows])

@@ -27,7 +27,7 @@ def read_mapping(path: Path) -> tuple[str, ...]:
     Raises:
         AnnotationError: Not a number and a word in each line, or numbers other than 0, 1, 2, ... once each.
     """
-    lines = _read_lines(path)
+    lines = read_lines(path)
     names: dict[int, str] = {}
     for place, line in enumerate(lines, 1):
         number, _, name = line.partition(" ")
@@ -54,7 +54,7 @@ def read_frame_labels(path: Path, *, known: Collection[str] | None = None) -> tu
     Raises:
         AnnotationError: It cannot be read, is empty, or has an empty line or another word.
     """
-    labels = _read_lines(path)
+    labels = read_lines(path)
     if not labels:
         raise AnnotationError("there is no label in it", path=path)
     allowed = None if known is None else set(known)
@@ -72,7 +72,7 @@ def read_bundle(path: Path) -> tuple[str, ...]:
         AnnotationError: It cannot be read, or a recording is there twice.
     """
     found: dict[str, int] = {}
-    for place, line in enumerate(_read_lines(path), 1):
+    for place, line in enumerate(read_lines(path), 1):
         if not line:
             continue
         video_id = parse_video_id(line.removesuffix(".txt").removesuffix(".npy"))
@@ -98,8 +98,34 @@ def find_stretches(
     return stretches
 
 
-def _read_lines(path: Path) -> list[str]:
-    """Lines without blanks around them, and without empty ones at the end."""
+def files_of_recordings(folder: Path, suffix: str) -> dict[str, Path]:
+    """The files of a folder by the recordings that they are of.
+
+    Raises:
+        AnnotationError: Two of one recording.
+    """
+    named: dict[str, Path] = {}
+    for path in list_files(folder, suffix):
+        video = parse_video_id(path.name.removesuffix(suffix))
+        if video in named:
+            raise AnnotationError(f"{path.name} and {named[video].name} are of one recording", path=folder)
+        named[video] = path
+    return named
+
+
+def list_files(folder: Path, suffix: str) -> tuple[Path, ...]:
+    """Sorted; without what macOS leaves beside files."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(p for p in folder.iterdir() if p.suffix == suffix and p.is_file() and p.name[0] != "."))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines without blanks around them, and without empty ones at the end.
+
+    Raises:
+        AnnotationError: It cannot be read, is no text, or too large for a list of labels.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)

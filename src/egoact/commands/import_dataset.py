@@ -1,0 +1,97 @@
+"""`egoact import-dataset`: the annotation files of a data set of the field to segments CSVs, by its own splits."""
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+if TYPE_CHECKING:
+    from egoact.core.annotations.datasets.dataset import Dataset
+
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True)
+class ImportDatasetSettings:
+    """Take over the labels of a data set: egoact import-dataset NAME FOLDER --out LABELS.
+
+    NAME is epic-kitchens-55, epic-kitchens-100, egtea, gtea, 50salads or breakfast. FOLDER has the annotation files as
+    they were published. Writes segments.csv with all labelled actions, a CSV for each side of each split, and the
+    classes; no recording is copied.
+    """
+
+    name: Positional[str]
+    """The data set."""
+    folder: Positional[Path]
+    """Folder with its annotation files."""
+    out: Path
+    """Folder for the CSVs."""
+    media: Path | None = None
+    """Folder with its recordings: tells which of them are missing. Where their files have other names than the labels
+    say (Breakfast), links with those names are made in videos/ in --out."""
+    overwrite: bool = False
+    """Replace other labels that are in --out."""
+
+    def __post_init__(self) -> None:
+        from egoact.core.annotations.datasets.catalogue import RECIPES
+
+        if self.name not in RECIPES:
+            raise ValueError(f"NAME must be one of {', '.join(RECIPES)}, got {self.name!r}")
+
+
+def import_dataset(settings: ImportDatasetSettings) -> int:
+    """Write the CSVs, and links where recordings have other names.
+
+    Returns:
+        Number of rows and files of annotations that cannot be used.
+
+    Raises:
+        AnnotationError: Annotations that cannot be used at all, or other labels in --out.
+        MediaError: --media cannot be listed.
+    """
+    from egoact.core.annotations.datasets.catalogue import RECIPES
+    from egoact.core.annotations.datasets.dataset import write_labels
+    from egoact.core.errors import AnnotationError
+
+    recipe = RECIPES[settings.name]
+    dataset = recipe.read(settings.folder)
+    if not dataset.segments:
+        if dataset.problems:
+            raise dataset.problems[0]
+        raise AnnotationError(f"no action of {recipe.title} in it", path=settings.folder)
+    _tell_problems(dataset)
+    for path in write_labels(dataset, settings.out, overwrite=settings.overwrite):
+        print(f"wrote {path}")
+    if settings.media is not None:
+        dataset.notes += _find_recordings(dataset, settings.media, settings.out / "videos")
+    for note in dataset.notes:
+        print(note)
+    print(f"{recipe.title}: {len(dataset.segments):,} actions in {len(dataset.video_ids):,} recordings")
+    return len(dataset.problems)
+
+
+def _find_recordings(dataset: "Dataset", media: Path, links: Path) -> list[str]:
+    """Notes on which recordings there are."""
+    from egoact.media.links import link_recordings
+    from egoact.media.sources import MediaRoot
+
+    linked = link_recordings(media, dataset.media, links)
+    found = linked | set(MediaRoot(media).video_ids)
+    notes = [f"{len(linked)} links to recordings in {links}; give it as --media to other commands"] if linked else []
+    if missing := [video for video in dataset.video_ids if video not in found]:
+        notes.append(f"{len(missing)} of {len(dataset.video_ids)} recordings are not in {media}, such as {missing[0]}")
+    return notes
+
+
+def _tell_problems(dataset: "Dataset") -> None:
+    told: Counter[Path | None] = Counter()
+    for problem in dataset.problems:
+        told[problem.path] += 1
+        if told[problem.path] <= _MOST_TOLD:
+            print(f"import-dataset: {problem}; left out", file=sys.stderr)
+    for path, count in told.items():
+        if count > _MOST_TOLD:
+            print(f"import-dataset: {path}: {count - _MOST_TOLD} more left out", file=sys.stderr)

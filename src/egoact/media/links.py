@@ -1,0 +1,38 @@
+"""Recordings under the names that labels have for them: links, where a data set's files are called otherwise."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def link_recordings(folder: Path, places: Mapping[str, Sequence[str]], links: Path) -> set[str]:
+    """Make a link for each recording that is there; one of a former call is replaced where it leads elsewhere.
+
+    Args:
+        folder: With the recordings.
+        places: Recording -> its file below the folder, or several, of which the first one that is there counts.
+        links: Folder for the links.
+
+    Returns:
+        The recordings that have a link.
+    """
+    made = set()
+    for recording, files in places.items():
+        target = next((folder / file for file in files if (folder / file).is_file()), None)
+        if target is None:
+            continue
+        link = links / f"{recording}{target.suffix}"
+        if not (link.exists() and link.samefile(target)):
+            links.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            _link(target.resolve(), link)
+        made.add(recording)
+    return made
+
+
+def _link(target: Path, link: Path) -> None:
+    """A symbolic link; where the system does not let people make those (Windows), a hard one."""
+    try:
+        link.symlink_to(target)
+    except OSError:
+        os.link(target, link)

@@ -1,0 +1,193 @@
+"""Each data set from a miniature of its published files to segments, splits and classes; and broken ones."""
+
+from pathlib import Path
+
+import pytest
+
+from egoact.cli import main
+from egoact.core.annotations.datasets.catalogue import RECIPES
+from egoact.core.annotations.labels import TARGETS, read_vocabulary
+from egoact.core.annotations.segments import read_segments
+from tests.makers.datasets import NOUNS, VERBS, WRITERS, write_egtea
+from tests.makers.media import write_video
+from tests.makers.recordings import write_recording
+
+TWO, FIRST = [(0.5, 2.0, "open"), (2.0, 3.25, "cut")], [(0.5, 2.0, "open")]
+EXPECTED = {
+    "epic-kitchens-55": {
+        "train": {"P01_01": [(0.5, 2.0, "open"), (2.0, 3.25, "slice")]},
+        "test_unseen": {"P32_01": [(60.0, 61.5, None)]},
+    },
+    "epic-kitchens-100": {
+        "train": {"P01_01": FIRST},
+        "validation": {"P18_101": FIRST},
+        "test": {"P33_101": [(0.5, 2.0, None)]},
+    },
+    "egtea": {
+        "train.split1": {
+            "P02-R02-TurkeySandwich": [(1.0, 4.0, "close")],
+            "P03-R03-BaconAndEggs": [(7.5, 9.0, "open"), (9.5, 11.0, "close")],
+        },
+        "test.split1": {"OP01-R01-PastaSalad": TWO},
+        "test.split2": {"P02-R02-TurkeySandwich": [(1.0, 4.0, "close")]},
+        "test.split3": {"P03-R03-BaconAndEggs": [(7.5, 9.0, "open"), (9.5, 11.0, "close")]},
+    },
+    "gtea": {"train.split1": {"S2_Tea_C1": FIRST}, "test.split1": {"S1_Tea_C1": TWO}},
+    "50salads": {"train.split1": {"rgb-02-1": FIRST}, "test.split1": {"rgb-01-1": TWO}},
+    "breakfast": {
+        "train.split1": {"P04_stereo01_P04_tea": FIRST},
+        "test.split1": {"P03_cam01_P03_tea": TWO},
+    },
+}
+"""Name -> side of a split -> recording -> start, stop and verb."""
+
+
+def run(*words: str | Path) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, words)])
+    return int(stop.value.code or 0)
+
+
+def rows(path: Path) -> dict[str, list[tuple[float, float, str | None]]]:
+    found: dict[str, list[tuple[float, float, str | None]]] = {}
+    for segment in read_segments(path):
+        found.setdefault(segment.video_id, []).append((segment.start_seconds, segment.stop_seconds, segment.verb))
+    return found
+
+
+def near(given: dict[str, list[tuple[float, float, str | None]]], *, seconds: float) -> dict[str, list[object]]:
+    """Times are compared to a frame: labels of frames say no more."""
+    return {
+        video: [
+            (pytest.approx(start, abs=seconds), pytest.approx(stop, abs=seconds), verb) for start, stop, verb in each
+        ]
+        for video, each in given.items()
+    }
+
+
+def test_every_data_set_has_a_miniature() -> None:
+    assert RECIPES.keys() == WRITERS.keys() == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_its_files_become_segments_and_splits(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WRITERS[name](tmp_path / "given")
+    assert run("import-dataset", name, tmp_path / "given", "--out", tmp_path / "labels") == 0
+    for side, expected in EXPECTED[name].items():
+        assert rows(tmp_path / "labels" / f"{side}.csv") == near(expected, seconds=0.04), side
+    labelled = {video for each in EXPECTED[name].values() for video, actions in each.items() if actions[0][2]}
+    table = read_segments(tmp_path / "labels" / "segments.csv")
+    assert set(table.video_ids) == labelled
+    assert f"{RECIPES[name].title}: " in capsys.readouterr().out
+    for target in TARGETS:
+        if (tmp_path / "labels" / f"{target}_classes.csv").exists():
+            vocabulary = read_vocabulary(tmp_path / "labels", target)
+            assert vocabulary.names == {"verb": VERBS, "noun": NOUNS}[target]
+            assert vocabulary.encode(table).min() >= 0
+    assert run("import-dataset", name, tmp_path / "given", "--out", tmp_path / "labels") == 0, "the same again"
+
+
+def test_a_data_set_goes_through_features_to_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sessions = {}
+    for number, name in enumerate(("OP01-R01-PastaSalad", "P02-R02-TurkeySandwich", "P03-R03-BaconAndEggs")):
+        sessions[name] = write_recording(tmp_path / "media" / f"{name}.mp4", seed=number)
+    write_egtea(tmp_path / "given", sessions)
+    labels, features = tmp_path / "labels", ("--features", tmp_path / "features")
+    given = ("egtea", tmp_path / "given", "--out", labels, "--media", tmp_path / "media")
+    assert run("import-dataset", *given) == 0
+    assert "are not in" not in capsys.readouterr().out
+    tiny = ("--backbone", "tiny-random", "--size", "32", "--engine", "torch")
+    assert run("extract", "--segments", labels / "segments.csv", "--media", tmp_path / "media", *features, *tiny) == 0
+    sides = ("--segments", labels / "train.split1.csv")
+    assert run("train", *sides, "--classes", labels, *features, "--run", tmp_path / "run", "--head", "average") == 0
+    test = ("--segments", labels / "test.split1.csv", "--annotations", labels)
+    assert run("evaluate", "--run", tmp_path / "run", *test, *features, "--out", tmp_path / "results") == 0
+    assert "4 segments" in capsys.readouterr().out
+
+
+def test_recordings_with_other_names_get_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WRITERS["breakfast"](tmp_path / "given")
+    write_video(tmp_path / "media" / "P04" / "stereo" / "P04_tea_ch1.avi", num_frames=40, rate=15)
+    given = ("breakfast", tmp_path / "given", "--out", tmp_path / "labels", "--media", tmp_path / "media")
+    assert run("import-dataset", *given) == 0
+    assert "1 of 2 recordings are not in" in capsys.readouterr().out
+    write_video(tmp_path / "media" / "P03" / "cam01" / "P03_tea.avi", num_frames=70, rate=15)
+    assert run("import-dataset", *given) == 0
+    assert "2 links to recordings" in capsys.readouterr().out
+    tiny = ("--backbone", "tiny-random", "--size", "32", "--engine", "torch", "--features", tmp_path / "features")
+    media = ("--media", tmp_path / "labels" / "videos")
+    assert run("extract", "--segments", tmp_path / "labels" / "segments.csv", *media, *tiny) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new", "words"),
+    [
+        (
+            "epic-kitchens-100",
+            "EPIC_100_train.csv",
+            "open,0",
+            "open,9",
+            "EPIC_100_train.csv, row 2, column verb_class: 9",
+        ),
+        ("epic-kitchens-55", "EPIC_verb_classes.csv", "2,cut", "7,cut", "row 4, column verb_id: id 7"),
+        ("egtea", "action_annotation/verb_idx.txt", "cut 3", "cut", "verb_idx.txt, line 3: 'cut' is not a name and"),
+        ("egtea", "action_annotation/train_split1.txt", "F000024", "F24x", "train_split1.txt, line 1: 'P02-R02-Turkey"),
+        (
+            "egtea",
+            "action_annotation/test_split1.txt",
+            " 1 3 2 1",
+            " 1 4 2",
+            "test_split1.txt, line 2: verb 4 is none of",
+        ),
+        ("egtea", "action_annotation/test_split1.txt", "2000-3250", "2000-1250", "line 2: stop at 1.25 s is not after"),
+        ("gtea", "groundTruth/S1_Tea_C1.txt", "cut", "fold", "S1_Tea_C1.txt, line 31: 'fold' is not in mapping.txt"),
+        (
+            "breakfast",
+            "splits/test.split1.bundle",
+            "P03",
+            "P99",
+            "1 of its 1 recordings are not here, such as P99_cam01",
+        ),
+    ],
+)
+def test_broken_files_are_one_line_with_file_and_row(
+    name: str, file: str, old: str, new: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    WRITERS[name](tmp_path / "given")
+    text = (tmp_path / "given" / file).read_text()
+    assert old in text
+    (tmp_path / "given" / file).write_text(text.replace(old, new))
+    assert run("import-dataset", name, tmp_path / "given", "--out", tmp_path / "labels") in (1, 2)
+    said = capsys.readouterr().err
+    assert words in said and "Traceback" not in said
+
+
+def test_other_labels_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WRITERS["gtea"](tmp_path / "given")
+    words = ("import-dataset", "gtea", tmp_path / "given", "--out", tmp_path / "labels")
+    assert run(*words) == 0
+    (tmp_path / "labels" / "segments.csv").write_text("mine")
+    assert run(*words) == 2
+    assert "other labels than these are here" in capsys.readouterr().err
+    assert run(*words, "--overwrite") == 0
+    assert len(read_segments(tmp_path / "labels" / "segments.csv")) == 3
+
+
+def test_windows_lines_and_letters_in_two_parts(tmp_path: Path) -> None:
+    WRITERS["egtea"](tmp_path / "given")
+    for path in (tmp_path / "given").rglob("*.txt"):
+        text = path.read_text().replace("PastaSalad", "Pa\u0301staSalad")
+        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert run("import-dataset", "egtea", tmp_path / "given", "--out", tmp_path / "labels") == 0
+    assert rows(tmp_path / "labels" / "test.split1.csv") == {"OP01-R01-P\u00e1staSalad": TWO}
+
+
+def test_a_split_that_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WRITERS["egtea"](tmp_path / "given")
+    (tmp_path / "given" / "action_annotation" / "test_split3.txt").unlink()
+    assert run("import-dataset", "egtea", tmp_path / "given", "--out", tmp_path / "labels") == 0
+    assert "no test_split3.txt, so no test.split3.csv" in capsys.readouterr().out
+    assert run("import-dataset", "egtea", tmp_path / "given" / "nowhere", "--out", tmp_path / "labels") == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert run("import-dataset", "charades", tmp_path / "given", "--out", tmp_path / "labels") == 2
+    assert "NAME must be one of epic-kitchens-55" in capsys.readouterr().err

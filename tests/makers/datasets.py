@@ -1,0 +1,105 @@
+"""Miniature data sets in the layouts in which they are published: annotations alone, no recordings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+Stretches = Sequence[tuple[float, float, str]]
+
+VERBS = ("open", "close", "cut")
+NOUNS = ("fridge", "cutting board")
+SESSIONS: dict[str, Stretches] = {
+    "OP01-R01-PastaSalad": [(0.5, 2.0, "open"), (2.0, 3.25, "cut")],
+    "P02-R02-TurkeySandwich": [(1.0, 4.0, "close")],
+    "P03-R03-BaconAndEggs": [(7.5, 9.0, "open"), (9.5, 11.0, "close")],
+}
+
+
+def write_epic_55(folder: Path) -> None:
+    """Two labelled actions, and one of the test with unseen kitchens."""
+    write(
+        folder / "EPIC_train_action_labels.csv",
+        "uid,participant_id,video_id,narration,start_timestamp,stop_timestamp,start_frame,stop_frame,verb,verb_class,"
+        "noun,noun_class,all_nouns,all_noun_classes",
+        "0,P01,P01_01,open fridge,00:00:00.50,00:00:02.00,30,120,open,0,fridge,0,['fridge'],[0]",
+        "1,P01,P01_01,cut on board,00:00:02.00,00:00:03.25,120,195,slice,2,board,1,\"['board', 'fridge']\",\"[1, 0]\"",
+    )
+    write(
+        folder / "EPIC_test_s2_timestamps.csv",
+        "uid,participant_id,video_id,start_timestamp,stop_timestamp,start_frame,stop_frame",
+        "7,P32,P32_01,00:01:00.00,00:01:01.50,3600,3690",
+    )
+    for target, names in (("verb", VERBS), ("noun", NOUNS)):
+        rows = [f"{number},{name},\"['{name}', '{name[:3]}']\"" for number, name in enumerate(names)]
+        rows[-1] = rows[-1].replace("'cut']", "'slice']").replace("'cut'", "'board'") if target == "noun" else rows[-1]
+        write(folder / f"EPIC_{target}_classes.csv", f"{target}_id,class_key,{target}s", *rows)
+
+
+def write_epic_100(folder: Path) -> None:
+    """One action on each side, and the lists of tail classes and unseen participants."""
+    head = (
+        "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,start_frame,stop_frame"
+    )
+    labels = ",narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes"
+    times = "00:00:00.600,00:00:00.50,00:00:02.00"
+    for part, video, frames in (("train", "P01_01", "30,120"), ("validation", "P18_101", "25,100")):
+        row = f"{video}_0,{video[:3]},{video},{times},{frames},open fridge,open,0,fridge,0,['fridge'],[0]"
+        write(folder / f"EPIC_100_{part}.csv", head + labels, row)
+    write(folder / "EPIC_100_test_timestamps.csv", head, f"P33_101_0,P33,P33_101,{times},25,100")
+    for target, names in (("verb", VERBS), ("noun", NOUNS)):
+        rows = [f"{number},{name},['{name}'],things" for number, name in enumerate(names)]
+        write(folder / f"EPIC_100_{target}_classes.csv", "id,key,instances,category", *rows)
+        write(folder / f"EPIC_100_tail_{target}s.csv", target, "1")
+    write(folder / "EPIC_100_unseen_participant_ids_validation.csv", "participant_id", "P18")
+
+
+def write_egtea(folder: Path, sessions: Mapping[str, Stretches] = SESSIONS) -> None:
+    """Three splits of recordings: in each, the clips of another third of them are the test side."""
+    place = folder / "action_annotation"
+    for target, names in (("verb", VERBS), ("noun", NOUNS)):
+        write(place / f"{target}_idx.txt", *(f"{name} {number}" for number, name in enumerate(names, 1)))
+    for split in (1, 2, 3):
+        sides: dict[str, list[str]] = {"train": [], "test": []}
+        for number, (session, stretches) in enumerate(sessions.items()):
+            for start, stop, verb in stretches:
+                frames = f"F{int(start * 24):06d}-F{int(stop * 24) + 9:06d}"
+                clip = f"{session}-{round(start * 1000)}-{round(stop * 1000)}-{frames}"
+                nouns = "2 1" if verb == "cut" else "1"
+                line = f"{clip} 1 {VERBS.index(verb) + 1} {nouns}"
+                sides["test" if number % 3 == split - 1 else "train"].append(line)
+        for side, lines in sides.items():
+            write(place / f"{side}_split{split}.txt", *lines)
+
+
+def write_ms_tcn(folder: Path, recordings: Mapping[str, Stretches], *, rate: int) -> None:
+    """A label of each frame, with a second of background behind the last action; the first recording is the test."""
+    for video, stretches in recordings.items():
+        frames = ["background"] * round((stretches[-1][1] + 1) * rate)
+        for start, stop, verb in stretches:
+            first, end = round(start * rate), round(stop * rate)
+            frames[first:end] = [verb] * (end - first)
+        write(folder / "groundTruth" / f"{video}.txt", *frames)
+    write(folder / "mapping.txt", *(f"{number} {name}" for number, name in enumerate((*VERBS, "background"))))
+    test, *train = recordings
+    for side, videos in (("train", train), ("test", [test])):
+        write(folder / "splits" / f"{side}.split1.bundle", *(f"{video}.txt" for video in videos))
+
+
+def write(path: Path, *lines: str) -> None:
+    """A text file of these lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+ACTIONS = SESSIONS["OP01-R01-PastaSalad"]
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "epic-kitchens-55": write_epic_55,
+    "epic-kitchens-100": write_epic_100,
+    "egtea": write_egtea,
+    "gtea": lambda folder: write_ms_tcn(folder, {"S1_Tea_C1": ACTIONS, "S2_Tea_C1": ACTIONS[:1]}, rate=15),
+    "50salads": lambda folder: write_ms_tcn(folder, {"rgb-01-1": ACTIONS, "rgb-02-1": ACTIONS[:1]}, rate=30),
+    "breakfast": lambda folder: write_ms_tcn(
+        folder, {"P03_cam01_P03_tea": ACTIONS, "P04_stereo01_P04_tea": ACTIONS[:1]}, rate=15
+    ),
+}
+"""Name on the command line -> what writes such a data set."""
