@@ -47,6 +47,7 @@ def write_video(
     pts: Sequence[int] | None = None,
     time_base: Fraction | None = None,
     rotation: int = 0,
+    is_mirrored: bool = False,
     pixel_format: str = "yuv420p",
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
@@ -71,8 +72,8 @@ def write_video(
             stream.codec_context.color_range = color_range
         defaults = {"preset": "veryfast", "crf": "18"} if codec == "libx264" else {}
         stream.options = {**defaults, **(options or {})}
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or is_mirrored:
+            stream.set_display_rotation(rotation, hflip=is_mirrored)
         sound = container.add_stream("aac", rate=16000) if with_sound else None
         count = num_frames if images is None else len(images)
         for i in range(count):

@@ -64,7 +64,7 @@ def _last_picture_seconds(file: VideoFile) -> float:
     times: list[int] = []
     while (packet := file.read()) is not None:
         ticks = packet.dts if packet.pts is None else packet.pts
-        if ticks is not None:
+        if ticks is not None and not packet.is_discard:
             times.append(ticks)
     if not times:
         reason = re.sub(r"\s+", " ", file.damage) or "it has no pictures"

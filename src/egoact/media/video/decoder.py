@@ -35,6 +35,7 @@ class Decoder:
         self._awaits_key = True
         self._shown_from: int | None = None
         self._is_empty = True
+        self._is_at_start = True
 
     def send(self, packet: Packet, *, floor: int | None = None) -> list[VideoFrame]:
         """Decode the next packet: gives the pictures that are complete now, in order of display.
@@ -44,10 +45,10 @@ class Decoder:
         if self._awaits_key:
             # A file may begin at a picture that others would have to precede; later, nothing less than whole will do.
             if not (self._file.can_begin_at(packet) or (packet.is_keyframe and self._shown_from is None)):
-                return []
+                return self._leave_out()
             self._awaits_key, self._shown_from = False, packet.pts
         if self._shown_from is not None and packet.pts is not None and packet.pts < self._shown_from:
-            return []  # it refers to pictures before the key frame that decoding began at
+            return self._leave_out()  # it refers to pictures before the key frame that decoding began at
         if packet.is_corrupt:
             return self._recover(packet, "the packet is cut off")
         is_wanted = floor is None or packet.pts is None or packet.pts >= floor
@@ -73,8 +74,13 @@ class Decoder:
             self.damage = error.strerror or str(error)
             pictures = []
         self._context.flush_buffers()
-        self._awaits_key, self._is_empty = True, True
+        self._awaits_key, self._is_empty, self._is_at_start = True, True, False
         return pictures
+
+    def _leave_out(self) -> list[VideoFrame]:
+        if self._is_at_start:
+            self.damage = "what it refers to came before the file begins"
+        return []
 
     def _recover(self, packet: Packet, reason: str) -> list[VideoFrame]:
         """What was decoded before a damaged packet is good; what comes after it, up to a key frame, is not."""
@@ -100,9 +106,9 @@ def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[in
     Returns:
         uint8 (H, W, 3).
     """
-    quarter_turns = round(picture.rotation / 90) % 4
-    height, width = size or _upright_size(picture, quarter_turns)
-    if quarter_turns % 2:
+    is_turned, flips_rows, flips_columns = _orientation(picture)
+    height, width = size or ((picture.width, picture.height) if is_turned else (picture.height, picture.width))
+    if is_turned:
         height, width = width, height
     rgb = reformatter.reformat(
         picture,
@@ -114,11 +120,19 @@ def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[in
         interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
         threads=1,
     ).to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
+    if is_turned:
+        rgb = rgb.swapaxes(0, 1)
+    return np.ascontiguousarray(rgb[:: -1 if flips_rows else 1, :: -1 if flips_columns else 1])
 
 
-def _upright_size(picture: VideoFrame, quarter_turns: int) -> tuple[int, int]:
-    return (picture.width, picture.height) if quarter_turns % 2 else (picture.height, picture.width)
+def _orientation(picture: VideoFrame) -> tuple[bool, bool, bool]:
+    """Whether rows and columns change places, and whether then the order of rows and of columns is reversed."""
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, False, False
+    # x' = a x + c y, y' = b x + d y
+    a, b, _, c, d, *_ = np.frombuffer(matrix, dtype=np.int32)  # type: ignore[call-overload]
+    return (True, b < 0, c < 0) if abs(b) > abs(a) else (False, d < 0, a < 0)
 
 
 def _colorspace(picture: VideoFrame) -> Colorspace | None:

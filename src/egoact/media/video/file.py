@@ -7,6 +7,7 @@ Source: ITU-T H.264, 7.4.1.2.4 (IDR), Annex B (start codes); ISO/IEC 14496-15, 5
 """
 
 from collections.abc import Generator, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -19,8 +20,9 @@ from av.video.stream import VideoStream
 from egoact.core.errors import MediaError
 
 _SEEK_MARGINS_SECONDS = (0, 10, 60)
-_FINE_TICKS = 8  # a frame; with fewer, timestamps count frames and are exact
 _TIME_TOLERANCE_SECONDS = 1e-6
+_RATE_TOLERANCE = 1e-6  # of its share
+_ROUNDED_TICK_SECONDS = 0.002  # coarser ones count pictures, and are exact
 
 
 class CannotSkipError(Exception):
@@ -37,12 +39,15 @@ class VideoFile:
         self.path = path
         self.damage = ""  # why reading stopped before the end
         self._container = open_container(path)
+        self._num_bytes = path.stat().st_size
         try:
             self.stream = picture_stream(self._container, path)
         except MediaError:
             self._container.close()
             raise
         self._packets = self._demux()
+        self._shift_ticks = 0
+        self._last_decoded: int | None = None
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -68,20 +73,45 @@ class VideoFile:
         return self._container.format.name != "avi" or not self.stream.codec_context.has_b_frames
 
     @property
+    def can_seek(self) -> bool:
+        """Whether timestamps say where in the file to look; they may repeat where streams were recorded as sent."""
+        return self._container.format.name not in ("mpegts", "mpeg")
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether somebody wrote to the file since it was opened."""
+        return self.path.stat().st_size != self._num_bytes
+
+    @property
     def stated_seconds(self) -> float | None:
         """How long the file says it is."""
         if self.stream.duration is not None:
             return self.stream.duration * self.tick_seconds
         return None if self._container.duration is None else self._container.duration / av.time_base
 
-    def ticks(self, seconds: np.ndarray, *, start_ticks: int) -> np.ndarray:
-        """Timestamps of some times after the first picture, rounded down; int64."""
-        base = self.stream.time_base
-        assert base is not None
-        # A time computed as frame / rate must find that frame, though the file rounded it: Matroska to 1 ms.
-        is_fine = self.frame_ticks >= _FINE_TICKS
-        tolerance = 0.5 if is_fine else _TIME_TOLERANCE_SECONDS / self.tick_seconds
-        return np.floor(seconds * (base.denominator / base.numerator) + tolerance).astype(np.int64) + start_ticks
+    @property
+    def picture_ticks(self) -> float | None:
+        """Distance of pictures at a constant rate, in ticks; None for no such rate, or where ticks count pictures."""
+        rate, base = _exact_rate(self.stream.base_rate), self.stream.time_base
+        if rate is None or base is None or base > _ROUNDED_TICK_SECONDS or rate * base * 2 > 1:
+            return None
+        return float(1 / (rate * base))
+
+    def ticks(self, seconds: np.ndarray, *, start_ticks: int, picture_ticks: float | None) -> np.ndarray:
+        """Timestamps of some times after the first picture, rounded down; int64.
+
+        Containers round when pictures begin (Matroska to 1 ms). At a constant rate it is known from `picture_ticks`:
+
+            n / rate      33.3    66.7    100.0 ms
+            timestamps    33      67      100           66.8 ms: picture 67; 66.6 ms: 33; 33.1 ms: 0
+        """
+        exact = (seconds + _TIME_TOLERANCE_SECONDS) / self.tick_seconds
+        ticks = np.floor(exact)
+        if picture_ticks is not None:
+            number = np.floor(exact / picture_ticks)
+            # Two timestamps were rounded, this picture's and the first one's: it is less than a tick off.
+            ticks = np.clip(ticks, np.ceil(number * picture_ticks), np.floor((number + 1) * picture_ticks) - 1)
+        return ticks.astype(np.int64) + start_ticks
 
     def read(self) -> Packet | None:
         """The next packet of the picture stream in decode order, or None at the end."""
@@ -90,8 +120,20 @@ class VideoFile:
         except (av.error.FFmpegError, OSError) as error:
             self.damage = error.strerror or str(error)
             return None
-        # PyAV ends with an empty packet.
-        return None if packet is None or (packet.dts is None and packet.size == 0) else packet
+        if packet is None or (packet.dts is None and packet.size == 0):  # PyAV ends with an empty packet
+            return None
+        if not self.can_seek:
+            self._continue_time(packet)
+        return packet
+
+    def _continue_time(self, packet: Packet) -> None:
+        """Where timestamps jump back, as in a stream that was joined, what follows comes after what was there."""
+        if packet.dts is None:
+            return
+        if self._last_decoded is not None and packet.dts + self._shift_ticks < self._last_decoded:
+            self._shift_ticks = self._last_decoded + self.frame_ticks - packet.dts
+        self._last_decoded = packet.dts = packet.dts + self._shift_ticks
+        packet.pts = None if packet.pts is None else packet.pts + self._shift_ticks
 
     def can_begin_at(self, packet: Packet) -> bool:
         """Whether neither this packet nor what follows refers to anything before it."""
@@ -118,6 +160,12 @@ class VideoFile:
 
     def _demux(self) -> Generator[Packet, None, None]:
         yield from self._container.demux(self.stream)
+
+
+def _exact_rate(rate: Fraction | None) -> Fraction | None:
+    """Pictures a second; all standard rates are multiples of 1/1001, which Matroska stores as rounded durations."""
+    exact = None if rate is None else Fraction(round(rate * 1001), 1001)
+    return exact if exact and rate and abs(exact / rate - 1) < _RATE_TOLERANCE else rate
 
 
 def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, None]:

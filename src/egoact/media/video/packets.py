@@ -93,6 +93,13 @@ class PacketPlan:
             self._read()
         return self._shown[0] if self._shown else None
 
+    def is_steady(self, picture_ticks: float) -> bool:
+        """Whether the first pictures begin at multiples of this, as closely as timestamps can say it."""
+        while not self._ended and len(self._shown) < MIN_REGULAR and self._queue_bytes < MAX_QUEUE_BYTES // 2:
+            self._read()
+        distances = np.array(self._shown) - self._shown[0]
+        return bool((np.abs(distances - np.round(distances / picture_ticks) * picture_ticks) < 1).all())
+
     def steps(self, targets: np.ndarray) -> Iterator[Step]:
         """What to do, in order, for targets int64 (M,), ascending, in ticks."""
         start = 0
@@ -120,7 +127,12 @@ class PacketPlan:
 
     def _read_to(self, target: int) -> Iterator[Step]:
         """Read until all pictures up to `target` are known."""
-        if self._may_skip and not self._ended and target - (self._latest or target) > self._seek_ticks:
+        if (
+            self._may_skip
+            and self._file.can_seek
+            and not self._ended
+            and target - (self._latest or target) > self._seek_ticks
+        ):
             yield Flush()
             self._seek(target)
         while not self._ended and (self._latest is None or self._latest <= target):

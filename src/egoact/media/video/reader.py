@@ -54,6 +54,9 @@ class _Pass:
         reason = f"beyond the end of the video, whose pictures last {end_seconds:.3f} s"
         stated = self._file.stated_seconds
         place = f"at {self._times[position]:.3f} s"
+        if self._file.has_grown:
+            reason += ": somebody is still writing to this file; read it again when it is complete"
+            return MediaError(reason, path=self._file.path, place=place)
         if self._file.damage or (stated is not None and stated > end_seconds + 1):
             reason += f" though it says {stated:.3f} s" if stated else ""
             reason += f": truncated or damaged {self._file.damage}".rstrip()
@@ -78,7 +81,9 @@ class PlannedPass(_Pass):
         self._start = plan.start_ticks()
         if self._start is None:
             raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
-        targets = self._file.ticks(self._times, start_ticks=self._start)
+        spacing = self._file.picture_ticks
+        spacing = spacing if spacing is not None and plan.is_steady(spacing) else None
+        targets = self._file.ticks(self._times, start_ticks=self._start, picture_ticks=spacing)
         for step in plan.steps(targets):
             is_complete = False
             if isinstance(step, Expect | NoPicture):
@@ -134,29 +139,32 @@ class OutputPass(_Pass):
     streams with packets that are never shown.
     """
 
+    _earliest: int | None = None  # of the packets' own timestamps
+
     def answers(self) -> Iterator[Answer]:
         """As `media.read_frames`."""
-        start, last, since, done = None, None, 0, 0
+        start, last, since, done = 0, None, 0, 0
         targets = np.empty(0, dtype=np.int64)
         frame_ticks, last_damage = self._file.frame_ticks, ""
         for picture, ticks in self._pictures():
-            if start is None:
-                start = ticks
-                targets = self._file.ticks(self._times, start_ticks=start)
-            elif last is not None:
+            if last is None:
+                start = ticks if self._earliest is None else min(ticks, self._earliest)
+                targets = self._file.ticks(self._times, start_ticks=start, picture_ticks=self._file.picture_ticks)
+            else:
                 # After damage, the last picture stands for its own time only.
                 until = since + frame_ticks if self._decoder.damage != last_damage else ticks
                 stop = done + int(np.searchsorted(targets[done:], until))
                 if stop > done:
                     yield slice(done, stop), self._rgb(last)
-                done, stop = stop, stop + int(np.searchsorted(targets[stop:], ticks))
-                if stop > done:
-                    yield slice(done, stop), self._undecodable(done)
                 done = stop
+            stop = done + int(np.searchsorted(targets[done:], ticks))
+            if stop > done:
+                yield slice(done, stop), self._undecodable(done)
+            done = stop
             last, since, last_damage = picture, ticks, self._decoder.damage
             if done == len(targets):
                 return
-        if start is None or last is None:
+        if last is None:
             raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
         stop = done + int(np.searchsorted(targets[done:], since + frame_ticks))
         if stop > done:
@@ -183,6 +191,10 @@ class OutputPass(_Pass):
                 raise MediaError("the packets of this video have no timestamps", path=self._file.path)
             times.append(packet.pts if packet.dts is None else packet.dts)  # type: ignore[arg-type]
             counts |= packet.pts is None
+            if (
+                not counts and packet.pts is not None and not packet.is_discard
+            ):  # a picture, whether or not it can be decoded
+                self._earliest = packet.pts if self._earliest is None else min(self._earliest, packet.pts)
             yield from timed(self._decoder.send(packet))
             if self._decoder.damage and counts:
                 return  # the count is lost
