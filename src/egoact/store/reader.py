@@ -19,6 +19,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import DAMAGED_ARRAY, check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
+from egoact.store.copies import fetch_shards
 from egoact.store.encoding import decode
 from egoact.store.index import INDEX_NAME, StoreIndex
 from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
@@ -46,7 +47,7 @@ class FeatureStore:
 
     @classmethod
     def open(cls, path: str | Path) -> "FeatureStore":
-        """Open a store that exists.
+        """Open a store that exists; of one behind a URL the copy that `choose_streams` gives, which is completed.
 
         Raises:
             ArtifactError: None there, damaged, or not one recording of it finished.
@@ -57,6 +58,7 @@ class FeatureStore:
             raise ArtifactError(
                 "the feature store holds no finished recording yet; run egoact extract again", path=path
             )
+        fetch_shards(path)
         return cls(path, spec, StoreIndex.read(path))
 
     @classmethod

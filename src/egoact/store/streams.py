@@ -13,6 +13,7 @@ from pathlib import Path
 
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import IMPORTED, STREAMS, BackboneSpec
+from egoact.store.copies import local_copy
 from egoact.store.manifest import MANIFEST_NAME, read_manifest
 from egoact.store.reader import check_is_free
 
@@ -39,7 +40,7 @@ def find_streams(features: Path) -> dict[str, Path]:
 
 
 def choose_streams(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Path]:
-    """The stores of some features folders.
+    """The stores of some features folders; of those behind URLs, copies on this machine.
 
     Args:
         folders: Each gives those of the named streams that it has, in the order of `STREAMS`.
@@ -48,7 +49,7 @@ def choose_streams(folders: Sequence[Path], names: Sequence[str] = ()) -> list[P
     Raises:
         ArtifactError: A folder that has none of them, or a stream that no folder has.
     """
-    each = [find_streams(folder) for folder in folders]
+    each = [find_streams(local_copy(folder)) for folder in folders]
     wanted = set(names) or {name for found in each for name in found}
     for folder, found in zip(folders, each, strict=True):
         if not wanted & found.keys():
