@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from egoact.core.annotations.datasets.catalogue import RECIPES, Options
 from egoact.core.annotations.formats.catalogue import FORMATS
 from egoact.core.annotations.formats.conversion import decode_annotations
 from egoact.core.annotations.formats.exchange import ReadOptions, Source
@@ -31,6 +32,7 @@ from egoact.store.failures import read_failures
 from egoact.store.reader import FeatureStore
 from fuzz.exports import make_export, read_export_folder
 from tests.core.formats.test_round_trips import FPS, encode, sample
+from tests.makers.datasets import WRITERS
 from tests.makers.media import frame_members, write_folder, write_tar, write_video
 from tests.makers.stores import SAMPLING, SEGMENTS, fill
 
@@ -67,6 +69,10 @@ def _read_segments(folder: Path) -> None:
     for target in ("verb", "noun"):
         if vocabulary := build_vocabulary(table, target):
             vocabulary.encode(table)
+
+
+def _read_dataset(folder: Path, *, name: str) -> None:
+    RECIPES[name].read(folder, Options()).texts()
 
 
 def _make_classes(folder: Path) -> None:
@@ -177,6 +183,7 @@ def _make_masks(folder: Path) -> None:
 
 TARGETS: dict[str, Target] = {
     "segments": Target(_make_segments, _read_segments),
+    **{f"dataset-{name}": Target(write, partial(_read_dataset, name=name)) for name, write in WRITERS.items()},
     "classes": Target(_make_classes, _read_classes),
     "timeline-json": Target(partial(_make_timelines, name="timeline.json"), read_timelines),
     "timeline-csv": Target(partial(_make_timelines, name="timeline.csv"), read_timelines),

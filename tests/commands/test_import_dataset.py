@@ -12,6 +12,9 @@ from tests.makers.datasets import NOUNS, VERBS, WRITERS, write_egtea
 from tests.makers.media import write_video
 from tests.makers.recordings import write_recording
 
+SEQUENCE = "nusar-2021_action_both_9033-a30_9033_user_id_2021-02-04_132852"
+EGO4D = "v2/annotations"
+COARSE = "coarse-annotations/coarse_labels"
 TWO, FIRST = [(0.5, 2.0, "open"), (2.0, 3.25, "cut")], [(0.5, 2.0, "open")]
 EXPECTED = {
     "epic-kitchens-55": {
@@ -37,6 +40,17 @@ EXPECTED = {
     "breakfast": {
         "train.split1": {"P04_stereo01_P04_tea": FIRST},
         "test.split1": {"P03_cam01_P03_tea": TWO},
+    },
+    "ego4d-narrations": {
+        # 3.27 s between three narrations, of 4.9 s over all of Ego4D: two thirds of a second each
+        "train": {"uid-1": [(0.0, 0.53, "opens"), (9.67, 10.33, "cuts"), (9.67, 10.33, "looks")]},
+        "validation": {"uid-2": [(9.5, 10.5, "cuts")]},
+    },
+    "ego4d-moments": {"train": {"uid-1": FIRST * 2}, "validation": {"uid-2": FIRST * 2}},
+    "assembly101": {
+        "train": {
+            f"{SEQUENCE}_e3": [*TWO, (10.0, 11.0, "close")],
+        },
     },
 }
 """Name -> side of a split -> recording -> start, stop and verb."""
@@ -82,7 +96,9 @@ def test_its_files_become_segments_and_splits(name: str, tmp_path: Path, capsys:
     for target in TARGETS:
         if (tmp_path / "labels" / f"{target}_classes.csv").exists():
             vocabulary = read_vocabulary(tmp_path / "labels", target)
-            assert vocabulary.names == {"verb": VERBS, "noun": NOUNS}[target]
+            assert vocabulary.names == (
+                {"verb": VERBS, "noun": NOUNS}[target] if name != "ego4d-moments" else ("open",)
+            )
             assert vocabulary.encode(table).min() >= 0
     assert run("import-dataset", name, tmp_path / "given", "--out", tmp_path / "labels") == 0, "the same again"
 
@@ -122,6 +138,20 @@ def test_recordings_with_other_names_get_links(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "words"),
     [
+        ("assembly101", "coarse-annotations/actions.csv", "cut board,cut", "cut board,open", "row 3, column verb_cls"),
+        ("assembly101", f"{COARSE}/assembly_{SEQUENCE}.txt", "open fridge", "open tap", "line 1: 'open tap' is none"),
+        ("assembly101", f"{COARSE}/assembly_{SEQUENCE}.txt", "60\topen", "6x\topen", "line 1: '00000006x' is not a"),
+        ("ego4d-moments", f"{EGO4D}/moments_val.json", '"videos"', '"films"', "moments_val.json: an object with a"),
+        (
+            "ego4d-moments",
+            f"{EGO4D}/moments_train.json",
+            "2.0",
+            "0.5",
+            "clip clip-of-uid-1, annotation 1, label 1: stop",
+        ),
+        ("ego4d-moments", f"{EGO4D}/moments_val.json", '"label":', '"x":', "label 1: not as this data set has it"),
+        ("ego4d-narrations", f"{EGO4D}/narration.json", "10.0", "null", "uid-1, narration_pass_1: timestamp_sec must"),
+        ("ego4d-narrations", "ego4d.json", "[{", "{", "ego4d.json: not readable as JSON"),
         (
             "epic-kitchens-100",
             "EPIC_100_train.csv",
@@ -171,6 +201,19 @@ def test_other_labels_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.Ca
     assert "other labels than these are here" in capsys.readouterr().err
     assert run(*words, "--overwrite") == 0
     assert len(read_segments(tmp_path / "labels" / "segments.csv")) == 3
+
+
+def test_each_view_of_a_scene_is_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WRITERS["assembly101"](tmp_path / "given")
+    write_video(tmp_path / "media" / SEQUENCE / "HMC_21179183_mono10bit.mp4", num_frames=3)
+    given = ("assembly101", tmp_path / "given", "--out", tmp_path / "labels", "--media", tmp_path / "media")
+    assert run("import-dataset", *given, "--views", "e4", "v1") == 0
+    assert set(rows(tmp_path / "labels" / "train.csv")) == {f"{SEQUENCE}_e4", f"{SEQUENCE}_v1"}
+    assert (tmp_path / "labels" / "videos" / f"{SEQUENCE}_e4.mp4").exists()
+    said = capsys.readouterr().out
+    assert "2 sequences of the test have no labels" in said and "1 of 2 recordings are not in" in said
+    assert run("import-dataset", *given, "--views", "e9") == 2
+    assert "--views must be of e1" in capsys.readouterr().err
 
 
 def test_windows_lines_and_letters_in_two_parts(tmp_path: Path) -> None:

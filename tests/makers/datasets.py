@@ -1,5 +1,6 @@
 """Miniature data sets in the layouts in which they are published: annotations alone, no recordings."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -84,6 +85,55 @@ def write_ms_tcn(folder: Path, recordings: Mapping[str, Stretches], *, rate: int
         write(folder / "splits" / f"{side}.split1.bundle", *(f"{video}.txt" for video in videos))
 
 
+def write_assembly101(folder: Path) -> None:
+    """A sequence for training and one whose labels are withheld."""
+    place = folder / "coarse-annotations"
+    columns = "action_id,verb_id,noun_id,action_cls,verb_cls,noun_cls"
+    write(place / "actions.csv", columns, "0,0,0,open fridge,open,fridge", "1,2,1,cut board,cut,cutting board")
+    with (place / "actions.csv").open("a") as file:
+        file.write("2,1,0,close fridge,close,fridge\n")
+    name = "nusar-2021_action_both_{0}-a30_{0}_user_id_2021-02-04_132852"
+    first, test = name.format(9033), name.format(9086)
+    rows = ("000000015\t000000060\topen fridge", "000000060\t000000098\tcut board")
+    write(place / "coarse_labels" / f"assembly_{first}.txt", *rows)
+    write(place / "coarse_labels" / f"disassembly_{first}.txt", "000000300\t000000330\tclose fridge")
+    for kind in ("assembly", "disassembly"):
+        for side, sequence in (("train", first), ("test", test)):
+            shared = "notshared" if side == "test" else "notshared\ta30\tsuv"
+            write(place / "coarse_splits" / f"{side}_coarse_{kind}.txt", f"{kind}_{sequence}.txt\t{shared}")
+
+
+def write_ego4d(folder: Path) -> None:
+    """Narrations of two people in two passes, moments by two annotators, and the metadata of both videos."""
+    texts = (
+        (0.2, "#C C Opens the fridge"),
+        (5.1, "#O A man X talks"),
+        (10.0, "#C C cuts a tomato."),
+        (10.0, "#c C looks"),
+    )
+    narrations = [
+        {"timestamp_sec": time, "narration_text": text, "timestamp_frame": int(time * 30)} for time, text in texts
+    ]
+    videos = {
+        "uid-1": {"status": "complete", "narration_pass_1": {"narrations": narrations, "summaries": []}},
+        "uid-2": {"status": "complete", "narration_pass_2": {"narrations": narrations[2:3]}},
+        "uid-3": {"status": "redacted"},
+    }
+    write(folder / "v2" / "annotations" / "narration.json", json.dumps(videos))
+    splits = {"uid-1": "train", "uid-2": "val", "uid-3": None}
+    people = [{"video_uid": uid, "split_fho": split, "fb_participant_id": 7} for uid, split in splits.items()]
+    write(folder / "ego4d.json", json.dumps({"videos": people}))
+    for side, video in (("train", "uid-1"), ("val", "uid-2")):
+        labels = [
+            {"label": "open", "primary": True, "video_start_time": 0.5, "video_end_time": 2.0},
+            {"label": "close", "primary": False, "video_start_time": 1.0, "video_end_time": 2.0},
+        ]
+        annotations = [{"annotator_uid": name, "labels": labels} for name in ("a", "b")]
+        clips = [{"clip_uid": f"clip-of-{video}", "video_start_sec": 0.0, "annotations": annotations}]
+        content = {"version": "1", "videos": [{"video_uid": video, "split": side, "clips": clips}]}
+        write(folder / "v2" / "annotations" / f"moments_{side}.json", json.dumps(content))
+
+
 def write(path: Path, *lines: str) -> None:
     """A text file of these lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,5 +151,8 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "breakfast": lambda folder: write_ms_tcn(
         folder, {"P03_cam01_P03_tea": ACTIONS, "P04_stereo01_P04_tea": ACTIONS[:1]}, rate=15
     ),
+    "ego4d-narrations": write_ego4d,
+    "ego4d-moments": write_ego4d,
+    "assembly101": write_assembly101,
 }
 """Name on the command line -> what writes such a data set."""

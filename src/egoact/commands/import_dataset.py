@@ -18,9 +18,9 @@ _MOST_TOLD = 5
 class ImportDatasetSettings:
     """Take over the labels of a data set: egoact import-dataset NAME FOLDER --out LABELS.
 
-    NAME is epic-kitchens-55, epic-kitchens-100, egtea, gtea, 50salads or breakfast. FOLDER has the annotation files as
-    they were published. Writes segments.csv with all labelled actions, a CSV for each side of each split, and the
-    classes; no recording is copied.
+    NAME is epic-kitchens-55, epic-kitchens-100, egtea, gtea, 50salads, breakfast, ego4d-narrations, ego4d-moments or
+    assembly101. FOLDER has the annotation files as they were published. Writes segments.csv with all labelled actions,
+    a CSV for each side of each split, and the classes; no recording is copied.
     """
 
     name: Positional[str]
@@ -31,15 +31,20 @@ class ImportDatasetSettings:
     """Folder for the CSVs."""
     media: Path | None = None
     """Folder with its recordings: tells which of them are missing. Where their files have other names than the labels
-    say (Breakfast), links with those names are made in videos/ in --out."""
+    say (Breakfast, Assembly101), links with those names are made in videos/ in --out."""
+    views: tuple[str, ...] = ("e3",)
+    """Of Assembly101: cameras, of e1 to e4 (worn) and v1 to v8; each gives recordings of its own."""
     overwrite: bool = False
     """Replace other labels that are in --out."""
 
     def __post_init__(self) -> None:
+        from egoact.core.annotations.datasets.assembly101 import VIEWS
         from egoact.core.annotations.datasets.catalogue import RECIPES
 
         if self.name not in RECIPES:
             raise ValueError(f"NAME must be one of {', '.join(RECIPES)}, got {self.name!r}")
+        if unknown := [view for view in self.views if view not in VIEWS]:
+            raise ValueError(f"--views must be of {', '.join(VIEWS)}, got {unknown[0]!r}")
 
 
 def import_dataset(settings: ImportDatasetSettings) -> int:
@@ -52,12 +57,12 @@ def import_dataset(settings: ImportDatasetSettings) -> int:
         AnnotationError: Annotations that cannot be used at all, or other labels in --out.
         MediaError: --media cannot be listed.
     """
-    from egoact.core.annotations.datasets.catalogue import RECIPES
+    from egoact.core.annotations.datasets.catalogue import RECIPES, Options
     from egoact.core.annotations.datasets.dataset import write_labels
     from egoact.core.errors import AnnotationError
 
     recipe = RECIPES[settings.name]
-    dataset = recipe.read(settings.folder)
+    dataset = recipe.read(settings.folder, Options(views=settings.views))
     if not dataset.segments:
         if dataset.problems:
             raise dataset.problems[0]

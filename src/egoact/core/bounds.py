@@ -5,6 +5,7 @@ in it has an upper bound that no real one comes near, each name is printable, an
 """
 
 import json
+import os
 import re
 import tokenize
 import unicodedata
@@ -120,7 +121,8 @@ def read_bounded(path: Path, *, most_bytes: int) -> bytes:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ValueError("this is not a plain file")
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
+        size = os.fstat(file.fileno()).st_size  # as much memory is taken as is asked for, however little there is
+        content = file.read(min(size, most_bytes) + 1)
     if len(content) > most_bytes:
         raise ValueError(f"larger than {most_bytes / 2**20:,.0f} MiB, which nothing of its kind is")
     return content

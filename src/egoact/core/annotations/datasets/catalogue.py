@@ -4,10 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from egoact.core.annotations.datasets.assembly101 import read_assembly101
 from egoact.core.annotations.datasets.dataset import Dataset
+from egoact.core.annotations.datasets.ego4d import read_moments, read_narrations
 from egoact.core.annotations.datasets.egtea import read_egtea
 from egoact.core.annotations.datasets.epic import EPIC_55, EPIC_100, read_epic
 from egoact.core.annotations.datasets.ms_tcn import read_breakfast, read_ms_tcn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What annotations do not tell.
+
+    Args:
+        views: Cameras of a scene that several filmed.
+    """
+
+    views: tuple[str, ...] = ("e3",)
 
 
 @dataclass(frozen=True)
@@ -20,14 +33,17 @@ class Recipe:
     """
 
     title: str
-    read: Callable[[Path], Dataset]
+    read: Callable[[Path, Options], Dataset]
 
 
 RECIPES: dict[str, Recipe] = {
-    "epic-kitchens-55": Recipe("EPIC-KITCHENS-55", lambda folder: read_epic(folder, EPIC_55)),
-    "epic-kitchens-100": Recipe("EPIC-KITCHENS-100", lambda folder: read_epic(folder, EPIC_100)),
-    "egtea": Recipe("EGTEA Gaze+", read_egtea),
-    "gtea": Recipe("GTEA", lambda folder: read_ms_tcn(folder, rate=15)),
-    "50salads": Recipe("50Salads", lambda folder: read_ms_tcn(folder, rate=30)),
-    "breakfast": Recipe("Breakfast", read_breakfast),
+    "epic-kitchens-55": Recipe("EPIC-KITCHENS-55", lambda folder, _: read_epic(folder, EPIC_55)),
+    "epic-kitchens-100": Recipe("EPIC-KITCHENS-100", lambda folder, _: read_epic(folder, EPIC_100)),
+    "egtea": Recipe("EGTEA Gaze+", lambda folder, _: read_egtea(folder)),
+    "gtea": Recipe("GTEA", lambda folder, _: read_ms_tcn(folder, rate=15)),
+    "50salads": Recipe("50Salads", lambda folder, _: read_ms_tcn(folder, rate=30)),
+    "breakfast": Recipe("Breakfast", lambda folder, _: read_breakfast(folder)),
+    "ego4d-narrations": Recipe("Ego4D narrations", lambda folder, _: read_narrations(folder)),
+    "ego4d-moments": Recipe("Ego4D moments", lambda folder, _: read_moments(folder)),
+    "assembly101": Recipe("Assembly101", lambda folder, options: read_assembly101(folder, views=options.views)),
 }
