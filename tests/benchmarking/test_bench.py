@@ -248,8 +248,8 @@ def test_windows_of_a_video_encoder_are_measured_without_its_weights(tmp_path: P
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"what": "latency", "backbone": "hf:vjepa2"}, "latency is not for video encoders"),
-        ({"what": "extract", "random": True}, "--random and --window are for video encoders"),
+        ({"what": "latency", "backbone": "hf:vjepa2", "random": True}, "--random and --window are for bench extract"),
+        ({"what": "extract", "random": True}, "--random and --window are for bench extract of video encoders"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(tmp_path: Path, change: dict[str, object], reason: str) -> None:

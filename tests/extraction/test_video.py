@@ -1,5 +1,6 @@
 """`egoact extract` with a video encoder: from recordings to rows in a store, what is killed on the way, and a run."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from egoact.commands.train import TrainSettings, train
 from egoact.core.errors import ArtifactError, InputError
 from egoact.engines.torch_engine import TorchEngine
 from egoact.media.sources import MediaSource, read_clip
-from egoact.runs.loading import load_run
+from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.streams import check_one_network
 from egoact.store.reader import FeatureStore
-from tests.makers.encoders import MEAN, STD, write_encoder
+from tests.makers.encoders import MEAN, SMALL, STD, write_encoder
 from tests.makers.extraction import write_segments
 from tests.makers.media import write_video
 
@@ -119,6 +120,26 @@ def test_rows_that_know_what_comes_after_them_are_refused_where_actions_are_anti
     past = replace(wanted, past=True, stride=1, features=folder / "past")
     assert extract(past) == 0
     train(replace(learn, features=(past.features,)))
+
+
+def test_an_image_encoder_goes_the_way_of_images(settings: ExtractSettings, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = transformers.Dinov2Config(**SMALL, image_size=64, patch_size=16)
+    transformers.Dinov2Model(config).save_pretrained(tmp_path / "dino")
+    said = {"image_mean": MEAN, "image_std": STD, "size": {"height": 64, "width": 64}}
+    (tmp_path / "dino" / "preprocessor_config.json").write_text(json.dumps(said))
+    image = replace(settings, weights=tmp_path / "dino", streams=("rgb", "grid"))
+    assert extract(image) == 0
+    store = FeatureStore.open(settings.features)
+    assert store.spec.backbone_spec.stream == "rgb" and store.spec.backbone_spec.feature_shape == (24,)
+    table = write_segments(tmp_path / "segments.csv", VIDEOS)
+    table.write_text(table.read_text().replace("take", "put", 3))
+    run = tmp_path / "run"
+    train(TrainSettings(segments=(table,), features=(settings.features,), streams=("rgb",), run=run, epochs=1))
+    loaded = load_run(run, EngineChoice(tmp_path / "dino", "torch", "f32", "cpu"))
+    assert loaded.engine.input_size == (64, 64)
+    with pytest.raises(ValueError, match="--window, --tokens, --stride and --past are for video encoders"):
+        extract(replace(image, past=True))
 
 
 @pytest.mark.parametrize(

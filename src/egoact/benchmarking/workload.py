@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.core import defaults
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import MediaError
 from egoact.engines import Engine, load_engine, tune_batch
@@ -15,7 +14,7 @@ from egoact.engines.loading import find_device
 from egoact.kitchen import make_kitchen
 from egoact.media.sources import MediaRoot, read_frames
 from egoact.models.backbones.registry import Backbone, default_size, load_backbone
-from egoact.models.backbones.video import Looking, load_video_backbone
+from egoact.models.backbones.video import Looking, is_video_encoder, load_video_backbone
 
 NUM_FRAMES = 20
 NUM_CALIBRATION_FRAMES = 64
@@ -73,7 +72,7 @@ class Workload:
     @property
     def is_video(self) -> bool:
         """Whether the backbone is a video encoder."""
-        return self.backbone_name.startswith(defaults.ENCODERS)
+        return self.is_random or is_video_encoder(self.backbone_name, self.weights)
 
     @property
     def pixels(self) -> int:

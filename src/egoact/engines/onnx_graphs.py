@@ -39,20 +39,26 @@ def trace_named(
         examples: Input name -> what it may be given.
         output_names: Of what it gives back.
         free: Name of an input or output -> its axes of any length, and what to call them.
+
+    Raises:
+        ValueError: It does something that ONNX has no word for.
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # the exporter that writes to memory is called legacy by torch
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model,
-            tuple(examples.values()),
-            buffer,  # type: ignore[arg-type]
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=list(examples),
-            output_names=output_names,
-            dynamic_axes=free,
-        )
+        try:
+            torch.onnx.export(
+                model,
+                tuple(examples.values()),
+                buffer,  # type: ignore[arg-type]
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(examples),
+                output_names=output_names,
+                dynamic_axes=free,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ValueError(f"this network cannot become an ONNX graph ({str(error).splitlines()[0]})") from error
     return buffer.getvalue()
 
 

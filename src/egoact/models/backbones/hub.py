@@ -90,12 +90,15 @@ class Source:
         commit = None if self.folder is not None or self.revision else getattr(config, "_commit_hash", None)
         return f"{self.name}@{commit}" if commit else self.name
 
-    def model(self, config: Any, *, kind: str = "AutoModel", is_random: bool = False) -> nn.Module:
+    def model(
+        self, config: Any, *, kind: str = "AutoModel", unused: tuple[str, ...] = (), is_random: bool = False
+    ) -> nn.Module:
         """The encoder in float32.
 
         Args:
             config: As `configuration` gives it.
             kind: Class of `transformers`.
+            unused: Beginnings of names that need not be there.
             is_random: Do without weights.
 
         Raises:
@@ -120,7 +123,7 @@ class Source:
             )
 
         model, report = self._get(get)
-        missing = sorted(name for name in report["missing_keys"] if not name.startswith(("predictor.", "pooler.")))
+        missing = sorted(name for name in report["missing_keys"] if not name.startswith(unused))
         if missing:
             raise ArtifactError(f"the weights of {self.name} lack {missing[0]!r} ({len(missing)} such names)")
         return model

@@ -18,6 +18,7 @@ from torch import nn
 
 from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones.images import hub_size, hub_trunk, is_of_hub, pin
 from egoact.models.backbones.own_files import check_made_for, describe_own_file
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
 from egoact.models.backbones.stacks import widen
@@ -54,8 +55,10 @@ def load_backbone(
     """A frozen backbone with real weights.
 
     Args:
-        name: One of `BACKBONES`, or `timm:NAME` for any image model of timm.
-        weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights.
+        name: One of `BACKBONES`, `timm:NAME` for any image model of timm, or `hf:OWNER/NAME` or
+            `hf:OWNER/NAME@REVISION` for one of transformers (`images`).
+        weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights; of
+            those of transformers a folder.
         cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
             is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16. For timm's models, blocks are
             numbered as in `trunks`.
@@ -69,6 +72,7 @@ def load_backbone(
         ValueError: Unknown name, block or size.
         ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
     """
+    name = pin(name, weights) if is_of_hub(name) else name
     size = default_size(name, weights) if size is None else size
     trunk = load_trunk(name, weights=weights, size=size, channels=channels)
     return assemble(name, trunk, cut=cut, size=size, kind=kind, modality=modality, grid=grid)
@@ -85,10 +89,12 @@ def _load_trunk(name: str, *, weights: Path | None, size: int) -> Trunk:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
     if weights is not None:
         check_made_for(weights, name)
+    if is_of_hub(name):
+        return hub_trunk(name, weights, size)
     if name.startswith("timm:"):
         return timm_trunk(name.removeprefix("timm:"), weights, size)
     if name not in BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}, timm:NAME and hf:OWNER/NAME")
     return BACKBONES[name](weights)
 
 
@@ -129,7 +135,7 @@ def assemble(
 
 
 def default_size(name: str, weights: Path | None = None) -> int:
-    """Height and width of the input unless told otherwise, pixels: of timm's models what they were trained with.
+    """Height and width of the input unless told otherwise, pixels: of others' models what they were trained with.
 
     A file of weights that was made here says it itself.
 
@@ -139,6 +145,8 @@ def default_size(name: str, weights: Path | None = None) -> int:
     own = None if weights is None else describe_own_file(weights)
     if own is not None:
         return own.size
+    if is_of_hub(name):
+        return hub_size(name, weights)
     if name.startswith("timm:"):
         return timm_size(name.removeprefix("timm:"))
     return SIZES.get(name, defaults.SIZE)

@@ -193,7 +193,7 @@ def _load_of_hub(
     tubelet, patch = _patch(config)
     plain = Preprocessing((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), None)
     made = plain if is_random else source.preprocessing()
-    model = source.model(config, is_random=is_random)
+    model = source.model(config, unused=("predictor.", "pooler."), is_random=is_random)
     if hasattr(model, "predictor"):
         del model.predictor  # that of V-JEPA 2 says what is masked
     grid = (pictures // tubelet, pixels // patch, pixels // patch)
