@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from egoact.adaptation.disk_arrays import new_array
 from egoact.core.annotations.segments import Segment, group_by_recording
 from egoact.core.errors import MediaError
-from egoact.core.files import part_path, read_json, rename, write_json
+from egoact.core.files import make_folder, open_atomically, part_path, read_json, rename, write_json
 from egoact.core.progress import Progress
 from egoact.core.sampling import ClipSampling
 from egoact.extraction.decoding import FrameBatch, VideoJob, decode
@@ -65,7 +66,7 @@ def load_clip_frames(
     facts |= {"num_frames": sampling.num_frames}
     if _is_there(folder, json.loads(json.dumps(facts))):
         return _open(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / NAMES[1]).unlink(missing_ok=True)
     wanted = {v: np.unique(times[_numbers(segments, v)]) for v in group_by_recording(segments)}
     jobs = {
@@ -75,7 +76,7 @@ def load_clip_frames(
     shape = (sum(map(len, wanted.values())), *size, spec.num_channels)
     print(f"at most {shape[0]:,} frames, {np.prod(shape) / 1e6:,.0f} MB on disk at {folder / NAMES[0]}", flush=True)
     rows = np.full(times.shape, -1, dtype=np.int64)
-    frames = np.lib.format.open_memmap(part_path(folder / NAMES[0]), mode="w+", dtype=np.uint8, shape=shape)
+    frames = new_array(part_path(folder / NAMES[0]), dtype=np.uint8, shape=shape)
     done = 0
     by_source = {job.source.path: v for v, job in jobs.items()}
     with Progress("decode", total=len(frames), unit="frames") as progress:
@@ -94,7 +95,8 @@ def load_clip_frames(
     if not done:
         raise MediaError("not one frame of these recordings can be read", path=root.path)
     rename(part_path(folder / NAMES[0]), folder / NAMES[0])
-    np.save(folder / NAMES[2], rows)
+    with open_atomically(folder / NAMES[2]) as file:
+        np.save(file, rows)
     write_json(folder / NAMES[1], facts)
     return _open(folder)
 

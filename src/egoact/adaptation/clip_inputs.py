@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from egoact.adaptation.disk_arrays import new_array
 from egoact.adaptation.distillation import normalise
 from egoact.core.bounds import load_json
 from egoact.core.files import part_path, rename, write_json
@@ -107,7 +108,7 @@ def keep_maps(
     print(f"maps after the frozen blocks: {2 * np.prod(whole) / 1e6:,.0f} MB on disk at {path}", flush=True)
     as_maps = replace(spec, kind="maps", feature_shape=shape, grid=1, weights_hash=digest)
     engine = load_engine(Backbone(as_maps, network), precision="f32", device="cpu")
-    maps = np.lib.format.open_memmap(part_path(path), mode="w+", dtype=np.float16, shape=whole)
+    maps = new_array(part_path(path), dtype=np.float16, shape=whole)
     with Progress("frozen blocks", total=num_sides * len(frames), unit="frames") as progress:
         for side in range(num_sides):
             for start in range(0, len(frames), _BATCH):

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from egoact.adaptation.disk_arrays import new_array
 from egoact.core.bounds import load_json
 from egoact.core.errors import MediaError
-from egoact.core.files import part_path, rename, write_json
+from egoact.core.files import make_folder, part_path, rename, write_json
 from egoact.core.progress import Progress
 from egoact.core.sampling import Floats
 from egoact.extraction.decoding import FrameBatch, VideoJob, decode
@@ -46,7 +47,7 @@ def load_pictures(root: MediaRoot, folder: Path, specs: Sequence[BackboneSpec], 
     known = _read(folder / _FACTS)
     if path.is_file() and known | facts == known:
         return np.load(path, mmap_mode="r")[: known["num_read"]]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / _FACTS).unlink(missing_ok=True)
     num_moments = sum(map(len, moments.values()))
     shape = (num_moments * num_kinds, *size, 3)
@@ -80,7 +81,7 @@ def _num_steps(source: MediaSource) -> int:
 
 def _fill(path: Path, root: MediaRoot, moments: dict[str, Floats], *, shape: tuple[int, ...], lag: float) -> int:
     """Decode into a file; gives how many pictures there are, the rest of it stays black."""
-    pictures = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    pictures = new_array(path, dtype=np.uint8, shape=shape)
     jobs = [VideoJob(root.find(v), lambda t=times: t, lag_seconds=lag) for v, times in moments.items()]  # type: ignore[misc]
     done = 0
     with Progress("decode", total=len(pictures), unit="pictures") as progress:

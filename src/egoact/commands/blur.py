@@ -75,6 +75,7 @@ def blur(settings: BlurSettings) -> int:
         ArtifactError: The network that finds faces is not here, masks are damaged, or a file is there already.
     """
     from egoact.core.errors import ArtifactError
+    from egoact.core.files import make_folder
     from egoact.core.progress import Progress
     from egoact.media.sound.reader import find_sound
     from egoact.privacy.blurring import write_masked
@@ -88,7 +89,7 @@ def blur(settings: BlurSettings) -> int:
         if path.exists() and path.samefile(settings.video):
             raise ArtifactError("this is the recording itself; give another --out", path=path)
     seconds = find_sound(settings.video).length_seconds
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.out.parent)
     given = Masks() if settings.masks is None else Masks.read(settings.masks)
     faces = list(given.masks) if settings.masks is not None else _find(settings, seconds)
     masks = Masks(faces, [*given.hidden, *settings.hidden()], given.unmarked)

@@ -74,7 +74,7 @@ def compare(settings: CompareSettings) -> int:
         return _compare_finders(settings)
     import pandas as pd
 
-    from egoact.core.files import write_json, write_table
+    from egoact.core.files import make_folder, write_json, write_table
     from egoact.core.metrics.comparison import compare_models
     from egoact.evaluation.models import align, best_of, flatten, measure_costs, name_apart, notes_of, rank, read_model
 
@@ -97,7 +97,7 @@ def compare(settings: CompareSettings) -> int:
             for n in names
         ],
     }
-    settings.out.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.out)
     rows = sorted((flatten(model) for model in document["models"]), key=len, reverse=True)
     columns = dict.fromkeys(column for row in rows for column in row)  # the reference has no differences
     written = pd.DataFrame(map(flatten, document["models"]), columns=list(columns))
@@ -133,7 +133,7 @@ def answers_with_timelines(path: Path) -> bool:
 def _compare_finders(settings: CompareSettings) -> int:
     """Of models that find actions in recordings."""
     from egoact.core.errors import ArtifactError
-    from egoact.core.files import write_csv, write_json
+    from egoact.core.files import make_folder, write_csv, write_json
     from egoact.evaluation.models import name_apart
     from egoact.timelines.model_comparison import compare_finders, read_finder, table_rows
 
@@ -145,7 +145,7 @@ def _compare_finders(settings: CompareSettings) -> int:
     document = compare_finders(
         dict(zip(names, found, strict=True)), against=settings.against, num_draws=settings.draws, seed=settings.seed
     )
-    settings.out.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.out)
     write_csv(settings.out / TABLE_NAME, table_rows(document))
     write_json(settings.out / COMPARISON_NAME, {"finders": document})
     return 0

@@ -170,10 +170,11 @@ def _predict_one(
     speech: "tuple[Path, Voice] | None" = None,
 ) -> dict[str, Any]:
     """Write one timeline, of a file or of what a store has by this name; gives its row of the summary."""
+    from egoact.core.files import make_folder
     from egoact.core.progress import format_seconds
     from egoact.timelines.output import check_not_edited, write_playable, write_prediction
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     if not overwrite:
         check_not_edited(out)
     begun = time.monotonic()

@@ -66,7 +66,7 @@ def stats(settings: StatsSettings) -> int:
     if settings.timeline is not None:
         return _stats_of_timelines(settings, settings.timeline)
     from egoact.commands.labels import read_and_tell
-    from egoact.core.files import write_atomically, write_table
+    from egoact.core.files import make_folder, write_atomically, write_table
     from egoact.evaluation.label_problems import find_problems
     from egoact.evaluation.label_statistics import count_labels, summarize_labels
 
@@ -76,7 +76,7 @@ def stats(settings: StatsSettings) -> int:
     frames = count_labels(table, vocabularies, labels)
     if settings.out.exists() and not settings.out.is_dir():
         raise ArtifactError("this is a file; a folder to write into is expected", path=settings.out)
-    settings.out.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.out)
     for name, frame in frames.items():
         write_table(settings.out / f"{name}.csv", frame, index=False, float_format="%.6g")
     video_ids = None

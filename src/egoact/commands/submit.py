@@ -176,9 +176,11 @@ def _find_scores(settings: SubmitSettings, table: "SegmentTable") -> "Scores":
 
 
 def _make_folder(out: Path) -> None:
+    from egoact.core.files import make_folder
+
     if out.is_dir():
         raise ArtifactError("this is a folder; name the zip to write, such as submission.zip", path=out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
 
 
 def _check(settings: SubmitSettings, path: Path, table: "SegmentTable | None") -> str:

@@ -1,6 +1,7 @@
 """Files that are whole or absent, whatever kills the process, and folders that one process at a time may write."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PART_SUFFIX = ".part"
 LOCK_NAME = ".lock"
+_CANNOT_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)  # a folder that may not be read, drives on the network
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -52,7 +54,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write JSON atomically; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, json.dumps(values, indent=2) + "\n")
 
 
@@ -119,12 +121,29 @@ def sync(descriptor: int) -> None:
 def rename(part: Path, path: Path) -> None:
     """Put a finished file in its place, and make the new name durable where the system can."""
     os.replace(part, path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing; whatever is durable in them will be found."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync_folder(each.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
@@ -134,7 +153,7 @@ def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
         To be released; an `ArtifactError` where another process has it, or where the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = filelock.FileLock(folder / LOCK_NAME, blocking=False, thread_local=False)
         lock.acquire()
     except FileExistsError:

@@ -24,7 +24,7 @@ from egoact.core.bounds import load_json
 from egoact.core.defaults import HEAD as DEFAULT_HEAD
 from egoact.core.defaults import ORDER_BLIND_HEAD
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_json
+from egoact.core.files import make_folder, write_json
 from egoact.core.metrics.scores import Scores
 from egoact.kitchen.labels import REVERSED_PAIRS
 from egoact.media.sources import MediaRoot
@@ -69,7 +69,7 @@ class Demo:
         Raises:
             ArtifactError: `out` holds something else, or a demo with other settings.
         """
-        self.out.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out)
         clock, kitchen = StepClock(self.out / TIMINGS_NAME), self.out / "kitchen"
         print(f"1/6 filming {self.videos} recordings in the built-in kitchens", flush=True)
         with clock.measure("film"):

@@ -15,7 +15,7 @@ from egoact.core.annotations.labels import (
     read_vocabulary,
 )
 from egoact.core.annotations.segments import SegmentTable
-from egoact.core.files import write_json
+from egoact.core.files import make_folder, write_json
 from egoact.core.metrics.action_ranking import ActionRanking, ActionScoring
 from egoact.core.metrics.anticipation import evaluate_anticipation
 from egoact.core.metrics.evaluation_files import EVALUATION_NAME, METRICS_NAME, SCORES_NAME
@@ -91,7 +91,7 @@ class SegmentEvaluation:
 
     def write(self, out: Path, metrics: dict[str, Any], *, model: Path, run: Path | None) -> None:
         """scores.npz, evaluation.json (what the report needs beside them), and metrics.json."""
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         self.scores.save(out / SCORES_NAME)
         described = {
             "model": str(model),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from egoact.core.files import write_atomically, write_json
+from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.sampling import sample_uniform
 from egoact.explain.looks import Look, read_looks
 from egoact.explain.saliency import ClipSaliency, TargetSaliency, explain_clip_frames, map_correlation, shuffle_weights
@@ -109,7 +109,7 @@ def _write(out: Path, described: dict[str, Any], frames: np.ndarray, found: Clip
         arrays["attention"] = found.attention
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_atomically(out / MAPS_NAME, content.getvalue())
     write_json(out / CLIP_NAME, described)
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from egoact.core.errors import MediaError
-from egoact.core.files import write_atomically, write_json
+from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.media.recording import lay_grid
@@ -75,7 +75,7 @@ def explain_filters(
         described: Goes into filters.json.
     """
     results: list[FilterResult] = []
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with Progress("filters", total=painting.steps * len(backbones), unit="steps") as progress:
         for backbone, kernels in backbones:
             pictures = maximise(

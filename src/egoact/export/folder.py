@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from egoact.core.files import write_atomically, write_json
+from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
@@ -26,7 +26,7 @@ def write_export(
         parity: What the comparison with torch on real clips gave.
     """
     config = run.answers.config
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     (out / EXPORT_NAME).unlink(missing_ok=True)
     for name, content in graphs.items():
         write_atomically(out / name, content)

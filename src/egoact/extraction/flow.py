@@ -13,7 +13,7 @@ import numpy as np
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, pack_flow
 from egoact.core.errors import MediaError
-from egoact.core.files import write_atomically, write_csv
+from egoact.core.files import make_folder, write_atomically, write_csv
 from egoact.core.progress import Progress, format_seconds
 from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec, FlowWriter, encode_grey
@@ -138,7 +138,7 @@ def compute_pair_flow(paths: tuple[Path, Path], out: Path, *, size: int) -> None
     first, second = (_read_picture(path, size) for path in paths)
     if first.shape != second.shape:
         raise MediaError(f"is {second.shape[1::-1]} pixels, the first is {first.shape[1::-1]}", path=paths[1])
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for name, picture in zip(PAIR_FRAMES, (first, second), strict=True):
         _write_png(out / name, picture)
     for method in FLOW_METHODS:

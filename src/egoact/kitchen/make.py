@@ -7,7 +7,6 @@ OUT/kitchen.json            what was asked for
 
 import csv
 import io
-import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically, write_json
 from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND
 from egoact.kitchen.labels import NOUNS, VERBS
@@ -180,8 +180,7 @@ def _claim(out: Path, settings: Mapping[str, object]) -> None:
                     path=out,
                 )
             return
-        out.mkdir(parents=True, exist_ok=True)
-        _write_text(path, json.dumps(settings, indent=2) + "\n")
+        write_json(path, settings)
     except OSError as error:
         raise ArtifactError(f"cannot be written: {error.strerror or error}", path=out) from error
     except ValueError as error:
@@ -207,10 +206,4 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write_text(path, text.getvalue())
-
-
-def _write_text(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    write_atomically(path, text.getvalue())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +90,7 @@ def inline_picture(content: bytes, *, kind: str = "image/png") -> str:
 def save_picture(path: Path, draw: Callable[[], "Figure"]) -> str:
     """Draw in our style into a PNG file; gives the picture as a `src`, too."""
     content = render_png(draw)
-    path.write_bytes(content)
+    write_atomically(path, content)
     return inline_picture(content)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, unpack_flow
 from egoact.core.errors import MediaError
-from egoact.core.files import read_json
+from egoact.core.files import read_json, write_atomically
 from egoact.media.stills.flow import find_flow, read_flow
 from egoact.report.figures import new_figure, read_picture, save_picture, set_title
 from egoact.report.page import written_by
@@ -34,7 +34,7 @@ def write_pictures(settings: Any) -> None:
         flows = read_pair(out)
         for method, flow in zip(METHOD_TITLES, flows.values(), strict=True):
             for name, picture in flow_pictures(flow, most=_most(flows)).items():
-                (out / method / f"{name}.png").write_bytes(_encode(picture))
+                write_atomically(out / method / f"{name}.png", _encode(picture))
         draw = partial(draw_flows, flows, first=read_picture(out / "first.png"))
     else:
         written = sorted(path.parent.name for path in out.glob("**/flow.json"))

@@ -18,7 +18,7 @@ from egoact.core.annotations.labels import read_vocabulary
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_json
+from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.media.sources import MediaRoot
 from egoact.media.stills.folders import list_folders
 
@@ -209,5 +209,5 @@ def find_annotations(folder: Path | None, *names: str) -> Path | None:
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
     """uint8 (H, W, 3), RGB, as PNG or JPEG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(path.suffix, picture[..., ::-1])[1].tobytes())
+    make_folder(path.parent)
+    write_atomically(path, cv2.imencode(path.suffix, picture[..., ::-1])[1].tobytes())

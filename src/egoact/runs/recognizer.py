@@ -27,7 +27,7 @@ from egoact.core.bounds import (
     shorten,
 )
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_atomically, write_json
+from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ACTION, ActionClassifier
@@ -286,7 +286,7 @@ class Recognizer:
         from safetensors.torch import save
 
         run = Path(run)
-        run.mkdir(parents=True, exist_ok=True)
+        make_folder(run)
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
         write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
         write_json(run / CONFIG_NAME, self.config.to_dict())

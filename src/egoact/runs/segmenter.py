@@ -23,7 +23,7 @@ from egoact.core.bounds import (
     shorten,
 )
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_atomically, write_json
+from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.timelines.proposals import Proposals
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
@@ -223,7 +223,7 @@ class TrainedSegmenter:
         from safetensors.torch import save
 
         run = Path(run)
-        run.mkdir(parents=True, exist_ok=True)
+        make_folder(run)
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
         write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
         write_json(run / CONFIG_NAME, self.config.to_dict())

@@ -18,6 +18,7 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import DAMAGED_ARRAY, check_inside
 from egoact.core.errors import ArtifactError
+from egoact.core.files import make_folder
 from egoact.core.sampling import ClipSampling
 from egoact.store.copies import fetch_shards
 from egoact.store.encoding import decode
@@ -79,7 +80,7 @@ class FeatureStore:
                 )
         else:
             check_is_free(path)
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
             write_manifest(path, spec)
         index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex()
         return cls(path, spec, index)

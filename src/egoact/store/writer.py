@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from filelock import BaseFileLock
 
-from egoact.core.files import PART_SUFFIX, lock_folder, rename, sync
+from egoact.core.files import PART_SUFFIX, lock_folder, make_folder, rename, sync
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.index import SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
 from egoact.store.manifest import StoreSpec
@@ -44,7 +44,7 @@ class StoreWriter:
         self._lock = lock_folder(self.path, command="extract")
         try:
             self.index = FeatureStore.create_or_open(self.path, self.spec).index
-            (self.path / SHARDS_NAME).mkdir(exist_ok=True)
+            make_folder(self.path / SHARDS_NAME)
             self._sweep()
         except BaseException:
             self._lock.release()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
+from egoact.core.files import make_folder
 from egoact.studio.refusal import Refusal
 
 _NAME = re.compile(r"[\w][\w .-]{0,63}")
@@ -41,7 +42,7 @@ class Project:
                 raise ArtifactError("there is no such folder of recordings", path=other)
         try:
             for name in _FOLDERS:
-                (folder / name).mkdir(parents=True, exist_ok=True)
+                make_folder(folder / name)
         except OSError as error:
             raise ArtifactError(f"cannot make a project here ({error.strerror})", path=folder) from None
         project = cls(folder.resolve(), tuple(other.resolve() for other in media))

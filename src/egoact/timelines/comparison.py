@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.errors import AnnotationError, ArtifactError
-from egoact.core.files import write_csv, write_json
+from egoact.core.files import make_folder, write_csv, write_json
 from egoact.core.timelines.comparison import compare_timelines
 from egoact.core.timelines.resampling import Side
 from egoact.timelines.corrections import FoundTimeline, find_timelines
@@ -52,7 +52,7 @@ def compare_timeline_files(
     except ValueError as error:
         names_first, names_second = (_some(s.name for t in side.timelines for s in t) for side in sides)
         raise AnnotationError(f"{error}: here are {names_second}, and in {first} {names_first}", path=second) from None
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for part, path, of_side in zip(compared["sides"], (first, second), found, strict=True):
         part |= {"path": str(path), "recordings": [_recording(one, out) for one in of_side]}
     write_json(out / json_name, {"timelines": compared})

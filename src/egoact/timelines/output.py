@@ -9,7 +9,7 @@ from pathlib import Path
 
 from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import read_json, write_atomically, write_json
+from egoact.core.files import make_folder, read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
 from egoact.media.video.writer import is_playable, write_proxy
@@ -56,7 +56,7 @@ def check_writable(folder: Path) -> None:
     """
     probe = folder / ".egoact"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         probe.touch()
         probe.unlink()
     except OSError as error:

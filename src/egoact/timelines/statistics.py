@@ -11,7 +11,7 @@ from typing import Any
 
 from egoact.core.annotations.labels import TARGETS
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import csv_text, write_json
+from egoact.core.files import csv_text, make_folder, write_json
 from egoact.core.timelines.statistics import COLUMNS, compute_statistics, statistics_rows
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot
@@ -58,7 +58,7 @@ def write_statistics(
     for (name, folder), (video_id, one) in zip(places.items(), found.items(), strict=True):
         statistics = compute_statistics(one.timeline, repetition_gap_seconds=repetition_gap_seconds)
         rows += statistics_rows(video_id, statistics, hands=one.hands)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         values = _describe(one, folder) | {"statistics": statistics}
         write_files({JSON_NAME: json.dumps(values, indent=2, ensure_ascii=False) + "\n"}, folder)
         if proxy and one.video is not None and one.playable is None:

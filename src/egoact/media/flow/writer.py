@@ -25,7 +25,7 @@ from egoact.core.bounds import load_json
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, pack_flow
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import part_path, write_atomically
+from egoact.core.files import make_folder, part_path, write_atomically
 from egoact.media.flow.methods import load_flow_method
 from egoact.media.recording import FrameGrid
 from egoact.media.sources import MediaSource, read_frames
@@ -70,7 +70,7 @@ class FlowWriter:
         self.source, self.spec = source, spec
         self.path = _flow_home(out, source.video_id)
         for component in ("u", "v"):
-            (self.path / component).mkdir(parents=True, exist_ok=True)
+            make_folder(self.path / component)
         _claim(self.path / FLOW_NAME, spec)
         self._local = threading.local()
 

@@ -13,6 +13,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 
+from egoact.core.files import rename, sync
 from egoact.media.video.decoder import to_rgb
 
 Edit = Callable[[np.ndarray, float], np.ndarray]
@@ -125,7 +126,9 @@ def new_container(
             yield container
             has_content = len(container.streams) > 0
         if has_content:
-            unfinished.replace(path)
+            with unfinished.open("r+b") as file:
+                sync(file.fileno())
+            rename(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_atomically
+from egoact.core.files import make_folder, write_atomically
 
 FILE_NAME = "backbone.safetensors"  # in a features folder or a run that carries its own
 _NAME, _SIZE, _MADE = "backbone", "size", "made_by"
@@ -65,14 +65,14 @@ def write_own_file(path: Path, model: nn.Module, own: OwnFile, *, described: Map
 
     state = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if not n.startswith("classifier.")}
     said = {"format": "pt", _NAME: own.backbone, _SIZE: str(own.size), _MADE: own.made_by}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, save(state, metadata={**described, **said}))
 
 
 def carry(path: Path | None, folder: Path) -> None:
     """Put such a file beside what needs it: a features folder, a run. None, and files made elsewhere, stay away."""
     if path is not None and describe_own_file(path) is not None and path != folder / FILE_NAME:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_atomically(folder / FILE_NAME, path.read_bytes())
 
 

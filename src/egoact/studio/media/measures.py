@@ -11,7 +11,7 @@ import av.error
 import numpy as np
 
 from egoact.core.errors import MediaError
-from egoact.core.files import open_atomically, write_atomically
+from egoact.core.files import make_folder, open_atomically, write_atomically
 from egoact.media.recording import read_steps
 from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sources import MediaSource, read_clip
@@ -111,7 +111,7 @@ class Measures:
             self._making.pop(path, None)
 
     def _save(self, path: Path, **values: Any) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with open_atomically(path) as file:
             np.savez(file, **values)
 
@@ -238,5 +238,5 @@ def _write_jpeg(path: Path, picture: np.ndarray) -> None:
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     is_made, content = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert is_made
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, content.tobytes())

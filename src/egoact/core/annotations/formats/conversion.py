@@ -23,7 +23,7 @@ from egoact.core.annotations.formats.exchange import (
 )
 from egoact.core.annotations.formats.label_words import LabelWords
 from egoact.core.errors import AnnotationError
-from egoact.core.files import write_atomically
+from egoact.core.files import make_folder, write_atomically
 
 _TELL = {
     "hand": "hands",
@@ -266,7 +266,7 @@ def write_annotations(
             raise AnnotationError("is there already; --overwrite replaces it", path=path)
     for recording, path in paths.items():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_atomically(path, encoded.files[recording])
         except OSError as error:
             raise AnnotationError(f"cannot be written: {error.strerror}", path=path) from None

@@ -1,0 +1,28 @@
+"""Arrays in files that are larger than memory."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def new_array(path: Path, *, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    """An `.npy` file of zeros, mapped, to be filled.
+
+    Its place on disk is taken at once: where the disk became full later, the system would end the process.
+
+    Raises:
+        OSError: It cannot be written, or the disk has no place for it.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if not hasattr(os, "posix_fallocate"):
+        return array
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot promise
+            path.unlink()
+            raise
+    return array
