@@ -240,15 +240,18 @@ def main() -> int:
     with server(folder) as (process, port):
         people = [Person(number, port) for number in range(settings.clients)]
         shared = begin(people)
-        before = memory(process)
+        memories = [memory(process)]
         end = time.monotonic() + 60 * settings.minutes
         threads = [threading.Thread(target=one.work, args=(end, shared[one.annotator])) for one in people]
         for thread in threads:
             thread.start()
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 60))
+            memories.append(memory(process))
         for thread in threads:
             thread.join()
         report(people, 60 * settings.minutes)
-        print(f"memory of the server: {before}, at the end {memory(process)}; load {os.getloadavg()[0]:.1f}")
+        print(f"memory of the server by the minute: {', '.join(memories)}; load {os.getloadavg()[0]:.1f}")
         lost = [fault for one in people for fault in one.faults]
         lost += check(people, shared, when="at the end") + check_files(folder, people, shared)
         process.send_signal(signal.SIGKILL)

@@ -1,6 +1,7 @@
 """A real browser on the studio's pages, in which nothing may go wrong."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ FLAGS = [
 ]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP, PHONE = (1440, 900), (390, 844)
+PICTURES = os.environ.get("EGOACT_PICTURES")
+"""Where pictures of documents are made anew, from the repository's root."""
 
 
 @contextmanager
@@ -100,3 +103,13 @@ def faults_of_accessibility(page: Any) -> list[str]:
     found = page.evaluate(f"axe.run(document, {{runOnly: {{type: 'tag', values: {tags}}}}})")
     serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in serious]
+
+
+def keep_picture(page: Any, name: str, folder: Path) -> None:
+    """What a page looks like, for documents if `PICTURES` says where; else in a folder of the test."""
+    for close in page.locator(".notice button").all():
+        close.click()
+    page.wait_for_timeout(400)
+    path = (ROOT / PICTURES if PICTURES else folder) / f"studio-{name}.jpg"
+    page.screenshot(path=path, type="jpeg", quality=60)
+    assert path.stat().st_size < 150_000, "pictures of documents stay small"

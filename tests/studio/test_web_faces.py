@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egoact.privacy.masks import Mask, Masks
-from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, watched
+from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, keep_picture, watched
 from tests.makers.faces import face_place, needs_face_model, write_face_video
 from tests.makers.media import write_video
 from tests.makers.studio import Client, running
@@ -27,7 +27,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Client]:
-    write_video(tmp_path / "recordings" / "ana_1.mp4", num_frames=50, rate=25, size=(180, 320))
+    """A recording as of a telephone that was held upright: its pictures lie on their side in the file."""
+    write_video(tmp_path / "recordings" / "ana_1.mp4", num_frames=50, rate=25, size=(180, 320), rotation=90)
     with running(tmp_path) as client:
         yield client
 
@@ -61,6 +62,7 @@ def test_faces_are_reviewed_before_a_copy_is_made(screen: Watched, studio: Clien
     page.get_by_role("heading", name="0 places blurred").wait_for()
     page.get_by_label("Where in the recording").fill("0")
     area = page.locator(".review svg").bounding_box()
+    assert area["width"] / area["height"] == pytest.approx(180 / 320, abs=0.01), "places lie over the upright picture"
     page.mouse.move(area["x"] + 0.6 * area["width"], area["y"] + 0.5 * area["height"])
     page.mouse.down()
     page.mouse.move(area["x"] + 0.9 * area["width"], area["y"] + 0.9 * area["height"], steps=3)
@@ -68,7 +70,7 @@ def test_faces_are_reviewed_before_a_copy_is_made(screen: Watched, studio: Clien
     page.get_by_role("heading", name="1 place blurred").wait_for()
     page.get_by_role("button", name="Hide five seconds from here").click()
     page.get_by_label("as others will see it").check()
-    page.wait_for_function("() => document.querySelector('.review img').naturalWidth === 320")
+    page.wait_for_function("() => document.querySelector('.review img').naturalWidth === 180")
     page.get_by_role("button", name="Make the copy").click()
     page.get_by_text("A copy of ana_1 without faces: done").wait_for(timeout=60_000)
     kept = Masks.read(beside)
@@ -82,9 +84,10 @@ def test_faces_are_reviewed_before_a_copy_is_made(screen: Watched, studio: Clien
 def test_faces_are_looked_for_and_gone_in_the_copy(browser: Any, tmp_path: Path) -> None:
     """Somebody walks through the picture; the button, the list, what is drawn over the picture, and the copy."""
     detector = needs_face_model()
-    made = write_face_video(tmp_path / "recordings" / "walk.mp4", num_frames=NUM_FRAMES)
+    recordings = tmp_path / "project" / "recordings"
+    made = write_face_video(recordings / "walk.mp4", num_frames=NUM_FRAMES)
     looks = Path(os.environ.get("EGOACT_SCREENSHOTS", tmp_path / "looks"))
-    with running(tmp_path) as studio, watched(browser, studio.port) as screen:
+    with running(tmp_path / "project") as studio, watched(browser, studio.port) as screen:
         page = screen.open("/faces?recording=walk")
         page.get_by_text("Nobody has looked for faces").wait_for()
         page.get_by_role("button", name="Look for faces").click()
@@ -99,12 +102,14 @@ def test_faces_are_looked_for_and_gone_in_the_copy(browser: Any, tmp_path: Path)
             assert left < x < right and top < y < bottom and right - left < 0.3, f"picture {number}"
         page.get_by_label("Where in the recording").fill("10")
         look_at(page, looks, "faces-found")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        keep_picture(page, "faces", tmp_path)
         page.get_by_label("as others will see it").check()
         page.wait_for_function("() => document.querySelector('.review img')?.naturalWidth === 640")
         look_at(page, looks, "faces-masked")
         page.get_by_role("button", name="Make the copy").click()
         page.get_by_text("A copy of walk without faces: done").wait_for(timeout=120_000)
-    before, after = pictures(made), pictures(tmp_path / "recordings" / "walk_blurred.mp4")
+    before, after = pictures(made), pictures(recordings / "walk_blurred.mp4")
     assert len(before) == len(after) == NUM_FRAMES
     for number in (0, 10, 20, NUM_FRAMES - 1):
         x, y = face_place(number, NUM_FRAMES)

@@ -1,27 +1,24 @@
 """The whole loop in a real browser: add, label, import, train, propose, correct, export. It makes pictures for docs.
 
-    EGOACT_PICTURES=docs/images pytest -m slow tests/studio/test_web_loop.py
+    EGOACT_PICTURES=docs/images pytest -m slow tests/studio/test_web_loop.py tests/studio/test_web_faces.py
 
-makes those of docs/studio.md anew, on recordings of the built-in kitchen. Without it recordings are small, of colours.
+makes those of docs/studio.md anew, on recordings of the built-in kitchen. Without it recordings are of colours.
 """
 
-import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.makers.browser import DESKTOP, chromium, watched
-from tests.makers.places import ROOT
+from tests.makers.browser import DESKTOP, PICTURES, chromium, keep_picture, watched
 from tests.makers.recordings import write_labels, write_recording
 from tests.makers.studio import running
 
 pytestmark = pytest.mark.slow
-PICTURES = os.environ.get("EGOACT_PICTURES")
 MINUTES = 60_000  # milliseconds
 
 
@@ -70,45 +67,30 @@ def material(tmp_path: Path) -> Iterator[Material]:
 
 
 @pytest.fixture
-def pictured(tmp_path: Path) -> Callable[[Any, str], None]:
-    """Keeps what a page looks like."""
-    folder = ROOT / PICTURES if PICTURES else tmp_path / "pictures"
-
-    def keep(page: Any, name: str) -> None:
-        for close in page.locator(".notice button").all():
-            close.click()
-        page.wait_for_timeout(400)
-        page.screenshot(path=folder / f"studio-{name}.jpg", type="jpeg", quality=60)
-        assert (folder / f"studio-{name}.jpg").stat().st_size < 150_000, "pictures of documents stay small"
-
-    return keep
-
-
-@pytest.fixture
 def browser() -> Iterator[Any]:
     with chromium() as found:
         yield found
 
 
-def test_the_whole_loop(browser: Any, material: Material, pictured: Callable[[Any, str], None], tmp_path: Path) -> None:
+def test_the_whole_loop(browser: Any, material: Material, tmp_path: Path) -> None:
     with running(material.project, max_upload_bytes=500_000_000) as studio:
         with watched(browser, studio.port, size=(1280, 800) if PICTURES else DESKTOP, accept_downloads=True) as screen:
             screen.expected.append("503 (Service Unavailable)")  # a waveform that is computed for the first time
             page = screen.open("/")
             introduce(page)
             add(page, material)
-            pictured(page, "recordings")
+            keep_picture(page, "recordings", tmp_path)
             label_by_keys(page, material)
-            pictured(page, "label")
+            keep_picture(page, "label", tmp_path)
             bring_labels(page, material)
             train_and_propose(page)
-            pictured(page, "train")
+            keep_picture(page, "train", tmp_path)
             correct(page, material)
-            pictured(page, "correct")
+            keep_picture(page, "correct", tmp_path)
             page.goto(f"{screen.origin}/results")
             page.locator("table.confusion").wait_for()
             page.mouse.wheel(0, 330)
-            pictured(page, "results")
+            keep_picture(page, "results", tmp_path)
             take_away(page, screen.origin, tmp_path)
         labels = studio.get(f"/api/labels/ana?recording={material.new.stem}").json["segments"]
         assert len(labels) >= 2, "one labelled by hand, and one that was proposed"

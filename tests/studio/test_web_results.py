@@ -1,6 +1,7 @@
 """The studio's pages about runs and other programs' files, in a real browser on a real server."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,8 +220,14 @@ def test_two_annotators_are_compared(screen: Watched, studio: Client) -> None:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
-def test_pages_are_accessible_and_fit(browser: Any, studio: Client, size: tuple[int, int], scheme: str) -> None:
+def test_pages_are_accessible_and_fit(
+    browser: Any, studio: Client, tmp_path: Path, size: tuple[int, int], scheme: str
+) -> None:
+    """Long names and words, too."""
     label_everything(studio)
+    long = "L" + 150 * "o" + "ng"
+    shutil.copyfile(tmp_path / "recordings" / "ana_1.mp4", tmp_path / "recordings" / f"{long}.mp4")
+    assert studio.edit("ana", adding("ana_1", 1.4, 1.8, 80 * "w"), adding(long, 0, 1, "open")).status == 200
     with watched(browser, studio.port, size=size, color_scheme=scheme) as screen:
         for path in PAGES:
             page = screen.open(path)

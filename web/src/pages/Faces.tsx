@@ -74,6 +74,7 @@ function Desk({ recording, review, player, keep }: DeskProps) {
   const video = useRef<HTMLVideoElement>(null);
   const chosen = useSignal<number | null>(null);
   const isMasked = useSignal(false);
+  const ratio = useSignal((recording.width ?? 16) / (recording.height ?? 9));
   useEffect(() => (video.current ? player.attach(video.current) : undefined), [player]);
   const now = player.time.value;
   const at = chosen.value !== null ? review.masks[chosen.value] : undefined;
@@ -96,8 +97,8 @@ function Desk({ recording, review, player, keep }: DeskProps) {
   return (
     <div class="columns">
       <section class="card" aria-label="Recording">
-        <div class="review" style={{ aspectRatio: `${recording.width ?? 16} / ${recording.height ?? 9}` }}>
-          <video ref={video} src={videoAddress(recording.id, player.frames.is_quick)} preload="auto" playsInline muted data-shown={player.shown.value} aria-label={`Recording ${recording.id}`} />
+        <div class="review" style={{ aspectRatio: String(ratio.value), maxWidth: `calc(60vh * ${ratio.value})` }}>
+          <video ref={video} onLoadedMetadata={({ currentTarget: { videoWidth, videoHeight } }) => (ratio.value = videoWidth / videoHeight)} src={videoAddress(recording.id, player.frames.is_quick)} preload="auto" playsInline muted data-shown={player.shown.value} aria-label={`Recording ${recording.id}`} />
           {isMasked.value && !player.isPlaying.value && <img src={address(["recordings", recording.id, "masked"], { seconds: now.toFixed(3), version: review.version })} alt="What others will see" />}
           <Overlay masks={review.masks} chosen={chosen.value} seconds={player.isPlaying.value ? player.timeOf(player.shown.value) : now} onChoose={(number) => (chosen.value = number)} onDraw={add} onMove={(box) => at && chosen.value !== null && change(chosen.value, placed(at, now, box))} />
         </div>
@@ -167,14 +168,14 @@ function Hidden({ hidden, now, end, keep }: { hidden: Review["hidden"]; now: num
             <label>
               <span class="unseen">{`Stretch ${i + 1}`}</span>
               <TextField
-              name={`stretch ${i + 1}`}
-              isNumeric
-              value={stretch.map((seconds) => clock(seconds, 1)).join(" – ")}
-              onKeep={(text) => {
-                const found = parseStretches(text)?.[0];
-                if (found) keep(hidden.map((each, k) => (k === i ? found : each)));
-                else say("Write a start and a stop, such as 0:10 - 0:25.");
-              }}
+                name={`stretch ${i + 1}`}
+                isNumeric
+                value={stretch.map((seconds) => clock(seconds, 1)).join(" – ")}
+                onKeep={(text) => {
+                  const found = parseStretches(text)?.[0];
+                  if (found) keep(hidden.map((each, k) => (k === i ? found : each)));
+                  else say("Write a start and a stop, such as 0:10 - 0:25.");
+                }}
               />
             </label>
             <button type="button" onClick={() => keep(hidden.filter((_, k) => k !== i))}>Show it again</button>

@@ -145,6 +145,7 @@ function UploadLine({ one, drop }: { one: Upload; drop: () => void }) {
 }
 
 function Card({ recording }: { recording: Recording }) {
+  const isBlank = useSignal(false);
   const makePlayable = async () => {
     if (await attempt(api.start({ kind: "playable", recording: recording.id }))) void refresh.jobs();
   };
@@ -155,7 +156,11 @@ function Card({ recording }: { recording: Recording }) {
   return (
     <li class="recording">
       <a href={target} class="picture" tabIndex={-1} aria-hidden="true">
-        {recording.problem ? <span class="hint">cannot be read</span> : <img src={thumbnailAddress(recording.id)} alt="" loading="lazy" width="320" height="180" />}
+        {!recording.problem && !isBlank.value ? (
+          <img src={thumbnailAddress(recording.id)} alt="" loading="lazy" width="320" height="180" onError={() => (isBlank.value = true)} />
+        ) : (
+          <span class="hint">{recording.problem ? "cannot be read" : "no picture"}</span>
+        )}
         {recording.duration_seconds !== null && <span class="length numbers">{clock(recording.duration_seconds, 0)}</span>}
       </a>
       <div class="facts">
