@@ -63,9 +63,9 @@ def compress(settings: CompressSettings) -> int:
     from egoact.adaptation.distillation import DistillRecipe
     from egoact.adaptation.new_run import check_is_free, network_spec, write_backbone, write_run
     from egoact.adaptation.pictures import load_pictures
+    from egoact.commands.recordings import open_recordings
     from egoact.core.files import write_json
     from egoact.core.progress import format_seconds, working
-    from egoact.media.sources import MediaRoot
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.streams import check_one_network, load_spec, weights_of
 
@@ -78,7 +78,7 @@ def compress(settings: CompressSettings) -> int:
     with working("compress: loading the network"):
         load_spec(spec, choice, run=run.path)
     specs = [each for each in run.backbones if each.has_network]
-    pictures = load_pictures(MediaRoot(settings.media), settings.out, specs, count=settings.pictures)
+    pictures = load_pictures(open_recordings(settings.media), settings.out, specs, count=settings.pictures)
     found = make_smaller(
         spec,
         weights_of(run.path, choice),

@@ -119,12 +119,12 @@ def _tell(lines: "tuple[str, ...] | list[str]") -> None:
 
 def _find_in(folders: tuple[Path, ...]) -> "Callable[[str], Recording | None]":
     """Tells file name, frame rate and length of a recording that is in these folders; None of others, said once."""
+    from egoact.commands.recordings import open_recordings
     from egoact.core.annotations.formats.annotation import Recording
     from egoact.core.errors import MediaError
-    from egoact.media.sources import MediaRoot
     from egoact.media.video.file import VideoFile
 
-    root = MediaRoot(folders)
+    root = open_recordings(folders)
 
     @cache
     def find(name: str) -> Recording | None:

@@ -49,11 +49,11 @@ def export(settings: ExportSettings) -> int:
         ValueError: The graphs do not agree with torch, or cannot be made here.
     """
     from egoact.commands.labels import read_and_tell
+    from egoact.commands.recordings import open_recordings
     from egoact.engines.litert_graphs import check_installed
     from egoact.export.export import Export, check_is_free
     from egoact.export.segmenter import export_segmenter
     from egoact.extraction.engine_choice import RealFrames
-    from egoact.media.sources import MediaRoot
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.segmenter import TrainedSegmenter
 
@@ -62,7 +62,7 @@ def export(settings: ExportSettings) -> int:
         check_installed()
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     size = run.backbones[0].input_size
-    frames = RealFrames(MediaRoot(settings.media), read_and_tell(settings.segments), size)
+    frames = RealFrames(open_recordings(settings.media), read_and_tell(settings.segments), size)
     if isinstance(run.answers, TrainedSegmenter):
         if settings.precision != "f32":
             raise ValueError(f"--precision {settings.precision}: runs of whole recordings are exported in f32 only")

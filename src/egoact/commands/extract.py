@@ -210,6 +210,7 @@ def extract(settings: ExtractSettings) -> int:
         ValueError: Impossible settings.
     """
     from egoact.commands.labels import read_and_tell
+    from egoact.commands.recordings import open_recordings
     from egoact.core.annotations.segments import SegmentTable, group_by_recording
     from egoact.extraction.wanted import WantedMoments
     from egoact.media.sources import MediaRoot
@@ -222,7 +223,7 @@ def extract(settings: ExtractSettings) -> int:
     root: MediaRoot | FlowRoot = (
         FlowRoot(settings.media)
         if settings.modality == "flow"
-        else MediaRoot(settings.media, frame_rate=settings.frame_rate)
+        else open_recordings(settings.media, frame_rate=settings.frame_rate)
     )
     segments = group_by_recording(table)
     if not settings.segments and isinstance(root, MediaRoot):

@@ -76,9 +76,9 @@ def finetune(settings: FinetuneSettings) -> int:
     from egoact.adaptation.finetuning import FinetuneRecipe
     from egoact.adaptation.new_run import check_is_free
     from egoact.commands.labels import read_and_tell
+    from egoact.commands.recordings import open_recordings
     from egoact.core.machine import peak_memory_bytes
     from egoact.core.progress import format_seconds
-    from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
     from egoact.runs.loading import EngineChoice, load_run
 
@@ -97,7 +97,7 @@ def finetune(settings: FinetuneSettings) -> int:
     work = Finetuning(
         run,
         run.config.looks_at(read_and_tell(settings.segments)),
-        (FlowRoot if run.backbones[0].modality == "flow" else MediaRoot)(settings.media),
+        (FlowRoot if run.backbones[0].modality == "flow" else open_recordings)(settings.media),
         settings.out,
         settings.blocks,
         settings.augment,

@@ -61,8 +61,8 @@ def flow(settings: FlowSettings) -> int:
     """
     import cv2
 
+    from egoact.commands.recordings import open_recordings
     from egoact.extraction.flow import FlowPlan, compute_flow, compute_pair_flow
-    from egoact.media.sources import MediaRoot
 
     cv2.setNumThreads(1)  # pairs run side by side: more threads for each would only get into each other's way
     if settings.out.exists() and not settings.out.is_dir():
@@ -70,7 +70,7 @@ def flow(settings: FlowSettings) -> int:
     if settings.pair is not None:
         compute_pair_flow(settings.pair, settings.out, size=settings.size)
         return 0
-    root = MediaRoot(settings.media, frame_rate=settings.frame_rate)
+    root = open_recordings(settings.media, frame_rate=settings.frame_rate)
     video_ids = settings.videos or tuple(root.video_ids)
     if not video_ids:
         raise MediaError("found no recording at all", path=root.path)

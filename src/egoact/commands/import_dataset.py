@@ -80,11 +80,11 @@ def import_dataset(settings: ImportDatasetSettings) -> int:
 
 def _find_recordings(dataset: "Dataset", media: Path, links: Path) -> list[str]:
     """Notes on which recordings there are."""
+    from egoact.commands.recordings import open_recordings
     from egoact.media.links import link_recordings
-    from egoact.media.sources import MediaRoot
 
     linked = link_recordings(media, dataset.media, links)
-    found = linked | set(MediaRoot(media).video_ids)
+    found = linked | set(open_recordings(media).video_ids)
     notes = [f"{len(linked)} links to recordings in {links}; give it as --media to other commands"] if linked else []
     if missing := [video for video in dataset.video_ids if video not in found]:
         notes.append(f"{len(missing)} of {len(dataset.video_ids)} recordings are not in {media}, such as {missing[0]}")

@@ -91,10 +91,13 @@ def predict(settings: PredictSettings) -> int:
         ValueError: A folder of recordings and one file to speak into.
     """
     from egoact.core.files import write_json
+    from egoact.media.video.chapters import describe_chapters
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders
 
     videos = [] if settings.video is None else find_videos(settings.video)
+    for told in filter(None, map(describe_chapters, videos)):
+        print(told, file=sys.stderr)
     speech = _prepare_speech(settings)
     check_writable(settings.out)
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)

@@ -81,9 +81,9 @@ def stats(settings: StatsSettings) -> int:
         write_table(settings.out / f"{name}.csv", frame, index=False, float_format="%.6g")
     video_ids = None
     if settings.media:
-        from egoact.media.sources import MediaRoot
+        from egoact.commands.recordings import open_recordings
 
-        video_ids = MediaRoot(settings.media).video_ids
+        video_ids = open_recordings(settings.media).video_ids
     problems = find_problems(table, vocabularies, video_ids=video_ids)
     summary = summarize_labels(table, labels) | {"tables": sorted(frames), "problems": [asdict(p) for p in problems]}
     write_atomically(settings.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
@@ -103,9 +103,9 @@ def _stats_of_timelines(settings: StatsSettings, path: Path) -> int:
         raise ValueError(f"--out {settings.out} lies in {path}, where timelines are looked for; give another")
     found, num_missing = find_timelines(path), 0
     if settings.media:
-        from egoact.media.sources import MediaRoot
+        from egoact.commands.recordings import open_recordings
 
-        found, num_missing = find_recordings(found, MediaRoot(settings.media))
+        found, num_missing = find_recordings(found, open_recordings(settings.media))
     write_statistics(found, settings.out, repetition_gap_seconds=settings.repetition_gap, proxy=settings.proxy)
     for one in found.values():
         if one.is_corrected:

@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from egoact.core.errors import MediaError
 from egoact.media.stills.flow import FlowSource, read_flow_pictures
 from egoact.media.stills.folders import Folders, list_folders, name_folders
 from egoact.media.stills.frames import FRAME_NAME, FrameFolder, Stills, TarFrames, read_still_frames
+from egoact.media.video.chapters import describe_chapters, name_recording, recording_of
 from egoact.media.video.reader import read_video_frames
 
 MAX_DEPTH = 3
@@ -45,8 +46,8 @@ class MediaSource:
 
     @classmethod
     def of_file(cls, path: Path) -> "MediaSource":
-        """A video file, named after itself."""
-        return cls(normalise_video_id(path.stem), path, "video")
+        """A video file, named after itself; where it is the first of several chapters, all of them."""
+        return cls(normalise_video_id(name_recording(path)), path, "video")
 
     @property
     def is_stills(self) -> bool:
@@ -70,12 +71,29 @@ class MediaRoot:
         self.folders = list_folders(folders)
         self.frame_rate = frame_rate
         self._found: dict[str, list[_Candidate]] = defaultdict(list)
+        self._chapters: dict[str, Path] = {}  # name of a file that is part of a recording -> its first chapter
         try:
             for folder in self.folders:
                 for candidate in _walk(folder, ()):
-                    self._found[candidate.video_id].append(candidate)
+                    self._add(candidate)
         except OSError as error:
             raise MediaError(f"cannot list this folder: {error.strerror}", path=error.filename) from None
+
+    def _add(self, candidate: "_Candidate") -> None:
+        if candidate.kind == "video":
+            first = recording_of(candidate.path) or candidate.path
+            video_id = normalise_video_id(name_recording(first))
+            if first != candidate.path or video_id != candidate.video_id:
+                self._chapters[candidate.video_id] = first
+            if first != candidate.path:
+                return
+            candidate = replace(candidate, video_id=video_id)
+        self._found[candidate.video_id].append(candidate)
+
+    @property
+    def chapters(self) -> list[str]:
+        """What to say of recordings that consist of several files, a line each."""
+        return [describe_chapters(first) for first in sorted(set(self._chapters.values()))]
 
     @property
     def path(self) -> Path:
@@ -108,6 +126,8 @@ class MediaRoot:
         return MediaSource(video_id, chosen.path, chosen.kind, self.frame_rate)
 
     def _not_found(self, video_id: str) -> str:
+        if video_id in self._chapters:
+            return f"no recording called {video_id}: {describe_chapters(self._chapters[video_id])}"
         names = sorted(c[0].video_id for c in self._found.values())
         others = f"found {len(names)} others, such as {', '.join(names[:3])}" if names else "found no recording at all"
         return (

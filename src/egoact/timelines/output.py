@@ -12,6 +12,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import make_folder, read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
+from egoact.media.video.chapters import measure_files, name_recording, recording_of
 from egoact.media.video.writer import is_playable, write_proxy
 from egoact.runs.loading import Run
 
@@ -23,7 +24,7 @@ WRITTEN_NAME = ".written.json"
 
 
 def find_videos(path: Path) -> list[Path]:
-    """A file, or the video files of a folder at any depth.
+    """A file, or the video files of a folder at any depth; of several chapters the first, which stands for all.
 
     Raises:
         MediaError: Not there, or no video in it.
@@ -33,6 +34,7 @@ def find_videos(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
+    found = [video for video in found if recording_of(video) is None]
     if not found:
         raise MediaError(f"no video in this folder (*{', *'.join(VIDEO_SUFFIXES)})", path=path)
     return found
@@ -40,7 +42,7 @@ def find_videos(path: Path) -> list[Path]:
 
 def name_folders(root: Path, videos: Sequence[Path]) -> list[str]:
     """A folder for each recording: its place below the root without suffix; with it where two would be the same."""
-    short = [video.relative_to(root).with_suffix("").as_posix() for video in videos]
+    short = [video.relative_to(root).with_name(name_recording(video)).as_posix() for video in videos]
     counts = Counter(name.lower() for name in short)
     return [
         name if counts[name.lower()] == 1 else video.relative_to(root).as_posix()
@@ -74,7 +76,7 @@ def relative_path(video: Path, folder: Path) -> str:
 def write_playable(video: Path, out: Path) -> None:
     """`timeline.mp4`, a small H.264 copy for the page, where browsers lack the recording's codec; once."""
     proxy = out / PROXY_NAME
-    if is_playable(video) or (proxy.exists() and proxy.stat().st_mtime >= video.stat().st_mtime):
+    if is_playable(video) or (proxy.exists() and proxy.stat().st_mtime_ns >= measure_files(video)[1]):
         return
     with Progress(f"{video.name} for browsers", total=None, unit="frames") as progress:
         write_proxy(video, proxy, advance=progress.advance)

@@ -7,6 +7,7 @@ Source: ITU-T H.264, 7.4.1.2.4 (IDR), Annex B (start codes); ISO/IEC 14496-15, 5
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from egoact.core.errors import MediaError
+from egoact.media.video.chapters import find_chapters, join, measure_files
 
 _SEEK_MARGINS_SECONDS = (0, 10, 60)
 _TIME_TOLERANCE_SECONDS = 1e-6
@@ -39,7 +41,7 @@ class VideoFile:
         self.path = path
         self.damage = ""  # why reading stopped before the end
         self._container = open_container(path)
-        self._num_bytes = path.stat().st_size
+        self._num_bytes, _ = measure_files(path)
         try:
             self.stream = picture_stream(self._container, path)
         except MediaError:
@@ -79,8 +81,8 @@ class VideoFile:
 
     @property
     def has_grown(self) -> bool:
-        """Whether somebody wrote to the file since it was opened."""
-        return self.path.stat().st_size != self._num_bytes
+        """Whether somebody wrote to the file, or continued it, since it was opened."""
+        return measure_files(self.path)[0] != self._num_bytes
 
     @property
     def stated_seconds(self) -> float | None:
@@ -174,7 +176,15 @@ def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, N
 
 
 def open_container(path: Path) -> InputContainer:
-    """Open a video file; a `MediaError` where it is not there, empty, or no video."""
+    """Open a video file with its chapters; a `MediaError` where one is not there, empty, or no video."""
+    chapters = find_chapters(path)
+    if len(chapters) == 1:
+        return _open_file(path)
+    with ExitStack() as opened:
+        return join([(chapter, opened.enter_context(_open_file(chapter))) for chapter in chapters])
+
+
+def _open_file(path: Path) -> InputContainer:
     try:
         if path.stat().st_size == 0:
             raise MediaError("the video file is empty (0 bytes): an incomplete download?", path=path)

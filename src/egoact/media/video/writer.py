@@ -14,7 +14,9 @@ from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 
 from egoact.core.files import rename, sync
+from egoact.media.video.chapters import find_chapters
 from egoact.media.video.decoder import to_rgb
+from egoact.media.video.file import open_container
 
 Edit = Callable[[np.ndarray, float], np.ndarray]
 """uint8 RGB (H, W, 3) and its seconds in, another picture of that size out."""
@@ -42,7 +44,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, rate: int, width: i
 def is_playable(path: Path) -> bool:
     """Whether browsers play this file as it is."""
     codecs = _PLAYABLE.get(path.suffix.lower())
-    if codecs is None:
+    if codecs is None or len(find_chapters(path)) > 1:
         return False
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
@@ -54,7 +56,7 @@ def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lam
 
     What comes after damage is left out. `advance` is called with numbers of pictures as they are done.
     """
-    with av.open(str(path)) as container, new_container(proxy) as made:
+    with open_container(path) as container, new_container(proxy) as made:
         for packets in encode_again(container, made, most_lines=_PROXY_HEIGHT, options=_PROXY_OPTIONS, advance=advance):
             made.mux(packets)
 

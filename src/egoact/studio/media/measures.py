@@ -15,6 +15,7 @@ from egoact.core.files import make_folder, open_atomically, write_atomically
 from egoact.media.recording import read_steps
 from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sources import MediaSource, read_clip
+from egoact.media.video.chapters import measure_files
 from egoact.media.video.file import VideoFile, open_container, picture_stream
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.recordings import Frames, Waveform
@@ -95,8 +96,8 @@ class Measures:
         return path
 
     def _path(self, source: MediaSource, name: str) -> Path:
-        status = source.path.stat()
-        return self._folder / f"{source.video_id}.{status.st_size:x}.{status.st_mtime_ns:x}" / name
+        size, modified_ns = measure_files(source.path)
+        return self._folder / f"{source.video_id}.{size:x}.{modified_ns:x}" / name
 
     def _once(self, path: Path, make: Callable[[], None]) -> None:
         """Make a file that is not there; who asks for it meanwhile waits."""

@@ -15,6 +15,7 @@ from egoact.core.annotations.parsing import VIDEO_SUFFIXES, normalise_video_id
 from egoact.core.errors import MediaError
 from egoact.core.files import rename, sync
 from egoact.media.sources import MediaRoot, MediaSource
+from egoact.media.video.chapters import measure_files
 from egoact.media.video.file import VideoFile, open_container
 from egoact.media.video.writer import is_playable
 from egoact.studio.database import Database
@@ -82,13 +83,13 @@ class Recordings:
         found, fresh = {}, []
         query = "SELECT * FROM probes WHERE path = ?"
         for source in sources:
-            status = source.path.stat()
+            size, modified_ns = measure_files(source.path)
             row = self._database.row(query, str(source.path))
-            if row is not None and (row["size"], row["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
+            if row is not None and (row["size"], row["mtime_ns"]) == (size, modified_ns):
                 found[source.video_id] = json.loads(row["facts"])
                 continue
-            facts = found[source.video_id] = _probe(source.path) | {"size_bytes": status.st_size}
-            fresh.append((str(source.path), status.st_size, status.st_mtime_ns, json.dumps(facts)))
+            facts = found[source.video_id] = _probe(source.path) | {"size_bytes": size}
+            fresh.append((str(source.path), size, modified_ns, json.dumps(facts)))
         if fresh:
             with self._database.transaction():
                 for told in fresh:
@@ -111,7 +112,7 @@ class Recordings:
 
     def _copy(self, source: MediaSource, *, is_quick: bool) -> Path | None:
         copy = self.copy_path(source, is_quick=is_quick)
-        return copy if copy.is_file() and copy.stat().st_mtime >= source.path.stat().st_mtime else None
+        return copy if copy.is_file() and copy.stat().st_mtime_ns >= measure_files(source.path)[1] else None
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """Id -> what people added."""
@@ -186,7 +187,7 @@ class Recordings:
         if path.suffix.lower() not in VIDEO_SUFFIXES or len(os.fsencode(name)) > 200:
             raise Refusal(400, f"a recording's name ends in {', '.join(VIDEO_SUFFIXES)}, and is at most 200 bytes long")
         taken = {video_id.lower() for video_id in MediaRoot(self._project.media_folders).video_ids}
-        if path.stem.lower() in taken:
+        if path.stem.lower() in taken or (self._project.recordings / name).exists():
             raise Refusal(409, f"there is a recording called '{path.stem}' already")
         return path
 
