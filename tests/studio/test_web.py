@@ -99,6 +99,21 @@ def test_the_first_page_shows_recordings_and_takes_more(screen: Watched, studio:
     assert "new one" in page.locator(".uploads .fault").inner_text()
 
 
+def test_a_folder_that_is_dropped_is_looked_through_for_videos(screen: Watched, tmp_path: Path) -> None:
+    for name in ("days/one.MP4", "days/monday/two.mov"):
+        write_video(tmp_path / name, num_frames=5, rate=25)
+    (tmp_path / "days" / "list.txt").write_text("no video")
+    page = screen.open("/")
+    page.locator(".recording").nth(1).wait_for()
+    data = {"items": [], "files": [str(tmp_path / "days")], "dragOperationsMask": 1}
+    mouse = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        mouse.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 500, "data": data})
+    page.locator(".recording").nth(3).wait_for()
+    assert {"one", "two"} <= set(page.locator(".recording .name").all_inner_texts())
+    assert page.locator(".uploads .fault").count() == 0
+
+
 def test_three_actions_are_labelled_by_keys_and_outlive_the_page(screen: Watched, studio: Client) -> None:
     page = open_labels(screen)
     press(page, "Shift+ArrowRight", "ArrowLeft", "ArrowRight", "ArrowRight")

@@ -1,10 +1,11 @@
 import { useSignal } from "@preact/signals";
 import { api, thumbnailAddress, upload } from "../api/client";
 import type { Recording, RecordingChange } from "../api/types";
+import { filesOf, VIDEO_SUFFIXES } from "../parts/dropped";
 import { NextStep } from "../parts/NextStep";
 import { TextField } from "../parts/TextField";
 import { link } from "../router";
-import { attempt, me, project, recordings, refresh, say } from "../state";
+import { attempt, me, project, recordings, refresh, say, sayFault } from "../state";
 import { bytes, clock, count, percent } from "../words";
 
 export const STATES: Record<Recording["state"], string> = {
@@ -60,7 +61,7 @@ export function ProjectPage() {
       onDrop={(event) => {
         event.preventDefault();
         isOver.value = false;
-        void take([...(event.dataTransfer?.files ?? [])]);
+        if (event.dataTransfer) filesOf(event.dataTransfer).then(take).catch(sayFault);
       }}
     >
       <div class="heading">
@@ -78,7 +79,7 @@ export function ProjectPage() {
               class="unseen"
               type="file"
               multiple
-              accept="video/*,.mkv,.avi,.mts"
+              accept={VIDEO_SUFFIXES.join(",")}
               onChange={(event) => {
                 const files = [...(event.currentTarget.files ?? [])];
                 event.currentTarget.value = "";
@@ -108,12 +109,12 @@ export function ProjectPage() {
         </details>
       ) : null}
       <ul class="uploads" aria-label="Uploads">
-        {uploads.value.map((one) => (
-          <UploadLine key={one.file.name} one={one} drop={() => (uploads.value = uploads.value.filter((each) => each !== one))} />
+        {uploads.value.map((one, i) => (
+          <UploadLine key={i} one={one} drop={() => (uploads.value = uploads.value.filter((each) => each !== one))} />
         ))}
       </ul>
       {found && !found.length && (
-        <p class="empty">Drop videos here, or choose “Add recordings”. They stay on this machine.</p>
+        <p class="empty">Drop videos here, or a folder of them, or choose “Add recordings”. They stay on this machine.</p>
       )}
       <ul class="grid" aria-label="Recordings">
         {found && [...found].sort(ORDERS[order.value]).map((each) => <Card key={each.id} recording={each} />)}
