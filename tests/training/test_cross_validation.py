@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.accuracy import matthews_correlation
 from egoact.runs.provenance import Provenance
 from egoact.training.cross_validation import choose_folds
+from egoact.training.loop import Loop
 from tests.makers.features import write_csv, write_store
 
 VIDEOS = ("A_1", "A_2", "B_1", "B_2", "C_1")
@@ -61,15 +63,14 @@ def test_every_recording_is_left_out_once_and_then_all_are_learned(
 def test_a_stopped_cross_validation_goes_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
 
-    def killed(*arguments: object, **options: object) -> object:
-        trained.append(options["run"])
+    def killed(self: Loop, *arguments: Any, **options: Any) -> object:
+        trained.append(self.members[0].run.parent)
         if len(trained) == 2:
             raise KeyboardInterrupt
-        return fit(*arguments, **options)
+        return run(self, *arguments, **options)
 
-    from egoact.training.fit import fit
-
-    monkeypatch.setattr("egoact.training.fit.fit", killed)
+    run = Loop.run
+    monkeypatch.setattr(Loop, "run", killed)
     with pytest.raises(KeyboardInterrupt):
         train(settings_for(data))
     assert train(settings_for(data)) == 0

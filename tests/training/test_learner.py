@@ -211,7 +211,7 @@ def test_the_learning_rate_follows_its_schedule() -> None:
 
 def test_only_weights_decay() -> None:
     learner = learner_for(Recipe(epochs=1, batch_size=8, learning_rate=0.1, weight_decay=0.5, schedule="constant"))
-    decayed, others = learner.configure_optimizers().param_groups
+    decayed, others = learner.configure_optimizers()["optimizer"].param_groups
     assert (decayed["weight_decay"], others["weight_decay"]) == (0.5, 0.0)
     assert all(p.ndim > 1 for p in decayed["params"]) and all(p.ndim <= 1 for p in others["params"])
     trainable = [p for p in learner.model.parameters() if p.requires_grad]

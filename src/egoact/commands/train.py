@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from egoact.training.data import TrainingData
     from egoact.training.machine import Machine
 
+SEEDS_NAME = "seeds.json"
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -79,6 +81,9 @@ class TrainSettings:
     folds: int = 0
     """First leave out so many groups of recordings in turn (of persons, where participant_id tells enough of them), and
     write how runs do on what they never saw to RUN/cross_validation.json; then train on all."""
+    seeds: int = 1
+    """Train so many runs side by side, with the seeds from --seed on, each what it would be alone: RUN/seed_0 and so
+    on. RUN/seeds.json has the mean and the spread of what they reach on the validation data."""
     seed: int = 0
     """Of initial weights, shuffling and dropout, and of the folds."""
     device: str = "auto"
@@ -139,6 +144,10 @@ class TrainSettings:
             raise ValueError("--folds chooses nothing by what it measures: leave --validation and --patience away")
         if self.folds < 0 or self.folds == 1:
             raise ValueError(f"--folds must be at least 2, got {self.folds}")
+        if self.seeds < 1:
+            raise ValueError(f"--seeds must be at least 1, got {self.seeds}")
+        if self.seeds > 1 and (self.folds or self.devices * self.nodes > 1):
+            raise ValueError("--seeds trains in one process, and without --folds")
         if self.head not in ("auto", *HEADS):
             raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
         if self.fusion_folds and (self.fusion != "late" or self.fusion_folds < 2 or self.devices * self.nodes > 1):
@@ -157,6 +166,8 @@ class TrainSettings:
         recipe = choose_recipe(name, **changes)
         if recipe.solver == "ridge" and self.fusion != "early":
             raise ValueError(f"the solver ridge weighs the streams itself: leave --fusion {self.fusion} away")
+        if recipe.solver == "ridge" and self.seeds > 1:
+            raise ValueError("the solver ridge gives the same for every seed: leave --seeds away")
         if recipe.solver == "ridge" and self.devices * self.nodes > 1:
             raise ValueError("the solver ridge works in one process: leave --devices and --nodes away")
         return recipe
@@ -171,7 +182,7 @@ class TrainSettings:
         from egoact.models.heads import HEADS
         from egoact.training.recipes import MOST_CLIPS_OF_RIDGE
 
-        is_alone = self.devices * self.nodes == 1 and self.fusion == "early"
+        is_alone = self.devices * self.nodes == self.seeds == 1 and self.fusion == "early"
         is_fixed = self.head == "auto" or HEADS[self.head].is_fixed
         return is_alone and is_fixed and num_clips <= MOST_CLIPS_OF_RIDGE
 
@@ -192,6 +203,13 @@ class TrainSettings:
         from egoact.training.machine import Machine
 
         return Machine(self.device, self.precision, self.devices, self.nodes)
+
+    def each_seed(self) -> "list[TrainSettings]":
+        """Of every run that is to be trained."""
+        if self.seeds == 1:
+            return [self]
+        seeds = range(self.seed, self.seed + self.seeds)
+        return [replace(self, seeds=1, seed=seed, run=self.run / f"seed_{seed}") for seed in seeds]
 
 
 def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -216,11 +234,16 @@ def train(settings: TrainSettings) -> int:
         AnnotationError: Labels that cannot be used.
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
+    from egoact.core.errors import ArtifactError
     from egoact.training.run_folder import RunFolder, is_leader, part_ways, plain
-    from egoact.training.train import Training
+    from egoact.training.train import Training, fit_together
 
-    folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
-    if folder.is_finished(overwrite=settings.overwrite):
+    if settings.seeds > 1 and (settings.run / "config.json").exists():
+        raise ArtifactError("this folder is a run; give another --run for those of --seeds", path=settings.run)
+    every = settings.each_seed()
+    folders = {each.run: RunFolder(each.run, plain(each, leave_out=("run", "overwrite", "seeds"))) for each in every}
+    todo = [each for each in every if not folders[each.run].is_finished(overwrite=settings.overwrite)]
+    if not todo:
         if is_leader():
             print(f"{settings.run} is already trained with these settings")
         return 0
@@ -229,31 +252,55 @@ def train(settings: TrainSettings) -> int:
     began = time.monotonic()
     data = _load_data(settings)
     recipe = settings.chosen_recipe(len(data.training.table))
-    settings = replace(settings, head=settings.chosen_head(recipe, (s.backbone_spec.stream for s in data.store.specs)))
-    config = _configure(settings, recipe, data)
-    training = Training(
-        config, recipe, data, settings.run, settings.machine(), settings.select, settings.seed, settings.fusion_folds
-    )
-    model = training.build()
-    num_parameters = model.num_trainable
+    head = settings.chosen_head(recipe, (s.backbone_spec.stream for s in data.store.specs))
+    config, machine = _configure(replace(settings, head=head), recipe, data), settings.machine()
+    trainings = [
+        Training(config, recipe, data, each.run, machine, each.select, each.seed, each.fusion_folds) for each in todo
+    ]
+    models = [training.build() for training in trainings]
+    num_parameters = models[0].num_trainable
     if is_leader():
-        folder.write_settings(recipe, num_parameters=num_parameters)
-    fitted = training.fit(model)
+        for training in trainings:
+            folders[training.run].write_settings(recipe, num_parameters=num_parameters)
+    fitted = fit_together(trainings, models)
     part_ways()
-    if is_leader():
-        measured = {epoch: training.measure(each) for epoch, each in fitted.models.items()} if data.validation else {}
+    if not is_leader():
+        return 0
+    for training, each in zip(trainings, fitted, strict=True):
+        measured = {epoch: training.measure(model) for epoch, model in each.models.items()} if data.validation else {}
         if measured:
-            folder.write_metrics(measured.get(settings.select) or measured["only"])
-        training.save(fitted)
-        _report(settings, num_parameters, measured, time.monotonic() - began)
+            folders[training.run].write_metrics(measured.get(settings.select) or measured["only"])
+        training.save(each)
+        _report(replace(settings, head=head, run=training.run), num_parameters, measured, time.monotonic() - began)
+    if settings.seeds > 1 and data.validation:
+        _summarize_seeds(settings.run, every)
     return 0
+
+
+def _summarize_seeds(out: Path, every: "list[TrainSettings]") -> None:
+    from egoact.core.bounds import load_json
+    from egoact.core.files import write_json
+    from egoact.training.cross_validation import describe_target, summarize
+    from egoact.training.run_folder import METRICS_NAME
+
+    measured = [load_json(each.run / METRICS_NAME) for each in every]
+    targets = [target for target in ("verb", "noun", "action") if target in measured[0]]
+    numbers = [
+        {t: {k: v for k, v in metrics[t].items() if isinstance(v, int | float)} for t in targets}
+        for metrics in measured
+    ]
+    summary = summarize(numbers)
+    content = {"seeds": [each.seed for each in every], "num_segments": measured[0]["num_segments"], "summary": summary}
+    write_json(out / SEEDS_NAME, content)
+    for target, measures in summary.items():
+        print(f"{describe_target(target, measures)}, over {len(every)} seeds")
 
 
 def _cross_validate(settings: TrainSettings) -> None:
     from egoact.core.annotations.union import merge_spellings, read_labels
     from egoact.core.files import write_json
     from egoact.runs.loading import load_run
-    from egoact.training.cross_validation import choose_folds, describe_folds, measure_fold, summarize_folds
+    from egoact.training.cross_validation import choose_folds, describe_folds, measure_fold, summarize
 
     table = read_labels(settings.segments)
     table = merge_spellings(table) if settings.merge_case else table
@@ -266,7 +313,7 @@ def _cross_validate(settings: TrainSettings) -> None:
         run, held_out = load_run(path), table.select(lambda segment, videos=videos: segment.video_id in videos)  # type: ignore[misc]
         scores = run.score(held_out, settings.features).by_target()
         measured.append(measure_fold(scores, held_out, run.config.vocabularies))
-    summary = summarize_folds(measured)
+    summary = summarize(measured)
     every = [{"videos": list(v), "metrics": m} for v, m in zip(folds.videos, measured, strict=True)]
     write_json(settings.run / "cross_validation.json", {"by": folds.by, "summary": summary, "folds": every})
     print(describe_folds(folds, summary))
@@ -325,10 +372,10 @@ def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") ->
 
 def _report(settings: TrainSettings, num_parameters: int, measured: dict[str, dict[str, Any]], seconds: float) -> None:
     """A line on the training, and one on each of the epochs that may be kept, with which one is, and why."""
-    from egoact.core.metrics.evaluation_files import read_run
     from egoact.core.progress import format_seconds
+    from egoact.training.history import epoch_seconds
 
-    epochs = read_run(settings.run).training_seconds
+    epochs = epoch_seconds(settings.run)
     share = "" if epochs is None else f", its epochs in {format_seconds(epochs)}"
     print(
         f"trained {settings.head} ({num_parameters:,} parameters) in {format_seconds(seconds)}{share}; {settings.run}"

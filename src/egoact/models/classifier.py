@@ -86,7 +86,10 @@ class ActionClassifier(nn.Module):
 
         The targets are those of the classifiers: "action" is among them where there is a joint one.
         """
-        embedding = self.embed(features, mask)
+        return self.supervise(self.embed(features, mask))
+
+    def supervise(self, embedding: Tensor) -> list[tuple[str, Tensor]]:
+        """The same, from what `embed` made, (B, E)."""
         return [(t, logits) for t, classifier in self.classifiers.items() for logits in _each(classifier, embedding)]
 
     def observe(self, batches: Iterable[Tensor]) -> None:

@@ -31,6 +31,24 @@ class Batch:
         return Batch(self.features.to(device, non_blocking=non_blocking), labels, self.positions)
 
 
+def shuffled(
+    rows: np.ndarray, *, seed: int, epoch: int, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which clips an epoch takes, and which view of each: two of int64 (N,).
+
+    Args:
+        rows: (N, V, ...), as from `locate`.
+        seed: Of the training.
+        epoch: Its number; with the seed it says everything, so that a resumed training sees what an unbroken one would.
+        weights: float64 (N,): draw N clips with these odds, with replacement, instead of each once.
+    """
+    random, order = np.random.default_rng((seed, epoch)), np.arange(len(rows))
+    order = (
+        random.permutation(order) if weights is None else random.choice(order, len(order), p=weights / weights.sum())
+    )
+    return order, random.integers(rows.shape[1], size=len(order))
+
+
 class ClipBatches:
     """The clips of one split, batch by batch; iterate anew for each epoch.
 
@@ -84,10 +102,7 @@ class ClipBatches:
         order = np.arange(len(self.rows))
         views = np.zeros(len(self.rows), dtype=np.int64)
         if self.shuffle:
-            random = np.random.default_rng((self.seed, self.epoch()))
-            odds = None if self.weights is None else self.weights / self.weights.sum()
-            order = random.permutation(order) if odds is None else random.choice(order, len(order), p=odds)
-            views = random.integers(self.rows.shape[1], size=len(order))
+            order, views = shuffled(self.rows, seed=self.seed, epoch=self.epoch(), weights=self.weights)
         mine = order[self.rank :: self.world_size][: self._share]
         views = views[self.rank :: self.world_size][: self._share]
         # While a batch is learned from, the next one is read: from a disk that takes as long, and never in the way.

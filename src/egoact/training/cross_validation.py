@@ -64,8 +64,8 @@ def measure_fold(
     return found | ({"action": {"top1": float(100 * right.mean())}} if len(found) == 2 else {})
 
 
-def summarize_folds(measured: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """Target -> measure -> mean and standard deviation over the folds."""
+def summarize(measured: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """Target -> measure -> mean and standard deviation over the folds, or over the seeds."""
     return {
         target: {
             name: {
@@ -80,11 +80,14 @@ def summarize_folds(measured: Sequence[Mapping[str, Mapping[str, float]]]) -> di
 
 def describe_folds(folds: Folds, summary: Mapping[str, Any]) -> str:
     """One line a target, for a terminal."""
-    lines = []
-    for target, measures in summary.items():
-        top1 = measures["top1"]
-        line = f"{target}: top-1 {top1['mean']:.1f} +- {top1['sd']:.1f} %"
-        if "matthews" in measures:
-            line += f", Matthews correlation {measures['matthews']['mean']:.2f} +- {measures['matthews']['sd']:.2f}"
-        lines.append(line)
+    lines = [describe_target(target, measures) for target, measures in summary.items()]
     return "\n".join([*lines, f"over {len(folds.videos)} folds, each {folds.by} left out once"])
+
+
+def describe_target(target: str, measures: Mapping[str, Any]) -> str:
+    """What `summarize` says of one target."""
+    top1 = measures["top1"]
+    line = f"{target}: top-1 {top1['mean']:.1f} +- {top1['sd']:.1f} %"
+    if "matthews" in measures:
+        line += f", Matthews correlation {measures['matthews']['mean']:.2f} +- {measures['matthews']['sd']:.2f}"
+    return line

@@ -1,11 +1,10 @@
-"""Lightning's Trainer, set up the way `egoact train` wants it: resumable, quiet, with curves, on one device or many.
+"""Lightning's Trainer for trainings that several processes share: resumable, quiet, with curves. `loop` is for one.
 
 What happens around the epochs of a training: shares of the clips, the history, progress, staying stopped.
 """
 
 import contextlib
 import copy
-import csv
 import logging
 import time
 import warnings
@@ -23,11 +22,10 @@ from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
 from egoact.store.batches import ClipBatches
 from egoact.training.fitted import Fitted
+from egoact.training.history import MONITORED, write_history
 from egoact.training.learner import Learner
-from egoact.training.machine import Machine, Precision
+from egoact.training.machine import Machine, few_threads, working_recurrence
 from egoact.training.run_folder import is_leader
-
-MONITORED = "validation_top1"
 
 
 def fit(
@@ -70,7 +68,7 @@ def fit(
     if learner.recipe.patience and has_validation:
         early = EarlyStopping(MONITORED, mode="max", patience=learner.recipe.patience)
         callbacks += [early, StayStopped(early)]
-    with _fewer_warnings():
+    with fewer_warnings():
         trainer = lightning.Trainer(
             max_epochs=learner.recipe.epochs,
             gradient_clip_val=learner.recipe.gradient_clip or None,
@@ -84,8 +82,8 @@ def fit(
             **machine.trainer_arguments(),
         )
     last = folder / "last.ckpt"
-    few_threads = _few_threads(pooled=learner.model.head.kind == "pooled")
-    with _fewer_warnings(), few_threads, _working_recurrence(machine.precision):
+    threads = few_threads(pooled=learner.model.head.kind == "pooled")
+    with fewer_warnings(), threads, working_recurrence(machine.precision):
         try:
             trainer.fit(
                 learner, training, validation, ckpt_path=str(last) if last.exists() else None, weights_only=True
@@ -99,7 +97,8 @@ def fit(
 
 
 @contextlib.contextmanager
-def _fewer_warnings() -> Iterator[None]:
+def fewer_warnings() -> Iterator[None]:
+    """Without what Lightning says of things that are meant to be so."""
     with warnings.catch_warnings():
         # Batches come from a memory map in this process: worker processes would only slow them down.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -110,31 +109,6 @@ def _fewer_warnings() -> Iterator[None]:
         # A frozen head is in eval mode on purpose.
         warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         yield
-
-
-@contextlib.contextmanager
-def _working_recurrence(precision: Precision) -> Iterator[None]:
-    """Leave oneDNN out for bf16 on a processor without its instructions: the LSTM fails there instead of being slow."""
-    before = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(before and (precision != "bf16" or torch.ops.mkldnn._is_mkldnn_bf16_supported()))
-    try:
-        yield
-    finally:
-        torch._C._set_mkldnn_enabled(before)
-
-
-@contextlib.contextmanager
-def _few_threads(*, pooled: bool) -> Iterator[None]:
-    """One thread for heads on pooled features: their steps take milliseconds.
-
-    Two threads gain a third on an idle machine, and lose a factor of ten where another process wants a core.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if pooled else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _load_kept(learner: Learner, path: Path) -> ActionClassifier:
@@ -200,15 +174,7 @@ class History(Callback):
             }
         )
         if trainer.is_global_zero:
-            self._write()
-
-    def _write(self) -> None:
-        part = self.path.with_suffix(".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(self.rows[-1]))
-            writer.writeheader()
-            writer.writerows(self.rows)
-        part.replace(self.path)
+            write_history(self.path, self.rows)
 
 
 class ShowProgress(Callback):

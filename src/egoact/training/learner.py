@@ -1,11 +1,11 @@
-"""One step of training and validation, for Lightning's Trainer. Knows nothing about files.
+"""One step of training and validation in one of several processes, for Lightning's Trainer. Knows nothing about files.
 
 A batch has `features` (B, T, ...), `labels` {target: (B,)} and `positions` (B,).
 """
 
 import copy
 import math
-from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import lightning
@@ -17,6 +17,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from egoact.models.classifier import ActionClassifier
 from egoact.training.fitted import NotFiniteError
 from egoact.training.recipes import Recipe
+from egoact.training.steps import follow, rate_at, sum_of_losses, training_loss
 
 
 class Learner(lightning.LightningModule):
@@ -55,11 +56,9 @@ class Learner(lightning.LightningModule):
         torch.manual_seed((self.seed * 1_000_003 + self.current_epoch * 101 + self.global_rank) % 2**63)
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor:  # noqa: D102
-        features = batch.features.float()
-        if self.recipe.mixup and len(batch) > 1:
-            loss = self._mixed_loss(features, batch.labels)
-        else:
-            loss = self._loss(self.model.supervised(features), batch.labels)
+        loss = training_loss(
+            self.model.supervised, self.losses, batch.features.float(), batch.labels, mixup=self.recipe.mixup
+        )
         self._refuse_infinite(loss.detach(), batch.positions, batch_index)
         self.train_loss.update(loss.detach(), weight=len(batch))
         return loss
@@ -80,18 +79,6 @@ class Learner(lightning.LightningModule):
         reason = f"the loss became {value} in epoch {self.current_epoch}, batch {batch_index}"
         raise NotFiniteError(reason, lost)
 
-    def _loss(self, outputs: Iterable[tuple[str, Tensor]], labels: dict[str, Tensor]) -> Tensor:
-        return torch.stack([self.losses[target](logits, labels[target]) for target, logits in outputs]).sum()
-
-    def _mixed_loss(self, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
-        """Mixup of clips, Zhang et al. 2018, arXiv:1710.09412."""
-        alpha = torch.tensor(self.recipe.mixup)
-        share = torch.distributions.Beta(alpha, alpha).sample().to(features.device)
-        other = torch.randperm(len(features), device=features.device)
-        outputs = self.model.supervised(share * features + (1 - share) * features[other])
-        swapped = {target: values[other] for target, values in labels.items()}
-        return share * self._loss(outputs, labels) + (1 - share) * self._loss(outputs, swapped)
-
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, *args: Any, **kwargs: Any
     ) -> None:
@@ -102,14 +89,8 @@ class Learner(lightning.LightningModule):
     def on_train_batch_end(self, *args: Any) -> None:  # noqa: D102
         if self.average is None:
             return
-        # An average that starts at random weights would need many steps to forget them.
-        decay = min(self.recipe.ema, (1 + self.global_step) / (10 + self.global_step))
-        with torch.no_grad():
-            for kept, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-                if kept.dtype.is_floating_point:
-                    kept.lerp_(new, 1 - decay)
-                else:
-                    kept.copy_(new)
+        new = self.model.state_dict().values()
+        follow(self.average.state_dict().values(), new, recipe=self.recipe, num_steps=self.global_step)
 
     def on_train_epoch_end(self) -> None:  # noqa: D102
         # Metrics are of all processes already; `sync_dist` takes the mean of equal numbers and keeps Lightning calm.
@@ -120,7 +101,7 @@ class Learner(lightning.LightningModule):
     def validation_step(self, batch: Any, batch_index: int) -> None:  # noqa: D102
         logits = self(batch.features)
         # Once a clip: `weight=` is dropped where NaN is let through, github.com/Lightning-AI/torchmetrics/issues/3434.
-        self.valid_loss.update(self._loss(logits.items(), batch.labels).expand(len(batch)))
+        self.valid_loss.update(sum_of_losses(self.losses, logits.items(), batch.labels).expand(len(batch)))
         right = torch.ones(len(batch), dtype=torch.bool, device=self.device)
         for target, values in logits.items():
             self._top1_of(target).update(values, batch.labels[target])
@@ -141,15 +122,12 @@ class Learner(lightning.LightningModule):
         return self.top1[target]
 
     def configure_optimizers(self) -> Any:  # noqa: D102
-        recipe = self.recipe
-        weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
-        others = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
-        groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-        if recipe.schedule == "constant":
-            return optimizer
-        if recipe.schedule == "step":
-            scheduler: Any = torch.optim.lr_scheduler.MultiStepLR(optimizer, range(35, 100_000, 20), gamma=0.2)
-        else:
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        weights, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+        groups = [
+            {"params": weights, "weight_decay": self.recipe.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.recipe.learning_rate, fused=True)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(rate_at, self.recipe))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}

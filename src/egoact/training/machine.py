@@ -1,5 +1,7 @@
 """Where a training runs; knows nothing of how, so that asking for it loads no training loop."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,6 +42,16 @@ class Machine:
         if self.device != "cpu" and 0 < found < self.devices:
             raise ValueError(f"--devices {self.devices}: this machine has {found} CUDA devices")
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether one process does all the work."""
+        return self.devices * self.nodes == 1
+
+    def torch_device(self) -> torch.device:
+        """Where this one process works."""
+        is_cuda = self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available())
+        return torch.device("cuda" if is_cuda else "cpu")
+
     def trainer_arguments(self) -> dict[str, Any]:
         """Keyword arguments of Lightning's Trainer."""
         return {
@@ -47,5 +59,30 @@ class Machine:
             "precision": PRECISIONS["f32" if self.precision == "auto" else self.precision],
             "devices": self.devices,
             "num_nodes": self.nodes,
-            "strategy": "auto" if self.devices * self.nodes == 1 else "ddp",
+            "strategy": "auto" if self.is_alone else "ddp",
         }
+
+
+@contextlib.contextmanager
+def working_recurrence(precision: Precision) -> Iterator[None]:
+    """Leave oneDNN out for bf16 on a processor without its instructions: the LSTM fails there instead of being slow."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(before and (precision != "bf16" or torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
+
+
+@contextlib.contextmanager
+def few_threads(*, pooled: bool) -> Iterator[None]:
+    """One thread for heads on pooled features: their steps take milliseconds.
+
+    Two threads gain a third on an idle machine, and lose a factor of ten where another process wants a core.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if pooled else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

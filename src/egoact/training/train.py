@@ -1,5 +1,6 @@
 """Training a run: fit it, choose the weights, measure them, and write them down."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,10 +19,13 @@ from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import own_weights
+from egoact.training.clips import Clips
 from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
 from egoact.training.fitted import Fitted, NotFiniteError
 from egoact.training.fusion_weights import search_weights
-from egoact.training.machine import Machine
+from egoact.training.history import curves
+from egoact.training.loop import Loop, Member
+from egoact.training.machine import Machine, few_threads, working_recurrence
 from egoact.training.recipes import Recipe
 from egoact.training.ridge import fit_ridge
 from egoact.training.run_folder import is_leader
@@ -65,14 +69,7 @@ class Training:
         Raises:
             ArtifactError: Features, or a loss, that are not finite.
         """
-        model.observe(finite_features(self.data.store, self.data.training))
-        if self.recipe.solver == "ridge":
-            return self._fit_in_closed_form(model)
-        fitted = self._fit(model, self.recipe)
-        fitted = self._retrain(self.chosen(fitted)) if self.recipe.retrain_epochs else fitted
-        if self.fusion_folds:
-            self._weigh_stores(fitted)
-        return fitted
+        return fit_together([self], [model])[0]
 
     def chosen(self, fitted: Fitted) -> ActionClassifier:
         """The model that `select` asks for; without validation, the last."""
@@ -110,7 +107,7 @@ class Training:
         temperature = {str(target): fit_temperature(logits[target], ids) for target, ids in labels.items()}
         return Recognizer(replace(self.config, temperature=temperature), model)
 
-    def _weigh_stores(self, fitted: Fitted) -> None:
+    def weigh_stores(self, fitted: Fitted) -> None:
         """Late fusion with weights that are searched on training recordings left out in turn."""
 
         def train(data: TrainingData, number: int) -> ActionClassifier:
@@ -127,7 +124,8 @@ class Training:
             for model in fitted.models.values():
                 model.classifiers[target].set_weights(shares)  # type: ignore[operator]
 
-    def _fit_in_closed_form(self, model: ActionClassifier) -> Fitted:
+    def fit_in_closed_form(self, model: ActionClassifier) -> Fitted:
+        """By `ridge`."""
         clips = self.data.training
         choice = fit_ridge(
             model,
@@ -143,23 +141,22 @@ class Training:
         print(f"chosen by leaving out recordings: {', '.join(said)}")
         return Fitted(model, None)
 
-    def _fit(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
-        from egoact.training.fit import fit  # not before a loop is wanted: Lightning takes longer than ridge does
+    def fit_shared(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
+        """The loop of one of several processes."""
+        from egoact.training.fit import fit  # not before it is wanted: Lightning takes longer than ridge does
         from egoact.training.learner import Learner
 
         labels = self.data.classifier_labels(self.config.pairs)
-        counts = {target: count_classes(labels[target], num_classes=n) for target, n in self.config.sizes.items()}
-        learner = Learner(model, target_losses(recipe, counts), recipe, seed=self.seed)
+        learner = Learner(model, self.losses(recipe), recipe, seed=self.seed)
         batches = self._batches(learner, recipe, labels)
         validation = None if self.data.validation is None else plain_batches(self.data.store, self.data.validation)
-        try:
-            return fit(learner, batches, validation, run=self.run, phase=phase, machine=self.machine)
-        except NotFiniteError as error:
-            names = [self.data.training.table[i].narration_id for i in error.positions[:3]]
-            raise ArtifactError(
-                f"{error} (segments {', '.join(names)}, ...); use a smaller --learning-rate or --gradient-clip 1",
-                path=self.run,
-            ) from error
+        return fit(learner, batches, validation, run=self.run, phase=phase, machine=self.machine)
+
+    def losses(self, recipe: Recipe) -> dict[str, torch.nn.Module]:
+        """Of every classifier."""
+        labels = self.data.classifier_labels(self.config.pairs)
+        counts = {target: count_classes(labels[target], num_classes=n) for target, n in self.config.sizes.items()}
+        return target_losses(recipe, counts)
 
     def _batches(self, learner: "Learner", recipe: Recipe, labels: dict[str, np.ndarray]) -> ClipBatches:
         """Shuffled training batches, in another order each epoch."""
@@ -170,11 +167,15 @@ class Training:
             batch_size=recipe.batch_size,
             seed=self.seed,
             shuffle=True,
-            weights=balanced_odds(self.data.training.labels) if recipe.class_balanced_sampling else None,
+            weights=self.odds(recipe),
             epoch=lambda: learner.current_epoch,
         )
 
-    def _retrain(self, model: ActionClassifier) -> Fitted:
+    def odds(self, recipe: Recipe) -> np.ndarray | None:
+        """Of each clip, for class-balanced sampling."""
+        return balanced_odds(self.data.training.labels) if recipe.class_balanced_sampling else None
+
+    def prepare_retraining(self, model: ActionClassifier) -> Recipe:
         """Classifier re-training (cRT): new classifiers on the frozen head, every class drawn equally often.
 
         Source: Decoupling Representation and Classifier for Long-Tailed Recognition, Kang et al. 2020,
@@ -184,7 +185,7 @@ class Training:
             print(f"head {self.config.head} has no parameters: re-training its classifiers is a training from zero")
         torch.manual_seed(self.seed)
         model.freeze_head()
-        balanced = replace(
+        return replace(
             self.recipe,
             epochs=self.recipe.retrain_epochs,
             retrain_epochs=0,
@@ -192,4 +193,77 @@ class Training:
             class_weights="none",
             class_balanced_sampling=True,
         )
-        return self._fit(model, balanced, phase="classifiers")
+
+
+def fit_together(trainings: Sequence[Training], models: Sequence[ActionClassifier]) -> list[Fitted]:
+    """Train side by side what differs in nothing but seed and run directory; see `loop`.
+
+    Raises:
+        ArtifactError: Features, or a loss, that are not finite.
+    """
+    first = trainings[0]
+    for model in models:
+        model.observe(finite_features(first.data.store, first.data.training))
+    if first.recipe.solver == "ridge":
+        return [first.fit_in_closed_form(models[0])]
+    fitted = _fit(trainings, models, first.recipe)
+    if first.recipe.retrain_epochs:
+        chosen = [training.chosen(each) for training, each in zip(trainings, fitted, strict=True)]
+        recipes = [training.prepare_retraining(model) for training, model in zip(trainings, chosen, strict=True)]
+        fitted = _fit(trainings, chosen, recipes[0], phase="classifiers")
+    if first.fusion_folds:
+        for training, each in zip(trainings, fitted, strict=True):
+            training.weigh_stores(each)
+    return fitted
+
+
+def _fit(
+    trainings: Sequence[Training], models: Sequence[ActionClassifier], recipe: Recipe, *, phase: str = ""
+) -> list[Fitted]:
+    first = trainings[0]
+    try:
+        if not first.machine.is_alone:
+            return [first.fit_shared(models[0], recipe, phase=phase)]
+        return _fit_alone(trainings, models, recipe, phase)
+    except NotFiniteError as error:
+        names = [first.data.training.table[i].narration_id for i in error.positions[:3]]
+        raise ArtifactError(
+            f"{error} (segments {', '.join(names)}, ...); use a smaller --learning-rate or --gradient-clip 1",
+            path=first.run,
+        ) from error
+
+
+def _fit_alone(
+    trainings: Sequence[Training], models: Sequence[ActionClassifier], recipe: Recipe, phase: str
+) -> list[Fitted]:
+    first, device = trainings[0], trainings[0].machine.torch_device()
+    models = [model.to(device) for model in models]
+    # What nothing changes is computed once: of several trainings only if it is the same for all.
+    head = models[0].head
+    is_same = not any(p.requires_grad if len(models) == 1 else True for p in head.parameters())
+    embed = head.eval() if is_same and not recipe.mixup else None
+    clips = [
+        None if split is None else Clips(first.data.store, split.rows, labels, device=device, embed=embed)  # type: ignore[arg-type]
+        for split, labels in (
+            (first.data.training, first.data.classifier_labels(first.config.pairs)),
+            (first.data.validation, first.data.validation and first.data.validation.labels),
+        )
+    ]
+    assert clips[0] is not None
+    history = f"history{phase and '_'}{phase}.csv"
+    loop = Loop(
+        [Member(model, t.seed, t.run / history) for model, t in zip(models, trainings, strict=True)],
+        {target: loss.to(device) for target, loss in first.losses(recipe).items()},
+        recipe,
+        clips[0],
+        clips[1],
+        odds=first.odds(recipe),
+        checkpoint=first.run / "checkpoints" / phase / "last.ckpt",
+        is_half=first.machine.precision == "bf16",
+    )
+    with (
+        few_threads(pooled=head.kind == "pooled"),
+        working_recurrence(first.machine.precision),
+        curves([training.run / "tensorboard" / phase for training in trainings]) as writers,
+    ):
+        return loop.run(phase or "train", writers=writers)

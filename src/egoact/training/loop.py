@@ -1,0 +1,325 @@
+"""The training loop of one process: trainings that differ in nothing but their seed, side by side on the same clips.
+
+Each is what it would be alone: it has its own initial weights, order of the clips, random numbers, best epoch and early
+stopping. They share what costs most where clips are few: what is imported and read, and the embeddings of a head that
+training does not change. Weights of all lie in one tensor a name, so that the optimiser steps once for all.
+
+Shapes: M trainings, B clips.
+"""
+
+import contextlib
+import copy
+import io
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically
+from egoact.core.progress import Progress
+from egoact.models.classifier import ActionClassifier
+from egoact.store.batches import shuffled
+from egoact.training.adamw import AdamW
+from egoact.training.clips import Clips, Part
+from egoact.training.fitted import Fitted, NotFiniteError
+from egoact.training.history import MONITORED, write_history
+from egoact.training.recipes import Recipe
+from egoact.training.stack import Stack, clip_norms
+from egoact.training.steps import Losses, follow, rate_at, sum_of_losses, training_loss
+
+_SAVING_SHARE = 20  # a training is saved as often as takes a twentieth of its time
+
+
+@dataclass
+class Member:
+    """One of the trainings, and how it stands.
+
+    Args:
+        model: What is trained.
+        seed: Of the order of the clips, dropout and mixup.
+        run: Where its curves go.
+    """
+
+    model: ActionClassifier
+    seed: int
+    run: Path
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: float = -1.0
+    num_waited: int = 0
+    stopped: dict[str, Tensor] | None = None  # the weights to keep, once it has stopped early
+
+
+class Loop:
+    """Trains to the end; see `run`.
+
+    Args:
+        members: The trainings, with models of one shape that are on the device already.
+        losses: Target -> loss, on the device.
+        recipe: Hyperparameters.
+        training: The clips.
+        validation: What is measured after each epoch, or None.
+        odds: Of each clip, for class-balanced sampling, or None.
+        checkpoint: A file that a killed training goes on from.
+        is_half: Matrix products in bfloat16.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        losses: Losses,
+        recipe: Recipe,
+        training: Clips,
+        validation: Clips | None,
+        *,
+        odds: Any,
+        checkpoint: Path,
+        is_half: bool,
+    ) -> None:
+        self.members, self.losses, self.recipe = list(members), losses, recipe
+        self.training, self.validation, self.odds = training, validation, odds
+        self.checkpoint, self.is_half = checkpoint, is_half
+        self._random = _Random(training.device, is_alone=len(self.members) == 1)
+        models = [member.model for member in self.members]
+        self._averages = [copy.deepcopy(model).requires_grad_(False) for model in models] if recipe.ema else None
+        self._weights = Stack(models)
+        self._average = None if self._averages is None else Stack(self._averages)
+        self._best = None if validation is None else {k: v.clone() for k, v in self._kept.tensors.items()}
+        self._weights.begin_gradients()
+        trained = self._weights.trained
+        decayed, others = [each for each in trained if each.ndim > 2], [each for each in trained if each.ndim <= 2]
+        self._optimizer = AdamW(decayed, others, weight_decay=recipe.weight_decay)
+        self._epoch = self._num_steps = 0
+
+    @property
+    def _kept(self) -> Stack:
+        """The weights to validate and to keep: the moving average where there is one."""
+        return self._average or self._weights
+
+    def run(self, name: str, *, writers: Sequence[Any] = ()) -> list[Fitted]:
+        """Train, going on from the checkpoint if there is one.
+
+        Args:
+            name: For the progress that is shown.
+            writers: TensorBoard's, one for each.
+
+        Raises:
+            NotFiniteError: A loss that is not finite.
+            ArtifactError: A damaged checkpoint.
+        """
+        self._load()
+        due = time.monotonic()
+        with Progress(name, total=self.recipe.epochs - self._epoch, unit="epochs") as progress:
+            while not self._is_over:
+                self._run_epoch(writers)
+                progress.advance(1, note=self._note())
+                begun = time.monotonic()
+                if self._is_over or begun >= due:
+                    self._save()
+                    due = time.monotonic() + _SAVING_SHARE * (time.monotonic() - begun)
+        return [self._fitted(number) for number in range(len(self.members))]
+
+    @property
+    def _is_over(self) -> bool:
+        return self._epoch == self.recipe.epochs or all(member.stopped is not None for member in self.members)
+
+    def _run_epoch(self, writers: Sequence[Any]) -> None:
+        began = time.monotonic()
+        losses = self._train()
+        rate = self.recipe.learning_rate * rate_at(self.recipe, self._epoch + 1)
+        measured = self._validate()
+        seconds = round(time.monotonic() - began, 3)
+        for number, member in enumerate(self.members):
+            if member.stopped is not None:
+                continue
+            row = {"epoch": self._epoch, "train_loss": round(losses[number], 6)}
+            row |= {key: round(value, 6) for key, value in measured[number].items()}
+            member.rows.append(row | {"learning_rate": rate, "seconds": seconds})
+            write_history(member.run, member.rows)
+            for key in row.keys() - {"epoch"} if writers else ():
+                writers[number].add_scalar(key, row[key], self._epoch)
+            self._judge(number, measured[number])
+        self._epoch += 1
+
+    def _judge(self, number: int, measured: dict[str, float]) -> None:
+        """Keep the weights if they are the best so far; stop a training that has waited too long for better ones."""
+        member = self.members[number]
+        if self._best is None:
+            return
+        member.num_waited += 1
+        if measured[MONITORED] > member.best:
+            member.best, member.num_waited = measured[MONITORED], 0
+            for name, whole in self._kept.tensors.items():
+                self._best[name][number] = whole[number]
+        if self.recipe.patience and member.num_waited >= self.recipe.patience:
+            member.stopped = self._kept.state(number)
+
+    def _train(self) -> list[float]:
+        """One epoch; the mean loss of each."""
+        parts, active = self._parts()
+        told: list[list[Tensor]] = [[] for _ in self.members]
+        clips = self.training.read([part for step in parts for part in step])
+        self._random.begin([(m.seed * 1_000_003 + self._epoch * 101) % 2**63 for m in self.members])
+        for number in active:
+            self.members[number].model.train()
+        rate = self.recipe.learning_rate * rate_at(self.recipe, self._epoch)
+        for step in parts:
+            self._weights.zero_gradients()
+            for number, (features, labels) in zip(active, clips, strict=False):
+                with self._random.of(number), self._autocast():
+                    loss = self._loss(self.members[number].model, features, labels)
+                if loss.device.type == "cpu" and not torch.isfinite(loss):
+                    raise self._lost(loss, len(told[number]), step[active.index(number)])
+                loss.backward()
+                told[number].append(loss.detach())
+            if self.recipe.gradient_clip:
+                clip_norms(self._weights.trained, self.recipe.gradient_clip)
+            self._optimizer.step(rate)
+            self._num_steps += 1
+            if self._average is not None:
+                new = self._weights.tensors.values()
+                follow(self._average.tensors.values(), new, recipe=self.recipe, num_steps=self._num_steps)
+        return [self._mean(number, told, parts, active) for number in range(len(self.members))]
+
+    def _parts(self) -> tuple[list[list[Part]], list[int]]:
+        """For each step a part of the clips for each training that goes on, and which these are."""
+        active = [number for number, member in enumerate(self.members) if member.stopped is None]
+        size, every = self.recipe.batch_size, []
+        for number in active:
+            order, views = shuffled(
+                self.training.rows, seed=self.members[number].seed, epoch=self._epoch, weights=self.odds
+            )
+            every.append([(order[i : i + size], views[i : i + size]) for i in range(0, len(order), size)])
+        return [list(step) for step in zip(*every, strict=True)], active
+
+    def _loss(self, model: ActionClassifier, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        def supervised(features: Tensor) -> list[tuple[str, Tensor]]:
+            if self.training.is_embedded:
+                return model.supervise(model.dropout(features))
+            return model.supervised(features)
+
+        return training_loss(supervised, self.losses, features, labels, mixup=self.recipe.mixup)
+
+    def _mean(self, number: int, told: list[list[Tensor]], parts: list[list[Part]], active: list[int]) -> float:
+        if number not in active:
+            return 0.0
+        losses, place = torch.stack(told[number]).double().cpu(), active.index(number)
+        if not torch.isfinite(losses).all():
+            first = int((~torch.isfinite(losses)).nonzero()[0])
+            raise self._lost(losses[first], first, parts[first][place])
+        sizes = torch.tensor([len(step[place][0]) for step in parts], dtype=torch.float64)
+        return float((losses * sizes).sum() / sizes.sum())
+
+    def _lost(self, loss: Tensor, batch: int, part: Part) -> NotFiniteError:
+        reason = f"the loss became {loss.item()} in epoch {self._epoch}, batch {batch}"
+        return NotFiniteError(reason, part[0].tolist())
+
+    @torch.no_grad()
+    def _validate(self) -> list[dict[str, float]]:
+        """Loss and top-1 accuracy, percent, of each training on all clips; of actions both must be right."""
+        clips = self.validation
+        if clips is None:
+            return [{} for _ in self.members]
+        models = [member.model for member in self.members] if self._averages is None else self._averages
+        sums: list[dict[str, Tensor | float]] = [{} for _ in models]
+        for features, labels in clips.read(clips.in_order()):
+            for model, found in zip(models, sums, strict=True):
+                with self._autocast():
+                    logits = model.eval().classify(features) if clips.is_embedded else model.eval()(features)
+                    loss = sum_of_losses(self.losses, logits.items(), labels) * len(features)
+                hits = {target: values.argmax(1) == labels[target] for target, values in logits.items()}
+                both = torch.stack(list(hits.values())).all(0)
+                found["validation_loss"] = found.get("validation_loss", 0.0) + loss.double()
+                # With one target the last one is that target's accuracy, with two the action's: what is selected by.
+                for key, right in [*((f"validation_{t}_top1", h) for t, h in hits.items()), (MONITORED, both)]:
+                    found[key] = found.get(key, 0.0) + 100 * right.sum().double()
+        return [{key: float(total) / len(clips) for key, total in found.items()} for found in sums]
+
+    def _autocast(self) -> Any:
+        return torch.autocast(self.training.device.type, torch.bfloat16, enabled=self.is_half)
+
+    def _note(self) -> str:
+        rows = [member.rows[-1] for member in self.members]
+        note = f"loss {sum(row['train_loss'] for row in rows) / len(rows):.3f}"
+        scores = [row[MONITORED] for row in rows if MONITORED in row]
+        return note + (f", validation top-1 {sum(scores) / len(scores):.1f} %" if scores else "")
+
+    def _fitted(self, number: int) -> Fitted:
+        member = self.members[number]
+        last = _copy(member.model, member.stopped or self._kept.state(number))
+        best = None if self._best is None else {name: whole[number] for name, whole in self._best.items()}
+        return Fitted(last, None if best is None else _copy(member.model, best))
+
+    def _save(self) -> None:
+        state = {
+            "seeds": [member.seed for member in self.members],
+            "epoch": self._epoch,
+            "num_steps": self._num_steps,
+            "weights": self._weights.tensors,
+            "average": self._average and self._average.tensors,
+            "best": self._best,
+            "optimizer": self._optimizer.state,
+            "members": [[m.rows, m.best, m.num_waited, m.stopped] for m in self.members],
+        }
+        file = io.BytesIO()
+        torch.save(state, file)
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.checkpoint, file.getvalue())
+
+    def _load(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        try:
+            state = torch.load(self.checkpoint, map_location=self.training.device, weights_only=True)
+            if state["seeds"] != [member.seed for member in self.members]:
+                return
+            self._weights.load(state["weights"])
+            if self._average is not None:
+                self._average.load(state["average"])
+            self._best, self._epoch, self._num_steps = state["best"], state["epoch"], state["num_steps"]
+            self._optimizer.load(state["optimizer"])
+            for member, (rows, best, num_waited, stopped) in zip(self.members, state["members"], strict=True):
+                member.rows, member.best, member.num_waited, member.stopped = rows, best, num_waited, stopped
+        except Exception as error:  # whatever unpickling raises
+            reason = f"this checkpoint cannot be read ({error}); use --overwrite to start again"
+            raise ArtifactError(reason, path=self.checkpoint) from error
+
+
+def _copy(model: nn.Module, state: dict[str, Tensor]) -> Any:
+    """A model of its own with this state, on the CPU."""
+    copied = copy.deepcopy(model).cpu()
+    copied.load_state_dict(state)
+    return copied
+
+
+class _Random:
+    """A stream of random numbers for each training, so that it draws as if it were alone."""
+
+    def __init__(self, device: torch.device, *, is_alone: bool) -> None:
+        self._is_alone, self._is_cuda = is_alone, device.type == "cuda"
+        self._states: list[list[Tensor]] = []
+
+    def begin(self, seeds: Sequence[int]) -> None:
+        self._states = []
+        for seed in seeds:
+            torch.manual_seed(seed)
+            self._states.append(self._now())
+
+    @contextlib.contextmanager
+    def of(self, number: int) -> Iterator[None]:
+        if self._is_alone:
+            yield
+            return
+        own = self._states[number]
+        torch.set_rng_state(own[0])
+        if self._is_cuda:
+            torch.cuda.set_rng_state(own[1])
+        yield
+        self._states[number] = self._now()
+
+    def _now(self) -> list[Tensor]:
+        return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if self._is_cuda else [])]

@@ -1,0 +1,78 @@
+"""The weights of models of one shape in one tensor a name, of which each model has a slice: one step does for all.
+
+Shapes: M models.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Stack:
+    """Moves parameters and buffers of models, which go on working as before, into tensors (M, ...).
+
+    Attributes:
+        tensors: Name in the state of each model -> (M, ...).
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        states = [model.state_dict(keep_vars=True) for model in models]
+        self.tensors: dict[str, Tensor] = {}
+        self._slices: list[tuple[Tensor, list[Tensor]]] = []  # of what is trained
+        for name, first in states[0].items():
+            parts = [state[name] for state in states]
+            if len(parts) == 1:  # as it lies: fused recurrent layers of a GPU want their weights in one piece
+                whole = first.data.unsqueeze(0)
+            else:
+                whole = torch.stack([part.data for part in parts])
+                for part, own in zip(parts, whole, strict=True):
+                    part.data = own
+            self.tensors[name] = whole
+            if first.requires_grad:
+                self._slices.append((whole, parts))
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """The tensors of parameters that want gradients; those are in their `grad` once they have begun."""
+        return [whole for whole, _ in self._slices]
+
+    def begin_gradients(self) -> None:
+        """From now on each model adds its gradients to its slice of `grad` of the whole."""
+        for whole, parts in self._slices:
+            whole.grad = torch.zeros_like(whole)
+            for part, own in zip(parts, whole.grad, strict=True):
+                part.grad = own
+
+    def zero_gradients(self) -> None:
+        """Before a step."""
+        torch._foreach_zero_([whole.grad for whole in self.trained if whole.grad is not None])
+
+    def state(self, number: int) -> dict[str, Tensor]:
+        """A copy of the state of one model."""
+        return {name: whole[number].clone() for name, whole in self.tensors.items()}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over values, as in `tensors`.
+
+        Raises:
+            KeyError: One is missing.
+        """
+        for name, whole in self.tensors.items():
+            whole.copy_(tensors[name])
+
+
+@torch.no_grad()
+def clip_norms(trained: Sequence[Tensor], most: float) -> None:
+    """Scale the gradients of each model so that their norm is at most this; as torch's `clip_grad_norm_` does of one.
+
+    Args:
+        trained: (M, ...) with gradients.
+        most: The largest norm.
+    """
+    gradients = [whole.grad for whole in trained if whole.grad is not None]
+    norms = torch.stack([torch.linalg.vector_norm(each.reshape(len(each), -1), dim=1) for each in gradients])
+    factors = (most / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1)
+    for each in gradients:
+        each.mul_(factors.view(-1, *(1 for _ in each.shape[1:])))
