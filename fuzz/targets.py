@@ -183,7 +183,11 @@ def _make_masks(folder: Path) -> None:
 
 TARGETS: dict[str, Target] = {
     "segments": Target(_make_segments, _read_segments),
-    **{f"dataset-{name}": Target(write, partial(_read_dataset, name=name)) for name, write in WRITERS.items()},
+    **{
+        f"dataset-{name}": Target(write, partial(_read_dataset, name=name))
+        for name, write in WRITERS.items()
+        if name != "actionsense"
+    },
     "classes": Target(_make_classes, _read_classes),
     "timeline-json": Target(partial(_make_timelines, name="timeline.json"), read_timelines),
     "timeline-csv": Target(partial(_make_timelines, name="timeline.csv"), read_timelines),

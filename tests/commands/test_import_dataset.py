@@ -13,6 +13,8 @@ from tests.makers.media import write_video
 from tests.makers.recordings import write_recording
 
 SEQUENCE = "nusar-2021_action_both_9033-a30_9033_user_id_2021-02-04_132852"
+VIDEO = "2022-06-14_16-38-43_S04_eye-tracking-video-world_frame"
+HD_EPIC = "narrations-and-action-segments"
 EGO4D = "v2/annotations"
 COARSE = "coarse-annotations/coarse_labels"
 TWO, FIRST = [(0.5, 2.0, "open"), (2.0, 3.25, "cut")], [(0.5, 2.0, "open")]
@@ -52,6 +54,8 @@ EXPECTED = {
             f"{SEQUENCE}_e3": [*TWO, (10.0, 11.0, "close")],
         },
     },
+    "actionsense": {"segments": {VIDEO: [(0.5, 2.0, "open"), (2.0, 3.24, "cut")]}},
+    "hd-epic": {"segments": {"P01-20240202-110250": TWO}},
 }
 """Name -> side of a split -> recording -> start, stop and verb."""
 
@@ -85,6 +89,8 @@ def test_every_data_set_has_a_miniature() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_its_files_become_segments_and_splits(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if name == "actionsense":
+        pytest.importorskip("h5py", reason="needs h5py: pip install 'egoact[hdf5]'")
     WRITERS[name](tmp_path / "given")
     assert run("import-dataset", name, tmp_path / "given", "--out", tmp_path / "labels") == 0
     for side, expected in EXPECTED[name].items():
@@ -96,9 +102,8 @@ def test_its_files_become_segments_and_splits(name: str, tmp_path: Path, capsys:
     for target in TARGETS:
         if (tmp_path / "labels" / f"{target}_classes.csv").exists():
             vocabulary = read_vocabulary(tmp_path / "labels", target)
-            assert vocabulary.names == (
-                {"verb": VERBS, "noun": NOUNS}[target] if name != "ego4d-moments" else ("open",)
-            )
+            used = {"ego4d-moments": ("open",), "actionsense": ("cut", "open")}  # no list of classes is published
+            assert vocabulary.names == used.get(name, {"verb": VERBS, "noun": NOUNS}[target])
             assert vocabulary.encode(table).min() >= 0
     assert run("import-dataset", name, tmp_path / "given", "--out", tmp_path / "labels") == 0, "the same again"
 
@@ -138,6 +143,27 @@ def test_recordings_with_other_names_get_links(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "words"),
     [
+        (
+            "hd-epic",
+            f"{HD_EPIC}/HD_EPIC_Narrations.csv",
+            "(0, 0)]",
+            "(0, 5)]",
+            "row 2: noun 5 is none of the 2 classes",
+        ),
+        (
+            "hd-epic",
+            f"{HD_EPIC}/HD_EPIC_Narrations.csv",
+            "(0, 0)]",
+            "(0, 0]",
+            "row 2: main_action_classes '[(0, 0]' is",
+        ),
+        (
+            "hd-epic",
+            f"{HD_EPIC}/HD_EPIC_Narrations.csv",
+            "end_time",
+            "stop_time",
+            "row 1: no column end_timestamp; the",
+        ),
         ("assembly101", "coarse-annotations/actions.csv", "cut board,cut", "cut board,open", "row 3, column verb_cls"),
         ("assembly101", f"{COARSE}/assembly_{SEQUENCE}.txt", "open fridge", "open tap", "line 1: 'open tap' is none"),
         ("assembly101", f"{COARSE}/assembly_{SEQUENCE}.txt", "60\topen", "6x\topen", "line 1: '00000006x' is not a"),
@@ -214,6 +240,36 @@ def test_each_view_of_a_scene_is_a_recording(tmp_path: Path, capsys: pytest.Capt
     assert "2 sequences of the test have no labels" in said and "1 of 2 recordings are not in" in said
     assert run("import-dataset", *given, "--views", "e9") == 2
     assert "--views must be of e1" in capsys.readouterr().err
+
+
+def test_moments_of_sensors_are_frames_of_the_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames were taken 25 times a second, and the file shows 20: what was taken at 2.0 s is frame 50, at 2.5 s."""
+    h5py = pytest.importorskip("h5py", reason="needs h5py: pip install 'egoact[hdf5]'")
+    WRITERS["actionsense"](tmp_path / "given")
+    write_video(tmp_path / "media" / f"{VIDEO}.mp4", num_frames=3, rate=20)
+    given = ("actionsense", tmp_path / "given", "--out", tmp_path / "labels", "--media", tmp_path / "media")
+    assert run("import-dataset", *given) == 0
+    (first, second), *_ = rows(tmp_path / "labels" / "segments.csv").values()
+    assert first == (pytest.approx(0.625, abs=0.03), 2.5, "open") and second == (2.5, 4.05, "cut")
+    (path,) = (tmp_path / "given").iterdir()
+    with h5py.File(path, "a") as file:
+        file["experiment-activities/activities/time_s"][1] = 2000.0
+        file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/")
+    assert run("import-dataset", *given, "--overwrite") == 1
+    assert "activity row 2: it is 1000.0 s after the first frame of a video of 6.0 s" in capsys.readouterr().err
+    with h5py.File(path, "a") as file:
+        del file["eye-tracking-video-world"]
+        file["eye-tracking-video-world"] = h5py.ExternalLink("other.hdf5", "/")
+    assert run("import-dataset", *given, "--overwrite") == 2
+    assert "there is no eye-tracking-video-world" in capsys.readouterr().err
+
+
+def test_pickles_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WRITERS["hd-epic"](tmp_path / "given")
+    (table,) = (tmp_path / "given").rglob("*Narrations.csv")
+    table.rename(table.with_suffix(".pkl"))
+    assert run("import-dataset", "hd-epic", tmp_path / "given", "--out", tmp_path / "labels") == 2
+    assert "a pickle can run any program" in capsys.readouterr().err
 
 
 def test_windows_lines_and_letters_in_two_parts(tmp_path: Path) -> None:

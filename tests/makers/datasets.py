@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 Stretches = Sequence[tuple[float, float, str]]
 
 VERBS = ("open", "close", "cut")
@@ -134,6 +136,38 @@ def write_ego4d(folder: Path) -> None:
         write(folder / "v2" / "annotations" / f"moments_{side}.json", json.dumps(content))
 
 
+def write_actionsense(folder: Path, *, rate: float = 25.0) -> None:
+    """Two activities and one that went wrong, on the clock of a sensor; the video begins 100 s after it."""
+    import h5py
+
+    rows = [("open", "Start", 0.5), ("open", "Stop", 2.0), ("cut", "Start", 2.0), ("cut", "Stop", 3.24)]
+    rows += [("fall", "Start", 3.5), ("fall", "Stop", 4.0)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with h5py.File(folder / "2022-06-14_16-38-43_streamLog_actionNet-wearables_S04.hdf5", "w") as file:
+        activities = file.create_group("experiment-activities/activities")
+        texts = [(name, edge, "Bad" if name == "fall" else "Good", "") for name, edge, _ in rows]
+        activities["data"] = np.array([[cell.encode() for cell in row] for row in texts], dtype="S20")
+        activities["time_s"] = np.array([[1000.0 + time] for *_, time in rows])
+        frames = file.create_group("eye-tracking-video-world/frame_timestamp")
+        frames["time_s"] = 1000.0 + np.arange(150)[:, None] / rate
+
+
+def write_hd_epic(folder: Path) -> None:
+    """Two narrated actions, of which one has two main actions, and one narration without."""
+    place = folder / "narrations-and-action-segments"
+    for target, names in (("verb", VERBS), ("noun", NOUNS)):
+        rows = [f"{number},{name},['{name}'],things" for number, name in enumerate(names)]
+        write(place / f"HD_EPIC_{target}_classes.csv", "id,key,instances,category", *rows)
+    video = "P01-20240202-110250"
+    write(
+        place / "HD_EPIC_Narrations.csv",
+        ",unique_narration_id,participant_id,video_id,narration,start_timestamp,end_timestamp,verbs,main_action_classes",
+        f'0,{video}-1,P01,{video},"Open it, slowly.",0.5,2.0,[\'open\'],"[(0, 0)]"',
+        f"1,{video}-2,P01,{video},Cut on the board.,2.0,3.25,\"['cut', 'open']\",\"[(2, 1), (0, 0)]\"",
+        f"2,{video}-3,P01,{video},Think.,4.0,5.0,[],[]",
+    )
+
+
 def write(path: Path, *lines: str) -> None:
     """A text file of these lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,5 +188,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "ego4d-narrations": write_ego4d,
     "ego4d-moments": write_ego4d,
     "assembly101": write_assembly101,
+    "actionsense": write_actionsense,  # takes h5py
+    "hd-epic": write_hd_epic,
 }
 """Name on the command line -> what writes such a data set."""

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from tyro.conf import Positional
 
 if TYPE_CHECKING:
     from egoact.core.annotations.datasets.dataset import Dataset
+    from egoact.media.sources import MediaRoot
 
 _MOST_TOLD = 5
 
@@ -18,9 +20,9 @@ _MOST_TOLD = 5
 class ImportDatasetSettings:
     """Take over the labels of a data set: egoact import-dataset NAME FOLDER --out LABELS.
 
-    NAME is epic-kitchens-55, epic-kitchens-100, egtea, gtea, 50salads, breakfast, ego4d-narrations, ego4d-moments or
-    assembly101. FOLDER has the annotation files as they were published. Writes segments.csv with all labelled actions,
-    a CSV for each side of each split, and the classes; no recording is copied.
+    NAME is epic-kitchens-55, epic-kitchens-100, egtea, gtea, 50salads, breakfast, ego4d-narrations, ego4d-moments,
+    assembly101, actionsense or hd-epic. FOLDER has the annotation files as they were published. Writes segments.csv
+    with all labelled actions, a CSV for each side of each split, and the classes; no recording is copied.
     """
 
     name: Positional[str]
@@ -29,9 +31,10 @@ class ImportDatasetSettings:
     """Folder with its annotation files."""
     out: Path
     """Folder for the CSVs."""
-    media: Path | None = None
-    """Folder with its recordings: tells which of them are missing. Where their files have other names than the labels
-    say (Breakfast, Assembly101), links with those names are made in videos/ in --out."""
+    media: tuple[Path, ...] = ()
+    """Folder (or several) with the recordings: tells which of them are missing, and the frame rates of ActionSense's.
+    Where their files have other names than the labels say (Breakfast, Assembly101), links with those names are made in
+    videos/ in --out."""
     views: tuple[str, ...] = ("e3",)
     """Of Assembly101: cameras, of e1 to e4 (worn) and v1 to v8; each gives recordings of its own."""
     overwrite: bool = False
@@ -57,12 +60,15 @@ def import_dataset(settings: ImportDatasetSettings) -> int:
         AnnotationError: Annotations that cannot be used at all, or other labels in --out.
         MediaError: --media cannot be listed.
     """
+    from egoact.commands.recordings import open_recordings
     from egoact.core.annotations.datasets.catalogue import RECIPES, Options
     from egoact.core.annotations.datasets.dataset import write_labels
     from egoact.core.errors import AnnotationError
 
     recipe = RECIPES[settings.name]
-    dataset = recipe.read(settings.folder, Options(views=settings.views))
+    root = open_recordings(settings.media) if settings.media else None
+    rate_of = partial(_frame_rate, root)
+    dataset = recipe.read(settings.folder, Options(views=settings.views, rate_of=rate_of))
     if not dataset.segments:
         if dataset.problems:
             raise dataset.problems[0]
@@ -70,24 +76,36 @@ def import_dataset(settings: ImportDatasetSettings) -> int:
     _tell_problems(dataset)
     for path in write_labels(dataset, settings.out, overwrite=settings.overwrite):
         print(f"wrote {path}")
-    if settings.media is not None:
-        dataset.notes += _find_recordings(dataset, settings.media, settings.out / "videos")
+    if root is not None:
+        dataset.notes += _find_recordings(dataset, root, settings.out / "videos")
     for note in dataset.notes:
         print(note)
     print(f"{recipe.title}: {len(dataset.segments):,} actions in {len(dataset.video_ids):,} recordings")
     return len(dataset.problems)
 
 
-def _find_recordings(dataset: "Dataset", media: Path, links: Path) -> list[str]:
+def _frame_rate(root: "MediaRoot | None", recording: str) -> float | None:
+    """Frames a second of a recording's video file; None where there is none."""
+    from egoact.media.video.file import VideoFile
+
+    if root is None or recording not in root.video_ids or (source := root.find(recording)).is_stills:
+        return None
+    with VideoFile(source.path) as file:
+        rate = file.stream.average_rate
+        return float(rate) if rate else None
+
+
+def _find_recordings(dataset: "Dataset", root: "MediaRoot", links: Path) -> list[str]:
     """Notes on which recordings there are."""
-    from egoact.commands.recordings import open_recordings
     from egoact.media.links import link_recordings
 
-    linked = link_recordings(media, dataset.media, links)
-    found = linked | set(open_recordings(media).video_ids)
+    linked = link_recordings(root.folders, dataset.media, links)
+    found = linked | set(root.video_ids)
     notes = [f"{len(linked)} links to recordings in {links}; give it as --media to other commands"] if linked else []
     if missing := [video for video in dataset.video_ids if video not in found]:
-        notes.append(f"{len(missing)} of {len(dataset.video_ids)} recordings are not in {media}, such as {missing[0]}")
+        notes.append(
+            f"{len(missing)} of {len(dataset.video_ids)} recordings are not in {root.path}, such as {missing[0]}"
+        )
     return notes
 
 

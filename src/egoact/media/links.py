@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def link_recordings(folder: Path, places: Mapping[str, Sequence[str]], links: Path) -> set[str]:
+def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]], links: Path) -> set[str]:
     """Make a link for each recording that is there; one of a former call is replaced where it leads elsewhere.
 
     Args:
-        folder: With the recordings.
-        places: Recording -> its file below the folder, or several, of which the first one that is there counts.
+        folders: With the recordings.
+        places: Recording -> its file below one of them, or several, of which the first one that is there counts.
         links: Folder for the links.
 
     Returns:
@@ -18,7 +18,8 @@ def link_recordings(folder: Path, places: Mapping[str, Sequence[str]], links: Pa
     """
     made = set()
     for recording, files in places.items():
-        target = next((folder / file for file in files if (folder / file).is_file()), None)
+        paths = (folder / file for file in files for folder in folders)
+        target = next((path for path in paths if path.is_file()), None)
         if target is None:
             continue
         link = links / f"{recording}{target.suffix}"

@@ -260,6 +260,11 @@ def read_class_file(folder: str | Path, target: Target) -> Vocabulary:
     path = _find_one(Path(folder), names)
     if path is None:
         raise AnnotationError(f"no {target} classes here; expected one of {', '.join(names)}", path=folder)
+    return read_classes(path, target)
+
+
+def read_classes(path: Path, target: Target) -> Vocabulary:
+    """The classes of one class file, whatever it is called."""
     sheet = read_spreadsheet(path)
     order = _order_of_ids(sheet, _first_column(sheet, ("id", f"{target}_id")))
     name_column = _first_column(sheet, ("key", "class_key"))

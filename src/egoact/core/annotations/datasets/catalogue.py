@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from egoact.core.annotations.datasets.actionsense import read_actionsense
 from egoact.core.annotations.datasets.assembly101 import read_assembly101
 from egoact.core.annotations.datasets.dataset import Dataset
 from egoact.core.annotations.datasets.ego4d import read_moments, read_narrations
 from egoact.core.annotations.datasets.egtea import read_egtea
 from egoact.core.annotations.datasets.epic import EPIC_55, EPIC_100, read_epic
+from egoact.core.annotations.datasets.hd_epic import read_hd_epic
 from egoact.core.annotations.datasets.ms_tcn import read_breakfast, read_ms_tcn
 
 
@@ -18,9 +20,11 @@ class Options:
 
     Args:
         views: Cameras of a scene that several filmed.
+        rate_of: Tells the frames a second of a recording's file; None where it is not known.
     """
 
     views: tuple[str, ...] = ("e3",)
+    rate_of: Callable[[str], float | None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -46,4 +50,6 @@ RECIPES: dict[str, Recipe] = {
     "ego4d-narrations": Recipe("Ego4D narrations", lambda folder, _: read_narrations(folder)),
     "ego4d-moments": Recipe("Ego4D moments", lambda folder, _: read_moments(folder)),
     "assembly101": Recipe("Assembly101", lambda folder, options: read_assembly101(folder, views=options.views)),
+    "actionsense": Recipe("ActionSense", lambda folder, options: read_actionsense(folder, rate_of=options.rate_of)),
+    "hd-epic": Recipe("HD-EPIC", lambda folder, _: read_hd_epic(folder)),
 }
