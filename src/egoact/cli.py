@@ -129,6 +129,12 @@ COMMANDS: dict[str, Command] = {
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 
+EXTRAS = {"cv2": "opencv", "openvino": "openvino"} | dict.fromkeys(
+    ["lightning", "matplotlib", "pandas", "pyarrow", "safetensors", "timm", "torch", "torchmetrics", "torchvision"],
+    "train",
+)
+"""Module -> the extra that brings it, of those that an installation which only runs exports does without."""
+
 USAGE = """usage: egoact COMMAND [--flags]      egoact COMMAND --help
 
 Recognise what a person does with their hands, from a camera they wear.
@@ -280,6 +286,11 @@ def _do(command: Command, name: str, arguments: list[str], *, debug: bool) -> in
         if debug:
             traceback.print_exc()
         _fail(_one_line(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if debug or module not in EXTRAS:
+            raise
+        _fail(f"this needs {module}, which is not installed here: pip install 'egoact[{EXTRAS[module]}]'")
     return 1 if failed else 0
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from egoact.engines import available_engines, check_parity, load_engine
-from egoact.engines.interface import Engine, Options, frame_model
+from egoact.engines.frame_model import frame_model
+from egoact.engines.interface import Engine, Options
 from egoact.engines.loading import LOADERS
 from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.parity import Agreement

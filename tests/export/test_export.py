@@ -11,7 +11,7 @@ import torch
 from egoact.commands.export import ExportSettings, export
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.engines.interface import FrameModel
+from egoact.engines.frame_model import FrameModel
 from egoact.engines.parity import Agreement
 from egoact.export.parity import check_measured
 from egoact.models.backbones.registry import Backbone, load_backbone

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from egoact.core.errors import ArtifactError
 from egoact.engines import check_parity, load_engine
-from egoact.engines.loading import FrameModel
+from egoact.engines.frame_model import FrameModel
 from egoact.models.backbones.registry import (
     BACKBONES,
     Backbone,

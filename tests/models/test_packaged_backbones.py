@@ -15,7 +15,7 @@ from torch import nn
 
 from egoact.core.errors import ArtifactError
 from egoact.engines import check_parity, load_engine
-from egoact.engines.interface import frame_model
+from egoact.engines.frame_model import frame_model
 from egoact.engines.loading import LOADERS
 from egoact.models.backbones.registry import (
     MOBILENET_SHA256,

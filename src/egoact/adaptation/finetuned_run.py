@@ -23,7 +23,8 @@ from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.registry import assemble, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.trunks import Trunk
-from egoact.models.classifier import ACTION, encode_pairs
+from egoact.models.classifier import encode_pairs
+from egoact.models.names import ACTION
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import RecognizerConfig

@@ -66,8 +66,6 @@ def live(settings: LiveSettings) -> int:
         ArtifactError: A run that cannot be used or looks into the future, a file that cannot be written.
         ValueError: A head that needs whole clips, no display for the window.
     """
-    import torch
-
     from egoact.live.loop import LiveLoop, open_lines, summarize
     from egoact.live.sources import find_source
     from egoact.live.streaming import open_run_stream
@@ -87,7 +85,10 @@ def live(settings: LiveSettings) -> int:
         if isinstance(config, RecognizerConfig) and config.anticipation is not None:
             gap = config.anticipation.gap_seconds
             print(f"live: this run names the action that will begin in {gap:g} s", file=sys.stderr)
-        if run.engine.name != "torch":  # its threads would wait for each other, on a busy machine for a second
+        torch = sys.modules.get("torch")  # runs need it, exports do not
+        if (
+            torch is not None and run.engine.name != "torch"
+        ):  # its threads would wait for each other, on a busy machine for a second
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(1)
         stream = open_run_stream(run, mode=settings.mode, rate=settings.rate, window_seconds=settings.window_seconds)

@@ -83,7 +83,7 @@ class TrainTimelineSettings:
     """Decay of the moving average of the weights; 0: none."""
 
     def __post_init__(self) -> None:
-        from egoact.models.detectors import DETECTOR
+        from egoact.models.names import DETECTOR
         from egoact.models.segmenters import SEGMENTERS
 
         if self.segmenter not in (*SEGMENTERS, DETECTOR):

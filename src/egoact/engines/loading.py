@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from egoact.core.progress import working
-from egoact.engines.interface import Engine, FrameModel, Options, frame_model
+from egoact.engines.frame_model import FrameModel, frame_model
+from egoact.engines.interface import Engine, Options
 from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.openvino_engine import OpenVinoEngine
 from egoact.engines.openvino_graphs import import_openvino

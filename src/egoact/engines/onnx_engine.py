@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from egoact.engines.interface import FrameModel, Options, checked_frames
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import Options, checked_frames
 from egoact.engines.onnx_graphs import export_graph, quantize
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.engines.interface import FrameModel, num_wide
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import num_wide
 
 OPSET = 18  # OpenVINO 2026.4 misreads the axes of ReduceLogSumExp in 17
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from egoact.engines.interface import FrameModel, Options, checked_frames
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import Options, checked_frames
 from egoact.engines.openvino_graphs import convert, import_openvino, pack, unpack
 from egoact.engines.openvino_precision import prepare_bf16, quantize
 

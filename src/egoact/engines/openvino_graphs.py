@@ -7,16 +7,18 @@ import warnings
 import zipfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from egoact.engines.interface import FrameModel
+if TYPE_CHECKING:
+    from egoact.engines.frame_model import FrameModel
 
 
-def convert(model: FrameModel, input_size: tuple[int, int]) -> Any:
+def convert(model: "FrameModel", input_size: tuple[int, int]) -> Any:
     """A model of frames as an OpenVINO model with a free batch size."""
+    import torch
+
     example = torch.zeros(1, *input_size, model.num_channels, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # tracing is deprecated, and attributes of models that it reads

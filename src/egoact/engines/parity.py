@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from egoact.engines.interface import Engine, frame_model
+from egoact.engines.frame_model import frame_model
+from egoact.engines.interface import Engine
 from egoact.models.backbones.registry import Backbone
 
 MIN_COSINE = {"f32": 0.999, "bf16": 0.999, "f16": 0.999, "int8": 0.99}  # of every frame

@@ -13,14 +13,17 @@ Shapes: B frames, H x W pixels, S streams, D_s numbers of a stream.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from egoact.engines.interface import Engine
-from egoact.media.flow.descriptors import METHOD_NAME, NUM_NUMBERS, MotionDescriptor
 from egoact.media.pairs import difference_pictures
-from egoact.models.backbones.registry import Backbone, is_mean_of_parts
 from egoact.models.backbones.spec import LAG_SECONDS, BackboneSpec, Stream
+
+if TYPE_CHECKING:
+    from egoact.media.flow.descriptors import MotionDescriptor
+    from egoact.models.backbones.registry import Backbone
 
 GRID = 2
 _MOTION_BATCH = 32
@@ -140,12 +143,14 @@ class StreamEngine:
         return results
 
     @cached_property
-    def _describe_motion(self) -> MotionDescriptor:
+    def _describe_motion(self) -> "MotionDescriptor":
+        from egoact.media.flow.descriptors import MotionDescriptor
+
         return MotionDescriptor()
 
 
 def stream_specs(
-    names: Sequence[Stream], backbones: Mapping[int, Backbone], *, input_size: tuple[int, int]
+    names: Sequence[Stream], backbones: "Mapping[int, Backbone]", *, input_size: tuple[int, int]
 ) -> list[BackboneSpec]:
     """What streams of some names are.
 
@@ -163,7 +168,7 @@ def grids_of(names: Sequence[Stream]) -> tuple[int, ...]:
     return tuple(sorted({GRID if name == "grid" else 1 for name in names if name != "motion"}))
 
 
-def _stream_spec(name: Stream, backbones: Mapping[int, Backbone], input_size: tuple[int, int]) -> BackboneSpec:
+def _stream_spec(name: Stream, backbones: "Mapping[int, Backbone]", input_size: tuple[int, int]) -> BackboneSpec:
     if name == "motion":
         return motion_spec(input_size)
     if name == "difference":
@@ -173,6 +178,8 @@ def _stream_spec(name: Stream, backbones: Mapping[int, Backbone], input_size: tu
 
 def motion_spec(input_size: tuple[int, int]) -> BackboneSpec:
     """The spec of motion descriptors of frames of some size."""
+    from egoact.media.flow.descriptors import METHOD_NAME, NUM_NUMBERS
+
     return BackboneSpec(
         name=METHOD_NAME,
         weights_hash="",
@@ -188,7 +195,7 @@ def motion_spec(input_size: tuple[int, int]) -> BackboneSpec:
 
 
 def build_streams(
-    specs: Sequence[BackboneSpec], backbones: Mapping[int, Backbone], load: Callable[[Backbone], Engine]
+    specs: Sequence[BackboneSpec], backbones: "Mapping[int, Backbone]", load: "Callable[[Backbone], Engine]"
 ) -> list[ComputedStream]:
     """Put the networks of some streams on engines, none that another makes needless.
 
@@ -197,6 +204,8 @@ def build_streams(
         backbones: Parts a side -> the network that pools so; one for every grid of the specs.
         load: Puts one of them on an engine.
     """
+    from egoact.models.backbones.registry import is_mean_of_parts
+
     engines: dict[int, tuple[Engine, int]] = {}
     for grid in sorted({spec.grid for spec in specs if spec.has_network}, reverse=True):
         finer = [each for each in engines if grid == 1 and is_mean_of_parts(backbones[1], backbones[each])]

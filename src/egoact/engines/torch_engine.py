@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egoact.engines.interface import FrameModel, Options, checked_frames
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import Options, checked_frames
 
 _TYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 

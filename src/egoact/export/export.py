@@ -9,14 +9,15 @@ from typing import Any
 
 from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
-from egoact.engines.interface import frame_model
+from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import torch_features
 from egoact.export.clips import read_clips
 from egoact.export.folder import write_export
 from egoact.export.graphs import BUILDERS, ExportParts
+from egoact.export.modules import WindowModel
 from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
-from egoact.runs.exported import WindowModel, is_export
+from egoact.runs.exported import is_export
 from egoact.runs.loading import Run
 
 

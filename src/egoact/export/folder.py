@@ -10,6 +10,7 @@ from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import CONFIG_NAME
+from egoact.runs.segmenter import TrainedSegmenter
 
 
 def write_export(
@@ -35,6 +36,6 @@ def write_export(
         provenance.write(out)
     write_json(out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in graphs.items()}
-    write_json(
-        out / EXPORT_NAME, ExportManifest(format, precision, tuple(config.vocabularies), digests, parity).to_dict()
-    )
+    reach = run.answers.model.reach if isinstance(run.answers, TrainedSegmenter) else None
+    manifest = ExportManifest(format, precision, tuple(config.vocabularies), digests, parity, reach)
+    write_json(out / EXPORT_NAME, manifest.to_dict())

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from egoact.engines import litert_graphs, onnx_graphs, openvino_graphs
-from egoact.engines.interface import FrameModel
+from egoact.engines.frame_model import FrameModel
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.openvino_precision import quantize
+from egoact.export.modules import SequenceModel, StepModel, flat
 from egoact.models.segmenters import RecordingModel
-from egoact.runs.exported_segmenter import SequenceModel, StepModel, flat
 
 
 @dataclass(frozen=True, eq=False)

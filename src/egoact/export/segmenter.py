@@ -10,7 +10,7 @@ import numpy as np
 from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
-from egoact.engines.interface import frame_model
+from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.clips import read_clips

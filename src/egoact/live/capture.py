@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -41,6 +40,8 @@ class CapturedFrame:
     def rgb(self, *, size: tuple[int, int]) -> np.ndarray:
         """Upright and resized to (height, width): uint8 (H, W, 3) RGB."""
         if isinstance(self.picture, np.ndarray):
+            import cv2
+
             return cv2.cvtColor(resize_area(self.picture, size), cv2.COLOR_BGR2RGB)
         return to_rgb(self.picture, self.reformatter or VideoReformatter(), size=size)
 

@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from egoact.core.metrics.calibration import log_softmax, softmax
 from egoact.core.sampling import resample_indices
-from egoact.models.heads import HEADS, SteppingHead
 from egoact.runs.recognizer import Recognizer
 from egoact.runs.segmenter import TrainedSegmenter
 
@@ -139,6 +137,8 @@ class RunningMemory:
     """
 
     def __init__(self, recognizer: Recognizer) -> None:
+        from egoact.models.heads import HEADS, SteppingHead
+
         head = recognizer.model.head
         if not isinstance(head, SteppingHead):
             able = ", ".join(name for name, made in HEADS.items() if issubclass(made, SteppingHead))
@@ -153,6 +153,8 @@ class RunningMemory:
 
     def add(self, feature: np.ndarray, seconds: float) -> None:  # noqa: D102
         self._since = seconds if self._since is None else self._since
+        import torch
+
         device = next(self._model.classifiers.parameters()).device
         with torch.inference_mode():
             frame = torch.from_numpy(np.array(feature[None], np.float32)).to(device)

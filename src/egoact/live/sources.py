@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
-import cv2
 
 from egoact.core.errors import MediaError
 from egoact.live.capture import CapturedFrame, Say, Source
@@ -150,7 +150,9 @@ class CameraSource:
         finally:
             camera.release()
 
-    def _open(self) -> cv2.VideoCapture:
+    def _open(self) -> Any:
+        import cv2
+
         found = sorted(int(path.name.removeprefix("video")) for path in Path("/dev").glob("video[0-9]*"))
         device = Path(f"/dev/video{self._number}")
         log = getattr(cv2, "utils", cv2).logging

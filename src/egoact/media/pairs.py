@@ -7,7 +7,6 @@ read           e1       e2   x1       x2              x1 gives f2 and f0, x2 giv
 from collections import deque
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
 from egoact.core.errors import MediaError
@@ -73,5 +72,7 @@ def difference_pictures(frames: np.ndarray, earlier: np.ndarray) -> np.ndarray:
     Simonyan and Zisserman's stacked differences, one at a time; Temporal Segment Networks (arXiv:1608.00859, section
     3.2) gives them to networks that were trained on frames.
     """
+    import cv2
+
     now, before = (pictures.reshape(len(pictures), -1) for pictures in (frames, earlier))
     return cv2.addWeighted(now, 1, before, -1, 128).reshape(frames.shape)  # a tenth of numpy's time

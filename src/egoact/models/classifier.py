@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from egoact.models.fusion import LateClassifier, LateFusion
 from egoact.models.heads import Head
 from egoact.models.heads.head import Standardize, without_absent
+from egoact.models.names import ACTION
 from egoact.models.queries import QueryClassifier
 
 
@@ -127,9 +128,6 @@ def _each(classifier: nn.Module, embedding: Tensor) -> list[Tensor]:
     if isinstance(classifier, LateClassifier | QueryClassifier):
         return classifier.supervised(embedding)
     return [classifier(embedding)]
-
-
-ACTION = "action"
 
 
 def pairs_seen(verbs: np.ndarray, nouns: np.ndarray, *, num_nouns: int) -> tuple[int, ...]:

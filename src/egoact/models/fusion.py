@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from egoact.models.heads import Head
 from egoact.models.heads.head import Standardize, without_absent
 
-Fusion = Literal["early", "late", "sum", "max", "conv"]
 Mixture = Literal["sum", "max", "conv"]
 
 

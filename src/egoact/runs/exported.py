@@ -14,36 +14,21 @@ Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
-from egoact.core.bounds import check_name, load_json
+from egoact.core.bounds import MOST_FEATURES, check_name, check_whole, load_json
 from egoact.core.errors import ArtifactError
-from egoact.models.classifier import ActionClassifier
 from egoact.runs.graph_files import SUFFIXES, check_own, open_graph
 
 EXPORT_NAME = "export.json"
 LABELS_NAME = "labels.json"
 FORMAT_VERSION = 1
 _MOST_FILES = 100
-
-
-class WindowModel(nn.Module):
-    """A classifier that gives probabilities, in the order of its targets: (B, T, ...) -> (B, classes) each."""
-
-    def __init__(self, classifier: ActionClassifier, targets: Sequence[str]) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self.targets = tuple(targets)
-
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
-        logits = self.classifier(features)
-        return tuple(logits[target].softmax(-1) for target in self.targets)
 
 
 @dataclass(frozen=True)
@@ -56,6 +41,8 @@ class ExportManifest:
         targets: What it answers.
         files: Name -> sha256 (hex).
         parity: What the comparison with torch on real clips gave.
+        reach: Of a run that finds actions in recordings, steps before and after a step that its scores depend on; None:
+            all of the recording.
     """
 
     format: str
@@ -63,6 +50,7 @@ class ExportManifest:
     targets: tuple[str, ...]
     files: Mapping[str, str]
     parity: Mapping[str, Any]
+    reach: tuple[int, int] | None = None
 
     def has_graph(self, name: str) -> bool:
         """Whether it lists a graph."""
@@ -77,6 +65,7 @@ class ExportManifest:
             "targets": list(self.targets),
             "files": dict(self.files),
             "parity": dict(self.parity),
+            "reach": None if self.reach is None else list(self.reach),
         }
 
 
@@ -100,13 +89,21 @@ def read_export(folder: Path) -> ExportManifest:
             raise ValueError(f"{len(values['files']):,} files")
         for name in (*values["files"], *values["targets"], values["precision"]):
             check_name("a name", name)
+        reach = values.get("reach")  # of runs that name clips, earlier versions did not write it
+        for steps in reach or ():
+            check_whole("reach", steps, least=0, most=MOST_FEATURES)
         files = {str(name): str(digest) for name, digest in values["files"].items()}
         manifest = ExportManifest(
-            values["format"], values["precision"], tuple(values["targets"]), files, dict(values["parity"])
+            values["format"],
+            values["precision"],
+            tuple(values["targets"]),
+            files,
+            dict(values["parity"]),
+            None if reach is None else (reach[0], reach[1]),
         )
     except FileNotFoundError:
         raise ArtifactError("not an exported folder: it has no export.json", path=folder) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtifactError(f"damaged or of another version ({error})", path=path) from None
     for name, digest in files.items():
         check_own(folder / name, folder)

@@ -12,61 +12,21 @@ look ahead has a step graph; its states begin as zeros. LiteRT (.tflite) has no 
 steps. Shapes: F steps, B streams at once, D features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from egoact.core.bounds import MOST_FEATURES
+from egoact.core.bounds import MOST_FEATURES, load_json, shorten
 from egoact.core.errors import ArtifactError
 from egoact.engines.streams import GRID, ComputedStream, StreamEngine
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.segmenters import DenseModel, RecordingModel
-from egoact.runs.exported import ExportedFrames, check_answers, read_export
-from egoact.runs.graph_files import open_graph, open_named_graph
+from egoact.runs.exported import EXPORT_NAME, ExportedFrames, check_answers, read_export
+from egoact.runs.graph_files import NamedGraph, Shape, open_graph, open_named_graph
 
 FRAME_NAMES = {1: "frame", GRID: "frame_grid"}
 CHUNK_STEPS = 1024
-
-
-class SequenceModel(nn.Module):
-    """What a model says of all steps of a recording: (1, F, D) -> (1, F, classes + 1) of each target."""
-
-    def __init__(self, model: RecordingModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
-        is_dense = isinstance(self.model, DenseModel)
-        said = self.model(features).transpose(1, 2) if is_dense else self.model(features[0])[None]
-        return tuple(said.split(self.model.sizes, dim=2))
-
-
-class StepModel(nn.Module):
-    """A step of a model: features (B, D) and its state in; (B, classes + 1) of each target, and the state, out."""
-
-    def __init__(self, model: RecordingModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
-        said, later = self.model.step(features, self._nested(state))
-        return (*said.split(self.model.sizes, dim=1), *flat(later))
-
-    def _nested(self, state: Sequence[Tensor]) -> Any:
-        if not isinstance(self.model, DenseModel):
-            return tuple(state)
-        each = len(state) // len(self.model.members)
-        return tuple(tuple(state[i : i + each]) for i in range(0, len(state), each))
-
-
-def flat(state: Sequence[Any]) -> list[Tensor]:
-    """The tensors of a state, of all members one after the other."""
-    return [tensor for part in state for tensor in ((part,) if isinstance(part, Tensor) else part)]
 
 
 class ExportedSegmenter:
@@ -74,24 +34,28 @@ class ExportedSegmenter:
 
     Args:
         folder: The export.
-        model: As the run's, untrained: how far it looks, and the sizes of its state.
+        num_outputs: K, classes of all targets, background included.
 
     Raises:
-        ArtifactError: No export, or a damaged one.
+        ArtifactError: No export, a damaged one, or one of an earlier version.
     """
 
-    def __init__(self, folder: Path, model: RecordingModel) -> None:
+    def __init__(self, folder: Path, num_outputs: int) -> None:
         manifest = read_export(folder)
-        self.reach = model.reach
+        if "reach" not in load_json(folder / EXPORT_NAME):
+            raise ArtifactError("an earlier version of egoact made this export; export the run again", path=folder)
+        self.reach = manifest.reach
         self._targets, self._path = manifest.targets, folder
-        self._num_outputs = sum(model.sizes)
+        self._num_outputs = num_outputs
         has_sequence, has_steps = (manifest.has_graph(name) for name in ("sequence", "step"))
+        if not (has_sequence or has_steps):
+            raise ArtifactError("this export has no graph that answers about recordings", path=folder)
         self._sequence = open_graph(folder, "sequence", manifest.format) if has_sequence else None
-        self._step = open_named_graph(folder, "step", manifest.format) if has_steps else None
-        shapes = [tuple(part.shape) for part in flat(model.initial_state(1))] if has_steps else []
-        if sum(map(prod, shapes)) > MOST_FEATURES:
-            raise ArtifactError("its state has more numbers than any real one", path=folder)
-        self._empty = [np.zeros(shape, np.float32) for shape in shapes]
+        self._step: NamedGraph | None = None
+        self._empty: list[np.ndarray] = []
+        if has_steps:
+            self._step, inputs = open_named_graph(folder, "step", manifest.format)
+            self._empty = _empty_state(inputs, folder)
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K), in chunks as the run itself."""
@@ -110,7 +74,7 @@ class ExportedSegmenter:
     def _score_steps(self, features: np.ndarray) -> np.ndarray:
         state, parts = self.initial_state(1), []
         for each in features:
-            said, state = self._advance(np.array(each, np.float32)[None], state)
+            said, state = self.step(np.array(each, np.float32)[None], state)
             parts.append(said)
         return np.concatenate(parts)
 
@@ -120,12 +84,8 @@ class ExportedSegmenter:
             raise ValueError("this export looks into the future, and cannot answer while things happen")
         return [np.repeat(part, batch_size, axis=0) for part in self._empty]
 
-    def step(self, features: Tensor, state: Sequence[np.ndarray]) -> tuple[Tensor, list[np.ndarray]]:
+    def step(self, features: np.ndarray, state: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Take in a step, (B, D): log-probabilities (B, K), and the state after it."""
-        said, later = self._advance(features.numpy(), state)
-        return torch.from_numpy(said), later
-
-    def _advance(self, features: np.ndarray, state: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         assert self._step is not None, "there is no state to begin with"
         found = self._step({"features": features} | {f"state_{i}": part for i, part in enumerate(state)})
         later = {name: found[name] for i in range(len(state)) if (name := f"next_state_{i}") in found}
@@ -141,6 +101,15 @@ class ExportedSegmenter:
         joined = np.concatenate([found[target] for target in self._targets], axis=-1)
         check_answers({"all": joined}, {"all": (*joined.shape[:-1], self._num_outputs)}, self._path)
         return joined
+
+
+def _empty_state(inputs: Mapping[str, Shape], folder: Path) -> list[np.ndarray]:
+    """Zeros, as a step graph wants its state: an `ArtifactError` where it wants something else."""
+    shapes = [inputs.get(f"state_{i}", ()) for i in range(len(inputs) - 1)]
+    sizes = [tuple(n or 0 for n in shape[1:]) for shape in shapes]
+    if not all(shapes) or not all(map(all, sizes)) or sum(map(prod, sizes)) > MOST_FEATURES:
+        raise ArtifactError(f"its step graph has a state of impossible shapes ({shorten(shapes)})", path=folder)
+    return [np.zeros((1, *size), np.float32) for size in sizes]
 
 
 def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngine:

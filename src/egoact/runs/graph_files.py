@@ -18,6 +18,7 @@ SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflit
 
 Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
 NamedGraph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+Shape = tuple[int | None, ...]
 
 
 def check_own(path: Path, folder: Path) -> None:
@@ -47,25 +48,25 @@ def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") 
     return lambda values: run({given: values})
 
 
-def open_named_graph(folder: Path, name: str, format: str) -> NamedGraph:
-    """The same of a graph with several inputs, in float32: arrays by name in, arrays by name out.
+def open_named_graph(folder: Path, name: str, format: str) -> tuple[NamedGraph, dict[str, Shape]]:
+    """The same of a graph with several inputs, in float32: arrays by name in, arrays by name out; and their shapes.
 
     Raises:
         ArtifactError: It cannot be read.
     """
-    return _open(folder, name, format, "f32")[0]
+    return _open(folder, name, format, "f32")
 
 
-def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, list[str]]:
-    """A graph, and the names of its inputs."""
+def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, dict[str, Shape]]:
+    """A graph, and its inputs: name -> shape, None where any length goes."""
     path = folder / f"{name}{SUFFIXES[format][0]}"
     for suffix in SUFFIXES[format]:
         check_own(path.with_suffix(suffix), folder)
     try:
         if format == "litert":
-            run, names = _open_litert(path)
+            run, shapes = _open_litert(path)
         else:
-            run, names = _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
+            run, shapes = _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
     except ModuleNotFoundError as error:
         reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
         raise ArtifactError(reason, path=path) from None
@@ -80,14 +81,14 @@ def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGr
         except Exception as error:
             raise ArtifactError(f"this graph cannot answer ({_reason(error)})", path=path) from None
 
-    return answer, names
+    return answer, shapes
 
 
 def _reason(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
+def _open_onnx(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -99,7 +100,8 @@ def _open_onnx(path: Path) -> tuple[NamedGraph, list[str]]:
     def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(names, session.run(names, dict(values)), strict=True))
 
-    return run, [entry.name for entry in session.get_inputs()]
+    given = session.get_inputs()
+    return run, {entry.name: tuple(n if isinstance(n, int) else None for n in entry.shape) for entry in given}
 
 
 def _refuse_other_files(path: Path) -> None:
@@ -121,7 +123,7 @@ def _parts(message: Any) -> Iterator[Any]:
                 yield from _parts(each)
 
 
-def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
+def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, dict[str, Shape]]:
     core = import_openvino().Core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     hint = "bf16" if precision == "int8" and has_bf16 else "f32"
@@ -133,15 +135,18 @@ def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, list[str]]:
         results = request.infer(dict(values), share_inputs=True)
         return {name: np.array(results[index]) for index, name in enumerate(names)}
 
-    return run, [given.get_any_name() for given in compiled.inputs]
+    given = {each.get_any_name(): each.get_partial_shape() for each in compiled.inputs}
+    return run, {name: tuple(n.get_length() if n.is_static else None for n in shape) for name, shape in given.items()}
 
 
-def _open_litert(path: Path) -> tuple[NamedGraph, list[str]]:
+def _open_litert(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=num_cores())
     runner = interpreter.get_signature_runner()
-    shapes = {name: tuple(details["shape"].tolist()) for name, details in runner.get_input_details().items()}
+    shapes: dict[str, Shape] = {
+        name: tuple(details["shape"].tolist()) for name, details in runner.get_input_details().items()
+    }
 
     def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One row after the other."""
@@ -152,4 +157,4 @@ def _open_litert(path: Path) -> tuple[NamedGraph, list[str]]:
         rows = [runner(**{name: each[i : i + 1] for name, each in values.items()}) for i in range(count)]
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
-    return run, list(shapes)
+    return run, shapes

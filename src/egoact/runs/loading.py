@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.scores import Scores
 from egoact.engines.streams import StreamEngine, one_stream
-from egoact.models.backbones.registry import Backbone
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.runs.exported import ExportedFrames, is_export
 from egoact.runs.exported_segmenter import exported_streams
-from egoact.runs.features import open_features_for, score_rows
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
 from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
 from egoact.runs.unobserved import fill_unobserved
+
+if TYPE_CHECKING:
+    from egoact.models.backbones.registry import Backbone
 
 __all__ = ["EngineChoice", "Run", "load_run"]
 
@@ -82,7 +84,7 @@ class Run:
         return config.segmenter if isinstance(config, SegmenterConfig) else config.head
 
     @cached_property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> "Backbone":
         """The backbone that the run was trained on, as a torch module.
 
         Raises:
@@ -110,6 +112,8 @@ class Run:
         Raises:
             ArtifactError: Features that are missing or of another backbone.
         """
+        from egoact.runs.features import open_features_for, score_rows
+
         store, looked_at = open_features_for(self.config, features), self.config.looks_at(table)
         logits = score_rows(self.recognizer, store, store.locate(looked_at, self.config.sampling))
         scores = Scores.from_rows([segment.narration_id for segment in looked_at], **logits)

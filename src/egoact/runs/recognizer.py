@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import torch
 
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import Target, Vocabulary
@@ -30,11 +29,13 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.classifier import ACTION, ActionClassifier
-from egoact.models.fusion import EarlyFusion, Fusion, LateFusion, MixedFusion
-from egoact.models.heads import HEADS, Head, build_head
+from egoact.models.names import ACTION, Fusion
 from egoact.runs.exported import ExportedClassifier, is_export
 from egoact.runs.weights import build_without_memory, load_weights
+
+if TYPE_CHECKING:
+    from egoact.models.classifier import ActionClassifier
+    from egoact.models.heads import Head
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -216,12 +217,17 @@ class RecognizerConfig:
             anticipation=Anticipation(**values["anticipation"]) if "anticipation" in values else None,
         )
 
-    def build(self) -> ActionClassifier:
+    def build(self) -> "ActionClassifier":
         """The model of this configuration, untrained."""
+        from egoact.models.classifier import ActionClassifier
+
         sizes: dict[str, int] = {target: vocabulary.size for target, vocabulary in self.vocabularies.items()}
         return ActionClassifier(self._build_head(), num_classes=sizes, dropout=self.dropout, pairs=self.pairs)
 
-    def _build_head(self) -> Head:
+    def _build_head(self) -> "Head":
+        from egoact.models.fusion import EarlyFusion, LateFusion, MixedFusion
+        from egoact.models.heads import HEADS, build_head
+
         make = partial(build_head, self.head, num_frames=self.num_frames, **self.head_options)
         if not self.stacked or self.fusion == "early":
             own: dict[str, Any] = {}
@@ -242,12 +248,12 @@ class Recognizer:
         config: What it was built from.
     """
 
-    def __init__(self, config: RecognizerConfig, model: ActionClassifier | ExportedClassifier) -> None:
+    def __init__(self, config: RecognizerConfig, model: "ActionClassifier | ExportedClassifier") -> None:
         self.config = config
-        self._model = model.eval() if isinstance(model, ActionClassifier) else model
+        self._model = model if isinstance(model, ExportedClassifier) else model.eval()
 
     @property
-    def model(self) -> ActionClassifier:
+    def model(self) -> "ActionClassifier":
         """The trained network, in eval mode.
 
         Raises:
@@ -272,7 +278,8 @@ class Recognizer:
             check_inside(config_path, run)
             check_inside(weights_path, run)
             config = RecognizerConfig.from_dict(load_json(config_path))
-            build_without_memory(config.build)
+            if not is_export(run):
+                build_without_memory(config.build)
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
         if is_export(run):
@@ -308,6 +315,8 @@ class Recognizer:
             raise ValueError(f"features must have shape (N, T, {', '.join(map(str, needed))}), got {features.shape}")
         if isinstance(self._model, ExportedClassifier):
             return self._model(features)
+        import torch
+
         device = next(self.model.parameters()).device
         with torch.inference_mode():
             logits = self.model(torch.from_numpy(np.array(features, np.float32)).to(device))

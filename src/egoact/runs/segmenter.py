@@ -6,10 +6,9 @@ A run directory of `egoact train-timeline` holds, as that of `egoact train`, `mo
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.bounds import (
@@ -28,11 +27,14 @@ from egoact.core.timelines.proposals import Proposals
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.detectors import DETECTOR, DetectorModel, build_detector
-from egoact.models.segmenters import RecordingModel, build_model
+from egoact.models.names import DETECTOR
 from egoact.runs.exported import is_export
 from egoact.runs.exported_segmenter import ExportedSegmenter
 from egoact.runs.weights import build_without_memory, load_weights
+
+if TYPE_CHECKING:
+    from egoact.models.detectors import DetectorModel
+    from egoact.models.segmenters import RecordingModel
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -125,6 +127,9 @@ class SegmenterConfig:
 
     def build(self) -> "RecordingModel | DetectorModel":
         """The model of this configuration, untrained."""
+        from egoact.models.detectors import build_detector
+        from egoact.models.segmenters import build_model
+
         shared: dict[str, Any] = {"num_channels": self.num_channels, "sizes": self.sizes, "members": self.members}
         shared |= {"components": self.components, "options": dict(self.options)}
         if self.segmenter == DETECTOR:
@@ -179,12 +184,12 @@ class TrainedSegmenter:
         config: What it was built from.
     """
 
-    def __init__(self, config: SegmenterConfig, model: RecordingModel | DetectorModel | ExportedSegmenter) -> None:
+    def __init__(self, config: SegmenterConfig, model: "RecordingModel | DetectorModel | ExportedSegmenter") -> None:
         self.config = config
         self._model = model if isinstance(model, ExportedSegmenter) else model.eval()
 
     @property
-    def model(self) -> RecordingModel | DetectorModel:
+    def model(self) -> "RecordingModel | DetectorModel":
         """The trained model, in eval mode.
 
         Raises:
@@ -207,13 +212,14 @@ class TrainedSegmenter:
             check_inside(path, run)
             check_inside(weights, run)
             config = SegmenterConfig.from_dict(load_json(path))
-            shapes = build_without_memory(config.build)
+            if not is_export(run):
+                build_without_memory(config.build)
         except FileNotFoundError:
             raise ArtifactError("not a run directory: it has no config.json", path=run) from None
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
-        if is_export(run) and not isinstance(shapes, DetectorModel):
-            return cls(config, ExportedSegmenter(run, shapes))
+        if is_export(run):
+            return cls(config, ExportedSegmenter(run, sum(config.sizes)))
         if not weights.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
         return cls(config, load_weights(config.build, weights))
@@ -253,9 +259,10 @@ class TrainedSegmenter:
 
     def propose(self, features: Any) -> dict[str, Proposals] | None:
         """Of a detector: where actions of each target may be, times in steps; None of others."""
-        if not isinstance(self._model, DetectorModel):
+        if self.config.segmenter != DETECTOR:
             return None
-        return dict(zip(map(str, self.config.vocabularies), self._model.propose(features), strict=True))
+        model: Any = self._model
+        return dict(zip(map(str, self.config.vocabularies), model.propose(features), strict=True))
 
     @property
     def looks_ahead(self) -> bool:
@@ -277,9 +284,16 @@ class TrainedSegmenter:
 
     def step(self, features: np.ndarray, state: Any) -> tuple[dict[str, Floats], Any]:
         """Take in the features of a step, (D,): what `score` says of it, target -> (classes + 1,), and the state."""
+        step = self._model.step if isinstance(self._model, ExportedSegmenter) else self._step_in_torch
+        said, later = step(features.astype(np.float32)[None], state)
+        return {target: values[0] for target, values in self.by_target(said).items()}, later
+
+    def _step_in_torch(self, features: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        import torch
+
         with torch.inference_mode():
-            said, later = self._model.step(torch.from_numpy(features.astype(np.float32))[None], state)
-        return {target: values[0] for target, values in self.by_target(said.numpy()).items()}, later
+            said, later = self.model.step(torch.from_numpy(features), state)
+        return said.numpy(), later
 
     def by_target(self, said: np.ndarray) -> dict[str, Floats]:
         """Outputs of all targets side by side, (F, K) -> target -> (F, classes + 1)."""

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
-from egoact.engines import Engine, load_engine
-from egoact.engines.loading import find_device, offered_pairs
 from egoact.engines.streams import StreamEngine, build_streams
-from egoact.models.backbones.own_files import FILE_NAME
-from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
+
+if TYPE_CHECKING:
+    from egoact.engines.interface import Engine
+    from egoact.models.backbones.registry import Backbone
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ def load_stream_engine(
     Raises:
         ArtifactError: Streams of several networks or of optical flow, or weights that are here are others.
     """
+    from egoact.engines.loading import find_device, load_engine
+
     check_one_network(specs, run)
     networks = [spec for spec in specs if spec.has_network]
 
-    def load(backbone: Backbone) -> Engine:
+    def load(backbone: "Backbone") -> "Engine":
         wanted = choice.precision
         if wanted == "auto":
             wanted = trusted_precision(precision, choice.engine, find_device(choice.device, choice.engine))
@@ -60,12 +63,14 @@ def load_stream_engine(
         return StreamEngine(build_streams(specs, backbones, load))
 
 
-def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbone:
+def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> "Backbone":
     """The network of a stream.
 
     Raises:
         ArtifactError: The weights that are here are others.
     """
+    from egoact.models.backbones.registry import load_backbone
+
     found = load_backbone(
         spec.name,
         weights=weights_of(run, choice),
@@ -83,6 +88,8 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> Backbon
 
 def weights_of(run: Path, choice: EngineChoice) -> Path | None:
     """The file of a run's weights: the one that was chosen, or that it carries; None: the published ones."""
+    from egoact.models.backbones.own_files import FILE_NAME
+
     own = run / FILE_NAME
     return own if choice.weights is None and own.is_file() else choice.weights
 
@@ -120,5 +127,7 @@ def _several(specs: Sequence[BackboneSpec], run: Path) -> ArtifactError:
 
 def trusted_precision(trained: str, engine: str, device: str) -> str:
     """That of the training features, or float32: int8 would need their graph, and this machine may lack bf16."""
+    from egoact.engines.loading import offered_pairs
+
     offered = {precision for _, precision in offered_pairs(engine, "auto", device)}
     return trained if trained in offered else "f32"

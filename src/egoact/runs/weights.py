@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, TypeVar
 
 from egoact.core.errors import ArtifactError
 
-Model = TypeVar("Model", bound=nn.Module)
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Model = TypeVar("Model", bound="nn.Module")
 
 
 def build_without_memory(build: Callable[[], Model]) -> Model:
     """A network of shapes alone: whatever its size, no numbers are allocated."""
+    import torch
+
     with torch.device("meta"):
         return build()
 
@@ -48,7 +50,7 @@ def load_weights(build: Callable[[], Model], path: Path) -> Model:
     return model
 
 
-def check_finite(values: Mapping[str, torch.Tensor], path: Path) -> None:
+def check_finite(values: "Mapping[str, Tensor]", path: Path) -> None:
     """Refuse weights with NaN or infinite numbers: an `ArtifactError` names the first tensor."""
     for name, tensor in values.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():

@@ -9,7 +9,6 @@ Half the bytes for maps; what is lost is at most half a step of 1/127 of a chann
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 
 StoredDtype = Literal["float16", "int8"]
 DTYPES: tuple[str, ...] = get_args(StoredDtype)
@@ -58,6 +57,8 @@ def decode(stored: np.ndarray, dtype: str) -> np.ndarray:
     """What `encode` made, back as float16 features: (..., *feature)."""
     if dtype == "float16":
         return stored
+    import torch
+
     # One pass in torch, rounded once; numpy takes one in float32 and a slower one to float16.
     values, scale = (torch.from_numpy(np.array(stored[name], order="C")) for name in ("values", "scale"))
     return (values * scale[..., None, None]).numpy()

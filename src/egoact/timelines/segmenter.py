@@ -5,17 +5,20 @@ video ──► steps ──► engine ──► features ──► segmenter an
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from egoact.core.errors import MediaError
 from egoact.core.timelines.hand_use import measure_hand_use
 from egoact.core.timelines.prediction import Prediction
-from egoact.engines.hands import HandDetector
-from egoact.extraction.hands import HandPass, aspect_ratio_of
 from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run
 from egoact.store.buffer import FeatureBuffer
 from egoact.timelines.dense import find_actions
+
+if TYPE_CHECKING:
+    from egoact.engines.hands import HandDetector
+    from egoact.extraction.hands import HandPass
 
 
 def predict_recording(
@@ -23,7 +26,7 @@ def predict_recording(
     source: MediaSource,
     *,
     folder: Path | None = None,
-    hands: HandDetector | None = None,
+    hands: "HandDetector | None" = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Prediction:
     """The timeline of a recording, up to where it breaks if it does.
@@ -41,7 +44,7 @@ def predict_recording(
     """
     segmenter = run.segmenter
     config = segmenter.config
-    hand_pass = None if hands is None else HandPass(hands, aspect_ratio=aspect_ratio_of(source))
+    hand_pass = None if hands is None else _watch_hands(hands, source)
     watch = {} if hand_pass is None else {"watch": hand_pass.add}
     with FeatureBuffer((sum(config.num_channels),), folder=folder) as buffer:
         broken = compute_features(
@@ -50,6 +53,12 @@ def predict_recording(
         timeline, top5 = find_actions(segmenter, buffer.read(), video_id=source.video_id)
     use = None if hand_pass is None else measure_hand_use(hand_pass.track(rate=config.steps_per_second), timeline)
     return Prediction(timeline, tuple(config.vocabularies), top5, None if broken is None else _say(broken), use)
+
+
+def _watch_hands(detector: "HandDetector", source: MediaSource) -> "HandPass":
+    from egoact.extraction.hands import HandPass, aspect_ratio_of
+
+    return HandPass(detector, aspect_ratio=aspect_ratio_of(source))
 
 
 def _say(broken: MediaError) -> str:

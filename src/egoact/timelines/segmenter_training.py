@@ -12,7 +12,8 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.timeline import Timeline
 from egoact.core.timelines.viterbi import Floats
-from egoact.models.detectors import DETECTOR, DetectorModel
+from egoact.models.detectors import DetectorModel
+from egoact.models.names import DETECTOR
 from egoact.models.segmenters import NETWORKS, DenseModel, LinearDesign, LinearSegmenter
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.training.segmentation.fit import fit_segmenter

@@ -18,7 +18,8 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
 from egoact.core.sampling import ClipSampling
-from egoact.models.classifier import ACTION, encode_pairs, pairs_seen
+from egoact.models.classifier import encode_pairs, pairs_seen
+from egoact.models.names import ACTION
 from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import FeatureSource, clips_at_once
 from egoact.training.losses import TargetLoss

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from egoact.core.bounds import MOST_PICTURE_PIXELS
@@ -72,6 +71,8 @@ def decode_jpeg(
     Raises:
         ValueError: Empty, truncated, no JPEG, or of another size.
     """
+    import cv2
+
     if not content:
         raise ValueError("the picture is empty (0 bytes)")
     if not content.startswith(b"\xff\xd8"):
@@ -101,6 +102,8 @@ def resize_area(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray
     """Resize by the mean over each target pixel's area where it shrinks, linearly where it grows."""
     if size is None or picture.shape[:2] == size:
         return picture
+    import cv2
+
     # OpenCV's area mode turns into another one as soon as one axis grows: one axis at a time, shrinking first.
     height, width = (min(a, b) for a, b in zip(size, picture.shape[:2], strict=True))
     if (height, width) != picture.shape[:2]:

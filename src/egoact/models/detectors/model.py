@@ -17,7 +17,6 @@ from egoact.models.detectors.detector import Detector
 from egoact.models.segmenters.model import CHUNK_STEPS
 from egoact.models.segmenters.narrow import NarrowInput
 
-DETECTOR = "detector"  # its name among segmenters
 MOST_PROPOSALS = 2000  # of a target in a recording
 _LEAST = 1e-3  # score of a proposal, and share of a step
 
