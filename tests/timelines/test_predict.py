@@ -11,7 +11,7 @@ from egoact.cli import main
 from egoact.commands.predict import PredictSettings, predict
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import write_atomically
+from egoact.core.files import locked, write_atomically
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.statistics import compute_statistics
@@ -342,13 +342,26 @@ def test_a_killed_prediction_is_not_taken_for_a_correction(
         assert predict(again) == 0
 
 
+def test_one_predict_into_a_folder_at_a_time(folder: Path, tmp_path: Path) -> None:
+    asked = PredictSettings(folder / "videos" / "kitchen_9.mp4", run=folder / "run", out=tmp_path / "out")
+    with (
+        locked(tmp_path / "out", command="predict"),
+        pytest.raises(ArtifactError, match="another egoact predict is writing here"),
+    ):
+        predict(asked)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
 def test_the_page_plays_a_copy_where_browsers_lack_the_codec(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = tmp_path / "old.avi"
     write_recording(video, seed=9, codec="mpeg4")
     asked = PredictSettings(video, run=folder / "run", out=tmp_path / "out", engine="torch")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "timeline.mp4.1234.part").touch()  # left by a command that was killed
     assert predict(asked) == 0
+    assert not list((tmp_path / "out").glob("*.part"))
     write_report(asked)
     assert "an H.264 copy for browsers" in capsys.readouterr().out
     assert 'src="timeline.mp4"' in (tmp_path / "out" / "timeline.html").read_text()

@@ -113,6 +113,21 @@ def test_a_stopped_training_goes_on_exactly(data: Path, monkeypatch: pytest.Monk
     assert_same_run(data / "whole", data / "broken")
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_one_training_of_a_run_at_a_time(data: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool) -> None:
+    def another(self: Recognizer, run: Path) -> None:
+        with pytest.raises(ArtifactError, match="another egoact training is writing here"):
+            train(settings_for(data, overwrite=overwrite))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recognizer, "save", another)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings_for(data))
+    assert train(settings_for(data)) == 0  # the lock went with it, and the other one took nothing away
+    assert (data / "run" / "config.json").exists()
+
+
 def test_early_stopping_stops_and_stays_stopped(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"epochs": 200, "patience": 3}
     train(settings_for(data, **changes))

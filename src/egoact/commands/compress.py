@@ -64,7 +64,7 @@ def compress(settings: CompressSettings) -> int:
     from egoact.adaptation.new_run import check_is_free, network_spec, write_backbone, write_run
     from egoact.adaptation.pictures import load_pictures
     from egoact.commands.recordings import open_recordings
-    from egoact.core.files import write_json
+    from egoact.core.files import locked, write_json
     from egoact.core.progress import format_seconds, working
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.streams import check_one_network, load_spec, weights_of
@@ -78,24 +78,25 @@ def compress(settings: CompressSettings) -> int:
     with working("compress: loading the network"):
         load_spec(spec, choice, run=run.path)
     specs = [each for each in run.backbones if each.has_network]
-    pictures = load_pictures(open_recordings(settings.media), settings.out, specs, count=settings.pictures)
-    found = make_smaller(
-        spec,
-        weights_of(run.path, choice),
-        pictures,
-        keep=settings.keep,
-        student_name=settings.distill_into,
-        recipe=DistillRecipe(epochs=settings.epochs, learning_rate=settings.learning_rate, seed=settings.seed),
-    )
-    how = f"--distill-into {settings.distill_into}" if settings.distill_into else f"--keep {settings.keep:g}"
-    write_backbone(settings.out, found.trunk, found.spec, made_by=f"egoact compress {how}")
-    write_run(run, settings.out, found.spec)
-    before, after = found.multiply_adds
-    seconds = time.monotonic() - begun
-    facts = {"of": str(settings.run), "how": how, "multiply_adds": [before, after], "explained": found.explained}
-    write_json(settings.out / "compress.json", {**facts, "pictures": len(pictures), "seconds": round(seconds, 1)})
-    for left in ("pictures.npy", "pictures.json"):
-        (settings.out / left).unlink(missing_ok=True)
+    with locked(settings.out, command="compress"):
+        pictures = load_pictures(open_recordings(settings.media), settings.out, specs, count=settings.pictures)
+        found = make_smaller(
+            spec,
+            weights_of(run.path, choice),
+            pictures,
+            keep=settings.keep,
+            student_name=settings.distill_into,
+            recipe=DistillRecipe(epochs=settings.epochs, learning_rate=settings.learning_rate, seed=settings.seed),
+        )
+        how = f"--distill-into {settings.distill_into}" if settings.distill_into else f"--keep {settings.keep:g}"
+        write_backbone(settings.out, found.trunk, found.spec, made_by=f"egoact compress {how}")
+        write_run(run, settings.out, found.spec)
+        before, after = found.multiply_adds
+        seconds = time.monotonic() - begun
+        facts = {"of": str(settings.run), "how": how, "multiply_adds": [before, after], "explained": found.explained}
+        write_json(settings.out / "compress.json", {**facts, "pictures": len(pictures), "seconds": round(seconds, 1)})
+        for left in ("pictures.npy", "pictures.json"):
+            (settings.out / left).unlink(missing_ok=True)
     print(
         f"compress: {settings.out}: {before / 1e6:.0f} to {after / 1e6:.0f} million multiply-adds a picture "
         f"({after / before:.0%}), in {format_seconds(seconds)}"

@@ -77,6 +77,7 @@ def finetune(settings: FinetuneSettings) -> int:
     from egoact.adaptation.new_run import check_is_free
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
+    from egoact.core.files import locked
     from egoact.core.machine import peak_memory_bytes
     from egoact.core.progress import format_seconds
     from egoact.media.stills.flow import FlowRoot
@@ -105,9 +106,10 @@ def finetune(settings: FinetuneSettings) -> int:
         recipe,
         settings.checkpointing,
     )
-    failed = work.go()
-    for left in _LEFT:
-        (settings.out / left).unlink(missing_ok=True)
+    with locked(settings.out, command="finetune"):
+        failed = work.go()
+        for left in _LEFT:
+            (settings.out / left).unlink(missing_ok=True)
     memory = peak_memory_bytes()
     said = "" if memory is None else f", {memory / 1e9:.1f} GB of memory at most"
     print(

@@ -90,16 +90,24 @@ def predict(settings: PredictSettings) -> int:
             edited; or hands are wanted, and what finds them is not here; or features that do not fit.
         ValueError: A folder of recordings and one file to speak into.
     """
-    from egoact.core.files import write_json
+    from egoact.core.files import locked
     from egoact.media.video.chapters import describe_chapters
-    from egoact.runs.loading import EngineChoice, load_run
-    from egoact.timelines.output import SUMMARY_NAME, check_writable, find_videos, name_folders
+    from egoact.timelines.output import check_writable, find_videos
 
     videos = [] if settings.video is None else find_videos(settings.video)
     for told in filter(None, map(describe_chapters, videos)):
         print(told, file=sys.stderr)
     speech = _prepare_speech(settings)
     check_writable(settings.out)
+    with locked(settings.out, command="predict"):
+        return _predict_all(settings, videos, speech)
+
+
+def _predict_all(settings: PredictSettings, videos: list[Path], speech: "tuple[Path, Voice] | None") -> int:
+    from egoact.core.files import write_json
+    from egoact.runs.loading import EngineChoice, load_run
+    from egoact.timelines.output import SUMMARY_NAME, name_folders
+
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
     assert run.segmenter.rules  # or an error, before anything is read

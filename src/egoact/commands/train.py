@@ -1,5 +1,6 @@
 """`egoact train`: from features and labels to a run directory."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from egoact.runs.recognizer import RecognizerConfig
     from egoact.training.data import TrainingData
     from egoact.training.machine import Machine
+    from egoact.training.run_folder import RunFolder
 
 SEEDS_NAME = "seeds.json"
 
@@ -235,18 +237,25 @@ def train(settings: TrainSettings) -> int:
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
     from egoact.core.errors import ArtifactError
-    from egoact.training.run_folder import RunFolder, is_leader, part_ways, plain
-    from egoact.training.train import Training, fit_together
+    from egoact.training.run_folder import RunFolder, is_leader, plain
 
     if settings.seeds > 1 and (settings.run / "config.json").exists():
         raise ArtifactError("this folder is a run; give another --run for those of --seeds", path=settings.run)
     every = settings.each_seed()
     folders = {each.run: RunFolder(each.run, plain(each, leave_out=("run", "overwrite", "seeds"))) for each in every}
-    todo = [each for each in every if not folders[each.run].is_finished(overwrite=settings.overwrite)]
-    if not todo:
-        if is_leader():
+    with contextlib.ExitStack() as held:
+        todo = [e for e in every if held.enter_context(folders[e.run].claimed(overwrite=settings.overwrite))]
+        if todo:
+            _train(settings, todo, folders)
+        elif is_leader():
             print(f"{settings.run} is already trained with these settings")
-        return 0
+    return 0
+
+
+def _train(settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]") -> None:
+    from egoact.training.run_folder import is_leader, part_ways
+    from egoact.training.train import Training, fit_together
+
     if settings.folds:
         _cross_validate(settings)
     began = time.monotonic()
@@ -265,7 +274,7 @@ def train(settings: TrainSettings) -> int:
     fitted = fit_together(trainings, models)
     part_ways()
     if not is_leader():
-        return 0
+        return
     for training, each in zip(trainings, fitted, strict=True):
         measured = {epoch: training.measure(model) for epoch, model in each.models.items()} if data.validation else {}
         if measured:
@@ -273,8 +282,7 @@ def train(settings: TrainSettings) -> int:
         training.save(each)
         _report(replace(settings, head=head, run=training.run), num_parameters, measured, time.monotonic() - began)
     if settings.seeds > 1 and data.validation:
-        _summarize_seeds(settings.run, every)
-    return 0
+        _summarize_seeds(settings.run, settings.each_seed())
 
 
 def _summarize_seeds(out: Path, every: "list[TrainSettings]") -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from egoact.core.annotations.labels import Target, Vocabulary
     from egoact.runs.segmenter import SegmenterConfig
     from egoact.store.recordings import Recordings
+    from egoact.training.run_folder import RunFolder
     from egoact.training.segmentation.recipe import SegmenterRecipe
 
 
@@ -112,6 +113,18 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
         ArtifactError: Features that are missing or not finite, or a run directory in use.
         ValueError: Impossible settings.
     """
+    from egoact.training.run_folder import RunFolder, plain
+
+    folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
+    with folder.claimed(overwrite=settings.overwrite) as is_to_do:
+        if is_to_do:
+            _train(settings, folder)
+        else:
+            print(f"{settings.run} is already trained with these settings")
+    return 0
+
+
+def _train(settings: TrainTimelineSettings, folder: "RunFolder") -> None:
     from egoact.commands.labels import read_and_tell
     from egoact.core.progress import Progress, format_seconds, working
     from egoact.evaluation.timelines import summarize_timelines, write_compared
@@ -122,13 +135,8 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
     from egoact.timelines.segmenter_training import SegmenterTraining, answer_held_out
     from egoact.timelines.selection import RuleSelection
     from egoact.training.data import choose_vocabularies, split_segments
-    from egoact.training.run_folder import RunFolder, plain
     from egoact.training.segmentation.recordings import read_recordings
 
-    folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
-    if folder.is_finished(overwrite=settings.overwrite):
-        print(f"{settings.run} is already trained with these settings")
-        return 0
     began = time.monotonic()
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)
     training, validation = split_segments(
@@ -179,7 +187,6 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
         whose = "validation recordings" if others is not None else "training recordings, each answered without it"
         print(f"{whose}:\n{summarize_timelines(metrics)}")
         print(f"confidence is off by {metrics['calibration_error']:.0f} % on average")
-    return 0
 
 
 def configure(

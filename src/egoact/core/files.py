@@ -163,3 +163,13 @@ def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
     except OSError as error:
         raise ArtifactError(f"cannot write here: {error.strerror}", path=folder) from None
     return lock
+
+
+@contextmanager
+def locked(folder: Path, *, command: str) -> Iterator[None]:
+    """Hold a folder's lock, see `lock_folder`."""
+    lock = lock_folder(folder, command=command)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import make_folder, read_json, write_atomically, write_json
+from egoact.core.files import PART_SUFFIX, make_folder, read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
 from egoact.media.video.chapters import measure_files, name_recording, recording_of
@@ -78,6 +78,8 @@ def write_playable(video: Path, out: Path) -> None:
     proxy = out / PROXY_NAME
     if is_playable(video) or (proxy.exists() and proxy.stat().st_mtime_ns >= measure_files(video)[1]):
         return
+    for left_by_a_killed_one in out.glob(f"{PROXY_NAME}.*{PART_SUFFIX}"):
+        left_by_a_killed_one.unlink(missing_ok=True)
     with Progress(f"{video.name} for browsers", total=None, unit="frames") as progress:
         write_proxy(video, proxy, advance=progress.advance)
     if proxy.exists():

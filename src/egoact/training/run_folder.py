@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
-from egoact.core.files import write_json
+from egoact.core.files import LOCK_NAME, locked, write_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -32,7 +34,7 @@ _OWN_FILES = (
     ),
     *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
 )
-_BEFORE = ("folds", "cross_validation.json")  # made before the run itself
+_BEFORE = (LOCK_NAME, "folds", "cross_validation.json")  # made before the run itself
 _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
@@ -48,13 +50,29 @@ class RunFolder:
         self.path = path
         self._settings = settings
 
-    def is_finished(self, *, overwrite: bool) -> bool:
+    @contextmanager
+    def claimed(self, *, overwrite: bool) -> Iterator[bool]:
+        """Whether the run is still to be made; until then no other command writes it.
+
+        Args:
+            overwrite: Take away what is there.
+
+        Raises:
+            ArtifactError: Something else is there, or another process is at it.
+        """
+        if not overwrite and self._is_finished():
+            yield False
+        elif not is_leader():
+            yield True
+        else:
+            with locked(self.path, command="training"):
+                for left in _OWN_FILES if overwrite else ():
+                    (self.path / left).unlink(missing_ok=True)
+                yield True
+
+    def _is_finished(self) -> bool:
         """Whether the run directory holds exactly this run; refuses to write over another."""
         known = self.path / SETTINGS_NAME
-        if overwrite:
-            for left in _OWN_FILES if is_leader() else ():
-                (self.path / left).unlink(missing_ok=True)
-            return False
         if not known.exists():
             if is_leader() and self.path.is_dir() and any(p.name not in _BEFORE for p in self.path.iterdir()):
                 raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
