@@ -15,7 +15,9 @@ from egoact.commands.import_features import ImportFeaturesSettings, import_featu
 from egoact.commands.tune_timeline import TuneTimelineSettings, tune_timeline
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
-from egoact.models.segmenters import SEGMENTERS, build_model
+from egoact.models.detectors import TRAINABLE, build_detector
+from egoact.models.names import DETECTOR
+from egoact.models.segmenters import build_model
 from egoact.timelines.segmenter_training import HeldOut, SegmenterTraining
 from egoact.training.tuning.segmenter_space import OPTION_SPACE, SegmenterSpace, option_default
 from tests.makers.foreign import write_data_set
@@ -137,9 +139,11 @@ def test_trials_get_what_their_segmenter_takes() -> None:
     assert "penalty" not in network and {"width", "dropout", "updates", "warp"} < set(network)
     assert "penalty" in space("causal").searched and "width" not in space("causal").searched
     assert space("linear", streams=("rgb",), rate=7).searched == ("penalty",)
+    assert {"width", "dropout", "warp"} < set(space("detector").searched)
+    assert not {"smoothing", "penalty"} & set(space("detector").searched)  # its loss knows no steps
 
 
-@pytest.mark.parametrize("segmenter", SEGMENTERS)
+@pytest.mark.parametrize("segmenter", TRAINABLE)
 def test_the_usual_answers_are_the_settings_as_they_are(segmenter: str) -> None:
     one = space(segmenter)
     usual = one.suggest(Asked(**one.usual_answers()))  # type: ignore[arg-type]
@@ -148,9 +152,23 @@ def test_the_usual_answers_are_the_settings_as_they_are(segmenter: str) -> None:
     assert not one.is_usual(usual | {"rate": 2})
 
 
-@pytest.mark.parametrize("segmenter", SEGMENTERS)
+@pytest.mark.parametrize("segmenter", TRAINABLE)
 def test_everything_that_is_tried_can_be_built(segmenter: str) -> None:
     for end in ("low", "high"):
         taken = {n: r for n, r in OPTION_SPACE.items() if option_default(segmenter, n) is not None}
         options = {name: getattr(found, end) for name, found in taken.items()}
-        build_model(segmenter, num_channels=[8], sizes=[3], rate=2, components=4, members=1, options=options)
+        asked = {"num_channels": [8], "sizes": [3], "components": 4, "members": 1, "options": options}
+        if segmenter == DETECTOR:
+            build_detector(**asked)  # type: ignore[arg-type]
+        else:
+            build_model(segmenter, rate=2, **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_search_tries_detectors(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = TuneTimelineSettings.train_settings
+    quick = lambda self, flags, *, run: replace(usual(self, flags, run=run), updates=4)  # noqa: E731
+    monkeypatch.setattr(TuneTimelineSettings, "train_settings", quick)
+    assert tune_timeline(settings(work, tmp_path / "out", segmenters=("linear", "detector"), trials=4)) == 0
+    tried = [row["segmenter"] for row in rows(tmp_path / "out")]
+    assert "detector" in tried and all(row["state"] == "complete" for row in rows(tmp_path / "out"))

@@ -25,7 +25,7 @@ class LearningCurveSettings:
     streams: tuple[str, ...] = ()
     """Streams to learn from; default: all that the store holds."""
     segmenter: str = defaults.SEGMENTER
-    """As in egoact train-timeline; the networks take long."""
+    """As in egoact train-timeline; the networks and the detector take long."""
     metric: Literal["f1_25", "f1_50", "edit", "frame_accuracy"] = "f1_25"
     """What is measured, of actions where verbs and nouns are learned."""
     repetitions: int = 3
@@ -42,10 +42,10 @@ class LearningCurveSettings:
     """Of the draws of recordings."""
 
     def __post_init__(self) -> None:
-        from egoact.models.segmenters import SEGMENTERS
+        from egoact.models.detectors import TRAINABLE
 
-        if self.segmenter not in SEGMENTERS:
-            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(SEGMENTERS)}")
+        if self.segmenter not in TRAINABLE:
+            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(TRAINABLE)}")
         if self.repetitions < 1:
             raise ValueError(f"--repetitions must be at least 1, got {self.repetitions}")
 

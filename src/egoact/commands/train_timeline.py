@@ -84,11 +84,10 @@ class TrainTimelineSettings:
     """Decay of the moving average of the weights; 0: none."""
 
     def __post_init__(self) -> None:
-        from egoact.models.names import DETECTOR
-        from egoact.models.segmenters import SEGMENTERS
+        from egoact.models.detectors import TRAINABLE
 
-        if self.segmenter not in (*SEGMENTERS, DETECTOR):
-            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(SEGMENTERS)}, {DETECTOR}")
+        if self.segmenter not in TRAINABLE:
+            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(TRAINABLE)}")
         if self.validation is not None and self.validation_videos:
             raise ValueError("give --validation or --validation-videos, not both")
         for name in ("rate", "components", "members"):

@@ -40,7 +40,7 @@ class TuneTimelineSettings:
     streams: tuple[str, ...] = ()
     """Streams to choose from; default: all that the store holds."""
     segmenters: tuple[str, ...] = (defaults.SEGMENTER,)
-    """Segmenters to choose from, as in egoact train-timeline; the networks take minutes a trial."""
+    """Segmenters to choose from, as in egoact train-timeline; the networks and the detector take minutes a trial."""
     trials: int = 20
     """How many to make in all."""
     objective: Measure = "mean"
@@ -62,15 +62,15 @@ class TuneTimelineSettings:
     """Of choices and trainings."""
 
     def __post_init__(self) -> None:
-        from egoact.models.segmenters import SEGMENTERS
+        from egoact.models.detectors import TRAINABLE
 
         if self.trials < 1:
             raise ValueError(f"--trials must be at least 1, got {self.trials}")
         for name in ("search", "segmenters"):
             if not getattr(self, name):
                 raise ValueError(f"--{name} needs one name at least")
-        if unknown := [one for one in self.segmenters if one not in SEGMENTERS]:
-            raise ValueError(f"unknown segmenter {unknown[0]!r}; there are {', '.join(SEGMENTERS)}")
+        if unknown := [one for one in self.segmenters if one not in TRAINABLE]:
+            raise ValueError(f"unknown segmenter {unknown[0]!r}; there are {', '.join(TRAINABLE)}")
 
     def train_settings(self, flags: dict[str, Any], *, run: Path) -> "TrainTimelineSettings":
         """What `egoact train-timeline` is told: what the search was told, and what a trial chose."""

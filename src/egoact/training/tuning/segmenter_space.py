@@ -58,13 +58,12 @@ class SegmenterSpace:
     @property
     def searched(self) -> tuple[str, ...]:  # noqa: D102
         choices = {"segmenter": self.segmenters, "streams": self._streams, "rate": self._rates}
-        has_network = any(map(is_network, self.segmenters))
         return tuple(
             name
             for name in self.names
             if len(choices.get(name, "ab")) > 1
             and (name not in OPTION_SPACE or any(self._takes(one, name) for one in self.segmenters))
-            and (name not in RECIPE_SPACE or has_network)
+            and (name not in RECIPE_SPACE or any(_learns_by(one, name) for one in self.segmenters))
         )
 
     def suggest(self, trial: "Trial") -> dict[str, Any]:  # noqa: D102
@@ -83,7 +82,7 @@ class SegmenterSpace:
             name: value
             for name, value in found.items()
             if (name not in OPTION_SPACE or self._takes(chosen, name))
-            and (name not in RECIPE_SPACE or is_network(chosen))
+            and (name not in RECIPE_SPACE or _learns_by(chosen, name))
         }
 
     def usual_answers(self) -> dict[str, Any]:  # noqa: D102
@@ -128,17 +127,20 @@ class SegmenterSpace:
         return option_default(segmenter, option) is not None
 
 
-def is_network(segmenter: str) -> bool:
-    """Whether it is trained by an optimiser."""
-    from egoact.models.segmenters import NETWORKS  # not before a search begins
+def _learns_by(segmenter: str, name: str) -> bool:
+    """Whether a hyperparameter of the optimiser counts for it: a detector's loss has no jumps from step to step."""
+    from egoact.models.names import DETECTOR  # not before a search begins
+    from egoact.models.segmenters import NETWORKS
 
-    return segmenter in NETWORKS
+    return segmenter in NETWORKS or (segmenter == DETECTOR and name != "smoothing")
 
 
 def option_default(segmenter: str, option: str) -> float | None:
     """What an option of a segmenter is where nothing is said; None where it has no such option."""
-    from egoact.models.segmenters import SEGMENTERS  # not before a search begins
+    from egoact.models.detectors import Detector  # not before a search begins
+    from egoact.models.names import DETECTOR
+    from egoact.models.segmenters import SEGMENTERS
 
-    make: Any = SEGMENTERS[segmenter]
+    make: Any = Detector if segmenter == DETECTOR else SEGMENTERS[segmenter]
     parameter = inspect.signature(make).parameters.get(option)
     return parameter.default if parameter is not None and parameter.default is not inspect.Parameter.empty else None
