@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from egoact.media.stills.frames import TarFrames, decode_jpeg
+from egoact.media.stills.frames import TarFrames
+from egoact.media.stills.pictures import decode_still
 from egoact.media.stills.tar_index import index_tar
 
 
@@ -54,7 +55,7 @@ def main() -> None:
             read_seconds = time.perf_counter() - begun
             begun = time.perf_counter()
             for content in contents:
-                decode_jpeg(content, size=(256, 256))
+                decode_still(content, size=(256, 256))
             decode_seconds = time.perf_counter() - begun
         print(f"archive        {path.stat().st_size / 1e9:8.2f} GB, {options.frames} frames")
         print(f"index          {index_seconds:8.2f} s")

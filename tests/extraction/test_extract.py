@@ -16,8 +16,9 @@ from egoact.commands.extract import ExtractSettings, extract
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed
-from egoact.extraction import engine_choice
+from egoact.extraction import decoding, engine_choice
 from egoact.extraction.extraction import Extraction, fill_up
+from egoact.media.sources import read_frames
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
@@ -689,6 +690,47 @@ def test_a_recording_cut_off_is_there_up_to_the_cut(tmp_path: Path) -> None:
     assert "truncated" in next(iter(failures(chosen.features).values()))
     store = FeatureStore.open(chosen.features)
     assert 4 <= len(store) <= 12 and not Recordings(store)
+
+
+def test_chapters_of_a_camera_have_the_features_of_one_file(tmp_path: Path) -> None:
+    lossless = {"rate": 50, "gop": 1, "options": {"qp": "0"}, "pixel_format": "yuv444p"}
+    write_video(tmp_path / "whole/GX0042.mp4", num_frames=NUM_FRAMES, **lossless)
+    for chapter, first, stop in ((1, 0, 37), (2, 37, NUM_FRAMES)):
+        path = tmp_path / f"chapters/GX{chapter:02d}0042.MP4"
+        write_video(path, num_frames=stop - first, first_number=first, **lossless)
+    stores = []
+    for name in ("whole", "chapters"):
+        chosen = settings(tmp_path, media=tmp_path / name, features=tmp_path / f"{name}.features")
+        assert extract(replace(chosen, exact=False, segments=())) == 0
+        stores.append(files(chosen.features))
+    assert stores[0] == stores[1]
+
+
+def test_a_recording_that_grows_while_it_is_read_is_not_taken_for_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In fragments, as browsers and phones record: what is there of it ends as a complete file does."""
+    path = tmp_path / "media/P01_100.mp4"
+    fragments = {"movflags": "frag_keyframe+empty_moov"}
+    content = write_video(path, rate=50, num_frames=NUM_FRAMES, gop=20, container_options=fragments).read_bytes()
+    part = b"moof".join(content.split(b"moof")[:4])[:-4]
+    path.write_bytes(part)
+    chosen = settings(tmp_path, exact=False, segments=())
+
+    def read_and_grow(*arguments, **options):
+        for answer in read_frames(*arguments, **options):
+            path.write_bytes(content)
+            yield answer
+
+    monkeypatch.setattr(decoding, "read_frames", read_and_grow)
+    assert extract(chosen) == 1
+    assert "somebody is still writing" in next(iter(failures(chosen.features).values()))
+    monkeypatch.undo()
+    assert extract(chosen) == 0
+    store = FeatureStore.open(chosen.features)
+    assert {video: len(steps) for video, steps in Recordings(store).items()} == {"P01_100": 16}
+    path.write_bytes(part)
+    assert extract(replace(chosen, features=tmp_path / "others")) == 0, "where nobody writes, it is complete"
 
 
 def test_a_recording_that_became_longer_is_not_taken_for_its_old_length(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_the_order_of_choices(tmp_path: Path) -> None:
         "a/{}.avi",
         "a/b/{}.mov",
         "a/b/c/{}.webm",
+        "{}.MTS",
         "{}.tar",
         "a/b/{}.TAR",
         "{}/frame_0000000001.jpg",

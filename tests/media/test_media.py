@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from egoact.core.errors import MediaError
 from egoact.media.sources import MediaSource, read_frames
-from egoact.media.stills.frames import decode_jpeg, jpeg_size, resize_area
+from egoact.media.stills.pictures import decode_still, resize_area, still_size
 from tests.makers.media import SIZE, jpeg, number_in, picture, write_sound_only, write_video
 
 RATE = 30
@@ -412,6 +412,6 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
 def test_a_picture_of_more_pixels_than_any_camera_has_is_not_decoded() -> None:
     size = SIZE[0].to_bytes(2) + SIZE[1].to_bytes(2)
     large = jpeg(1).replace(b"\x08" + size, b"\x08" + b"\xff\xdc" * 2)
-    assert jpeg_size(large) == (65500, 65500)
+    assert still_size(large) == (65500, 65500)
     with pytest.raises(ValueError, match="65500 x 65500"):
-        decode_jpeg(large, size=None)
+        decode_still(large, size=None)

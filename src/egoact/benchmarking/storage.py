@@ -17,7 +17,7 @@ from egoact.benchmarking.workload import (
     load_sample_engine,
     read_sample,
 )
-from egoact.media.stills.frames import decode_jpeg
+from egoact.media.stills.pictures import decode_still
 
 _JPEG_QUALITY = 95
 _ROUNDS = 3
@@ -93,4 +93,4 @@ def _read_packed(path: Path) -> np.ndarray:
 
 def _read_pictures(folder: Path) -> np.ndarray:
     paths = sorted(folder.iterdir())
-    return np.stack([decode_jpeg(path.read_bytes(), size=None) for path in paths])
+    return np.stack([decode_still(path.read_bytes(), size=None) for path in paths])

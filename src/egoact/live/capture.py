@@ -13,7 +13,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from egoact.media.stills.frames import resize_area
+from egoact.media.stills.pictures import resize_area
 from egoact.media.video.decoder import to_rgb
 
 _JOIN_SECONDS = 1.0

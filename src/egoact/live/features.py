@@ -12,7 +12,7 @@ import numpy as np
 
 from egoact.engines.streams import StreamEngine
 from egoact.live.memories import GAP_SECONDS
-from egoact.media.stills.frames import resize_area
+from egoact.media.stills.pictures import resize_area
 
 
 class EarlierFrames:

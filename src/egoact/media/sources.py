@@ -1,6 +1,6 @@
 """Recordings on disk: which file, frame folder or tar belongs to a video id, and its frames at given times.
 
-root/PXX/rgb_frames/VIDEO/frame_0000000001.jpg     1st choice
+root/PXX/rgb_frames/VIDEO/frame_0000000001.jpg     1st choice (or .png, here and below)
 root/PXX/rgb_frames/VIDEO.tar                      2nd
 root/PXX/videos/VIDEO.MP4                          3rd
 root/**/VIDEO.mp4 | VIDEO/frame_*.jpg | VIDEO.tar  4th, up to three levels deep
@@ -130,8 +130,9 @@ class MediaRoot:
             return f"no recording called {video_id}: {describe_chapters(self._chapters[video_id])}"
         names = sorted(c[0].video_id for c in self._found.values())
         others = f"found {len(names)} others, such as {', '.join(names[:3])}" if names else "found no recording at all"
+        endings = ", ".join(suffix[1:] for suffix in VIDEO_SUFFIXES[1:])
         return (
-            f"no recording called {video_id}: no {video_id}.mp4 (mkv, avi, mov, webm), no folder {video_id}/ with "
+            f"no recording called {video_id}: no {video_id}.mp4 ({endings}), no folder {video_id}/ with "
             f"frame_0000000001.jpg and no {video_id}.tar, up to {MAX_DEPTH} levels deep; {others}"
         )
 

@@ -7,7 +7,7 @@ import unicodedata
 from egoact.core.annotations.spreadsheet import Spreadsheet
 from egoact.core.epic.facts import frame_rate, frame_seconds
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mts", ".m2ts", ".ts", ".mpg", ".3gp")
 
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d+(?:\.\d*)?)", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)

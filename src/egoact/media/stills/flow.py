@@ -22,7 +22,8 @@ from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import MediaError
 from egoact.media.stills.folders import Folders, list_folders, name_folders
-from egoact.media.stills.frames import FrameFolder, Stills, TarFrames, decode_jpeg, each_frame_once
+from egoact.media.stills.frames import FrameFolder, Stills, TarFrames, each_frame_once
+from egoact.media.stills.pictures import decode_still
 
 FLOW_FOLDER = "flow_frames"
 FLOW_NAME = "flow.json"  # beside u/ and v/: how `egoact flow` made them; the published flow has none
@@ -157,7 +158,7 @@ def read_flow(
         parts = [_open(source, component, stack) for component in ("u", "v")]
 
         def decode(number: int) -> np.ndarray:
-            return np.stack([decode_jpeg(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
+            return np.stack([decode_still(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
 
         yield from each_frame_once(times_seconds, number_at, decode, path=parts[0].path, name="flow frame")
 

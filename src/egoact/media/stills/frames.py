@@ -1,6 +1,6 @@
 """Extracted frames: their bytes by number, from a folder or straight out of a tar, and pictures of them at given times.
 
-frame_0000000001.jpg, frame_0000000002.jpg, ...      1-based
+frame_0000000001.jpg, frame_0000000002.jpg, ...      1-based; or .png
 """
 
 import os
@@ -11,12 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.core.bounds import MOST_PICTURE_PIXELS
 from egoact.core.epic import facts as epic
 from egoact.core.errors import EndOfRecordingError, MediaError
+from egoact.media.stills.pictures import decode_still, still_size
 from egoact.media.stills.tar_index import index_tar
-
-_END_OF_IMAGE = b"\xff\xd9"
 
 
 def read_still_frames(
@@ -33,7 +31,7 @@ def read_still_frames(
         content = stills.read(number)
         if expected is None:
             expected = _recording_size(stills, number, content)
-        return decode_jpeg(content, size=size, expected=expected)
+        return decode_still(content, size=size, expected=expected)
 
     yield from each_frame_once(
         times, lambda time: epic.frame_index(time, rate=rate), decode, path=stills.path, name="frame"
@@ -57,85 +55,15 @@ def each_frame_once(
         yield slice(first, first + 1 + len(others)), frame
 
 
-def decode_jpeg(
-    content: bytes, *, size: tuple[int, int] | None, expected: tuple[int, int] | None = None, is_grey: bool = False
-) -> np.ndarray:
-    """Decode a JPEG, all of it or nothing: uint8 (H, W, 3) RGB, or (H, W) where grey is wanted.
-
-    Args:
-        content: The file.
-        size: (height, width) in pixels to resize to; None: as it is.
-        expected: (height, width) that it must have before.
-        is_grey: Whether one channel is wanted; else grey pictures get three equal ones.
-
-    Raises:
-        ValueError: Empty, truncated, no JPEG, or of another size.
-    """
-    import cv2
-
-    if not content:
-        raise ValueError("the picture is empty (0 bytes)")
-    if not content.startswith(b"\xff\xd8"):
-        raise ValueError("this is not a JPEG picture")
-    # libjpeg fills what is missing with grey and says nothing; entropy-coded data cannot contain the end mark.
-    if not content.rstrip(b"\0\r\n").endswith(_END_OF_IMAGE):
-        raise ValueError("the JPEG picture is truncated")
-    height, width = jpeg_size(content)
-    if expected is not None and (height, width) != expected:
-        raise ValueError(
-            f"the picture is {width} x {height} pixels, but the recording is {expected[1]} x {expected[0]}"
-        )
-    if height * width > MOST_PICTURE_PIXELS:
-        raise ValueError(f"the picture is {width} x {height} pixels, more than any camera's")
-    try:
-        mode = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
-        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), mode)
-    except cv2.error:  # more pixels than OpenCV allows
-        picture = None
-    if picture is None:
-        raise ValueError("the JPEG picture cannot be decoded")
-    resized = resize_area(picture, size)
-    return resized if is_grey else cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
-
-
-def resize_area(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Resize by the mean over each target pixel's area where it shrinks, linearly where it grows."""
-    if size is None or picture.shape[:2] == size:
-        return picture
-    import cv2
-
-    # OpenCV's area mode turns into another one as soon as one axis grows: one axis at a time, shrinking first.
-    height, width = (min(a, b) for a, b in zip(size, picture.shape[:2], strict=True))
-    if (height, width) != picture.shape[:2]:
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    if (height, width) != size:
-        picture = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return picture
-
-
 def _recording_size(stills: "Stills", number: int, content: bytes) -> tuple[int, int] | None:
     """(height, width) of the recording: that of its first frame, or where that is lost, of the first one read."""
     try:
-        return jpeg_size(content if number == 1 else stills.read(1))
+        return still_size(content if number == 1 else stills.read(1))
     except (MediaError, ValueError):
-        return jpeg_size(content)
+        return still_size(content)
 
 
-def jpeg_size(content: bytes) -> tuple[int, int]:
-    """(height, width) in pixels out of a JPEG's header."""
-    position = 2
-    while position + 9 <= len(content) and content[position] == 0xFF:
-        marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4])
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return (
-                int.from_bytes(content[position + 5 : position + 7]),
-                int.from_bytes(content[position + 7 : position + 9]),
-            )
-        position += 2 + length
-    raise ValueError("this is not a JPEG picture")
-
-
-FRAME_NAME = re.compile(r"frame_(\d{10})\.jpe?g", re.ASCII | re.IGNORECASE)
+FRAME_NAME = re.compile(r"frame_(\d{10})\.(?:jpe?g|png)", re.ASCII | re.IGNORECASE)
 RATE_NAME = "fps.txt"
 
 
@@ -149,7 +77,7 @@ class FrameFolder:
                 first = next((entry.name for entry in entries if FRAME_NAME.fullmatch(entry.name)), "frame.jpg")
         except OSError as error:
             raise MediaError(f"cannot list this folder: {error.strerror}", path=path) from None
-        self._suffix = os.path.splitext(first)[1]  # .jpg, .JPG or .jpeg
+        self._suffix = os.path.splitext(first)[1]  # .jpg, .JPG, .jpeg or .png
 
     def read(self, number: int) -> bytes:
         """The bytes of frame `number`, counted from 1.

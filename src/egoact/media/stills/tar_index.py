@@ -15,7 +15,9 @@ import numpy as np
 from egoact.core.errors import MediaError
 
 BLOCK = 512
-_FRAME = re.compile(r"(?:(?P<folder>.*)/)?frame_(?P<number>\d{10})\.jpe?g", re.ASCII | re.IGNORECASE | re.DOTALL)
+_FRAME = re.compile(
+    r"(?:(?P<folder>.*)/)?frame_(?P<number>\d{10})\.(?:jpe?g|png)", re.ASCII | re.IGNORECASE | re.DOTALL
+)
 _MAX_EXTENSION_BYTES = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
