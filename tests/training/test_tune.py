@@ -15,7 +15,7 @@ import pytest
 import tyro
 
 from egoact.cli import main
-from egoact.commands.train import TrainSettings
+from egoact.commands.train import TrainSettings, train
 from egoact.commands.tune import TuneSettings, tune
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
@@ -347,3 +347,23 @@ def test_a_killed_search_goes_on(data: Path, tmp_path: Path) -> None:
         process.wait()
     finish(tmp_path / "killed")
     assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+
+
+def test_a_trial_of_several_seeds_is_judged_by_their_mean(data: Path, tmp_path: Path) -> None:
+    plan: dict[str, object] = {
+        "trials": 1,
+        "folds": 2,
+        "heads": ("lstm",),
+        "search": ("dropout",),
+        "fix": ("epochs=2",),
+    }
+    tune(settings_for(data, tmp_path / "out", seeds=2, **plan))
+    (row,) = rows(tmp_path / "out")
+    videos = json.loads((tmp_path / "out" / "tune.json").read_text())["folds"][0]
+    values = []
+    for seed in (0, 1):
+        run = tmp_path / str(seed)
+        same = {"segments": (data / "train.csv",), "features": (data / "features",), "device": "cpu", "head": "lstm"}
+        train(TrainSettings(run=run, validation_videos=tuple(videos), epochs=2, select="last", seed=seed, **same))  # type: ignore[arg-type]
+        values.append(json.loads((run / "metrics.json").read_text())["action"]["top1"])
+    assert float(row["fold_0"]) == pytest.approx(sum(values) / 2)

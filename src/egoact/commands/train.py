@@ -304,6 +304,15 @@ def _summarize_seeds(out: Path, every: "list[TrainSettings]") -> None:
         print(f"{describe_target(target, measures)}, over {len(every)} seeds")
 
 
+def mean_of_seeds(out: Path) -> dict[str, Any]:
+    """What runs of `--seeds` reach in the mean, as the metrics.json of one has it."""
+    from egoact.core.bounds import load_json
+
+    found = load_json(out / SEEDS_NAME)
+    means = {t: {name: each["mean"] for name, each in m.items()} for t, m in found["summary"].items()}
+    return {"num_segments": found["num_segments"], **means}
+
+
 def _cross_validate(settings: TrainSettings) -> None:
     from egoact.core.annotations.union import merge_spellings, read_labels
     from egoact.core.files import write_json

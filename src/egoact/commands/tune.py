@@ -65,6 +65,8 @@ class TuneSettings:
     """Clips per segment, as in egoact train."""
     trials: int = 40
     """How many to make in all."""
+    seeds: int = 1
+    """Train so many models a fold side by side, as egoact train --seeds, and judge a trial by their mean."""
     folds: int = 5
     """Parts of the videos for cross-validation; no video is divided."""
     objective: Objective | None = None
@@ -99,6 +101,8 @@ class TuneSettings:
 
         if self.trials < 1:
             raise ValueError(f"--trials must be at least 1, got {self.trials}")
+        if self.seeds < 1:
+            raise ValueError(f"--seeds must be at least 1, got {self.seeds}")
         if self.folds < 2:
             raise ValueError(f"--folds must be at least 2, got {self.folds}")
         for name in ("search", "losses"):
@@ -142,7 +146,7 @@ def tune(settings: TuneSettings) -> int:
         ArtifactError: Features that are missing, or a search of other settings or data in `out`.
     """
     from egoact.commands.labels import read_and_tell
-    from egoact.commands.train import train
+    from egoact.commands.train import mean_of_seeds, train
     from egoact.core.files import lock_folder
     from egoact.core.sampling import ClipSampling
     from egoact.store.concatenation import open_features
@@ -157,10 +161,11 @@ def tune(settings: TuneSettings) -> int:
 
     def train_fold(flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
         """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
-        asked = settings.train_settings(flags, run=run, validation_videos=videos, select="last", patience=0)
+        how = {"validation_videos": videos, "select": "last", "patience": 0, "seeds": settings.seeds}
+        asked = settings.train_settings(flags, run=run, **how)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             train(asked)
-        return load_json(run / METRICS_NAME)
+        return load_json(run / METRICS_NAME) if settings.seeds == 1 else mean_of_seeds(run)
 
     def command(flags: dict[str, Any]) -> list[str]:
         return shlex.split(command_line("train", settings.train_settings(flags, run=settings.out / "run")))
@@ -169,7 +174,9 @@ def tune(settings: TuneSettings) -> int:
     refuse_foreign(settings.out)
     lock = lock_folder(settings.out, command="tune")
     try:
-        search.claim(plain(settings, leave_out=_FREE), settings.segments, store)
+        # A search of one seed is that of an egoact which knew no others.
+        left_out = (*_FREE, "seeds") if settings.seeds == 1 else _FREE
+        search.claim(plain(settings, leave_out=left_out), settings.segments, store)
         best = search.go(settings.trials)
     finally:
         lock.release()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ from egoact.core.files import write_atomically
 from egoact.core.progress import other_display
 
 if TYPE_CHECKING:
+    import jinja2
     from rich.console import Console
 
 
@@ -94,14 +96,19 @@ def print_table(
 
 def write_page(path: Path, template: str, **values: Any) -> Path:
     """Fill a template of `templates/` and write the page, which is whole or absent; all values are escaped."""
+    write_atomically(path, _templates().get_template(f"{template}.html.jinja").render(**values))
+    return path
+
+
+@cache
+def _templates() -> "jinja2.Environment":
+    """Once, since it keeps the templates that it has compiled."""
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    write_atomically(path, environment.get_template(f"{template}.html.jinja").render(**values))
-    return path

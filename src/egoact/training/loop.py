@@ -306,7 +306,9 @@ class _Random:
     def begin(self, seeds: Sequence[int]) -> None:
         self._states = []
         for seed in seeds:
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # `torch.manual_seed` formats a traceback where CUDA sleeps
+            if self._is_cuda:
+                torch.cuda.manual_seed(seed)
             self._states.append(self._now())
 
     @contextlib.contextmanager
