@@ -1,5 +1,6 @@
 """Recordings over HTTP: lists, byte ranges, times of pictures, uploads."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.media.sources import MediaSource
 from egoact.studio.media import measures
 from egoact.studio.media.measures import Measures
@@ -139,3 +141,22 @@ def test_many_can_ask_at_once_for_what_is_computed_once(client: Client) -> None:
         answers = list(asking.map(client.get, paths))
     assert {answer.status for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 2
+
+
+def test_the_page_offers_what_the_server_takes() -> None:
+    source = (Path(__file__).parents[2] / "web/src/parts/dropped.ts").read_text()
+    assert f"VIDEO_SUFFIXES = {json.dumps(VIDEO_SUFFIXES)};" in source
+
+
+def test_chapters_of_a_camera_are_one_recording(tmp_path: Path) -> None:
+    for chapter in (1, 2):
+        path = tmp_path / f"recordings/GX{chapter:02d}0042.MP4"
+        write_video(path, num_frames=15, first_number=15 * chapter)
+    with running(tmp_path) as client:
+        (told,) = client.get("/api/recordings").json
+        assert told["id"] == "GX0042" and told["duration_seconds"] == pytest.approx(1.0, abs=0.01)
+        jpeg = client.get("/api/recordings/GX0042/thumbnail?seconds=0.9").content
+        shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert number_in(shown) == 15 + 27
+        again = client.post("/api/recordings?file_name=GX010042.MP4", raw=path.read_bytes())
+        assert again.status == 409, "it would take the place of a chapter"

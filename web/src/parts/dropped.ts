@@ -1,7 +1,7 @@
 /** Files that somebody drops on a page, also those in folders. */
 
 /** Of recordings, as the server takes them. */
-export const VIDEO_SUFFIXES = [".mp4", ".mkv", ".avi", ".mov", ".webm"];
+export const VIDEO_SUFFIXES = [".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mts", ".m2ts", ".ts", ".mpg", ".3gp"];
 
 /** All files that were dropped themselves, and the videos in folders; to be called at once, before the event is over. */
 export async function filesOf(dropped: DataTransfer): Promise<File[]> {
