@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error, fit_temperature, log_softmax
-from egoact.core.timelines.rules import TimelineRules
+from egoact.core.timelines.rules import Decoding, TimelineRules
 from egoact.core.timelines.viterbi import Grammar, decode, learn_grammar, runs, with_background
 
 
@@ -123,7 +123,9 @@ def test_a_penalty_of_background_never_finds_more_of_it(seed: int) -> None:
     found = [
         sum(
             stop - start
-            for start, stop, _ in replace(rules_for(3), background_penalty=p).find_actions({"verb": scores})
+            for start, stop, _ in replace(rules_for(3), decodings=(Decoding(background_penalty=p),)).find_actions(
+                {"verb": scores}
+            )
         )
         for p in (0.0, 0.5, 1.5, 4.0)
     ]
@@ -135,12 +137,14 @@ def test_a_bonus_for_changes_finds_what_is_short_and_unsure() -> None:
     scores[:, 3] = -0.1  # background
     scores[8:13] = (-0.7, -3.0, -3.0, -1.5)
     assert rules_for(3).find_actions({"verb": scores}) == []
-    assert replace(rules_for(3), change_bonus=2.0).find_actions({"verb": scores}) == [(8, 13, (0,))]
+    assert replace(rules_for(3), decodings=(Decoding(change_bonus=2.0),)).find_actions({"verb": scores}) == [
+        (8, 13, (0,))
+    ]
     assert scores[8].tolist() == [-0.7, -3.0, -3.0, -1.5], "what a caller gives stays as it was"
 
 
 def test_rules_survive_json_and_refuse_nonsense() -> None:
-    rules = replace(rules_for(3), background_penalty=0.5, change_bonus=2.0)
+    rules = replace(rules_for(3), decodings=(Decoding(background_penalty=0.5, change_bonus=2.0), Decoding("argmax")))
     assert TimelineRules.from_dict(rules.to_dict()).to_dict() == rules.to_dict()
     with pytest.raises(ValueError, match="2 actions, but 4 states"):
         TimelineRules.from_dict(rules.to_dict() | {"actions": [[0], [1]]})

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.timelines.consensus import Action, Span
 from egoact.core.timelines.prediction import TOP, Ranking
-from egoact.core.timelines.rules import Action, Span, TimelineRules
+from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.core.timelines.viterbi import Floats
 from egoact.runs.segmenter import TrainedSegmenter
@@ -35,9 +36,21 @@ def name_actions(
     scores: Mapping[str, Floats], rules: TimelineRules, vocabularies: Mapping[Target, Vocabulary], *, video_id: str
 ) -> tuple[Timeline, Rankings]:
     """Scores of every step, target -> (F, K + 1), as a timeline, and for each action the best classes."""
+    return name_spans(rules.find_actions(scores), scores, rules, vocabularies, video_id=video_id)
+
+
+def name_spans(
+    spans: Sequence[Span],
+    scores: Mapping[str, Floats],
+    rules: TimelineRules,
+    vocabularies: Mapping[Target, Vocabulary],
+    *,
+    video_id: str,
+) -> tuple[Timeline, Rankings]:
+    """Actions that were found in scores, as `name_actions` gives them."""
     shares = {target: np.exp(values) for target, values in scores.items()}
     segments, rankings = [], []
-    for span in settle(rules.find_actions(scores), shares, rules.actions):
+    for span in settle(spans, shares, rules.actions):
         start, stop, action = span
         means = {target: values[start:stop].mean(0) for target, values in shares.items()}
         names = {t: vocabularies[t].names[i] for t, i in zip(vocabularies, action, strict=True)}

@@ -2,11 +2,11 @@
 
 Decoder, weight of scores, what is taken off background, what a change is worth, and how sure to be of each action: on
 the validation recordings or, without any, on groups of training recordings that are left out in turn. Test recordings
-are never looked at.
+are never looked at. The better half of all ways is kept, since few recordings cannot tell which is the best.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -17,11 +17,12 @@ from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.metrics.detection import temporal_overlaps
+from egoact.core.timelines.consensus import Consensus
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.rules import Decoder, TimelineRules
+from egoact.core.timelines.rules import Decoding, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
 from egoact.core.timelines.viterbi import Floats
-from egoact.timelines.dense import name_actions
+from egoact.timelines.dense import name_spans
 from egoact.timelines.rules import learn_rules
 from egoact.timelines.segmenter_training import HeldOut
 
@@ -33,24 +34,15 @@ ACTION: TimelineTarget = "action"
 HIT = 0.25  # overlap with a true action of the same name, from which on an action counts as right
 
 
-@dataclass(frozen=True)
-class Choice:
-    """How scores are decoded; what the fields mean says `TimelineRules`."""
-
-    decoder: Decoder = "viterbi"
-    weight: float = 0.8
-    background_penalty: float = 0.0
-    change_bonus: float = 0.0
-
-
-CHOICES: tuple[Choice, ...] = (
-    Choice("argmax"),
-    *(Choice("viterbi", *numbers) for numbers in product(WEIGHTS, BACKGROUND_PENALTIES, CHANGE_BONUSES)),
+DECODINGS: tuple[Decoding, ...] = (
+    Decoding("argmax"),
+    *(Decoding("viterbi", *numbers) for numbers in product(WEIGHTS, BACKGROUND_PENALTIES, CHANGE_BONUSES)),
 )
+KEPT = len(DECODINGS) // 2
 
 
 class RuleSelection:
-    """What every choice makes of held-out recordings; each is decoded once, however often is chosen.
+    """What every decoding makes of held-out recordings; each is decoded once, however often is chosen.
 
     Args:
         held_out: What was said of recordings by segmenters that had not seen them; may be empty.
@@ -70,15 +62,22 @@ class RuleSelection:
         self._table, self._vocabularies, self._rate = table, vocabularies, rate
         self._places = [(held.truth.video_id, held.begin_seconds) for held in held_out]
         self._truth = [replace(held.truth, video_id=str(number)) for number, held in enumerate(held_out)]
-        self._answers = {choice: self._answer(held_out, choice) for choice in (CHOICES if held_out else ())}
+        self._held_out = held_out
+        seen = {id(held.seen): self._rules_of(held.seen) for held in held_out}
+        self._rules = [seen[id(held.seen)] for held in held_out]
+        self._answers = [Consensus(r.answers(held.scores)) for r, held in zip(self._rules, held_out, strict=True)]
+        alone = range(len(DECODINGS) if held_out else 0)
+        self._alone = [[self._timeline(number, [way]) for number in range(len(held_out))] for way in alone]
 
     def rules(self) -> TimelineRules:
         """How scores become actions: what does best on the held-out recordings, and how sure to be of each action."""
+        rules = self._rules_of(self._table)
         if not self._truth:
-            return self._rules_of(self._table, Choice())
+            return replace(rules, decodings=(Decoding(),))
         everything = range(len(self._truth))
-        choice = self._best(everything)
-        return replace(self._rules_of(self._table, choice), confidence=self._confidence(choice, everything))
+        ways = self._best(everything)
+        sure = self._confidence([self._timeline(number, ways) for number in everything], everything)
+        return replace(rules, decodings=tuple(DECODINGS[way] for way in ways), confidence=sure)
 
     def measure(self) -> dict[str, Any]:
         """As `evaluate_timelines`, and the calibration error of confidences in percent; empty without any recordings.
@@ -108,46 +107,47 @@ class RuleSelection:
 
     @cached_property
     def _found(self) -> dict[str, Timeline]:
-        """What is found in held-out recordings, by number, with choices made without them."""
+        """What is found in held-out recordings, by number, with decodings chosen without them."""
         numbers = range(len(self._truth))
         found: dict[str, Timeline] = {}
         for first in range(min(_QUARTERS, len(numbers))):
             part = numbers[first::_QUARTERS]
             others = [number for number in numbers if number not in part] or numbers
-            choice = self._best(others)
-            sure = replace(self._rules_of(self._table, choice), confidence=self._confidence(choice, others))
+            ways = self._best(others)
+            sure = self._confidence([self._timeline(number, ways) for number in others], others)
             for number in part:
-                answered = self._answers[choice][number]
-                segments = tuple(replace(s, confidence=sure.true_share(s.confidence)) for s in answered)
+                answered = self._timeline(number, ways)
+                line = replace(self._rules[number], confidence=sure)
+                segments = tuple(replace(s, confidence=line.true_share(s.confidence)) for s in answered)
                 found[str(number)] = replace(answered, segments=segments)
         return found
 
-    def _answer(self, held_out: Sequence[HeldOut], choice: Choice) -> list[Timeline]:
-        rules = {id(held.seen): self._rules_of(held.seen, choice) for held in held_out}
-        return [
-            name_actions(held.scores, rules[id(held.seen)], self._vocabularies, video_id=str(number))[0]
-            for number, held in enumerate(held_out)
-        ]
+    def _timeline(self, number: int, ways: Sequence[int]) -> Timeline:
+        """What some of the decodings agree on in a held-out recording."""
+        spans = self._answers[number].of(ways)
+        scores = self._held_out[number].scores
+        return name_spans(spans, scores, self._rules[number], self._vocabularies, video_id=str(number))[0]
 
-    def _rules_of(self, table: SegmentTable, choice: Choice) -> TimelineRules:
-        return replace(learn_rules(table, self._vocabularies, rate=self._rate), **vars(choice))
+    def _rules_of(self, table: SegmentTable) -> TimelineRules:
+        return replace(learn_rules(table, self._vocabularies, rate=self._rate), decodings=DECODINGS)
 
-    def _best(self, numbers: Iterable[int]) -> Choice:
-        return max(CHOICES, key=lambda choice: self._quality(choice, numbers))
+    def _best(self, numbers: Sequence[int]) -> list[int]:
+        """The better half of the decodings, the best first."""
+        return sorted(range(len(DECODINGS)), key=lambda way: -self._quality(way, numbers))[:KEPT]
 
-    def _quality(self, choice: Choice, numbers: Iterable[int]) -> float:
+    def _quality(self, way: int, numbers: Sequence[int]) -> float:
         """Sum of frame accuracy, edit score and F1 at the three overlaps."""
         target: TimelineTarget = ACTION if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
-        found = {str(number): self._answers[choice][number] for number in numbers}
+        found = {str(number): self._alone[way][number] for number in numbers}
         truth = {name: self._truth[int(name)] for name in found}
         measured = evaluate_timelines(found, truth, targets=[target], rate=self._rate)[target]
         return float(measured["frame_accuracy"] + measured["edit"] + sum(measured["f1"].values()))
 
-    def _confidence(self, choice: Choice, numbers: Iterable[int]) -> tuple[float, float]:
-        said, right = [], []
-        for number in numbers:
-            said += [segment.confidence for segment in self._answers[choice][number]]
-            right += hits(self._answers[choice][number], self._truth[number])
+    def _confidence(self, found: Sequence[Timeline], numbers: Sequence[int]) -> tuple[float, float]:
+        said = [segment.confidence for timeline in found for segment in timeline]
+        right = [
+            hit for number, timeline in zip(numbers, found, strict=True) for hit in hits(timeline, self._truth[number])
+        ]
         return fit_confidence(said, right)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.metrics.detection import THRESHOLDS, Answer, Span, mean_over_labels, temporal_overlaps
+from egoact.core.metrics.detection import THRESHOLDS, Answer, Span, mean_over_labels
 from egoact.core.timelines import viterbi
 from egoact.core.timelines.timeline import Label, Timeline, TimelineTarget
-from egoact.core.timelines.viterbi import Run
+from egoact.core.timelines.viterbi import Counts, Run
 
 BACKGROUND = -1
 OVERLAPS = (10, 25, 50)  # percent of intersection over union
@@ -65,7 +65,7 @@ def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: f
     for predicted, truth in pairs:
         _check_frames(predicted, truth)
         found, wanted = runs(predicted), runs(truth)
-        hits += count_hits(found, wanted, overlap / 100)
+        hits += int(count_hits(found, wanted, [overlap / 100])[0])
         num_found, num_wanted = num_found + len(found), num_wanted + len(wanted)
     # 2 P R / (P + R) with P = hits / found and R = hits / wanted.
     return 200 * hits / (num_found + num_wanted) if num_found + num_wanted else 100.0
@@ -179,17 +179,24 @@ def _check_frames(predicted: FrameLabels, truth: FrameLabels) -> None:
         raise ValueError(f"labels of shape {predicted.shape} against {truth.shape}; (frames,), at least one, the same")
 
 
-def count_hits(found: Sequence[Run], wanted: Sequence[Run], least: float) -> int:
-    """True segments that are hit, see `segmental_f1`; `least` is a share."""
-    if not wanted:
-        return 0
-    spans, labels = np.array([run[:2] for run in wanted]), np.array([run[2] for run in wanted])
-    is_hit = np.zeros(len(wanted), dtype=bool)
-    for start, stop, label in found:
-        overlaps = np.where(labels == label, temporal_overlaps(start, stop, spans), 0.0)
-        best = int(np.argmax(overlaps))
-        is_hit[best] |= overlaps[best] >= least
-    return int(is_hit.sum())
+def count_hits(found: Sequence[Run], wanted: Sequence[Run], least: Sequence[float]) -> Counts:
+    """True segments that are hit, see `segmental_f1`, at each of some least overlaps, which are shares.
+
+    Segments of one side are in order of time and do not overlap each other, as those of `runs`.
+    """
+    if not found or not wanted:
+        return np.zeros(len(least), dtype=np.int64)
+    (starts, stops, labels), (true_starts, true_stops, true_labels) = np.array(found).T, np.array(wanted).T
+    first = np.searchsorted(true_stops, starts, side="right")
+    meets = np.searchsorted(true_starts, stops, side="left") - first
+    one = np.repeat(np.arange(len(found)), meets)
+    other = np.arange(meets.sum()) + np.repeat(first - np.cumsum(meets) + meets, meets)
+    shared = np.minimum(stops[one], true_stops[other]) - np.maximum(starts[one], true_starts[other])
+    united = (stops - starts)[one] + (true_stops - true_starts)[other] - shared
+    overlaps = np.where(labels[one] == true_labels[other], shared / united, 0.0)
+    order = np.lexsort((-overlaps, one))  # which leaves equals in order of time
+    best = order[np.unique(one[order], return_index=True)[1]]
+    return np.array([len(np.unique(other[best][overlaps[best] >= share])) for share in least])
 
 
 def _levenshtein(a: Sequence[int], b: Sequence[int]) -> int:

@@ -46,7 +46,8 @@ class RecordingCounts:
             row = {"right": float((found == true).sum()), "frames": float(len(true)), "edit": edit_score(found, true)}
             found_runs, true_runs = runs(found), runs(true)
             row["segments"] = float(len(found_runs) + len(true_runs))
-            row |= {f"hits_{o}": float(count_hits(found_runs, true_runs, o / 100)) for o in OVERLAPS}
+            hits = count_hits(found_runs, true_runs, [overlap / 100 for overlap in OVERLAPS])
+            row |= {f"hits_{o}": float(count) for o, count in zip(OVERLAPS, hits, strict=True)}
             rows.append(row)
         return cls({name: np.array([row[name] for row in rows]) for name in rows[0]})
 

@@ -6,20 +6,51 @@ Shapes: `F` steps, `K` classes of a target, `S` states: background, then the act
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from egoact.core.bounds import MOST_CLASSES, MOST_RATE, check_number, check_whole
+from egoact.core.timelines.consensus import Action, Consensus, Span
 from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar, decode, runs
 
 MOST_STATES = 256
+MOST_DECODINGS = 100
 _STEPS_AT_ONCE = 1000
 
-Action = tuple[int, ...]
 Decoder = Literal["viterbi", "argmax"]
-Span = tuple[int, int, Action]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """One way from scores to a path.
+
+    Args:
+        decoder: "viterbi", or "argmax": the best state of every step by itself, which models that have smoothed their
+            scores over time may do better with.
+        weight: Of scores against the grammar, see `decode`.
+        background_penalty: Taken off background's log-probability of every step. Background is what training has seen
+            most of, so a model that is unsure says background; scores of hybrid models are corrected for how
+            frequent a class is (Bourlard and Morgan, Connectionist speech recognition, 1994).
+        change_bonus: Added to the logarithm of every transition from an action, or background, to another: the word
+            insertion penalty of speech recognition, with the other sign.
+
+    Raises:
+        ValueError: Impossible numbers, or a decoder that there is not.
+    """
+
+    decoder: Decoder = "viterbi"
+    weight: float = 0.8
+    background_penalty: float = 0.0
+    change_bonus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.decoder not in get_args(Decoder):
+            raise ValueError(f"decoder {self.decoder!r}; there are {' and '.join(get_args(Decoder))}")
+        check_number("weight", self.weight, least=0, most=1e6)
+        check_number("background_penalty", self.background_penalty, least=-1e6, most=1e6)
+        check_number("change_bonus", self.change_bonus, least=-1e6, most=1e6)
 
 
 @dataclass(frozen=True)
@@ -31,14 +62,8 @@ class TimelineRules:
         targets: Names of the targets, in the order of every action's class ids.
         actions: State 1 and up: class ids of each target.
         grammar: What follows what; of the same states.
-        weight: Of scores against the grammar, see `decode`.
-        background_penalty: Taken off background's log-probability of every step. Background is what training has seen
-            most of, so a model that is unsure says background; scores of hybrid models are corrected for how
-            frequent a class is (Bourlard and Morgan, Connectionist speech recognition, 1994).
-        change_bonus: Added to the logarithm of every transition from an action, or background, to another: the word
-            insertion penalty of speech recognition, with the other sign.
-        decoder: "viterbi", or "argmax": the best state of every step by itself, which models that have smoothed their
-            scores over time may do better with.
+        decodings: Ways from scores to a path, the best first; of what they find, what agrees most with the others
+            counts.
         confidence: Slope and intercept of the line from the log-odds of what a model says of a segment to the log-odds
             that it is right.
 
@@ -50,10 +75,7 @@ class TimelineRules:
     targets: tuple[str, ...]
     actions: tuple[Action, ...]
     grammar: Grammar
-    weight: float = 0.8
-    background_penalty: float = 0.0
-    change_bonus: float = 0.0
-    decoder: Decoder = "viterbi"
+    decodings: tuple[Decoding, ...] = (Decoding(),)
     confidence: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -62,14 +84,14 @@ class TimelineRules:
         if any(len(action) != len(self.targets) for action in self.actions):
             raise ValueError(f"every action needs {len(self.targets)} class ids: {', '.join(self.targets)}")
         check_whole("rate", self.rate, most=MOST_RATE)
-        check_number("weight", self.weight, least=0, most=1e6)
+        check_whole("the number of decodings", len(self.decodings), least=1, most=MOST_DECODINGS)
+        if len(self.confidence) != 2:
+            raise ValueError(f"confidence {self.confidence} is not a slope and an intercept")
         for value in self.confidence:
             check_number("confidence", value, least=-1e6, most=1e6)
         for action in self.actions:
             for class_id in action:
                 check_whole("a class id", class_id, least=0, most=MOST_CLASSES)
-        if self.decoder not in get_args(Decoder) or len(self.confidence) != 2:
-            raise ValueError(f"decoder {self.decoder!r}, confidence {self.confidence}")
 
     def find_actions(self, log_probabilities: Mapping[str, Floats]) -> list[Span]:
         """The actions of a recording: (first step, step after the last, class ids).
@@ -77,15 +99,17 @@ class TimelineRules:
         Args:
             log_probabilities: Target -> (F, K + 1) of every step, background last.
         """
+        return Consensus(self.answers(log_probabilities)).of(range(len(self.decodings)))
+
+    def answers(self, log_probabilities: Mapping[str, Floats]) -> list[list[Span]]:
+        """What each of the decodings finds, as `find_actions` has it."""
         kept = self._plausible(log_probabilities)
         scores = self._state_scores(log_probabilities, kept)
-        if self.decoder == "argmax":
-            path = scores.argmax(axis=1)
-        else:
-            grammar = self.grammar.of_states(kept)
-            scores[:, BACKGROUND] -= self.background_penalty
-            path = decode(scores, replace(grammar, follow=grammar.follow + self.change_bonus), weight=self.weight)
-        return [(start, stop, self.actions[kept[state] - 1]) for start, stop, state in runs(path)]
+        grammar = self.grammar.of_states(kept)
+        return [
+            [(start, stop, self.actions[kept[state] - 1]) for start, stop, state in runs(_path(scores, grammar, how))]
+            for how in self.decodings
+        ]
 
     def true_share(self, said: float) -> float:
         """The probability that a segment is right of which a model says so with probability `said`."""
@@ -124,10 +148,7 @@ class TimelineRules:
             "targets": list(self.targets),
             "actions": [list(action) for action in self.actions],
             "grammar": self.grammar.to_dict(),
-            "weight": self.weight,
-            "background_penalty": self.background_penalty,
-            "change_bonus": self.change_bonus,
-            "decoder": self.decoder,
+            "decodings": [asdict(decoding) for decoding in self.decodings],
             "confidence": list(self.confidence),
         }
 
@@ -138,11 +159,24 @@ class TimelineRules:
             "targets": tuple(values["targets"]),
             "actions": tuple(tuple(action) for action in values["actions"]),
             "grammar": Grammar.from_dict(values["grammar"]),
-            # Runs that were made before there were decoders to choose from do not say so.
+            "decodings": tuple(Decoding(**each) for each in values.get("decodings", [_single(values)])),
             "confidence": tuple(values.get("confidence", (1.0, 0.0))),
         }
         known = {field.name for field in fields(cls)}  # runs of earlier versions say more
         return cls(**{name: value for name, value in values.items() if name in known} | parsed)
+
+
+def _path(scores: Floats, grammar: Grammar, how: Decoding) -> Counts:
+    if how.decoder == "argmax":
+        return scores.argmax(axis=1)
+    scores = scores.copy()
+    scores[:, BACKGROUND] -= how.background_penalty
+    return decode(scores, replace(grammar, follow=grammar.follow + how.change_bonus), weight=how.weight)
+
+
+def _single(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The one decoding of runs that were made before there were several."""
+    return {field.name: values[field.name] for field in fields(Decoding) if field.name in values}
 
 
 def _logit(shares: Floats) -> Floats:
