@@ -168,7 +168,8 @@ class TimelineRules:
 
 def _path(scores: Floats, grammar: Grammar, how: Decoding) -> Counts:
     if how.decoder == "argmax":
-        return scores.argmax(axis=1)
+        path: Counts = scores.argmax(axis=1)
+        return path
     scores = scores.copy()
     scores[:, BACKGROUND] -= how.background_penalty
     return decode(scores, replace(grammar, follow=grammar.follow + how.change_bonus), weight=how.weight)
