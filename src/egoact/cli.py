@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -296,12 +297,14 @@ def _do(command: Command, name: str, arguments: list[str], *, debug: bool) -> in
 
 def _fill(text: str, settings: Any) -> str:
     """Fields of settings in a command line."""
+    from egoact.store.remote import as_url
 
     def words(match: re.Match) -> str:
         value = getattr(settings, match[1])
         if value in (None, ()):
             return "LABELS.csv"
-        return " ".join(shlex.quote(str(each)) for each in (value if isinstance(value, tuple) else (value,)))
+        values = value if isinstance(value, tuple) else (value,)
+        return " ".join(shlex.quote(isinstance(each, Path) and as_url(each) or str(each)) for each in values)
 
     return re.sub(r"\{(\w+)\}", words, text)
 

@@ -63,6 +63,7 @@ NOT_EXECUTED = {
     "egoact predict new.mp4 --run run --out timeline --speak": "takes a voice; see tests/timelines/test_speaking.py",
     "egoact submit --task detection": "takes timelines of every recording; see tests/evaluation/test_submit_tasks.py",
     "egoact compress": "tiny-random has nothing to prune; see tests/adaptation/test_compress.py",
+    "egoact extract --cluster": "a cluster; see tests/extraction/test_sharing.py and benchmarks/cluster.py",
     "egoact train --features s3:": "a server; see tests/store/test_remote.py",
     "egoact verify --features s3:": "the same",
     "python benchmarks/": "minutes to hours; that the script is there and knows these flags is tested",

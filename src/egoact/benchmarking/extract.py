@@ -21,8 +21,9 @@ from egoact.core.sampling import ClipSampling
 from egoact.engines import Engine
 from egoact.engines.streams import one_stream
 from egoact.extraction.decoding import clip_jobs
-from egoact.extraction.extraction import Extraction, plan_store
+from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments
+from egoact.extraction.work import plan_store
 from egoact.media.sources import MediaRoot
 from egoact.models.backbones.registry import Backbone
 from egoact.store.writer import StoreWriter

@@ -1,8 +1,8 @@
 """`egoact extract`: from segments and recordings to a feature store."""
 
 import errno
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from egoact.core.sampling import ClipSampling
     from egoact.engines.streams import StreamEngine
     from egoact.extraction.wanted import WantedMoments
+    from egoact.extraction.work import Work
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
     from egoact.models.backbones.registry import Backbone
     from egoact.models.backbones.spec import Stream
-    from egoact.store.writer import StoreWriter
 
 MAX_WORKERS = 8
 
@@ -88,6 +88,9 @@ class ExtractSettings:
     """auto, cpu, cuda or cuda:N."""
     workers: int = 0
     """Videos that are decoded at the same time; 0: one a core."""
+    cluster: str | None = None
+    """Share the recordings out to a Ray cluster (extra ray): ray begins one on this machine, auto or ray://ADDRESS
+    takes one that runs. --features may be a URL then; --workers counts processes, each with a core of the cluster."""
     frame_rate: float | None = None
     """Frames per second of extracted frames; default: by EPIC-KITCHENS' rule for its ids, or the file fps.txt
     beside the frames. Video files need none."""
@@ -110,6 +113,8 @@ class ExtractSettings:
     """With --gap: for how many seconds; default: 2.5."""
 
     def __post_init__(self) -> None:
+        from egoact.store.remote import as_url
+
         if not self.segments and (self.recordings or self.exact):
             raise ValueError("--recordings and --exact go with --segments")
         if self.recordings and self.exact:
@@ -128,6 +133,8 @@ class ExtractSettings:
         self._check_stack()
         if not self.may_be_video:
             self.check_looking(is_video=False)
+        if self.cluster is None and as_url(self.features) is not None:
+            raise ValueError(f"{as_url(self.features)}: features behind a URL are written with --cluster (extra ray)")
         if self.workers < 0:
             raise ValueError(f"--workers cannot be negative, got {self.workers}")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -177,12 +184,26 @@ class ExtractSettings:
         if set(self.streams) == {"motion"} and (self.weights is not None or self.cut is not None):
             raise ValueError("--streams motion has no network: leave --weights and --cut away")
 
+    def stream_names(self) -> "tuple[Stream, ...]":
+        """The streams, each once, in their order."""
+        from egoact.models.backbones.spec import STREAMS
+
+        return tuple(name for name in STREAMS if name in self.streams)
+
     def frame_size(self) -> tuple[int, int]:
         """(height, width) that frames are resized to."""
         from egoact.models.backbones.registry import default_size
 
         size = default_size(self.backbone, self.weights) if self.size is None else self.size
         return size, size
+
+    def for_elsewhere(self) -> "ExtractSettings":
+        """The same for processes that were not begun in this folder."""
+        from egoact.store.remote import as_url, local_path
+
+        features = self.features if as_url(self.features) else local_path(self.features).absolute()
+        weights = None if self.weights is None else self.weights.absolute()
+        return replace(self, media=tuple(path.absolute() for path in self.media), features=features, weights=weights)
 
     def anticipation(self) -> "Anticipation | None":
         """When to look at what comes before the actions; None: at the actions."""
@@ -209,13 +230,49 @@ def extract(settings: ExtractSettings) -> int:
         ArtifactError: The store is damaged, made with other settings, in use, or the disk is full.
         ValueError: Impossible settings.
     """
+    from egoact.core.machine import num_cores
+
+    if settings.cluster is not None:
+        settings = settings.for_elsewhere()
+    work = work_of(settings)
+    if settings.cluster is None and not settings.may_be_video and _is_finished(settings, work.wanted):
+        print("extract: nothing is missing: all that is wanted is there already")
+        return 0
+    try:
+        if settings.cluster is not None:
+            from egoact.extraction.cluster import extract_on_cluster
+
+            return extract_on_cluster(
+                work,
+                settings.features,
+                address=settings.cluster,
+                num_workers=settings.workers,
+                wants_gpu=settings.device != "cpu" and settings.engine in ("auto", "torch"),
+            )
+        return work.go(settings.features, num_workers=settings.workers or min(num_cores(), MAX_WORKERS))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ArtifactError(
+            "the disk is full; what is finished is kept: make room and give the same command again",
+            path=settings.features,
+        ) from None
+
+
+def work_of(settings: ExtractSettings) -> "Work":
+    """What is to be done: labels and folders are read, and the network of a video encoder is loaded.
+
+    Raises:
+        AnnotationError: The CSV is wrong.
+        MediaError: The media folder is wrong.
+    """
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.annotations.segments import SegmentTable, group_by_recording
     from egoact.extraction.wanted import WantedMoments
+    from egoact.extraction.work import Work
     from egoact.media.sources import MediaRoot
     from egoact.media.stills.flow import FlowRoot
-    from egoact.models.backbones.spec import STREAMS
 
     table, anticipation = read_and_tell(settings.segments) if settings.segments else (), settings.anticipation()
     if anticipation is not None and isinstance(table, SegmentTable):
@@ -237,107 +294,68 @@ def extract(settings: ExtractSettings) -> int:
         is_whole=not settings.segments or settings.recordings,
         exact=settings.clips() if settings.exact else None,
     )
-    if video is not None:
-        return _fill_video(settings, video, wanted, root)
-    names = tuple(name for name in STREAMS if name in settings.streams)
-    if _is_finished(settings, names, wanted):
-        print("extract: nothing is missing: all that is wanted is there already")
-        return 0
-    return _fill(settings, names, wanted, root)
+    choose = partial(_choose_streams, settings) if video is None else partial(_choose_video, settings, video)
+    return Work(wanted, root, choose, settings.dtype, settings.weights)
 
 
-def _fill(
-    settings: ExtractSettings, streams: "tuple[Stream, ...]", wanted: "WantedMoments", root: "MediaRoot | FlowRoot"
-) -> int:
+def _choose_streams(
+    settings: ExtractSettings, wanted: "WantedMoments", root: "MediaRoot | FlowRoot", features: Path
+) -> "StreamEngine":
     from egoact.engines.streams import grids_of, stream_specs
-    from egoact.extraction.engine_choice import RealFrames, keep_graph
-    from egoact.extraction.extraction import plan_store
+    from egoact.extraction.engine_choice import RealFrames
     from egoact.extraction.finished import remember_weights
     from egoact.extraction.stream_choice import choose_stream_engine
-    from egoact.models.backbones.own_files import carry
-    from egoact.store.streams import check_fits, stream_path
-    from egoact.store.writer import StoreWriter
+    from egoact.store.streams import check_fits
 
-    size = settings.frame_size()
+    size, streams = settings.frame_size(), settings.stream_names()
     with working("extract: loading the network"):
         backbones = {grid: _load_backbone(settings, grid) for grid in grids_of(streams)}
     for backbone in backbones.values() if settings.weights is None and settings.stack == 1 else ():
         remember_weights(backbone.spec)
     specs = stream_specs(streams, backbones, input_size=size)
     for spec in specs:
-        check_fits(settings.features, spec, rate=settings.rate)
+        check_fits(features, spec, rate=settings.rate)
     examples = wanted.examples(root)
     with working("extract: choosing an engine"):
-        engine = choose_stream_engine(
+        return choose_stream_engine(
             specs,
             backbones,
             engine=settings.engine,
             precision=settings.precision,
             device=settings.device,
-            features=settings.features,
+            features=features,
             frames=RealFrames(root, examples, size, specs[0].stack, specs[0].lag_seconds),
             num_frames=wanted.estimate(examples),
         )
-    with ExitStack() as stores:
-        writers = []
-        for stream in engine.streams:
-            path = stream_path(settings.features, stream.spec.stream)
-            plan = plan_store(stream.spec, stream.engine, rate=settings.rate, dtype=settings.dtype)
-            writers.append(stores.enter_context(StoreWriter(path, plan)))
-            if stream.engine is not None:
-                keep_graph(stream.engine, path)
-        carry(settings.weights, settings.features)
-        return _go(settings, wanted, root, engine, writers)
 
 
-def _fill_video(
-    settings: ExtractSettings, backbone: "Backbone", wanted: "WantedMoments", root: "MediaRoot | FlowRoot"
-) -> int:
+def _choose_video(
+    settings: ExtractSettings,
+    backbone: "Backbone",
+    wanted: "WantedMoments",
+    root: "MediaRoot | FlowRoot",
+    features: Path,
+) -> "StreamEngine":
     from egoact.engines.streams import one_stream
     from egoact.extraction.engine_choice import RealFrames
-    from egoact.extraction.extraction import plan_store
     from egoact.extraction.video import choose_video_engine
     from egoact.store.streams import check_fits
-    from egoact.store.writer import StoreWriter
 
-    check_fits(settings.features, backbone.spec, rate=wanted.rate)
+    check_fits(features, backbone.spec, rate=wanted.rate)
     examples = wanted.examples(root)
     engine = choose_video_engine(
         backbone,
         engine=settings.engine,
         precision=settings.precision,
         device=settings.device,
-        store=settings.features,
+        store=features,
         frames=RealFrames(root, examples, backbone.spec.input_size),
         num_rows=wanted.estimate(examples),
     )
-    with StoreWriter(settings.features, plan_store(backbone.spec, engine, rate=wanted.rate)) as writer:
-        return _go(settings, wanted, root, one_stream(backbone.spec, engine), [writer])
+    return one_stream(backbone.spec, engine)
 
 
-def _go(
-    settings: ExtractSettings,
-    wanted: "WantedMoments",
-    root: "MediaRoot | FlowRoot",
-    engine: "StreamEngine",
-    writers: "list[StoreWriter]",
-) -> int:
-    from egoact.core.machine import num_cores
-    from egoact.extraction.extraction import Extraction
-
-    extraction = Extraction(wanted, root, engine, writers, settings.workers or min(num_cores(), MAX_WORKERS))
-    try:
-        return extraction.go()
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise ArtifactError(
-            "the disk is full; what is finished is kept: make room and give the same command again",
-            path=settings.features,
-        ) from None
-
-
-def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wanted: "WantedMoments") -> bool:
+def _is_finished(settings: ExtractSettings, wanted: "WantedMoments") -> bool:
     """Whether there is nothing to do, as far as that can be said without loading a network."""
     from egoact.extraction.finished import is_finished
 
@@ -353,7 +371,7 @@ def _is_finished(settings: ExtractSettings, streams: "tuple[Stream, ...]", wante
     }
     if settings.stack > 1:
         return False  # a stack's network is not one of those that are remembered by name
-    names = streams if settings.modality == "rgb" else (settings.modality,)  # streams are of frames
+    names = settings.stream_names() if settings.modality == "rgb" else (settings.modality,)  # streams are of frames
     return is_finished(
         settings.features, names, wanted, facts=facts, engine=settings.engine, precision=settings.precision
     )

@@ -10,52 +10,20 @@ from functools import partial
 
 import numpy as np
 
-from egoact.core import defaults
 from egoact.core.epic import facts as epic
 from egoact.core.errors import MediaError
 from egoact.core.progress import Progress, format_seconds
 from egoact.core.sampling import Floats, to_microseconds
-from egoact.engines import Engine
 from egoact.engines.streams import StreamEngine
 from egoact.extraction.decoding import FrameBatch, FrameFailure, JobDone, VideoJob, decode
-from egoact.extraction.engine_choice import graph_hash
 from egoact.extraction.filling import Filling
 from egoact.extraction.wanted import WantedMoments
 from egoact.extraction.windows import window_events
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot
-from egoact.models.backbones.spec import BackboneSpec
-from egoact.store.encoding import StoredDtype
 from egoact.store.failures import FAILURES_NAME
-from egoact.store.manifest import StoreSpec
 from egoact.store.writer import StoreWriter
-
-
-def plan_store(
-    backbone: BackboneSpec, engine: Engine | None, *, rate: int = defaults.RATE, dtype: StoredDtype = "float16"
-) -> StoreSpec:
-    """What the manifest of a store says of its features, see `StoreSpec`; motion has no engine."""
-    return StoreSpec(
-        backbone=backbone.name,
-        weights_hash=backbone.weights_hash,
-        input_size=backbone.input_size,
-        mean=backbone.mean,
-        std=backbone.std,
-        kind=backbone.kind,
-        cut=backbone.cut,
-        feature_shape=backbone.feature_shape,
-        engine="opencv" if engine is None else engine.name,
-        precision="f32" if engine is None else engine.precision,
-        rate=rate,
-        quantized="" if engine is None else graph_hash(engine),
-        dtype=dtype,
-        modality=backbone.modality,
-        grid=backbone.grid,
-        lag_seconds=backbone.lag_seconds,
-        stack=backbone.stack,
-        window=backbone.window,
-    )
 
 
 class Extraction:
@@ -67,6 +35,7 @@ class Extraction:
         engine: Computes the streams.
         writers: Of their stores, in the same order.
         num_workers: Recordings that are decoded at the same time.
+        is_share: Of a larger extraction, which goes on where a recording is not there.
 
     Attributes:
         num_frames: Frames that were computed.
@@ -79,10 +48,13 @@ class Extraction:
         engine: StreamEngine,
         writers: Sequence[StoreWriter],
         num_workers: int,
+        *,
+        is_share: bool = False,
     ) -> None:
         self.wanted, self.root, self.engine, self.num_workers = wanted, root, engine, num_workers
         self.fillings = [Filling(wanted, writer) for writer in writers]
         self.num_frames = 0
+        self._is_share = is_share
         self._window = engine.specs[0].window
         self._lacking: dict[str, list[int]] = {}  # recording -> numbers of the streams that lack moments of it
 
@@ -129,7 +101,7 @@ class Extraction:
                 engine, stack = self.engine.only(self._lacking[video_id]), self.engine.specs[0].stack
                 lag = engine.specs[0].lag_seconds if stack > 1 else engine.lag_seconds
                 jobs.append(VideoJob(source, partial(self._missing, video_id), self.wanted.is_whole, lag, stack))
-        if first_error and not jobs and len(video_ids) == len(self.wanted.video_ids):
+        if first_error and not jobs and not self._is_share and len(video_ids) == len(self.wanted.video_ids):
             raise first_error  # not one video is there: the folder is wrong, rather than a few videos
         return jobs
 
