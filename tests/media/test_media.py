@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from egoact.core.errors import MediaError
 from egoact.media.sources import MediaSource, read_frames
 from egoact.media.stills.pictures import decode_still, resize_area, still_size
+from egoact.media.video.file import VideoFile
 from tests.makers.media import SIZE, jpeg, number_in, picture, write_sound_only, write_video
 
 RATE = 30
@@ -119,6 +120,21 @@ def test_only_what_is_needed_is_decoded(tmp_path: Path, name: str, monkeypatch: 
     assert seen(path, middles(numbers)) == numbers
     assert len(sent) == len(set(sent)), "no packet is decoded twice"
     assert len(sent) <= 3 * 20 + 5
+
+
+def test_a_transport_stream_of_one_clock_is_sought_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked through once; after that, what lies before a far moment is not even read."""
+    path = write_video(tmp_path / "video.ts", num_frames=1000, gop=20, size=(48, 96))
+    assert seen(path, middles([985])) == [985]
+    num_reads, read = [0], VideoFile.read
+
+    def count(self):
+        num_reads[0] += 1
+        return read(self)
+
+    monkeypatch.setattr(VideoFile, "read", count)
+    assert seen(path, middles([985])) == [985]
+    assert num_reads[0] < 500
 
 
 def test_non_reference_pictures_that_nobody_wants_are_not_decoded(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Source: ITU-T H.264, 7.4.1.2.4 (IDR), Annex B (start codes); ISO/IEC 14496-15, 5
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -75,9 +76,13 @@ class VideoFile:
         return self._container.format.name != "avi" or not self.stream.codec_context.has_b_frames
 
     @property
+    def _may_begin_anew(self) -> bool:
+        return self._container.format.name in ("mpegts", "mpeg")
+
+    @property
     def can_seek(self) -> bool:
-        """Whether timestamps say where in the file to look; they may repeat where streams were recorded as sent."""
-        return self._container.format.name not in ("mpegts", "mpeg")
+        """Whether timestamps say where in the file to look; for a stream the whole file is looked through, once."""
+        return not self._may_begin_anew or _has_one_clock(self.path, *measure_files(self.path))
 
     @property
     def has_grown(self) -> bool:
@@ -124,9 +129,14 @@ class VideoFile:
             return None
         if packet is None or (packet.dts is None and packet.size == 0):  # PyAV ends with an empty packet
             return None
-        if not self.can_seek:
+        if self._may_begin_anew:
             self._continue_time(packet)
         return packet
+
+    @property
+    def has_jumped(self) -> bool:
+        """Whether timestamps jumped back in what was read."""
+        return self._shift_ticks != 0
 
     def _continue_time(self, packet: Packet) -> None:
         """Where timestamps jump back, as in a stream that was joined, what follows comes after what was there."""
@@ -151,7 +161,7 @@ class VideoFile:
             except (av.error.FFmpegError, OSError):
                 break
             self._packets.close()
-            self._packets = self._demux()
+            self._packets, self._last_decoded = self._demux(), None
             packet = self.read()
             while packet is not None and not self.can_begin_at(packet) and (packet.dts or 0) <= ticks:
                 packet = self.read()
@@ -168,6 +178,16 @@ def _exact_rate(rate: Fraction | None) -> Fraction | None:
     """Pictures a second; all standard rates are multiples of 1/1001, which Matroska stores as rounded durations."""
     exact = None if rate is None else Fraction(round(rate * 1001), 1001)
     return exact if exact and rate and abs(exact / rate - 1) < _RATE_TOLERANCE else rate
+
+
+@lru_cache(maxsize=64)
+def _has_one_clock(path: Path, num_bytes: int, modified_ns: int) -> bool:
+    """Whether timestamps never jump back in this file, which has this size and was changed then."""
+    with VideoFile(path) as file:
+        while file.read() is not None:
+            if file.has_jumped:
+                return False
+        return True
 
 
 def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, None]:

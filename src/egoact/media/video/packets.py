@@ -127,12 +127,8 @@ class PacketPlan:
 
     def _read_to(self, target: int) -> Iterator[Step]:
         """Read until all pictures up to `target` are known."""
-        if (
-            self._may_skip
-            and self._file.can_seek
-            and not self._ended
-            and target - (self._latest or target) > self._seek_ticks
-        ):
+        is_far = target - (self._latest or target) > self._seek_ticks
+        if self._may_skip and not self._ended and is_far and self._file.can_seek:
             yield Flush()
             self._seek(target)
         while not self._ended and (self._latest is None or self._latest <= target):
