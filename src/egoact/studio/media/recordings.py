@@ -202,6 +202,7 @@ def _probe(path: Path) -> dict[str, Any]:
             made = container.metadata.get("creation_time", "")[:10]
         with VideoFile(path) as file:
             stream = file.stream
+            made = made or stream.metadata.get("creation_time", "")[:10]  # of several chapters only streams say it
             rate = stream.average_rate or stream.guessed_rate
             width, height = stream.codec_context.width, stream.codec_context.height
             facts |= {
