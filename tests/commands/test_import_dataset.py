@@ -8,7 +8,8 @@ from egoact.cli import main
 from egoact.core.annotations.datasets.catalogue import RECIPES
 from egoact.core.annotations.labels import TARGETS, read_vocabulary
 from egoact.core.annotations.segments import read_segments
-from tests.makers.datasets import NOUNS, VERBS, WRITERS, write_egtea
+from egoact.media.links import link_recordings
+from tests.makers.datasets import NOUNS, VERBS, WRITERS, write, write_egtea
 from tests.makers.media import write_video
 from tests.makers.recordings import write_recording
 
@@ -140,6 +141,23 @@ def test_recordings_with_other_names_get_links(tmp_path: Path, capsys: pytest.Ca
     assert run("extract", "--segments", tmp_path / "labels" / "segments.csv", *media, *tiny) == 0
 
 
+def test_links_are_made_anew_and_hard_ones_where_others_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("a privilege is missing")
+
+    for name, words in (("one", "first"), ("two", "second")):
+        write(tmp_path / name / "P03" / "tea.avi", words)
+    for folder, said in (("one", "first\n"), ("two", "second\n"), ("one", "first\n")):
+        made = link_recordings(
+            [tmp_path / folder], {"P03_tea": ("P03/tea.avi",), "P04_tea": ("x.avi",)}, tmp_path / "links"
+        )
+        assert made == {"P03_tea"} and (tmp_path / "links" / "P03_tea.avi").read_text() == said
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert not (tmp_path / "links" / "P03_tea.avi").is_symlink()
+
+
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "words"),
     [
@@ -164,7 +182,7 @@ def test_recordings_with_other_names_get_links(tmp_path: Path, capsys: pytest.Ca
             "stop_time",
             "row 1: no column end_timestamp; the",
         ),
-        ("assembly101", "coarse-annotations/actions.csv", "cut board,cut", "cut board,open", "row 3, column verb_cls"),
+        ("assembly101", "coarse-annotations/actions.csv", "noun_cls", "noun", "actions.csv, row 1: no column noun_cls"),
         ("assembly101", f"{COARSE}/assembly_{SEQUENCE}.txt", "open fridge", "open tap", "line 1: 'open tap' is none"),
         ("assembly101", f"{COARSE}/assembly_{SEQUENCE}.txt", "60\topen", "6x\topen", "line 1: '00000006x' is not a"),
         ("ego4d-moments", f"{EGO4D}/moments_val.json", '"videos"', '"films"', "moments_val.json: an object with a"),

@@ -163,7 +163,7 @@ def write_hd_epic(folder: Path) -> None:
         place / "HD_EPIC_Narrations.csv",
         ",unique_narration_id,participant_id,video_id,narration,start_timestamp,end_timestamp,verbs,main_action_classes",
         f'0,{video}-1,P01,{video},"Open it, slowly.",0.5,2.0,[\'open\'],"[(0, 0)]"',
-        f"1,{video}-2,P01,{video},Cut on the board.,2.0,3.25,\"['cut', 'open']\",\"[(2, 1), (0, 0)]\"",
+        f"1,{video}-2,P01,{video},Cut on it.,2.0,3.25,\"['cut', 'open']\",\"[(np.int64(2), np.int64(1)), (0, 0)]\"",
         f"2,{video}-3,P01,{video},Think.,4.0,5.0,[],[]",
     )
 

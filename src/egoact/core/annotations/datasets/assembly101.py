@@ -15,7 +15,7 @@ from pathlib import Path
 
 from egoact.core.annotations.datasets.dataset import Dataset, locate
 from egoact.core.annotations.frame_labels import files_of_recordings, read_lines
-from egoact.core.annotations.labels import Vocabulary
+from egoact.core.annotations.labels import TARGETS, Vocabulary
 from egoact.core.annotations.parsing import normalise_video_id, parse_whole, show
 from egoact.core.annotations.segments import Segment
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
@@ -121,15 +121,10 @@ def _read_actions(sheet: Spreadsheet, dataset: Dataset) -> dict[str, _Action]:
     columns = ("verb_id", "noun_id", "action_cls", "verb_cls", "noun_cls")
     if lost := [column for column in columns if column not in sheet]:
         raise sheet.missing(f"column {lost[0]}")
-    for target in ("verb", "noun"):
-        named: dict[int, str] = {}
-        names, numbers = sheet.columns[f"{target}_cls"], sheet.convert(f"{target}_id", parse_whole)
-        for position, (number, name) in enumerate(zip(numbers, names, strict=True)):
-            is_other = name not in (named.get(number), None) and (number in named or name in named.values())
-            if named.setdefault(number, name) != name or is_other:
-                reason = f"{show(name)} is {number} here, and one of both is used otherwise in a row before"
-                raise sheet.error(reason, position=position, column=f"{target}_cls")
-        dataset.classes[target] = Vocabulary(target, tuple(named[number] for number in sorted(named)))
+    for target in TARGETS:
+        numbers, names = sheet.convert(f"{target}_id", parse_whole), sheet.columns[f"{target}_cls"]
+        ordered = dict.fromkeys(name for _, name in sorted(zip(numbers, names, strict=True)))
+        dataset.classes[target] = Vocabulary(target, tuple(ordered))
     index = {
         target: {name: number for number, name in enumerate(classes.names)}
         for target, classes in dataset.classes.items()

@@ -9,6 +9,7 @@ a pickle alone, and nothing is unpickled here.
 """
 
 import ast
+import re
 from pathlib import Path
 
 from egoact.core.annotations.datasets.dataset import Dataset, locate, locate_any
@@ -18,6 +19,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.annotations.spreadsheet import read_spreadsheet
 from egoact.core.errors import AnnotationError
 
+_NUMPY = re.compile(r"np\.int\d+\((\d+)\)", re.ASCII)  # as numpy 2 writes numbers in lists
 _NAME = "HD_EPIC_Narrations.csv"
 _COLUMNS = (
     "unique_narration_id",
@@ -79,7 +81,8 @@ def read_hd_epic(folder: Path) -> Dataset:
 def _read_pairs(text: str, dataset: Dataset) -> list[tuple[int, int]]:
     """The numbers of verbs and nouns: "[(3, 3), (34, 3)]"."""
     try:
-        pairs = [(int(verb), int(noun)) for verb, noun in ast.literal_eval(text or "[]")]
+        plain = _NUMPY.sub(r"\1", text or "[]")
+        pairs = [(int(verb), int(noun)) for verb, noun in ast.literal_eval(plain)]
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ValueError(f"main_action_classes {show(text)} is not a list of pairs such as [(3, 3)]") from None
     for pair in pairs:

@@ -50,11 +50,10 @@ def read_ms_tcn(folder: Path, *, rate: int) -> Dataset:
             stretches[video] = find_stretches(read_frame_labels(path, known=names), rate=rate)
         except AnnotationError as error:
             dataset.problems.append(error)
-    if bundles := list_files(truth.parent / "splits", ".bundle"):
-        collect_stretches(dataset, stretches, names=names, bundles=bundles)
-    else:
+    bundles = list_files(truth.parent / "splits", ".bundle")
+    if not bundles:
         dataset.notes.append("no splits/*.bundle, so there is segments.csv alone")
-        collect_stretches(dataset, stretches, names=names)
+    collect_stretches(dataset, stretches, names=names, bundles=bundles)
     return dataset
 
 
