@@ -145,7 +145,7 @@ def test_an_image_encoder_goes_the_way_of_images(settings: ExtractSettings, tmp_
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"engine": "openvino"}, "torch alone"),
+        ({"engine": "onnxruntime"}, "torch and OpenVINO"),
         ({"backbone": "tiny-random", "weights": None, "past": True}, "for video encoders"),
         ({"streams": ("rgb", "motion")}, "goes without --streams"),
         ({"rate": 7}, "whole number of rows a second"),

@@ -80,12 +80,14 @@ def test_in_timesformer_a_picture_changes_most_the_tokens_of_its_own_time(tmp_pa
         assert moved.argmax() == time
 
 
-def test_bf16_is_as_good_and_other_engines_are_refused(tmp_path: Path) -> None:
+def test_bf16_and_openvino_are_as_good_and_other_engines_are_refused(tmp_path: Path) -> None:
     backbone = load_video_backbone("hf:some/name", weights=write_encoder(tmp_path, "videomae"))
     check_parity(load_engine(backbone, precision="bf16", device="cpu"), backbone, pictures_for(backbone, batch=1))
-    for engine in ("onnxruntime", "openvino"):
-        with pytest.raises(ValueError, match=f"torch alone, not on {engine}"):
-            load_engine(backbone, engine=engine)
+    pictures = pictures_for(backbone)
+    here, there = (load_engine(backbone, engine=e, precision="f32", device="cpu") for e in ("torch", "openvino"))
+    np.testing.assert_allclose(there.run(pictures), here.run(pictures), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="torch and OpenVINO, not on onnxruntime"):
+        load_engine(backbone, engine="onnxruntime")
 
 
 def test_vjepa_takes_other_windows_and_sizes_and_videomae_does_not(tmp_path: Path) -> None:

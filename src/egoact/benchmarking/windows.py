@@ -28,7 +28,7 @@ def measure_windows(work: Workload) -> Results:
         name: load_engine(
             backbone, engine=work.engine_name, precision=work.precision, device=device, is_compiled=name == "compiled"
         )
-        for name in (("as it is",) if work.is_quick else ("as it is", "compiled"))
+        for name in (("as it is",) if work.is_quick or work.engine_name == "openvino" else ("as it is", "compiled"))
     }
     engine = engines["as it is"]
     shape = (engine.batch_size, window.num_pictures, *backbone.spec.input_size, 3)

@@ -63,10 +63,10 @@ def load_engine(
     """
     device = find_device(device, engine)
     if backbone.spec.window is not None:
-        if engine not in ("auto", "torch"):
-            raise ValueError(f"video encoders run on torch alone, not on {engine}; use --engine torch")
+        if engine not in ("auto", "torch", "openvino"):
+            raise ValueError(f"video encoders run on torch and OpenVINO, not on {engine}; use --engine torch")
         options = Options(backbone.spec.input_size, precision, device, None, is_compiled)
-        return TorchEngine(frame_model(backbone), options)
+        return LOADERS["torch" if engine == "auto" else engine](frame_model(backbone), options)
     pairs = offered_pairs(engine, precision, device)
     if len(pairs) > 1:
         pairs = [(speed.engine, speed.precision) for speed in rank_engines(backbone, pairs, device=device)]

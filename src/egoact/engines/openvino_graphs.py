@@ -19,7 +19,7 @@ def convert(model: "FrameModel", input_size: tuple[int, int]) -> Any:
     """A model of frames as an OpenVINO model with a free batch size."""
     import torch
 
-    example = torch.zeros(1, *input_size, model.num_channels, dtype=torch.uint8)
+    example = torch.zeros(1, *model.window, *input_size, model.num_channels, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # tracing is deprecated, and attributes of models that it reads
         # Vision transformers compute with the size of the image, which is fixed here; only the batch is free.

@@ -17,13 +17,15 @@ _SECONDS_WORTH_COMPILING = 600  # an encoder of 24 blocks takes one to three min
 def choose_video_engine(
     backbone: Backbone, *, engine: str, precision: str, device: str, store: Path, frames: RealFrames, num_rows: int
 ) -> Engine:
-    """Torch, in the precision of the store or the one that was asked for, compiled where it has to work for long.
+    """Torch, or OpenVINO where it is asked for, in the precision of the store or the one that was asked for.
+
+    Torch is compiled where it has to work for long.
 
     Prints how many windows there are, how large their features are, and about how long they take.
 
     Args:
         backbone: With a window.
-        engine: "auto" or "torch".
+        engine: "auto" (torch), "torch" or "openvino".
         precision: "auto" is that of the store; of a new one f32 on a CPU, half precision on a GPU.
         device: As `load_engine`.
         store: Where the features go.
@@ -49,10 +51,10 @@ def choose_video_engine(
         f"({seconds:.2f} s a window, {chosen.name} {chosen.precision})",
         flush=True,
     )
-    is_long = num_windows * seconds > _SECONDS_WORTH_COMPILING
+    is_long = chosen.name == "torch" and num_windows * seconds > _SECONDS_WORTH_COMPILING
     if is_long:
         chosen = load_engine(backbone, engine=engine, precision=precision, device=device, is_compiled=True)
-    if is_new and (is_long or chosen.precision != "f32"):
+    if is_new and (is_long or chosen.name != "torch" or chosen.precision != "f32"):
         found = frames.spread(window.num_pictures)
         if found is not None and len(found) == window.num_pictures:
             check_parity(chosen, backbone, found[None])
