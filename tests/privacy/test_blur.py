@@ -10,7 +10,7 @@ import pytest
 from egoact.cli import main
 from egoact.commands.blur import BlurSettings, blur
 from egoact.media.video.writer import is_playable
-from egoact.privacy.masks import Masks
+from egoact.privacy.masks import Mask, Masks
 from tests.makers.faces import RATE, SIZE, face_place, needs_face_model, portrait, write_face_video
 from tests.makers.sound import level_of, read_all_sound, tone, write_recording_with_sound
 
@@ -71,6 +71,18 @@ def test_a_face_is_blurred_wherever_it_goes(tmp_path: Path) -> None:
             assert not near and not any(is_at(f, x, y) for f in lbp_faces(picture)), f"picture {number}"
         far = slice(None), slice(400, 640) if x < 0.4 else slice(0, 200)
         assert np.abs(picture[far].astype(int) - original[far].astype(int)).mean() < 6
+
+
+def test_faces_are_looked_for_anew_and_what_a_person_marked_stays(tmp_path: Path) -> None:
+    needs_face_model()
+    made = write_face_video(tmp_path / "walk.mp4", num_frames=NUM_FRAMES)
+    beside = tmp_path / "out.json"
+    place = Mask(((0.0, (0.8, 0.8, 0.9, 0.9)),), kind="screen")
+    Masks([place, Mask(((0.0, (0.1, 0.1, 0.2, 0.2)),))], [(0.1, 0.2)]).write(beside, recording="walk.mp4")
+    assert blur(BlurSettings(made, tmp_path / "out.mp4", rate=5, review=True, masks=beside, overwrite=True)) == 0
+    masks = Masks.read(beside)
+    assert [mask.kind for mask in masks.masks] == ["screen", "face"] and masks.masks[0] == place
+    assert masks.masks[1].score > 0.6 and masks.hidden == [(0.1, 0.2)]
 
 
 def test_review_then_correct_then_blur(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

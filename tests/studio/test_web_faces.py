@@ -89,9 +89,17 @@ def test_faces_are_looked_for_and_gone_in_the_copy(browser: Any, tmp_path: Path)
     looks = Path(os.environ.get("EGOACT_SCREENSHOTS", tmp_path / "looks"))
     with running(tmp_path / "project") as studio, watched(browser, studio.port) as screen:
         page = screen.open("/faces?recording=walk")
-        page.get_by_text("Nobody has looked for faces").wait_for()
+        page.get_by_text("No face is known in this recording").wait_for()
+        page.get_by_role("button", name="Hide a place here").click()  # which stays when faces are found
+        page.get_by_role("heading", name="1 place blurred").wait_for()
         page.get_by_role("button", name="Look for faces").click()
-        page.get_by_role("heading", name="1 place blurred").wait_for(timeout=120_000)
+        page.get_by_role("heading", name="2 places blurred").wait_for(timeout=120_000)
+        page.locator("label", has_text="blur place").get_by_role("checkbox").uncheck()
+        page.get_by_role("heading", name="1 place blurred").wait_for()
+        page.locator(".line", has_text="blur place").get_by_role("button").click()
+        page.get_by_role("button", name="Delete").click()
+        page.locator("label", has_text="blur place").wait_for(state="detached")
+        assert page.get_by_role("button", name="Look for faces").is_disabled(), "what is corrected would be lost"
         sure = page.get_by_label(re.compile(r"blur face, \d+ % sure"))
         assert sure.is_checked() and int(re.findall(r"\d+", sure.locator("..").inner_text())[0]) >= 60
         for number in (0, 10, 20, NUM_FRAMES - 1):

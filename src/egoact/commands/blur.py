@@ -27,7 +27,8 @@ class BlurSettings:
     review: bool = False
     """Write the masks alone."""
     masks: Path | None = None
-    """Masks to blur by, as --review wrote them and you corrected them; no faces are looked for."""
+    """Masks to blur by, as --review wrote them and you corrected them; no faces are looked for. With --review: faces
+    are looked for anew, and all else in it stays."""
     hide: tuple[str, ...] = ()
     """Stretches that become black and silent, in seconds or clock times: 12.5-20 1:05-1:20."""
     rate: float = 10.0
@@ -47,8 +48,6 @@ class BlurSettings:
             raise ValueError(f"--rate must be a number above 0, got {self.rate}")
         if not 0 < self.sure <= 1:
             raise ValueError(f"--sure must be above 0 and at most 1, got {self.sure}")
-        if self.review and self.masks is not None:
-            raise ValueError("--review finds masks, and --masks brings some: give one of the two")
         self.hidden()
 
     def hidden(self) -> list[tuple[float, float]]:
@@ -91,9 +90,11 @@ def blur(settings: BlurSettings) -> int:
     seconds = find_sound(settings.video).length_seconds
     make_folder(settings.out.parent)
     given = Masks() if settings.masks is None else Masks.read(settings.masks)
-    faces = list(given.masks) if settings.masks is not None else _find(settings, seconds)
-    masks = Masks(faces, [*given.hidden, *settings.hidden()], given.unmarked)
-    if settings.masks != beside:
+    if settings.review:
+        given = given.without("face")
+    found = _find(settings, seconds) if settings.review or settings.masks is None else []
+    masks = Masks([*given.masks, *found], [*given.hidden, *settings.hidden()], given.unmarked)
+    if settings.review or settings.masks != beside:
         masks.write(beside, recording=settings.video.name)
     if not settings.review:
         with Progress(settings.video.name, total=round(seconds), unit="s") as progress:

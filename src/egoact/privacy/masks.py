@@ -106,6 +106,11 @@ class Masks:
         """What is blurred at this time."""
         return [box for mask in self.masks if (box := mask.at(seconds)) is not None]
 
+    def without(self, kind: str) -> "Masks":
+        """All but those of a kind."""
+        masks, unmarked = ([mask for mask in some if mask.kind != kind] for some in (self.masks, self.unmarked))
+        return Masks(masks, self.hidden, unmarked)
+
     def write(self, path: Path, *, recording: str) -> None:
         """As JSON, to be looked at and corrected."""
         values = {

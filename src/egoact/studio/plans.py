@@ -190,18 +190,16 @@ def _copy_words(workspace: Workspace, source: MediaSource, *, is_quick: bool) ->
 
 
 def _blur(workspace: Workspace, request: BlurJob) -> Plan:
-    """By the masks beside the copy, where a review wrote some; what a person corrected there counts."""
+    """By the masks beside the copy, where there are some; what a person marked stays when faces are looked for."""
     source = workspace.recordings.find(request.recording)
     name = f"{source.video_id}_blurred.mp4"
     has_copy = request.is_again and (workspace.project.recordings / name).exists()
     copy = workspace.project.recordings / name if has_copy or request.review else workspace.recordings.reserve(name)
     words = ["egoact", "blur", workspace.project.words(source.path), "--out", workspace.project.words(copy)]
     masks = copy.with_suffix(".json")
-    if request.review:
-        words += ["--review", *(["--overwrite"] if masks.exists() else [])]
-    else:
-        words += ["--masks", workspace.project.words(masks)] if masks.exists() else []
-        words += ["--overwrite"] if has_copy else []
+    words += ["--review"] if request.review else []
+    words += ["--masks", workspace.project.words(masks)] if masks.exists() else []
+    words += ["--overwrite"] if has_copy or (request.review and masks.exists()) else []
     if any(not start < stop for start, stop in request.hide):
         raise Refusal(400, "a stretch to hide stops after its start")
     words += ["--hide", *(f"{start:g}-{stop:g}" for start, stop in request.hide)] if request.hide else []

@@ -56,8 +56,7 @@ function Reviewing({ recording }: { recording: Recording }) {
       const { version } = review.value as Review;
       const kept = await attempt(api.changeReview(recording.id, { version, masks, hidden }));
       if (!kept) await read();
-      else if (review.value?.masks === masks && review.value.hidden === hidden) review.value = kept;
-      else review.value = { ...(review.value as Review), version: kept.version };
+      else review.value = { ...(review.value as Review), version: kept.version }; // in the order in which they are shown
     }));
   };
   return <Desk recording={recording} review={review.value} player={player.value} keep={keep} />;
@@ -89,6 +88,7 @@ function Desk({ recording, review, player, keep }: DeskProps) {
     void keep([...review.masks, mask], review.hidden);
   };
   const isBusy = jobs.value.some((job) => job.kind === "blur" && job.subject === recording.id && (job.state === "queued" || job.state === "running"));
+  const hasFaces = review.masks.some((each) => each.kind === "face");
   const start = async (isReview: boolean) => {
     if (!(await attempt(api.start({ kind: "blur", recording: recording.id, review: isReview, is_again: !isReview && review.has_copy })))) return;
     say("Begun; progress is at the foot of the page");
@@ -119,12 +119,12 @@ function Desk({ recording, review, player, keep }: DeskProps) {
       <section class="card" aria-labelledby="masks">
         <h2 id="masks">{count(review.masks.filter((each) => each.is_blurred).length, "place")} blurred</h2>
         <div class="actions">
-          <button type="button" disabled={isBusy || review.version !== ""} onClick={() => void start(true)}>Look for faces</button>
+          <button type="button" disabled={isBusy || hasFaces} onClick={() => void start(true)}>Look for faces</button>
           <button type="button" class="main" disabled={isBusy || review.version === ""} onClick={() => void start(false)}>
             {review.has_copy ? "Make the copy again" : "Make the copy"}
           </button>
         </div>
-        {review.version === "" && <p class="hint">Nobody has looked for faces in this recording yet. Do that first, and mark places of your own then.</p>}
+        {!hasFaces && <p class="hint">No face is known in this recording: nobody has looked for any yet, or none was found.</p>}
         <ul class="joblist">
           {review.masks.slice(0, SHOWN).map((mask, i) => (
             <li key={i} class="line">

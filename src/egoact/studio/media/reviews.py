@@ -36,7 +36,7 @@ class Reviews:
         path = self._path(source)
         masks = Masks.read(path) if path.exists() else Masks()
         shown = [(mask, True) for mask in masks.masks] + [(mask, False) for mask in masks.unmarked]
-        shown.sort(key=lambda each: each[0].start_seconds)
+        shown.sort(key=lambda each: each[0].keyframes)
         return Review(
             recording_id=source.video_id,
             version=_version(path),

@@ -82,6 +82,9 @@ def recording_routes(workspace: Workspace) -> APIRouter:
 
     @router.put("/{recording}/review")
     def change_review(recording: str, change: ReviewChange) -> Review:
+        job = workspace.jobs.unfinished("blur", recordings.find(recording).video_id)
+        if job is not None and "--review" in workspace.jobs.find(job).command_line.split():
+            raise Refusal(409, "faces are looked for in this recording just now; wait until that is done")
         return workspace.reviews.change(recording, change)
 
     @router.get("/{recording}/masked", response_class=Response)
