@@ -59,6 +59,19 @@ EXPECTED = {
     "hd-epic": {"segments": {"P01-20240202-110250": TWO}},
 }
 """Name -> side of a split -> recording -> start, stop and verb."""
+PEOPLE = {
+    "epic-kitchens-55": {"P01"},
+    "epic-kitchens-100": {"P01", "P18"},
+    "egtea": {"OP01", "P02", "P03"},
+    "gtea": {"S1", "S2"},
+    "50salads": {"rgb-01", "rgb-02"},
+    "breakfast": {"P03", "P04"},
+    "ego4d-narrations": {"7"},
+    "ego4d-moments": {"7"},
+    "assembly101": {"9033"},
+    "actionsense": {"S04"},
+    "hd-epic": {"P01"},
+}
 
 
 def run(*words: str | Path) -> int:
@@ -99,6 +112,7 @@ def test_its_files_become_segments_and_splits(name: str, tmp_path: Path, capsys:
     labelled = {video for each in EXPECTED[name].values() for video, actions in each.items() if actions[0][2]}
     table = read_segments(tmp_path / "labels" / "segments.csv")
     assert set(table.video_ids) == labelled
+    assert {segment.participant_id for segment in table} == PEOPLE[name]
     assert f"{RECIPES[name].title}: " in capsys.readouterr().out
     for target in TARGETS:
         if (tmp_path / "labels" / f"{target}_classes.csv").exists():
@@ -290,13 +304,21 @@ def test_pickles_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "a pickle can run any program" in capsys.readouterr().err
 
 
-def test_windows_lines_and_letters_in_two_parts(tmp_path: Path) -> None:
-    WRITERS["egtea"](tmp_path / "given")
-    for path in (tmp_path / "given").rglob("*.txt"):
-        text = path.read_text().replace("PastaSalad", "Pa\u0301staSalad")
-        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    assert run("import-dataset", "egtea", tmp_path / "given", "--out", tmp_path / "labels") == 0
-    assert rows(tmp_path / "labels" / "test.split1.csv") == {"OP01-R01-P\u00e1staSalad": TWO}
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "actionsense"])
+def test_line_ends_of_windows_and_letters_in_two_parts(name: str, tmp_path: Path) -> None:
+    """The same labels, and names of recordings with accented letters as single characters."""
+    for folder, word, end in (("given", "P\u00e1", "\n"), ("windows", "Pa\u0301", "\r\n")):
+        WRITERS[name](tmp_path / folder)
+        for path in sorted((tmp_path / folder).rglob("*.*")):
+            text = path.read_text().replace("PastaSalad", f"{word}Salad").replace("Tea_C1", f"{word}_C1")
+            path.write_bytes((b"\xef\xbb\xbf" if end != "\n" else b"") + text.replace("\n", end).encode())
+            path.rename(path.with_name(path.name.replace("Tea_C1", f"{word}_C1")))
+        assert run("import-dataset", name, tmp_path / folder, "--out", tmp_path / f"{folder}_labels") == 0
+    for path in (tmp_path / "given_labels").glob("*.csv"):
+        if "unseen" not in path.name:  # kept as it is
+            assert path.read_bytes() == (tmp_path / "windows_labels" / path.name).read_bytes()
+    if name in ("egtea", "gtea"):
+        assert "P\u00e1" in (tmp_path / "windows_labels" / "test.split1.csv").read_text()
 
 
 def test_a_split_that_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ def read_assembly101(folder: Path, *, views: Sequence[str]) -> Dataset:
                 continue
             for place, line in enumerate(read_lines(path), 1):
                 with dataset.row(path, f"line {place}"):
-                    name = normalise_video_id(line.split("\t")[0].strip().removesuffix(".txt"))
+                    name = normalise_video_id(line.partition("\t")[0].strip().removesuffix(".txt"))
                     if name in labels:
                         _read_sequence(labels[name], actions, dataset, side=side, views=views)
                     elif name and side != "test":

@@ -47,7 +47,7 @@ def read_narrations(folder: Path) -> Dataset:
         for number in (1, 2):
             name = f"narration_pass_{number}"
             with dataset.row(path, f"{video}, {name}"):
-                narrations = said.get(name, {}).get("narrations", []) if isinstance(said, dict) else []
+                narrations = (said.get(name) or {}).get("narrations") or []
                 length = _length_seconds([one["timestamp_sec"] for one in narrations])
                 for position, narration in enumerate(narrations):
                     with dataset.row(path, f"{video}, {name}, narration {position + 1}"):

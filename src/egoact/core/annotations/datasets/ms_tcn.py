@@ -27,6 +27,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import AnnotationError
 
 Stretches = Sequence[tuple[float, float, str]]
+_PERSON = re.compile(r"rgb-\d+|[^_]+", re.ASCII)  # rgb-01-1 is the first recording of a person in 50Salads
 _BREAKFAST = re.compile(r"(?P<person>P\d+)_(?P<camera>[a-z]+\d*)_(?P<file>.+)", re.ASCII)
 
 
@@ -87,20 +88,25 @@ def collect_stretches(
         background: Words of which nothing is said: nothing happens.
 
     Raises:
+        AnnotationError: A name that no class can have.
         ValueError: No stretch at all.
     """
     used = sorted({name for each in stretches.values() for _, _, name in each})
     if not used:
         raise ValueError(f"{dataset.path}: nothing but {', '.join(background) or 'empty files'} in the labels")
     classes = tuple(used) if names is None else tuple(name for name in names if name not in background)
-    dataset.classes["verb"] = Vocabulary("verb", classes)
+    try:
+        dataset.classes["verb"] = Vocabulary("verb", classes)
+    except ValueError as error:
+        raise AnnotationError(str(error), path=dataset.path) from None
     ids: dict[str, list[Segment]] = {}
     for video, each in stretches.items():
+        person = _PERSON.match(video)
         for number, (start, stop, name) in enumerate(each):
-            person = video.partition("_")[0]
-            segment = Segment(f"{video}_{number}", person, video, start, stop, verb=name)
-            dataset.add(segment)
-            ids.setdefault(video, []).append(segment)
+            with dataset.row(dataset.path, video):
+                segment = Segment(f"{video}_{number}", person[0] if person else video, video, start, stop, verb=name)
+                dataset.add(segment)
+                ids.setdefault(video, []).append(segment)
     for path in bundles:
         try:
             videos = read_bundle(path)
