@@ -61,25 +61,30 @@ class Watched:
 
     Args:
         epoch_seconds: Of its fastest epoch.
+        loss: Of its last epoch.
         peak_bytes: Most memory that was its own, the page cache left out; None where the system does not tell.
     """
 
     epoch_seconds: float
+    loss: float
     peak_bytes: int | None
 
 
-def watch_training(table: Path, store: Path, run: Path, *, head: str, epochs: int, device: str = "auto") -> Watched:
-    """`egoact train` with the default recipe.
+def watch_training(
+    table: Path, store: Path, run: Path, *, head: str, epochs: int, device: str = "auto", **changes: float
+) -> Watched:
+    """`egoact train` with the default recipe, and changes of it by the names of its fields.
 
     Raises:
         RuntimeError: It failed.
     """
     flags = ["--segments", table, "--features", store, "--run", run, "--head", head, "--epochs", epochs]
     flags += ["--device", device]
+    flags += [word for name, value in changes.items() for word in (f"--{name.replace('_', '-')}", value)]
     peak = watch([sys.executable, "-m", "egoact", "train", *map(str, flags)])
     with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
-    return Watched(min(seconds), peak)
+        rows = list(csv.DictReader(file))
+    return Watched(min(float(row["seconds"]) for row in rows), float(rows[-1]["train_loss"]), peak)
 
 
 def watch(command: Sequence[str]) -> int | None:
