@@ -16,7 +16,7 @@ import numpy as np
 from av.packet import Packet
 from av.stream import Disposition
 
-from tests.makers.media import picture, write_video
+from tests.makers.media import jpeg, picture, write_video
 
 NUM_FRAMES = 60
 NTSC = Fraction(30000, 1001)
@@ -140,6 +140,19 @@ def _several(path: Path, *, is_cover: bool) -> Film:
     return regular(path, num_frames=NUM_FRAMES)
 
 
+def _attached(path: Path) -> Film:
+    """A cover picture that is attached, as Matroska has it."""
+    source = write_video(_source(path), num_frames=NUM_FRAMES)
+    with av.open(str(source)) as read, av.open(str(path), "w") as made:
+        made.add_attachment("cover.jpg", "image/jpeg", jpeg(4000, size=(480, 720)))
+        stream = made.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    return regular(path, num_frames=NUM_FRAMES)
+
+
 FILMS: dict[str, tuple[str, Callable[[Path], Film]]] = {
     "h264 mp4": ("film.mp4", _film),
     "h264 mp4 b-frames": ("film.mp4", partial(_film, b_frames=3)),
@@ -184,5 +197,6 @@ FILMS: dict[str, tuple[str, Callable[[Path], Film]]] = {
     "h264 mp4 two streams": ("film.mp4", partial(_several, is_cover=False)),
     "h264 mp4 cover": ("film.mp4", partial(_several, is_cover=True)),
     "h264 mkv two streams": ("film.mkv", partial(_several, is_cover=False)),
+    "h264 mkv cover": ("film.mkv", _attached),
 }
 """Name -> the name of a file, and what makes it."""

@@ -3,6 +3,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.timelines.output import find_videos, name_folders
+from tests.makers.footage import copy_packets, shift
 from tests.makers.media import number_in, write_folder, write_sound_only, write_video
 from tests.makers.recordings import write_clip_run, write_recording
 
@@ -99,6 +101,29 @@ def test_a_folder_of_recordings(folder: Path, tmp_path: Path, capsys: pytest.Cap
     page = (tmp_path / "out" / "a" / "x#1.mp4" / "timeline.html").read_text(encoding="utf-8")
     assert 'src="../../../my%20videos/a/x%231.mp4"' in page
     assert (videos / "whole.mp4").read_bytes() == content and not list(videos.rglob("*.json"))
+
+
+def test_chapters_of_a_camera_become_one_timeline(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = folder / "videos" / "kitchen_9.mp4"
+    with av.open(str(whole)) as container:
+        keys = [(n, p) for n, p in enumerate(p for p in container.demux(video=0) if p.size) if p.is_keyframe]
+        cut, begin = keys[len(keys) // 2][0], float(keys[len(keys) // 2][1].pts * keys[0][1].time_base)
+    (tmp_path / "videos").mkdir()
+    copy_packets(whole, tmp_path / "videos/GX010009.MP4", lambda number, packet: number < cut)
+    copy_packets(
+        whole, tmp_path / "videos/GX020009.MP4", lambda number, packet: number >= cut and shift(packet, -begin)
+    )
+    settings = PredictSettings(tmp_path / "videos", run=folder / "run", out=tmp_path / "out", engine="torch")
+    assert predict(settings) == 0
+    assert "GX0009 is one recording of 2 chapters" in capsys.readouterr().err
+    predict(replace(settings, video=whole, out=tmp_path / "whole"))
+    ((name, found),) = read_timelines(tmp_path / "out").items()
+    expected = read_timelines(tmp_path / "whole")["kitchen_9"]
+    assert name == "GX0009" and found.duration_seconds == expected.duration_seconds
+    assert list(found) == list(expected)
+    assert (tmp_path / "out/GX0009/timeline.mp4").exists(), "browsers cannot play two files as one"
 
 
 def test_a_recording_that_breaks_is_answered_up_to_there(
