@@ -1,5 +1,6 @@
 """`egoact export`: a run as graph files that answer without torch, proven on real clips."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,18 +24,23 @@ class ExportSettings:
     """CSV (or several) of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
     media: tuple[Path, ...]
     """Folder (or several) with their recordings, as in egoact extract."""
-    format: Literal["onnx", "openvino", "litert"] = "onnx"
-    """Of the graphs; litert (.tflite, for phones) has no graph of the whole, and needs an environment of its own."""
+    format: Literal["onnx", "openvino", "litert", "web"] = "onnx"
+    """Of the graphs; litert (.tflite, for phones) has no graph of the whole, and needs an environment of its own; web
+    is onnx with a page that runs it in a browser, see egoact serve-web."""
     precision: Literal["f32", "f16", "int8"] = "f32"
     """Of the backbone (f16 with litert); what comes after it is always float32."""
     weights: Path | None = None
     """Weights of the backbone, if the run's features were made with a file of them."""
+    web_runtime: Path | None = None
+    """With --format web: folder of the npm package onnxruntime-web; default: in node_modules, here or above."""
     clips: int = 8
     """How many clips to prove it on, spread over all segments."""
 
     def __post_init__(self) -> None:
         if self.clips < 1:
             raise ValueError(f"--clips must be at least 1, got {self.clips}")
+        if self.web_runtime is not None and self.format != "web":
+            raise ValueError("--web-runtime goes with --format web")
         if self.precision == "f16" and self.format != "litert":
             raise ValueError(f"--precision f16 goes with --format litert; {self.format} has f32 and int8")
 
@@ -53,6 +59,7 @@ def export(settings: ExportSettings) -> int:
     from egoact.engines.litert_graphs import check_installed
     from egoact.export.export import Export, check_is_free
     from egoact.export.segmenter import export_segmenter
+    from egoact.export.web import check_page, find_runtime, write_page
     from egoact.extraction.engine_choice import RealFrames
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.segmenter import TrainedSegmenter
@@ -60,13 +67,22 @@ def export(settings: ExportSettings) -> int:
     check_is_free(settings.out)
     if settings.format == "litert":
         check_installed()
+    is_web = settings.format == "web"
+    runtime = find_runtime(settings.web_runtime) if is_web else None
+    format = "onnx" if is_web else settings.format
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
+    if is_web:
+        check_page(run)
     size = run.backbones[0].input_size
     frames = RealFrames(open_recordings(settings.media), read_and_tell(settings.segments), size)
     if isinstance(run.answers, TrainedSegmenter):
         if settings.precision != "f32":
             raise ValueError(f"--precision {settings.precision}: runs of whole recordings are exported in f32 only")
-        export_segmenter(run, settings.out, settings.format, frames, num_clips=settings.clips)
-        return 0
-    Export(run, settings.out, settings.format, settings.precision).write(frames, num_clips=settings.clips)
+        export_segmenter(run, settings.out, format, frames, num_clips=settings.clips)
+    else:
+        made = Export(run, settings.out, format, settings.precision, has_whole=not is_web)
+        made.write(frames, num_clips=settings.clips)
+    if runtime is not None:
+        write_page(settings.out, run, runtime)
+        print(f"next: egoact serve-web {settings.out}", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
 """A run as graph files that answer without torch, proven on real clips.
 
-Imports `extraction`, `runs` and `engines`. Offers `Export`.
+Imports `extraction`, `runs` and `engines`. Offers `Export`, and of a run in browsers `web.write_page`.
 """

@@ -30,12 +30,14 @@ class Export:
         out: Folder for the graphs.
         format: Key of `BUILDERS`.
         precision: Of the backbone, "f32", "int8" or, of litert, "f16"; what comes after it is always float32.
+        has_whole: Write the graph of the whole, too.
     """
 
     run: Run
     out: Path
     format: str
     precision: str
+    has_whole: bool = True
 
     def write(self, frames: RealFrames, *, num_clips: int) -> None:
         """Write the graphs, unless they say something else than torch does.
@@ -55,7 +57,8 @@ class Export:
             clips = read_clips(frames, num_clips, recognizer.config.num_frames)
             features = [torch_features(backbone, clip) for clip in clips]
         with working(f"export: writing {self.format} graphs"):
-            files = BUILDERS[self.format](self._parts(frames))
+            built = BUILDERS[self.format](self._parts(frames))
+            files = {name: each for name, each in built.items() if self.has_whole or Path(name).stem != "recognizer"}
         with working("export: comparing them with torch"), _unpacked(files) as folder:
             parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
         check_measured(parity, self.format, self.precision)
