@@ -81,6 +81,25 @@ def test_faces_are_reviewed_before_a_copy_is_made(screen: Watched, studio: Clien
     page.get_by_role("button", name="Make the copy again").wait_for()
 
 
+def test_what_somebody_else_marked_meanwhile_is_not_lost(screen: Watched, studio: Client) -> None:
+    screen.expected.append("409 (Conflict)")
+    page = screen.open("/faces?recording=ana_1")
+    page.get_by_role("heading", name="0 places blurred").wait_for()
+    place = {"kind": "screen", "score": 1, "is_blurred": True, "keyframes": [[0, 0.1, 0.1, 0.2, 0.2]]}
+    path, others = "/api/recordings/ana_1/review", {"version": "", "masks": [place], "hidden": [[0, 1]]}
+    assert studio.request("PUT", path, others).status == 200
+    buttons = "[...document.querySelectorAll('button')].find((each) => each.textContent === 'Hide a place here')"
+    page.evaluate(f"for (let n = 0; n < 3; n++) {buttons}.click()")
+    page.get_by_text("somebody else changed it meanwhile").wait_for()
+    page.get_by_label("blur screen").wait_for()
+    page.get_by_role("button", name="Hide a place here").click()
+    page.get_by_role("heading", name="2 places blurred").wait_for()
+    page.wait_for_function(
+        f"() => fetch('{path}').then((found) => found.json()).then(({{masks}}) => masks.length === 2)"
+    )
+    assert [mask["kind"] for mask in studio.get(path).json["masks"]] == ["screen", "place"]
+
+
 def test_faces_are_looked_for_and_gone_in_the_copy(browser: Any, tmp_path: Path) -> None:
     """Somebody walks through the picture; the button, the list, what is drawn over the picture, and the copy."""
     detector = needs_face_model()

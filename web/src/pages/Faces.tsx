@@ -42,6 +42,7 @@ function Reviewing({ recording }: { recording: Recording }) {
   const review = useSignal<Review | null>(null);
   const player = useSignal<Player | null>(null);
   const saving = useRef(Promise.resolve());
+  const numRefused = useRef(0);
   const read = async () => void (review.value = (await attempt(api.review(recording.id))) ?? review.value);
   useEffect(() => {
     void read();
@@ -49,14 +50,18 @@ function Reviewing({ recording }: { recording: Recording }) {
     return listen((event) => void (event.type === "recordings" && event.id === recording.id && read()));
   }, []);
   if (!review.value || !player.value) return <p>…</p>;
-  // One change after the other: each is made to what the server said of the one before.
+  // One change after the other: each is made to what the server said of the one before. Those that were
+  // made until a refusal was understood are dropped: they were made to what is no longer true.
   const keep = (masks: ReviewedMask[], hidden: Review["hidden"]) => {
+    const seen = numRefused.current;
     review.value = { ...(review.value as Review), masks, hidden };
     return (saving.current = saving.current.then(async () => {
+      if (seen !== numRefused.current) return;
       const { version } = review.value as Review;
       const kept = await attempt(api.changeReview(recording.id, { version, masks, hidden }));
-      if (!kept) await read();
-      else review.value = { ...(review.value as Review), version: kept.version }; // in the order in which they are shown
+      if (kept) return void (review.value = { ...(review.value as Review), version: kept.version }); // in the order in which they are shown
+      await read();
+      numRefused.current += 1;
     }));
   };
   return <Desk recording={recording} review={review.value} player={player.value} keep={keep} />;
