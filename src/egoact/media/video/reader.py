@@ -191,9 +191,8 @@ class OutputPass(_Pass):
                 raise MediaError("the packets of this video have no timestamps", path=self._file.path)
             times.append(packet.pts if packet.dts is None else packet.dts)  # type: ignore[arg-type]
             counts |= packet.pts is None
-            if (
-                not counts and packet.pts is not None and not packet.is_discard
-            ):  # a picture, whether or not it can be decoded
+            if not counts and packet.pts is not None and not packet.is_discard:
+                # A picture, whether or not it can be decoded.
                 self._earliest = packet.pts if self._earliest is None else min(self._earliest, packet.pts)
             yield from timed(self._decoder.send(packet))
             if self._decoder.damage and counts:
