@@ -1,7 +1,7 @@
 """The right picture of the moment: our reader beside torchcodec, decord and OpenCV, on films that cameras leave.
 
     pip install -c constraints.txt '.[bench,test]'
-    python -m benchmarks.readers [--moments 60] [--seed 0]
+    python -m benchmarks.readers [--moments 60] [--seed 0] [--readers egoact]
 
 Each film of `tests/makers/footage.py` carries numbers in its pictures, and is asked at random moments between the
 beginning of its first picture and the end of its last one. torchcodec seeks exactly (`get_frame_played_at`), decord is
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -39,6 +40,13 @@ class Settings:
     """Of each film."""
     seed: int = 0
     """Of the moments."""
+    readers: tuple[Literal["egoact", "torchcodec", "decord", "opencv"], ...] = (
+        "egoact",
+        "torchcodec",
+        "decord",
+        "opencv",
+    )
+    """Which to ask."""
 
 
 def read_egoact(path: Path, times: np.ndarray) -> Answers:
@@ -128,17 +136,15 @@ def main(settings: Settings) -> None:
             place.mkdir()
             films[kind] = make(place / name)
             moments[kind] = np.sort(random.uniform(0, films[kind].end_seconds, settings.moments))
-        counts = {name: ask(name, films, moments) for name in READERS}
+        counts = {name: ask(name, films, moments) for name in settings.readers}
     print(describe_machine())
-    print(f"\n| film, {settings.moments} moments each: wrong + missing | {' | '.join(READERS)} |")
-    print("|---" * (len(READERS) + 1) + "|")
+    print(f"\n| film, {settings.moments} moments each: wrong + missing | {' | '.join(settings.readers)} |")
+    print("|---" * (len(settings.readers) + 1) + "|")
     for kind in films:
-        print(f"| {kind} | {' | '.join('{} + {}'.format(*counts[name][kind]) for name in READERS)} |")
-    totals = {name: np.sum(list(counts[name].values()), axis=0) for name in READERS}
-    print(
-        f"| all {settings.moments * len(films):,} | {' | '.join('{} + {}'.format(*totals[name]) for name in READERS)} |"
-    )
-    print("\n" + ", ".join(f"{name} {version(_PACKAGES.get(name, name))}" for name in READERS))
+        print(f"| {kind} | {' | '.join('{} + {}'.format(*counts[name][kind]) for name in settings.readers)} |")
+    totals = [np.sum(list(counts[name].values()), axis=0) for name in settings.readers]
+    print(f"| all {settings.moments * len(films):,} | {' | '.join('{} + {}'.format(*total) for total in totals)} |")
+    print("\n" + ", ".join(f"{name} {version(_PACKAGES.get(name, name))}" for name in settings.readers))
 
 
 if __name__ == "__main__":
