@@ -111,14 +111,14 @@ def main(settings: Settings) -> int:
     chosen = settings.only or tuple(COMMANDS)
     with contextlib.ExitStack() as stack:
         folder = settings.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _film(folder)
+        film(folder)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        _import_everything()
+        import_everything()
         print("| command | seconds | kills | ends | ends that differ |\n|---|---|---|---|---|", flush=True)
         wrong = 0
         for name in COMMANDS:
             begun = time.monotonic()
-            assert _call(name, folder) == 0, (folder / LOG).read_text()
+            assert call(name, folder) == 0, (folder / LOG).read_text()
             seconds = time.monotonic() - begun
             if name not in chosen:
                 continue
@@ -132,7 +132,7 @@ def main(settings: Settings) -> int:
     return 1 if wrong else 0
 
 
-def _film(place: Path) -> None:
+def film(place: Path) -> None:
     """Six recordings in which one of two colours is shown now and then, and their labels."""
     (place / "videos").mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, ...]] = [("video_id", "start_seconds", "stop_seconds", "verb")]
@@ -154,12 +154,12 @@ def _film(place: Path) -> None:
 
 def _kill(name: str, folder: Path, times: list[float], number: signal.Signals) -> tuple[int, list[str]]:
     """Kill a command after so many seconds each; how often it came to its end, and what was not as it should be."""
-    out = folder / _out(name)
-    wanted = _files(out)
+    out = folder / out_of(name)
+    wanted = files_of(out)
     shutil.rmtree(out)
     left, ends, different = list(times), 0, []
     while True:
-        code = _call(name, folder, left[-1] if left else None, number)
+        code = call(name, folder, left[-1] if left else None, number)
         said = (folder / LOG).read_text()
         is_stopped = code == 130 and said.endswith(STOPPED) and "Traceback" not in said
         if code != 0:
@@ -169,7 +169,7 @@ def _kill(name: str, folder: Path, times: list[float], number: signal.Signals) -
                 left.pop()
                 continue
         ends += 1
-        found = _files(out)
+        found = files_of(out)
         if found != wanted:
             names = sorted(path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path))
             different.append(f"{len(names)} files differ: {', '.join(names)}")
@@ -178,7 +178,7 @@ def _kill(name: str, folder: Path, times: list[float], number: signal.Signals) -
         shutil.rmtree(out, ignore_errors=True)
 
 
-def _call(name: str, folder: Path, limit: float | None = None, number: signal.Signals = signal.SIGKILL) -> int:
+def call(name: str, folder: Path, limit: float | None = None, number: signal.Signals = signal.SIGKILL) -> int:
     """The exit code of a command in a process of its own, which gets a signal after `limit` seconds."""
     child = os.fork()
     if not child:
@@ -217,7 +217,7 @@ def _main(words: tuple[str, ...]) -> int:
     return 0
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
     """Once, so that kills hit the work of commands, and not their imports."""
     import cv2  # noqa: F401
     import lightning  # noqa: F401
@@ -230,13 +230,13 @@ def _import_everything() -> None:
     torch.set_num_threads(1)
 
 
-def _out(name: str) -> str:
+def out_of(name: str) -> str:
     words = COMMANDS[name]
     own = "--features" if name == "extract" else "--run" if words[0].startswith("train") else "--out"
     return words[words.index(own) + 1]
 
 
-def _files(folder: Path) -> dict[str, object]:
+def files_of(folder: Path) -> dict[str, object]:
     return {name: content for name, content in _contents(folder) if not NOT_COMPARED.search(name)}
 
 

@@ -148,6 +148,8 @@ def test_xml_with_a_document_type_is_refused(harm: str) -> None:
 def test_damaged_or_endless_xml_is_one_clear_error() -> None:
     with pytest.raises(AnnotationError, match="line 1: not well-formed XML"):
         read(document({"verb": [(0, 1000, "take")]})[:-30])
+    with pytest.raises(AnnotationError, match="line 1: not well-formed XML: unbound prefix"):
+        read(b"<a:b/>")
     with pytest.raises(AnnotationError, match="nested more than 100 deep"):
         read(b"<ANNOTATION_DOCUMENT>" + b"<a>" * 5000)
     with pytest.raises(AnnotationError, match="not an ELAN document"):

@@ -36,7 +36,7 @@ def check_xml(source: Source) -> None:
     def refuse(*_: object) -> None:
         raise _Refused("a document type or entities of its own, which annotations do not need, and which are not read")
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(namespace_separator="}")  # as ElementTree: prefixes must be bound
     parser.StartElementHandler, parser.EndElementHandler = begin, end
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
     try:
