@@ -106,3 +106,8 @@ def test_a_folder_of_other_features_is_refused(place: Path) -> None:
     other = replace(chosen(place, place / "some"), size=32)
     with SharedFeatures(place / "some") as shared, pytest.raises(ArtifactError, match="size"):
         choose_plan(work_of(other), shared.heads)
+
+
+def test_a_url_is_written_by_a_cluster_alone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^s3://bucket/features: .*--cluster"):
+        ExtractSettings(media=(tmp_path,), features=Path("s3://bucket/features"))

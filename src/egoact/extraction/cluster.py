@@ -43,9 +43,8 @@ def extract_on_cluster(work: Work, features: Path, *, address: str, num_workers:
         wants_gpu: Whether workers compute on GPUs, where the cluster has some.
 
     Raises:
-        ArtifactError: No cluster, or what a worker says of the folder.
+        ArtifactError: No cluster, or what a worker says of the folder or the settings.
         MediaError: Not one recording is there.
-        ValueError: What a worker says of the settings.
     """
     _check_media(work)
     begun = time.monotonic()
@@ -53,7 +52,10 @@ def extract_on_cluster(work: Work, features: Path, *, address: str, num_workers:
         import ray
 
         there = ray.cluster_resources()
-        num_workers = num_workers or max(int(there.get("CPU", 1)), 1)
+        num_cpus = int(there.get("CPU", 0))
+        num_workers = num_workers or max(num_cpus, 1)
+        if num_workers > num_cpus:
+            print(f"extract: {num_workers} workers take a core each, and the cluster has {num_cpus}: waiting for more")
         num_gpus = math.floor(1000 * min(there.get("GPU", 0.0) / num_workers, 1)) / 1000 if wants_gpu else 0
         with working("extract: choosing an engine"):
             task = ray.remote(num_cpus=1, num_gpus=num_gpus)(_try_plan)
@@ -91,11 +93,7 @@ def _share_out(
     given = [ray.put((work, plan, features))]  # in a list, so that a worker takes it when it begins, and not each time
     worker = ray.remote(num_cpus=1, num_gpus=num_gpus, max_restarts=-1, max_task_retries=_MOST_TRIES)(_RayWorker)
     pool = ActorPool([worker.remote() for _ in range(min(num_workers, len(tasks)))])
-    try:
-        yield from map(_accepted, pool.map_unordered(lambda one, task: one.extract.remote(given, *task), tasks))
-    except ray.exceptions.RayError as error:
-        reason = " ".join(str(error).split())[-300:]
-        raise ArtifactError(f"the cluster gave up ({type(error).__name__}: {reason}); give the command again") from None
+    yield from map(_accepted, pool.map_unordered(lambda one, task: one.extract.remote(given, *task), tasks))
 
 
 def _accepted(answer: Any) -> Any:
@@ -171,6 +169,9 @@ def _connected(address: str, num_workers: int) -> Iterator[None]:
             raise ArtifactError(f"--cluster {address}: no cluster answers ({error})") from None
     try:
         yield
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(error).split())[-300:]
+        raise ArtifactError(f"the cluster gave up ({type(error).__name__}: {reason}); give the command again") from None
     finally:
         ray.shutdown()
 
