@@ -21,6 +21,9 @@ const MEASURES: Record<string, Measure> = {
   share: { words: "Share of the time", of: (point) => point.share_of_time, say: (value) => percent(value, 1) },
 };
 
+/** More are printed in narrow columns, on paper that lies on its side. */
+const MANY_DAYS = 7;
+
 /** What each person did, day by day, with the footage behind each number. */
 export function DashboardView({ run }: { run: string | null }) {
   const source = useSignal<string | null>(null);
@@ -86,7 +89,7 @@ function PersonTable({ person, measure }: { person: Person; measure: Measure }) 
         {person.participant_id} <small>{count(person.num_recordings, "recording")}, {clock(person.total_seconds, 0)}</small>
       </h3>
       <div class="wide" tabIndex={0} role="region" aria-label={`Actions of ${person.participant_id}`}>
-        <table>
+        <table class={days.length > MANY_DAYS ? "many" : undefined}>
           <thead>
             <tr>
               <th scope="col">{measure.words}</th>
