@@ -7,8 +7,11 @@ import av
 import numpy as np
 import pytest
 
+from egoact.media.sound.reader import find_sound, read_sound
+from egoact.media.sound.writer import write_sound
 from egoact.media.sources import MediaSource, read_frames
 from egoact.media.video.writer import is_playable, write_proxy
+from tests.makers.footage import FILMS, copy_packets, shift
 from tests.makers.media import number_in, write_video
 
 
@@ -58,3 +61,37 @@ def test_a_damaged_recording_is_copied_up_to_there(tmp_path: Path) -> None:
     write_proxy(path, tmp_path / "copy.mp4")
     with av.open(str(tmp_path / "copy.mp4")) as container:
         assert 10 < sum(1 for _ in container.decode(video=0)) < 60
+
+
+def test_copies_show_what_the_recording_shows_from_its_first_picture_on(tmp_path: Path) -> None:
+    """Browsers count from the beginning of a file; clocks, edit lists and other streams must not be in the way."""
+    for number, kind in enumerate(("h264 ts offset", "h264 mkv late", "h264 mp4 trimmed", "h264 mp4 two streams")):
+        name, make = FILMS[kind]
+        (tmp_path / str(number)).mkdir()
+        film = make(tmp_path / str(number) / name)
+        copies = [tmp_path / f"{number}.{what}.mp4" for what in ("proxy", "copied")]
+        write_proxy(film.path, copies[0])
+        track = find_sound(film.path)
+        write_sound(copies[1], read_sound(track), track)
+        for copy in copies:
+            with av.open(str(copy)) as container:
+                assert container.streams.video[0].start_time == 0, (kind, copy)
+            frames = [frame for _, frame in read_frames(MediaSource.of_file(copy), film.begins + 0.01)]
+            assert list(map(number_in, frames)) == list(film.numbers), (kind, copy)
+
+
+def test_a_copy_of_a_stream_whose_clock_begins_anew(tmp_path: Path) -> None:
+    parts = [write_video(tmp_path / f"{n}.ts", num_frames=30, first_number=n * 30).read_bytes() for n in range(2)]
+    (tmp_path / "film.ts").write_bytes(b"".join(parts))
+    write_proxy(tmp_path / "film.ts", tmp_path / "copy.mp4")
+    times = np.arange(35, 59) / 30 + 0.01
+    frames = [frame for _, frame in read_frames(MediaSource.of_file(tmp_path / "copy.mp4"), times)]
+    assert list(map(number_in, frames)) == list(range(35, 59))
+
+
+def test_browsers_that_would_show_another_time_or_stream_get_a_copy(tmp_path: Path) -> None:
+    late = copy_packets(write_video(tmp_path / "a.mp4"), tmp_path / "late.mp4", lambda _, packet: shift(packet, 1.0))
+    assert is_playable(tmp_path / "a.mp4") and is_playable(late), "all of it begins later, which browsers leave out"
+    (tmp_path / "b").mkdir()
+    assert not is_playable(FILMS["h264 mp4 two streams"][1](tmp_path / "b/film.mp4").path)
+    assert is_playable(FILMS["h264 mp4 cover"][1](tmp_path / "c.mp4").path)

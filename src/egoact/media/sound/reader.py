@@ -89,13 +89,14 @@ def _picture_times(path: Path) -> tuple[float, float, bool]:
         while (packet := file.read()) is not None:
             has_times &= packet.pts is not None and packet.dts is not None
             ticks = packet.dts if packet.pts is None else packet.pts
-            if ticks is not None:
+            if ticks is not None and not packet.is_discard:
                 starts.append(ticks)
                 stops.append(ticks + (packet.duration or file.frame_ticks))
         if not starts:
             raise MediaError("this recording has no pictures", path=path)
         first = min(starts)
-        return first * file.tick_seconds, (max(stops) - first) * file.tick_seconds, has_times
+        length = (max(stops) - first) * file.tick_seconds
+        return first * file.tick_seconds, length, has_times and not file.has_jumped
 
 
 def read_sound(track: SoundTrack) -> Iterator[np.ndarray]:

@@ -110,7 +110,7 @@ def _write_mp4(
             pictures = _copied(container, stream, made, start)
         else:
             pictures = encode_again(
-                container,
+                stream,
                 made,
                 options=encoding.options,
                 most_lines=encoding.most_lines,

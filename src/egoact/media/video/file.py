@@ -23,7 +23,7 @@ from egoact.core.errors import MediaError
 from egoact.media.video.chapters import find_chapters, join, measure_files
 
 _SEEK_MARGINS_SECONDS = (0, 10, 60)
-_JUMP_SECONDS = 0.5  # back; what is less is a fault of one packet
+JUMP_SECONDS = 0.5  # back; what is less is a fault of one packet
 _TIME_TOLERANCE_SECONDS = 1e-6
 _RATE_TOLERANCE = 1e-6  # of its share
 _ROUNDED_TICK_SECONDS = 0.002  # coarser ones count pictures, and are exact
@@ -146,7 +146,7 @@ class VideoFile:
         """Where timestamps jump back, as in a stream that was joined, what follows comes after what was there."""
         if packet.dts is None:
             return
-        jump = _JUMP_SECONDS / self.tick_seconds
+        jump = JUMP_SECONDS / self.tick_seconds
         if self._last_decoded is not None and packet.dts + self._shift_ticks < self._last_decoded - jump:
             self._shift_ticks = self._last_decoded + self.frame_ticks - packet.dts
         self._last_decoded = packet.dts = packet.dts + self._shift_ticks

@@ -12,11 +12,12 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 from egoact.core.files import rename, sync
 from egoact.media.video.chapters import find_chapters
 from egoact.media.video.decoder import to_rgb
-from egoact.media.video.file import open_container
+from egoact.media.video.file import JUMP_SECONDS, open_container, picture_stream
 
 Edit = Callable[[np.ndarray, float], np.ndarray]
 """uint8 RGB (H, W, 3) and its seconds in, another picture of that size out."""
@@ -26,6 +27,7 @@ _PLAYABLE = {".mp4": _MP4_CODECS, ".m4v": _MP4_CODECS, ".mov": ("h264",), ".webm
 """Suffix -> codecs that every current browser plays in it."""
 PLAYABLE_PIXELS = ("yuv420p", "yuvj420p")
 _PROXY_HEIGHT = 360
+_MOST_LATE = 0.1  # seconds, for which nobody wants another copy
 _TICKS_PER_SECOND = 1000
 _PROXY_OPTIONS = {"preset": "veryfast", "crf": "29", "g": "48"}
 
@@ -46,39 +48,48 @@ def is_playable(path: Path) -> bool:
     codecs = _PLAYABLE.get(path.suffix.lower())
     if codecs is None or len(find_chapters(path)) > 1:
         return False
-    with av.open(str(path)) as container:
-        context = container.streams.video[0].codec_context
-        return context.name.removeprefix("lib").split("-")[0] in codecs and context.pix_fmt in PLAYABLE_PIXELS
+    with open_container(path) as container:
+        stream = picture_stream(container, path)
+        context = stream.codec_context
+        is_known = context.name.removeprefix("lib").split("-")[0] in codecs and context.pix_fmt in PLAYABLE_PIXELS
+        return is_known and stream == container.streams.video[0] and _late_seconds(container, stream) < _MOST_LATE
 
 
 def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lambda _: None) -> None:
-    """Write a copy of at most 360 lines, upright, with the recording's own timestamps, without sound; atomically.
+    """Write a copy of at most 360 lines, upright, its times from the first picture on, without sound; atomically.
 
     What comes after damage is left out. `advance` is called with numbers of pictures as they are done.
     """
     with open_container(path) as container, new_container(proxy) as made:
-        for packets in encode_again(container, made, most_lines=_PROXY_HEIGHT, options=_PROXY_OPTIONS, advance=advance):
+        source = picture_stream(container, path)
+        for packets in encode_again(source, made, most_lines=_PROXY_HEIGHT, options=_PROXY_OPTIONS, advance=advance):
             made.mux(packets)
 
 
+def _late_seconds(container: InputContainer, stream: VideoStream) -> float:
+    """By how much the first picture comes after the beginning of the file, where browsers have their time 0."""
+    begin = float((stream.start_time or 0) * (stream.time_base or 0))
+    return begin - max((container.start_time or 0) / av.time_base, 0.0)
+
+
 def encode_again(
-    container: InputContainer,
+    source: VideoStream,
     made: OutputContainer,
     *,
     options: Mapping[str, str],
     most_lines: int | None = None,
-    start_ticks: int = 0,
+    start_ticks: int | None = None,
     edit: Edit | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Iterator[list[Packet]]:
     """A recording's pictures as H.264, upright; what comes after damage is left out.
 
     Args:
-        container: The recording; its first picture stream is read.
+        source: Pictures of a recording.
         made: Gets a stream with the first picture.
         options: Of libx264.
         most_lines: Height of the pictures at most.
-        start_ticks: The timestamp that becomes 0.
+        start_ticks: The timestamp that becomes 0; None: of the first picture.
         edit: What becomes of a picture, by its seconds from there.
         advance: Called with numbers of pictures as they are done.
 
@@ -86,16 +97,17 @@ def encode_again(
         The packets that a picture brings, to be written into `made`.
     """
     reformatter = VideoReformatter()
-    source = container.streams.video[0]
     source.thread_type = "AUTO"
     assert source.time_base is not None
     time_base = source.time_base
-    stream, last = None, -1
+    stream, last = None, None
     try:
-        for picture in container.decode(source):
-            if picture.pts is None or picture.pts <= last:
+        for picture, ticks in _times_going_on(source, time_base):
+            if last is not None and ticks <= last:
                 continue
-            last = picture.pts
+            last = ticks
+            if start_ticks is None:
+                start_ticks = ticks
             if stream is None:
                 first = to_rgb(picture, reformatter, size=None)
                 scale = 1.0 if most_lines is None else min(1.0, most_lines / first.shape[0])
@@ -106,15 +118,29 @@ def encode_again(
                 stream.options = dict(options)
             rgb = to_rgb(picture, reformatter, size=size)
             if edit is not None:
-                rgb = edit(rgb, float((picture.pts - start_ticks) * time_base))
+                rgb = edit(rgb, float((ticks - start_ticks) * time_base))
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
-            frame.pts, frame.time_base = picture.pts - start_ticks, time_base
+            frame.pts, frame.time_base = ticks - start_ticks, time_base
             yield stream.encode(frame)
             advance(1)
     except av.error.FFmpegError:
         pass  # the timeline ends there, too
     if stream is not None:
         yield stream.encode(None)
+
+
+def _times_going_on(source: VideoStream, time_base: Fraction) -> Iterator[tuple[av.VideoFrame, int]]:
+    """Pictures and their timestamps, which go on where the clock of a stream begins anew, as in `VideoFile.read`."""
+    shift, last = 0, None
+    container = source.container
+    assert isinstance(container, InputContainer)
+    for picture in container.decode(source):
+        if picture.pts is None:
+            continue
+        if last is not None and picture.pts + shift < last - JUMP_SECONDS / time_base:
+            shift = last + round(1 / (time_base * (source.average_rate or 30))) - picture.pts
+        last = picture.pts + shift
+        yield picture, last
 
 
 @contextmanager
