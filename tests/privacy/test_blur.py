@@ -9,9 +9,12 @@ import pytest
 
 from egoact.cli import main
 from egoact.commands.blur import BlurSettings, blur
+from egoact.engines.faces.detector import Face
 from egoact.media.video.writer import is_playable
+from egoact.privacy.faces import find_faces
 from egoact.privacy.masks import Mask, Masks
 from tests.makers.faces import RATE, SIZE, face_place, needs_face_model, portrait, write_face_video
+from tests.makers.media import number_in, write_video
 from tests.makers.sound import level_of, read_all_sound, tone, write_recording_with_sound
 
 NUM_FRAMES = 18
@@ -138,3 +141,19 @@ def test_impossible_wishes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFi
 def test_every_second_counts() -> None:
     assert BlurSettings(Path("a"), Path("b.mp4"), hide=("1:05-1:20.5",)).hidden() == [(65.0, 80.5)]
     assert RATE > 0
+
+
+def test_faces_are_looked_for_after_a_clock_begins_anew(tmp_path: Path) -> None:
+    """Two transport streams in one file; or the second would be shared with its faces."""
+    parts = [write_video(tmp_path / f"{n}.ts", num_frames=60, first_number=n * 60).read_bytes() for n in range(2)]
+    (tmp_path / "film.ts").write_bytes(b"".join(parts))
+    numbers = []
+
+    class Watching:
+        def run(self, picture: np.ndarray) -> list[Face]:
+            numbers.append(number_in(picture))
+            return [Face((0.4, 0.4, 0.6, 0.6), 0.9)] if numbers[-1] >= 60 else []
+
+    (mask,) = find_faces(tmp_path / "film.ts", Watching(), rate=10)
+    assert max(numbers) >= 115 and numbers == sorted(numbers)
+    assert 1.9 < mask.keyframes[0][0] <= 2.2 and mask.keyframes[-1][0] > 3.7

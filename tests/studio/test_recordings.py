@@ -13,6 +13,7 @@ from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.media.sources import MediaSource
 from egoact.studio.media import measures
 from egoact.studio.media.measures import Measures
+from tests.makers.footage import trimmed
 from tests.makers.media import number_in, picture, write_video
 from tests.makers.studio import Client, running
 
@@ -146,6 +147,12 @@ def test_many_can_ask_at_once_for_what_is_computed_once(client: Client) -> None:
 def test_the_page_offers_what_the_server_takes() -> None:
     source = (Path(__file__).parents[2] / "web/src/parts/dropped.ts").read_text()
     assert f"VIDEO_SUFFIXES = {json.dumps(VIDEO_SUFFIXES)};" in source
+
+
+def test_what_an_editor_trimmed_has_no_times(tmp_path: Path) -> None:
+    film = trimmed(tmp_path / "ana_1.mp4")
+    told = Measures(tmp_path / "kept").frames(MediaSource.of_file(film.path), film.path, num_pixels=1)
+    assert told.times_seconds == pytest.approx(film.begins, abs=1e-4) and told.video_offset_seconds == 0
 
 
 def test_chapters_of_a_camera_are_one_recording(tmp_path: Path) -> None:

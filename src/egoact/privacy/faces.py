@@ -10,7 +10,7 @@ from av.video.reformatter import VideoReformatter
 
 from egoact.engines.faces import FaceDetector
 from egoact.media.video.decoder import to_rgb
-from egoact.media.video.file import open_container, picture_stream
+from egoact.media.video.file import decode_in_time, open_container, picture_stream
 from egoact.privacy.masks import Box, Mask, link, widen
 
 SURE = 0.6  # as in MediaPipe
@@ -56,11 +56,9 @@ def _pictures(path: Path, *, rate: float) -> Iterator[tuple[float, np.ndarray]]:
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         try:
-            for picture in container.decode(stream):
-                if picture.time is None:
-                    continue
-                begin = picture.time if begin is None else begin
-                seconds = picture.time - begin
+            for picture, ticks in decode_in_time(stream):
+                begin = ticks if begin is None else begin
+                seconds = float((ticks - begin) * stream.time_base)  # type: ignore[operator]  # picture_stream has one
                 if seconds + 1e-6 < due:
                     continue
                 due = seconds + 1 / rate

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from egoact.core.files import rename, sync
 from egoact.media.video.chapters import find_chapters
 from egoact.media.video.decoder import to_rgb
-from egoact.media.video.file import JUMP_SECONDS, open_container, picture_stream
+from egoact.media.video.file import decode_in_time, open_container, picture_stream
 
 Edit = Callable[[np.ndarray, float], np.ndarray]
 """uint8 RGB (H, W, 3) and its seconds in, another picture of that size out."""
@@ -102,7 +102,7 @@ def encode_again(
     time_base = source.time_base
     stream, last = None, None
     try:
-        for picture, ticks in _times_going_on(source, time_base):
+        for picture, ticks in decode_in_time(source):
             if last is not None and ticks <= last:
                 continue
             last = ticks
@@ -127,20 +127,6 @@ def encode_again(
         pass  # the timeline ends there, too
     if stream is not None:
         yield stream.encode(None)
-
-
-def _times_going_on(source: VideoStream, time_base: Fraction) -> Iterator[tuple[av.VideoFrame, int]]:
-    """Pictures and their timestamps, which go on where the clock of a stream begins anew, as in `VideoFile.read`."""
-    shift, last = 0, None
-    container = source.container
-    assert isinstance(container, InputContainer)
-    for picture in container.decode(source):
-        if picture.pts is None:
-            continue
-        if last is not None and picture.pts + shift < last - JUMP_SECONDS / time_base:
-            shift = last + round(1 / (time_base * (source.average_rate or 30))) - picture.pts
-        last = picture.pts + shift
-        yield picture, last
 
 
 @contextmanager

@@ -136,6 +136,7 @@ def _measure_frames(path: Path) -> dict[str, Any]:
         ticks, stops, run, longest = [], [], 0, 0
         while (packet := file.read()) is not None:
             shown = packet.dts if packet.pts is None else packet.pts
+            shown = None if packet.is_discard else shown  # what an edit list leaves out
             run = 1 if packet.is_keyframe else run + 1
             longest = max(longest, run)
             if shown is not None:
