@@ -275,3 +275,15 @@ def test_what_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> No
         with pytest.raises(MediaError, match="it broke"):
             write_sound(tmp_path / name, broken(), track)
     assert {p.name for p in tmp_path.iterdir()} == {"v.mp4"}
+
+
+def test_sound_goes_on_where_a_clock_begins_anew(tmp_path: Path) -> None:
+    """Two transport streams in one file, each of two seconds; only in the second something is heard."""
+    sounds = [np.zeros(2 * RATE, dtype=np.float32), np.zeros(2 * RATE, dtype=np.float32)]
+    sounds[1][RATE : RATE * 3 // 2] = tone(0.5)
+    parts = [write_recording_with_sound(tmp_path / f"{n}.ts", sound).read_bytes() for n, sound in enumerate(sounds)]
+    (tmp_path / "film.ts").write_bytes(b"".join(parts))
+    track = find_sound(tmp_path / "film.ts")
+    assert track.length_seconds == pytest.approx(4.0, abs=0.01)
+    heard = stretches_of(np.concatenate(list(read_sound(track)))[:, 0], HUM_HERTZ, least=0.2)
+    assert heard == pytest.approx(np.array([[3.0, 3.5]]), abs=0.15)

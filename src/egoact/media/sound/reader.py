@@ -14,7 +14,7 @@ import numpy as np
 
 from egoact.core.errors import MediaError
 from egoact.core.timelines.speech import Loudness
-from egoact.media.video.file import VideoFile, open_container
+from egoact.media.video.file import JUMP_SECONDS, VideoFile, open_container
 
 LOUDNESS_SECONDS = 0.05
 _RATES = (22050, 24000, 32000, 44100, 48000)  # that speech sounds well at, and that every player takes
@@ -179,10 +179,13 @@ def _samples(frame: Any, form: SoundFormat) -> tuple[float | None, np.ndarray]:
 
 def _placed(track: SoundTrack) -> Iterator[tuple[int | None, np.ndarray]]:
     """Blocks, and at which sample each begins; None: where the one before ended."""
-    rate, expected = track.form.rate, None
+    rate, expected, shift = track.form.rate, None, 0
     with open_container(track.path) as container:
         for seconds, samples in decode_sound(container, track.form):
-            where = None if seconds is None else round((seconds - track.start_seconds) * rate)
+            where = None if seconds is None else round((seconds - track.start_seconds) * rate) + shift
+            if where is not None and expected is not None and where < expected - JUMP_SECONDS * rate:
+                shift += expected - where  # its clock begins anew, as in `VideoFile.read`
+                where = expected
             if where is None or (expected is not None and abs(where - expected) <= _JITTER_SECONDS * rate):
                 where = expected
             yield where, samples

@@ -24,7 +24,7 @@ from egoact.core.errors import MediaError
 from egoact.media.video.chapters import find_chapters, join, measure_files
 
 _SEEK_MARGINS_SECONDS = (0, 10, 60)
-_JUMP_SECONDS = 0.5  # back; what is less is a fault of one packet
+JUMP_SECONDS = 0.5  # back; what is less is a fault of one packet
 _TIME_TOLERANCE_SECONDS = 1e-6
 _RATE_TOLERANCE = 1e-6  # of its share
 _ROUNDED_TICK_SECONDS = 0.002  # coarser ones count pictures, and are exact
@@ -147,7 +147,7 @@ class VideoFile:
         """Where timestamps jump back, as in a stream that was joined, what follows comes after what was there."""
         if packet.dts is None:
             return
-        jump = _JUMP_SECONDS / self.tick_seconds
+        jump = JUMP_SECONDS / self.tick_seconds
         if self._last_decoded is not None and packet.dts + self._shift_ticks < self._last_decoded - jump:
             self._shift_ticks = self._last_decoded + self.frame_ticks - packet.dts
         self._last_decoded = packet.dts = packet.dts + self._shift_ticks
@@ -245,7 +245,7 @@ def decode_in_time(stream: VideoStream) -> Iterator[tuple[VideoFrame, int]]:
     for picture in container.decode(stream):
         if picture.pts is None:
             continue
-        if last is not None and picture.pts + shift < last - _JUMP_SECONDS / time_base:
+        if last is not None and picture.pts + shift < last - JUMP_SECONDS / time_base:
             shift = last + round(1 / (time_base * (stream.average_rate or 30))) - picture.pts
         last = picture.pts + shift
         yield picture, last
