@@ -34,7 +34,8 @@ def measure(work: Workload) -> Results:
             folder = Path(name)
             table, store = make_store(folder, num_clips=num_clips // fraction)
             for head in GOAL_SECONDS:
-                run = watch_training(table, store, folder / head, head=head, epochs=2)
+                device = work.device.partition(":")[0]
+                run = watch_training(table, store, folder / head, head=head, epochs=2, device=device)
                 peak = None if run.peak_bytes is None else round(run.peak_bytes / 1e9, 2)
                 rows.append([head, num_clips // fraction, round(run.epoch_seconds, 2), peak])
             if fraction == 1:

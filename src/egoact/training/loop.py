@@ -7,11 +7,10 @@ training does not change. Weights of all lie in one tensor a name, so that the o
 Shapes: M trainings, B clips.
 """
 
-import contextlib
 import copy
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from egoact.models.classifier import ActionClassifier
 from egoact.store.batches import shuffled
 from egoact.training.adamw import AdamW
 from egoact.training.clips import Clips, Part
+from egoact.training.draws import Draws
 from egoact.training.fitted import Fitted, NotFiniteError
 from egoact.training.history import MONITORED, write_history
 from egoact.training.recipes import Recipe
@@ -83,7 +83,7 @@ class Loop:
         self.members, self.losses, self.recipe = list(members), losses, recipe
         self.training, self.validation, self.odds = training, validation, odds
         self.checkpoint, self.is_half = checkpoint, is_half
-        self._random = _Random(training.device, is_alone=len(self.members) == 1)
+        self._draws = Draws(training.device, is_alone=len(self.members) == 1)
         models = [member.model for member in self.members]
         self._averages = [copy.deepcopy(model).requires_grad_(False) for model in models] if recipe.ema else None
         self._weights = Stack(models)
@@ -163,14 +163,14 @@ class Loop:
         parts, active = self._parts()
         told: list[list[Tensor]] = [[] for _ in self.members]
         clips = self.training.read([part for step in parts for part in step])
-        self._random.begin([(m.seed * 1_000_003 + self._epoch * 101) % 2**63 for m in self.members])
+        self._draws.begin([(m.seed * 1_000_003 + self._epoch * 101) % 2**63 for m in self.members])
         for number in active:
             self.members[number].model.train()
         rate = self.recipe.learning_rate * rate_at(self.recipe, self._epoch)
         for step in parts:
             self._weights.zero_gradients()
             for number, (features, labels) in zip(active, clips, strict=False):
-                with self._random.of(number), self._autocast():
+                with self._draws.of(number), self._autocast():
                     loss = self._loss(self.members[number].model, features, labels)
                 if loss.device.type == "cpu" and not torch.isfinite(loss):
                     raise self._lost(loss, len(told[number]), step[active.index(number)])
@@ -294,34 +294,3 @@ def _copy(model: nn.Module, state: dict[str, Tensor]) -> Any:
     copied = copy.deepcopy(model).cpu()
     copied.load_state_dict(state)
     return copied
-
-
-class _Random:
-    """A stream of random numbers for each training, so that it draws as if it were alone."""
-
-    def __init__(self, device: torch.device, *, is_alone: bool) -> None:
-        self._is_alone, self._is_cuda = is_alone, device.type == "cuda"
-        self._states: list[list[Tensor]] = []
-
-    def begin(self, seeds: Sequence[int]) -> None:
-        self._states = []
-        for seed in seeds:
-            torch.default_generator.manual_seed(seed)  # `torch.manual_seed` formats a traceback where CUDA sleeps
-            if self._is_cuda:
-                torch.cuda.manual_seed(seed)
-            self._states.append(self._now())
-
-    @contextlib.contextmanager
-    def of(self, number: int) -> Iterator[None]:
-        if self._is_alone:
-            yield
-            return
-        own = self._states[number]
-        torch.set_rng_state(own[0])
-        if self._is_cuda:
-            torch.cuda.set_rng_state(own[1])
-        yield
-        self._states[number] = self._now()
-
-    def _now(self) -> list[Tensor]:
-        return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if self._is_cuda else [])]
