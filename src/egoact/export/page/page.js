@@ -108,12 +108,11 @@ function rank(shares) {
 
 function line([name, share]) {
   const item = document.createElement("li");
-  const meter = document.createElement("meter");
-  meter.value = share;
-  meter.ariaHidden = "true";
+  const bar = document.createElement("i");
+  bar.style.width = `${100 * share}%`;
   const percent = document.createElement("span");
   percent.textContent = `${Math.round(100 * share)} %`;
-  item.append(name, percent, meter);
+  item.append(name, percent, bar);
   return item;
 }
 
