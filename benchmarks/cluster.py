@@ -10,6 +10,7 @@ Needs Linux, and the extras ray and remote; --s3 also moto[server].
 """
 
 import contextlib
+import logging
 import os
 import random
 import re
@@ -71,6 +72,7 @@ def _server():
     """A server of S3 on this machine with one bucket; gives the environment that leads to it."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # which tells every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
