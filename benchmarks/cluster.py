@@ -5,7 +5,7 @@
 
 kills: workers and the command itself are killed (SIGKILL) at random moments while it computes, and it is begun again;
 then every file is compared with those of a command that one machine ran and nobody killed. With --s3 features go to a
-server of S3 on this machine (moto). scaling: one worker against two, and a command that finds nothing to do.
+server of S3 on this machine (moto). scaling: one worker against two, by when their shards were written.
 Needs Linux, and the extras ray and remote; --s3 also moto[server].
 """
 
@@ -135,22 +135,23 @@ def _kill(settings: Settings, folder: Path) -> int:
 
 
 def _scale(settings: Settings, folder: Path) -> int:
-    seconds = {}
-    subprocess.run(_command(settings, str(folder / "warm")), check=True, stdout=subprocess.DEVNULL)  # measures engines
+    rates, contents = [], []
     for workers in (1, 2):
-        for name in ("work", "nothing to do"):
-            features = str(folder / f"with-{workers}")
-            begun = time.monotonic()
-            command = _command(settings, features, "--cluster", "ray", "--workers", str(workers))
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            seconds[workers, name] = time.monotonic() - begun
-            load = os.getloadavg()[0]
-            print(f"{workers} workers, {name}: {seconds[workers, name]:.1f} s; load {load:.1f}", flush=True)
-    same = _contents(str(folder / "with-1")) == _contents(str(folder / "with-2")) == _contents(str(folder / "warm"))
-    whole = seconds[1, "work"] / seconds[2, "work"]
-    net = [seconds[n, "work"] - seconds[n, "nothing to do"] for n in (1, 2)]
-    print(f"scaling: {whole:.2f} x, without starting the cluster {net[0] / net[1]:.2f} x; same bytes: {same}")
-    return 0 if same else 1
+        features = folder / f"with-{workers}"
+        begun = time.monotonic()
+        command = _command(settings, str(features), "--cluster", "ray", "--workers", str(workers))
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds = time.monotonic() - begun
+        ends = sorted(path.stat().st_mtime for path in features.glob("shards/*.npy"))
+        rates.append((len(ends) - workers) / (ends[-1] - ends[workers - 1]))  # once all workers have begun
+        contents.append(_contents(str(features)))
+        print(
+            f"{workers} workers: {seconds:.1f} s with the start of the cluster, then {rates[-1]:.3f} recordings/s; "
+            f"load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
+    print(f"scaling: {rates[1] / rates[0]:.2f} x; same bytes: {contents[0] == contents[1]}")
+    return 0 if contents[0] == contents[1] else 1
 
 
 def _workers(driver: int) -> list[int]:
