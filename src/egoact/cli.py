@@ -79,7 +79,7 @@ COMMANDS: dict[str, Command] = {
     "train": _command(
         "train",
         "features and labels to a run directory",
-        following="egoact evaluate --run {run} --segments LABELS.csv --features {features} --out results\n"
+        following="egoact evaluate --run {first_run} --segments LABELS.csv --features {features} --out results\n"
         "or, of whole recordings: egoact train-timeline --segments {segments} --features {features} --run timeline_run",
     ),
     "train-timeline": _command(

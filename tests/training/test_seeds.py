@@ -72,6 +72,7 @@ def test_their_mean_and_spread_are_written(data: Path, capsys: pytest.CaptureFix
     train(settings_for(data, seeds=2, head="lstm"))
     found = json.loads((data / "run" / "seeds.json").read_text())
     top1 = [json.loads((data / "run" / f"seed_{s}" / "metrics.json").read_text())["verb"]["top1"] for s in (0, 1)]
+    assert settings_for(data, seeds=2).first_run == data / "run" / "seed_0", "what is proposed next is no run"
     assert found["seeds"] == [0, 1] and found["num_segments"] == 12
     assert found["summary"]["verb"]["top1"]["mean"] == pytest.approx(np.mean(top1))
     assert found["summary"]["verb"]["top1"]["sd"] == pytest.approx(np.std(top1, ddof=1))

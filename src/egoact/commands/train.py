@@ -206,6 +206,11 @@ class TrainSettings:
 
         return Machine(self.device, self.precision, self.devices, self.nodes)
 
+    @property
+    def first_run(self) -> Path:
+        """The run, or the first of several."""
+        return self.each_seed()[0].run
+
     def each_seed(self) -> "list[TrainSettings]":
         """Of every run that is to be trained."""
         if self.seeds == 1:
