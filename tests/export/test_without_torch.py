@@ -61,11 +61,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_commands(python: str, world: Path, out: Path, *, blocked: str = "") -> str:
-    """Run `predict` and `live` on exports, and `verify`, which cannot be run; gives what they print."""
+    """Run `predict`, `live` and `bench` on exports, and `verify`, which cannot be run; gives what they print."""
     video = str(world / "A_1.mp4")
     words = [
         ["predict", video, "--run", str(world / "steps_onnx"), "--out", str(out / "timeline"), "--no-proxy"],
         ["live", "--run", str(world / "clips_onnx"), "--source", video, "--jsonl", str(out / "live"), "--rate", "30"],
+        [
+            "bench",
+            "predict",
+            "--run",
+            str(world / "steps_onnx"),
+            "--out",
+            str(out / "bench"),
+            "--quick",
+            "--segments",
+            str(world / "segments.csv"),
+            "--media",
+            str(world),
+        ],
         ["verify", "--features", str(world)],
     ]
     command = [python, "-c", COMMANDS, blocked, *map(json.dumps, words)]
@@ -75,13 +88,14 @@ def run_commands(python: str, world: Path, out: Path, *, blocked: str = "") -> s
 
 
 def check(told: str, world: Path, out: Path) -> None:
-    assert told.count("exit code 0") == 2, told
+    assert told.count("exit code 0") == 3, told
     assert told.count("exit code 2") == 1 and "pip install 'egoact[train]'" in told, told
     with pytest.raises(SystemExit, match="0"):
         main(["predict", str(world / "A_1.mp4"), "--run", str(world / "steps"), "--out", str(out / "torch")])
     expected, found = (json.loads((out / name / "timeline.json").read_text()) for name in ("torch", "timeline"))
     assert found["segments"] and [s["verb"] for s in found["segments"]] == [s["verb"] for s in expected["segments"]]
     assert (out / "timeline" / "timeline.html").stat().st_size > 1000
+    assert list((out / "bench").glob("*.csv"))
     assert json.loads((out / "live").read_text().splitlines()[-1])["verb"]
 
 

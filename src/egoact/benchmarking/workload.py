@@ -1,20 +1,23 @@
-"""What is measured with: recordings, some of their frames, a backbone and engines for it."""
+"""What is measured with: recordings, some of their frames, a backbone and engines for it.
+
+Torch and the kitchen are imported late: whoever measures an exported folder with own recordings needs neither.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import MediaError
-from egoact.engines import Engine, load_engine, tune_batch
-from egoact.engines.loading import find_device
-from egoact.kitchen import make_kitchen
+from egoact.engines.interface import Engine
 from egoact.media.sources import MediaRoot, read_frames
-from egoact.models.backbones.registry import Backbone, default_size, load_backbone
-from egoact.models.backbones.video import Looking, is_video_encoder, load_video_backbone
+
+if TYPE_CHECKING:
+    from egoact.models.backbones.registry import Backbone
 
 NUM_FRAMES = 20
 NUM_CALIBRATION_FRAMES = 64
@@ -64,6 +67,8 @@ class Workload:
         """
         if self.segments is not None:
             return MediaRoot(self.media), read_segments(self.segments)
+        from egoact.kitchen import make_kitchen
+
         folder = self.out / ("kitchen-quick" if self.is_quick else "kitchen")
         num_videos, each = (3, 3) if self.is_quick else (5, 17)
         make_kitchen(folder, num_videos=num_videos, segments_per_video=each)
@@ -72,15 +77,22 @@ class Workload:
     @property
     def is_video(self) -> bool:
         """Whether the backbone is a video encoder."""
+        from egoact.models.backbones.video import is_video_encoder
+
         return self.is_random or is_video_encoder(self.backbone_name, self.weights)
 
     @property
     def pixels(self) -> int:
         """Height and width of the frames."""
+        from egoact.models.backbones.registry import default_size
+
         return default_size(self.backbone_name, self.weights) if self.size is None else self.size
 
-    def backbone(self) -> Backbone:
+    def backbone(self) -> "Backbone":
         """The backbone that was asked for."""
+        from egoact.models.backbones.registry import load_backbone
+        from egoact.models.backbones.video import Looking, load_video_backbone
+
         if self.is_video:
             return load_video_backbone(
                 self.backbone_name,
@@ -91,7 +103,7 @@ class Workload:
             )
         return load_backbone(self.backbone_name, weights=self.weights, size=self.size)
 
-    def engine(self, backbone: Backbone, frames: np.ndarray) -> Engine:
+    def engine(self, backbone: "Backbone", frames: np.ndarray) -> Engine:
         """The engine that was asked for; see `load_sample_engine`."""
         return load_sample_engine(
             backbone, frames, engine=self.engine_name, precision=self.precision, device=self.device
@@ -119,13 +131,15 @@ def _frames(root: MediaRoot, table: Sequence, size: tuple[int, int] | None) -> I
 
 
 def load_sample_engine(
-    backbone: Backbone, frames: np.ndarray, *, engine: str = "auto", precision: str = "auto", device: str = "auto"
+    backbone: "Backbone", frames: np.ndarray, *, engine: str = "auto", precision: str = "auto", device: str = "auto"
 ) -> Engine:
     """An engine for a backbone; int8 is calibrated on the frames.
 
     Raises:
         ValueError: It is not offered here.
     """
+    from egoact.engines.loading import find_device, load_engine, tune_batch
+
     chosen = load_engine(
         backbone,
         engine=engine,
