@@ -147,6 +147,9 @@ def test_a_run_with_a_joint_classifier_is_exported_with_it(format: str, media: P
 def test_an_export_is_replaced_but_nothing_else_is(exported: Path, media: Path, tmp_path: Path) -> None:
     manifest = read_export(exported / "out")
     assert export(settings(media, exported / "run", exported / "out", format=manifest.format)) == 0
+    (exported / "out" / "export.json").unlink()  # as an export leaves it that was ended by a full disk
+    (exported / "out" / "config.json.part").touch()
+    assert export(settings(media, exported / "run", exported / "out", format=manifest.format)) == 0
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ArtifactError, match="holds something that is no export"):
         export(settings(media, exported / "run", tmp_path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.errors import ArtifactError
+from egoact.core.files import PART_SUFFIX
 from egoact.core.progress import working
 from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import torch_features
@@ -17,8 +18,14 @@ from egoact.export.graphs import BUILDERS, ExportParts
 from egoact.export.modules import WindowModel
 from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
-from egoact.runs.exported import is_export
+from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, is_export
+from egoact.runs.exported_segmenter import FRAME_NAMES
+from egoact.runs.graph_files import SUFFIXES
 from egoact.runs.loading import Run
+from egoact.runs.provenance import PROVENANCE_NAME
+from egoact.runs.recognizer import CONFIG_NAME
+
+_GRAPHS = (*FRAME_NAMES.values(), "window", "recognizer", "sequence", "step")
 
 
 @dataclass(frozen=True)
@@ -90,13 +97,19 @@ class Export:
 
 
 def check_is_free(out: Path) -> None:
-    """Refuse to write over what is no export.
+    """Refuse to write over what is no export, nor what one left that was ended before it was whole.
 
     Raises:
         ArtifactError: The folder holds something else.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not is_export(out)):
+    if out.is_file() or (out.is_dir() and not is_export(out) and any(not _is_own(path) for path in out.iterdir())):
         raise ArtifactError("this holds something that is no export; give an empty or new folder", path=out)
+
+
+def _is_own(path: Path) -> bool:
+    whole = Path(path.name.removesuffix(PART_SUFFIX))
+    is_graph = whole.stem in _GRAPHS and any(whole.suffix in suffixes for suffixes in SUFFIXES.values())
+    return is_graph or whole.name in (CONFIG_NAME, LABELS_NAME, PROVENANCE_NAME, EXPORT_NAME)
 
 
 @contextmanager
