@@ -147,8 +147,12 @@ def test_recordings_with_other_names_get_links(tmp_path: Path, capsys: pytest.Ca
     given = ("breakfast", tmp_path / "given", "--out", tmp_path / "labels", "--media", tmp_path / "media")
     assert run("import-dataset", *given) == 0
     assert "1 of 2 recordings are not in" in capsys.readouterr().out
+    write_video(tmp_path / "media" / "P03" / "cam01" / "P03_tea.avi", num_frames=45, rate=15)
+    assert run("import-dataset", *given, "--overwrite") == 1
+    assert "P03_cam01_P03_tea_1 stops at 3.27 s, and P03_cam01_P03_tea lasts 3.00 s" in capsys.readouterr().err
+    assert rows(tmp_path / "labels" / "test.split1.csv") == near({"P03_cam01_P03_tea": FIRST}, seconds=0.04)
     write_video(tmp_path / "media" / "P03" / "cam01" / "P03_tea.avi", num_frames=70, rate=15)
-    assert run("import-dataset", *given) == 0
+    assert run("import-dataset", *given, "--overwrite") == 0
     assert "2 links to recordings" in capsys.readouterr().out
     tiny = ("--backbone", "tiny-random", "--size", "32", "--engine", "torch", "--features", tmp_path / "features")
     media = ("--media", tmp_path / "labels" / "videos")
@@ -167,7 +171,10 @@ def test_links_are_made_anew_and_hard_ones_where_others_are_refused(
         made = link_recordings(
             [tmp_path / folder], {"P03_tea": ("P03/tea.avi",), "P04_tea": ("x.avi",)}, tmp_path / "links"
         )
-        assert made == {"P03_tea"} and (tmp_path / "links" / "P03_tea.avi").read_text() == said
+        assert (
+            made == {"P03_tea": tmp_path / "links" / "P03_tea.avi"}
+            and (tmp_path / "links" / "P03_tea.avi").read_text() == said
+        )
         monkeypatch.setattr(Path, "symlink_to", refuse)
     assert not (tmp_path / "links" / "P03_tea.avi").is_symlink()
 
@@ -263,7 +270,7 @@ def test_other_labels_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.Ca
 
 def test_each_view_of_a_scene_is_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     WRITERS["assembly101"](tmp_path / "given")
-    write_video(tmp_path / "media" / SEQUENCE / "HMC_21179183_mono10bit.mp4", num_frames=3)
+    write_video(tmp_path / "media" / SEQUENCE / "HMC_21179183_mono10bit.mp4", num_frames=12, rate=1)
     given = ("assembly101", tmp_path / "given", "--out", tmp_path / "labels", "--media", tmp_path / "media")
     assert run("import-dataset", *given, "--views", "e4", "v1") == 0
     assert set(rows(tmp_path / "labels" / "train.csv")) == {f"{SEQUENCE}_e4", f"{SEQUENCE}_v1"}
@@ -278,7 +285,7 @@ def test_moments_of_sensors_are_frames_of_the_video(tmp_path: Path, capsys: pyte
     """Frames were taken 25 times a second, and the file shows 20: what was taken at 2.0 s is frame 50, at 2.5 s."""
     h5py = pytest.importorskip("h5py", reason="needs h5py: pip install 'egoact[hdf5]'")
     WRITERS["actionsense"](tmp_path / "given")
-    write_video(tmp_path / "media" / f"{VIDEO}.mp4", num_frames=3, rate=20)
+    write_video(tmp_path / "media" / f"{VIDEO}.mp4", num_frames=90, rate=20)
     given = ("actionsense", tmp_path / "given", "--out", tmp_path / "labels", "--media", tmp_path / "media")
     assert run("import-dataset", *given) == 0
     (first, second), *_ = rows(tmp_path / "labels" / "segments.csv").values()

@@ -1,5 +1,6 @@
 """`egoact import-dataset`: the annotation files of a data set of the field to segments CSVs, by its own splits."""
 
+import math
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ def import_dataset(settings: ImportDatasetSettings) -> int:
     root = open_recordings(settings.media) if settings.media else None
     rate_of = partial(_frame_rate, root)
     dataset = recipe.read(settings.folder, Options(views=settings.views, rate_of=rate_of))
+    if root is not None:
+        _find_recordings(dataset, root, settings.out / "videos")
     if not dataset.segments:
         if dataset.problems:
             raise dataset.problems[0]
@@ -76,8 +79,6 @@ def import_dataset(settings: ImportDatasetSettings) -> int:
     _tell_problems(dataset)
     for path in write_labels(dataset, settings.out, overwrite=settings.overwrite):
         print(f"wrote {path}")
-    if root is not None:
-        dataset.notes += _find_recordings(dataset, root, settings.out / "videos")
     for note in dataset.notes:
         print(note)
     print(f"{recipe.title}: {len(dataset.segments):,} actions in {len(dataset.video_ids):,} recordings")
@@ -95,18 +96,31 @@ def _frame_rate(root: "MediaRoot | None", recording: str) -> float | None:
         return float(rate) if rate else None
 
 
-def _find_recordings(dataset: "Dataset", root: "MediaRoot", links: Path) -> list[str]:
-    """Notes on which recordings there are."""
+def _find_recordings(dataset: "Dataset", root: "MediaRoot", links: Path) -> None:
+    """Link those with other names, note those that are missing, and leave out what lies beyond the end of one."""
+    from egoact.core.errors import MediaError
+    from egoact.core.progress import Progress
     from egoact.media.links import link_recordings
+    from egoact.media.video.file import VideoFile
 
     linked = link_recordings(root.folders, dataset.media, links)
-    found = linked | set(root.video_ids)
-    notes = [f"{len(linked)} links to recordings in {links}; give it as --media to other commands"] if linked else []
-    if missing := [video for video in dataset.video_ids if video not in found]:
-        notes.append(
-            f"{len(missing)} of {len(dataset.video_ids)} recordings are not in {root.path}, such as {missing[0]}"
-        )
-    return notes
+    if linked:
+        dataset.notes.append(f"{len(linked)} links to recordings in {links}; give it as --media to other commands")
+    videos, known = dataset.video_ids, set(root.video_ids)
+    if missing := [video for video in videos if video not in known and video not in linked]:
+        dataset.notes.append(f"{len(missing)} of {len(videos)} recordings are not in {root.path}, such as {missing[0]}")
+    sources = {video: root.find(video) for video in videos if video in known and video not in linked}
+    paths = linked | {video: source.path for video, source in sources.items() if not source.is_stills}
+    lengths = {}
+    with Progress("import-dataset", total=len(paths), unit="recordings") as progress:
+        for video, path in paths.items():
+            try:
+                with VideoFile(path) as file:
+                    lengths[video] = file.stated_seconds or math.inf
+            except MediaError as error:
+                dataset.notes.append(str(error))
+            progress.advance(1)
+    dataset.leave_out_beyond(lengths)
 
 
 def _tell_problems(dataset: "Dataset") -> None:

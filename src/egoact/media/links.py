@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]], links: Path) -> set[str]:
+def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]], links: Path) -> dict[str, Path]:
     """Make a link for each recording that is there; one of a former call is replaced where it leads elsewhere.
 
     Args:
@@ -14,9 +14,9 @@ def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]]
         links: Folder for the links.
 
     Returns:
-        The recordings that have a link.
+        Recording -> its link, of those that have one.
     """
-    made = set()
+    made = {}
     for recording, files in places.items():
         paths = (folder / file for file in files for folder in folders)
         target = next((path for path in paths if path.is_file()), None)
@@ -27,7 +27,7 @@ def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]]
             links.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
             _link(target.resolve(), link)
-        made.add(recording)
+        made[recording] = link
     return made
 
 

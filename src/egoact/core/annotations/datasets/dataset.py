@@ -1,6 +1,7 @@
 """What a data set says, in the form that all commands take: segments, splits, classes, and where recordings are."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ SEGMENTS_NAME = "segments.csv"
 _LABELS = ("verb", "verb_class", "noun", "noun_class")
 _OPTIONAL = ("start_frame", "stop_frame", *_LABELS, "all_noun_classes", "narration")
 _DEPTH = 3
+_SLACK_SECONDS = 0.1  # what containers say of their length is right to a few frames
 
 
 @dataclass
@@ -57,6 +59,22 @@ class Dataset:
                 raise ValueError(f"{segment.narration_id} is there twice")
             members[segment.narration_id] = None
 
+    def leave_out_beyond(self, lengths: Mapping[str, float]) -> None:
+        """Take out the segments that stop after the end of their recording, which nobody can see; each is a problem.
+
+        Args:
+            lengths: Recording -> seconds, of those whose length is known.
+        """
+        for one in tuple(self.segments.values()):
+            length = lengths.get(one.video_id, math.inf)
+            if one.stop_seconds > length + _SLACK_SECONDS:
+                reason = (
+                    f"{one.narration_id} stops at {one.stop_seconds:.2f} s, and {one.video_id} lasts {length:.2f} s"
+                )
+                self.problems.append(AnnotationError(reason, path=self.path))
+                for members in (self.segments, *self.splits.values()):
+                    members.pop(one.narration_id, None)  # type: ignore[attr-defined]
+
     @contextmanager
     def row(self, path: Path, place: str) -> Iterator[None]:
         """Read a row: a `ValueError`, or a value of another kind than expected, is a problem of this row alone."""
@@ -78,7 +96,8 @@ class Dataset:
         labelled = [one for one in self.segments.values() if any(getattr(one, field) is not None for field in _LABELS)]
         texts = {SEGMENTS_NAME: segments_text(labelled or self.segments.values())}
         for split, members in self.splits.items():
-            texts[f"{split}.csv"] = segments_text(self.segments[member] for member in members)
+            if members:
+                texts[f"{split}.csv"] = segments_text(self.segments[member] for member in members)
         for target, vocabulary in self.classes.items():
             texts[f"{target}_classes.csv"] = classes_text(vocabulary)
             if vocabulary.tail:
