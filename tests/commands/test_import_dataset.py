@@ -32,11 +32,11 @@ EXPECTED = {
     "egtea": {
         "train.split1": {
             "P02-R02-TurkeySandwich": [(1.0, 4.0, "close")],
-            "P03-R03-BaconAndEggs": [(7.5, 9.0, "open"), (9.5, 11.0, "close")],
+            "P03-R03-BaconAndEggs": [(4.5, 6.0, "open"), (6.5, 8.0, "close")],
         },
         "test.split1": {"OP01-R01-PastaSalad": TWO},
         "test.split2": {"P02-R02-TurkeySandwich": [(1.0, 4.0, "close")]},
-        "test.split3": {"P03-R03-BaconAndEggs": [(7.5, 9.0, "open"), (9.5, 11.0, "close")]},
+        "test.split3": {"P03-R03-BaconAndEggs": [(4.5, 6.0, "open"), (6.5, 8.0, "close")]},
     },
     "gtea": {"train.split1": {"S2_Tea_C1": FIRST}, "test.split1": {"S1_Tea_C1": TWO}},
     "50salads": {"train.split1": {"rgb-02-1": FIRST}, "test.split1": {"rgb-01-1": TWO}},

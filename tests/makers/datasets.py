@@ -13,7 +13,7 @@ NOUNS = ("fridge", "cutting board")
 SESSIONS: dict[str, Stretches] = {
     "OP01-R01-PastaSalad": [(0.5, 2.0, "open"), (2.0, 3.25, "cut")],
     "P02-R02-TurkeySandwich": [(1.0, 4.0, "close")],
-    "P03-R03-BaconAndEggs": [(7.5, 9.0, "open"), (9.5, 11.0, "close")],
+    "P03-R03-BaconAndEggs": [(4.5, 6.0, "open"), (6.5, 8.0, "close")],
 }
 
 
