@@ -104,7 +104,7 @@ def test_it_learns_and_the_run_carries_what_it_learned(world: Path, tmp_path: Pa
     changed = {name.split(".")[0] for name, value in kept.items() if not torch.equal(value, published[name])}
     assert changed == {"2", "3"}, "the last two blocks and no other"
     assert {path.name for path in out.iterdir()} == {
-        "backbone.safetensors", "model.safetensors", "config.json", "trained_on.json",
+        "backbone.safetensors", "model.safetensors", "config.json", "trained_on.json", ".lock",
     }  # fmt: skip
     before = loss_of(world, answers(world, world / "run", tmp_path / "a"))
     after = loss_of(world, answers(world, out, tmp_path / "b"))

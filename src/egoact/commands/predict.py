@@ -92,6 +92,7 @@ def predict(settings: PredictSettings) -> int:
     """
     from egoact.core.files import locked
     from egoact.media.video.chapters import describe_chapters
+    from egoact.runs.loading import EngineChoice, load_run
     from egoact.timelines.output import check_writable, find_videos
 
     videos = [] if settings.video is None else find_videos(settings.video)
@@ -99,21 +100,21 @@ def predict(settings: PredictSettings) -> int:
         print(told, file=sys.stderr)
     speech = _prepare_speech(settings)
     check_writable(settings.out)
-    with locked(settings.out, command="predict"):
-        return _predict_all(settings, videos, speech)
-
-
-def _predict_all(settings: PredictSettings, videos: list[Path], speech: "tuple[Path, Voice] | None") -> int:
-    from egoact.core.files import write_json
-    from egoact.runs.loading import EngineChoice, load_run
-    from egoact.timelines.output import SUMMARY_NAME, name_folders
-
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
     run = load_run(settings.run, choice)
     assert run.segmenter.rules  # or an error, before anything is read
     stored = _open_stored(run, settings)
     options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite, "stored": stored}
     options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
+    with locked(settings.out, command="predict"):
+        return _predict_all(run, settings, videos, speech=speech, **options)
+
+
+def _predict_all(run: "Run", settings: PredictSettings, videos: list[Path], *, speech: Any, **options: Any) -> int:
+    from egoact.core.files import write_json
+    from egoact.timelines.output import SUMMARY_NAME, name_folders
+
+    stored = options["stored"]
     work: list[tuple[str, Path | str]]  # folder, and the recording: a file, or its name in the store
     if settings.video is None:
         assert stored is not None
