@@ -1,7 +1,7 @@
 """The page of `egoact export --format web` in headless Chromium on one core, against the same export in Python.
 
     egoact export --run run --segments labels.csv --media videos --format web --out page
-    python benchmarks/web_page.py --page page --video new.mp4 --picture page.jpg
+    python -m benchmarks.web_page --page page --video new.mp4 --picture page.jpg
 
 Both are given the same pictures of a recording, so both see the same pixels. Then the page is opened anew, in the size
 of a telephone, with a camera that plays the recording.
