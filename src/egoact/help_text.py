@@ -21,7 +21,7 @@ GROUPS = {
     "training": "folds recipe select solver epochs batch_size learning_rate weight_decay dropout schedule loss "
     "class_weights class_balanced_sampling retrain_epochs temperature label_smoothing mixup gradient_clip patience ema "
     "updates smoothing warp input_dropout noise",
-    "machine": "engine precision device devices nodes workers seed overwrite quick",
+    "machine": "engine precision device devices nodes workers seed seeds overwrite quick",
 }
 """Group -> the fields that belong to it, in any command; what is in none comes last."""
 
