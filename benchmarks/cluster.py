@@ -135,7 +135,7 @@ def _kill(settings: Settings, folder: Path) -> int:
 
 
 def _scale(settings: Settings, folder: Path) -> int:
-    os.environ["RAY_worker_niceness"] = "0"  # Ray's own is 15: others would take the cores
+    os.environ |= {"RAY_worker_niceness": "0"}  # Ray's own is 15: others would take the cores
     rates, contents = [], []
     for workers in (1, 2):
         features = folder / f"with-{workers}"
