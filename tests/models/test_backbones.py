@@ -171,7 +171,7 @@ def test_features_of_another_backbone_are_refused_with_what_differs(change: dict
         (
             "resnet",
             {},
-            r"unknown backbone 'resnet'; there are efficientnet_lite0, .*mobilenet_v2, tiny-random and timm",
+            r"unknown backbone 'resnet'; there are .*mobilenet_v2, tiny-random, timm:NAME and hf:OWNER/NAME",
         ),
         ("tiny-random", {"cut": 4}, r"tiny-random has blocks 0 to 3, cut after block 4 is not possible"),
         ("tiny-random", {"cut": -1}, r"cut after block -1"),
