@@ -107,8 +107,7 @@ def faults_of_accessibility(page: Any) -> list[str]:
 
 def keep_picture(page: Any, name: str, folder: Path) -> None:
     """What a page looks like, for documents if `PICTURES` says where; else in a folder of the test."""
-    for close in page.locator(".notice button").all():
-        close.click()
+    page.locator(".notice button").evaluate_all("all => all.forEach((close) => close.click())")
     page.wait_for_timeout(400)
     path = (ROOT / PICTURES if PICTURES else folder) / f"studio-{name}.jpg"
     page.screenshot(path=path, type="jpeg", quality=60)
