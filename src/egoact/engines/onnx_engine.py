@@ -5,6 +5,7 @@ import numpy as np
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.interface import Options, checked_frames
 from egoact.engines.onnx_graphs import export_graph, quantize
+from egoact.engines.onnx_session import open_session
 
 
 class OnnxEngine:
@@ -13,8 +14,6 @@ class OnnxEngine:
     name = "onnxruntime"
 
     def __init__(self, model: FrameModel, options: Options) -> None:
-        import onnxruntime
-
         if options.precision not in ("auto", "f32", "int8"):
             raise ValueError(f"engine onnxruntime offers precision f32 and int8, not {options.precision}")
         self.input_size, self.num_channels = options.input_size, model.num_channels
@@ -23,11 +22,9 @@ class OnnxEngine:
         self.graph: bytes | None = None
         if self.precision == "int8":
             self.graph = options.int8_graph(lambda frames: quantize(export_graph(model, options.input_size), frames))
-        settings = onnxruntime.SessionOptions()
-        settings.log_severity_level = 3
         graph = self.graph or export_graph(model, options.input_size)
         try:
-            self._session = onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
+            self._session = open_session(graph)
         except Exception as error:  # its own types, one for each way in which bytes are no graph
             if self.graph is None:
                 raise

@@ -12,6 +12,7 @@ import numpy as np
 from egoact.core.bounds import check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.machine import num_cores
+from egoact.engines.onnx_session import open_session
 from egoact.engines.openvino_graphs import import_openvino
 
 SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflite",)}
@@ -89,12 +90,8 @@ def _reason(error: Exception) -> str:
 
 
 def _open_onnx(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
     _refuse_other_files(path)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(str(path))
     names = [entry.name for entry in session.get_outputs()]
 
     def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
