@@ -199,6 +199,13 @@ def test_links_are_made_anew_and_hard_ones_where_others_are_refused(
         (
             "hd-epic",
             f"{HD_EPIC}/HD_EPIC_Narrations.csv",
+            "(0, 0)]",
+            "(0, 1e999)]",
+            "row 2: main_action_classes '[(0, 1e999)]' is",
+        ),
+        (
+            "hd-epic",
+            f"{HD_EPIC}/HD_EPIC_Narrations.csv",
             "end_time",
             "stop_time",
             "row 1: no column end_timestamp; the",

@@ -83,7 +83,7 @@ def _read_pairs(text: str, dataset: Dataset) -> list[tuple[int, int]]:
     try:
         plain = _NUMPY.sub(r"\1", text or "[]")
         pairs = [(int(verb), int(noun)) for verb, noun in ast.literal_eval(plain)]
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+    except (ValueError, OverflowError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ValueError(f"main_action_classes {show(text)} is not a list of pairs such as [(3, 3)]") from None
     for pair in pairs:
         for target, number in zip(TARGETS, pair, strict=True):
