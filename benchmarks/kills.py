@@ -124,7 +124,7 @@ def main(settings: Settings) -> int:
                 continue
             share = settings.kills // len(chosen) + (chosen.index(name) < settings.kills % len(chosen))
             times = [moments.uniform(0, seconds) for _ in range(share)]
-            ends, different = _kill(name, folder, times, signal.Signals[f"SIG{settings.signal}"])
+            ends, different = _kill(name, folder, times, signal.Signals[f"SIG{settings.signal}"], moments)
             wrong += len(different)
             print(f"| {name} | {seconds:.1f} | {share} | {ends} | {len(different)} |", flush=True)
             for difference in different:
@@ -152,13 +152,16 @@ def film(place: Path) -> None:
     write_csv(place / "labels.csv", rows)
 
 
-def _kill(name: str, folder: Path, times: list[float], number: signal.Signals) -> tuple[int, list[str]]:
+def _kill(
+    name: str, folder: Path, times: list[float], number: signal.Signals, moments: random.Random
+) -> tuple[int, list[str]]:
     """Kill a command after so many seconds each; how often it came to its end, and what was not as it should be."""
     out = folder / out_of(name)
     wanted = files_of(out)
     shutil.rmtree(out)
     left, ends, different = list(times), 0, []
     while True:
+        begun = time.monotonic()
         code = call(name, folder, left[-1] if left else None, number)
         said = (folder / LOG).read_text()
         is_stopped = code == 130 and said.endswith(STOPPED) and "Traceback" not in said
@@ -175,6 +178,7 @@ def _kill(name: str, folder: Path, times: list[float], number: signal.Signals) -
             different.append(f"{len(names)} files differ: {', '.join(names)}")
         if not left:
             return ends, different
+        left[-1] = moments.uniform(0, time.monotonic() - begun)  # it was over before its signal came
         shutil.rmtree(out, ignore_errors=True)
 
 
