@@ -1,6 +1,7 @@
 import io
 import json
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def npy(array: Any) -> bytes:
 
 ID_ARRAY = np.array(IDS)
 GOOD_NPZ = as_npz(narration_id=ID_ARRAY, verb_output=VERB)
+ENCRYPTED_NPZ = re.sub(rb"(PK\x01\x02.{4}).", b"\\1\x01", GOOD_NPZ, flags=re.DOTALL)  # so says its directory
 
 
 class Bomb:
@@ -115,6 +117,7 @@ class Bomb:
         ("a.npz", b"", "not a readable npz"),
         ("a.npz", b"hello", "not a readable npz"),
         ("a.npz", GOOD_NPZ[: len(GOOD_NPZ) // 2], "not a readable npz"),
+        ("a.npz", ENCRYPTED_NPZ, "encrypted, password required"),
         ("a.npz", GOOD_NPZ.replace(VERB.tobytes(), bytes(VERB.nbytes)), "not a readable npz"),
         ("a.npz", pickle.dumps({"verb_output": VERB}), "not a readable npz without pickled objects"),
         ("a.npz", as_npz(narration_id=ID_ARRAY, verb_output=np.array([Bomb()] * 3)), "without pickled objects"),

@@ -290,6 +290,14 @@ def test_a_foreign_folder_is_not_written_into(data: Path) -> None:
     assert [path.name for path in (data / "run").iterdir()] == ["thesis.txt"]
 
 
+def test_what_a_training_that_was_killed_early_left_is_no_hindrance(data: Path) -> None:
+    (data / "run").mkdir()
+    for name in ("settings.json.part", "cross_validation.json.part"):
+        (data / "run" / name).write_text("{")
+    train(settings_for(data))
+    assert (data / "run" / "config.json").exists()
+
+
 def test_verbs_only(tmp_path: Path) -> None:
     csv = write_csv(tmp_path / "train.csv", nouns=False)
     write_store(tmp_path / "features", csv)

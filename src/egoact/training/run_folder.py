@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
-from egoact.core.files import LOCK_NAME, locked, write_json
+from egoact.core.files import LOCK_NAME, PART_SUFFIX, locked, write_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -81,7 +81,7 @@ class RunFolder:
         """Whether the run directory holds exactly this run; refuses to write over another."""
         known = self.path / SETTINGS_NAME
         if not known.exists():
-            if is_leader() and self.path.is_dir() and any(p.name not in _BEFORE for p in self.path.iterdir()):
+            if is_leader() and self.path.is_dir() and any(_is_foreign(p.name) for p in self.path.iterdir()):
                 raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
             return False
         changed = changed_settings(known, self._settings, remedy="use --overwrite to start again")
@@ -105,6 +105,11 @@ class RunFolder:
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """`metrics.json`: of the validation clips."""
         write_json(self.path / METRICS_NAME, metrics)
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether something of this name is not what a training that was killed early may have left."""
+    return name.removesuffix(PART_SUFFIX) not in (*_BEFORE, SETTINGS_NAME)
 
 
 def changed_settings(path: Path, ours: dict[str, Any], *, remedy: str) -> list[str]:

@@ -34,7 +34,8 @@ _LARGEST_BYTES = 2 * 2**30
 _SMALL_BYTES = 64 * 2**20
 _MOST_COMPRESSED = 100  # of scores that differ, a third at most is saved
 # A compression that zipfile does not know is its NotImplementedError.
-_DAMAGED = (*DAMAGED_ARRAY, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+# Encrypted members are a RuntimeError.
+_DAMAGED = (*DAMAGED_ARRAY, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 ScoreMatrix = npt.NDArray[np.float32]
 
