@@ -77,8 +77,10 @@ def test_their_mean_and_spread_are_written(data: Path, capsys: pytest.CaptureFix
     assert found["summary"]["verb"]["top1"]["mean"] == pytest.approx(np.mean(top1))
     assert found["summary"]["verb"]["top1"]["sd"] == pytest.approx(np.std(top1, ddof=1))
     assert "over 2 seeds" in capsys.readouterr().out
+    (data / "run" / "seeds.json").unlink()  # as if it had been killed between the last run and this file
     train(settings_for(data, seeds=2, head="lstm"))
     assert "already trained" in capsys.readouterr().out
+    assert json.loads((data / "run" / "seeds.json").read_text()) == found
     train(settings_for(data, seed=1, run=data / "run" / "seed_1", head="lstm"))
     assert "already trained" in capsys.readouterr().out, "it is a run as any other"
 

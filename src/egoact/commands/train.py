@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from egoact.training.machine import Machine
     from egoact.training.run_folder import RunFolder
 
-SEEDS_NAME = "seeds.json"
-
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -242,7 +240,8 @@ def train(settings: TrainSettings) -> int:
         ArtifactError: Features that are missing or not finite, or a run directory in use.
     """
     from egoact.core.errors import ArtifactError
-    from egoact.training.run_folder import RunFolder, is_leader, plain
+    from egoact.training.run_folder import METRICS_NAME, RunFolder, is_leader, plain
+    from egoact.training.seeds import SEEDS_NAME, summarize_seeds
 
     if settings.seeds > 1 and (settings.run / "config.json").exists():
         raise ArtifactError("this folder is a run; give another --run for those of --seeds", path=settings.run)
@@ -254,6 +253,9 @@ def train(settings: TrainSettings) -> int:
             _train(settings, todo, folders)
         elif is_leader():
             print(f"{settings.run} is already trained with these settings")
+        is_told = not todo and (settings.run / SEEDS_NAME).exists()
+        if settings.seeds > 1 and not is_told and (settings.first_run / METRICS_NAME).exists():
+            print(summarize_seeds(settings.run, [each.run for each in every], seeds=[each.seed for each in every]))
     return 0
 
 
@@ -286,36 +288,6 @@ def _train(settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[
             folders[training.run].write_metrics(measured.get(settings.select) or measured["only"])
         training.save(each)
         _report(replace(settings, head=head, run=training.run), num_parameters, measured, time.monotonic() - began)
-    if settings.seeds > 1 and data.validation:
-        _summarize_seeds(settings.run, settings.each_seed())
-
-
-def _summarize_seeds(out: Path, every: "list[TrainSettings]") -> None:
-    from egoact.core.bounds import load_json
-    from egoact.core.files import write_json
-    from egoact.training.cross_validation import describe_target, summarize
-    from egoact.training.run_folder import METRICS_NAME
-
-    measured = [load_json(each.run / METRICS_NAME) for each in every]
-    targets = [target for target in ("verb", "noun", "action") if target in measured[0]]
-    numbers = [
-        {t: {k: v for k, v in metrics[t].items() if isinstance(v, int | float)} for t in targets}
-        for metrics in measured
-    ]
-    summary = summarize(numbers)
-    content = {"seeds": [each.seed for each in every], "num_segments": measured[0]["num_segments"], "summary": summary}
-    write_json(out / SEEDS_NAME, content)
-    for target, measures in summary.items():
-        print(f"{describe_target(target, measures)}, over {len(every)} seeds")
-
-
-def mean_of_seeds(out: Path) -> dict[str, Any]:
-    """What runs of `--seeds` reach in the mean, as the metrics.json of one has it."""
-    from egoact.core.bounds import load_json
-
-    found = load_json(out / SEEDS_NAME)
-    means = {t: {name: each["mean"] for name, each in m.items()} for t, m in found["summary"].items()}
-    return {"num_segments": found["num_segments"], **means}
 
 
 def _cross_validate(settings: TrainSettings) -> None:

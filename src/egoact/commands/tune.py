@@ -146,11 +146,12 @@ def tune(settings: TuneSettings) -> int:
         ArtifactError: Features that are missing, or a search of other settings or data in `out`.
     """
     from egoact.commands.labels import read_and_tell
-    from egoact.commands.train import mean_of_seeds, train
+    from egoact.commands.train import train
     from egoact.core.files import lock_folder
     from egoact.core.sampling import ClipSampling
     from egoact.store.concatenation import open_features
     from egoact.training.run_folder import METRICS_NAME, plain
+    from egoact.training.seeds import mean_of_seeds
     from egoact.training.tuning.search import Search, refuse_foreign
     from egoact.training.tuning.study import import_optuna
 

@@ -33,8 +33,7 @@ _OUTPUT_KEYS = {"verb": "verb_output", "noun": "noun_output"}
 _LARGEST_BYTES = 2 * 2**30
 _SMALL_BYTES = 64 * 2**20
 _MOST_COMPRESSED = 100  # of scores that differ, a third at most is saved
-# A compression that zipfile does not know is its NotImplementedError.
-# Encrypted members are a RuntimeError.
+# zipfile raises a RuntimeError for encrypted members, and a kind of it for a compression that it does not know.
 _DAMAGED = (*DAMAGED_ARRAY, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 ScoreMatrix = npt.NDArray[np.float32]
@@ -150,7 +149,7 @@ def read_submission(path: Path) -> Any:
             content = archive.read(members[0])
     except zipfile.BadZipFile:
         raise ArtifactError("not a zip archive, or a damaged one", path=path) from None
-    except (OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, zlib.error, RuntimeError) as error:
         raise ArtifactError(f"cannot be read: {error}", path=path) from None
     return _parse_json(content, path)
 
