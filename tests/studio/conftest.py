@@ -1,9 +1,11 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.makers.browser import Watched, chromium, watched
 from tests.makers.media import write_video
 from tests.makers.studio import Client, running
 
@@ -26,3 +28,17 @@ def project(tmp_path: Path, short_video: Path) -> Path:
 def client(project: Path) -> Iterator[Client]:
     with running(project, max_upload_bytes=2_000_000) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, driven by Playwright."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def screen(browser: Any, studio: Client) -> Iterator[Watched]:
+    """A page on the module's own studio."""
+    with watched(browser, studio.port) as found:
+        yield found

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, watched
+from tests.makers.browser import DESKTOP, PHONE, Watched, faults_of_accessibility, watched
 from tests.makers.media import write_video
 from tests.makers.studio import Client, adding, running
 
@@ -26,12 +26,6 @@ NUMBER_IN_PICTURE = """() => {
 POLL = "(number) => document.querySelector('video')?.dataset.shown === String(number)"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Client]:
     """Two recordings, four seconds each, and one annotator."""
@@ -41,12 +35,6 @@ def studio(tmp_path: Path) -> Iterator[Client]:
     with running(tmp_path / "project", max_upload_bytes=5_000_000) as client:
         assert client.post("/api/annotators", {"name": "ana"}).status == 201
         yield client
-
-
-@pytest.fixture
-def screen(browser: Any, studio: Client) -> Iterator[Watched]:
-    with watched(browser, studio.port) as found:
-        yield found
 
 
 def press(page: Any, *keys: str) -> None:

@@ -11,17 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.makers.browser import chromium, watched
+from tests.makers.browser import watched
 from tests.makers.media import write_video
 from tests.makers.studio import Client
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 def free_port() -> int:

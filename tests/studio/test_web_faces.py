@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egoact.privacy.masks import Mask, Masks
-from tests.makers.browser import DESKTOP, PHONE, Watched, chromium, faults_of_accessibility, keep_picture, watched
+from tests.makers.browser import DESKTOP, PHONE, Watched, faults_of_accessibility, keep_picture, watched
 from tests.makers.faces import face_place, needs_face_model, write_face_video
 from tests.makers.media import write_video
 from tests.makers.studio import Client, running
@@ -19,24 +19,12 @@ pytestmark = pytest.mark.slow
 NUM_FRAMES = 30
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Client]:
     """A recording as of a telephone that was held upright: its pictures lie on their side in the file."""
     write_video(tmp_path / "recordings" / "ana_1.mp4", num_frames=50, rate=25, size=(180, 320), rotation=90)
     with running(tmp_path) as client:
         yield client
-
-
-@pytest.fixture
-def screen(browser: Any, studio: Client) -> Iterator[Watched]:
-    with watched(browser, studio.port) as found:
-        yield found
 
 
 def shown_boxes(page: Any) -> list[tuple[float, float, float, float]]:

@@ -15,7 +15,7 @@ import pytest
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.studio.live.sessions import LiveSessions
-from tests.makers.browser import Watched, chromium, fake_camera, watched, write_camera
+from tests.makers.browser import Watched, chromium, fake_camera, write_camera
 from tests.makers.media import picture, write_video
 from tests.makers.rtsp_server import RtspServer
 from tests.makers.studio import Client, running
@@ -53,12 +53,6 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     write_json(tmp_path / "runs" / "run-1" / "config.json", {"vocabularies": {"verb": {}}, "segmenter": "causal"})
     with running(tmp_path) as client:
         yield client
-
-
-@pytest.fixture
-def screen(browser: Any, studio: Client) -> Iterator[Watched]:
-    with watched(browser, studio.port) as found:
-        yield found
 
 
 def test_the_camera_is_answered_and_kept_as_a_recording(screen: Watched, studio: Client) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.makers.browser import DESKTOP, PICTURES, chromium, keep_picture, watched
+from tests.makers.browser import DESKTOP, PICTURES, keep_picture, watched
 from tests.makers.recordings import write_labels, write_recording
 from tests.makers.studio import running
 
@@ -64,12 +64,6 @@ def material(tmp_path: Path) -> Iterator[Material]:
         return
     with tempfile.TemporaryDirectory(prefix="studio_") as short:  # the first page shows this path
         yield kitchen(Path(short))
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 def test_the_whole_loop(browser: Any, material: Material, tmp_path: Path) -> None:

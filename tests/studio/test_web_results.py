@@ -13,7 +13,6 @@ from tests.makers.browser import (
     DESKTOP,
     PHONE,
     Watched,
-    chromium,
     faults_of_accessibility,
     watched,
 )
@@ -40,12 +39,6 @@ def write_run(folder: Path, name: str) -> None:
     metrics = {"num_videos": 2, "verb": {"frame_accuracy": 71.5}}
     write_json(folder / "runs" / name / "metrics.json", metrics)
     write_json(folder / "runs" / name / "config.json", config)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
