@@ -117,6 +117,7 @@ COMMANDS: dict[str, Command] = {
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
     "export": _command("export", "a run as graphs for devices, or as a page for browsers, proven on real clips"),
     "serve-web": _command("serve-web", "the page of an export for browsers, on this machine"),
+    "hub": _command("hub", "runs on the Hugging Face hub: push one, pull one"),
     "blur": _command("blur", "a recording without faces, and without what you hide, to be shown to others"),
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
     "studio": _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
@@ -131,7 +132,7 @@ COMMANDS: dict[str, Command] = {
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
 
-EXTRAS = {"cv2": "opencv", "openvino": "openvino"} | dict.fromkeys(
+EXTRAS = {"cv2": "opencv", "huggingface_hub": "hub", "openvino": "openvino"} | dict.fromkeys(
     ["lightning", "matplotlib", "pandas", "pyarrow", "safetensors", "timm", "torch", "torchmetrics", "torchvision"],
     "train",
 )

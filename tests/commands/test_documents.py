@@ -64,6 +64,7 @@ NOT_EXECUTED = {
     "egoact import-dataset actionsense": "takes h5py; see tests/commands/test_import_dataset.py",
     "egoact predict new.mp4 --run run --out timeline --hands": "takes that wheel; see tests/timelines/test_hands.py",
     "egoact predict new.mp4 --run run --out timeline --speak": "takes a voice; see tests/timelines/test_speaking.py",
+    "egoact hub": "a server; see tests/hub",
     "egoact submit --task detection": "takes timelines of every recording; see tests/evaluation/test_submit_tasks.py",
     "egoact compress": "tiny-random has nothing to prune; see tests/adaptation/test_compress.py",
     "egoact extract --cluster": "a cluster; see tests/extraction/test_sharing.py and benchmarks/cluster.py",

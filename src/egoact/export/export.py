@@ -19,13 +19,10 @@ from egoact.export.modules import WindowModel
 from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, is_export
-from egoact.runs.exported_segmenter import FRAME_NAMES
-from egoact.runs.graph_files import SUFFIXES
+from egoact.runs.graph_files import GRAPH_NAMES, SUFFIXES
 from egoact.runs.loading import Run
 from egoact.runs.provenance import PROVENANCE_NAME
 from egoact.runs.recognizer import CONFIG_NAME
-
-_GRAPHS = (*FRAME_NAMES.values(), "window", "recognizer", "sequence", "step")
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def check_is_free(out: Path) -> None:
 
 def _is_own(path: Path) -> bool:
     whole = Path(path.name.removesuffix(PART_SUFFIX))
-    is_graph = whole.stem in _GRAPHS and any(whole.suffix in suffixes for suffixes in SUFFIXES.values())
+    is_graph = whole.stem in GRAPH_NAMES and any(whole.suffix in suffixes for suffixes in SUFFIXES.values())
     return is_graph or whole.name in (CONFIG_NAME, LABELS_NAME, PROVENANCE_NAME, EXPORT_NAME)
 
 

@@ -1,4 +1,4 @@
-"""What configurations call parts of a network; without the networks, so that a configuration is read without torch."""
+"""Names of parts of a network and its file; without the networks, so that a configuration is read without torch."""
 
 from typing import Literal
 
@@ -8,3 +8,5 @@ ACTION = "action"
 """A third classifier, of verb-noun pairs; see `classifier.JointActions`."""
 DETECTOR = "detector"
 """Among segmenters."""
+BACKBONE_FILE = "backbone.safetensors"
+"""In a features folder or a run that carries its own; see `backbones.own_files`."""

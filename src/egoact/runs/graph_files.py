@@ -16,6 +16,8 @@ from egoact.engines.onnx_session import open_session
 from egoact.engines.openvino_graphs import import_openvino
 
 SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflite",)}
+GRAPH_NAMES = ("frame", "frame_grid", "window", "recognizer", "sequence", "step")
+"""All that an export may have, without suffix."""
 
 Graph = Callable[[np.ndarray], dict[str, np.ndarray]]
 NamedGraph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]

@@ -13,8 +13,9 @@ from torch import nn
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder, write_atomically
+from egoact.models.names import BACKBONE_FILE
 
-FILE_NAME = "backbone.safetensors"  # in a features folder or a run that carries its own
+FILE_NAME = BACKBONE_FILE
 _NAME, _SIZE, _MADE = "backbone", "size", "made_by"
 
 
