@@ -1,5 +1,8 @@
 """Fine-tuning begins where a run is, learns what frozen features cannot say, and ends as a run like any other."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -243,3 +246,29 @@ def test_later_blocks_learn_faster_and_steps_are_as_large_as_what_they_change(tm
     assert rates[id(part.classifier.classifiers["verb"].weight)] == 0.5
     assert (rates[id(later.weight)], rates[id(earlier.weight)]) == (0.25, 0.125)
     assert 0 < rates[id(earlier.bias)] < 0.001
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_the_doubled_batch(world: Path, tmp_path: Path) -> None:
+    """With an odd number of clips the last step leaves one process without any."""
+    lines = (world / "labels.csv").read_text().splitlines()
+    odd = tmp_path / "odd.csv"
+    odd.write_text("\n".join(lines[: len(lines) - len(lines) % 2]))  # a line is the head
+    flags = {"run": world / "run", "segments": odd, "media": world / "videos", "out": tmp_path / "two"}
+    small = {"blocks": 2, "epochs": 2, "learning-rate": 0.1, "augment": "flip", "devices": 2, "batch-size": 1}
+    words = [word for name, value in (flags | small).items() for word in (f"--{name}", str(value))]
+    done = subprocess.run(
+        [sys.executable, "-m", "egoact", "finetune", *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("finetune:") == 1 and done.stdout.count("frames,") == 1, "only one process speaks"
+    alone = settings(world, tmp_path / "one", epochs=2, augment="flip", batch_size=2)
+    assert finetune(replace(alone, segments=(odd,))) == 0
+    for name in (FILE_NAME, "model.safetensors"):
+        two, one = (load_file(tmp_path / run / name) for run in ("two", "one"))
+        assert all(torch.allclose(value, one[key], rtol=1e-3, atol=1e-5) for key, value in two.items())
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {path.name for path in (tmp_path / "one").iterdir()}

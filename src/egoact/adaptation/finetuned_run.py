@@ -1,6 +1,7 @@
 """From a run and labelled recordings to a run whose backbone has learned, too."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from egoact.adaptation.clip_inputs import Augment, ClipInputs, FreshFrames, keep
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart, finetune
 from egoact.adaptation.mirroring import mirror_classes
 from egoact.adaptation.new_run import write_backbone, write_run
+from egoact.adaptation.sharing import first_alone
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.imbalance import count_classes
@@ -31,6 +33,7 @@ from egoact.runs.recognizer import RecognizerConfig
 from egoact.runs.streams import load_spec, weights_of
 from egoact.training.data import target_losses
 from egoact.training.recipes import Recipe
+from egoact.training.run_folder import is_leader, part_ways
 
 LABEL_SMOOTHING = 0.1
 _USUAL_BLOCKS = 2
@@ -50,6 +53,7 @@ class Finetuning:
         num_views: Clips of a segment, at random times but for the first.
         recipe: Hyperparameters.
         recomputes: See `TrainedPart`.
+        num_processes: That share every step, see `sharing`.
     """
 
     run: Run
@@ -61,6 +65,7 @@ class Finetuning:
     num_views: int
     recipe: FinetuneRecipe
     recomputes: bool = False
+    num_processes: int = 1
 
     def go(self) -> int:
         """Train and write the run; gives how many segments cannot be read, which are left out.
@@ -78,16 +83,18 @@ class Finetuning:
         trunk = load_trunk(spec.name, weights=weights, size=spec.input_size[0], channels=spec.num_channels)
         frozen, blocks, pool = self._cut(trunk, spec)
         sampling = ClipSampling(config.num_frames, self.num_views)
-        found = load_clip_frames(self.root, self.out, list(self.table), sampling, spec=spec)
-        table = self.table.select(found.is_whole)
-        clips = _label(config, table, found.rows[found.is_whole])
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        inputs = self._inputs(found.frames, frozen, spec, device)
+        with first_alone(self.num_processes):
+            found = load_clip_frames(self.root, self.out, list(self.table), sampling, spec=spec)
+            table = self.table.select(found.is_whole)
+            clips = _label(config, table, found.rows[found.is_whole])
+            inputs = self._inputs(found.frames, frozen, spec, device)
         counts = {target: count_classes(clips.labels[target], num_classes=n) for target, n in config.sizes.items()}
         follows = spec.stack > 1 and not frozen
         model = self.run.recognizer.model
         part = TrainedPart(blocks, pool, model, follows=follows, recomputes=self.recomputes).to(device)
-        with Progress("finetune", total=self.recipe.epochs * len(table), unit="clips") as progress:
+        progress = Progress("finetune", total=self.recipe.epochs * len(table), unit="clips")
+        with progress if is_leader() else nullcontext():
             finetune(
                 part,
                 {target: loss.to(device) for target, loss in target_losses(_plain_recipe(), counts).items()},
@@ -98,9 +105,11 @@ class Finetuning:
                 folder=self.out,
                 advance=lambda done, note: progress.advance(done, note=note),
             )
-        part.cpu().requires_grad_(False)
-        write_backbone(self.out, trunk, spec, made_by=f"egoact finetune --blocks {trunk.num_blocks - len(frozen)}")
-        write_run(self.run, self.out, spec, provenance=self._provenance(table))
+        part_ways()
+        if is_leader():
+            part.cpu().requires_grad_(False)
+            write_backbone(self.out, trunk, spec, made_by=f"egoact finetune --blocks {trunk.num_blocks - len(frozen)}")
+            write_run(self.run, self.out, spec, provenance=self._provenance(table))
         return len(self.table) - len(table)
 
     def _cut(self, trunk: Trunk, spec: BackboneSpec) -> tuple[list[nn.Module], list[nn.Module], nn.Module]:

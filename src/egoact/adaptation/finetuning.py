@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from egoact.adaptation.clip_inputs import ClipInputs
+from egoact.adaptation.sharing import apart, joined, rank_and_size, sum_of_all
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.models.classifier import ActionClassifier
@@ -32,7 +33,7 @@ class FinetuneRecipe:
 
     Args:
         epochs: Passes over the clips.
-        batch_size: Clips of a step.
+        batch_size: Clips of a step, in each of the processes that share it.
         clips_at_once: Of these, in memory; gradients are added up.
         learning_rate: Of head and classifiers, at the start: about which share of a tensor's size a step changes. It
             falls to zero by half a cosine.
@@ -134,40 +135,45 @@ def finetune(
         recipe: Hyperparameters.
         is_mirrored: Half of the clips are mirrored, with left and right exchanged in their labels, where that is known.
         folder: For the checkpoint of an epoch.
-        advance: Told of clips that are done, and of the loss.
+        advance: Told of clips that are done, and of the loss, in the first of several processes.
 
     Raises:
         ArtifactError: A loss that is not finite, or a checkpoint of another training.
     """
     device = next(part.parameters()).device
     optimizer = torch.optim.AdamW(_groups(part, recipe), weight_decay=recipe.weight_decay)
-    steps = recipe.epochs * -(-len(clips.rows) // recipe.batch_size)
+    rank, size = rank_and_size()
+    num_together = recipe.batch_size * size
+    steps = recipe.epochs * -(-len(clips.rows) // num_together)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     state = {"part": part, "optimizer": optimizer, "schedule": schedule}
-    facts = f"{recipe}, {len(part.blocks)} blocks, {len(clips.rows)} clips, mirrored: {is_mirrored}"
+    facts = f"{recipe}, {len(part.blocks)} blocks, {len(clips.rows)} clips, mirrored: {is_mirrored}, {size} processes"
     first = _resume(folder / CHECKPOINT_NAME, state, facts, device)
-    advance(first * len(clips.rows), "")
+    tell = (lambda _, __: None) if rank else advance
+    tell(first * len(clips.rows), "")
     part.train()
+    network = joined(part)
     for epoch in range(first, recipe.epochs):
         random = np.random.default_rng((recipe.seed, epoch))
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch)
+        torch.manual_seed((recipe.seed * 1_000_003 + epoch) * size + rank)
         order = random.permutation(len(clips.rows))
-        for start in range(0, len(order), recipe.batch_size):
-            chosen = order[start : start + recipe.batch_size]
-            loss = _accumulate(part, losses, clips, inputs, chosen, recipe, random if is_mirrored else None)
+        for start in range(0, len(order), num_together):
+            chosen = order[start : start + num_together]
+            loss = _accumulate(network, losses, clips, inputs, chosen, recipe, random if is_mirrored else None)
             if not np.isfinite(loss):
                 raise ArtifactError("the loss is not finite; use a smaller --learning-rate", path=folder)
             nn.utils.clip_grad_norm_(part.parameters(), 5.0)
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
-            advance(len(chosen), f"loss {loss:.2f}")
-        _save(folder / CHECKPOINT_NAME, state, facts, epoch + 1)
+            tell(len(chosen), f"loss {loss:.2f}")
+        if not rank:
+            _save(folder / CHECKPOINT_NAME, state, facts, epoch + 1)
     part.eval()
 
 
 def _accumulate(
-    part: TrainedPart,
+    network: nn.Module,
     losses: Mapping[str, nn.Module],
     clips: LabelledClips,
     inputs: ClipInputs,
@@ -176,24 +182,30 @@ def _accumulate(
     mirroring: np.random.Generator | None,
 ) -> float:
     """Gradients of a step, a few clips at a time; gives the mean loss."""
-    device = next(part.parameters()).device
+    device = next(network.parameters()).device
     views = np.random.default_rng(int(chosen.sum()) + recipe.seed).integers(clips.rows.shape[1], size=len(chosen))
+    turned = np.zeros(len(chosen), dtype=bool)
+    if mirroring is not None:
+        known = np.all([values[chosen] >= 0 for values in clips.mirrored_labels.values()], axis=0)
+        turned = (mirroring.random(len(chosen)) < 0.5) & known
+    rank, size = rank_and_size()
+    own = np.arange(rank, len(chosen), size)
+    weight = float(size * bool(len(own))) / len(chosen)  # times size, because gradients become the mean of processes
+    own = own if len(own) else np.array([0])  # the others wait for its gradients, zeros
     total = 0.0
-    for start in range(0, len(chosen), recipe.clips_at_once):
-        own = chosen[start : start + recipe.clips_at_once]
-        rows = clips.rows[own, views[start : start + len(own)]]
-        turned = np.zeros(len(own), dtype=bool)
-        if mirroring is not None:
-            known = np.all([values[own] >= 0 for values in clips.mirrored_labels.values()], axis=0)
-            turned = (mirroring.random(len(own)) < 0.5) & known
-        labels = {t: torch.from_numpy(np.where(turned, clips.mirrored_labels[t][own], v[own])).to(device)
+    for start in range(0, len(own), recipe.clips_at_once):
+        some = own[start : start + recipe.clips_at_once]
+        rows, mirrored = clips.rows[chosen[some], views[some]], turned[some]
+        labels = {t: torch.from_numpy(np.where(mirrored, clips.mirrored_labels[t][chosen[some]], v[chosen[some]]))
                   for t, v in clips.labels.items()}  # fmt: skip
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = part(inputs.get(rows, turned).to(device), rows.shape[1])
-        loss = torch.stack([losses[target](logits.float(), labels[target]) for target, logits in outputs]).sum()
-        (loss * len(own) / len(chosen)).backward()
-        total += float(loss.detach()) * len(own) / len(chosen)
-    return total
+        with apart(network, is_apart=start + recipe.clips_at_once < len(own)):
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                outputs = network(inputs.get(rows, mirrored).to(device), rows.shape[1])
+            every = [losses[target](logits.float(), labels[target].to(device)) for target, logits in outputs]
+            loss = torch.stack(every).sum() * weight * len(some)
+            loss.backward()
+        total += float(loss.detach()) / size
+    return sum_of_all(total)
 
 
 def _groups(part: TrainedPart, recipe: FinetuneRecipe) -> list[dict[str, Any]]:

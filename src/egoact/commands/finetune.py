@@ -37,15 +37,18 @@ class FinetuneSettings:
     epochs: int = 8
     """Passes over the segments."""
     batch_size: int = 8
-    """Clips of a step."""
+    """Clips of a step, of each process."""
     clips_at_once: int = 2
     """Of these, in memory at the same time; gradients are added up."""
+    devices: int = 1
+    """Processes on this machine that share every step, one a GPU, or on processors where there is none."""
     checkpointing: bool = False
     """Compute what is inside of blocks again on the way back instead of keeping it: less memory, more time."""
     learning_rate: float = 3e-3
     """Of the head, at the start: about which share of the size of its weights a step changes."""
-    decay: float = 0.5
-    """Each block's learning rate is so many times that of what follows it."""
+    decay: float | None = None
+    """Each block's learning rate is so many times that of what follows it; default: 0.5, of a network of stacks 1,
+    since its first convolution has the most to learn."""
     weight_decay: float = 0.05
     """Decoupled, as in AdamW."""
     seed: int = 0
@@ -54,9 +57,10 @@ class FinetuneSettings:
     """Weights of the backbone, where the run's features were extracted with --weights and it does not carry them."""
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.clips_at_once, self.views) < 1:
-            raise ValueError("--epochs, --batch-size, --clips-at-once and --views must be at least 1")
-        if not self.learning_rate > 0 or not 0 < self.decay <= 1 or self.weight_decay < 0:
+        if min(self.epochs, self.batch_size, self.clips_at_once, self.views, self.devices) < 1:
+            raise ValueError("--epochs, --batch-size, --clips-at-once, --views and --devices must be at least 1")
+        is_possible = self.decay is None or 0 < self.decay <= 1
+        if not self.learning_rate > 0 or not is_possible or self.weight_decay < 0:
             raise ValueError("--learning-rate must be positive, --decay in (0, 1], --weight-decay not negative")
 
 
@@ -82,19 +86,21 @@ def finetune(settings: FinetuneSettings) -> int:
     from egoact.core.progress import format_seconds
     from egoact.media.stills.flow import FlowRoot
     from egoact.runs.loading import EngineChoice, load_run
+    from egoact.training.run_folder import is_leader
 
     begun = time.monotonic()
     check_is_free(settings.out, own=_OWN)
+    run = load_run(settings.run, EngineChoice(weights=settings.weights))
+    usual = 0.5 if run.backbones[0].stack == 1 else 1.0
     recipe = FinetuneRecipe(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         clips_at_once=settings.clips_at_once,
         learning_rate=settings.learning_rate,
-        decay=settings.decay,
+        decay=usual if settings.decay is None else settings.decay,
         weight_decay=settings.weight_decay,
         seed=settings.seed,
     )
-    run = load_run(settings.run, EngineChoice(weights=settings.weights))
     work = Finetuning(
         run,
         run.config.looks_at(read_and_tell(settings.segments)),
@@ -105,7 +111,11 @@ def finetune(settings: FinetuneSettings) -> int:
         settings.views,
         recipe,
         settings.checkpointing,
+        settings.devices,
     )
+    if not is_leader():
+        work.go()
+        return 0
     with locked(settings.out, command="finetune"):
         failed = work.go()
         for left in _LEFT:
