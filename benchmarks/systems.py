@@ -157,17 +157,24 @@ def answer(
 ) -> list[bool]:
     """Train on one part, and ask."""
     every, own = data.csv("all", data.table), data.csv(f"without-{part}", training)
-    made = system.commands(segments=every, media=data.folder / "videos", out=data.work, name=name)
+    run = data.work / "runs" / f"{name.replace(' ', '-')}-{seed}-{part}"
+    made = system.commands(segments=every, media=data.folder / "videos", out=data.work, run=run)
     for command, flags in made:
         changed = dict(flags)
+        if command in ("train", "finetune"):
+            changed |= {"segments": (own,), "seed": seed}
         if command == "train":
-            run = data.work / "runs" / f"{name.replace(' ', '-')}-{seed}-{part}"
-            changed |= {"segments": (own,), "classes": data.folder, "seed": seed, "run": run}
+            changed |= {"classes": data.folder}
+        if command == "finetune" and (run / "config.json").exists():
+            continue
+        if "weights" in flags:
+            changed |= {"segments": (data.csv(f"only-{part}", asked),)}
         with quiet():
             _, failed = run_command(command, **changed)
         assert failed == 0, f"{command} failed"
-    scores = load_run(changed["run"]).score(asked, changed["features"]).by_target()
-    vocabularies = load_run(changed["run"]).config.vocabularies
+        features = changed.get("features")
+    scores = load_run(run).score(asked, features).by_target()
+    vocabularies = load_run(run).config.vocabularies
     correct = [scores[t].argmax(1) == v.encode(asked, allow_unlabelled=False) for t, v in vocabularies.items()]
     return [bool(each) for each in np.logical_and.reduce(correct)]
 

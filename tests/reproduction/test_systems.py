@@ -23,13 +23,13 @@ def run(*arguments: object) -> int:
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_commands_of_systems_have_flags_that_exist(name: str, tmp_path: Path) -> None:
     made = list(
-        SYSTEMS[name].commands(segments=tmp_path / "labels.csv", media=tmp_path, out=tmp_path / "out", name=name)
+        SYSTEMS[name].commands(segments=tmp_path / "labels.csv", media=tmp_path, out=tmp_path, run=tmp_path / name)
     )
     for command, flags in made:
         module = import_module(f"egoact.commands.{command}")
         getattr(module, f"{command.title()}Settings")(**flags)  # refuses flags that do not go together
-    stores = [flags["features"] for command, flags in made if command == "extract"]
-    training = made[-1][1]
+    stores = [flags["features"] for command, flags in made if command == "extract" and "weights" not in flags]
+    training = next(flags for command, flags in made if command == "train")
     assert training["features"] == tuple(stores)
     kind = SYSTEMS[name].features.get("kind", "pooled")
     assert HEADS[training["head"]].kind == kind
@@ -88,7 +88,7 @@ def test_validation_segments_get_features_too_and_are_measured_on(tmp_path: Path
     labels, others = tmp_path / "labels.csv", tmp_path / "others.csv"
     made = list(
         SYSTEMS["tsn-two-stream"].commands(
-            segments=labels, media=tmp_path, out=tmp_path / "out", name="tsn-two-stream", validation=others
+            segments=labels, media=tmp_path, out=tmp_path / "out", run=tmp_path / "run", validation=others
         )
     )
     assert [flags["segments"] for command, flags in made if command == "extract"] == [(labels, others)] * 2

@@ -39,6 +39,10 @@ class SystemsSettings:
             raise ValueError(f"to run {self.name}, give --{' --'.join(missing)}")
         if not self.name and len(missing) < 3:
             raise ValueError(f"which system? There are {', '.join(SYSTEMS)}")
+        if self.name and SYSTEMS[self.name].finetuning and self.validation_videos:
+            raise ValueError(
+                f"{self.name} is fine-tuned on all of --segments: give --validation, not --validation-videos"
+            )
 
 
 def systems(settings: SystemsSettings) -> int:
@@ -55,11 +59,15 @@ def systems(settings: SystemsSettings) -> int:
         segments=settings.segments,
         media=settings.media,
         out=settings.out,
-        name=settings.name,
+        run=settings.out / settings.name,
         validation=settings.validation,
     )
     for command, flags in made:
-        own = {"validation_videos": settings.validation_videos, "seed": settings.seed} if command == "train" else {}
+        if command == "finetune" and (flags["out"] / "config.json").exists():
+            print(f"{flags['out']} is already fine-tuned")
+            continue
+        own = {"seed": settings.seed} if command in ("train", "finetune") else {}
+        own |= {"validation_videos": settings.validation_videos} if command == "train" else {}
         _, missed = run_command(command, announce=True, **flags, **own)
         failed += missed
     return failed
@@ -67,11 +75,11 @@ def systems(settings: SystemsSettings) -> int:
 
 def _list() -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from egoact.reproduction.systems import SYSTEMS
 
-    table = Table("system", "what it is", "source", "looks at", box=None, pad_edge=False)
+    table = Table(Column("system", no_wrap=True), "what it is", "source", "looks at", box=None, pad_edge=False)
     for name, system in SYSTEMS.items():
         kind = "maps of " if system.features.get("kind") == "maps" else ""
         seen = system.features.get("streams", system.looks_at)

@@ -1,7 +1,7 @@
 """The systems of the report's state of the art, and of its roads, as commands of egoact.
 
-All stand on the same frozen backbone; flow is looked at through it, too, as pictures of u, v and magnitude. Knows no
-command: those that are needed are given by name and flags.
+All stand on the same backbone; flow is looked at through it, too, as pictures of u, v and magnitude. For stacks it is
+fine-tuned, else frozen. Knows no command: those that are needed are given by name and flags.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,11 @@ Flags = dict[str, Any]
 # Block 14 of efficientnet_lite0: 192 channels at a sixteenth of the picture's size.
 _MAPS: Mapping[str, Any] = {"kind": "maps", "cut": 14, "size": 128}
 
+# Every snippet of every clip, and all blocks learn: the first convolution has never seen a stack.
+_SNIPPETS: Mapping[str, Any] = {"num_frames": 3, "views": 4}
+_STACKS: Mapping[str, Any] = {"stack": 5, "size": 128, "exact": True, **_SNIPPETS}
+_ALL_BLOCKS: Mapping[str, Any] = {"views": 4, "augment": "flip", "epochs": 16}
+
 
 @dataclass(frozen=True)
 class System:
@@ -25,6 +30,7 @@ class System:
         looks_at: Modalities, each a feature store.
         features: Flags of extract, the same for all of them.
         training: Flags of train.
+        finetuning: Flags of finetune, of systems whose backbone learns, too.
     """
 
     title: str
@@ -32,31 +38,41 @@ class System:
     looks_at: tuple[str, ...] = ("rgb",)
     features: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    finetuning: Mapping[str, Any] = field(default_factory=dict)
 
     def commands(
-        self, *, segments: Path, media: Path, out: Path, name: str, validation: Path | None = None
+        self, *, segments: Path, media: Path, out: Path, run: Path, validation: Path | None = None
     ) -> Iterator[tuple[str, Flags]]:
         """What makes a run of it, in order: commands and their flags.
 
         Args:
             segments: Labels.
             media: Folder of the recordings.
-            out: Folder for flow, features, and the run, `out / name`.
-            name: Of the system.
+            out: Folder for flow and features.
+            run: Folder for the run; of a system whose backbone learns, "-frozen" and "-features" stand beside it.
             validation: Labels of the same recordings or others in the folder, to measure on.
         """
         labels = (segments,) if validation is None else (segments, validation)
-        kind = "maps" if self.features.get("kind") == "maps" else "pooled"
+        kind = "stacks" if "stack" in self.features else str(self.features.get("kind", "pooled"))
         # A training sees all streams of its store: those of one that has several stay apart.
         seen = ["-".join(self.features["streams"])] if "streams" in self.features else self.looks_at
         stores = [out / f"{each}-{kind}" for each in seen]
         for modality, store in zip(self.looks_at, stores, strict=True):
-            flags: Flags = {"segments": labels, "features": store, "modality": modality, **self.features}
+            shown = out / "flow" if modality == "flow" else media
+            extracting: Flags = {"segments": labels, "media": (shown,), "modality": modality, **self.features}
             if modality == "flow":
-                yield "flow", {"media": (media,), "out": out / "flow", "method": "dis"}
-            yield "extract", flags | {"media": (out / "flow" if modality == "flow" else media,)}
-        training: Flags = {"segments": (segments,), "features": tuple(stores), "run": out / name, **self.training}
-        yield "train", training | ({} if validation is None else {"validation": validation})
+                yield "flow", {"media": (media,), "out": shown, "method": "dis"}
+            yield "extract", extracting | {"features": store}
+        first = run.with_name(f"{run.name}-frozen") if self.finetuning else run
+        training: Flags = {"segments": (segments,), "features": tuple(stores), "run": first, **self.training}
+        asked: Flags = {} if validation is None else {"validation": validation}
+        yield "train", training | asked
+        if self.finetuning:
+            yield "finetune", {"run": first, "segments": (segments,), "media": (shown,), "out": run, **self.finetuning}
+            own = run.with_name(f"{run.name}-features")
+            yield "extract", extracting | {"features": own, "weights": run / "backbone.safetensors"}
+            if validation is not None:
+                yield "evaluate", {"run": run, "features": (own,), "segments": (validation,), "out": run}
 
 
 _TWO = ("rgb", "flow")
@@ -79,6 +95,22 @@ SYSTEMS: dict[str, System] = {
             "fusion_folds": 5,
             "recipe": "default",
         },
+    ),
+    "tsn-flow-stacks": System(
+        "the same on stacks of five flows alone, all of the backbone fine-tuned (cross-modality initialisation)",
+        "Wang et al. 2016, arXiv:1608.00859",
+        ("flow",),
+        _STACKS,
+        {"head": "average", **_SNIPPETS},
+        _ALL_BLOCKS,
+    ),
+    "tsn-difference-stacks": System(
+        "the same on stacks of five differences of frames",
+        "Wang et al. 2016, arXiv:1608.00859",
+        ("difference",),
+        _STACKS,
+        {"head": "average", **_SNIPPETS},
+        _ALL_BLOCKS,
     ),
     "convlstm-two-stream": System(
         "maps of frames and flow, added place by place, then a ConvLSTM",
