@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -66,7 +66,7 @@ def systems(settings: SystemsSettings) -> int:
         if command == "finetune" and (flags["out"] / "config.json").exists():
             print(f"{flags['out']} is already fine-tuned")
             continue
-        own = {"seed": settings.seed} if command in ("train", "finetune") else {}
+        own: dict[str, Any] = {"seed": settings.seed} if command in ("train", "finetune") else {}
         own |= {"validation_videos": settings.validation_videos} if command == "train" else {}
         _, missed = run_command(command, announce=True, **flags, **own)
         failed += missed
