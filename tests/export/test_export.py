@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from egoact.commands.export import ExportSettings, export
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.files import locked
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.parity import Agreement
 from egoact.export.parity import check_measured
@@ -154,6 +155,21 @@ def test_an_export_is_replaced_but_nothing_else_is(exported: Path, media: Path, 
     with pytest.raises(ArtifactError, match="holds something that is no export"):
         export(settings(media, exported / "run", tmp_path))
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_one_export_at_a_time_writes_a_folder(media: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    with locked(tmp_path / "out", command="export"), pytest.raises(ArtifactError, match="another egoact export"):
+        export(settings(media, run, tmp_path / "out"))
+
+
+def test_a_run_of_several_streams_is_refused_with_advice(media: Path, tmp_path: Path) -> None:
+    recognizer = Recognizer.load(make_run(tmp_path / "run"))
+    config = replace(recognizer.config, stacked=(recognizer.config.backbone,))
+    Recognizer(config, config.build()).save(tmp_path / "several")
+    with pytest.raises(ArtifactError, match="several streams .* train one with egoact train --streams rgb"):
+        export(settings(media, tmp_path / "several", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def flip_a_byte(path: Path) -> None:

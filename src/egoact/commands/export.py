@@ -56,6 +56,7 @@ def export(settings: ExportSettings) -> int:
     """
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
+    from egoact.core.files import locked
     from egoact.engines.litert_graphs import check_installed
     from egoact.export.export import Export, check_is_free
     from egoact.export.segmenter import export_segmenter
@@ -75,14 +76,15 @@ def export(settings: ExportSettings) -> int:
         check_page(run)
     size = run.backbones[0].input_size
     frames = RealFrames(open_recordings(settings.media), read_and_tell(settings.segments), size)
-    if isinstance(run.answers, TrainedSegmenter):
-        if settings.precision != "f32":
-            raise ValueError(f"--precision {settings.precision}: runs of whole recordings are exported in f32 only")
-        export_segmenter(run, settings.out, format, frames, num_clips=settings.clips)
-    else:
-        made = Export(run, settings.out, format, settings.precision, has_whole=not is_web)
-        made.write(frames, num_clips=settings.clips)
-    if runtime is not None:
-        write_page(settings.out, run, runtime)
-        print(f"next: egoact serve-web {settings.out}", file=sys.stderr)
+    with locked(settings.out, command="export"):
+        if isinstance(run.answers, TrainedSegmenter):
+            if settings.precision != "f32":
+                raise ValueError(f"--precision {settings.precision}: runs of whole recordings are exported in f32 only")
+            export_segmenter(run, settings.out, format, frames, num_clips=settings.clips)
+        else:
+            made = Export(run, settings.out, format, settings.precision, has_whole=not is_web)
+            made.write(frames, num_clips=settings.clips)
+        if runtime is not None:
+            write_page(settings.out, run, runtime)
+            print(f"next: egoact serve-web {settings.out}", file=sys.stderr)
     return 0

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,9 +168,13 @@ def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
 
 @contextmanager
 def locked(folder: Path, *, command: str) -> Iterator[None]:
-    """Hold a folder's lock, see `lock_folder`."""
+    """Hold a folder's lock, see `lock_folder`; after an error a new folder goes again, unless something was written."""
+    is_new = not folder.exists()
     lock = lock_folder(folder, command=command)
     try:
         yield
+        is_new = False
     finally:
         lock.release()
+        if is_new and [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+            shutil.rmtree(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import PART_SUFFIX
+from egoact.core.files import LOCK_NAME, PART_SUFFIX
 from egoact.core.progress import working
 from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import torch_features
@@ -106,7 +106,7 @@ def check_is_free(out: Path) -> None:
 def _is_own(path: Path) -> bool:
     whole = Path(path.name.removesuffix(PART_SUFFIX))
     is_graph = whole.stem in GRAPH_NAMES and any(whole.suffix in suffixes for suffixes in SUFFIXES.values())
-    return is_graph or whole.name in (CONFIG_NAME, LABELS_NAME, PROVENANCE_NAME, EXPORT_NAME)
+    return is_graph or whole.name in (LOCK_NAME, CONFIG_NAME, LABELS_NAME, PROVENANCE_NAME, EXPORT_NAME)
 
 
 @contextmanager

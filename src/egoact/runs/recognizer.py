@@ -139,9 +139,8 @@ class RecognizerConfig:
         """
         if self.stacked:
             names = ", ".join(spec.title for spec in self.backbones)
-            raise ArtifactError(
-                f"this run needs features of several backbones ({names}), here one can be run", path=run
-            )
+            reason = f"this run looks at several streams ({names}), and this command takes runs of one"
+            raise ArtifactError(f"{reason}; train one with egoact train --streams rgb", path=run)
         if self.backbone.modality != "rgb" and not (with_stacks and self.backbone.stack > 1):
             looks_at = {"flow": "optical flow"}.get(self.backbone.modality, self.backbone.modality)
             reason = f"this run looks at {looks_at}, and here it would get single frames"

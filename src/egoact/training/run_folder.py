@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -66,16 +65,10 @@ class RunFolder:
         elif not is_leader():
             yield True
         else:
-            is_new = not self.path.exists()
-            try:
-                with locked(self.path, command="training"):
-                    for left in _OWN_FILES if overwrite else ():
-                        (self.path / left).unlink(missing_ok=True)
-                    yield True
-            except BaseException:
-                if is_new and [path.name for path in self.path.glob("*")] == [LOCK_NAME]:
-                    shutil.rmtree(self.path)  # nothing came of it
-                raise
+            with locked(self.path, command="training"):
+                for left in _OWN_FILES if overwrite else ():
+                    (self.path / left).unlink(missing_ok=True)
+                yield True
 
     def _is_finished(self) -> bool:
         """Whether the run directory holds exactly this run; refuses to write over another."""
