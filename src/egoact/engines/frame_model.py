@@ -36,7 +36,7 @@ class FrameModel(nn.Module):
         return self.scale.shape[1]
 
     def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
-        images = frames.permute(0, 3, 1, 2).to(self.scale.dtype)
+        images = frames.to(self.scale.dtype).permute(0, 3, 1, 2)  # TensorRT takes bytes if they are converted first
         return self.module(images * self.scale + self.shift).float()
 
 
@@ -44,5 +44,5 @@ class WindowModel(FrameModel):
     """The same for a video encoder: uint8 (B, N, H, W, 3) in, float32 rows (B, T, D) out."""
 
     def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
-        images = frames.permute(0, 1, 4, 2, 3).to(self.scale.dtype)
+        images = frames.to(self.scale.dtype).permute(0, 1, 4, 2, 3)
         return self.module(images * self.scale + self.shift).float()

@@ -1,4 +1,4 @@
-"""ONNX graphs: from torch, and to int8. Knows nothing about running them."""
+"""ONNX graphs: from torch, and to int8. Knows nothing about answering with them."""
 
 import io
 import logging
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.interface import num_wide
+from egoact.engines.onnx_sizes import fix_sizes
 
 OPSET = 18  # OpenVINO 2026.4 misreads the axes of ReduceLogSumExp in 17
 
@@ -60,7 +61,19 @@ def trace_named(
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise ValueError(f"this network cannot become an ONNX graph ({str(error).splitlines()[0]})") from error
-    return buffer.getvalue()
+    return fix_sizes(buffer.getvalue(), [_numbers(examples, free, longer) for longer in (0, 1)])
+
+
+def _numbers(examples: Mapping[str, Tensor], free: dict[str, dict[int, str]], longer: int) -> dict[str, np.ndarray]:
+    """Zeros for each input, its free axes by so much longer than in the example."""
+    return {
+        name: np.zeros([n + longer * (axis in free.get(name, {})) for axis, n in enumerate(each.shape)], _dtype(each))
+        for name, each in examples.items()
+    }
+
+
+def _dtype(tensor: Tensor) -> Any:
+    return tensor.numpy().dtype
 
 
 class _Frames:
@@ -74,11 +87,16 @@ class _Frames:
         return None if frame is None else {"frames": frame[None]}
 
 
-def quantize(graph: bytes, frames: np.ndarray) -> bytes:
+def quantize(graph: bytes, frames: np.ndarray, *, is_symmetric: bool = False) -> bytes:
     """A float32 graph in int8: per channel, ranges from real frames uint8 (N, H, W, 3), by ONNX Runtime's own tool.
 
     The first convolutions, the depthwise ones and sums stay in float32: this tool corrects no biases, and they lose the
     most (`docs/LOG.md`).
+
+    Args:
+        graph: Takes "frames".
+        frames: Real ones.
+        is_symmetric: As TensorRT wants it: zero is 0 in all ranges, and biases stay in float32.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -104,8 +122,9 @@ def quantize(graph: bytes, frames: np.ndarray) -> bytes:
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],
                 per_channel=True,
                 weight_type=QuantType.QInt8,
-                activation_type=QuantType.QUInt8,
+                activation_type=QuantType.QInt8 if is_symmetric else QuantType.QUInt8,
                 calibrate_method=CalibrationMethod.MinMax,
+                extra_options={"ActivationSymmetric": is_symmetric, "QuantizeBias": not is_symmetric},
             )
             return small.read_bytes()
     finally:
@@ -119,7 +138,8 @@ def _is_depthwise(node: Any) -> bool:
 def join(frame: bytes, window: bytes, *, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> bytes:
     """Frames to answers in one graph: uint8 "frames" (1, T, H, W, 3) in, the outputs of the window graph out.
 
-    `window` takes one input (B, *clip_shape), where `clip_shape` is (T, *feature); `frames_shape` is (T, H, W, 3).
+    `window` takes one input (B, *clip_shape), where `clip_shape` is (T, *feature); `frames_shape` is (T, H, W, 3). The
+    frames are converted first, and then reshaped: TensorRT takes bytes only so.
     """
     import onnx
     from onnx import TensorProto, compose, helper
@@ -134,9 +154,12 @@ def join(frame: bytes, window: bytes, *, frames_shape: tuple[int, ...], clip_sha
     ]
     found = [output.name for output in second.graph.output]
     names = [name.removeprefix("window/") for name in found]
+    convert, *others = first.graph.node
+    assert convert.op_type == "Cast", "frames are converted where they come in"
     nodes = [
-        helper.make_node("Reshape", ["frames", "frames_shape"], [first.graph.input[0].name]),
-        *first.graph.node,
+        helper.make_node("Cast", ["frames"], ["frames_float"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["frames_float", "frames_shape"], [convert.output[0]]),
+        *others,
         helper.make_node("Reshape", [first.graph.output[0].name, "clip_shape"], [second.graph.input[0].name]),
         *second.graph.node,
         *(helper.make_node("Identity", [inner], [name]) for inner, name in zip(found, names, strict=True)),
