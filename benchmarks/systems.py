@@ -36,6 +36,9 @@ from egoact.store.reader import FeatureStore
 
 LINEAR = ("majority", "logistic regression, mean", "logistic regression, mean and end - start")
 OTHERS = {
+    "tsn on flow alone": System(
+        "", "", ("flow",), training={"head": "average", "num_frames": 8, "views": 4, "recipe": "default"}
+    ),
     "difference on rgb": System("", "", training={"head": "difference", "recipe": "default"}),
     "difference on rgb, ridge": System("", "", training={"head": "difference", "recipe": "ridge"}),
     "difference on flow, ridge": System("", "", ("flow",), training={"head": "difference", "recipe": "ridge"}),

@@ -40,6 +40,7 @@ def test_systems_are_listed_with_their_papers(capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert all(name in out for name in SYSTEMS)
     assert "arXiv:1608.00859" in "".join(out.split())
+    assert "85,137" in out[out.index("report-convnet1d") :]  # as in the report's Table 1
 
 
 @pytest.mark.parametrize(
