@@ -2,34 +2,51 @@
 
 import argparse
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 from fuzz.targets import TARGETS
-from fuzz.worker import LONGEST_SECONDS
+from fuzz.worker import LONGEST_SECONDS, work
 
 _START_SECONDS = 120.0
 _MEMORY = Path("/dev/shm")  # files of which none has to survive
 
 
-def try_target(name: str, *, seconds: float, tries: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Fuzz one target: what the worker printed, or what ended it."""
-    words = [sys.executable, "-m", "fuzz.worker", name, str(seconds), str(tries), str(seed), str(folder)]
-    limit = seconds + LONGEST_SECONDS + _START_SECONDS
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def try_target(
+    processes: ForkServerContext, name: str, *, seconds: float, tries: int, seed: int, folder: Path
+) -> dict[str, Any]:
+    """Fuzz one target: what the worker sent, or what ended it."""
+    told, teller = processes.Pipe(duplex=False)
+    asked = {"seconds": seconds, "tries": tries, "seed": seed, "folder": folder, "told": teller}
+    process = processes.Process(target=work, args=(name,), kwargs=asked)
+    process.start()
+    teller.close()
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=limit, env=environment, check=False)
-    except subprocess.TimeoutExpired:
-        return _ended("hang", "the process did not answer", folder)
-    try:
-        return json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        return _ended("crash", f"the process ended with {done.returncode}: {done.stderr[-500:]}", folder)
+        if not told.poll(seconds + LONGEST_SECONDS + _START_SECONDS):
+            return _ended("hang", "the process did not answer", folder)
+        return told.recv()
+    except EOFError:
+        process.join()
+        path = folder.with_suffix(".txt")
+        printed = path.read_text(encoding="utf-8", errors="replace")[-500:] if path.is_file() else ""
+        return _ended("crash", f"the process ended with {process.exitcode}: {printed}", folder)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _begin() -> ForkServerContext:
+    """Processes that begin at once, since what they import is imported once; each computes on one thread."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["fuzz.worker"])
+    return processes
 
 
 def _ended(kind: str, reason: str, folder: Path) -> dict[str, Any]:
@@ -52,10 +69,11 @@ def main() -> int:
     seed = given.seed if given.seed is not None else time.time_ns() % 2**32
     folder = given.keep or Path(tempfile.mkdtemp(prefix="egoact-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
     print(f"seed {seed}; inputs of findings: {folder}", flush=True)
+    processes = _begin()
     total, problems, longest = 0, 0, 0
     for name in names:
         seconds = 60 * given.minutes / len(names)
-        said = try_target(name, seconds=seconds, tries=given.tries, seed=seed, folder=folder / name)
+        said = try_target(processes, name, seconds=seconds, tries=given.tries, seed=seed, folder=folder / name)
         total, longest = total + said["executions"], max(longest, said["longest"])
         print(f"{name}: {said['executions']:,} executions, {said['refused']:,} refused", flush=True)
         if said["found"]:

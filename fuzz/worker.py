@@ -1,9 +1,9 @@
-"""One target in a process of its own, with little memory: `python -m fuzz.worker TARGET SECONDS TRIES SEED FOLDER`.
+"""One target in a process of its own, with little memory.
 
 Whatever is tried is written down before, so that the input is known even of what ends the process.
 """
 
-import json
+import os
 import random
 import resource
 import shutil
@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 import warnings
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -99,17 +100,16 @@ def fuzz(trials: Trials, *, seconds: float, tries: int, first_seed: int) -> dict
     return None
 
 
-def main() -> None:
-    """Fuzz the target that the command line names, and print what happened as JSON."""
-    name, seconds, tries, first_seed, folder = sys.argv[1:]
+def work(name: str, *, seconds: float, tries: int, seed: int, folder: Path, told: Connection) -> None:
+    """Fuzz a target, and send what happened; what readers print goes into `FOLDER.txt`."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".txt").open("w") as printed:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(printed.fileno(), stream.fileno())
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _stop)
-    trials = Trials(TARGETS[name], Path(folder))
+    trials = Trials(TARGETS[name], folder)
     _limit_memory()
-    found = fuzz(trials, seconds=float(seconds), tries=int(tries), first_seed=int(first_seed))
+    found = fuzz(trials, seconds=seconds, tries=tries, first_seed=seed)
     counts = {"executions": trials.executions, "refused": trials.refused, "longest": trials.longest}
-    print(json.dumps({**counts, "found": found}))
-
-
-if __name__ == "__main__":
-    main()
+    told.send({**counts, "found": found})
