@@ -455,7 +455,7 @@ def test_engines_meet_batches_of_few_sizes(count: int, filled: int) -> None:
 def processes():
     """Processes that begin at once: what they import is imported once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["egoact.commands.extract", "egoact.engines.torch_engine"])
+    context.set_forkserver_preload([__name__, "egoact.engines.torch_engine", "pandas", "pyarrow"])
     return context
 
 
