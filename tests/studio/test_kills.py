@@ -1,16 +1,14 @@
 """A studio that is killed at any moment of a labelling session loses nothing but the edit under way."""
 
 import http.client
-import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +16,29 @@ import pytest
 
 from egoact.core.annotations.segments import read_segments
 from tests.makers.media import write_video
-from tests.makers.places import ROOT
+from tests.makers.processes import begin
 from tests.makers.studio import Client, adding
 
 NUM_KILLS = 10
 GONE = (ConnectionError, http.client.HTTPException, TimeoutError)
 
 
+IMPORTS = ("egoact.commands.studio", "egoact.studio.application", "egoact.studio.server")
+
+
 @contextmanager
-def studio(folder: Path) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
-    words = [sys.executable, "-m", "egoact", "studio", str(folder), "--port", "0", "--no-browser"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield Client(int(re.search(r":(\d+)/", line)[1])), process  # type: ignore[index]
-        finally:
-            process.send_signal(signal.SIGKILL)
+def studio(folder: Path) -> Iterator[tuple[Client, BaseProcess]]:
+    printed = folder.parent / "printed.txt"
+    printed.unlink(missing_ok=True)
+    process = begin(["studio", str(folder), "--port", "0", "--no-browser"], printed=printed, importing=IMPORTS)
+    try:
+        while not (found := printed.is_file() and re.search(r":(\d+)/", printed.read_text())):
+            assert process.is_alive()
+            time.sleep(0.01)
+        yield Client(int(found[1])), process
+    finally:
+        process.kill()
+        process.join()
 
 
 class Annotator:
@@ -111,11 +114,11 @@ def test_kills_lose_nothing_that_was_answered(tmp_path: Path) -> None:
                 assert labels(client) == annotator.known
             if kill == NUM_KILLS:
                 break
-            killer = threading.Timer(random.uniform(0.05, 0.8), process.send_signal, [signal.SIGKILL])
+            killer = threading.Timer(random.uniform(0.05, 0.8), process.kill)
             killer.start()
             annotator.work(client)
             killer.join()
-            process.wait()
+            process.join()
         if (tmp_path / "labels" / "ana.csv").stat().st_size > 100:
             read_segments(tmp_path / "labels" / "ana.csv")  # whole, whenever it is looked at
     with studio(tmp_path) as (client, process):
@@ -127,5 +130,6 @@ def test_kills_lose_nothing_that_was_answered(tmp_path: Path) -> None:
                 break
             time.sleep(0.1)
         assert in_file == annotator.known.keys()  # and the file has caught up
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+        process.terminate()
+        process.join(timeout=20)
+        assert process.exitcode in (0, -signal.SIGTERM)

@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import shlex
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -27,6 +25,7 @@ from egoact.training.tuning.space import RECIPE_SPACE, SPACE, default_width, usu
 from egoact.training.tuning.study import Study
 from tests.makers.checks import check_self_contained
 from tests.makers.features import write_csv, write_store
+from tests.makers.processes import TRAINING, begin
 
 pytest.importorskip("optuna")
 VIDEOS = ("A_1", "B_1", "C_1", "D_1")
@@ -336,15 +335,12 @@ def test_a_killed_search_goes_on(data: Path, tmp_path: Path) -> None:
 
     finish(tmp_path / "whole")
     for _ in range(2):
-        words, one_thread = [sys.executable, "-m", "egoact"], os.environ | {"OMP_NUM_THREADS": "1"}
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([*words, *command(tmp_path / "killed")], env=one_thread, **silent)
+        process = begin(command(tmp_path / "killed"), printed=tmp_path / "printed.txt", importing=TRAINING)
         before = count_measured(tmp_path / "killed")
-        while process.poll() is None and count_measured(tmp_path / "killed") <= before:
+        while process.is_alive() and count_measured(tmp_path / "killed") <= before:
             time.sleep(0.01)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     finish(tmp_path / "killed")
     assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
 
