@@ -39,6 +39,16 @@ OTHERS = {
     "tsn on flow alone": System(
         "", "", ("flow",), training={"head": "average", "num_frames": 8, "views": 4, "recipe": "default"}
     ),
+    "tsn on flow without camera": System(
+        "",
+        "",
+        ("flow",),
+        training={"head": "average", "num_frames": 8, "views": 4, "recipe": "default"},
+        without_camera=True,
+    ),
+    "difference on flow without camera, ridge": System(
+        "", "", ("flow",), training={"head": "difference", "recipe": "ridge"}, without_camera=True
+    ),
     "difference on rgb": System("", "", training={"head": "difference", "recipe": "default"}),
     "difference on rgb, ridge": System("", "", training={"head": "difference", "recipe": "ridge"}),
     "difference on flow, ridge": System("", "", ("flow",), training={"head": "difference", "recipe": "ridge"}),

@@ -148,6 +148,13 @@ def test_own_videos_say_their_rate_themselves(tmp_path: Path, photo: np.ndarray)
     for _, packed in read_flow(source, np.array([0.02, 0.29])):
         assert isinstance(packed, np.ndarray)
         assert np.median(unpack_flow(packed)[INSIDE], axis=(0, 1)) == pytest.approx((2, 0), abs=2 * STEP)
+    steady = FlowSettings(
+        out=tmp_path / "steady", media=(tmp_path / "media",), method="dis", size=0, without_camera=True
+    )
+    flow(steady)
+    for _, packed in read_flow(find_flow(steady.out, "mine"), np.array([0.02, 0.29])):
+        assert isinstance(packed, np.ndarray)
+        assert np.abs(unpack_flow(packed)[INSIDE]).max() <= 2 * STEP
 
 
 def test_pairs_end_with_the_recording() -> None:

@@ -34,6 +34,8 @@ class FlowSettings:
     """RGB frames between the two pictures; default: as many as the stride."""
     size: int = 256
     """Of the shorter side, pixels; 0: as recorded. Motion is measured in pixels of this size."""
+    without_camera: bool = False
+    """Take off the camera's own motion, an affine field that most of each picture follows."""
     frame_rate: float | None = None
     """Frames per second of extracted frames that no id or fps.txt says."""
     workers: int = 0
@@ -74,6 +76,6 @@ def flow(settings: FlowSettings) -> int:
     video_ids = settings.videos or tuple(root.video_ids)
     if not video_ids:
         raise MediaError("found no recording at all", path=root.path)
-    plan = FlowPlan(settings.method, settings.stride, settings.dilation, settings.size)
+    plan = FlowPlan(settings.method, settings.stride, settings.dilation, settings.size, settings.without_camera)
     num_workers = settings.workers or min(os.cpu_count() or 1, MAX_WORKERS)
     return compute_flow(root, video_ids, settings.out, plan, num_workers=num_workers)

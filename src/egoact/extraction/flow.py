@@ -35,12 +35,14 @@ class FlowPlan:
         stride: RGB frames per flow frame; None: as EPIC-KITCHENS has it for the id, else 1.
         dilation: RGB frames between the two pictures; None: as many as the stride.
         size: Of the shorter side, pixels; 0: as recorded.
+        without_camera: The camera's own motion is taken off.
     """
 
     method: str
     stride: int | None
     dilation: int | None
     size: int
+    without_camera: bool = False
 
     def spec(self, source: MediaSource) -> FlowSpec:
         """The flow of one recording.
@@ -58,6 +60,7 @@ class FlowPlan:
                 dilation=self.dilation or stride,
                 size=_scaled_size(source, self.size),
                 num_rgb_frames=grid.num_frames,
+                without_camera=self.without_camera,
             )
         except ValueError as error:
             raise MediaError(str(error), path=source.path) from None

@@ -31,6 +31,7 @@ class System:
         features: Flags of extract, the same for all of them.
         training: Flags of train.
         finetuning: Flags of finetune, of systems whose backbone learns, too.
+        without_camera: Flow is looked at without the camera's own motion.
     """
 
     title: str
@@ -39,6 +40,7 @@ class System:
     features: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     finetuning: Mapping[str, Any] = field(default_factory=dict)
+    without_camera: bool = False
 
     def commands(
         self, *, segments: Path, media: Path, out: Path, run: Path, validation: Path | None = None
@@ -56,12 +58,14 @@ class System:
         kind = "stacks" if "stack" in self.features else str(self.features.get("kind", "pooled"))
         # A training sees all streams of its store: those of one that has several stay apart.
         seen = ["-".join(self.features["streams"])] if "streams" in self.features else self.looks_at
-        stores = [out / f"{each}-{kind}" for each in seen]
+        flow = "steady-flow" if self.without_camera else "flow"
+        stores = [out / f"{flow if each == 'flow' else each}-{kind}" for each in seen]
         for modality, store in zip(self.looks_at, stores, strict=True):
-            shown = out / "flow" if modality == "flow" else media
+            shown = out / flow if modality == "flow" else media
             extracting: Flags = {"segments": labels, "media": (shown,), "modality": modality, **self.features}
             if modality == "flow":
-                yield "flow", {"media": (media,), "out": shown, "method": "dis"}
+                steady = {"without_camera": True} if self.without_camera else {}
+                yield "flow", {"media": (media,), "out": shown, "method": "dis", **steady}
             yield "extract", extracting | {"features": store}
         first = run.with_name(f"{run.name}-frozen") if self.finetuning else run
         training: Flags = {"segments": (segments,), "features": tuple(stores), "run": first, **self.training}
@@ -103,6 +107,7 @@ SYSTEMS: dict[str, System] = {
         _STACKS,
         {"head": "average", **_SNIPPETS},
         _ALL_BLOCKS,
+        without_camera=True,
     ),
     "tsn-difference-stacks": System(
         "the same on stacks of five differences of frames",
@@ -125,6 +130,7 @@ SYSTEMS: dict[str, System] = {
         _TWO,
         _MAPS,
         {"head": "flow_attention", "epochs": 30},
+        without_camera=True,
     ),
     "lsta": System(
         "long short-term attention on maps of frames",

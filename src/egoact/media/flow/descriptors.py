@@ -13,16 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from egoact.media.flow.camera import NUM_CAMERA_NUMBERS, split_camera_motion
+
 METHOD_NAME = "dis-motion"
 CELLS = (4, 6)  # rows and columns
 NUM_CELL_NUMBERS = 5
-NUM_CAMERA_NUMBERS = 6
 NUM_NUMBERS = CELLS[0] * CELLS[1] * NUM_CELL_NUMBERS + NUM_CAMERA_NUMBERS + 5
 _SIDE = 128  # pixels, of the pictures that flow is computed of
 _REDUCED = (32, 48)  # rows and columns of flow that are described
-_ROUNDS = 4
-_SMALLEST_SCALE = 1e-3  # pixels
-_CAUCHY = 1.5  # of the median residual: beyond it a point has less than half of its weight
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,9 +29,7 @@ class MotionDescriptor:
     """Compact descriptors of motion, with the camera's own taken off; each thread needs its own.
 
     The flow is dense inverse search (DIS, Kroeger et al. 2016, arXiv:1603.03590; fast preset). The camera's motion is
-    an affine field, u = a + b x + c y and v = d + e x + f y with x and y from -1 to 1 over the picture, which most of
-    the points follow: iteratively reweighted least squares with Cauchy weights (Holland and Welsch 1977), begun at the
-    median. Parts that move by themselves, such as hands, hardly count in it, and are what is left.
+    an affine field, see `camera`.
 
     A row of `NUM_NUMBERS`, in picture sizes a second (widths for u and x, heights for v and y), so that neither the
     size of pictures nor the time between them matters:
@@ -88,31 +84,6 @@ def describe_flow(flow: Floats) -> Floats:
     whole = [np.hypot(points[..., 0], points[..., 1]).mean(1), lengths.mean(1), lengths.std(1), *high]
     cells = [u.mean(2), v.mean(2), by_cell.mean(2), by_cell.std(2), np.percentile(by_cell, 90, axis=2)]
     return np.concatenate([*cells, camera, np.stack(whole, axis=1)], axis=1).astype(np.float32)
-
-
-def split_camera_motion(points: Floats, *, height: int, width: int) -> tuple[Floats, Floats]:
-    """What most points do, and what each does besides.
-
-    Args:
-        points: Motion (B, P, 2), x and y, of P = height * width points row by row.
-        height: Rows of points.
-        width: Columns of points.
-
-    Returns:
-        The affine field (B, 6), as in `MotionDescriptor`, and what is left, (B, P, 2).
-    """
-    y, x = np.mgrid[0:height, 0:width]
-    across, down = ((np.ravel(n) + 0.5) / size * 2 - 1 for n, size in ((x, width), (y, height)))
-    terms = np.stack([np.ones(height * width), across, down], axis=1)
-    left = points - np.median(points, axis=1, keepdims=True)
-    for _ in range(_ROUNDS):
-        residuals = np.hypot(left[..., 0], left[..., 1])
-        scale = _CAUCHY * (np.median(residuals, axis=1, keepdims=True) + _SMALLEST_SCALE)
-        weighted = terms / (1 + (residuals / scale) ** 2)[..., None]
-        normal = weighted.swapaxes(1, 2) @ terms + 1e-6 * np.eye(3)
-        field = np.linalg.solve(normal, weighted.swapaxes(1, 2) @ points)  # (B, 3, 2)
-        left = points - terms @ field
-    return field.swapaxes(1, 2).reshape(-1, NUM_CAMERA_NUMBERS).astype(np.float32), left.astype(np.float32)
 
 
 def _by_cell(values: Floats, height: int, width: int) -> Floats:

@@ -26,6 +26,7 @@ from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, pack_flow
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import make_folder, part_path, write_atomically
+from egoact.media.flow.camera import remove_camera_motion
 from egoact.media.flow.methods import load_flow_method
 from egoact.media.recording import FrameGrid
 from egoact.media.sources import MediaSource, read_frames
@@ -45,6 +46,7 @@ class FlowSpec:
     size: tuple[int, int]  # (height, width) in pixels that flow is computed at, and measured in
     num_rgb_frames: int  # of the recording
     bound_pixels: float = BOUND_PIXELS  # what bytes 0 and 255 mean
+    without_camera: bool = False  # its own motion is taken off
 
     def __post_init__(self) -> None:
         if self.stride < 1 or self.dilation < 1:
@@ -140,7 +142,8 @@ class FlowWriter:
     def _compute(self, number: int, first: np.ndarray, second: np.ndarray) -> None:
         if not hasattr(self._local, "method"):
             self._local.method = load_flow_method(self.spec.method)
-        packed = pack_flow(self._local.method(first, second))
+        flow = self._local.method(first, second)
+        packed = pack_flow(remove_camera_motion(flow) if self.spec.without_camera else flow)
         for i, component in enumerate(("u", "v")):
             path = self.path / component / _frame_name(number)
             part = part_path(
@@ -177,7 +180,9 @@ def _claim(path: Path, spec: FlowSpec) -> None:
     try:
         known = load_json(path)
         changed = [
-            f"{name} was {known.get(name)!r}, now {ours[name]!r}" for name in ours if known.get(name) != ours[name]
+            f"{name} was {known.get(name)!r}, now {ours[name]!r}"
+            for name in ours
+            if known.get(name, False) != ours[name]
         ]
     except (OSError, ValueError, AttributeError) as error:
         raise ArtifactError(f"cannot be read ({error}); delete it and its flow", path=path) from None
