@@ -24,8 +24,8 @@ def remove_camera_motion(flow: Floats) -> Floats:
     """Dense flow without the camera's own, float32 (H, W, 2), x and y, in the flow's own unit."""
     height, width = flow.shape[:2]
     rows, columns = min(_REDUCED[0], height), min(_REDUCED[1], width)
-    points = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA).reshape(1, rows * columns, 2)
-    camera, _ = split_camera_motion(points, height=rows, width=columns)
+    reduced = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+    camera, _ = split_camera_motion(reduced.reshape(1, rows * columns, 2), height=rows, width=columns)
     field = _terms(height, width) @ camera.reshape(2, 3).T
     return (flow - field.reshape(flow.shape)).astype(np.float32)
 
