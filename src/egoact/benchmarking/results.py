@@ -56,6 +56,29 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """A picture of a table's rows as points; one part a column that is drawn to the right.
+
+    Args:
+        table: Its name.
+        xs: Columns of costs.
+        y: Column of what they buy.
+        group: Column that has a colour for each value.
+        mark: Column that has a shape for each value.
+        name: Columns that name a row.
+        best: Column that is not empty where a row is on the Pareto front.
+    """
+
+    table: str
+    xs: Sequence[str]
+    y: str
+    group: str
+    mark: str
+    name: Sequence[str]
+    best: str
+
+
+@dataclass(frozen=True)
 class Results:
     """All that a room found.
 
@@ -64,12 +87,14 @@ class Results:
         text: How it was measured, in a few sentences.
         tables: The numbers.
         figures: Those that matter.
+        scatter: A picture of one of the tables.
     """
 
     title: str
     text: str
     tables: Sequence[Table]
     figures: Sequence[Figure] = field(default=())
+    scatter: Scatter | None = None
 
 
 def write_results(out: Path, what: str, results: Results) -> None:
@@ -81,5 +106,7 @@ def write_results(out: Path, what: str, results: Results) -> None:
             writer.writerow(table.columns)
             writer.writerows(table.rows)
     tables = [asdict(table) for table in results.tables]
-    found = {"title": results.title, "text": results.text, "figures": figures, "tables": tables}
+    found: dict[str, Any] = {"title": results.title, "text": results.text, "figures": figures, "tables": tables}
+    if results.scatter is not None:
+        found["scatter"] = asdict(results.scatter)
     write_json(out / f"{what}.json", {"what": what, "machine": describe_machine(), **found})

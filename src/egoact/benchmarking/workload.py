@@ -3,7 +3,7 @@
 Torch and the kitchen are imported late: whoever measures an exported folder with own recordings needs neither.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -42,6 +42,10 @@ class Workload:
         run: Of `egoact train-timeline`, or None: one that is trained for the measurement.
         annotations: Folder with EPIC-KITCHENS-100's CSV files, or None.
         is_quick: Measure less.
+        runs: Of `egoact train`, to export.
+        watts: Of a core at work.
+        num_clips: Most segments to answer about.
+        command: Runs a command of egoact by name and flags; gives its words and how many inputs failed.
     """
 
     out: Path
@@ -58,6 +62,10 @@ class Workload:
     run: Path | None = None
     annotations: Path | None = None
     is_quick: bool = False
+    runs: tuple[Path, ...] = ()
+    watts: float = 5.0
+    num_clips: int = 200
+    command: Callable[..., tuple[str, int]] | None = None
 
     def recordings(self) -> tuple[MediaRoot, SegmentTable]:
         """The user's recordings, or a small kitchen, which is filmed once for all measurements in a folder.

@@ -9,18 +9,19 @@ import tyro
 
 from egoact.core import defaults
 
-What = Literal["engines", "decode", "extract", "train", "scale", "latency", "predict", "storage", "epic100"]
+What = Literal["engines", "decode", "extract", "train", "scale", "latency", "predict", "storage", "epic100", "edge"]
 
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """Measure this machine: engines | decode | extract | train | scale | latency | predict | storage | epic100.
+    """Measure this machine: engines | decode | extract | train | scale | latency | predict | storage | epic100 | edge.
 
     engines: frames/s of every engine, and its share of the matrix-multiply peak. decode: videos to frames. extract: end
     to end, against its parts; of a video encoder windows/s, their share of the peak, and hours for EPIC-KITCHENS-100.
     train: clips/s of every head. scale: time and memory of an epoch over up to 67,217 clips. latency: frames to answer.
     predict: recordings to timelines, against real time, and the memory that it takes. storage: ways to keep a clip.
-    epic100: hours for the whole of EPIC-KITCHENS-100.
+    epic100: hours for the whole of EPIC-KITCHENS-100. edge: accuracy, latency, bytes and energy of runs in every format
+    and precision of egoact export, and which of them no other beats.
     """
 
     what: tyro.conf.Positional[What]
@@ -52,6 +53,12 @@ class BenchSettings:
     """For predict: run of egoact train-timeline; default: one that is trained on these recordings."""
     annotations: Path | None = None
     """For epic100: folder with EPIC-KITCHENS-100's CSV files, whose durations say how many frames differ."""
+    runs: tuple[Path, ...] = ()
+    """For edge: runs of egoact train, such as with smaller pictures or of egoact compress."""
+    clips: int = 200
+    """For edge: most segments to judge by, spread over all; better ones that the runs were not trained on."""
+    watts: float = 5.0
+    """For edge: what a core takes when it works; energy is estimated as CPU time times this."""
     quick: bool = False
     """Measure less: a few seconds, and rougher numbers."""
 
@@ -60,6 +67,10 @@ class BenchSettings:
             raise ValueError("--segments and --media belong together")
         if self.run is not None and self.what != "predict":
             raise ValueError("--run goes with predict")
+        if bool(self.runs) != (self.what == "edge") or (self.runs and not self.segments):
+            raise ValueError("edge goes with --runs, --segments and --media, and --runs with edge alone")
+        if self.clips < 1 or not 0 < self.watts < float("inf"):
+            raise ValueError("--clips and --watts must be positive")
         may_be_video = self.backbone.startswith(defaults.ENCODERS)
         if (self.random or self.window) and not (may_be_video and self.what == "extract"):
             of = "video encoders (--backbone hf:... or vjepa2_1_...)"
@@ -75,6 +86,7 @@ def bench(settings: BenchSettings) -> int:
     """
     from egoact.benchmarking.results import write_results
     from egoact.benchmarking.workload import Workload
+    from egoact.commands.command_line import run_command
 
     settings.out.mkdir(parents=True, exist_ok=True)
     work = Workload(
@@ -92,6 +104,10 @@ def bench(settings: BenchSettings) -> int:
         run=settings.run,
         annotations=settings.annotations,
         is_quick=settings.quick,
+        runs=settings.runs,
+        watts=settings.watts,
+        num_clips=settings.clips,
+        command=run_command,
     )
     measure = import_module(f"egoact.benchmarking.{settings.what}").measure
     write_results(settings.out, settings.what, measure(work))

@@ -1,6 +1,7 @@
 """`egoact export`: a run as graph files that answer without torch, proven on real clips."""
 
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,14 +22,26 @@ class ExportSettings:
     out: Path
     """Folder for the graphs."""
     segments: tuple[Path, ...]
-    """CSV (or several) of segments whose clips prove the export, and calibrate int8; labels are not looked at."""
+    """CSV (or several) of segments whose clips prove the export, and calibrate int8; labels matter with a budget
+    alone."""
     media: tuple[Path, ...]
     """Folder (or several) with their recordings, as in egoact extract."""
-    format: Literal["onnx", "openvino", "litert", "web"] = "onnx"
-    """Of the graphs; litert (.tflite, for phones) has no graph of the whole, and needs an environment of its own; web
-    is onnx with a page that runs it in a browser, see egoact serve-web."""
-    precision: Literal["f32", "f16", "int8"] = "f32"
-    """Of the backbone (f16 with litert); what comes after it is always float32."""
+    format: Literal["onnx", "openvino", "litert", "web"] | None = None
+    """Of the graphs; default: onnx or, with a budget, whichever is best. litert (.tflite, for phones) has no graph of
+    the whole, and needs an environment of its own; web is onnx with a page that runs it in a browser, see egoact
+    serve-web."""
+    precision: Literal["f32", "f16", "int8"] | None = None
+    """Of the backbone (f16 with litert); what comes after it is always float32. Default: f32 or, with a budget,
+    whichever is best."""
+    max_latency_ms: float | None = None
+    """Budget: write the most accurate export that takes at most so long for a frame and an answer, on one core of this
+    machine. Accuracy is by the labels of --segments; if there are none, by how often it says what f32 says."""
+    max_megabytes: float | None = None
+    """Budget: the same of what all files of the export take; with or without --max-latency-ms."""
+    or_runs: tuple[Path, ...] = ()
+    """With a budget: other runs that may be taken instead, such as with smaller pictures or of egoact compress."""
+    whole: bool = True
+    """Also write the graph of the whole, which streams do not need; with a budget it is left out."""
     weights: Path | None = None
     """Weights of the backbone, if the run's features were made with a file of them."""
     web_runtime: Path | None = None
@@ -41,19 +54,36 @@ class ExportSettings:
             raise ValueError(f"--clips must be at least 1, got {self.clips}")
         if self.web_runtime is not None and self.format != "web":
             raise ValueError("--web-runtime goes with --format web")
-        if self.precision == "f16" and self.format != "litert":
-            raise ValueError(f"--precision f16 goes with --format litert; {self.format} has f32 and int8")
+        if self.precision == "f16" and self.format != "litert" and not (self.has_budget and self.format is None):
+            raise ValueError(f"--precision f16 goes with --format litert; {self.format or 'onnx'} has f32 and int8")
+        if any(budget is not None and not budget > 0 for budget in (self.max_latency_ms, self.max_megabytes)):
+            raise ValueError("--max-latency-ms and --max-megabytes must be positive")
+        if self.has_budget and self.format == "web":
+            raise ValueError(
+                "a page runs in browsers, and cannot be measured here; leave the budget or --format web away"
+            )
+        if self.or_runs and not self.has_budget:
+            raise ValueError("--or-runs goes with --max-latency-ms or --max-megabytes")
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the best within limits is wanted."""
+        return self.max_latency_ms is not None or self.max_megabytes is not None
 
 
 def export(settings: ExportSettings) -> int:
     """Write the graphs, unless they say something else than torch does; 0, or an error.
 
+    With a budget, those of the run, format and precision that are best within it.
+
     Raises:
         AnnotationError: The CSV is wrong.
         MediaError: Not one clip can be read.
         ArtifactError: Not a run, other weights, or a folder that holds something else.
-        ValueError: The graphs do not agree with torch, or cannot be made here.
+        ValueError: The graphs do not agree with torch, or cannot be made here; or nothing is within the budget.
     """
+    if settings.has_budget:
+        return _export_best(settings)
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked
@@ -70,7 +100,7 @@ def export(settings: ExportSettings) -> int:
         check_installed()
     is_web = settings.format == "web"
     runtime = find_runtime(settings.web_runtime) if is_web else None
-    format = "onnx" if is_web else settings.format
+    format, precision = "onnx" if is_web else settings.format or "onnx", settings.precision or "f32"
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     if is_web:
         check_page(run)
@@ -78,13 +108,45 @@ def export(settings: ExportSettings) -> int:
     frames = RealFrames(open_recordings(settings.media), read_and_tell(settings.segments), size)
     with locked(settings.out, command="export"):
         if isinstance(run.answers, TrainedSegmenter):
-            if settings.precision != "f32":
-                raise ValueError(f"--precision {settings.precision}: runs of whole recordings are exported in f32 only")
+            if precision != "f32":
+                raise ValueError(f"--precision {precision}: runs of whole recordings are exported in f32 only")
             export_segmenter(run, settings.out, format, frames, num_clips=settings.clips)
         else:
-            made = Export(run, settings.out, format, settings.precision, has_whole=not is_web)
+            made = Export(run, settings.out, format, precision, has_whole=settings.whole and not is_web)
             made.write(frames, num_clips=settings.clips)
         if runtime is not None:
             write_page(settings.out, run, runtime)
             print(f"next: egoact serve-web {settings.out}", file=sys.stderr)
+    return 0
+
+
+def _export_best(settings: ExportSettings) -> int:
+    """Make and measure all that may be taken, beside OUT, and copy the best there."""
+    from egoact.benchmarking.edge_budget import Budget, choose
+    from egoact.benchmarking.edge_exports import Edge, list_variants
+    from egoact.benchmarking.edge_questions import spread
+    from egoact.commands.command_line import run_command
+    from egoact.commands.labels import read_and_tell
+    from egoact.commands.recordings import open_recordings
+    from egoact.core.files import locked
+    from egoact.export.export import check_is_free
+    from egoact.export.folder import copy_export
+
+    check_is_free(settings.out)
+    runs = (settings.run, *settings.or_runs)
+    variants = list_variants(runs, format=settings.format, precision=settings.precision)
+    with locked(settings.out, command="export"), tempfile.TemporaryDirectory(dir=settings.out.parent) as folder:
+        edge = Edge(
+            command=run_command,
+            folder=Path(folder),
+            root=open_recordings(settings.media),
+            media=settings.media,
+            table=spread(read_and_tell(settings.segments)),
+            segments=settings.segments,
+            weights=settings.weights,
+        )
+        found, _ = edge.measure(variants)
+        best = choose(found, Budget(settings.max_latency_ms, settings.max_megabytes))
+        copy_export(best.folder, settings.out)
+    print(f"export: {settings.out}: {best.describe()}")
     return 0

@@ -12,11 +12,11 @@ from egoact.core.files import LOCK_NAME, PART_SUFFIX
 from egoact.core.progress import working
 from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import torch_features
-from egoact.export.clips import read_clips
 from egoact.export.folder import write_export
 from egoact.export.graphs import BUILDERS, ExportParts
 from egoact.export.modules import WindowModel
 from egoact.export.parity import check_measured, measure_parity
+from egoact.extraction.clips import read_clips
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, is_export
 from egoact.runs.graph_files import GRAPH_NAMES, SUFFIXES

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from egoact.core.files import make_folder, write_atomically, write_json
+from egoact.core.files import LOCK_NAME, make_folder, write_atomically, write_json
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
@@ -39,3 +39,12 @@ def write_export(
     reach = run.answers.model.reach if isinstance(run.answers, TrainedSegmenter) else None
     manifest = ExportManifest(format, precision, tuple(config.vocabularies), digests, parity, reach)
     write_json(out / EXPORT_NAME, manifest.to_dict())
+
+
+def copy_export(made: Path, out: Path) -> None:
+    """Put an export into another folder, export.json last."""
+    make_folder(out)
+    (out / EXPORT_NAME).unlink(missing_ok=True)
+    for path in sorted(made.iterdir(), key=lambda path: path.name == EXPORT_NAME):
+        if path.name != LOCK_NAME:
+            write_atomically(out / path.name, path.read_bytes())

@@ -13,10 +13,10 @@ from egoact.engines import Engine, load_engine
 from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
-from egoact.export.clips import read_clips
 from egoact.export.folder import write_export
 from egoact.export.graphs import build_frame, build_segmenter
 from egoact.export.parity import check_measured, compare_answers
+from egoact.extraction.clips import read_clips
 from egoact.extraction.engine_choice import RealFrames
 from egoact.models.backbones.registry import Backbone
 from egoact.models.detectors import DetectorModel

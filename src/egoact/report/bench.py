@@ -1,10 +1,13 @@
 """The tables and the page of `egoact bench`; reads what the stage wrote."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from egoact.core.files import read_json
+from egoact.report.figures import save_picture
 from egoact.report.page import Bar, print_table, show, write_page, written_by
+from egoact.report.scatter import draw_scatter
 
 
 def write_report(settings: Any) -> None:
@@ -16,10 +19,16 @@ def write_report(settings: Any) -> None:
     path = settings.out / f"{settings.what}.json"
     found = read_json(path)
     with written_by("bench", path):
+        picture = None
+        if scatter := found.get("scatter"):
+            table = next(each for each in found["tables"] if each["name"] == scatter["table"])
+            picture = save_picture(path.with_suffix(".png"), partial(draw_scatter, scatter, table))
         figures = [_figure_row(figure) for figure in found["figures"]]
         tables = [_fill_table(table) for table in found["tables"] if table["rows"]]
         _print(f"{found['title']}; {found['machine']}", tables, figures)
-        page = write_page(path.with_suffix(".html"), "bench", found=found, figures=figures, tables=tables)
+        page = write_page(
+            path.with_suffix(".html"), "bench", found=found, picture=picture, figures=figures, tables=tables
+        )
     print(f"see {page}")
 
 

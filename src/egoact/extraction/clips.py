@@ -1,4 +1,4 @@
-"""Real clips that prove an export."""
+"""Whole clips of real recordings, as a run looks at them: to prove an export on, or to measure it."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def read_clips(frames: RealFrames, count: int, num_frames: int) -> np.ndarray:
     refusal: MediaError | None = None
     for index in np.linspace(0, len(segments) - 1, min(count, len(segments))).round().astype(int):
         try:
-            found.append(_read_clip(frames, segments[index], num_frames))
+            found.append(read_clip(frames, segments[index], num_frames))
         except MediaError as error:
             refusal = refusal or error
     if refusal is not None and not found:
@@ -28,7 +28,12 @@ def read_clips(frames: RealFrames, count: int, num_frames: int) -> np.ndarray:
     return np.stack(found)
 
 
-def _read_clip(frames: RealFrames, segment: Segment, num_frames: int) -> np.ndarray:
+def read_clip(frames: RealFrames, segment: Segment, num_frames: int) -> np.ndarray:
+    """uint8 (T, H, W, 3): frames at the middles of equal bins of a segment.
+
+    Raises:
+        MediaError: One of them cannot be read.
+    """
     times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=num_frames)
     clip = np.empty((num_frames, *frames.size, 3), np.uint8)
     for positions, frame in read_frames(frames.root.find(segment.video_id), times, size=frames.size):
