@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from egoact.adaptation import finetuning
+from egoact.adaptation import clip_frames, finetuning
 from egoact.adaptation.clip_frames import load_clip_frames
 from egoact.adaptation.clip_inputs import keep_maps
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart
@@ -177,6 +177,30 @@ def test_frames_of_clips_are_those_of_the_recording(world: Path, tmp_path: Path)
     written = (tmp_path / "frames.npy").stat().st_mtime_ns
     load_clip_frames(root, tmp_path, segments, sampling, spec=spec)
     assert (tmp_path / "frames.npy").stat().st_mtime_ns == written, "decoded once"
+
+
+def test_a_killed_decoding_goes_on_after_the_last_whole_recording(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments, sampling = list(read_segments(world / "labels.csv")), ClipSampling(NUM_FRAMES)
+    root, spec = MediaRoot(world / "videos"), load_backbone("tiny-random", size=SIZE).spec
+    whole = load_clip_frames(root, tmp_path / "whole", segments, sampling, spec=spec)
+    decode, decoded, kills = clip_frames.decode, [], ["in the second recording"]
+
+    def decode_and_die(jobs: Any, **options: Any) -> Any:
+        for number, event in enumerate(decode(jobs, **options)):
+            if kills and decoded and number:
+                raise KeyboardInterrupt(kills.pop())
+            yield event
+        decoded.append(jobs)
+
+    monkeypatch.setattr(clip_frames, "decode", decode_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        load_clip_frames(root, tmp_path / "broken", segments, sampling, spec=spec)
+    broken = load_clip_frames(root, tmp_path / "broken", segments, sampling, spec=spec)
+    assert len(decoded) == 2, "each recording once"
+    np.testing.assert_array_equal(broken.rows, whole.rows)
+    np.testing.assert_array_equal(broken.frames, whole.frames)
 
 
 def test_a_mirror_exchanges_left_and_right_where_both_are_known() -> None:

@@ -4,7 +4,7 @@ Shapes: N segments, V views, T frames a clip, M different frames, H x W pixels.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from egoact.adaptation.disk_arrays import new_array
 from egoact.core.annotations.segments import Segment, group_by_recording
 from egoact.core.errors import MediaError
-from egoact.core.files import make_folder, open_atomically, part_path, read_json, rename, write_json
+from egoact.core.files import make_folder, open_atomically, read_json, write_json
 from egoact.core.progress import Progress
 from egoact.core.sampling import ClipSampling
 from egoact.extraction.decoding import FrameBatch, VideoJob, decode
@@ -46,7 +46,7 @@ class ClipFrames:
 def load_clip_frames(
     root: MediaRoot | FlowRoot, folder: Path, segments: Sequence[Segment], sampling: ClipSampling, *, spec: BackboneSpec
 ) -> ClipFrames:
-    """Decode the frames of clips, or find that they are decoded already.
+    """Decode the frames of clips, going on after the last recording that is decoded already.
 
     Args:
         root: Where the recordings are, or the flow of them.
@@ -64,50 +64,67 @@ def load_clip_frames(
     facts |= {"modality": spec.modality, "stack": stack}
     facts |= {"clips": [[s.video_id, s.start_seconds, s.stop_seconds] for s in segments], "views": sampling.num_views}
     facts |= {"num_frames": sampling.num_frames}
-    if _is_there(folder, json.loads(json.dumps(facts))):
-        return _open(folder)
+    facts = json.loads(json.dumps(facts))
     make_folder(folder)
-    (folder / NAMES[1]).unlink(missing_ok=True)
     wanted = {v: np.unique(times[_numbers(segments, v)]) for v in group_by_recording(segments)}
     jobs = {
         v: VideoJob(root.find(v), lambda t=each: t, lag_seconds=spec.lag_seconds, stack=stack)  # type: ignore[misc]
         for v, each in wanted.items()
     }
-    shape = (sum(map(len, wanted.values())), *size, spec.num_channels)
-    print(f"at most {shape[0]:,} frames, {np.prod(shape) / 1e6:,.0f} MB on disk at {folder / NAMES[0]}", flush=True)
-    rows = np.full(times.shape, -1, dtype=np.int64)
-    frames = new_array(part_path(folder / NAMES[0]), dtype=np.uint8, shape=shape)
-    done = 0
-    by_source = {job.source.path: v for v, job in jobs.items()}
-    with Progress("decode", total=len(frames), unit="frames") as progress:
-        for event in decode(list(jobs.values()), size=size, batch_size=16, num_workers=1):
-            if not isinstance(event, FrameBatch):
-                continue
-            frames[done : done + len(event.frames)] = event.frames
-            numbers = _numbers(segments, by_source[event.job.source.path])
-            own = rows[numbers]
-            for time, frame in zip(event.times, event.frame_of_time, strict=True):
-                own[times[numbers] == time] = done + frame
-            rows[numbers] = own
-            done += len(event.frames)
-            progress.advance(len(event.times))
-    frames.flush()
-    if not done:
+    finished, num_frames = _resume(folder, facts)
+    todo = {v: job for v, job in jobs.items() if v not in finished}
+    if todo:
+        shape = (sum(map(len, wanted.values())), *size, spec.num_channels)
+        print(f"at most {shape[0]:,} frames, {np.prod(shape) / 1e6:,.0f} MB on disk at {folder / NAMES[0]}", flush=True)
+        if not finished:
+            (folder / NAMES[1]).unlink(missing_ok=True)
+            new_array(folder / NAMES[0], dtype=np.uint8, shape=shape)
+            _write_rows(folder, np.full(times.shape, -1, dtype=np.int64))
+    with Progress("decode", total=sum(len(wanted[v]) for v in todo), unit="frames") as progress:
+        for v, job in todo.items():
+            numbers = _numbers(segments, v)
+            num_frames = _add(folder, job, times[numbers], numbers, first=num_frames, advance=progress.advance)
+            finished.append(v)
+            write_json(folder / NAMES[1], {"facts": facts, "finished": finished, "num_frames": num_frames})
+    if not num_frames:
         raise MediaError("not one frame of these recordings can be read", path=root.path)
-    rename(part_path(folder / NAMES[0]), folder / NAMES[0])
+    return ClipFrames(np.load(folder / NAMES[0], mmap_mode="r"), np.load(folder / NAMES[2]))
+
+
+def _add(
+    folder: Path, job: VideoJob, times: np.ndarray, numbers: np.ndarray, *, first: int, advance: Callable[[int], None]
+) -> int:
+    """Decode the clips of a recording, whose frames are put at `first`; gives how many frames there are then."""
+    frames, rows = np.load(folder / NAMES[0], mmap_mode="r+"), np.load(folder / NAMES[2])
+    own = np.full(times.shape, -1, dtype=np.int64)
+    for event in decode([job], size=frames.shape[1:3], batch_size=16, num_workers=1):
+        if not isinstance(event, FrameBatch):
+            continue
+        frames[first : first + len(event.frames)] = event.frames
+        for time, frame in zip(event.times, event.frame_of_time, strict=True):
+            own[times == time] = first + frame
+        first += len(event.frames)
+        advance(len(event.times))
+    frames.flush()
+    rows[numbers] = own
+    _write_rows(folder, rows)
+    return first
+
+
+def _write_rows(folder: Path, rows: np.ndarray) -> None:
     with open_atomically(folder / NAMES[2]) as file:
         np.save(file, rows)
-    write_json(folder / NAMES[1], facts)
-    return _open(folder)
 
 
 def _numbers(segments: Sequence[Segment], video_id: str) -> np.ndarray:
     return np.flatnonzero([segment.video_id == video_id for segment in segments])
 
 
-def _is_there(folder: Path, facts: Any) -> bool:
-    return all((folder / name).is_file() for name in NAMES) and read_json(folder / NAMES[1]) == facts
-
-
-def _open(folder: Path) -> ClipFrames:
-    return ClipFrames(np.load(folder / NAMES[0], mmap_mode="r"), np.load(folder / NAMES[2]))
+def _resume(folder: Path, facts: Any) -> tuple[list[str], int]:
+    """Which recordings are decoded, and how many frames of them there are."""
+    if not all((folder / name).is_file() for name in NAMES):
+        return [], 0
+    known = read_json(folder / NAMES[1])
+    if known.get("facts") != facts:
+        return [], 0
+    return list(known["finished"]), int(known["num_frames"])
