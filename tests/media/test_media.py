@@ -1,3 +1,4 @@
+import gc
 import struct
 import warnings
 from collections.abc import Callable
@@ -190,6 +191,17 @@ def test_a_rotated_or_mirrored_phone_video_is_upright(tmp_path: Path, degrees: i
     assert np.abs(frame.astype(int) - upright[0]).mean() < 6
     (_, small), *_ = read_frames(source(path), np.array([0.0]), size=(64, 64))
     assert np.abs(small.astype(int) - resize_area(upright[0], (64, 64))).mean() < 6
+
+
+def test_pictures_are_gone_once_nobody_needs_them(tmp_path: Path) -> None:
+    path = write_video(tmp_path / MP4, num_frames=20, rotation=90)
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(list(read_frames(source(path), middles(list(range(20)))))) == 20
+        assert av.VideoFrame not in map(type, gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def test_lossless_rgb_comes_out_exactly(tmp_path: Path) -> None:

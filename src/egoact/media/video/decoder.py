@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import av.error
 import numpy as np
 from av.packet import Packet
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
@@ -127,7 +128,9 @@ def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[in
 
 def _orientation(picture: VideoFrame) -> tuple[bool, bool, bool]:
     """Whether rows and columns change places, and whether then the order of rows and of columns is reversed."""
-    matrix = picture.side_data.get("DISPLAYMATRIX")
+    # Not by picture.side_data: picture and container would keep each other alive, pixels and all, until Python looks for
+    # such circles, which in a large process is as good as never.
+    matrix = SideDataContainer(picture).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if matrix is None:
         return False, False, False
     # x' = a x + c y, y' = b x + d y
