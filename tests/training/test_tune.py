@@ -1,5 +1,6 @@
 """`egoact tune`: a real small search, going on after any kind of end, and what is refused."""
 
+import contextlib
 import csv
 import json
 import os
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tyro
@@ -21,7 +23,7 @@ from egoact.models.heads import HEADS
 from egoact.report.tuning import write_report
 from egoact.training.fitted import NotFiniteError
 from egoact.training.recipes import Recipe, choose_recipe
-from egoact.training.tuning.space import RECIPE_SPACE, SPACE, default_width, usual_answers
+from egoact.training.tuning.space import RECIPE_SPACE, SPACE, Range, default_width, usual_answers
 from egoact.training.tuning.study import Study
 from tests.makers.checks import check_self_contained
 from tests.makers.features import write_csv, write_store
@@ -153,6 +155,26 @@ def test_a_stopped_search_goes_on_as_if_it_had_not(
     complete = [row for row in rows(tmp_path / "whole") if row["state"] == "complete"]
     assert best["value"] == max(float(row["action_top1"]) for row in complete)
     assert best["value"] > best["recipe_value"] == float(complete[0]["action_top1"])
+
+
+def test_a_search_that_was_killed_while_it_drew_tries_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(numbers: Range, trial: Any, name: str) -> float:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return draw(numbers, trial, name)
+
+    pretend(monkeypatch)
+    few: dict[str, object] = {"trials": 3, "folds": 2, "search": ("learning_rate", "weight_decay", "dropout")}
+    tune(settings_for(data, tmp_path / "whole", **few))
+    draw = Range.ask
+    monkeypatch.setattr(Range, "ask", ask)
+    for limit in (4, 5, 4, 99):
+        left = iter(range(limit))
+        with contextlib.suppress(KeyboardInterrupt):
+            tune(settings_for(data, tmp_path / "broken", **few))
+    assert rows(tmp_path / "broken") == rows(tmp_path / "whole")
 
 
 def test_bad_trials_are_given_up_and_diverging_ones_noted(

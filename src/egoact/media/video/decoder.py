@@ -128,8 +128,8 @@ def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[in
 
 def _orientation(picture: VideoFrame) -> tuple[bool, bool, bool]:
     """Whether rows and columns change places, and whether then the order of rows and of columns is reversed."""
-    # Not by picture.side_data: picture and container would keep each other alive, pixels and all, until Python looks for
-    # such circles, which in a large process is as good as never.
+    # Not by picture.side_data: picture and container would keep each other alive, pixels and all, until Python looks
+    # for such circles, which in a large process is as good as never.
     matrix = SideDataContainer(picture).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if matrix is None:
         return False, False, False

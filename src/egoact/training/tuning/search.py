@@ -114,7 +114,7 @@ class Search:
 
     def _make_trial(self, study: Study) -> Iterator[int]:
         """One trial, new or cut off; yields how many folds are done or given up."""
-        plan, trial = self.plan, study.next_trial()
+        plan, trial = self.plan, study.next_trial(self.plan.space.suggest)
         flags = plan.space.suggest(trial)
         trial.set_user_attr("flags", flags)
         value = 0.0

@@ -1,12 +1,13 @@
 """The memory of `egoact tune`: an Optuna study in SQLite that can be killed at any moment and goes on as if it had not.
 
 Every trial draws from (seed, its number) and from the trials before it, never from a generator that runs along: so
-trial 17 is the same whether or not the process that tried 16 is still alive. A trial that was cut off is taken up
-again, with the folds that it has already seen.
+trial 17 is the same whether or not the process that tried 16 is still alive. It is kept with all that it drew, or not
+at all. A trial that was cut off is taken up again, with the folds that it has already seen.
 """
 
 import statistics
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -99,19 +100,33 @@ class Study:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
-    def next_trial(self) -> "Trial":
-        """The trial that was cut off, or a new one."""
+    def next_trial(self, suggest: Callable[["Trial"], object]) -> "Trial":
+        """The trial that was cut off, or a new one, kept with all its answers at once: a kill leaves none to draw anew.
+
+        Args:
+            suggest: Asks a trial all that there is to ask.
+        """
         optuna = import_optuna()
         running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
         if running:
             return optuna.trial.Trial(self._study, running[0]._trial_id)
-        if not self._study.get_trials(deepcopy=False):
-            self._study.enqueue_trial(self._first)
-        number = len(self.results())
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=(self._seed * 1_000_003 + number) % 2**32, n_startup_trials=NUM_RANDOM
-        )
+        if not self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
+            self._study.enqueue_trial(self._draw(suggest))
         return self._study.ask()
+
+    def _draw(self, suggest: Callable[["Trial"], object]) -> dict[str, Any]:
+        """The answers of the next trial, drawn in memory."""
+        optuna = import_optuna()
+        before = self._study.get_trials(deepcopy=False)
+        seed = (self._seed * 1_000_003 + len(before)) % 2**32
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=NUM_RANDOM)
+        drawn = optuna.create_study(direction="maximize", sampler=sampler)
+        drawn.add_trials(before)
+        if not before:
+            drawn.enqueue_trial(self._first)
+        trial = drawn.ask()
+        suggest(trial)
+        return trial.params
 
     def known_fold(self, trial: "Trial", fold: int) -> FoldResult | None:
         """What a fold gave before the trial was cut off."""
