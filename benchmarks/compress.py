@@ -1,19 +1,20 @@
 """What a smaller backbone costs in accuracy and gains in speed: `egoact compress` against the run that it is made from.
 
-    python benchmarks/compress.py --data FOLDER --out FOLDER [--keep 0.5] [--kitchen KITCHEN] [--retrain]
+    python benchmarks/compress.py --data FOLDER --out FOLDER [--keep 0.5] [--kitchen KITCHEN]
 
 FOLDER of --data holds `segments.csv` (verbs) and `videos/`: each recording is left out once, and pictures of the others
 alone teach, without labels. KITCHEN is what `egoact kitchen` made: its training kitchens teach, the other one measures.
-The head stays as it was trained on the unpruned backbone; with --retrain another one is trained on the smaller
-backbone's features, too.
+Two ways to use the smaller backbone: with the head as it was trained on the unpruned one, and with a head that is
+trained in the same way on the smaller backbone's features, as `egoact compress --segments` does.
 """
 
 import contextlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -32,6 +33,8 @@ from egoact.models.backbones.own_files import FILE_NAME, carry
 from egoact.models.heads import DEFAULT_HEAD
 from egoact.runs.loading import load_run
 from egoact.runs.streams import load_spec
+
+WAYS = ("unpruned", "smaller, head kept", "smaller, head trained again")
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ class Settings:
     """Folder of egoact kitchen, measured too."""
     only_kitchen: bool = False
     """Measure nothing else."""
-    retrain: bool = False
-    """Also train heads on the smaller backbone's features."""
+    precision: Literal["f32", "bf16"] = "f32"
+    """As in egoact extract; f32 gives the same figures on every processor, or nearly."""
 
     def compress(self, run: Path, media: Path, out: Path) -> None:
         """Make a run smaller, once."""
@@ -78,7 +81,8 @@ class Settings:
     @property
     def name(self) -> str:
         """Of the folder of this way to compress."""
-        return f"{self.backbone}-{self.distill_into or self.keep}-{self.pictures}-{self.epochs}"
+        made = f"{self.backbone}-{self.distill_into or self.keep}"
+        return f"{made}-{self.pictures}-{self.epochs}-{self.precision}"
 
 
 @contextlib.contextmanager
@@ -87,96 +91,90 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def fill(segments: Path, media: Path, features: Path, small: Path, backbone: str) -> None:
-    """Features by the smaller backbone."""
+def fill(settings: Settings, segments: tuple[Path, ...], media: Path, features: Path, small: Path | None) -> None:
+    """Features by the smaller backbone, or by the unpruned one."""
+    student = settings.distill_into or settings.backbone
     asked = ExtractSettings(
-        segments=(segments,),
+        segments=segments,
         media=(media,),
         features=features,
-        backbone=backbone,
-        weights=small / FILE_NAME,
-        precision="f32",
+        backbone=settings.backbone if small is None else student,
+        weights=None if small is None else small / FILE_NAME,
+        precision=settings.precision,
     )
     with quiet():
         assert extract(asked) == 0
 
 
+def show(source: Path, videos: Iterable[str], media: Path) -> Path:
+    """A folder with some of the recordings alone."""
+    media.mkdir(parents=True, exist_ok=True)
+    for video in videos:
+        file = next(source.glob(f"**/{video}.*"))
+        if not (media / file.name).exists():
+            (media / file.name).symlink_to(file.resolve())
+    return media
+
+
+def three_ways(run: TrainSettings, small: Path, features: Path, work: Path) -> dict[str, tuple[Path, tuple[Path, ...]]]:
+    """Of a training: its run, that run on the smaller backbone, and the same training on the smaller backbone."""
+    train_quietly(run)
+    kept = work / f"kept-{run.seed}"
+    carry(small / FILE_NAME, kept)
+    write_run(load_run(run.run), kept, network_spec(load_run(small)))
+    anew = replace(run, features=(features,), run=work / f"anew-{run.seed}")
+    train_quietly(anew)
+    return dict(zip(WAYS, ((run.run, run.features), (kept, (features,)), (anew.run, (features,))), strict=True))
+
+
 def measure_gtea(settings: Settings) -> dict[str, np.ndarray]:
-    """Per cent right over all segments, of every seed: with the run, its smaller self, and a head trained anew."""
-    work = settings.out / settings.name
-    work.mkdir(parents=True, exist_ok=True)
-    bench = Bench(GteaSettings(settings.data, settings.out, backbone=settings.backbone), settings.out)
-    names = ("unpruned", "smaller", *(("smaller, head trained anew",) if settings.retrain else ()))
-    right = {name: np.zeros(settings.seeds) for name in names}
+    """Per cent right over all segments, of every way and seed."""
+    gtea = GteaSettings(settings.data, settings.out, backbone=settings.backbone, precision=settings.precision)
+    bench, segments = Bench(gtea, settings.out), settings.data / "segments.csv"
+    right = {way: np.zeros(settings.seeds) for way in WAYS}
     for video in np.unique(bench.videos):
+        work = settings.out / settings.name / str(video)
         runs = [bench.run(DEFAULT_HEAD, left_out=(video,), seed=seed) for seed in range(settings.seeds)]
-        for run in runs:
-            train_quietly(run)
-        media, small = work / f"media-{video}", work / f"run-{video}"
-        media.mkdir(exist_ok=True)
-        for file in (settings.data / "videos").iterdir():
-            if file.stem != video and not (media / file.name).exists():
-                (media / file.name).symlink_to(file.resolve())
-        settings.compress(runs[0].run, media, small)
+        train_quietly(runs[0])
+        others = sorted(set(bench.videos) - {video})
+        settings.compress(runs[0].run, show(settings.data / "videos", others, work / "media"), work / "run")
+        fill(settings, (segments,), settings.data / "videos", work / "features", work / "run")
         held, labels = bench.table.select(bench.videos == video), bench.labels[bench.videos == video]
-        csv, features = work / f"only-{video}.csv", work / f"features-{video}"
-        bench.frame[bench.videos == video].to_csv(csv, index=False)
-        student = settings.distill_into or settings.backbone
-        fill(csv, settings.data / "videos", features, small, student)
-        if settings.retrain:
-            fill(settings.data / "segments.csv", settings.data / "videos", features, small, student)
         for seed, run in enumerate(runs):
-            other = work / f"run-{video}-{seed}"
-            carry(small / FILE_NAME, other)
-            write_run(load_run(run.run), other, network_spec(load_run(small)))
-            tried = [("unpruned", run.run, run.features), ("smaller", other, (features,))]
-            if settings.retrain:
-                anew = replace(run, features=(features,), run=work / f"anew-{video}-{seed}")
-                train_quietly(anew)
-                tried.append((names[2], anew.run, (features,)))
-            for name, path, stores in tried:
+            for way, (path, stores) in three_ways(run, work / "run", work / "features", work).items():
                 scores = load_run(path).score(held, stores).verb
                 assert scores is not None
-                right[name][seed] += (scores.argmax(1) == labels).sum()
+                right[way][seed] += (scores.argmax(1) == labels).sum()
         print(f"{video}: " + ", ".join(f"{n} {r.mean():.1f}" for n, r in right.items()) + " right so far", flush=True)
     return {name: 100 * values / len(bench.table) for name, values in right.items()}
 
 
 def measure_kitchen(settings: Settings, kitchen: Path) -> dict[str, np.ndarray]:
-    """Per cent of actions (verb and noun) right in the kitchen that nothing was taught in, of every seed."""
-    work = settings.out / f"kitchen-{settings.name}"
-    train_csv, validation_csv = kitchen / "train.csv", kitchen / "validation.csv"
-    features = work / "features"
-    both = ExtractSettings(
-        segments=(train_csv, validation_csv),
-        media=(kitchen / "videos",),
-        features=features,
-        backbone=settings.backbone,
-        precision="f32",
-    )
-    with quiet():
-        assert extract(both) == 0
-    media, small = work / "media", work / "run"
-    media.mkdir(exist_ok=True)
-    for video in sorted({segment.video_id for segment in read_segments(train_csv)}):
-        file = next((kitchen / "videos").glob(f"**/{video}.*"))
-        if not (media / file.name).exists():
-            (media / file.name).symlink_to(file.resolve())
-    found: dict[str, list[float]] = {"unpruned": [], "smaller": []}
+    """Per cent of actions (verb and noun) right in the kitchen that nothing was taught in, of every way and seed."""
+    work, videos = settings.out / f"kitchen-{settings.name}", kitchen / "videos"
+    tables = train_csv, validation_csv = kitchen / "train.csv", kitchen / "validation.csv"
+    fill(settings, tables, videos, work / "unpruned", None)
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
     for seed in range(settings.seeds):
-        run = work / f"run-{seed}"
-        train_quietly(TrainSettings((train_csv,), (features,), run, classes=kitchen, seed=seed))
+        run = TrainSettings(
+            (train_csv,),
+            (work / "unpruned",),
+            work / f"unpruned-{seed}",
+            classes=kitchen,
+            head=DEFAULT_HEAD,
+            recipe="default",
+            seed=seed,
+        )
         if seed == 0:
-            settings.compress(run, media, small)
-            fill(validation_csv, kitchen / "videos", work / "small", small, settings.distill_into or settings.backbone)
-        other = work / f"small-{seed}"
-        carry(small / FILE_NAME, other)
-        write_run(load_run(run), other, network_spec(load_run(small)))
-        for name, path, store in (("unpruned", run, features), ("smaller", other, work / "small")):
-            out = work / f"results-{name}-{seed}"
+            train_quietly(run)
+            taught = sorted({segment.video_id for segment in read_segments(train_csv)})
+            settings.compress(run.run, show(videos, taught, work / "media"), work / "run")
+            fill(settings, tables, videos, work / "features", work / "run")
+        for way, (path, stores) in three_ways(run, work / "run", work / "features", work).items():
+            out = work / f"results-{path.name}"
             with quiet():
-                evaluate(EvaluateSettings(segments=(validation_csv,), run=path, features=(store,), out=out))
-            found[name].append(json.loads((out / "metrics.json").read_text())["action"]["top1"])
+                evaluate(EvaluateSettings(segments=(validation_csv,), run=path, features=stores, out=out))
+            found[way].append(json.loads((out / "metrics.json").read_text())["action"]["top1"])
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -205,7 +203,7 @@ def main(settings: Settings) -> None:
         for name, values in found.items():
             share = f", {values.mean() / whole:.1%} of it" if name != "unpruned" else ""
             print(f"{where}, {name}: {values.mean():.1f} +- {values.std():.1f}{share}")
-    small = sorted(settings.out.glob(f"*{settings.name}/run*/compress.json"))[0]
+    small = sorted(settings.out.glob(f"*{settings.name}/**/run/compress.json"))[0]
     facts = json.loads(small.read_text())
     print(f"multiply-adds {facts['multiply_adds']}, {facts['seconds']} s for {facts['pictures']} pictures")
     measure_speed(Path(facts["of"]), small.parent)
