@@ -51,6 +51,12 @@ def test_the_most_accurate_within_the_budget_is_taken() -> None:
         choose(found, Budget(0.5, 8))
 
 
+def test_times_of_a_busy_core_are_told() -> None:
+    calm, busy = measured("a", 1.4, 6, 70), measured("a", 1.6, 6, 70)  # of which the CPU worked 1 ms
+    assert (calm.is_disturbed, busy.is_disturbed) == (False, True)
+    assert busy.describe() == "a-onnx-f32: 1.6 ms (1.0 of the CPU: others use this core), 6.0 MB, accuracy 70.0 %"
+
+
 def test_variants_have_names_of_their_own() -> None:
     names = [v.name for v in list_variants([Path("a/run"), Path("b/run")], format="onnx")]
     assert names == ["1-run-onnx-f32", "1-run-onnx-int8", "2-run-onnx-f32", "2-run-onnx-int8"]

@@ -116,6 +116,10 @@ def _figures(found: Sequence[Measured], watts: float) -> list[Figure]:
 
 def _describe(edge: Edge, work: Workload, found: Sequence[Measured]) -> str:
     where = "one core" if found[0].cores == 1 else f"{found[0].cores} cores"
+    disturbed = sum(measured.is_disturbed for measured in found)
+    busy = (
+        f"Others used the core while {disturbed} of {len(found)} were measured: CPU ms is nearer to the truth than ms."
+    )
     return " ".join(
         [
             "Each run was exported without the graph of the whole, and answered in a process of its own.",
@@ -126,6 +130,7 @@ def _describe(edge: Edge, work: Workload, found: Sequence[Measured]) -> str:
             f"Accuracy: {found[0].criterion} {len(edge.table)} segments, each of which is {100 / len(edge.table):.1f} "
             "points.",
             "● marks the Pareto front: no other is as good in accuracy, ms, MB and mJ, and better in one of them.",
+            *([busy] if disturbed else []),
             *_warn(work.runs, edge.table),
         ]
     )

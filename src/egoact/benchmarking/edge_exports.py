@@ -31,6 +31,7 @@ from egoact.media.sources import MediaRoot
 from egoact.runs.exported import is_export
 
 NUM_ROUNDS = 200
+_MOST_WAITING = 1.5  # times the CPU time that a step may last on a core of its own
 PRECISIONS = {"onnx": ("f32", "int8"), "openvino": ("f32", "int8"), "litert": ("f32", "f16", "int8")}
 PACKAGES = {
     "onnx": ("onnx", "onnxruntime"),
@@ -94,9 +95,15 @@ class Measured:
     criterion: str
     cores: int
 
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether others had the core for a good part of the time."""
+        return self.milliseconds > _MOST_WAITING * self.cpu_milliseconds
+
     def describe(self) -> str:
         """In one line."""
-        cost = f"{self.milliseconds:.1f} ms, {self.megabytes:.1f} MB"
+        alone = f" ({self.cpu_milliseconds:.1f} of the CPU: others use this core)" if self.is_disturbed else ""
+        cost = f"{self.milliseconds:.1f} ms{alone}, {self.megabytes:.1f} MB"
         return f"{self.variant.name}: {cost}, accuracy {self.accuracy:.1f} %"
 
 
