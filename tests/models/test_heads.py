@@ -18,6 +18,7 @@ from egoact.models.heads import HEADS, Head, build_head
 from egoact.models.heads.average import AverageHead
 from egoact.models.heads.convlstm import ConvLSTM
 from egoact.models.heads.head import Standardize
+from egoact.models.names import FIXED_HEADS
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.places import SHARED
 
@@ -59,6 +60,11 @@ def classifier_for(name: str, *, num_frames: int = T, **options: object) -> Acti
 
 def mask_of(lengths: list[int], num_frames: int = T) -> Tensor:
     return torch.arange(num_frames) < torch.tensor(lengths)[:, None]
+
+
+def test_those_without_parameters_are_told_without_building_them() -> None:
+    found = [name for name in HEADS if not list(classifier_for(name).head.parameters())]
+    assert found == [name for name in HEADS if name in FIXED_HEADS] and set(FIXED_HEADS) <= set(HEADS)
 
 
 @every_head

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("egoact.core.machine.num_cores", lambda: 1)  # all of it in this process
     write_store(tmp_path / "features", write_csv(tmp_path / "train.csv"))
     return tmp_path
 
@@ -85,6 +86,26 @@ def test_their_mean_and_spread_are_written(data: Path, capsys: pytest.CaptureFix
     assert "already trained" in capsys.readouterr().out, "it is a run as any other"
 
 
+def test_cores_share_them_out(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    train(settings_for(data, run=data / "one_core", seeds=3, head="lstm"))
+    monkeypatch.setattr("egoact.core.machine.num_cores", lambda: 2)
+    train(settings_for(data, seeds=3, head="lstm"))
+    told = [line.split("; ")[-1] for line in capsys.readouterr().out.splitlines() if line.startswith("trained")]
+    assert [Path(run).name for run in told[-3:]] == ["seed_0", "seed_2", "seed_1"], "the other process prints last"
+    one_core, two_cores = (json.loads((data / run / "seeds.json").read_text()) for run in ("one_core", "run"))
+    assert one_core == two_cores
+    for seed in (0, 1, 2):
+        assert_same_run(data / "one_core" / f"seed_{seed}", data / "run" / f"seed_{seed}")
+
+
+def test_a_process_that_fails_says_why(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egoact.core.machine.num_cores", lambda: 2)
+    monkeypatch.setattr("egoact.commands.train._train", lambda *arguments: None)  # not in the other process
+    with pytest.raises(ArtifactError, match=r"loss became .*smaller --learning-rate") as caught:
+        train(settings_for(data, seeds=2, head="lstm", learning_rate=1e30))
+    assert caught.value.path == data / "run" / "seed_1"
+
+
 def test_a_stopped_training_of_several_goes_on_exactly(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"head": "lstm", "seeds": 2, "recipe": "report", "patience": 2, "epochs": 30, "ema": 0.9}
     train(settings_for(data, run=data / "whole", **changes))
@@ -114,7 +135,7 @@ def test_a_stopped_training_of_several_goes_on_exactly(data: Path, monkeypatch: 
     [
         ({"seeds": 0}, "--seeds must be at least 1"),
         ({"seeds": 2, "folds": 2, "validation_videos": ()}, "without --folds"),
-        ({"seeds": 2, "devices": 2}, "in one process"),
+        ({"seeds": 2, "devices": 2}, "without --folds, --devices and --nodes"),
         ({"seeds": 2, "recipe": "ridge", "epochs": None}, "the same for every seed"),
     ],
 )

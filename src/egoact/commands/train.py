@@ -1,6 +1,7 @@
 """`egoact train`: from features and labels to a run directory."""
 
 import contextlib
+import io
 import json
 import time
 from collections.abc import Iterable
@@ -82,8 +83,8 @@ class TrainSettings:
     """First leave out so many groups of recordings in turn (of persons, where participant_id tells enough of them), and
     write how runs do on what they never saw to RUN/cross_validation.json; then train on all."""
     seeds: int = 1
-    """Train so many runs side by side, with the seeds from --seed on, each what it would be alone: RUN/seed_0 and so
-    on. RUN/seeds.json has the mean and the spread of what they reach on the validation data."""
+    """Train so many runs, with the seeds from --seed on, side by side on all cores, each what it would be alone:
+    RUN/seed_0 and so on. RUN/seeds.json has the mean and the spread of what they reach on the validation data."""
     seed: int = 0
     """Of initial weights, shuffling and dropout, and of the folds."""
     device: str = "auto"
@@ -134,7 +135,7 @@ class TrainSettings:
     """Decay of the moving average of the weights; 0: none."""
 
     def __post_init__(self) -> None:
-        from egoact.models.heads import HEADS
+        from egoact.models.names import HEADS
 
         if self.patience and self.validation is None and not self.validation_videos:
             raise ValueError("--patience waits for a better validation score: give --validation or --validation-videos")
@@ -147,7 +148,7 @@ class TrainSettings:
         if self.seeds < 1:
             raise ValueError(f"--seeds must be at least 1, got {self.seeds}")
         if self.seeds > 1 and (self.folds or self.devices * self.nodes > 1):
-            raise ValueError("--seeds trains in one process, and without --folds")
+            raise ValueError("--seeds goes without --folds, --devices and --nodes")
         if self.head not in ("auto", *HEADS):
             raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
         if self.fusion_folds and (self.fusion != "late" or self.fusion_folds < 2 or self.devices * self.nodes > 1):
@@ -179,11 +180,11 @@ class TrainSettings:
         return "statistics" if recipe.solver == "ridge" and "motion" in streams else defaults.HEAD
 
     def _is_solvable(self, num_clips: int) -> bool:
-        from egoact.models.heads import HEADS
+        from egoact.models.names import FIXED_HEADS
         from egoact.training.recipes import MOST_CLIPS_OF_RIDGE
 
         is_alone = self.devices * self.nodes == self.seeds == 1 and self.fusion == "early"
-        is_fixed = self.head == "auto" or HEADS[self.head].is_fixed
+        is_fixed = self.head == "auto" or self.head in FIXED_HEADS
         return is_alone and is_fixed and num_clips <= MOST_CLIPS_OF_RIDGE
 
     def clips(self) -> "ClipSampling":
@@ -250,13 +251,43 @@ def train(settings: TrainSettings) -> int:
     with contextlib.ExitStack() as held:
         todo = [e for e in every if held.enter_context(folders[e.run].claimed(overwrite=settings.overwrite))]
         if todo:
-            _train(settings, todo, folders)
+            _train_shares(settings, todo, folders)
         elif is_leader():
             print(f"{settings.run} is already trained with these settings")
         is_told = not todo and (settings.run / SEEDS_NAME).exists()
         if settings.seeds > 1 and not is_told and (settings.first_run / METRICS_NAME).exists():
             print(summarize_seeds(settings.run, [each.run for each in every], seeds=[each.seed for each in every]))
     return 0
+
+
+def _train_shares(settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]") -> None:
+    """Several runs are shared out between the cores: a process for each of them but this one."""
+    from egoact.core.machine import may_have_gpu, num_cores
+    from egoact.core.processes import worker_processes
+
+    is_on_gpu = settings.device == "cuda" or (settings.device == "auto" and may_have_gpu())
+    num_shares = 1 if is_on_gpu else min(num_cores(), len(todo))
+    shares = [todo[number::num_shares] for number in range(num_shares)]
+    with worker_processes(num_shares - 1) as processes:
+        others = [
+            process.submit(_train_beside, settings, share, folders, num_threads=num_cores() // num_shares)
+            for process, share in zip(processes, shares[1:], strict=True)
+        ]
+        _train(settings, shares[0], folders)
+        for other in others:
+            print(other.result(), end="")
+
+
+def _train_beside(
+    settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]", *, num_threads: int
+) -> str:
+    """What a process prints that trains a share."""
+    import torch
+
+    torch.set_num_threads(num_threads)
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(io.StringIO()):
+        _train(settings, todo, folders)
+    return printed.getvalue()
 
 
 def _train(settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]") -> None:

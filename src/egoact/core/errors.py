@@ -4,7 +4,9 @@ Bad *arguments* are `ValueError`. Bad *inputs* (something on disk or on the wire
 each carries the path and the place inside it, and prints as one line.
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from egoact.core.bounds import clear_line
 
@@ -23,6 +25,10 @@ class InputError(Exception):
         self.reason = clear_line(reason)
         self.path = None if path is None else Path(path)
         self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As another process gives it on; exceptions by themselves lose keyword arguments."""
+        return partial(type(self), path=self.path, place=self.place), (self.reason,)
 
     def __str__(self) -> str:
         where = ", ".join(str(part) for part in (self.path, self.place) if part is not None)

@@ -13,6 +13,11 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def may_have_gpu() -> bool:
+    """Whether there is anything like a GPU driver; sure only of a no, and quicker than asking torch."""
+    return sys.platform == "win32" or any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
+
+
 def processor_name() -> str:
     """As the system has it."""
     try:

@@ -7,11 +7,8 @@ OUT/kitchen.json            what was asked for
 
 import csv
 import io
-import multiprocessing
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,7 @@ import numpy as np
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically, write_json
+from egoact.core.processes import worker_processes
 from egoact.kitchen.cook.head import HEIGHT, WIDTH
 from egoact.kitchen.film import FRAMES_PER_SECOND
 from egoact.kitchen.labels import NOUNS, VERBS
@@ -131,41 +129,14 @@ def _record_all(recordings: Sequence[Recording], out: Path, workers: int) -> Ite
             yield recording, record(recording, out)
         return
     shares = [part.tolist() for part in np.array_split(np.arange(len(recordings)), min(workers, len(recordings)))]
-    spawn = multiprocessing.get_context("spawn")
-    pools = [ProcessPoolExecutor(1, mp_context=spawn) for _ in shares]
-    try:
-        with _main_left_alone():
-            pending = {
-                pool.submit(record, recordings[i], out): recordings[i]
-                for pool, share in zip(pools, shares, strict=True)
-                for i in share
-            }
+    with worker_processes(len(shares)) as processes:
+        pending = {
+            process.submit(record, recordings[i], out): recordings[i]
+            for process, share in zip(processes, shares, strict=True)
+            for i in share
+        }
         for done in as_completed(pending):
             yield pending[done], done.result()
-    finally:
-        for pool in pools:
-            pool.shutdown(wait=False, cancel_futures=True)
-        for pool in pools:
-            pool.shutdown()
-
-
-@contextmanager
-def _main_left_alone() -> Iterator[None]:
-    """Keeps new processes from importing the caller's script, which they do not need.
-
-    A script without a `__main__` guard would start the work again in every process; see "Safe importing of main
-    module" in the documentation of `multiprocessing`.
-    """
-    main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
-    main.__spec__ = None
-    if "__file__" in hidden:
-        del main.__file__
-    try:
-        yield
-    finally:
-        for name, value in hidden.items():
-            setattr(main, name, value)
 
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:

@@ -2,6 +2,27 @@
 
 from typing import Literal
 
+HEADS = (
+    "average",
+    "max",
+    "consensus",
+    "lstm",
+    "convnet1d",
+    "convlstm",
+    "difference",
+    "statistics",
+    "gru",
+    "tcn",
+    "relation",
+    "attention",
+    "transformer",
+    "probe",
+    "lsta",
+    "flow_attention",
+)
+"""Temporal heads."""
+FIXED_HEADS = ("average", "max", "difference", "statistics")
+"""Those without parameters: classifiers on them can be fitted in closed form."""
 Fusion = Literal["early", "late", "sum", "max", "conv"]
 """How the features of several stores become one; see `fusion`."""
 ACTION = "action"

@@ -3,9 +3,10 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 PRECISIONS: dict[str, Any] = {"f32": "32-true", "bf16": "bf16-mixed"}
 Precision = Literal["auto", "f32", "bf16"]
@@ -36,10 +37,14 @@ class Machine:
         for name in ("devices", "nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        if self.device == "cpu" or (self.device == "auto" and self.devices == 1):
+            return  # nothing to look for, and no torch to wait for
+        import torch
+
         found = torch.cuda.device_count()
         if self.device == "cuda" and not found:
             raise ValueError("--device cuda: no CUDA device found here")
-        if self.device != "cpu" and 0 < found < self.devices:
+        if 0 < found < self.devices:
             raise ValueError(f"--devices {self.devices}: this machine has {found} CUDA devices")
 
     @property
@@ -47,8 +52,10 @@ class Machine:
         """Whether one process does all the work."""
         return self.devices * self.nodes == 1
 
-    def torch_device(self) -> torch.device:
+    def torch_device(self) -> "torch.device":
         """Where this one process works."""
+        import torch
+
         is_cuda = self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available())
         return torch.device("cuda" if is_cuda else "cpu")
 
@@ -66,6 +73,8 @@ class Machine:
 @contextlib.contextmanager
 def working_recurrence(precision: Precision) -> Iterator[None]:
     """Leave oneDNN out for bf16 on a processor without its instructions: the LSTM fails there instead of being slow."""
+    import torch
+
     before = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(before and (precision != "bf16" or torch.ops.mkldnn._is_mkldnn_bf16_supported()))
     try:
@@ -80,6 +89,8 @@ def few_threads(*, pooled: bool) -> Iterator[None]:
 
     Two threads gain a third on an idle machine, and lose a factor of ten where another process wants a core.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1 if pooled else before)
     try:

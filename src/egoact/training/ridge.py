@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.models.classifier import ActionClassifier
-from egoact.models.heads import HEADS
+from egoact.models.names import FIXED_HEADS
 from egoact.training.recipes import MOST_CLIPS_OF_RIDGE
 
 WEIGHTS = (0.0, 1 / 3, 3.0)  # what the weight of a stream is tried to be multiplied by
@@ -65,8 +65,7 @@ def fit_ridge(
         ValueError: A head with parameters of its own, late fusion, or too many clips.
     """
     if any(True for _ in model.head.parameters()):
-        able = ", ".join(name for name, head in HEADS.items() if head.is_fixed)
-        raise ValueError(f"the solver ridge needs a head without parameters: {able}")
+        raise ValueError(f"the solver ridge needs a head without parameters: {', '.join(FIXED_HEADS)}")
     linear = [classifier for classifier in model.classifiers.values() if isinstance(classifier, nn.Linear)]
     if len(linear) < len(model.classifiers):
         raise ValueError("the solver ridge weighs the streams itself: leave --fusion late away")

@@ -5,6 +5,7 @@ from typing import Any
 
 from egoact.core import defaults
 from egoact.core.bounds import MOST_FRAMES, MOST_LAYERS, MOST_WIDTH, check_number, check_whole
+from egoact.models import names
 from egoact.models.heads.attention import AttentionHead
 from egoact.models.heads.average import AverageHead, MaxHead
 from egoact.models.heads.consensus import ConsensusHead
@@ -21,24 +22,25 @@ from egoact.models.heads.statistics import StatisticsHead
 from egoact.models.heads.tcn import TCNHead
 from egoact.models.heads.transformer import TransformerHead
 
-HEADS: dict[str, type[Head]] = {
-    "average": AverageHead,
-    "max": MaxHead,
-    "consensus": ConsensusHead,
-    "lstm": LSTMHead,
-    "convnet1d": ConvNet1DHead,
-    "convlstm": ConvLSTMHead,
-    "difference": DifferenceHead,
-    "statistics": StatisticsHead,
-    "gru": GRUHead,
-    "tcn": TCNHead,
-    "relation": RelationHead,
-    "attention": AttentionHead,
-    "transformer": TransformerHead,
-    "probe": ProbeHead,
-    "lsta": LSTAHead,
-    "flow_attention": FlowAttentionHead,
-}
+_CLASSES: tuple[type[Head], ...] = (
+    AverageHead,
+    MaxHead,
+    ConsensusHead,
+    LSTMHead,
+    ConvNet1DHead,
+    ConvLSTMHead,
+    DifferenceHead,
+    StatisticsHead,
+    GRUHead,
+    TCNHead,
+    RelationHead,
+    AttentionHead,
+    TransformerHead,
+    ProbeHead,
+    LSTAHead,
+    FlowAttentionHead,
+)
+HEADS: dict[str, type[Head]] = dict(zip(names.HEADS, _CLASSES, strict=True))
 _MOST = {"num_frames": MOST_FRAMES, "num_layers": MOST_LAYERS, "num_blocks": MOST_LAYERS}
 DEFAULT_HEAD = defaults.HEAD
 

@@ -10,8 +10,6 @@ from egoact.models.heads.head import Standardize, State, SteppingHead, all_frame
 
 
 class _ConsensusHead(SteppingHead):
-    is_fixed = True
-
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int) -> None:
         super().__init__()
         self.width = feature_shape[0]

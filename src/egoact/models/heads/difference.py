@@ -21,8 +21,6 @@ class DifferenceHead(Head):
     over to other rooms better than what the room looks like.
     """
 
-    is_fixed = True
-
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int, mean_weight: float = 1.0) -> None:
         super().__init__()
         if num_frames < 2:

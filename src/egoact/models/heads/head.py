@@ -15,7 +15,6 @@ class Head(nn.Module, ABC):
 
     kind: Literal["pooled", "maps"] = "pooled"  # the features it takes: (B, T, D) or (B, T, C, h, w)
     width: int  # E
-    is_fixed: ClassVar[bool] = False  # it has no parameters: classifiers on it can be fitted in closed form
     takes_streams: ClassVar[bool] = False  # it has an option `streams`: which numbers belong together
     queries: tuple[str, ...] = ()  # its embedding has a part of its own for each of these classifiers
     num_replicas: int = 1  # and the embedding is that of so many heads side by side

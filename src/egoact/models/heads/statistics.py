@@ -24,8 +24,6 @@ class StatisticsHead(Head):
     All are of signed square roots of the channels, over the frames that are there.
     """
 
-    is_fixed = True
-
     def __init__(self, *, feature_shape: tuple[int, ...], num_frames: int) -> None:
         super().__init__()
         if num_frames < 2:

@@ -1,0 +1,73 @@
+"""Processes of our own beside this one, for work that one thread of Python cannot share."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
+
+
+@contextmanager
+def worker_processes(count: int) -> Iterator[Sequence[Executor]]:
+    """Processes that end with this one, however it ends; each works through what is submitted to it in turn.
+
+    They are started anew (`spawn`), since threads of this one would not survive a fork. Leaving the context stops
+    them where they are.
+
+    Args:
+        count: How many.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as open_ends:
+        pools = []
+        for _ in range(count):
+            theirs, ours = spawn.Pipe(duplex=False)
+            open_ends.callback(theirs.close)
+            open_ends.callback(ours.close)
+            pools.append(ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent, initargs=(theirs,)))
+        try:
+            with _main_left_alone():
+                for pool in pools:
+                    pool.submit(os.getpid)  # which starts it
+            yield pools
+        finally:
+            open_ends.close()
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown()
+
+
+def _end_with_parent(connection: Connection) -> None:
+    """In a new process: whoever presses Ctrl-C means the one that started it, whose end closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            connection.recv()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Keeps new processes from importing the caller's script, which they do not need.
+
+    A script without a `__main__` guard would start the work again in every process; see "Safe importing of main
+    module" in the documentation of `multiprocessing`.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in hidden:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)

@@ -1,0 +1,63 @@
+"""Processes beside this one end with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from egoact.core.processes import worker_processes
+
+STARTS_ONE = """
+import time
+from egoact.core.processes import worker_processes
+import os
+with worker_processes(1) as (process,):
+    print(process.submit(os.getpid).result(), flush=True)
+    process.submit(time.sleep, 600)
+    time.sleep(600)
+"""
+
+
+def wait_for_end(pid: int) -> None:
+    """A process that is nobody's child any more is taken away by init, when that gets round to it."""
+    for _ in range(200):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{pid} goes on")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_they_end_with_the_one_that_started_them(how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_ONE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.send_signal(how)
+        wait_for_end(worker)
+        assert parent.wait(20) != 0
+
+
+def test_an_error_does_not_wait_for_them() -> None:
+    begun = time.monotonic()
+    with pytest.raises(KeyError), worker_processes(2) as processes:
+        for process in processes:
+            process.submit(time.sleep, 600)
+        raise KeyError
+    assert time.monotonic() - begun < 300
+
+
+def test_what_they_raise_is_raised_here() -> None:
+    with worker_processes(1) as (process,):
+        assert process.submit(os.getpid).result() != os.getpid()
+        with pytest.raises(ZeroDivisionError):
+            process.submit(divmod, 1, 0).result()
