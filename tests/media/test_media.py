@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +38,13 @@ def seen(path: Path, times: list[float] | np.ndarray, *, num_threads: int = 1) -
 
 def middles(numbers: list[int], rate: float = RATE) -> list[float]:
     return [(n + 0.5) / rate for n in numbers]
+
+
+def test_pyav_does_not_log_while_decoders_are_thrown_away(tmp_path: Path) -> None:
+    write_video(tmp_path / MP4)
+    av.logging.set_level(av.logging.ERROR)  # as older torchvision does when it is imported
+    with VideoFile(tmp_path / MP4):
+        assert av.logging.get_level() is None, "a damaged recording may wait for Python's lock for ever"
 
 
 KINDS = {

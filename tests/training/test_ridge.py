@@ -11,7 +11,8 @@ from sklearn.linear_model import Ridge
 from egoact.commands.train import TrainSettings, train
 from egoact.models.classifier import ActionClassifier
 from egoact.models.fusion import LateFusion
-from egoact.models.heads import HEADS, build_head
+from egoact.models.heads import build_head
+from egoact.models.names import FIXED_HEADS
 from egoact.training.recipes import MOST_CLIPS_OF_RIDGE, Recipe, choose_recipe
 from egoact.training.ridge import RidgeChoice, fit_ridge
 from tests.makers.features import write_csv, write_store
@@ -45,7 +46,7 @@ def fitted(head: str = "difference", **how: float) -> tuple[ActionClassifier, Ri
     return model, fit_ridge(model, features.split(17), labels, recordings, num_channels=CHANNELS)
 
 
-@pytest.mark.parametrize("head", [name for name, kind in HEADS.items() if kind.is_fixed])
+@pytest.mark.parametrize("head", FIXED_HEADS)
 def test_weights_are_those_of_another_ridge_regression(head: str) -> None:
     features, labels, _ = clips()
     model, choice = fitted(head)

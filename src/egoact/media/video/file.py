@@ -14,6 +14,7 @@ from pathlib import Path
 
 import av
 import av.error
+import av.logging
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
@@ -226,7 +227,12 @@ def _open_file(path: Path) -> InputContainer:
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that a player would show, never a cover picture; a `MediaError` for none, or no decoder for it."""
+    """The stream that a player would show, never a cover picture; a `MediaError` for none, or no decoder for it.
+
+    Switches PyAV's log off, which it is by default, until older versions of torchvision are imported: a thread of a
+    decoder would wait for Python's lock with its last message, while the one that holds it waits for this thread.
+    """
+    av.logging.set_level(None)
     streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
     if not streams:
         raise MediaError("this file has no video stream (only sound or other data)", path=path)
