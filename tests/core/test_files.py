@@ -1,12 +1,15 @@
 import csv
+import errno
 import io
+import os
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
 
 from egoact.core.annotations.spreadsheet import read_spreadsheet
-from egoact.core.files import csv_text, read_table, write_csv, write_table
+from egoact.core.files import csv_text, open_atomically, read_table, write_atomically, write_csv, write_table
 
 
 @pytest.mark.parametrize("cell", ["=cmd", "+1 cup", "-", "@home", "'=cmd", "''-x", "'til", "-1.5", "+2e-3", "take"])
@@ -23,3 +26,30 @@ def test_no_cell_or_name_of_a_table_of_pandas_is_a_formula(tmp_path: Path) -> No
     write_table(tmp_path / "a.csv", table, index_label="id")
     assert (tmp_path / "a.csv").read_text() == "id,name,'@\n'+a,'=cmd,-1\nb,'til,2\n"
     assert read_table(tmp_path / "a.csv")["name"].tolist() == ["=cmd", "'til"]
+
+
+def test_two_that_write_one_file_leave_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    second = Thread(target=write_atomically, args=(path, b"second"))
+    with open_atomically(path) as file:
+        file.write(b"fir")
+        second.start()
+        second.join(0.1)  # time to do harm
+        file.write(b"st")
+    second.join()
+    assert path.read_bytes() == b"second" and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.ENOSPC, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EROFS])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_what_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    write_atomically(tmp_path / "a.json", b"before")
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        write_atomically(tmp_path / "a.json", b"after")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]

@@ -1,5 +1,6 @@
 """Files that are whole or absent, whatever kills the process, and folders that one process at a time may write."""
 
+import contextlib
 import csv
 import errno
 import io
@@ -34,17 +35,49 @@ def part_path(path: Path) -> Path:
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
-    """A file to write beside its place; at the end it is made durable and renamed, after an error it is removed."""
+    """A file to write beside its place; at the end it is made durable and renamed, after an error it is removed.
+
+    Whoever else writes it at the same time is waited for.
+    """
     part = part_path(path)
+    with _alone(part):
+        try:
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                sync(file.fileno())
+            rename(part, path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # a drive that has vanished would say so once more
+                part.unlink()
+            raise
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Wait until nobody else writes this file; Windows lets no two processes write one."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    while True:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            with contextlib.suppress(OSError):  # some drives on the network know no locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, part):  # it was not put in its place while it was waited for
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            sync(file.fileno())
-        rename(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
