@@ -29,6 +29,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, 4)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take longest begin first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_a_worker() -> Iterator[None]:
+    """ONNX Runtime's threads wait for each other at full speed, on cores that other workers want."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            patch.setattr("egoact.engines.onnx_session.num_cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def restored_randomness() -> Iterator[None]:
     """No test changes what the next one draws."""
