@@ -44,11 +44,16 @@ def write_labels(path: Path, videos: dict[str, list[tuple[float, float, str]]], 
     return path
 
 
-def train_run(folder: Path) -> Path:
-    """Three recordings, their features and a run; `folder/videos/kitchen_9.mp4` is not trained on."""
+def film_recordings(folder: Path) -> Path:
+    """Three recordings and their labels; of `folder/videos/kitchen_9.mp4` there are none."""
     videos = {f"kitchen_{n}": write_recording(folder / "videos" / f"kitchen_{n}.mp4", seed=n) for n in (1, 2, 3, 9)}
     del videos["kitchen_9"]
-    labels = (write_labels(folder / "labels.csv", videos),)
+    return write_labels(folder / "labels.csv", videos)
+
+
+def train_run(folder: Path) -> Path:
+    """Three recordings, their features and a run; `folder/videos/kitchen_9.mp4` is not trained on."""
+    labels = (film_recordings(folder),)
     media, features = (folder / "videos",), folder / "features"
     small = {"backbone": "tiny-random", "size": 32, "engine": "torch"}
     extract(ExtractSettings(segments=labels, media=media, features=features, recordings=True, **small))  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from egoact.core.errors import ArtifactError
 from egoact.models.backbones.own_files import FILE_NAME, OwnFile, describe_own_file, narrow, write_own_file
 from egoact.models.backbones.registry import default_size, load_backbone, load_trunk
 from egoact.runs.loading import load_run
-from tests.makers.recordings import train_run
+from tests.makers.recordings import film_recordings
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_file_of_another_backbone_is_refused_by_name(own: Path) -> None:
 
 
 def test_a_run_carries_the_backbone_that_its_features_were_made_with(own: Path, tmp_path: Path) -> None:
-    train_run(tmp_path)
+    film_recordings(tmp_path)
     features = fill(tmp_path, own, streams=("rgb", "difference"))
     assert (features / FILE_NAME).read_bytes() == own.read_bytes()
     run = tmp_path / "own-run"
@@ -89,5 +89,5 @@ def test_a_run_carries_the_backbone_that_its_features_were_made_with(own: Path, 
 
 
 def test_published_weights_are_not_carried(tmp_path: Path) -> None:
-    train_run(tmp_path)
+    film_recordings(tmp_path)
     assert not (fill(tmp_path, None) / FILE_NAME).exists()
