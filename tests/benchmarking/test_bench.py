@@ -168,7 +168,25 @@ def test_media_without_segments_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert "--segments and --media belong together" in capsys.readouterr().err
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small trainings, in this process, which has loaded their libraries; `watch` has tests of its own."""
+
+    def run(command: list[str]) -> int | None:
+        assert command[:3] == [sys.executable, "-m", "egoact"]
+        with pytest.raises(SystemExit) as stop:
+            main(command[3:])
+        assert not stop.value.code
+        return own_bytes(os.getpid())
+
+    monkeypatch.setattr("egoact.benchmarking.measuring.watch", run)
+    monkeypatch.setattr("egoact.benchmarking.scale.NUM_CLIPS", 64 * 64)
+    monkeypatch.setattr("egoact.benchmarking.epic100.NUM_TRAIN", 64 * 256)
+    monkeypatch.setattr("egoact.benchmarking.epic100._STILL_SECONDS", 2)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("what", ["engines", "extract", "train", "scale", "epic100", "predict"])
 def test_every_room_measures_something(tmp_path: Path, recordings: Path, what: str) -> None:
     flags = ["--segments", str(recordings / "segments.csv"), "--media", str(recordings), "--size", "64", "--quick"]
