@@ -34,7 +34,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(name: str, milliseconds: float, megabytes: float, accuracy: float) -> Measured:
     variant = Variant(Path(name), "onnx", "f32", name)
-    return Measured(variant, Path(name), "b", 64, megabytes, milliseconds, 9.0, 1.0, None, accuracy, "verb", 1)
+    return Measured(
+        variant, Path(name), "b", 64, megabytes, milliseconds, 9.0, 1.0, None, accuracy, "verb right in", 36, 1
+    )
 
 
 def test_the_front_is_what_nothing_beats() -> None:
@@ -70,13 +72,13 @@ def test_answers_are_right_by_labels_or_by_the_reference(world: Path, tmp_path: 
     clips, rows = asked.clips
     assert rows == [0, 1, 2, 3] and np.load(clips, mmap_mode="r").shape == (4, 20, 32, 32, 3)
     says = {"verb": np.eye(3)[[0, 2, 2, 1]]}  # the classes are open, close, cut; the fourth has no label
-    assert asked.accuracy(says, rows, is_reference=False) == pytest.approx(200 / 3)
+    assert asked.accuracy(says, rows, is_reference=False) == (pytest.approx(200 / 3), 3)
     assert asked.criterion == "verb right in"
     bare = Questions(world / "run", root, table.select(lambda s: s.verb is None), tmp_path)
     with pytest.raises(ValueError, match="give segments with labels"):
         bare.accuracy({"verb": np.eye(3)[:1]}, [0], is_reference=False)
-    assert bare.accuracy({"verb": np.eye(3)[:1]}, [0], is_reference=True) == 100
-    assert bare.accuracy({"verb": np.eye(3)[1:2]}, [0], is_reference=False) == 0
+    assert bare.accuracy({"verb": np.eye(3)[:1]}, [0], is_reference=True) == (100, 1)
+    assert bare.accuracy({"verb": np.eye(3)[1:2]}, [0], is_reference=False) == (0, 1)
     assert [segment.narration_id for segment in spread(table, 2)] == ["A_1_0", "A_1_3"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from egoact.benchmarking.edge_exports import NUM_ROUNDS, Edge, Measured, list_variants
+from egoact.benchmarking.edge_exports import NUM_ROUNDS, PACKAGES, Edge, Measured, is_installed, list_variants
 from egoact.benchmarking.edge_questions import spread
 from egoact.benchmarking.results import Figure, Results, Scatter, Table
 from egoact.benchmarking.workload import Workload
@@ -120,6 +120,8 @@ def _describe(edge: Edge, work: Workload, found: Sequence[Measured]) -> str:
     busy = (
         f"Others used the core while {disturbed} of {len(found)} were measured: CPU ms is nearer to the truth than ms."
     )
+    absent = ", ".join(kind for kind in PACKAGES if not is_installed(kind))
+    count = found[0].num_judged
     return " ".join(
         [
             "Each run was exported without the graph of the whole, and answered in a process of its own.",
@@ -127,9 +129,9 @@ def _describe(edge: Edge, work: Workload, found: Sequence[Measured]) -> str:
             f"{edge.rounds} on {where} of this machine; another one has other times.",
             f"mJ: an estimate of the energy for it, CPU time at {work.watts:g} W a core (--watts).",
             "MB: all files of the folder. Memory: the most that the process had, Python and libraries included.",
-            f"Accuracy: {found[0].criterion} {len(edge.table)} segments, each of which is {100 / len(edge.table):.1f} "
-            "points.",
+            f"Accuracy: {found[0].criterion} {count} segments, each of which is {100 / count:.1f} points.",
             "● marks the Pareto front: no other is as good in accuracy, ms, MB and mJ, and better in one of them.",
+            *([f"Not tried, since their libraries are not installed here: {absent}."] if absent else []),
             *([busy] if disturbed else []),
             *_warn(work.runs, edge.table),
         ]

@@ -79,6 +79,7 @@ class Measured:
         memory_megabytes: The most that a process with it has had; None where the system does not say.
         accuracy: Percent, as `Questions.accuracy` has it.
         criterion: What that is the share of.
+        num_judged: Of how many segments.
         cores: How many cores the process kept to.
     """
 
@@ -93,6 +94,7 @@ class Measured:
     memory_megabytes: float | None
     accuracy: float
     criterion: str
+    num_judged: int
     cores: int
 
     @property
@@ -124,13 +126,18 @@ def list_variants(runs: Sequence[Path], *, format: str | None = None, precision:
         Variant(run, kind, each, name)
         for run, name in zip(runs, names, strict=True)
         for kind, precisions in PRECISIONS.items()
-        if format in (None, kind) and all(map(find_spec, PACKAGES[kind]))
+        if format == kind or (format is None and is_installed(kind))  # egoact export says what it lacks
         for each in precisions
         if precision in (None, each)
     ]
     if not found:
         raise ValueError(f"no {format or 'format'} in {precision or 'any precision'} can be made and run here")
     return found
+
+
+def is_installed(format: str) -> bool:
+    """Whether a format can be made and run here."""
+    return all(map(find_spec, PACKAGES[format]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +219,7 @@ class Edge:
                 write_json(noted, {"key": key, "rows": rows, **self._time(out, clips, len(rows))})
         values = read_json(noted)
         with np.load(out.with_name(f"{variant.name}.npz")) as scores:
-            accuracy = asked.accuracy(dict(scores), values["rows"], is_reference=variant.precision == "f32")
+            accuracy, num_judged = asked.accuracy(dict(scores), values["rows"], is_reference=variant.precision == "f32")
         peak = values["peak_bytes"]
         return Measured(
             variant,
@@ -226,6 +233,7 @@ class Edge:
             None if peak is None else peak / 1e6,
             accuracy,
             asked.criterion,
+            num_judged,
             values["cores"],
         )
 

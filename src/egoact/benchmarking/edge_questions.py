@@ -78,8 +78,12 @@ class Questions:
             raise refusal
         return path, rows
 
-    def accuracy(self, scores: Mapping[str, np.ndarray], rows: Sequence[int], *, is_reference: bool) -> float:
+    def accuracy(
+        self, scores: Mapping[str, np.ndarray], rows: Sequence[int], *, is_reference: bool
+    ) -> tuple[float, int]:
         """Percent that are right by the labels, in all targets; without labels, that are what the reference says.
+
+        With how many segments that is the share of: those with labels, or all.
 
         Args:
             scores: Target -> (N, classes).
@@ -93,14 +97,14 @@ class Questions:
             labels = {target: ids[list(rows)] for target, ids in self.labels.items()}
             known = np.logical_and.reduce([ids != UNLABELLED for ids in labels.values()])
             ranked = rank_answers({t: scores[t][known] for t in labels}, {t: labels[t][known] for t in labels})
-            return ranked[list(ranked)[-1]].summary()["top1"]
+            return ranked[list(ranked)[-1]].summary()["top1"], int(known.sum())
         said = {target: values.argmax(1) for target, values in scores.items()}
         if is_reference and self._expected is None:
             self._expected = said
         if self._expected is None:
             raise ValueError("without labels it is compared with f32, which cannot be had; give segments with labels")
         same = np.logical_and.reduce([said[target] == ids for target, ids in self._expected.items()])
-        return float(100 * same.mean())
+        return float(100 * same.mean()), len(same)
 
 
 def spread(table: SegmentTable, count: int = NUM_SEGMENTS) -> SegmentTable:
