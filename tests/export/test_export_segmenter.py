@@ -75,3 +75,13 @@ def test_int8_is_refused_and_writes_nothing(media: Path, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="in f32 only"):
         export(settings(media, path, tmp_path / "out", precision="int8"))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_of_an_earlier_version_is_refused_in_a_line(media: Path, tmp_path: Path) -> None:
+    path, out = save_run(tmp_path / "run", "causal", streams=("rgb",)), tmp_path / "out"
+    assert export(settings(media, path, out)) == 0
+    values = json.loads((out / "export.json").read_text())
+    del values["reach"]
+    (out / "export.json").write_text(json.dumps(values))
+    with pytest.raises(ArtifactError, match="earlier version of egoact made this export; export the run again"):
+        load_run(out)

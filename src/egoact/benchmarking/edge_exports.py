@@ -32,11 +32,17 @@ from egoact.runs.exported import is_export
 
 NUM_ROUNDS = 200
 _MOST_WAITING = 1.5  # times the CPU time that a step may last on a core of its own
-PRECISIONS = {"onnx": ("f32", "int8"), "openvino": ("f32", "int8"), "litert": ("f32", "f16", "int8")}
+PRECISIONS = {
+    "onnx": ("f32", "int8"),
+    "openvino": ("f32", "int8"),
+    "litert": ("f32", "f16", "int8"),
+    "executorch": ("f32", "int8"),
+}
 PACKAGES = {
     "onnx": ("onnx", "onnxruntime"),
     "openvino": ("openvino",),
     "litert": ("litert_torch", "ai_edge_litert"),
+    "executorch": ("executorch",),
 }
 """What makes a format, and runs it."""
 

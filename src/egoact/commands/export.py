@@ -26,10 +26,9 @@ class ExportSettings:
     alone."""
     media: tuple[Path, ...]
     """Folder (or several) with their recordings, as in egoact extract."""
-    format: Literal["onnx", "openvino", "litert", "web"] | None = None
-    """Of the graphs; default: onnx or, with a budget, whichever is best. litert (.tflite, for phones) has no graph of
-    the whole, and needs an environment of its own; web is onnx with a page that runs it in a browser, see egoact
-    serve-web."""
+    format: Literal["onnx", "openvino", "litert", "executorch", "web"] | None = None
+    """Of the graphs; default: onnx or, with a budget, whichever is best. litert (.tflite) and executorch (.pte), for
+    phones, have no graph of the whole; web is onnx with a page that runs it in a browser, see egoact serve-web."""
     precision: Literal["f32", "f16", "int8"] | None = None
     """Of the backbone (f16 with litert); what comes after it is always float32. Default: f32 or, with a budget,
     whichever is best."""
@@ -87,7 +86,7 @@ def export(settings: ExportSettings) -> int:
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked
-    from egoact.engines.litert_graphs import check_installed
+    from egoact.engines import executorch_graphs, litert_graphs
     from egoact.export.export import Export, check_is_free
     from egoact.export.segmenter import export_segmenter
     from egoact.export.web import check_page, find_runtime, write_page
@@ -97,7 +96,9 @@ def export(settings: ExportSettings) -> int:
 
     check_is_free(settings.out)
     if settings.format == "litert":
-        check_installed()
+        litert_graphs.check_installed()
+    elif settings.format == "executorch":
+        executorch_graphs.check_installed()
     is_web = settings.format == "web"
     runtime = find_runtime(settings.web_runtime) if is_web else None
     format, precision = "onnx" if is_web else settings.format or "onnx", settings.precision or "f32"

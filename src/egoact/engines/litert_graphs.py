@@ -3,12 +3,9 @@
 Every graph has fixed shapes, with a batch of one.
 """
 
-import os
 import re
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.engines.interface import num_wide
+from egoact.engines.silence import silenced
 
 
 class _Named(nn.Module):
@@ -58,7 +56,7 @@ def convert(model: nn.Module, examples: Mapping[str, Tensor], output_names: Sequ
         ValueError: What converts it is not installed, or cannot convert it.
     """
     check_installed()
-    with _silent(), tempfile.TemporaryDirectory() as folder:
+    with silenced(), tempfile.TemporaryDirectory() as folder:
         import litert_torch
         from litert_torch.fx_infra.decomp import add_pre_convert_decomp
 
@@ -75,7 +73,7 @@ def convert(model: nn.Module, examples: Mapping[str, Tensor], output_names: Sequ
 
 def to_f16(graph: bytes) -> bytes:
     """The same with weights in float16, which are widened again when it is loaded."""
-    with _silent():
+    with silenced():
         from ai_edge_quantizer import qtyping, quantizer
 
         small = quantizer.Quantizer(bytearray(graph))
@@ -98,7 +96,7 @@ def quantize(graph: bytes, frames: np.ndarray) -> bytes:
     Only plain convolutions are quantised. The first ones and those of single channels stay in float32, as in ONNX: they
     lose the most (`docs/LOG.md`).
     """
-    with _silent():
+    with silenced():
         from ai_edge_litert.interpreter import Interpreter
         from ai_edge_quantizer import qtyping, quantizer
 
@@ -122,21 +120,3 @@ def _convolutions(interpreter: Any) -> list[str]:
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     operations = interpreter._get_ops_details()  # nothing public lists them
     return [names[each["outputs"][0]] for each in operations if each["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D")]
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without the many lines that these libraries print, from Python and from C++."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    with open(os.devnull, "w") as nowhere:
-        for descriptor in (1, 2):
-            os.dup2(nowhere.fileno(), descriptor)
-        try:
-            with redirect_stdout(nowhere), redirect_stderr(nowhere):
-                yield
-        finally:
-            for descriptor, old in zip((1, 2), kept, strict=True):
-                os.dup2(old, descriptor)
-                os.close(old)

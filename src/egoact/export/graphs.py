@@ -1,4 +1,4 @@
-"""A recognizer as graph files of ONNX, OpenVINO or LiteRT: whole (but for LiteRT), and cut in two for streams.
+"""A recognizer as graph files of several formats: whole (ONNX, OpenVINO), and cut in two for streams.
 
 frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...) ─► window graph ─► probabilities
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from egoact.engines import litert_graphs, onnx_graphs, openvino_graphs
+from egoact.engines import executorch_graphs, litert_graphs, onnx_graphs, openvino_graphs
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.openvino_precision import quantize
@@ -88,6 +88,13 @@ def build_litert(parts: ExportParts) -> dict[str, bytes]:
     return {"frame.tflite": frame, "window.tflite": window}
 
 
+def build_executorch(parts: ExportParts) -> dict[str, bytes]:
+    """Two programs of ExecuTorch: name -> content."""
+    frame = executorch_graphs.convert_frames(parts.frame, parts.input_size, parts.calibration)
+    window = executorch_graphs.convert(parts.window, {"clip": torch.zeros(1, *parts.clip_shape)}, parts.targets)
+    return {"frame.pte": frame, "window.pte": window}
+
+
 def _litert_frame(frame: FrameModel, input_size: tuple[int, int]) -> bytes:
     return litert_graphs.convert(frame, {"frames": torch.zeros(1, *input_size, 3, dtype=torch.uint8)}, ["features"])
 
@@ -98,6 +105,8 @@ def build_frame(format: str, frame: FrameModel, input_size: tuple[int, int], nam
         return {f"{name}.onnx": onnx_graphs.export_graph(frame, input_size)}
     if format == "litert":
         return {f"{name}.tflite": _litert_frame(frame, input_size)}
+    if format == "executorch":
+        return {f"{name}.pte": executorch_graphs.convert_frames(frame, input_size, None)}
     return _files(name, _named(openvino_graphs.convert(frame, input_size), "frames", ("features",)))
 
 
@@ -106,10 +115,10 @@ def build_segmenter(
 ) -> dict[str, bytes]:
     """The sequence graph of a segmenter and, where it sees no future, its step graph: name -> content.
 
-    Of LiteRT, whose graphs have no free lengths, the step graph alone.
+    Of LiteRT and ExecuTorch, whose graphs have no free lengths here, the step graph alone.
 
     Raises:
-        ValueError: LiteRT, and a segmenter that sees the future.
+        ValueError: One of these, and a segmenter that sees the future.
     """
     features = {"features": torch.zeros(1, 64, sum(num_channels))}
     given, names = {}, []
@@ -117,13 +126,14 @@ def build_segmenter(
         state = {f"state_{i}": part for i, part in enumerate(flat(model.initial_state(1)))}
         given = {"features": features["features"][:, 0], **state}
         names = [*targets, *(f"next_{name}" for name in state)]
-    if format == "litert":
+    if format in _OF_FIXED_LENGTH:
         if not has_steps:
             raise ValueError(
-                "litert has only graphs of a fixed length, and this run needs the whole recording; "
+                f"{format} has only graphs of a fixed length, and this run needs the whole recording; "
                 "train one that sees no future (--segmenter causal or causal_tcn)"
             )
-        return {"step.tflite": litert_graphs.convert(StepModel(model).eval(), given, names)}
+        convert, suffix = _OF_FIXED_LENGTH[format]
+        return {f"step{suffix}": convert(StepModel(model).eval(), given, names)}
     free = {name: {1: "steps"} for name in ("features", *targets)}
     made = {"sequence": onnx_graphs.trace_named(SequenceModel(model).eval(), features, list(targets), free=free)}
     if has_steps:
@@ -162,4 +172,6 @@ BUILDERS: dict[str, Callable[[ExportParts], dict[str, bytes]]] = {
     "onnx": build_onnx,
     "openvino": build_openvino,
     "litert": build_litert,
+    "executorch": build_executorch,
 }
+_OF_FIXED_LENGTH = {"litert": (litert_graphs.convert, ".tflite"), "executorch": (executorch_graphs.convert, ".pte")}

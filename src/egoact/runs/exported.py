@@ -7,7 +7,8 @@
     frame.(onnx|xml)        frames uint8 (N, H, W, 3) ──► features float32 (N, D) or (N, C, h, w)
     window.(onnx|xml)       features float32 (B, T, ...) ──► probabilities (B, verbs), (B, nouns)
 
-Files of LiteRT end in .tflite; it has no recognizer, and its graphs take one frame or clip at a time (N = B = 1).
+Files of LiteRT end in .tflite, of ExecuTorch in .pte; these have no recognizer, and take one frame or clip at a time
+(N = B = 1).
 Of a run that finds actions in recordings there is no recognizer and no window, but what `exported_segmenter.py` says.
 
 Shapes: T frames a clip, H x W pixels, N frames, B clips.

@@ -8,8 +8,8 @@
     step.(onnx|xml)          features (B, D), state_0, ... ──► log-probabilities (B, verbs + 1), ..., next_state_0, ...
 
 Features are those of all streams of config.json side by side; motion has no network, and so no graph. What does not
-look ahead has a step graph; its states begin as zeros. LiteRT (.tflite) has no sequence graph, but
-steps. Shapes: F steps, B streams at once, D features.
+look ahead has a step graph; its states begin as zeros. LiteRT (.tflite) and ExecuTorch (.pte) have no
+sequence graph, but steps. Shapes: F steps, B streams at once, D features.
 """
 
 from collections.abc import Mapping, Sequence

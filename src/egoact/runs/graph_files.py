@@ -1,4 +1,4 @@
-"""Graphs of ONNX Runtime, OpenVINO or LiteRT in files, opened: arrays in, arrays out.
+"""Graphs of ONNX Runtime, OpenVINO, LiteRT or ExecuTorch in files, opened: arrays in, arrays out.
 
 A graph that somebody else made is refused in one line where it reaches for other files, is damaged or cannot answer.
 """
@@ -14,8 +14,14 @@ from egoact.core.errors import ArtifactError
 from egoact.core.machine import num_cores
 from egoact.engines.onnx_session import open_session
 from egoact.engines.openvino_graphs import import_openvino
+from egoact.engines.silence import silenced
 
-SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "litert": (".tflite",)}
+SUFFIXES = {
+    "onnx": (".onnx",),
+    "openvino": (".xml", ".bin"),
+    "litert": (".tflite",),
+    "executorch": (".pte",),
+}
 GRAPH_NAMES = ("frame", "frame_grid", "window", "recognizer", "sequence", "step")
 """All that an export may have, without suffix."""
 
@@ -66,10 +72,7 @@ def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGr
     for suffix in SUFFIXES[format]:
         check_own(path.with_suffix(suffix), folder)
     try:
-        if format == "litert":
-            run, shapes = _open_litert(path)
-        else:
-            run, shapes = _open_onnx(path) if format == "onnx" else _open_openvino(path, precision)
+        run, shapes = _open_openvino(path, precision) if format == "openvino" else _OPENERS[format](path)
     except ModuleNotFoundError as error:
         reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
         raise ArtifactError(reason, path=path) from None
@@ -147,13 +150,44 @@ def _open_litert(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
         name: tuple(details["shape"].tolist()) for name, details in runner.get_input_details().items()
     }
 
+    return _row_by_row(lambda values: runner(**values), shapes), shapes
+
+
+def _open_executorch(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
+    with silenced():
+        import torch
+        from executorch.extension.pybindings import portable_lib
+        from executorch.runtime import Runtime
+
+        from egoact.engines.executorch_graphs import NAMES
+
+        if portable_lib._threadpool_get_thread_count() != num_cores():
+            portable_lib._unsafe_reset_threadpool(num_cores())  # it takes all cores of the machine; nothing runs yet
+        program = Runtime.get().load_program(path)
+        method = program.load_method("forward")
+        given, names = (line.split() for line in program.load_method(NAMES).execute([])[0].splitlines())
+    metas = [method.metadata.input_tensor_meta(i) for i in range(method.metadata.num_inputs())]
+    shapes: dict[str, Shape] = {name: tuple(meta.sizes()) for name, meta in zip(given, metas, strict=True)}
+
+    def answer(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = method.execute([torch.tensor(values[name]) for name in given])
+        return {name: each.numpy() for name, each in zip(names, found, strict=True)}
+
+    return _row_by_row(answer, shapes), shapes
+
+
+def _row_by_row(answer: NamedGraph, shapes: Mapping[str, Shape]) -> NamedGraph:
+    """What takes a single row, for any number of them."""
+
     def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One row after the other."""
         for name, shape in shapes.items():
             if values[name].shape[1:] != shape[1:]:
                 raise ValueError(f"{name} must be of shape {('N', *shape[1:])}, got {values[name].shape}")
         count = len(next(iter(values.values())))
-        rows = [runner(**{name: each[i : i + 1] for name, each in values.items()}) for i in range(count)]
+        rows = [answer({name: each[i : i + 1] for name, each in values.items()}) for i in range(count)]
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
-    return run, shapes
+    return run
+
+
+_OPENERS = {"onnx": _open_onnx, "litert": _open_litert, "executorch": _open_executorch}

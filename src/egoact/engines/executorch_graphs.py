@@ -1,0 +1,133 @@
+"""ExecuTorch programs (.pte) for XNNPACK: from torch, in float32 and int8. Knows nothing about running them.
+
+Every program has fixed shapes, with a batch of one. A program has no names for what it takes and gives; they are kept
+in it as what its method `NAMES` answers.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from egoact.engines.interface import num_wide
+from egoact.engines.silence import silenced
+
+if TYPE_CHECKING:
+    from egoact.engines.frame_model import FrameModel
+
+NAMES = "names"
+_CONVOLUTION = torch.ops.aten.conv2d.default
+
+
+class _Pixels(nn.Module):
+    """The same as a model of frames, but pixels become floats first: the delegate takes no bytes, and then the rest."""
+
+    def __init__(self, model: "FrameModel") -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.model(frames.to(self.model.scale.dtype))
+
+
+def check_installed() -> None:
+    """Refuse, before any work, where programs cannot be made.
+
+    Raises:
+        ValueError: Says what to install.
+    """
+    if missing := [name for name in ("executorch", "torchao") if find_spec(name) is None]:
+        raise ValueError(
+            f"--format executorch needs {' and '.join(missing)}, which is not installed here; "
+            "pip install 'egoact[executorch]'"
+        )
+
+
+def convert_frames(model: "FrameModel", input_size: tuple[int, int], calibration: np.ndarray | None) -> bytes:
+    """A model of frames as a program: uint8 (1, H, W, 3) to features.
+
+    Args:
+        model: In eval mode.
+        input_size: (H, W) in pixels.
+        calibration: Real frames, uint8 (N, H, W, 3), for int8; None: float32.
+
+    Raises:
+        ValueError: What converts it is not installed, or cannot convert it.
+    """
+    examples = {"frames": torch.zeros(1, *input_size, 3, dtype=torch.uint8)}
+    plain = _Pixels(model).to(memory_format=torch.contiguous_format)  # it takes no weights that are channels-last
+    return convert(plain.eval(), examples, ["features"], calibration=calibration)
+
+
+def convert(
+    model: nn.Module,
+    examples: Mapping[str, Tensor],
+    output_names: Sequence[str],
+    *,
+    calibration: np.ndarray | None = None,
+) -> bytes:
+    """A module as a program.
+
+    Args:
+        model: Takes the examples, in their order, in eval mode.
+        examples: Input name -> a tensor of the shape and type that it will always have.
+        output_names: Of what it gives back.
+        calibration: For int8, real inputs (N, ...) of a model with one input; None: float32.
+
+    Raises:
+        ValueError: What converts it is not installed, or cannot convert it.
+    """
+    check_installed()
+    names = f"{' '.join(examples)}\n{' '.join(output_names)}"
+    given = tuple(examples.values())
+    with silenced():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        try:
+            program = _export(model, given)
+            if calibration is not None:
+                program = _export(_quantize(program.module(), calibration), given)
+            partitioner, constants = [XnnpackPartitioner()], {NAMES: names}
+            lowered = to_edge_transform_and_lower(program, partitioner=partitioner, constant_methods=constants)
+            return bytes(lowered.to_executorch().buffer)
+        except Exception as error:  # it has types of its own for every stage
+            reason = (str(error).splitlines() or [""])[0]
+            raise ValueError(f"ExecuTorch cannot take this model ({type(error).__name__}: {reason[:200]})") from None
+
+
+def _export(model: nn.Module, given: tuple[Tensor, ...]) -> Any:
+    with torch.no_grad():
+        return torch.export.export(model, given, strict=True)
+
+
+def _quantize(graph: Any, inputs: np.ndarray) -> Any:
+    """A traced graph in int8: per channel, ranges from real inputs.
+
+    Only plain convolutions are quantised, as in LiteRT: the first ones and those of single channels lose the most.
+    """
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    found = [node for node in graph.graph.nodes if node.target is _CONVOLUTION]
+    wide = 2 * num_wide(len(found))
+    kept = {node.name for n, node in enumerate(found) if n < wide or _is_depthwise(node)}
+    quantizer = XNNPACKQuantizer().set_operator_type(
+        _CONVOLUTION, get_symmetric_quantization_config(is_per_channel=True)
+    )
+    prepared = prepare_pt2e(graph, quantizer.set_filter_function(lambda node: node.name not in kept))
+    with torch.no_grad():
+        for each in inputs:
+            prepared(torch.from_numpy(each[None]))
+    return convert_pt2e(prepared)
+
+
+def _is_depthwise(node: Any) -> bool:
+    """Of `conv2d(input, weight, bias, stride, padding, dilation, groups)`."""
+    return len(node.args) > 6 and node.args[6] > 1
