@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from egoact.engines.onnx_session import check_device
+
 THREADS = """
 import os
 import onnx
@@ -22,6 +24,16 @@ session = open_session(model.SerializeToString())
 new = set(os.listdir("/proc/self/task")) - before
 assert all(os.sched_getaffinity(int(thread)) == {core} for thread in new), new
 """
+
+
+def test_a_device_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_device("cpu")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    check_device("cuda")
+    with pytest.raises(ValueError, match="has no TensorrtExecutionProvider; install onnxruntime-gpu in its place"):
+        check_device("tensorrt")
+    with pytest.raises(ValueError, match="of an ONNX export there are cpu, cuda, tensorrt"):
+        check_device("cuda:1")
 
 
 @pytest.mark.skipif(

@@ -14,6 +14,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import locked
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.parity import Agreement
+from egoact.engines.tensorrt_rules import complaints
 from egoact.export.parity import check_measured
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS
@@ -122,8 +123,8 @@ def test_whoever_wants_the_engine_of_an_export_gets_its_frame_graph(exported: Pa
     np.testing.assert_allclose(made.run(frames)[0], plain.run(frames)[0], rtol=1e-3, atol=1e-4)
     same = EngineChoice(engine=made.name, precision="f32", device="cpu")
     assert load_run(out, same).engine.name == made.name
-    for wrong in ({"engine": "torch"}, {"precision": "int8"}, {"device": "cuda"}):
-        with pytest.raises(ValueError, match="leave it away, or give the run itself"):
+    for wrong in ({"engine": "torch"}, {"precision": "int8"}, {"device": "tensorrt"}):
+        with pytest.raises(ValueError, match="leave it away"):
             load_run(out, EngineChoice(**wrong)).engine  # noqa: B018
     with pytest.raises(ValueError, match="frames must be uint8"):
         made.run(frames.astype(np.float32))
@@ -170,6 +171,41 @@ def test_a_run_of_several_streams_is_refused_with_advice(media: Path, tmp_path: 
     with pytest.raises(ArtifactError, match="several streams .* train one with egoact train --streams rgb"):
         export(settings(media, tmp_path / "several", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("precision", ["f32", "int8"])
+def test_tensorrt_gets_what_it_takes(precision: str, media: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    options = {"precision": precision, "format": "tensorrt"}
+    assert export(settings(media, run, tmp_path / "out", **options)) == 0
+    manifest = read_export(tmp_path / "out")
+    assert (manifest.format, manifest.precision) == ("onnx", precision)
+    frame = (tmp_path / "out" / "frame.onnx").read_bytes()
+    ranges = [node for node in onnx.load_from_string(frame).graph.node if node.op_type == "QuantizeLinear"]
+    assert bool(ranges) == (precision == "int8")
+    assert export(settings(media, run, tmp_path / "plain", **options | {"format": "onnx"})) == 0
+    told = complaints((tmp_path / "plain" / "frame.onnx").read_bytes())
+    assert any("no constant range of int8" in reason for reason in told) == (precision == "int8"), told
+
+
+def test_what_tensorrt_does_not_take_is_told() -> None:
+    def graph(*nodes: onnx.NodeProto, opset: int = 18) -> bytes:
+        given = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, ["batch", 4])
+        output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 4])
+        made = onnx.helper.make_graph(list(nodes), "g", [given], [output])
+        imports = [onnx.helper.make_opsetid("", opset)]
+        return onnx.helper.make_model(made, opset_imports=imports, ir_version=9).SerializeToString()
+
+    node = onnx.helper.make_node
+    cast = node("Cast", ["x"], ["floats"], to=onnx.TensorProto.FLOAT)
+    assert complaints(graph(cast, node("Relu", ["floats"], ["y"]))) == []
+    for refused, reason in (
+        (graph(cast, node("Relu", ["floats"], ["y"]), opset=8), "opset 8 is not among 9 to 20"),
+        (graph(cast, node("Bernoulli", ["floats"], ["y"])), "operator Bernoulli is not supported"),
+        (graph(node("Transpose", ["x"], ["n"]), node("Cast", ["n"], ["y"], to=1)), "bytes go into Transpose"),
+        (graph(cast, node("Compress", ["floats", "missing"], ["y"])), "missing"),
+    ):
+        assert any(reason in told for told in complaints(refused)), complaints(refused)
 
 
 def flip_a_byte(path: Path) -> None:

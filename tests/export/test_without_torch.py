@@ -111,6 +111,8 @@ def test_exports_need_no_torch(world: Path, tmp_path: Path) -> None:
 )
 def test_an_installation_without_extras_is_small_and_runs_exports(world: Path, tmp_path: Path) -> None:
     python = str(Path(LIGHT or "", "bin", "python").absolute())
+    program = str(Path(python).with_name("egoact"))  # the entry point of docker/x86.Dockerfile
+    assert "live" in subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
     missing = subprocess.run([python, "-c", "import torch"], capture_output=True, text=True)
     assert "ModuleNotFoundError" in missing.stderr
     check(run_commands(python, world, tmp_path), world, tmp_path)

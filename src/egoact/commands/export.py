@@ -26,9 +26,10 @@ class ExportSettings:
     alone."""
     media: tuple[Path, ...]
     """Folder (or several) with their recordings, as in egoact extract."""
-    format: Literal["onnx", "openvino", "litert", "executorch", "web"] | None = None
+    format: Literal["onnx", "openvino", "litert", "executorch", "tensorrt", "web"] | None = None
     """Of the graphs; default: onnx or, with a budget, whichever is best. litert (.tflite) and executorch (.pte), for
-    phones, have no graph of the whole; web is onnx with a page that runs it in a browser, see egoact serve-web."""
+    phones, have no graph of the whole; tensorrt is onnx as TensorRT takes it, with symmetric int8; web is onnx with a
+    page that runs it in a browser, see egoact serve-web."""
     precision: Literal["f32", "f16", "int8"] | None = None
     """Of the backbone (f16 with litert); what comes after it is always float32. Default: f32 or, with a budget,
     whichever is best."""
@@ -57,9 +58,10 @@ class ExportSettings:
             raise ValueError(f"--precision f16 goes with --format litert; {self.format or 'onnx'} has f32 and int8")
         if any(budget is not None and not budget > 0 for budget in (self.max_latency_ms, self.max_megabytes)):
             raise ValueError("--max-latency-ms and --max-megabytes must be positive")
-        if self.has_budget and self.format == "web":
+        if self.has_budget and self.format in ("tensorrt", "web"):
+            where = {"tensorrt": "on other devices", "web": "in browsers"}[self.format]
             raise ValueError(
-                "a page runs in browsers, and cannot be measured here; leave the budget or --format web away"
+                f"--format {self.format} runs {where}, and cannot be measured here; leave it or the budget away"
             )
         if self.or_runs and not self.has_budget:
             raise ValueError("--or-runs goes with --max-latency-ms or --max-megabytes")
@@ -101,7 +103,9 @@ def export(settings: ExportSettings) -> int:
         executorch_graphs.check_installed()
     is_web = settings.format == "web"
     runtime = find_runtime(settings.web_runtime) if is_web else None
-    format, precision = "onnx" if is_web else settings.format or "onnx", settings.precision or "f32"
+    is_for_tensorrt = settings.format == "tensorrt"
+    format = "onnx" if is_web or is_for_tensorrt else settings.format or "onnx"
+    precision = settings.precision or "f32"
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     if is_web:
         check_page(run)
@@ -111,9 +115,11 @@ def export(settings: ExportSettings) -> int:
         if isinstance(run.answers, TrainedSegmenter):
             if precision != "f32":
                 raise ValueError(f"--precision {precision}: runs of whole recordings are exported in f32 only")
-            export_segmenter(run, settings.out, format, frames, num_clips=settings.clips)
+            export_segmenter(
+                run, settings.out, format, frames, num_clips=settings.clips, is_for_tensorrt=is_for_tensorrt
+            )
         else:
-            made = Export(run, settings.out, format, precision, has_whole=settings.whole and not is_web)
+            made = Export(run, settings.out, format, precision, settings.whole and not is_web, is_for_tensorrt)
             made.write(frames, num_clips=settings.clips)
         if runtime is not None:
             write_page(settings.out, run, runtime)

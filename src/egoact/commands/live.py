@@ -46,7 +46,7 @@ class LiveSettings:
     precision: Literal["auto", "f32", "bf16"] = "auto"
     """Of the computation."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    """auto, cpu, cuda or cuda:N; of an ONNX export cpu, cuda or tensorrt."""
 
     def __post_init__(self) -> None:
         for name in ("rate", "timeout", "give_up", "max_seconds"):

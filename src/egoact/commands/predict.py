@@ -58,7 +58,7 @@ class PredictSettings:
     precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
     """Of the computation."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    """auto, cpu, cuda or cuda:N; of an ONNX export cpu, cuda or tensorrt."""
     proxy: bool = True
     """Write timeline.mp4, a small H.264 copy for the page, where browsers do not play the recording's codec."""
     overwrite: bool = False

@@ -1,17 +1,57 @@
-"""ONNX Runtime's session on the cores that this process may use; loads nothing else."""
+"""ONNX Runtime's session on the cores that this process may use, or on a GPU; loads nothing else."""
 
 import os
 from typing import Any
 
-from egoact.core.machine import num_cores
+from egoact.core.machine import cache_folder, num_cores
+
+PROVIDERS = {
+    "cpu": (),
+    "cuda": ("CUDAExecutionProvider",),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+}
+"""Device -> what ONNX Runtime is to use, best first, before the processor."""
 
 
-def open_session(graph: bytes | str) -> Any:
-    """A session on the CPU of a graph, or of the file that has it; what it refuses are types of its own."""
+def check_device(device: str) -> None:
+    """Whether the ONNX Runtime that is installed can use a device: a `ValueError` if not."""
+    import onnxruntime
+
+    if device not in PROVIDERS:
+        raise ValueError(f"unknown device {device!r}; of an ONNX export there are {', '.join(PROVIDERS)}")
+    for provider in PROVIDERS[device]:
+        if provider not in onnxruntime.get_available_providers():
+            reason = f"the ONNX Runtime that is installed has no {provider}; install onnxruntime-gpu in its place"
+            raise ValueError(f"--device {device}: {reason}, or leave it away")
+
+
+def open_session(graph: bytes | str, *, device: str = "cpu", precision: str = "f32") -> Any:
+    """A session of a graph, or of the file that has it; what it refuses are types of its own.
+
+    Args:
+        graph: ONNX.
+        device: Key of `PROVIDERS`.
+        precision: Of the graph.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if num_cores() < (os.cpu_count() or 1):  # by default it binds a thread to each core, those of others, too
         options.intra_op_num_threads = num_cores()
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    wanted = [(provider, _settings(provider, precision)) for provider in PROVIDERS[device]]
+    session = onnxruntime.InferenceSession(graph, options, providers=[*wanted, "CPUExecutionProvider"])
+    if wanted and session.get_providers()[0] != wanted[0][0]:  # it only warns of that
+        raise RuntimeError(f"ONNX Runtime cannot use {wanted[0][0]} here")
+    return session
+
+
+def _settings(provider: str, precision: str) -> dict[str, Any]:
+    if provider != "TensorrtExecutionProvider":
+        return {}
+    folder = str(cache_folder() / "tensorrt")  # to build an engine takes minutes
+    return {
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": folder,
+        "trt_int8_enable": precision == "int8",
+    }

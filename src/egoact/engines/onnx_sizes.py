@@ -39,15 +39,14 @@ def fix_sizes(graph: bytes, examples: Sequence[Mapping[str, np.ndarray]]) -> byt
 
 def _computed_from_sizes(graph: Any) -> list[str]:
     """Names of what depends on sizes and constants alone."""
-    constants = {"", *(each.name for each in graph.initializer)}  # "": an input that is left out
-    computed: dict[str, None] = {}
+    known = {"", *(each.name for each in graph.initializer)}  # "": an input that is left out
+    computed: list[str] = []
     for node in graph.node:
         read = set(_read_by(node))
-        if node.op_type == "Constant" or (read and constants.issuperset(read)):
-            constants.update(node.output)
-        elif node.op_type == "Shape" or (read and read <= constants | computed.keys()):
-            computed.update(dict.fromkeys(node.output))
-    return list(computed)
+        if node.op_type in ("Constant", "Shape") or (read and read <= known):
+            known.update(node.output)
+            computed += [] if node.op_type == "Constant" else node.output
+    return computed
 
 
 def _all_equal(values: Sequence[np.ndarray]) -> bool:

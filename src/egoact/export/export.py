@@ -13,7 +13,7 @@ from egoact.core.progress import working
 from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import torch_features
 from egoact.export.folder import write_export
-from egoact.export.graphs import BUILDERS, ExportParts
+from egoact.export.graphs import BUILDERS, ExportParts, check_tensorrt
 from egoact.export.modules import WindowModel
 from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.clips import read_clips
@@ -35,6 +35,7 @@ class Export:
         format: Key of `BUILDERS`.
         precision: Of the backbone, "f32", "int8" or, of litert, "f16"; what comes after it is always float32.
         has_whole: Write the graph of the whole, too.
+        is_for_tensorrt: ONNX as TensorRT takes it.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Export:
     format: str
     precision: str
     has_whole: bool = True
+    is_for_tensorrt: bool = False
 
     def write(self, frames: RealFrames, *, num_clips: int) -> None:
         """Write the graphs, unless they say something else than torch does.
@@ -53,7 +55,7 @@ class Export:
         Raises:
             MediaError: Not one clip can be read.
             ArtifactError: Other weights.
-            ValueError: The graphs do not agree with torch.
+            ValueError: The graphs do not agree with torch, or TensorRT would not take them.
         """
         recognizer, backbone = self.run.recognizer, self.run.backbone
         recognizer.model.cpu()
@@ -63,6 +65,8 @@ class Export:
         with working(f"export: writing {self.format} graphs"):
             built = BUILDERS[self.format](self._parts(frames))
             files = {name: each for name, each in built.items() if self.has_whole or Path(name).stem != "recognizer"}
+        if self.is_for_tensorrt:
+            check_tensorrt(files)
         with working("export: comparing them with torch"), _unpacked(files) as folder:
             parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
         check_measured(parity, self.format, self.precision)
@@ -80,6 +84,7 @@ class Export:
             clip_shape=(config.num_frames, *backbone.spec.feature_shape),
             calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if self.precision == "int8" else None,
             precision=self.precision,
+            is_for_tensorrt=self.is_for_tensorrt,
         )
 
     def _describe(self, parity: dict[str, Any]) -> str:

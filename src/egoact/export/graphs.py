@@ -3,7 +3,7 @@
 frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...) ─► window graph ─► probabilities
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from egoact.engines import executorch_graphs, litert_graphs, onnx_graphs, openvi
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.openvino_precision import quantize
+from egoact.engines.tensorrt_rules import complaints
 from egoact.export.modules import SequenceModel, StepModel, flat
 from egoact.models.segmenters import RecordingModel
 
@@ -32,6 +33,7 @@ class ExportParts:
         clip_shape: (T, *feature).
         calibration: uint8 (N, H, W, 3) for int8; None: another precision.
         precision: Of the backbone.
+        is_for_tensorrt: ONNX as TensorRT takes it.
     """
 
     frame: FrameModel
@@ -41,6 +43,7 @@ class ExportParts:
     clip_shape: tuple[int, ...]
     calibration: np.ndarray | None
     precision: str = "f32"
+    is_for_tensorrt: bool = False
 
     @property
     def frames_shape(self) -> tuple[int, ...]:
@@ -52,10 +55,17 @@ def build_onnx(parts: ExportParts) -> dict[str, bytes]:
     """Three ONNX files: name -> content."""
     frame = onnx_graphs.export_graph(parts.frame, parts.input_size)
     if parts.calibration is not None:
-        frame = onnx_graphs.quantize(frame, parts.calibration)
+        frame = onnx_graphs.quantize(frame, parts.calibration, is_symmetric=parts.is_for_tensorrt)
     window = _onnx_window(parts.window, parts.targets, parts.clip_shape)
     whole = onnx_graphs.join(frame, window, frames_shape=parts.frames_shape, clip_shape=parts.clip_shape)
     return {"frame.onnx": frame, "window.onnx": window, "recognizer.onnx": whole}
+
+
+def check_tensorrt(files: Mapping[str, bytes]) -> None:
+    """Refuse ONNX files that TensorRT would not take: a `ValueError`."""
+    for name, graph in files.items():
+        if reasons := complaints(graph):
+            raise ValueError(f"TensorRT would not take {name}: {reasons[0]}; nothing was written")
 
 
 def build_openvino(parts: ExportParts) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.folder import write_export
-from egoact.export.graphs import build_frame, build_segmenter
+from egoact.export.graphs import build_frame, build_segmenter, check_tensorrt
 from egoact.export.parity import check_measured, compare_answers
 from egoact.extraction.clips import read_clips
 from egoact.extraction.engine_choice import RealFrames
@@ -28,7 +28,9 @@ from egoact.runs.streams import check_one_network, load_spec
 FRAMES_A_CLIP = 20
 
 
-def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, num_clips: int) -> None:
+def export_segmenter(
+    run: Run, out: Path, format: str, frames: RealFrames, *, num_clips: int, is_for_tensorrt: bool = False
+) -> None:
     """Write the graphs in float32, unless they say something else than torch does.
 
     Args:
@@ -37,11 +39,12 @@ def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, nu
         format: Key of `BUILDERS`.
         frames: Real frames, to prove the graphs on.
         num_clips: How many clips to prove them on, spread over all segments; one after the other they are a recording.
+        is_for_tensorrt: ONNX that TensorRT is to take.
 
     Raises:
         MediaError: Not one clip can be read.
         ArtifactError: Other weights, or an export instead of a run.
-        ValueError: The graphs do not agree with torch.
+        ValueError: The graphs do not agree with torch, or TensorRT would not take them.
     """
     model, vocabularies = run.segmenter.model, run.segmenter.config.vocabularies
     if isinstance(model, DetectorModel):
@@ -64,6 +67,8 @@ def export_segmenter(run: Run, out: Path, format: str, frames: RealFrames, *, nu
             files = build_segmenter(format, model, tuple(vocabularies), num_channels=run.segmenter.config.num_channels)
             for grid, backbone in networks.items():
                 files |= build_frame(format, frame_model(backbone), streams.input_size, FRAME_NAMES[grid])
+        if is_for_tensorrt:
+            check_tensorrt(files)
         write_export(folder, run, files, format=format, precision="f32", parity={})
         with working("export: comparing them with torch"):
             found = _features(exported_streams(folder, run.backbones), clips)

@@ -24,6 +24,7 @@ import numpy as np
 
 from egoact.core.bounds import MOST_FEATURES, check_name, check_whole, load_json
 from egoact.core.errors import ArtifactError
+from egoact.engines.onnx_session import check_device
 from egoact.runs.graph_files import SUFFIXES, check_own, open_graph
 
 EXPORT_NAME = "export.json"
@@ -172,17 +173,26 @@ class ExportedFrames:
     Args:
         folder: The export.
         graph_name: Of the graph.
+        device: Other ones than "cpu" go with ONNX: see `PROVIDERS` of `engines/onnx_session.py`.
+
+    Raises:
+        ArtifactError: No export, or a damaged one.
+        ValueError: A device that cannot be used here.
     """
 
     batch_size = 16
     graph: bytes | None = None
 
-    def __init__(self, folder: Path, graph_name: str = "frame") -> None:
+    def __init__(self, folder: Path, graph_name: str = "frame", *, device: str = "cpu") -> None:
         manifest = read_export(folder)
+        if manifest.format == "onnx":
+            check_device(device)
+        elif device != "cpu":
+            raise ValueError(f"--device {device}: the export {folder} has cpu; leave it away, or give the run itself")
         self._path = folder
         self.name = "onnxruntime" if manifest.format == "onnx" else manifest.format
         self.precision = manifest.precision
-        self._run = open_graph(folder, graph_name, manifest.format, precision=manifest.precision)
+        self._run = open_graph(folder, graph_name, manifest.format, precision=manifest.precision, device=device)
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) -> float32 (N, D) or (N, C, h, w).

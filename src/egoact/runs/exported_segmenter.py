@@ -112,7 +112,7 @@ def _empty_state(inputs: Mapping[str, Shape], folder: Path) -> list[np.ndarray]:
     return [np.zeros((1, *size), np.float32) for size in sizes]
 
 
-def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngine:
+def exported_streams(folder: Path, specs: Sequence[BackboneSpec], *, device: str = "cpu") -> StreamEngine:
     """The streams of an exported folder, their networks on its frame graphs.
 
     Raises:
@@ -120,7 +120,7 @@ def exported_streams(folder: Path, specs: Sequence[BackboneSpec]) -> StreamEngin
     """
     manifest = read_export(folder)
     there = [grid for grid, name in FRAME_NAMES.items() if manifest.has_graph(name)]
-    frames = {grid: ExportedFrames(folder, FRAME_NAMES[grid]) for grid in there}
+    frames = {grid: ExportedFrames(folder, FRAME_NAMES[grid], device=device) for grid in there}
     streams = []
     for spec in specs:
         grid = spec.grid if spec.grid in frames else GRID

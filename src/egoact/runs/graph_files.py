@@ -45,15 +45,15 @@ def has_graph(folder: Path, name: str, format: str) -> bool:
     return (folder / f"{name}{SUFFIXES[format][0]}").is_file()
 
 
-def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32") -> Graph:
-    """A graph of a folder, ready to run on the CPU: one array in, arrays by name out.
+def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32", device: str = "cpu") -> Graph:
+    """A graph of a folder, ready to run: one array in, arrays by name out.
 
-    With precision int8, what is not quantised may be in bf16.
+    With precision int8, what is not quantised may be in bf16. Other devices than the CPU go with format onnx.
 
     Raises:
         ArtifactError: It cannot be read.
     """
-    run, (given,) = _open(folder, name, format, precision)
+    run, (given,) = _open(folder, name, format, precision, device)
     return lambda values: run({given: values})
 
 
@@ -66,13 +66,20 @@ def open_named_graph(folder: Path, name: str, format: str) -> tuple[NamedGraph, 
     return _open(folder, name, format, "f32")
 
 
-def _open(folder: Path, name: str, format: str, precision: str) -> tuple[NamedGraph, dict[str, Shape]]:
+def _open(
+    folder: Path, name: str, format: str, precision: str, device: str = "cpu"
+) -> tuple[NamedGraph, dict[str, Shape]]:
     """A graph, and its inputs: name -> shape, None where any length goes."""
     path = folder / f"{name}{SUFFIXES[format][0]}"
     for suffix in SUFFIXES[format]:
         check_own(path.with_suffix(suffix), folder)
     try:
-        run, shapes = _open_openvino(path, precision) if format == "openvino" else _OPENERS[format](path)
+        if format == "onnx":
+            run, shapes = _open_onnx(path, precision, device)
+        elif format == "openvino":
+            run, shapes = _open_openvino(path, precision)
+        else:
+            run, shapes = _OPENERS[format](path)
     except ModuleNotFoundError as error:
         reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
         raise ArtifactError(reason, path=path) from None
@@ -94,9 +101,9 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _open_onnx(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
+def _open_onnx(path: Path, precision: str, device: str) -> tuple[NamedGraph, dict[str, Shape]]:
     _refuse_other_files(path)
-    session = open_session(str(path))
+    session = open_session(str(path), device=device, precision=precision)
     names = [entry.name for entry in session.get_outputs()]
 
     def run(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -190,4 +197,4 @@ def _row_by_row(answer: NamedGraph, shapes: Mapping[str, Shape]) -> NamedGraph:
     return run
 
 
-_OPENERS = {"onnx": _open_onnx, "litert": _open_litert, "executorch": _open_executorch}
+_OPENERS = {"litert": _open_litert, "executorch": _open_executorch}

@@ -120,14 +120,14 @@ class Run:
         return scores if looked_at is table else fill_unobserved(scores, table, self.config.training_counts)
 
     def _exported_streams(self) -> StreamEngine:
+        device = "cpu" if self.choice.device == "auto" else self.choice.device
         if isinstance(self.answers, TrainedSegmenter):
-            engine = exported_streams(self.path, self.backbones)
+            engine = exported_streams(self.path, self.backbones, device=device)
         else:
-            engine = one_stream(self.config.backbone, ExportedFrames(self.path))
+            engine = one_stream(self.config.backbone, ExportedFrames(self.path, device=device))
         for flag, wanted, has in (
             ("engine", self.choice.engine, engine.name),
             ("precision", self.choice.precision, engine.precision),
-            ("device", self.choice.device, "cpu"),
         ):
             if wanted not in ("auto", has):
                 reason = f"the export {self.path} has {has}; leave it away, or give the run itself"

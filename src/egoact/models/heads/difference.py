@@ -32,7 +32,7 @@ class DifferenceHead(Head):
         self.standardize = Standardize(self.width)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        present = all_frames(features, mask).squeeze(-1)
+        present = all_frames(features, mask)[..., 0]
         length = present.sum(1, keepdim=True)
         position = torch.arange(features.shape[1], device=features.device)
         third = (length / 3).floor().clamp_min(1)
@@ -41,7 +41,7 @@ class DifferenceHead(Head):
         weights = torch.stack([_shares(present), _shares(end) - _shares(start)], 1)
         mean, difference = (weights @ features).unbind(1)
         moved = (features[:, 1:] - features[:, :-1]).abs_()
-        change = (_shares(present[:, 1:]).unsqueeze(1) @ moved).squeeze(1)
+        change = (_shares(present[:, 1:]).unsqueeze(1) @ moved)[:, 0]
         mean_scaled, *changes = self.standardize(torch.cat([mean, difference, change], 1)).chunk(3, 1)
         return torch.cat([mean_scaled * self.mean_weight, *changes], 1)
 

@@ -52,7 +52,7 @@ class LSTAHead(SteppingHead):
         """Where it looks: (B, T, C, h, w) -> (B, T, h, w), each frame summing to 1."""
         batch, num_frames = features.shape[:2]
         found = self._find(features.flatten(0, 1)).view(batch, num_frames, 1, *features.shape[-2:])
-        return _softmax(found + self.track(found)).squeeze(2)
+        return _softmax(found + self.track(found))[:, :, 0]
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         seen = _look(features, self.attend(features).unsqueeze(2))
