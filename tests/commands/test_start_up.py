@@ -1,11 +1,13 @@
 """What a small training and a small prediction load: most of the time that they take."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import egoact
 from tests.makers.features import write_csv, write_store
 
 # The training loop with what it brings, tables, pictures of curves, and the engines: neither needs them.
@@ -55,3 +57,12 @@ def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop() -> None:
     code += f"print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_no_process_is_forked() -> None:
+    """A fork has the locks of threads that it has not; processes are programs of their own, or are spawned."""
+    ways = r"os\.(fork|forkpty|register_at_fork)\b|preexec_fn|multiprocessing\.(Process|Pool)|ddp_(fork|notebook)"
+    ways += r"|DataLoader\(|ProcessPoolExecutor\((?!.*mp_context=spawn)|get_context\((?!\"spawn\"\))|set_start_method"
+    sources = list(Path(egoact.__file__).parent.rglob("*.py"))
+    found = [f"{path.name}: {match[0]}" for path in sources for match in re.finditer(ways, path.read_text("utf-8"))]
+    assert len(sources) > 400 and found == []

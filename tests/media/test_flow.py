@@ -15,6 +15,7 @@ from egoact.cli import main
 from egoact.commands.flow import FlowSettings, flow
 from egoact.core.epic.flow import flow_magnitude, flow_picture, pack_flow, unpack_flow
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.files import locked
 from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec
 from egoact.media.recording import lay_grid
@@ -192,6 +193,8 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     flow(FlowSettings(out=tmp_path / "out", media=tmp_path / "media", method="dis"))
     with pytest.raises(ArtifactError, match="method was 'dis', now 'farneback'"):
         flow(FlowSettings(out=tmp_path / "out", media=tmp_path / "media", method="farneback"))
+    with locked(tmp_path / "two", command="flow"), pytest.raises(ArtifactError, match="another egoact flow is writing"):
+        flow(FlowSettings(out=tmp_path / "two", media=tmp_path / "media", method="dis"))
 
 
 def test_what_cannot_be_decoded_fails_its_flow_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

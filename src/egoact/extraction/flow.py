@@ -13,7 +13,7 @@ import numpy as np
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, pack_flow
 from egoact.core.errors import MediaError
-from egoact.core.files import make_folder, write_atomically, write_csv
+from egoact.core.files import locked, make_folder, write_atomically, write_csv
 from egoact.core.progress import Progress, format_seconds
 from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec, FlowWriter, encode_grey
@@ -89,7 +89,7 @@ def compute_flow(root: MediaRoot, video_ids: Sequence[str], out: Path, plan: Flo
     total = sum(len(numbers) for _, numbers in todo)
     if todo and (estimate := _estimate(todo[0][0], plan.method, total, num_workers)):
         print(f"flow: {estimate}", file=sys.stderr, flush=True)
-    with Progress("flow", total=total, unit="flow frames") as progress:
+    with locked(out, command="flow"), Progress("flow", total=total, unit="flow frames") as progress:
         for writer, numbers in todo:
             failed = writer.write(numbers, num_workers=num_workers, done=progress.advance)
             failures += [(writer.source.video_id, number, reason) for number, reason in failed]

@@ -12,7 +12,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import PART_SUFFIX, make_folder, read_json, write_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.timelines.prediction import Prediction
-from egoact.media.video.chapters import measure_files, name_recording, recording_of
+from egoact.media.video.chapters import date_copy, is_copy_of, measure_files, name_recording, recording_of
 from egoact.media.video.writer import is_playable, write_proxy
 from egoact.runs.loading import Run
 
@@ -60,7 +60,7 @@ def check_writable(folder: Path) -> None:
     try:
         make_folder(folder)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another command may look, too
     except OSError as error:
         raise ArtifactError(f"cannot write here ({error.strerror}); give another --out", path=folder) from None
 
@@ -76,13 +76,15 @@ def relative_path(video: Path, folder: Path) -> str:
 def write_playable(video: Path, out: Path) -> None:
     """`timeline.mp4`, a small H.264 copy for the page, where browsers lack the recording's codec; once."""
     proxy = out / PROXY_NAME
-    if is_playable(video) or (proxy.exists() and proxy.stat().st_mtime_ns >= measure_files(video)[1]):
+    if is_playable(video) or is_copy_of(proxy, video):
         return
+    _, modified_ns = measure_files(video)
     for left_by_a_killed_one in out.glob(f"{PROXY_NAME}.*{PART_SUFFIX}"):
         left_by_a_killed_one.unlink(missing_ok=True)
     with Progress(f"{video.name} for browsers", total=None, unit="frames") as progress:
         write_proxy(video, proxy, advance=progress.advance)
     if proxy.exists():
+        date_copy(proxy, modified_ns)
         size = proxy.stat().st_size / 1e6
         print(f"{proxy}: an H.264 copy for browsers, {size:.1f} MB (--no-proxy leaves it away)")
 

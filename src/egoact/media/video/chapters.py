@@ -9,6 +9,7 @@ files of its folder alone.
 Source: GoPro Camera File Naming Convention.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -23,6 +24,7 @@ from egoact.core.errors import MediaError
 
 SWITCH_NAME, APART = "chapters.txt", "apart"
 _MOST_CHAPTERS = 99
+_FAT_NS = 2_000_000_000  # what the coarsest file system tells apart
 _FIRST = re.compile(r"(?P<kind>G[XH])01(?P<number>\d{4})|GOPR(?P<old>\d{4})", re.ASCII | re.IGNORECASE)
 _LATER = re.compile(r"(?P<kind>G[XHP])\d\d(?P<number>\d{4})", re.ASCII | re.IGNORECASE)
 
@@ -75,6 +77,16 @@ def measure_files(path: Path) -> tuple[int, int]:
     """Size of all files of a recording in bytes, and when the newest was changed, in ns."""
     statuses = [chapter.stat() for chapter in find_chapters(path)]
     return sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
+
+
+def date_copy(copy: Path, modified_ns: int) -> None:
+    """Give a copy the time of what it was made of, see `is_copy_of`."""
+    os.utime(copy, ns=(modified_ns, modified_ns))
+
+
+def is_copy_of(copy: Path, path: Path) -> bool:
+    """Whether a copy bears the time of a recording as it is now; which of them is newer, clocks do not always know."""
+    return copy.is_file() and abs(copy.stat().st_mtime_ns - measure_files(path)[1]) < _FAT_NS
 
 
 def join(chapters: Sequence[tuple[Path, InputContainer]]) -> InputContainer:

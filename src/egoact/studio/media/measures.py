@@ -56,7 +56,7 @@ class Measures:
             playable: It, or a copy of it.
             num_pixels: Of a picture.
         """
-        copy = "" if playable == source.path else f".copy.{playable.stat().st_mtime_ns:x}"
+        copy = "" if playable == source.path else f".{playable.parent.name}.{playable.stat().st_mtime_ns:x}"
         path = self._path(source, f"pictures{copy}.npz")
         self._once(path, lambda: self._save(path, **_measure_frames(playable)))
         with np.load(path) as kept:

@@ -16,6 +16,7 @@ from egoact.core.errors import InputError
 from egoact.core.progress import Progress
 from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sound.writer import PictureEncoding, write_sound
+from egoact.media.video.chapters import date_copy, measure_files
 from egoact.media.video.file import VideoFile
 from egoact.media.video.writer import PLAYABLE_PIXELS
 
@@ -37,6 +38,7 @@ def write_playable_copy(recording: Path, copy: Path, *, is_quick: bool = False) 
     Raises:
         MediaError: The recording cannot be read, or the copy cannot be written.
     """
+    _, modified_ns = measure_files(recording)
     with VideoFile(recording) as file:
         context = file.stream.codec_context
         is_copied = context.name == "h264" and context.pix_fmt in PLAYABLE_PIXELS
@@ -53,6 +55,7 @@ def write_playable_copy(recording: Path, copy: Path, *, is_quick: bool = False) 
                 told = int(seconds)
 
         write_sound(copy, blocks(), track, comment=_COMMENT, encoding=encoding)
+    date_copy(copy, modified_ns)
 
 
 def main() -> None:

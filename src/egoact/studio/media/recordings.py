@@ -15,7 +15,7 @@ from egoact.core.annotations.parsing import VIDEO_SUFFIXES, normalise_video_id
 from egoact.core.errors import MediaError
 from egoact.core.files import rename, sync
 from egoact.media.sources import MediaRoot, MediaSource
-from egoact.media.video.chapters import measure_files
+from egoact.media.video.chapters import is_copy_of, measure_files
 from egoact.media.video.file import VideoFile, open_container
 from egoact.media.video.writer import is_playable
 from egoact.studio.database import Database
@@ -112,7 +112,7 @@ class Recordings:
 
     def _copy(self, source: MediaSource, *, is_quick: bool) -> Path | None:
         copy = self.copy_path(source, is_quick=is_quick)
-        return copy if copy.is_file() and copy.stat().st_mtime_ns >= measure_files(source.path)[1] else None
+        return copy if is_copy_of(copy, source.path) else None
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """Id -> what people added."""
