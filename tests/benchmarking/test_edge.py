@@ -85,7 +85,7 @@ def test_answers_are_right_by_labels_or_by_the_reference(world: Path, tmp_path: 
 def test_runs_are_exported_measured_and_drawn(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("egoact.benchmarking.edge_exports.PRECISIONS", {"onnx": ("f32", "f16")})
+    monkeypatch.setattr("egoact.benchmarking.edge_exports.PRECISIONS", {"onnx": ("f32",), "openvino": ("f16",)})
     settings = BenchSettings(
         "edge", out=tmp_path, runs=(world / "run",), segments=world / "labels.csv", media=(world,), watts=10, quick=True
     )
@@ -99,7 +99,7 @@ def test_runs_are_exported_measured_and_drawn(
     folder = tmp_path / "exports" / "run-onnx-f32"
     assert row["MB"] == pytest.approx(sum(p.stat().st_size for p in folder.iterdir()) / 1e6, abs=0.01)
     assert not (folder / "recognizer.onnx").exists()
-    assert left_out["rows"][0][0].startswith("run-onnx-f16: --precision f16 goes with --format litert")
+    assert left_out["rows"][0][0].startswith("run-openvino-f16: --precision f16 goes with onnx")
     assert "data:image/png" in (tmp_path / "edge.html").read_text(encoding="utf-8")
     noted = (folder.with_name("run-onnx-f32.json")).stat().st_mtime_ns
     assert bench(settings) == 0

@@ -70,9 +70,24 @@ def test_the_manifest_says_what_is_there_and_how_far_it_is_from_torch(media: Pat
         _ = load_run(out).engine
 
 
+def test_weights_in_float16_are_half_as_large_and_answer_alike(media: Path, tmp_path: Path) -> None:
+    path = save_run(tmp_path / "run", "causal")
+    for precision in ("f32", "f16"):
+        assert export(settings(media, path, tmp_path / precision, precision=precision)) == 0
+    plain, small = (load_run(tmp_path / precision) for precision in ("f32", "f16"))
+    sizes = [(each.path / "sequence.onnx").stat().st_size for each in (plain, small)]
+    assert sizes[1] < 0.75 * sizes[0]
+    assert small.engine.precision == "f16"
+    features = np.random.default_rng(0).random((50, sum(small.segmenter.config.num_channels))).astype(np.float32)
+    expected, found = plain.segmenter.score(features), small.segmenter.score(features)
+    for target, said in expected.items():
+        np.testing.assert_allclose(np.exp(found[target]), np.exp(said), atol=5e-3)
+        assert not np.array_equal(found[target], said)
+
+
 def test_int8_is_refused_and_writes_nothing(media: Path, tmp_path: Path) -> None:
     path = save_run(tmp_path / "run", "causal")
-    with pytest.raises(ValueError, match="in f32 only"):
+    with pytest.raises(ValueError, match="in f32 or f16 only"):
         export(settings(media, path, tmp_path / "out", precision="int8"))
     assert not (tmp_path / "out").exists()
 

@@ -123,6 +123,6 @@ def test_a_damaged_program_is_refused_in_a_line(tmp_path: Path) -> None:
         open_graph(tmp_path, "frame", "executorch")
 
 
-def test_f16_is_for_litert_alone(media: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="f16 goes with --format litert"):
-        settings(media, tmp_path / "run", tmp_path / "out", format="onnx", precision="f16")
+def test_f16_is_not_for_openvino(media: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="f16 goes with onnx, web and litert"):
+        settings(media, tmp_path / "run", tmp_path / "out", format="openvino", precision="f16")

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,7 @@ class ExportSettings:
     OUT gets the whole recognizer as one graph, the same cut in two for streams (a frame to features, a window of
     features to probabilities), labels.json, and export.json with how far it is from torch on real clips. Of a run of
     egoact train-timeline: frames to features, features of a recording to probabilities of every step, and, where the
-    segmenter sees no future, a step at a time; in f32.
+    segmenter sees no future, a step at a time.
     """
 
     run: Path
@@ -31,8 +31,9 @@ class ExportSettings:
     phones, have no graph of the whole; tensorrt is onnx as TensorRT takes it, with symmetric int8; web is onnx with a
     page that runs it in a browser, see egoact serve-web."""
     precision: Literal["f32", "f16", "int8"] | None = None
-    """Of the backbone (f16 with litert); what comes after it is always float32. Default: f32 or, with a budget,
-    whichever is best."""
+    """Of the backbone; what comes after it is float32. f16 (with onnx, web and litert) makes files half as large: with
+    onnx and web all weights are kept in it, and computed with in float32. Default: f32 or, with a budget, whichever
+    is best."""
     max_latency_ms: float | None = None
     """Budget: write the most accurate export that takes at most so long for a frame and an answer, on one core of this
     machine. Accuracy is by the labels of --segments; if there are none, by how often it says what f32 says."""
@@ -54,8 +55,8 @@ class ExportSettings:
             raise ValueError(f"--clips must be at least 1, got {self.clips}")
         if self.web_runtime is not None and self.format != "web":
             raise ValueError("--web-runtime goes with --format web")
-        if self.precision == "f16" and self.format != "litert" and not (self.has_budget and self.format is None):
-            raise ValueError(f"--precision f16 goes with --format litert; {self.format or 'onnx'} has f32 and int8")
+        if self.precision == "f16" and self.format in ("openvino", "executorch", "tensorrt"):
+            raise ValueError(f"--precision f16 goes with onnx, web and litert; {self.format} has f32 and int8")
         if any(budget is not None and not budget > 0 for budget in (self.max_latency_ms, self.max_megabytes)):
             raise ValueError("--max-latency-ms and --max-megabytes must be positive")
         if self.has_budget and self.format in ("tensorrt", "web"):
@@ -113,11 +114,11 @@ def export(settings: ExportSettings) -> int:
     frames = RealFrames(open_recordings(settings.media), read_and_tell(settings.segments), size)
     with locked(settings.out, command="export"):
         if isinstance(run.answers, TrainedSegmenter):
-            if precision != "f32":
-                raise ValueError(f"--precision {precision}: runs of whole recordings are exported in f32 only")
-            export_segmenter(
-                run, settings.out, format, frames, num_clips=settings.clips, is_for_tensorrt=is_for_tensorrt
-            )
+            if precision == "int8" or (precision == "f16" and format != "onnx"):
+                which = "f32 or f16 only" if format == "onnx" else "f32 only"
+                raise ValueError(f"--precision {precision}: runs of whole recordings are exported in {which}")
+            options: dict[str, Any] = {"precision": precision, "is_for_tensorrt": is_for_tensorrt}
+            export_segmenter(run, settings.out, format, frames, num_clips=settings.clips, **options)
         else:
             made = Export(run, settings.out, format, precision, settings.whole and not is_web, is_for_tensorrt)
             made.write(frames, num_clips=settings.clips)

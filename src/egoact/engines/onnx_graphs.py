@@ -16,6 +16,7 @@ from egoact.engines.frame_model import FrameModel
 from egoact.engines.interface import num_wide
 from egoact.engines.onnx_sizes import fix_sizes
 
+_LEAST_TO_HALVE = 256  # numbers; smaller tensors are shapes, scales and biases
 OPSET = 18  # OpenVINO 2026.4 misreads the axes of ReduceLogSumExp in 17
 
 
@@ -133,6 +134,25 @@ def quantize(graph: bytes, frames: np.ndarray, *, is_symmetric: bool = False) ->
 
 def _is_depthwise(node: Any) -> bool:
     return any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
+
+
+def halve(graph: bytes) -> bytes:
+    """A float32 graph whose weights are kept in float16: half the bytes. They are widened when it is opened."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_from_string(graph)
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.data_type == TensorProto.FLOAT and values.size >= _LEAST_TO_HALVE:
+            name, narrow = weight.name, f"{weight.name}/f16"
+            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), narrow))
+            casts.append(helper.make_node("Cast", [narrow], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model.SerializeToString()
 
 
 def join(frame: bytes, window: bytes, *, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> bytes:

@@ -57,6 +57,8 @@ def build_onnx(parts: ExportParts) -> dict[str, bytes]:
     if parts.calibration is not None:
         frame = onnx_graphs.quantize(frame, parts.calibration, is_symmetric=parts.is_for_tensorrt)
     window = _onnx_window(parts.window, parts.targets, parts.clip_shape)
+    if parts.precision == "f16":
+        frame, window = onnx_graphs.halve(frame), onnx_graphs.halve(window)
     whole = onnx_graphs.join(frame, window, frames_shape=parts.frames_shape, clip_shape=parts.clip_shape)
     return {"frame.onnx": frame, "window.onnx": window, "recognizer.onnx": whole}
 

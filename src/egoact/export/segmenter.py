@@ -11,6 +11,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
 from egoact.engines.frame_model import frame_model
+from egoact.engines.onnx_graphs import halve
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.folder import write_export
@@ -29,9 +30,16 @@ FRAMES_A_CLIP = 20
 
 
 def export_segmenter(
-    run: Run, out: Path, format: str, frames: RealFrames, *, num_clips: int, is_for_tensorrt: bool = False
+    run: Run,
+    out: Path,
+    format: str,
+    frames: RealFrames,
+    *,
+    num_clips: int,
+    precision: str = "f32",
+    is_for_tensorrt: bool = False,
 ) -> None:
-    """Write the graphs in float32, unless they say something else than torch does.
+    """Write the graphs, unless they say something else than torch does in float32.
 
     Args:
         run: Of `egoact train-timeline`.
@@ -39,6 +47,7 @@ def export_segmenter(
         format: Key of `BUILDERS`.
         frames: Real frames, to prove the graphs on.
         num_clips: How many clips to prove them on, spread over all segments; one after the other they are a recording.
+        precision: Of the weights in their files, "f32" or, of onnx, "f16"; it computes in float32.
         is_for_tensorrt: ONNX that TensorRT is to take.
 
     Raises:
@@ -67,18 +76,20 @@ def export_segmenter(
             files = build_segmenter(format, model, tuple(vocabularies), num_channels=run.segmenter.config.num_channels)
             for grid, backbone in networks.items():
                 files |= build_frame(format, frame_model(backbone), streams.input_size, FRAME_NAMES[grid])
+            if precision == "f16":
+                files = {name: halve(graph) for name, graph in files.items()}
         if is_for_tensorrt:
             check_tensorrt(files)
-        write_export(folder, run, files, format=format, precision="f32", parity={})
+        write_export(folder, run, files, format=format, precision=precision, parity={})
         with working("export: comparing them with torch"):
             found = _features(exported_streams(folder, run.backbones), clips)
             parity: dict[str, Any] = {"num_clips": len(clips), "features": asdict(compare_features(features, found))}
             parity |= _compare_answers(run.segmenter, TrainedSegmenter.load(folder), features, found)
-    check_measured(parity, format, "f32")
-    write_export(out, run, files, format=format, precision="f32", parity=parity)
+    check_measured(parity, format, precision)
+    write_export(out, run, files, format=format, precision=precision, parity=parity)
     worst = max(compared["max_difference"] for compared in parity["sequence"].values())
     print(
-        f"export: {out}: {format} f32, {len(features)} real frames against torch: features' cosine "
+        f"export: {out}: {format} {precision}, {len(features)} real frames against torch: features' cosine "
         f"{parity['features']['lowest']:.5f}, probabilities within {worst:.1g}"
     )
 
