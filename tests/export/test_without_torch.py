@@ -61,7 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_commands(python: str, world: Path, out: Path, *, blocked: str = "") -> str:
-    """Run `predict`, `live` and `bench` on exports, and `verify`, which cannot be run; gives what they print."""
+    """Run `predict` and `live` on exports and without a run, and `bench`; `verify` cannot be run. What is said."""
     video = str(world / "A_1.mp4")
     words = [
         ["predict", video, "--run", str(world / "steps_onnx"), "--out", str(out / "timeline"), "--no-proxy"],
@@ -79,6 +79,8 @@ def run_commands(python: str, world: Path, out: Path, *, blocked: str = "") -> s
             "--media",
             str(world),
         ],
+        ["predict", video, "--out", str(out / "packaged"), "--no-proxy"],
+        ["live", "--source", video, "--jsonl", str(out / "packaged" / "live"), "--max-seconds", "1"],
         ["verify", "--features", str(world)],
     ]
     command = [python, "-c", COMMANDS, blocked, *map(json.dumps, words)]
@@ -88,13 +90,16 @@ def run_commands(python: str, world: Path, out: Path, *, blocked: str = "") -> s
 
 
 def check(told: str, world: Path, out: Path) -> None:
-    assert told.count("exit code 0") == 3, told
+    assert told.count("exit code 0") == 5, told
     assert told.count("exit code 2") == 1 and "pip install 'egoact[train]'" in told, told
     with pytest.raises(SystemExit, match="0"):
         main(["predict", str(world / "A_1.mp4"), "--run", str(world / "steps"), "--out", str(out / "torch")])
     expected, found = (json.loads((out / name / "timeline.json").read_text()) for name in ("torch", "timeline"))
     assert found["segments"] and [s["verb"] for s in found["segments"]] == [s["verb"] for s in expected["segments"]]
-    assert (out / "timeline" / "timeline.html").stat().st_size > 1000
+    for name in ("timeline", "packaged"):
+        assert (out / name / "timeline.html").stat().st_size > 1000
+    assert told.count("trained on rendered kitchens") == 2
+    assert json.loads((out / "packaged" / "live").read_text().splitlines()[0])["noun"]
     assert list((out / "bench").glob("*.csv"))
     assert json.loads((out / "live").read_text().splitlines()[-1])["verb"]
 

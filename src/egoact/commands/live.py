@@ -17,11 +17,11 @@ class LiveSettings:
     file, with Ctrl-C, or when the window is closed.
     """
 
-    run: Path
-    """Run directory of egoact train, or of egoact train-timeline with a segmenter that sees no future (causal,
-    causal_tcn)."""
     source: str
     """Camera number (0), video file (played in real time), or URL (rtsp, http, https, rtmp, srt, udp)."""
+    run: Path | None = None
+    """Run directory of egoact train, or of egoact train-timeline with a segmenter that sees no future (causal,
+    causal_tcn); default: one that comes with egoact, trained on rendered kitchens, for a first look."""
     jsonl: str | None = None
     """File to append one line of JSON a prediction to; - is standard output."""
     window: bool = False
@@ -72,6 +72,7 @@ def live(settings: LiveSettings) -> int:
     from egoact.live.terminal import LiveView
     from egoact.live.window import LiveWindow
     from egoact.runs.loading import EngineChoice, load_run
+    from egoact.runs.packaged import run_or_packaged
     from egoact.runs.recognizer import RecognizerConfig
 
     source = find_source(settings.source, timeout=settings.timeout, give_up=settings.give_up)
@@ -80,7 +81,7 @@ def live(settings: LiveSettings) -> int:
         lines = stack.enter_context(open_lines(settings.jsonl))
         window = stack.enter_context(LiveWindow(settings.source)) if settings.window else None
         choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
-        run = load_run(settings.run, choice)
+        run = load_run(run_or_packaged(settings.run), choice)
         config = run.answers.config
         if isinstance(config, RecognizerConfig) and config.anticipation is not None:
             gap = config.anticipation.gap_seconds

@@ -31,8 +31,9 @@ class PredictSettings:
 
     video: Positional[Path | None] = None
     """Video file, or folder of video files; with --features it may be absent: all recordings of the store."""
-    run: Path = field(kw_only=True)
-    """Run directory of egoact train-timeline."""
+    run: Path | None = field(default=None, kw_only=True)
+    """Run directory of egoact train-timeline; default: one that comes with egoact, trained on rendered kitchens, for a
+    first look."""
     out: Path = field(kw_only=True)
     """Folder to write."""
     features: tuple[Path, ...] = ()
@@ -93,6 +94,7 @@ def predict(settings: PredictSettings) -> int:
     from egoact.core.files import locked
     from egoact.media.video.chapters import describe_chapters
     from egoact.runs.loading import EngineChoice, load_run
+    from egoact.runs.packaged import run_or_packaged
     from egoact.timelines.output import check_writable, find_videos
 
     videos = [] if settings.video is None else find_videos(settings.video)
@@ -101,7 +103,7 @@ def predict(settings: PredictSettings) -> int:
     speech = _prepare_speech(settings)
     check_writable(settings.out)
     choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
-    run = load_run(settings.run, choice)
+    run = load_run(run_or_packaged(settings.run), choice)
     assert run.segmenter.rules  # or an error, before anything is read
     stored = _open_stored(run, settings)
     options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite, "stored": stored}
