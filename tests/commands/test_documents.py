@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from egoact.cli import COMMANDS, _load, _parse, main
+from egoact.cli import COMMANDS, main
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
@@ -206,8 +206,6 @@ def test_documents_name_commands_that_exist(commands: list[str]) -> None:
     for command in commands:
         words = shlex.split(command)
         assert BY_CI.match(command) or words[0] in ("tensorboard", "pip", "npm") or words[1] in COMMANDS, command
-        if words[0] == "egoact" and command.startswith(tuple(NOT_EXECUTED)):
-            _parse(_load(COMMANDS[words[1]].settings), words[1], words[2:])
 
 
 def test_ci_executes_the_lines_for_setting_up() -> None:
