@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.makers.commands import small_commands
 from tests.makers.kitchens import film_kitchen
 
-__all__ = ["film_kitchen"]
+__all__ = ["film_kitchen", "small_commands"]
 
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
+from egoact.core.defaults import BACKBONE
 from egoact.core.errors import ArtifactError
+from egoact.models.backbones.registry import load_backbone
 from egoact.models.heads import HEADS
 from egoact.report.reproduction.systems import list_systems
 from egoact.reproduction.systems import SYSTEMS
@@ -28,6 +30,9 @@ def test_commands_of_systems_have_flags_that_exist(name: str, tmp_path: Path) ->
     for command, flags in made:
         module = import_module(f"egoact.commands.{command}")
         getattr(module, f"{command.title()}Settings")(**flags)  # refuses flags that do not go together
+    for cut in {(flags["kind"], flags["cut"], flags["size"]) for _, flags in made if "cut" in flags}:
+        asked = dict(zip(("kind", "cut", "size"), cut, strict=True))
+        assert len(load_backbone(BACKBONE, **asked).spec.feature_shape) == 3, "it can be cut there"
     stores = [flags["features"] for command, flags in made if command == "extract" and "weights" not in flags]
     training = next(flags for command, flags in made if command == "train")
     assert training["features"] == tuple(stores)
@@ -57,6 +62,7 @@ def test_what_cannot_be_run_is_said(flags: tuple[str, ...], reason: str, capsys:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_commands")
 def test_a_system_that_looks_at_flow_runs_from_recordings_to_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
