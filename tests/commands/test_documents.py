@@ -238,6 +238,7 @@ def test_commands_of_the_documents_work(
             assert _run(words[1:]) == 0, command
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_tutorial_works_as_it_is_printed(
     tmp_path: Path, film_kitchen: FilmKitchen, monkeypatch: pytest.MonkeyPatch

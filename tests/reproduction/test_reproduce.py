@@ -214,6 +214,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         stage._claim(ReproduceSettings(out=tmp_path / "out"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_without_normalisation_the_same_run_answers_fewer_classes(
     film_kitchen: FilmKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
