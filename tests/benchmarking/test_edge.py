@@ -34,9 +34,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(name: str, milliseconds: float, megabytes: float, accuracy: float) -> Measured:
     variant = Variant(Path(name), "onnx", "f32", name)
-    return Measured(
-        variant, Path(name), "b", 64, megabytes, milliseconds, 9.0, 1.0, None, accuracy, "verb right in", 36, 1
-    )
+    return Measured(variant, Path(name), 64, megabytes, milliseconds, 1.0, None, accuracy, "verb right in", 36, 1)
 
 
 def test_the_front_is_what_nothing_beats() -> None:
@@ -95,7 +93,7 @@ def test_runs_are_exported_measured_and_drawn(
     (table, left_out) = found["tables"]
     (row,) = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
     assert (row["Pareto"], row["run"], row["pixels"], row["precision"]) == ("●", "run", 32, "f32")
-    assert 0 < row["ms"] <= row["95th percentile, ms"] and row["mJ"] == pytest.approx(10 * row["CPU ms"], rel=0.1)
+    assert row["ms"] > 0 and row["mJ"] == pytest.approx(10 * row["CPU ms"], rel=0.1)
     folder = tmp_path / "exports" / "run-onnx-f32"
     assert row["MB"] == pytest.approx(sum(p.stat().st_size for p in folder.iterdir()) / 1e6, abs=0.01)
     assert not (folder / "recognizer.onnx").exists()

@@ -39,7 +39,7 @@ def time_steps(run: Run, frames: np.ndarray, *, rounds: int) -> dict[str, Any]:
         rounds: How many steps are timed.
 
     Returns:
-        milliseconds: the median; milliseconds_95; cpu_milliseconds: the mean, of all cores; peak_bytes; cores.
+        milliseconds: the median; cpu_milliseconds: the mean, of all cores; peak_bytes; cores.
     """
     config, engine = run.config, run.engine
     window = np.zeros((1, config.num_frames, *config.feature_shape), np.float32)
@@ -56,7 +56,6 @@ def time_steps(run: Run, frames: np.ndarray, *, rounds: int) -> dict[str, Any]:
     times = 1000 * times_of(step, rounds=rounds)
     return {
         "milliseconds": float(np.median(times)),
-        "milliseconds_95": float(np.quantile(times, 0.95)),
         "cpu_milliseconds": 1000 * (time.process_time() - begun) / (rounds + 1),
         "peak_bytes": peak_memory_bytes(),
         "cores": num_cores(),

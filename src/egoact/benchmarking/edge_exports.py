@@ -76,11 +76,9 @@ class Measured:
     Args:
         variant: Which.
         folder: The export.
-        backbone: Its name.
         pixels: Height of its frames.
         megabytes: All files of the export.
         milliseconds: Median of a step on one core: a frame to its features, the last ones to an answer.
-        milliseconds_95: 95th percentile.
         cpu_milliseconds: Of a step.
         memory_megabytes: The most that a process with it has had; None where the system does not say.
         accuracy: Percent, as `Questions.accuracy` has it.
@@ -91,11 +89,9 @@ class Measured:
 
     variant: Variant
     folder: Path
-    backbone: str
     pixels: int
     megabytes: float
     milliseconds: float
-    milliseconds_95: float
     cpu_milliseconds: float
     memory_megabytes: float | None
     accuracy: float
@@ -230,11 +226,9 @@ class Edge:
         return Measured(
             variant,
             out,
-            asked.spec.name,
             asked.spec.input_size[0],
             sum(path.stat().st_size for path in out.iterdir()) / 1e6,
             values["milliseconds"],
-            values["milliseconds_95"],
             values["cpu_milliseconds"],
             None if peak is None else peak / 1e6,
             accuracy,

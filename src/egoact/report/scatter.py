@@ -63,7 +63,7 @@ def _join_front(axis: "Axes", rows: list[dict[str, Any]], x: str, scatter: Mappi
         name = shorten(" ".join(str(row[column]) for column in scatter["name"]), most=34)
         axis.annotate(name, (row[x], row[y]), xytext=(4, 6), textcoords="offset points", fontsize=7)
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
 
