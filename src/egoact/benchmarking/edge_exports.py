@@ -202,7 +202,7 @@ class Edge:
     def _measure(self, variant: Variant, asked: Questions) -> Measured:
         out = self.folder / variant.name
         noted, key = out.with_name(f"{variant.name}.json"), self._key(variant)
-        if not (noted.is_file() and is_export(out) and read_json(noted)["key"] == key):
+        if not (noted.is_file() and is_export(out) and read_json(noted).get("key") == key):
             noted.unlink(missing_ok=True)
             with working(f"edge: exporting {variant.name}"), redirect_stdout(io.StringIO()):
                 self.command(
@@ -241,7 +241,8 @@ class Edge:
         """Changes with whatever a measurement depends on."""
         files = sorted(path for path in variant.run.iterdir() if path.suffix in (".json", ".safetensors"))
         parts = [path.read_bytes() for path in files]
-        asked = (self.rounds, [s.narration_id for s in self.table], describe_machine(), variant.name)
+        table = [(s.narration_id, s.video_id, s.start_seconds, s.stop_seconds) for s in self.table]
+        asked = (self.rounds, table, describe_machine(), variant.name)
         return hashlib.sha256(b"".join([*parts, repr(asked).encode()])).hexdigest()
 
     def _time(self, out: Path, clips: Path, count: int) -> dict[str, Any]:
