@@ -1,4 +1,5 @@
-/* A drive that vanishes after so many calls of the system, for whoever loads this by LD_PRELOAD: see vanishing_drive.py.
+/* A drive that vanishes after so many calls of the system, and a clock that is set back whenever somebody looks at it, for
+   whoever loads this by LD_PRELOAD: see vanishing_drive.py.
 
    What is mapped into memory stays there. Source: dlsym(3), RTLD_NEXT; a child of fork(2) counts where its parent reads. */
 #define _GNU_SOURCE
@@ -13,9 +14,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-static struct { char place[PATH_MAX]; long left, seen; int number, only_writes; } *drive;
+static struct { char place[PATH_MAX]; long left, seen; int number, only_writes, hours; } *drive;
 static unsigned char on_it[1 << 16]; /* by descriptor */
 
 __attribute__((constructor)) static void begin(void) {
@@ -29,6 +31,16 @@ void vanish(const char *folder, long calls, int number, int only_writes) {
 }
 
 long num_calls(void) { return drive->seen; }
+
+/* Set the clock back by an hour at every look, or leave it alone. */
+void turn_back(int is_on) { drive->hours = is_on; }
+
+int clock_gettime(clockid_t which, struct timespec *found) {
+    int failed = ((__typeof__(&clock_gettime))dlsym(RTLD_NEXT, "clock_gettime"))(which, found);
+    if (!failed && which == CLOCK_REALTIME && drive && drive->hours)
+        found->tv_sec -= 3600l * __atomic_fetch_add(&drive->hours, 1, __ATOMIC_SEQ_CST) % found->tv_sec;
+    return failed;
+}
 
 static int has(int descriptor) {
     return drive->place[0] && descriptor >= 0 && descriptor < (int)sizeof on_it && on_it[descriptor];
