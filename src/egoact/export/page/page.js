@@ -6,7 +6,7 @@ const worker = new Worker("recognizer.js", { type: "module" });
 const query = new URLSearchParams(location.search);
 const waiting = new Map();
 const shown = []; // when answers of the last seconds were shown
-let model, backend, begun, isBusy = false, lastId = 0, facing = "environment";
+let model, backend, begun, newest, isBusy = false, lastId = 0, facing = "environment";
 
 worker.onmessage = ({ data }) => {
   if (data.ready) ready(data);
@@ -16,6 +16,7 @@ worker.onmessage = ({ data }) => {
 worker.onerror = (event) => complain(event.message || "the recognizer cannot be started in this browser");
 const options = { ...(query.has("rate") && { rate: Number(query.get("rate")) }) };
 worker.postMessage({ load: true, options: { ...options, backend: query.get("backend") ?? "auto" } });
+if (!query.has("pictures")) openCamera(); // or whoever opened the page gives pictures
 
 function ask(pixels, seconds) {
   const id = ++lastId;
@@ -25,14 +26,21 @@ function ask(pixels, seconds) {
   });
 }
 
-async function ready(data) {
+function ready(data) {
   ({ model } = data);
   backend = data.ready;
   document.title = `egoact: ${model.title}`;
   document.documentElement.dataset.backend = backend;
   globalThis.egoact = { ask, clear: () => worker.postMessage({ clear: true }) };
-  if (query.has("pictures")) return; // whoever opened the page gives pictures instead of a camera
-  await openCamera();
+  if (query.has("pictures")) keep();
+  else begin();
+}
+
+function begin() {
+  if (!model || !video.srcObject || begun !== undefined) return; // both are waited for
+  begun = performance.now();
+  element("action").textContent = "Looking";
+  next();
 }
 
 async function openCamera() {
@@ -44,8 +52,7 @@ async function openCamera() {
     await video.play();
     const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
     element("other").hidden = cameras.length < 2;
-    element("action").textContent = "Looking";
-    if (begun === undefined) next();
+    begin();
   } catch (error) {
     complain(`no camera: ${error.message}`);
   }
@@ -59,16 +66,21 @@ element("other").onclick = () => {
 const canvas = document.createElement("canvas");
 
 function next() {
-  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(look);
-  else requestAnimationFrame(look);
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(see);
+  else requestAnimationFrame(see);
+}
+
+function see(now, metadata) {
+  next();
+  newest = metadata?.captureTime ?? now; // callbacks come at times less regular than pictures
+  look();
 }
 
 async function look() {
-  next();
-  if (isBusy || video.readyState < 2) return; // the newest picture wins: others are passed over
+  if (isBusy || newest === undefined || video.readyState < 2) return; // the newest picture wins: others are passed over
   isBusy = true;
-  const taken = performance.now();
-  begun ??= taken;
+  const taken = newest;
+  newest = undefined;
   const [height, width] = model.size;
   Object.assign(canvas, canvas.width === width && canvas.height === height ? {} : { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -78,12 +90,14 @@ async function look() {
   isBusy = false;
   if (said.problem) complain(said.problem);
   else if (said.shares) show(said.shares, performance.now() - taken);
+  look();
 }
 
 function show(shares, milliseconds) {
   const best = rank(shares);
   element("action").textContent = model.when + best[0][0];
   element("best").replaceChildren(...best.map(line));
+  if (!shown.length) keep();
   const now = performance.now();
   shown.push(now);
   while (shown[0] < now - 2000) shown.shift();
@@ -121,4 +135,7 @@ function complain(reason) {
   element("problem").textContent = reason;
 }
 
-if ("serviceWorker" in navigator) navigator.serviceWorker.register("service-worker.js");
+// Once there is an answer: to keep all files takes as much as to load them did.
+function keep() {
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register("service-worker.js");
+}

@@ -21,9 +21,11 @@ function clear() {
 }
 
 async function load(options) {
-  model = { ...(await (await fetch("web.json")).json()), ...options };
+  const described = fetch("web.json").then((answer) => answer.json());
   const hasGpu = options.backend !== "wasm" && (await navigator.gpu?.requestAdapter());
   backend = hasGpu ? "webgpu" : "wasm";
+  runtime(); // its file is fetched beside the description
+  model = { ...(await described), ...options };
   try {
     await open();
   } catch (error) {
@@ -35,12 +37,17 @@ async function load(options) {
   return backend === "wasm" ? `WebAssembly, ${numThreads} thread${numThreads > 1 ? "s" : ""}` : "WebGPU";
 }
 
+const runtime = () => import(`./ort/ort.${backend}.min.mjs`);
+
 async function open() {
-  ort = await import(`./ort/ort.${backend}.min.mjs`);
+  const graphs = {};
+  for (const name of [model.graph, ...model.streams.map(({ graph }) => graph)]) graphs[name] ??= content(name);
+  ort = await runtime();
   ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
   ort.env.logLevel = "error";
-  const create = (name) => ort.InferenceSession.create(name, { executionProviders: [backend], logSeverityLevel: 3 });
+  const create = async (name) =>
+    ort.InferenceSession.create(await graphs[name], { executionProviders: [backend], logSeverityLevel: 3 });
   frameGraphs = {};
   for (const { graph } of model.streams) frameGraphs[graph] ??= await create(graph);
   const last = await create(model.graph);
@@ -48,6 +55,8 @@ async function open() {
   await look({ pixels: new Uint8Array(3 * model.size[0] * model.size[1]), seconds: 0 }); // the first one is slow
   clear();
 }
+
+const content = async (name) => new Uint8Array(await (await fetch(name)).arrayBuffer());
 
 function window(session) {
   return async (clip) => numbers(await session.run({ clip: tensor(clip, [1, model.numFrames, ...model.featureShape]) }));
