@@ -20,7 +20,7 @@ import tyro
 from egoact.commands.command_line import run_command
 from egoact.core.annotations.segments import read_segments
 from egoact.core.defaults import TIMELINE_RATE
-from egoact.core.files import write_atomically
+from egoact.core.files import LOCK_NAME, write_atomically
 
 OUT = Path(__file__).parents[1] / "src/egoact/runs/kitchen_run"
 CARD = """# The run that comes with egoact
@@ -101,6 +101,7 @@ def main(settings: Settings) -> None:
     run_command(
         "export", announce=True, run=work / "run", segments=labels, media=media, precision="f16", out=settings.out
     )
+    (settings.out / LOCK_NAME).unlink(missing_ok=True)
     write_atomically(settings.out / "README.md", write_card(settings, measure(settings)))
 
 

@@ -9,6 +9,7 @@ from egoact.cli import main
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.hub import pull, push
+from egoact.runs.packaged import PACKAGED_RUN
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer
 from tests.export.test_export import NUM_FRAMES, make_run
@@ -64,6 +65,14 @@ def test_a_run_comes_back_as_it_was_pushed(
     for target, values in expected.items():
         np.testing.assert_array_equal(found[target], values)
     assert {each.name for each in tmp_path.iterdir()} == {"pulled"}
+
+
+def test_an_export_comes_back_with_its_own_card(hub: Hub, tmp_path: Path) -> None:
+    push(PACKAGED_RUN, NAME, endpoint=hub.url)
+    run = pull(NAME, tmp_path / "pulled", endpoint=hub.url)
+    assert not run.segmenter.looks_ahead
+    expected, found = ({p.name: p.read_bytes() for p in each.iterdir()} for each in (PACKAGED_RUN, run.path))
+    assert found == expected and "frame_grid.onnx" in found
 
 
 def without(name: str):
