@@ -47,7 +47,8 @@ run of your own.
 - **Licence**: the network's weights come from EfficientNet-Lite0 (Tan and Le, arXiv:1905.11946; trained on ImageNet),
   under the Apache License 2.0, of which `LICENSE-APACHE` of egoact is a copy. Changed: its first blocks alone, batch
   norm folded into the convolutions, rounded to float16. All else is MIT, as egoact is.
-- **Made by** `python benchmarks/packaged_run.py --work FOLDER`; on one machine the same versions give the same bytes every time.
+- **Made by** `python benchmarks/packaged_run.py --work FOLDER`; on one machine the same versions give
+  the same bytes every time.
 """
 
 
