@@ -5,7 +5,7 @@
 FOLDER of --data holds `segments.csv` (verbs) and `videos/`: each recording is left out once, and pictures of the others
 alone teach, without labels. KITCHEN is what `egoact kitchen` made: its training kitchens teach, the other one measures.
 Two ways to use the smaller backbone: with the head as it was trained on the unpruned one, and with a head that is
-trained in the same way on the smaller backbone's features, as `egoact compress --segments` does.
+trained in the same way on the smaller backbone's features.
 """
 
 import contextlib
@@ -55,6 +55,8 @@ class Settings:
     """As in egoact compress."""
     epochs: int = 2
     """As in egoact compress."""
+    recipe: str = "default"
+    """As in egoact train; of ridge, one seed is enough."""
     seeds: int = 3
     """Trainings of the head."""
     kitchen: Path | None = None
@@ -119,17 +121,23 @@ def show(source: Path, videos: Iterable[str], media: Path) -> Path:
 def three_ways(run: TrainSettings, small: Path, features: Path, work: Path) -> dict[str, tuple[Path, tuple[Path, ...]]]:
     """Of a training: its run, that run on the smaller backbone, and the same training on the smaller backbone."""
     train_quietly(run)
-    kept = work / f"kept-{run.seed}"
+    kept = work / f"kept-{run.recipe}-{run.seed}"
     carry(small / FILE_NAME, kept)
     write_run(load_run(run.run), kept, network_spec(load_run(small)))
-    anew = replace(run, features=(features,), run=work / f"anew-{run.seed}")
+    anew = replace(run, features=(features,), run=work / f"anew-{run.recipe}-{run.seed}")
     train_quietly(anew)
     return dict(zip(WAYS, ((run.run, run.features), (kept, (features,)), (anew.run, (features,))), strict=True))
 
 
 def measure_gtea(settings: Settings) -> dict[str, np.ndarray]:
     """Per cent right over all segments, of every way and seed."""
-    gtea = GteaSettings(settings.data, settings.out, backbone=settings.backbone, precision=settings.precision)
+    gtea = GteaSettings(
+        settings.data,
+        settings.out,
+        backbone=settings.backbone,
+        precision=settings.precision,
+        recipe=settings.recipe,
+    )
     bench, segments = Bench(gtea, settings.out), settings.data / "segments.csv"
     right = {way: np.zeros(settings.seeds) for way in WAYS}
     for video in np.unique(bench.videos):
@@ -159,10 +167,10 @@ def measure_kitchen(settings: Settings, kitchen: Path) -> dict[str, np.ndarray]:
         run = TrainSettings(
             (train_csv,),
             (work / "unpruned",),
-            work / f"unpruned-{seed}",
+            work / f"unpruned-{settings.recipe}-{seed}",
             classes=kitchen,
             head=DEFAULT_HEAD,
-            recipe="default",
+            recipe=settings.recipe,
             seed=seed,
         )
         if seed == 0:

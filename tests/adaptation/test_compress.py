@@ -3,7 +3,6 @@
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,13 @@ from egoact.adaptation.refitting import refit_blocks
 from egoact.commands.compress import CompressSettings, compress
 from egoact.commands.extract import ExtractSettings, extract
 from egoact.core.annotations.labels import Vocabulary
-from egoact.core.errors import AnnotationError, ArtifactError
-from egoact.core.files import write_json
+from egoact.core.errors import ArtifactError
 from egoact.engines.streams import stream_specs
 from egoact.models.backbones.own_files import FILE_NAME, describe_own_file
 from egoact.models.backbones.registry import load_backbone, load_trunk
 from egoact.runs.loading import EngineChoice, load_run
-from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.reader import FeatureStore
-from egoact.training.recipes import choose_recipe
 from tests.makers.extraction import make_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -184,8 +180,6 @@ def made(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         dropout=0.0,
     )
     Recognizer(config, config.build()).save(folder / "run")
-    recipe = choose_recipe("default", epochs=2)
-    write_json(folder / "run" / "settings.json", {"settings": {"seed": 3}, "recipe": asdict(recipe)})
     asked = CompressSettings(run=folder / "run", media=(media,), out=folder / "small", pictures=32, epochs=1)
     assert compress(asked) == 0
     yield folder / "run", folder / "small"
@@ -237,26 +231,11 @@ def test_what_cannot_be_is_refused(made: tuple[Path, Path], media: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_another_backbone_can_be_taught_and_the_head_trained_again(
-    made: tuple[Path, Path], media: Path, tmp_path: Path
-) -> None:
+def test_another_backbone_can_be_taught(made: tuple[Path, Path], media: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    csv, out = tmp_path / "labels.csv", tmp_path / "out"
-    rows = [f"A_{n},{start},{start + 0.5},{verb}" for n in range(2) for start, verb in ((0, "open"), (0.5, "close"))]
-    csv.write_text("\n".join(["video_id,start_seconds,stop_seconds,verb", *rows]))
     asked = CompressSettings(
-        run=made[0], media=(media,), out=out, pictures=32, epochs=1, distill_into="efficientnet_lite1", segments=(csv,)
+        run=made[0], media=(media,), out=tmp_path / "out", pictures=32, epochs=1, distill_into="efficientnet_lite1"
     )
     assert compress(asked) == 0
-    before, after = load_run(made[0]), load_run(out)
-    spec = after.backbones[0]
+    spec = load_run(tmp_path / "out").backbones[0]
     assert (spec.name, spec.input_size) == ("efficientnet_lite1", (SIZE, SIZE))
-    assert after.config.vocabularies == before.config.vocabularies
-    assert after.config.training_counts == {"verb": (2, 2)}
-    assert set((Provenance.read(out) or Provenance({})).training) == {"A_0", "A_1"}
-    weights = [run.recognizer.model.classifiers["verb"].weight for run in (before, after)]
-    assert not torch.allclose(*weights)
-    assert not {"features", "training", "pictures.npy"} & {path.name for path in out.iterdir()}
-    csv.write_text("video_id,start_seconds,stop_seconds,verb\nA_0,0,0.5,unheard of")
-    with pytest.raises(AnnotationError, match="unheard of"):
-        compress(replace(asked, out=tmp_path / "other"))

@@ -1,6 +1,5 @@
 """`egoact compress`: a run's backbone made smaller without labels."""
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from egoact.runs.loading import Run
 
-_PICTURES, _TRAINING = ("pictures.npy", "pictures.json"), ("features", "training")  # on the way
-_OWN = (*_PICTURES, *_TRAINING, "backbone.safetensors", "trained_on.json", "model.safetensors")
+_OWN = ("pictures.npy", "pictures.json", "backbone.safetensors", "trained_on.json", "model.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +26,6 @@ class CompressSettings:
     """Folder (or several) of recordings to take pictures from."""
     out: Path
     """Run directory to write."""
-    segments: tuple[Path, ...] = ()
-    """Segments CSV with the labels that RUN was trained on: then the head is trained again, as it was, on the smaller
-    backbone's features of them. Default: the head stays as it is."""
     keep: float = 0.5
     """Share of the backbone's multiply-adds that may be left."""
     distill_into: str | None = None
@@ -66,10 +61,8 @@ def compress(settings: CompressSettings) -> int:
     """
     from egoact.adaptation.compression import compress as make_smaller
     from egoact.adaptation.distillation import DistillRecipe
-    from egoact.adaptation.new_head import HeadTraining
     from egoact.adaptation.new_run import check_is_free, network_spec, write_backbone, write_run
     from egoact.adaptation.pictures import load_pictures
-    from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked, write_json
     from egoact.core.progress import format_seconds, working
@@ -80,14 +73,12 @@ def compress(settings: CompressSettings) -> int:
     check_is_free(settings.out, own=_OWN)
     choice = EngineChoice(weights=settings.weights)
     run = load_run(settings.run, choice)
-    head = HeadTraining.of(run, read_and_tell(settings.segments)) if settings.segments else None
     spec = network_spec(run)
     check_one_network(run.backbones, run.path)
     with working("compress: loading the network"):
         load_spec(spec, choice, run=run.path)
     specs = [each for each in run.backbones if each.has_network]
     with locked(settings.out, command="compress"):
-        _clear(settings.out, _TRAINING)  # of a killed command: pictures can be used again, these cannot
         pictures = load_pictures(open_recordings(settings.media), settings.out, specs, count=settings.pictures)
         found = make_smaller(
             spec,
@@ -99,16 +90,13 @@ def compress(settings: CompressSettings) -> int:
         )
         how = f"--distill-into {settings.distill_into}" if settings.distill_into else f"--keep {settings.keep:g}"
         write_backbone(settings.out, found.trunk, found.spec, made_by=f"egoact compress {how}")
-        if head is None:
-            write_run(run, settings.out, found.spec)
-        else:
-            _extract(run, settings, found.spec.name)
-            head.go(settings.out / "features", work=settings.out / "training", out=settings.out)
+        write_run(run, settings.out, found.spec)
         before, after = found.multiply_adds
         seconds = time.monotonic() - begun
         facts = {"of": str(settings.run), "how": how, "multiply_adds": [before, after], "explained": found.explained}
         write_json(settings.out / "compress.json", {**facts, "pictures": len(pictures), "seconds": round(seconds, 1)})
-        _clear(settings.out, _PICTURES + _TRAINING)
+        for left in ("pictures.npy", "pictures.json"):
+            (settings.out / left).unlink(missing_ok=True)
     print(
         f"compress: {settings.out}: {before / 1e6:.0f} to {after / 1e6:.0f} million multiply-adds a picture "
         f"({after / before:.0%}), in {format_seconds(seconds)}"
@@ -119,33 +107,6 @@ def compress(settings: CompressSettings) -> int:
     )
     _tell_speed(run, settings.out)
     return 0
-
-
-def _extract(run: "Run", settings: CompressSettings, backbone: str) -> None:
-    """Features of the labelled segments by the smaller backbone."""
-    from egoact.commands.extract import ExtractSettings, extract
-    from egoact.models.backbones.spec import STREAMS
-
-    first, when = run.backbones[0], run.config.anticipation
-    asked = ExtractSettings(
-        segments=settings.segments,
-        media=settings.media,
-        features=settings.out / "features",
-        backbone=backbone,
-        weights=settings.out / "backbone.safetensors",
-        streams=tuple(name for name in STREAMS if name in {spec.stream for spec in run.backbones}),
-        kind=first.kind,
-        cut=first.cut,
-        gap=None if when is None else when.gap_seconds,
-        observe=None if when is None else when.observed_seconds,
-    )
-    extract(asked)  # training names what is missing
-
-
-def _clear(out: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        path = out / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _tell_speed(run: "Run", out: Path) -> None:
