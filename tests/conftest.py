@@ -44,6 +44,14 @@ def one_thread_a_worker() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Power does not fail while tests run; what would survive is seen by `tests/makers/power.py`, in place of this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def restored_randomness() -> Iterator[None]:
     """No test changes what the next one draws."""

@@ -268,6 +268,7 @@ def test_a_run_has_levels_of_its_own() -> None:
     assert settings.levels == {"sls_pt": 1, "sls_tl": 3, "sls_td": 4}
 
 
+@pytest.mark.slow
 def test_a_complete_submission_of_the_challenge(tmp_path: Path) -> None:
     if not TEST_CSV.exists():
         pytest.skip("needs the EPIC-KITCHENS-100 test segments in ../shared/data")

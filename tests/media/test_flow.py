@@ -165,6 +165,7 @@ def test_pairs_end_with_the_recording() -> None:
         FlowSpec(method="dis", frame_rate=60, stride=1, dilation=3, size=(64, 64), num_rgb_frames=3)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
     write_folder(tmp_path / "media/P01/rgb_frames/P01_101", numbers=range(120))
     common = ["--media", str(tmp_path / "media"), "--method", "farneback", "--workers", "2", "--size", "96"]

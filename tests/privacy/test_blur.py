@@ -56,6 +56,7 @@ def test_faces_are_where_another_detector_finds_them() -> None:
         detector.run(picture.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_a_face_is_blurred_wherever_it_goes(tmp_path: Path) -> None:
     detector = needs_face_model()
     made = write_face_video(tmp_path / "walk.mp4", num_frames=NUM_FRAMES)

@@ -441,6 +441,7 @@ def test_whole_recordings_are_mapped_and_incomplete_ones_are_left_out(tmp_path: 
     assert not Recordings(write_steps(tmp_path / "open", [0, 1, 2, 3]))
 
 
+@pytest.mark.slow
 def test_more_recordings_than_files_may_be_open(tmp_path: Path) -> None:
     """Hundreds of recordings, in a process that may open 128 files and no more."""
     resource = pytest.importorskip("resource")
