@@ -59,9 +59,9 @@ def test_times_of_a_busy_core_are_told() -> None:
 
 def test_variants_have_names_of_their_own() -> None:
     names = [v.name for v in list_variants([Path("a/run"), Path("b/run")], format="onnx")]
-    assert names == ["1-run-onnx-f32", "1-run-onnx-int8", "2-run-onnx-f32", "2-run-onnx-int8"]
-    with pytest.raises(ValueError, match="no onnx in f16 can be made and run here"):
-        list_variants([Path("run")], format="onnx", precision="f16")
+    assert names == [f"{run}-run-onnx-{precision}" for run in (1, 2) for precision in ("f32", "f16", "int8")]
+    with pytest.raises(ValueError, match="no openvino in f16 can be made and run here"):
+        list_variants([Path("run")], format="openvino", precision="f16")
 
 
 def test_answers_are_right_by_labels_or_by_the_reference(world: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from egoact.runs.exported import is_export
 NUM_ROUNDS = 200
 _MOST_WAITING = 1.5  # times the CPU time that a step may last on a core of its own
 PRECISIONS = {
-    "onnx": ("f32", "int8"),
+    "onnx": ("f32", "f16", "int8"),
     "openvino": ("f32", "int8"),
     "litert": ("f32", "f16", "int8"),
     "executorch": ("f32", "int8"),
