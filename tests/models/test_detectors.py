@@ -76,6 +76,7 @@ def test_what_is_unknown_teaches_nothing() -> None:
     assert all(p.grad is None or not p.grad.any() for p in detector.parameters())
 
 
+@pytest.mark.slow
 def test_a_detector_learns_where_actions_begin_and_end() -> None:
     """Two classes that the first features tell of; the ends of what is found are exact to a step or two."""
 

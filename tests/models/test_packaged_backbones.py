@@ -164,6 +164,7 @@ def transformer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tupl
     yield name, tmp_path / "random.safetensors", size, normalisation, model
 
 
+@pytest.mark.slow
 def test_transformers_keep_their_normalisation_and_say_what_timm_says(transformer: Any) -> None:
     name, weights, size, (mean, std), model = transformer
     backbone = load_backbone(f"timm:{name}", weights=weights, size=size)
