@@ -235,6 +235,7 @@ def measure(settings: Settings) -> None:
         for each in timed.values():
             each.run(bench.clips[number % len(bench.clips)])
     print(HEAD)
+    print("|---" * (HEAD.count("|") - 1) + "|")
     for out, (said, sizes) in rows.items():
         times = [f"{1000 * np.median(s):.1f} ({1000 * min(s):.1f})" for s in timed[out].seconds.values()]
         print(f"| {out.name} | {said} | {' | '.join(times)} | {sizes} |")
