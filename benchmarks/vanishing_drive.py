@@ -57,6 +57,8 @@ def main(settings: Settings) -> int:
             assert call(name, folder) == 0, (folder / LOG).read_text()
             if name in chosen:
                 wrong += _try(name, folder, drive, settings.tries, moments)
+            if name == [each for each in COMMANDS if each in chosen][-1]:
+                break
     return 1 if wrong else 0
 
 
