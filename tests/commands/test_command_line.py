@@ -71,7 +71,8 @@ def test_shells_get_commands_and_flags_to_complete(shell: str, capsys: pytest.Ca
     [
         (["fly"], "no command 'fly'"),
         (["extrct"], "did you mean extract?"),
-        (["predict"], "--run and --out missing"),
+        (["compress", "--media", "x"], "--run and --out missing"),
+        (["predict"], "give a video"),
         (["explain"], "filters or clip"),
         (["train", "--feature", "x"], "there is no --feature; did you mean --features?"),
         (["train", "--segments", "x", "--loss", "foccal"], "--loss must be cross_entropy, focal, balanced_softmax or"),

@@ -11,9 +11,9 @@ import pytest
 from egoact.core.processes import worker_processes
 
 STARTS_ONE = """
-import time
+import os, signal, time
 from egoact.core.processes import worker_processes
-import os
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with worker_processes(1) as (process,):
     print(process.submit(os.getpid).result(), flush=True)
     process.submit(time.sleep, 600)
@@ -42,9 +42,12 @@ def test_they_end_with_the_one_that_started_them(how: signal.Signals) -> None:
     ) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
-        parent.send_signal(how)
-        wait_for_end(worker)
-        assert parent.wait(20) != 0
+        try:
+            parent.send_signal(how)
+            wait_for_end(worker)
+            assert parent.wait(20) != 0
+        finally:
+            parent.kill()
 
 
 def test_an_error_does_not_wait_for_them() -> None:

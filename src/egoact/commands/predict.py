@@ -34,7 +34,7 @@ class PredictSettings:
     run: Path | None = field(default=None, kw_only=True)
     """Run directory of egoact train-timeline; default: one that comes with egoact, trained on rendered kitchens, for a
     first look."""
-    out: Path = field(kw_only=True)
+    out: Path = field(default=Path("timeline"), kw_only=True)
     """Folder to write."""
     features: tuple[Path, ...] = ()
     """Feature store: recordings that are in it from beginning to end, with the streams of the run, are not decoded."""
