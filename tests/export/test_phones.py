@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from egoact.commands.export import ExportSettings, export
 from egoact.core.errors import ArtifactError
+from egoact.engines import executorch_graphs
 from egoact.runs.exported import ExportedFrames, read_export
 from egoact.runs.graph_files import open_graph
 from egoact.runs.loading import EngineChoice, load_run
@@ -114,6 +117,24 @@ def test_without_its_libraries_it_says_what_to_install(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ArtifactError, match=rf"pip install 'egoact\[{format}\]'"):
         open_graph(tmp_path, "frame", format)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", [only("executorch")])
+def test_a_depthwise_convolution_that_pads_is_quantised_with_what_feeds_it(format: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first = [nn.Conv2d(3, 16, 1), *(nn.Conv2d(16, 16, 1) for _ in range(3))]  # of six, int8 leaves four alone
+    wide = [nn.Conv2d(16, 16, 1), nn.BatchNorm2d(16), nn.ReLU6()]
+    padded = [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(16, 16, 3, stride=2, groups=16)]
+    model = nn.Sequential(*first, *wide, *padded).eval()
+    inputs = np.random.default_rng(0).random((4, 1, 3, 8, 8), dtype=np.float32)
+    made = executorch_graphs.convert(model, {"x": torch.zeros(1, 3, 8, 8)}, ["y"], calibration=inputs[:, 0])
+    (tmp_path / "frame.pte").write_bytes(made)
+    run = open_graph(tmp_path, "frame", format)
+    for given in inputs:
+        expected, found = model(torch.from_numpy(given)).detach().numpy().ravel(), run(given)["y"].ravel()
+        cosine = expected @ found / np.linalg.norm(expected) / np.linalg.norm(found)
+        assert 0.99 < cosine < 0.999999, "it agrees, and is quantised"
 
 
 @pytest.mark.skipif(find_spec("executorch") is None, reason="ExecuTorch is not here: pip install 'egoact[executorch]'")

@@ -12,14 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.engines.interface import num_wide
 from egoact.engines.silence import silenced
 
 if TYPE_CHECKING:
     from egoact.engines.frame_model import FrameModel
 
 NAMES = "names"
-_CONVOLUTION = torch.ops.aten.conv2d.default
 
 
 class _Pixels(nn.Module):
@@ -105,29 +103,13 @@ def _export(model: nn.Module, given: tuple[Tensor, ...]) -> Any:
 
 
 def _quantize(graph: Any, inputs: np.ndarray) -> Any:
-    """A traced graph in int8: per channel, ranges from real inputs.
-
-    Only plain convolutions are quantised, as in LiteRT: the first ones and those of single channels lose the most.
-    """
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-        XNNPACKQuantizer,
-        get_symmetric_quantization_config,
-    )
+    """A traced graph in int8: per channel, ranges from real inputs."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    found = [node for node in graph.graph.nodes if node.target is _CONVOLUTION]
-    wide = 2 * num_wide(len(found))
-    kept = {node.name for n, node in enumerate(found) if n < wide or _is_depthwise(node)}
-    quantizer = XNNPACKQuantizer().set_operator_type(
-        _CONVOLUTION, get_symmetric_quantization_config(is_per_channel=True)
-    )
-    prepared = prepare_pt2e(graph, quantizer.set_filter_function(lambda node: node.name not in kept))
+    from egoact.engines.executorch_int8 import Convolutions
+
+    prepared = prepare_pt2e(graph, Convolutions())  # it folds batch norms into convolutions first
     with torch.no_grad():
         for each in inputs:
             prepared(torch.from_numpy(each[None]))
     return convert_pt2e(prepared)
-
-
-def _is_depthwise(node: Any) -> bool:
-    """Of `conv2d(input, weight, bias, stride, padding, dilation, groups)`."""
-    return len(node.args) > 6 and node.args[6] > 1
