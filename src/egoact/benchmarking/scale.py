@@ -37,7 +37,7 @@ def measure(work: Workload) -> Results:
                 device = work.device.partition(":")[0]
                 run = watch_training(table, store, folder / head, head=head, epochs=2, device=device)
                 peak = None if run.peak_bytes is None else round(run.peak_bytes / 1e9, 2)
-                rows.append([head, num_clips // fraction, round(run.epoch_seconds, 2), peak])
+                rows.append([head, num_clips // fraction, round(run.epoch_seconds, 3), peak])
             if fraction == 1:
                 reading = _time_reading(table, store)
     return Results(
@@ -64,7 +64,7 @@ def _figures(rows: list[list[Any]], num_clips: int) -> list[Figure]:
     figures += [
         Figure(
             f"time at N against N/16, {head}",
-            seconds[head, num_clips] / seconds[head, num_clips // 16],
+            seconds[head, num_clips] / few if (few := seconds[head, num_clips // 16]) else None,  # too few to be timed
             "x",
             GOAL_GROWTH if is_whole else None,
             is_most=True,
