@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from egoact.runs.recognizer import Recognizer
 from egoact.store.reader import FeatureStore
 from egoact.training.data import balanced_odds
 from egoact.training.fit import fewer_warnings
+from egoact.training.history import curves
 from egoact.training.loop import Loop
 from tests.makers.checks import assert_same_run
 from tests.makers.features import other_spec, write_csv, write_store
@@ -478,3 +480,14 @@ def test_a_training_that_never_began_stands_in_nobodys_way(data: Path, monkeypat
 def test_patience_without_validation_is_refused(data: Path) -> None:
     with pytest.raises(ValueError, match="--patience waits for a better validation score"):
         settings_for(data, patience=3, validation_videos=())
+
+
+def test_a_disk_that_vanishes_under_the_curves_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise OSError(122, "Disk quota exceeded")
+
+    with curves([tmp_path]):
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert "Traceback" not in capsys.readouterr().err

@@ -385,3 +385,10 @@ def test_a_trial_of_several_seeds_is_judged_by_their_mean(data: Path, tmp_path: 
         train(TrainSettings(run=run, validation_videos=tuple(videos), epochs=2, select="last", seed=seed, **same))  # type: ignore[arg-type]
         values.append(json.loads((run / "metrics.json").read_text())["action"]["top1"])
     assert float(row["fold_0"]) == pytest.approx(sum(values) / 2)
+
+
+def test_a_study_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    from optuna.exceptions import StorageInternalError
+
+    with pytest.raises(ArtifactError, match=r"study.sqlite3: cannot be written"), Study(tmp_path, seed=0, first={}):
+        raise StorageInternalError("An exception is raised during the commit.")

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,18 @@ def curves(folders: Sequence[Path]) -> Iterator[list[Any]]:
     from torch.utils.tensorboard import SummaryWriter  # not before there are curves
 
     writers = [SummaryWriter(str(folder), flush_secs=5) for folder in folders]
+    hook = threading.excepthook
+
+    def leave_to_us(arguments: threading.ExceptHookArgs) -> None:
+        if not isinstance(arguments.exc_value, OSError):  # those of its threads come again where they are flushed
+            hook(arguments)
+
+    threading.excepthook = leave_to_us
     try:
         yield writers
     finally:
-        for writer in writers:
-            writer.close()
+        try:
+            for writer in writers:
+                writer.close()
+        finally:
+            threading.excepthook = hook

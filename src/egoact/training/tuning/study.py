@@ -80,7 +80,7 @@ class Study:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path = folder / STUDY_NAME
-        self._seed, self._first = seed, first
+        self._path, self._seed, self._first = path, seed, first
         try:
             url = URL.create("sqlite", database=str(path.resolve())).render_as_string()
             self._storage = optuna.storages.RDBStorage(url)
@@ -97,8 +97,13 @@ class Study:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
         self._storage.remove_session()
         self._storage.engine.dispose()
+        if isinstance(error, import_optuna().exceptions.StorageInternalError | SQLAlchemyError):
+            reason = f"cannot be written ({type(error.__cause__ or error).__name__}); the same command goes on"
+            raise ArtifactError(reason, path=self._path) from error
 
     def next_trial(self, suggest: Callable[["Trial"], object]) -> "Trial":
         """The trial that was cut off, or a new one, kept with all its answers at once: a kill leaves none to draw anew.
