@@ -155,8 +155,8 @@ class CameraSource:
 
         found = sorted(int(path.name.removeprefix("video")) for path in Path("/dev").glob("video[0-9]*"))
         device = Path(f"/dev/video{self._number}")
-        log = getattr(cv2, "utils", cv2).logging
-        level = log.setLogLevel(log.LOG_LEVEL_SILENT)  # OpenCV has lines of its own for a camera that is not there
+        log = getattr(getattr(cv2, "utils", None), "logging", cv2)
+        level = log.setLogLevel(0)  # silent: OpenCV has lines of its own for a camera that is not there
         camera = cv2.VideoCapture(self._number)
         log.setLogLevel(level)
         if not camera.isOpened():

@@ -40,7 +40,7 @@ class Gate:
     """Middleware in front of everything.
 
     Args:
-        application: What is guarded.
+        app: What is guarded.
         host: The address that is listened on; of another than loopback a token is needed.
         token: Secret, or None.
 
@@ -48,10 +48,10 @@ class Gate:
         ValueError: Reachable from elsewhere, and no token.
     """
 
-    def __init__(self, application: ASGIApp, *, host: str = "127.0.0.1", token: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", token: str | None = None) -> None:
         if not is_loopback(host) and not token:
             raise ValueError(f"{host} can be reached from elsewhere; a token is needed")
-        self._application, self._token = application, token
+        self._application, self._token = app, token
         self._is_local = is_loopback(host)
         self._names = _LOOPBACK if self._is_local else _LOOPBACK | {host, socket.gethostname().lower()}
 
