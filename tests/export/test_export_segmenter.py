@@ -6,32 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.export import ExportSettings, export
+from egoact.commands.export import export
 from egoact.core.errors import ArtifactError
 from egoact.runs.loading import EngineChoice, load_run
+from tests.export.conftest import settings_for
 from tests.live.test_step_streams import save_run
-from tests.makers.extraction import make_video, write_segments
 
 every_format = pytest.mark.parametrize("format", ["tensorrt", "openvino"])  # the former is onnx, and checked
 
 
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("media")
-    make_video(folder / "A_1.mp4", 1)
-    write_segments(folder / "segments.csv", ["A_1"])
-    return folder
-
-
-def settings(media: Path, run: Path, out: Path, **options) -> ExportSettings:
-    return ExportSettings(run=run, out=out, segments=(media / "segments.csv",), media=(media,), clips=2, **options)
-
-
 @every_format
 @pytest.mark.parametrize("segmenter", ["linear", "causal", "causal_tcn", "mstcn", "gru", "asformer"])
-def test_an_export_answers_like_the_run(segmenter: str, format: str, media: Path, tmp_path: Path) -> None:
+def test_an_export_answers_like_the_run(segmenter: str, format: str, recording: Path, tmp_path: Path) -> None:
     path, out = save_run(tmp_path / "run", segmenter), tmp_path / "out"
-    assert export(settings(media, path, out, format=format)) == 0
+    assert export(settings_for(recording, path, out, format=format)) == 0
     run, made = load_run(path, EngineChoice(engine="torch", precision="f32")), load_run(out)
     features = np.random.default_rng(0).random((1100, sum(run.segmenter.config.num_channels))).astype(np.float16)
     expected, found = run.segmenter.score(features), made.segmenter.score(features)
@@ -54,15 +42,15 @@ def test_an_export_answers_like_the_run(segmenter: str, format: str, media: Path
                 np.testing.assert_allclose(np.exp(said[target]), np.exp(values[i]), atol=1e-4)
 
 
-def test_the_manifest_says_what_is_there_and_how_far_it_is_from_torch(media: Path, tmp_path: Path) -> None:
+def test_the_manifest_says_what_is_there_and_how_far_it_is_from_torch(recording: Path, tmp_path: Path) -> None:
     path, out = save_run(tmp_path / "run", "causal", streams=("grid", "motion")), tmp_path / "out"
-    assert export(settings(media, path, out)) == 0
+    assert export(settings_for(recording, path, out)) == 0
     parity = json.loads((out / "export.json").read_text())["parity"]
     assert set(parity) == {"num_clips", "features", "sequence", "step"}
     assert parity["step"]["verb"]["same_answer"] == 1
     assert sorted(p.name for p in out.glob("*.onnx")) == ["frame_grid.onnx", "sequence.onnx", "step.onnx"]
     with pytest.raises(ArtifactError, match="give the run that it was made from"):
-        export(settings(media, out, tmp_path / "again"))
+        export(settings_for(recording, out, tmp_path / "again"))
     values = json.loads((out / "export.json").read_text())
     del values["files"]["frame_grid.onnx"]
     (out / "export.json").write_text(json.dumps(values))
@@ -70,10 +58,10 @@ def test_the_manifest_says_what_is_there_and_how_far_it_is_from_torch(media: Pat
         _ = load_run(out).engine
 
 
-def test_weights_in_float16_are_half_as_large_and_answer_alike(media: Path, tmp_path: Path) -> None:
+def test_weights_in_float16_are_half_as_large_and_answer_alike(recording: Path, tmp_path: Path) -> None:
     path = save_run(tmp_path / "run", "causal")
     for precision in ("f32", "f16"):
-        assert export(settings(media, path, tmp_path / precision, precision=precision)) == 0
+        assert export(settings_for(recording, path, tmp_path / precision, precision=precision)) == 0
     plain, small = (load_run(tmp_path / precision) for precision in ("f32", "f16"))
     sizes = [(each.path / "sequence.onnx").stat().st_size for each in (plain, small)]
     assert sizes[1] < 0.75 * sizes[0]
@@ -85,16 +73,16 @@ def test_weights_in_float16_are_half_as_large_and_answer_alike(media: Path, tmp_
         assert not np.array_equal(found[target], said)
 
 
-def test_int8_is_refused_and_writes_nothing(media: Path, tmp_path: Path) -> None:
+def test_int8_is_refused_and_writes_nothing(recording: Path, tmp_path: Path) -> None:
     path = save_run(tmp_path / "run", "causal")
     with pytest.raises(ValueError, match="in f32 or f16 only"):
-        export(settings(media, path, tmp_path / "out", precision="int8"))
+        export(settings_for(recording, path, tmp_path / "out", precision="int8"))
     assert not (tmp_path / "out").exists()
 
 
-def test_an_export_of_an_earlier_version_is_refused_in_a_line(media: Path, tmp_path: Path) -> None:
+def test_an_export_of_an_earlier_version_is_refused_in_a_line(recording: Path, tmp_path: Path) -> None:
     path, out = save_run(tmp_path / "run", "causal", streams=("rgb",)), tmp_path / "out"
-    assert export(settings(media, path, out)) == 0
+    assert export(settings_for(recording, path, out)) == 0
     values = json.loads((out / "export.json").read_text())
     del values["reach"]
     (out / "export.json").write_text(json.dumps(values))

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.commands.export import ExportSettings, export
+from egoact.commands.export import export
 from egoact.core.errors import ArtifactError
 from egoact.engines import executorch_graphs
 from egoact.runs.exported import ExportedFrames, read_export
 from egoact.runs.graph_files import open_graph
 from egoact.runs.loading import EngineChoice, load_run
+from tests.export.conftest import settings_for
 from tests.export.test_export import NUM_FRAMES, make_run
 from tests.live.test_step_streams import save_run
-from tests.makers.extraction import make_video, write_segments
 
 SUFFIXES = {"litert": "tflite", "executorch": "pte"}
 NEEDED = {"litert": ("litert_torch", "ai_edge_litert"), "executorch": ("executorch",)}
@@ -36,18 +36,6 @@ every_format = pytest.mark.parametrize("format", [only(format) for format in SUF
 pytestmark = pytest.mark.filterwarnings("ignore")  # of its libraries' own making
 
 
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("media")
-    make_video(folder / "A_1.mp4", 1)
-    write_segments(folder / "segments.csv", ["A_1"])
-    return folder
-
-
-def settings(media: Path, run: Path, out: Path, **options) -> ExportSettings:
-    return ExportSettings(run=run, out=out, segments=(media / "segments.csv",), media=(media,), clips=2, **options)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "precision"),
@@ -59,9 +47,9 @@ def settings(media: Path, run: Path, out: Path, **options) -> ExportSettings:
         only("executorch", "int8"),
     ],
 )
-def test_an_export_answers_like_the_run(format: str, precision: str, media: Path, tmp_path: Path, capfd) -> None:
+def test_an_export_answers_like_the_run(format: str, precision: str, recording: Path, tmp_path: Path, capfd) -> None:
     path, out = make_run(tmp_path / "run"), tmp_path / "out"
-    assert export(settings(media, path, out, format=format, precision=precision)) == 0
+    assert export(settings_for(recording, path, out, format=format, precision=precision)) == 0
     assert "cpuinfo" not in capfd.readouterr().err, "a library's own lines"
     run, made = load_run(path, EngineChoice(engine="torch", precision="f32")), load_run(out)
     suffix = SUFFIXES[format]
@@ -80,10 +68,10 @@ def test_an_export_answers_like_the_run(format: str, precision: str, media: Path
 @every_format
 @pytest.mark.parametrize(("segmenter", "nouns"), [("causal", True), ("causal", False), ("causal_tcn", False)])
 def test_a_run_of_whole_recordings_goes_step_by_step(
-    segmenter: str, nouns: bool, format: str, media: Path, tmp_path: Path
+    segmenter: str, nouns: bool, format: str, recording: Path, tmp_path: Path
 ) -> None:
     path, out = save_run(tmp_path / "run", segmenter, nouns=nouns), tmp_path / "out"
-    assert export(settings(media, path, out, format=format)) == 0
+    assert export(settings_for(recording, path, out, format=format)) == 0
     run, made = load_run(path, EngineChoice(engine="torch", precision="f32")), load_run(out)
     features = np.random.default_rng(0).random((60, sum(run.segmenter.config.num_channels))).astype(np.float16)
     expected, found = run.segmenter.score(features), made.segmenter.score(features)
@@ -98,9 +86,9 @@ def test_a_run_of_whole_recordings_goes_step_by_step(
 
 
 @every_format
-def test_what_needs_the_whole_recording_is_refused(format: str, media: Path, tmp_path: Path) -> None:
+def test_what_needs_the_whole_recording_is_refused(format: str, recording: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="train one that sees no future"):
-        export(settings(media, save_run(tmp_path / "run", "mstcn"), tmp_path / "out", format=format))
+        export(settings_for(recording, save_run(tmp_path / "run", "mstcn"), tmp_path / "out", format=format))
     assert not (tmp_path / "out").exists()
 
 
@@ -108,11 +96,11 @@ def test_what_needs_the_whole_recording_is_refused(format: str, media: Path, tmp
     ("format", "runs_it"), [("litert", "ai_edge_litert.interpreter"), ("executorch", "executorch.runtime")]
 )
 def test_without_its_libraries_it_says_what_to_install(
-    format: str, runs_it: str, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    format: str, runs_it: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"egoact.engines.{format}_graphs.find_spec", lambda name: None)
+    monkeypatch.setattr("egoact.engines.converters.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=rf"pip install 'egoact\[{EXTRAS[format]}\]'"):
-        export(settings(media, make_run(tmp_path / "run"), tmp_path / "out", format=format))
+        export(settings_for(recording, make_run(tmp_path / "run"), tmp_path / "out", format=format))
     for name in (runs_it, runs_it.partition(".")[0]):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ArtifactError, match=rf"pip install 'egoact\[{format}\]'"):
@@ -144,6 +132,6 @@ def test_a_damaged_program_is_refused_in_a_line(tmp_path: Path) -> None:
         open_graph(tmp_path, "frame", "executorch")
 
 
-def test_f16_is_not_for_openvino(media: Path, tmp_path: Path) -> None:
+def test_f16_is_not_for_openvino(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="f16 goes with onnx, web and litert"):
-        settings(media, tmp_path / "run", tmp_path / "out", format="openvino", precision="f16")
+        settings_for(recording, tmp_path / "run", tmp_path / "out", format="openvino", precision="f16")

@@ -1,6 +1,8 @@
 """`egoact train --seeds`: runs that are trained side by side are what each would be alone; the parts of that loop."""
 
 import json
+import multiprocessing
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from egoact.training import clips as clips_module
 from egoact.training.adamw import AdamW
 from egoact.training.clips import Clips
 from egoact.training.loop import Loop
+from egoact.training.sharing import share_out
 from egoact.training.stack import Stack, clip_norms
 from tests.makers.checks import assert_same_run
 from tests.makers.features import write_csv, write_store
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("egoact.core.machine.num_cores", lambda: 1)  # all of it in this process
+    monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 1)  # all of it in this process
     write_store(tmp_path / "features", write_csv(tmp_path / "train.csv"))
     return tmp_path
 
@@ -88,7 +91,7 @@ def test_their_mean_and_spread_are_written(data: Path, capsys: pytest.CaptureFix
 
 def test_cores_share_them_out(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     train(settings_for(data, run=data / "one_core", seeds=3, head="lstm"))
-    monkeypatch.setattr("egoact.core.machine.num_cores", lambda: 2)
+    monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 2)
     train(settings_for(data, seeds=3, head="lstm"))
     told = [line.split("; ")[-1] for line in capsys.readouterr().out.splitlines() if line.startswith("trained")]
     assert [Path(run).name for run in told[-3:]] == ["seed_0", "seed_2", "seed_1"], "the other process prints last"
@@ -98,12 +101,16 @@ def test_cores_share_them_out(data: Path, monkeypatch: pytest.MonkeyPatch, capsy
         assert_same_run(data / "one_core" / f"seed_{seed}", data / "run" / f"seed_{seed}")
 
 
-def test_a_process_that_fails_says_why(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egoact.core.machine.num_cores", lambda: 2)
-    monkeypatch.setattr("egoact.commands.train._train", lambda *arguments: None)  # not in the other process
-    with pytest.raises(ArtifactError, match=r"loss became .*smaller --learning-rate") as caught:
-        train(settings_for(data, seeds=2, head="lstm", learning_rate=1e30))
-    assert caught.value.path == data / "run" / "seed_1"
+def fail_elsewhere(share: Sequence[int]) -> None:
+    if multiprocessing.parent_process() is not None:
+        raise ArtifactError(f"the loss became inf in {share}", path=Path("run"), place="epoch 3")
+
+
+def test_a_process_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 2)
+    with pytest.raises(ArtifactError) as caught:
+        share_out(fail_elsewhere, [0, 1, 2], device="cpu")
+    assert str(caught.value) == "run, epoch 3: the loss became inf in [1]"
 
 
 def test_a_stopped_training_of_several_goes_on_exactly(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 """`egoact train`: from features and labels to a run directory."""
 
 import contextlib
-import io
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -243,6 +243,7 @@ def train(settings: TrainSettings) -> int:
     from egoact.core.errors import ArtifactError
     from egoact.training.run_folder import METRICS_NAME, RunFolder, is_leader, plain
     from egoact.training.seeds import SEEDS_NAME, summarize_seeds
+    from egoact.training.sharing import share_out
 
     if settings.seeds > 1 and (settings.run / "config.json").exists():
         raise ArtifactError("this folder is a run; give another --run for those of --seeds", path=settings.run)
@@ -251,7 +252,7 @@ def train(settings: TrainSettings) -> int:
     with contextlib.ExitStack() as held:
         todo = [e for e in every if held.enter_context(folders[e.run].claimed(overwrite=settings.overwrite))]
         if todo:
-            _train_shares(settings, todo, folders)
+            share_out(partial(_train, settings, folders), todo, device=settings.device)
         elif is_leader():
             print(f"{settings.run} is already trained with these settings")
         is_told = not todo and (settings.run / SEEDS_NAME).exists()
@@ -260,37 +261,7 @@ def train(settings: TrainSettings) -> int:
     return 0
 
 
-def _train_shares(settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]") -> None:
-    """Several runs are shared out between the cores: a process for each of them but this one."""
-    from egoact.core.machine import may_have_gpu, num_cores
-    from egoact.core.processes import worker_processes
-
-    is_on_gpu = settings.device == "cuda" or (settings.device == "auto" and may_have_gpu())
-    num_shares = 1 if is_on_gpu else min(num_cores(), len(todo))
-    shares = [todo[number::num_shares] for number in range(num_shares)]
-    with worker_processes(num_shares - 1) as processes:
-        others = [
-            process.submit(_train_beside, settings, share, folders, num_threads=num_cores() // num_shares)
-            for process, share in zip(processes, shares[1:], strict=True)
-        ]
-        _train(settings, shares[0], folders)
-        for other in others:
-            print(other.result(), end="")
-
-
-def _train_beside(
-    settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]", *, num_threads: int
-) -> str:
-    """What a process prints that trains a share."""
-    import torch
-
-    torch.set_num_threads(num_threads)
-    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(io.StringIO()):
-        _train(settings, todo, folders)
-    return printed.getvalue()
-
-
-def _train(settings: TrainSettings, todo: "list[TrainSettings]", folders: "dict[Path, RunFolder]") -> None:
+def _train(settings: TrainSettings, folders: "dict[Path, RunFolder]", todo: Sequence[TrainSettings]) -> None:
     from egoact.training.run_folder import is_leader, part_ways
     from egoact.training.train import Training, fit_together
 

@@ -5,13 +5,13 @@ in it as what its method `NAMES` answers.
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from egoact.engines.converters import check_packages, converting
 from egoact.engines.silence import silenced
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ def check_installed() -> None:
     Raises:
         ValueError: Says what to install.
     """
-    if missing := [name for name in ("executorch", "torchao") if find_spec(name) is None]:
-        raise ValueError(
-            f"--format executorch needs {' and '.join(missing)}, which is not installed here; "
-            "pip install 'egoact[executorch]'"
-        )
+    check_packages("executorch", ("executorch", "torchao"), "pip install 'egoact[executorch]'")
 
 
 def convert_frames(model: "FrameModel", input_size: tuple[int, int], calibration: np.ndarray | None) -> bytes:
@@ -85,16 +81,13 @@ def convert(
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
-        try:
+        with converting("ExecuTorch"):
             program = _export(model, given)
             if calibration is not None:
                 program = _export(_quantize(program.module(), calibration), given)
             partitioner, constants = [XnnpackPartitioner()], {NAMES: names}
             lowered = to_edge_transform_and_lower(program, partitioner=partitioner, constant_methods=constants)
             return bytes(lowered.to_executorch().buffer)
-        except Exception as error:  # it has types of its own for every stage
-            reason = (str(error).splitlines() or [""])[0]
-            raise ValueError(f"ExecuTorch cannot take this model ({type(error).__name__}: {reason[:200]})") from None
 
 
 def _export(model: nn.Module, given: tuple[Tensor, ...]) -> Any:

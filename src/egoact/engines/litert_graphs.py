@@ -6,7 +6,6 @@ Every graph has fixed shapes, with a batch of one.
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from egoact.engines.converters import check_packages, converting
 from egoact.engines.interface import num_wide
 from egoact.engines.silence import silenced
 
@@ -37,11 +37,8 @@ def check_installed() -> None:
     Raises:
         ValueError: Says what to install.
     """
-    if missing := [name for name in ("litert_torch", "ai_edge_litert") if find_spec(name) is None]:
-        raise ValueError(
-            f"--format litert needs {' and '.join(missing)}, which is not installed here; in an environment of its "
-            "own, because it may bring an older torch: pip install 'egoact[litert-export]'"
-        )
+    remedy = "in an environment of its own, because it may bring an older torch: pip install 'egoact[litert-export]'"
+    check_packages("litert", ("litert_torch", "ai_edge_litert"), remedy)
 
 
 def convert(model: nn.Module, examples: Mapping[str, Tensor], output_names: Sequence[str]) -> bytes:
@@ -63,11 +60,8 @@ def convert(model: nn.Module, examples: Mapping[str, Tensor], output_names: Sequ
         add_pre_convert_decomp(torch.ops.aten.split_with_sizes.default, _split)  # 0.10 fails on a single part
 
         path = Path(folder) / "graph.tflite"
-        try:
+        with converting("LiteRT"):
             litert_torch.convert(_Named(model, output_names).eval(), (), dict(examples)).export(str(path))
-        except Exception as error:  # it has types of its own for every stage
-            reason = (str(error).splitlines() or [""])[0]
-            raise ValueError(f"LiteRT cannot take this model ({type(error).__name__}: {reason[:200]})") from None
         return path.read_bytes()
 
 
