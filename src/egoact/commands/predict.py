@@ -101,15 +101,15 @@ def predict(settings: PredictSettings) -> int:
     for told in filter(None, map(describe_chapters, videos)):
         print(told, file=sys.stderr)
     speech = _prepare_speech(settings)
-    check_writable(settings.out)
-    choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
-    run = load_run(run_or_packaged(settings.run), choice)
-    assert run.segmenter.rules  # or an error, before anything is read
-    stored = _open_stored(run, settings)
-    options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite, "stored": stored}
-    options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
     with locked(settings.out, command="predict"):
-        return _predict_all(run, settings, videos, speech=speech, **options)
+        check_writable(settings.out)
+        choice = EngineChoice(settings.weights, settings.engine, settings.precision, settings.device)
+        run = load_run(run_or_packaged(settings.run), choice)
+        assert run.segmenter.rules  # or an error, before anything is read
+        stored = _open_stored(run, settings)
+        options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
+        options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
+        return _predict_all(run, settings, videos, speech=speech, stored=stored, **options)
 
 
 def _predict_all(run: "Run", settings: PredictSettings, videos: list[Path], *, speech: Any, **options: Any) -> int:

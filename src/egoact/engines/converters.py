@@ -17,7 +17,8 @@ def check_packages(format: str, packages: Sequence[str], remedy: str) -> None:
         ValueError: One is missing; says what to install.
     """
     if missing := [name for name in packages if find_spec(name) is None]:
-        raise ValueError(f"--format {format} needs {' and '.join(missing)}, which is not installed here; {remedy}")
+        verb = "is" if len(missing) == 1 else "are"
+        raise ValueError(f"--format {format} needs {' and '.join(missing)}, which {verb} not installed here; {remedy}")
 
 
 @contextmanager
