@@ -16,6 +16,8 @@ from egoact.commands.extract import ExtractSettings, extract
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed
+from egoact.engines.loading import LOADERS
+from egoact.engines.torch_engine import TorchEngine
 from egoact.extraction import decoding, engine_choice
 from egoact.extraction.extraction import Extraction, fill_up
 from egoact.media.sources import read_frames
@@ -23,6 +25,7 @@ from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from tests.makers.checks import files
+from tests.makers.devices import Fake, Late
 from tests.makers.extraction import NUM_FRAMES, SPANS, VIDEOS, features, make_video, settings, write_segments
 from tests.makers.media import SIZE, frame_members, picture, write_folder, write_tar, write_video
 
@@ -288,6 +291,20 @@ def test_auto_passes_over_what_disagrees_and_says_so(
     assert FeatureStore.open(chosen.features).spec.precision == "f32"
 
 
+def test_a_device_that_is_ahead_of_the_recordings_fills_the_same_store(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *_, **__: [Speed("torch", "f32", 4, 100.0)])
+    write_segments(tmp_path / "segments.csv", VIDEOS)
+    plain = settings(tmp_path, media=recordings)
+    assert extract(plain) == 0
+    late = Fake(Late(), Late())
+    monkeypatch.setitem(LOADERS, "torch", lambda model, options: TorchEngine(model, options, late))
+    ahead = replace(plain, features=tmp_path / "ahead")
+    assert extract(ahead) == 0
+    assert files(ahead.features) == files(plain.features) and late.copies.done
+
+
 def test_erratum_videos_are_warned_about_when_read_as_frames(
     tmp_path: Path, recordings: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -433,10 +450,10 @@ def _slow_extract(chosen: ExtractSettings, computed, batch_size: int) -> None:
     """`extract` that tells of every batch."""
     infer = Extraction._infer
 
-    def infer_and_tell(self, batch, part) -> None:
+    def infer_and_tell(self, batch, part):
         computed.release()
         time.sleep(0.005)
-        infer(self, batch, part)
+        return infer(self, batch, part)
 
     Extraction._infer = infer_and_tell
     engine_choice.rank_engines = lambda *_, **__: [Speed("torch", "f32", batch_size, 100.0)]

@@ -28,6 +28,19 @@ class Engine(Protocol):
     def run(self, frames: np.ndarray) -> np.ndarray: ...  # noqa: D102
 
 
+def start(engine: Engine, frames: np.ndarray) -> Callable[[], np.ndarray]:
+    """Begin with frames, as `run`; gives what waits for their features, unless they are there at once."""
+    if is_ahead(engine):
+        return engine.start(frames)  # type: ignore[attr-defined, no-any-return]
+    found = engine.run(frames)
+    return lambda: found
+
+
+def is_ahead(engine: Engine) -> bool:
+    """Whether it works by itself, so that the next frames may be begun before these are finished."""
+    return getattr(engine, "is_ahead", False)
+
+
 @dataclass(frozen=True, eq=False)
 class Options:
     """What an engine is told besides the model; see `load_engine`."""

@@ -37,6 +37,7 @@ PRECISIONS_OF = {
 MIN_SECONDS = 0.3  # of one measurement
 BATCHES = {"cpu": (8, 16, 32), "cuda": (32, 128, 512)}
 WORTH_MEMORY = 1.03  # a larger batch must be this much faster
+BATCHES_AT_ONCE = 4  # of a GPU, which copies one while it computes another
 
 
 def load_engine(
@@ -166,17 +167,40 @@ def tune_batch(engine: Engine, backbone: Backbone, *, device: str) -> None:
     if speed is None:
         size, channels, kind = backbone.spec.input_size, backbone.spec.num_channels, device.partition(":")[0]
         speed = cache.put(measure(engine, input_size=size, kind=kind, num_channels=channels))
+    set_pace(engine, speed)
+
+
+def set_pace(engine: Engine, speed: Speed) -> None:
+    """Have an engine work as it was measured."""
     engine.batch_size = speed.batch_size
+    if isinstance(engine, TorchEngine):
+        engine.replays = speed.replays
 
 
 def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", num_channels: int = 3) -> Speed:
-    """Try some batch sizes, none under the engine's own; the smallest that is as good as any."""
+    """Try some batch sizes, none under the engine's own; the smallest that is as good as any.
+
+    On a GPU also whether it pays to replay them; what does not fit into its memory is passed over, and a `ValueError`
+    says so where nothing does.
+    """
     best: Speed | None = None
-    for batch in [size for size in BATCHES[kind] if size >= engine.batch_size]:
-        rate = _rate(engine, (batch, *input_size, num_channels))
-        if best is None or rate > WORTH_MEMORY * best.frames_per_second:
-            best = Speed(engine.name, engine.precision, batch, rate)
-    assert best is not None
+    on_gpu = kind == "cuda"
+    for batch in [size for size in BATCHES[kind] if on_gpu or size >= engine.batch_size]:
+        for replays in (False, True) if on_gpu and isinstance(engine, TorchEngine) else (False,):
+            paced = Speed(engine.name, engine.precision, batch, 0.0, replays)
+            if on_gpu:
+                set_pace(engine, paced)
+            try:
+                rate = _rate(engine, (batch * (BATCHES_AT_ONCE if on_gpu else 1), *input_size, num_channels))
+            except torch.cuda.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                continue
+            if best is None or rate > WORTH_MEMORY * best.frames_per_second:
+                best = replace(paced, frames_per_second=rate, replays=getattr(engine, "replays", False))
+    if best is None:
+        raise ValueError(
+            f"{engine.name} in {engine.precision}: not {BATCHES[kind][0]} frames fit into the GPU's memory"
+        )
     return replace(best, frames_per_second=round(best.frames_per_second, 1))
 
 

@@ -18,12 +18,13 @@ from egoact.models.backbones.registry import Backbone
 
 @dataclass(frozen=True)
 class Speed:
-    """One measurement: frames a second with the best batch size."""
+    """One measurement: frames a second with the best batch size, and whether a GPU replays it as a graph."""
 
     engine: str
     precision: str
     batch_size: int
     frames_per_second: float
+    replays: bool = False
 
 
 class SpeedCache:

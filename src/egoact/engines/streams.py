@@ -12,12 +12,12 @@ Shapes: B frames, H x W pixels, S streams, D_s numbers of a stream.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from egoact.engines.interface import Engine
+from egoact.engines.interface import Engine, is_ahead, start
 from egoact.media.pairs import difference_pictures
 from egoact.models.backbones.spec import LAG_SECONDS, BackboneSpec, Stream
 
@@ -92,6 +92,11 @@ class StreamEngine:
         return " + ".join(dict.fromkeys(engine.precision for engine in self._engines)) or "f32"
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether networks work by themselves, so that it pays to begin with frames before others are finished."""
+        return any(is_ahead(engine) for engine in self._engines)
+
+    @property
     def _engines(self) -> list[Engine]:
         return list({id(s.engine): s.engine for s in self.streams if s.engine is not None}.values())
 
@@ -120,6 +125,12 @@ class StreamEngine:
         Raises:
             ValueError: Frames of another type or size, or no earlier ones where they are needed.
         """
+        return self.start(frames, earlier, lag_seconds=lag_seconds)()
+
+    def start(
+        self, frames: np.ndarray, earlier: np.ndarray | None = None, *, lag_seconds: float | None = None
+    ) -> Callable[[], list[np.ndarray]]:
+        """Begin with all streams, as `run`; gives what waits for them."""
         if not self.needs_earlier:
             before = frames
         elif earlier is not None and earlier.shape == frames.shape:
@@ -128,19 +139,22 @@ class StreamEngine:
             given = "none" if earlier is None else f"shape {earlier.shape} for frames of shape {frames.shape}"
             raise ValueError(f"these streams need the frame before each frame, got {given}")
         lag = self.lag_seconds if lag_seconds is None else lag_seconds
-        done: dict[tuple[int, str], np.ndarray] = {}
-        results = []
+        begun: dict[tuple[int, str], Callable[[], np.ndarray]] = {}
+        each: list[Callable[[], np.ndarray]] = []
         for stream in self.streams:
             if stream.engine is None:
-                results.append(self._describe_motion(frames, before, lag_seconds=lag))
+                motion = self._describe_motion(frames, before, lag_seconds=lag)
+                each.append(lambda motion=motion: motion)  # type: ignore[misc]
                 continue
             key = (id(stream.engine), stream.spec.modality)
-            if key not in done:
+            if key not in begun:
                 is_difference = stream.spec.modality == "difference" and stream.spec.stack == 1
-                done[key] = stream.engine.run(difference_pictures(frames, before) if is_difference else frames)
-            is_finer = stream.num_parts > stream.spec.grid
-            results.append(_mean_of_parts(done[key], stream.num_parts) if is_finer else done[key])
-        return results
+                begun[key] = cache(
+                    start(stream.engine, difference_pictures(frames, before) if is_difference else frames)
+                )
+            num_parts = stream.num_parts if stream.num_parts > stream.spec.grid else 1
+            each.append(partial(_mean_of_parts, begun[key], num_parts))
+        return lambda: [finish() for finish in each]
 
     @cached_property
     def _describe_motion(self) -> "MotionDescriptor":
@@ -220,5 +234,6 @@ def one_stream(spec: BackboneSpec, engine: Engine) -> StreamEngine:
     return StreamEngine([ComputedStream(spec, engine, spec.grid)])
 
 
-def _mean_of_parts(features: np.ndarray, num_parts: int) -> np.ndarray:
-    return features.reshape(len(features), num_parts**2, -1).mean(axis=1)
+def _mean_of_parts(finish: Callable[[], np.ndarray], num_parts: int) -> np.ndarray:
+    features = finish()
+    return features if num_parts == 1 else features.reshape(len(features), num_parts**2, -1).mean(axis=1)

@@ -14,7 +14,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_atomically
 from egoact.core.sampling import Floats
 from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
-from egoact.engines.loading import find_device, offered_pairs
+from egoact.engines.loading import find_device, offered_pairs, set_pace
 from egoact.media.pairs import Picture
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.stacks import read_stacks
@@ -117,7 +117,7 @@ def _fastest(
         chosen = load_engine(
             backbone, engine=speed.engine, precision=speed.precision, device=device, is_compiled=is_long
         )
-        chosen.batch_size = speed.batch_size
+        set_pace(chosen, speed)
         is_reference = (speed.engine, speed.precision, is_long) == ("torch", "f32", False)
         try:
             _check(chosen, backbone, None if is_reference else frames)

@@ -4,7 +4,8 @@ recordings ──► decoding threads ──► batches of frames ──► engi
 """
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 
@@ -15,7 +16,7 @@ from egoact.core.errors import MediaError
 from egoact.core.progress import Progress, format_seconds
 from egoact.core.sampling import Floats, to_microseconds
 from egoact.engines.streams import StreamEngine
-from egoact.extraction.decoding import FrameBatch, FrameFailure, JobDone, VideoJob, decode
+from egoact.extraction.decoding import Event, FrameBatch, FrameFailure, JobDone, VideoJob, decode
 from egoact.extraction.filling import Filling
 from egoact.extraction.wanted import WantedMoments
 from egoact.extraction.windows import window_events
@@ -24,6 +25,8 @@ from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot
 from egoact.store.failures import FAILURES_NAME
 from egoact.store.writer import StoreWriter
+
+_EVENTS_AHEAD = 3  # that a device may be behind
 
 
 class Extraction:
@@ -134,40 +137,62 @@ class Extraction:
             num_workers=self.num_workers,
             read=None if self._window is None else partial(window_events, window=self._window),
         )
+        begun: deque[Callable[[], None]] = deque()  # of a device that works by itself: ends of what it works on
         try:
             with closing(events):
                 for event in events:
-                    lacking = self._lacking[event.job.source.video_id]
-                    if isinstance(event, FrameBatch):
-                        self._infer(event, lacking)
-                        progress.advance(len(event.times))
-                    elif isinstance(event, FrameFailure):
-                        for number in lacking:
-                            self.fillings[number].fail(event)
-                        progress.advance(0 if event.job.to_end or event.is_earlier else len(event.times))
-                    elif isinstance(event, JobDone):
-                        for number in lacking:
-                            self.fillings[number].commit(event.job)
+                    begun.append(self._begin(event, progress))
+                    while len(begun) > (_EVENTS_AHEAD if self.engine.is_ahead else 0):
+                        begun.popleft()()
+            while begun:
+                begun.popleft()()
         finally:
             for filling in self.fillings:
                 filling.close()
 
-    def _infer(self, batch: FrameBatch, lacking: Sequence[int]) -> None:
-        """Compute a batch for the streams that lack moments of it."""
+    def _begin(self, event: Event, progress: Progress) -> Callable[[], None]:
+        """Begin with an event; gives what ends it, when all that came before has ended."""
+        lacking = self._lacking[event.job.source.video_id]
+        infer = self._infer(event, lacking) if isinstance(event, FrameBatch) else None
+
+        def end() -> None:
+            if isinstance(event, FrameBatch):
+                if infer is not None:
+                    infer()
+                progress.advance(len(event.times))
+            elif isinstance(event, FrameFailure):
+                for number in lacking:
+                    self.fillings[number].fail(event)
+                progress.advance(0 if event.job.to_end or event.is_earlier else len(event.times))
+            elif isinstance(event, JobDone):
+                for number in lacking:
+                    self.fillings[number].commit(event.job)
+
+        return end
+
+    def _infer(self, batch: FrameBatch, lacking: Sequence[int]) -> Callable[[], None] | None:
+        """Begin to compute a batch for the streams that lack moments of it; gives what keeps the features."""
         chosen = {number: self.fillings[number].can_use(batch) for number in lacking}
         numbers = [number for number, moments in chosen.items() if moments.any()]
         if not numbers:
-            return
+            return None
         frames = batch.frames if self._window is not None else fill_up(batch.frames, self.engine.batch_size)
         earlier = None if batch.earlier is None else fill_up(batch.earlier, self.engine.batch_size)
-        found = self.engine.only(numbers).run(frames, earlier, lag_seconds=batch.lag_seconds or None)
-        self.num_frames += len(batch.frames) * (1 if self._window is None else self._window.num_pictures)
-        for number, features in zip(numbers, found, strict=True):
-            with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, and is found by its filling
-                halves = features[: len(batch.frames)].astype(np.float16)
-            if self._window is not None:
-                halves = halves.reshape(-1, halves.shape[2])  # the rows of all windows
-            self.fillings[number].add(batch, halves, chosen[number])
+        finish = self.engine.only(numbers).start(frames, earlier, lag_seconds=batch.lag_seconds or None)
+
+        def keep() -> None:
+            found = finish()
+            self.num_frames += len(batch.frames) * (1 if self._window is None else self._window.num_pictures)
+            for number, features in zip(numbers, found, strict=True):
+                with np.errstate(
+                    over="ignore"
+                ):  # what float16 cannot hold becomes infinite, and is found by its filling
+                    halves = features[: len(batch.frames)].astype(np.float16)
+                if self._window is not None:
+                    halves = halves.reshape(-1, halves.shape[2])  # the rows of all windows
+                self.fillings[number].add(batch, halves, chosen[number])
+
+        return keep
 
     def _count_failed(self) -> int:
         videos = {failure.video_id for filling in self.fillings for failure in filling.failures}
