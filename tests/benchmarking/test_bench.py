@@ -18,6 +18,7 @@ from egoact.benchmarking.synthetic_store import make_store
 from egoact.cli import main
 from egoact.commands.bench import BenchSettings, bench
 from egoact.core.annotations.segments import Segment, read_segments
+from egoact.core.errors import MediaError
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.report.bench import write_report
@@ -166,6 +167,9 @@ def test_media_without_segments_is_refused(tmp_path: Path, capsys: pytest.Captur
         main(["bench", "decode", "--out", str(tmp_path), "--media", str(tmp_path)])
     assert stop.value.code == 2
     assert "--segments and --media belong together" in capsys.readouterr().err
+    with pytest.raises(MediaError):
+        bench(settings("decode", tmp_path / "nowhere", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

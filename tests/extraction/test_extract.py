@@ -201,6 +201,7 @@ def test_not_one_video_means_that_the_folder_is_wrong(tmp_path: Path, recordings
     write_segments(tmp_path / "segments.csv", ["P77_01", "P77_02"])
     with pytest.raises(MediaError, match="no recording called P77_01"):
         extract(settings(tmp_path, media=recordings))
+    assert not (tmp_path / "features").exists()
 
 
 def test_other_settings_for_the_same_store_are_refused(tmp_path: Path, recordings: Path) -> None:

@@ -87,8 +87,8 @@ def bench(settings: BenchSettings) -> int:
     from egoact.benchmarking.results import write_results
     from egoact.benchmarking.workload import Workload
     from egoact.commands.command_line import run_command
+    from egoact.core.files import locked
 
-    settings.out.mkdir(parents=True, exist_ok=True)
     work = Workload(
         out=settings.out,
         segments=settings.segments,
@@ -110,5 +110,6 @@ def bench(settings: BenchSettings) -> int:
         command=run_command,
     )
     measure = import_module(f"egoact.benchmarking.{settings.what}").measure
-    write_results(settings.out, settings.what, measure(work))
+    with locked(settings.out, command="bench"):
+        write_results(settings.out, settings.what, measure(work))
     return 0

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 if TYPE_CHECKING:
-    from egoact.reproduction.systems import System
+    from collections.abc import Iterable
+
+    from egoact.reproduction.systems import Flags, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +52,12 @@ class SystemsSettings:
 
 def systems(settings: SystemsSettings) -> int:
     """List the systems, or run one; gives the number of inputs that failed."""
-    from egoact.commands.command_line import run_command
     from egoact.reproduction.systems import SYSTEMS
 
     if not settings.name:
         _list()
         return 0
     assert settings.segments is not None and settings.media is not None and settings.out is not None
-    failed = 0
     made = SYSTEMS[settings.name].commands(
         segments=settings.segments,
         media=settings.media,
@@ -65,6 +65,20 @@ def systems(settings: SystemsSettings) -> int:
         run=settings.out / settings.name,
         validation=settings.validation,
     )
+    is_new = not settings.out.exists()
+    try:
+        return _run(settings, made)
+    except BaseException:
+        if is_new and settings.out.is_dir() and not any(settings.out.iterdir()):
+            settings.out.rmdir()
+        raise
+
+
+def _run(settings: SystemsSettings, made: "Iterable[tuple[str, Flags]]") -> int:
+    """Run the commands in turn; gives the number of inputs that failed."""
+    from egoact.commands.command_line import run_command
+
+    failed = 0
     for command, flags in made:
         if command == "finetune" and (flags["out"] / "config.json").exists():
             print(f"{flags['out']} is already fine-tuned")

@@ -7,6 +7,8 @@ ever names finished shards; what it does not name is waste and is swept away by 
 
 import hashlib
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -14,10 +16,10 @@ from typing import BinaryIO
 import numpy as np
 from filelock import BaseFileLock
 
-from egoact.core.files import PART_SUFFIX, lock_folder, make_folder, rename, sync
+from egoact.core.files import LOCK_NAME, PART_SUFFIX, lock_folder, make_folder, rename, sync
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.index import SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
-from egoact.store.manifest import StoreSpec
+from egoact.store.manifest import MANIFEST_NAME, StoreSpec
 from egoact.store.reader import FeatureStore
 
 _CHUNK_BYTES = 32 << 20
@@ -39,8 +41,10 @@ class StoreWriter:
         self.spec = spec
         self.index = StoreIndex()
         self._lock: BaseFileLock | None = None
+        self._is_new = False
 
     def __enter__(self) -> "StoreWriter":
+        self._is_new = not self.path.exists()
         self._lock = lock_folder(self.path, command="extract")
         try:
             self.index = FeatureStore.create_or_open(self.path, self.spec).index
@@ -51,9 +55,18 @@ class StoreWriter:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
+        if kind is not None and self._is_new:
+            self._remove_begun()
+
+    def _remove_begun(self) -> None:
+        """Remove a folder that was made in vain: nothing but the beginning of a store is in it."""
+        if {entry.name for entry in self.path.iterdir()} == {LOCK_NAME, MANIFEST_NAME, SHARDS_NAME}:
+            with suppress(OSError):  # there are shards
+                (self.path / SHARDS_NAME).rmdir()
+                shutil.rmtree(self.path)
 
     def of(self, video_id: str) -> RecordingRow:
         """What the store holds of a recording, which may be nothing."""
