@@ -21,6 +21,7 @@ from egoact.media.stills.flow import FlowRoot, find_flow, read_flow
 from egoact.models.backbones.registry import load_backbone
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer
+from egoact.runs.streams import check_flow
 from egoact.store.manifest import read_manifest
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
@@ -89,6 +90,31 @@ def test_frames_and_flow_do_not_mix_in_a_store(home: Path, tmp_path: Path) -> No
     assert "modality" not in json.loads((tmp_path / "manifest.json").read_text())["spec"]
     with pytest.raises(ArtifactError, match="modality rgb, not flow"):
         extract(settings(home, tmp_path))
+
+
+def test_flow_with_and_without_the_cameras_motion_do_not_mix(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steady, store, labels = tmp_path / "steady", tmp_path / "store", home / "labels.csv"
+    whole = FlowSettings(out=steady, media=(home / "videos",), method="dis", size=32, without_camera=True)
+    assert flow(replace(whole, videos=("kitchen_2",))) == 0
+    mixed = (home / "flow_kitchen_1", steady)
+    with pytest.raises(MediaError, match="kitchen_2 has flow without the camera's motion, kitchen_1 with it"):
+        extract(settings(home, store, media=mixed))
+    assert flow(whole) == 0
+    assert extract(settings(home, store, media=(steady,))) == 0
+    assert read_manifest(store).backbone_spec.without_camera
+    assert extract(settings(home, store, media=(steady,))) == 0 and "nothing is missing" in capsys.readouterr().out
+    with pytest.raises(ArtifactError, match="without_camera True, not False"):
+        extract(settings(home, store))
+    asked = ("--run", tmp_path / "run", "--segments", labels)
+    trained = (*asked, "--features", store, "--head", "average", "--epochs", "1", "--num-frames", "6")
+    assert run("train", *trained) == 0
+    assert extract(settings(home, tmp_path / "other")) == 0
+    assert run("evaluate", *asked, "--features", tmp_path / "other", "--out", tmp_path / "no") == 2
+    assert "its features have without_camera False, the run needs True" in capsys.readouterr().err
+    with pytest.raises(ArtifactError, match="this run looks at flow without the camera's motion"):
+        check_flow(FlowRoot(mixed[0]), ["kitchen_1"], read_manifest(store).backbone_spec, run=tmp_path / "run")
 
 
 @pytest.mark.parametrize("fusion", ["early", "late"])

@@ -30,7 +30,7 @@ from egoact.models.names import ACTION
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import RecognizerConfig
-from egoact.runs.streams import load_spec, weights_of
+from egoact.runs.streams import check_flow, load_spec, weights_of
 from egoact.training.data import target_losses
 from egoact.training.recipes import Recipe
 from egoact.training.run_folder import is_leader, part_ways
@@ -79,6 +79,8 @@ class Finetuning:
         config = self.run.config
         spec = config.only_backbone(self.run.path, with_stacks=True)
         load_spec(spec, self.run.choice, run=self.run.path)
+        if isinstance(self.root, FlowRoot):
+            check_flow(self.root, self.table.video_ids, spec, run=self.run.path)
         weights = weights_of(self.run.path, self.run.choice)
         trunk = load_trunk(spec.name, weights=weights, size=spec.input_size[0], channels=spec.num_channels)
         frozen, blocks, pool = self._cut(trunk, spec)

@@ -7,7 +7,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import LOCK_NAME
 from egoact.models.backbones.own_files import FILE_NAME, OwnFile, write_own_file
 from egoact.models.backbones.registry import assemble, load_backbone
-from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.backbones.spec import BackboneSpec, seen_as
 from egoact.models.backbones.trunks import Trunk
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
@@ -88,4 +88,4 @@ def _renew(old: BackboneSpec, name: str, weights: Path) -> BackboneSpec:
     found = load_backbone(
         name, weights=weights, cut=old.cut, size=size, kind=old.kind, grid=old.grid, channels=old.num_channels
     ).spec
-    return replace(found, modality=old.modality, lag_seconds=old.lag_seconds, stack=old.stack)
+    return seen_as(found, old)

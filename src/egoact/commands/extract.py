@@ -235,7 +235,7 @@ def extract(settings: ExtractSettings) -> int:
     if settings.cluster is not None:
         settings = settings.for_elsewhere()
     work = work_of(settings)
-    if settings.cluster is None and not settings.may_be_video and _is_finished(settings, work.wanted):
+    if settings.cluster is None and not settings.may_be_video and _is_finished(settings, work):
         print("extract: nothing is missing: all that is wanted is there already")
         return 0
     try:
@@ -305,6 +305,7 @@ def _choose_streams(
     from egoact.extraction.engine_choice import RealFrames
     from egoact.extraction.finished import remember_weights
     from egoact.extraction.stream_choice import choose_stream_engine
+    from egoact.media.stills.flow import FlowRoot
     from egoact.store.streams import check_fits
 
     size, streams = settings.frame_size(), settings.stream_names()
@@ -313,6 +314,8 @@ def _choose_streams(
     for backbone in backbones.values() if settings.weights is None and settings.stack == 1 else ():
         remember_weights(backbone.spec)
     specs = stream_specs(streams, backbones, input_size=size)
+    if isinstance(root, FlowRoot):
+        specs = [replace(spec, without_camera=root.is_without_camera(wanted.video_ids)) for spec in specs]
     for spec in specs:
         check_fits(features, spec, rate=settings.rate)
     examples = wanted.examples(root)
@@ -355,9 +358,10 @@ def _choose_video(
     return one_stream(backbone.spec, engine)
 
 
-def _is_finished(settings: ExtractSettings, wanted: "WantedMoments") -> bool:
+def _is_finished(settings: ExtractSettings, work: "Work") -> bool:
     """Whether there is nothing to do, as far as that can be said without loading a network."""
     from egoact.extraction.finished import is_finished
+    from egoact.media.stills.flow import FlowRoot
 
     if settings.weights is not None or settings.may_be_video:  # the commit of the hub may be a new one
         return False
@@ -368,12 +372,13 @@ def _is_finished(settings: ExtractSettings, wanted: "WantedMoments") -> bool:
         "kind": settings.kind,
         "rate": settings.rate,
         "dtype": settings.dtype,
+        "without_camera": isinstance(work.root, FlowRoot) and work.root.is_without_camera(work.wanted.video_ids),
     }
     if settings.stack > 1:
         return False  # a stack's network is not one of those that are remembered by name
     names = settings.stream_names() if settings.modality == "rgb" else (settings.modality,)  # streams are of frames
     return is_finished(
-        settings.features, names, wanted, facts=facts, engine=settings.engine, precision=settings.precision
+        settings.features, names, work.wanted, facts=facts, engine=settings.engine, precision=settings.precision
     )
 
 

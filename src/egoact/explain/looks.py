@@ -16,7 +16,7 @@ from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.registry import Backbone
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.runs.loading import Run
-from egoact.runs.streams import load_spec
+from egoact.runs.streams import check_flow, load_spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,9 @@ def read_looks(run: Run, source: MediaSource, times: np.ndarray, *, flow: Path |
             "this run looks at optical flow, too: give --flow FOLDER, as egoact flow wrote it", path=run.path
         )
     networks = load_networks(run)
+    for spec in run.backbones if flow is not None else ():
+        if spec.modality == "flow":
+            check_flow(FlowRoot((flow,)), [source.video_id], spec, run=run.path)
     return [Look(n, _see(s, source, times, flow)) for s, n in zip(run.backbones, networks, strict=True)]
 
 

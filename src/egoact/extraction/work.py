@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from egoact.core import defaults
@@ -70,23 +70,13 @@ def plan_store(
     backbone: BackboneSpec, engine: Engine | None, *, rate: int = defaults.RATE, dtype: StoredDtype = "float16"
 ) -> StoreSpec:
     """What the manifest of a store says of its features, see `StoreSpec`; motion has no engine."""
+    shared = {field.name: getattr(backbone, field.name) for field in fields(BackboneSpec) if field.name != "name"}
     return StoreSpec(
         backbone=backbone.name,
-        weights_hash=backbone.weights_hash,
-        input_size=backbone.input_size,
-        mean=backbone.mean,
-        std=backbone.std,
-        kind=backbone.kind,
-        cut=backbone.cut,
-        feature_shape=backbone.feature_shape,
         engine="opencv" if engine is None else engine.name,
         precision="f32" if engine is None else engine.precision,
         rate=rate,
         quantized="" if engine is None else graph_hash(engine),
         dtype=dtype,
-        modality=backbone.modality,
-        grid=backbone.grid,
-        lag_seconds=backbone.lag_seconds,
-        stack=backbone.stack,
-        window=backbone.window,
+        **shared,
     )

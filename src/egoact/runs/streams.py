@@ -1,14 +1,15 @@
 """The streams that a run needs, on fast engines: whatever looks at recordings with a run has its features from here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
 from egoact.engines.streams import StreamEngine, build_streams
-from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
+from egoact.media.stills.flow import FlowRoot
+from egoact.models.backbones.spec import BackboneSpec, check_same_backbone, seen_as
 
 if TYPE_CHECKING:
     from egoact.engines.interface import Engine
@@ -80,10 +81,21 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> "Backbo
         grid=spec.grid,
         channels=spec.num_channels,
     )
-    # A network does not know whether it will look at frames or at differences of them.
-    network = replace(found.spec, modality=spec.modality, lag_seconds=spec.lag_seconds, stack=spec.stack)
-    check_same_backbone(network, spec, path=run)
+    check_same_backbone(seen_as(found.spec, spec), spec, path=run)
     return found
+
+
+def check_flow(root: FlowRoot, video_ids: Iterable[str], spec: BackboneSpec, *, run: Path) -> None:
+    """Refuse flow with the camera's own motion for a run that knows it without, and the other way round.
+
+    Raises:
+        MediaError: The recordings differ among themselves.
+        ArtifactError: Names what the run needs.
+    """
+    if root.is_without_camera(video_ids) != spec.without_camera:
+        which = "without" if spec.without_camera else "with"
+        reason = f"this run looks at flow {which} the camera's motion (egoact flow --without-camera)"
+        raise ArtifactError(f"{reason}, the flow in {root.path} is of the other kind", path=run)
 
 
 def weights_of(run: Path, choice: EngineChoice) -> Path | None:

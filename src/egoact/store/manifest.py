@@ -28,6 +28,7 @@ _LEFT_OUT = {
     "lag_seconds": 0.0,
     "stack": 1,
     "window": None,
+    "without_camera": False,
 }  # fields that a manifest has only where they are others
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
 
@@ -66,6 +67,7 @@ class StoreSpec:
     lag_seconds: float = 0.0
     stack: int = 1
     window: Window | None = None
+    without_camera: bool = False
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ Flow frames are sparser than RGB frames: stride 2 for videos of 2018, 1 for 2020
 
 import glob
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class FlowSource:
     path: Path  # folder with `u/` and `v/`, or tar
     frame_rate: float  # RGB frames per second
     stride: int  # RGB frames per flow frame
+    without_camera: bool = False  # the camera's own motion was taken off
 
     def __post_init__(self) -> None:
         if not (self.frame_rate > 0 and self.stride >= 1):
@@ -69,6 +70,21 @@ class FlowRoot:
         except ValueError as error:
             raise MediaError(str(error), path=self.path) from None
 
+    def is_without_camera(self, video_ids: Iterable[str]) -> bool:
+        """Whether the camera's own motion was taken off the flow of these recordings, as far as they have any.
+
+        Raises:
+            MediaError: Of some it was, of others not.
+        """
+        examples: dict[bool, str] = {}
+        for video_id in video_ids:
+            with suppress(MediaError):
+                examples.setdefault(self.find(video_id).without_camera, video_id)
+        if len(examples) > 1:
+            reason = f"{examples[True]} has flow without the camera's motion, {examples[False]} with it"
+            raise MediaError(f"{reason}; compute one of them anew (egoact flow)", path=self.path)
+        return True in examples
+
 
 def find_flow(
     root: Folders, video_id: str, *, frame_rate: float | None = None, stride: int | None = None
@@ -95,12 +111,12 @@ def find_flow(
     if len(found) > 1:
         reason = f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one"
         raise MediaError(reason, path=name_folders(folders))
-    stated_rate, stated_stride = _read_stated(found[0])
+    stated_rate, stated_stride, without_camera = _read_stated(found[0])
     frame_rate = frame_rate or stated_rate or epic.frame_rate(video_id)
     stride = stride or stated_stride or epic.flow_stride(video_id)
     if frame_rate is None or stride is None:
         raise ValueError(f"{video_id} is not an id of EPIC-KITCHENS: its frame_rate and stride must be given")
-    return FlowSource(video_id, found[0], frame_rate, stride)
+    return FlowSource(video_id, found[0], frame_rate, stride, without_camera)
 
 
 def _find_named(folders: Sequence[Path], video_id: str) -> list[Path]:
@@ -119,15 +135,15 @@ def _search(folders: Sequence[Path], pattern: str) -> list[Path]:
     return [path for folder in folders for depth in range(3) for path in folder.glob(f"{'*/' * depth}{pattern}")]
 
 
-def _read_stated(path: Path) -> tuple[float | None, int | None]:
-    """Frame rate and stride out of flow.json, if there is one."""
+def _read_stated(path: Path) -> tuple[float | None, int | None, bool]:
+    """Frame rate, stride, and whether it is without the camera's motion, out of flow.json, if there is one."""
     path = path / FLOW_NAME
     if not path.is_file():
-        return None, None
+        return None, None, False
     try:
         values = load_json(path)
-        return float(values["frame_rate"]), int(values["stride"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return float(values["frame_rate"]), int(values["stride"]), bool(values.get("without_camera", False))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MediaError(f"not what egoact flow writes ({error!r})", path=path) from None
 
 

@@ -1,7 +1,7 @@
 """Which backbone made features, with which weights and preprocessing."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -52,6 +52,7 @@ class BackboneSpec:
         lag_seconds: How much earlier the earlier frame was shown; 0 where there is none.
         stack: How many differences, or flows (u and v), it looks at side by side, as channels; 1: at one picture.
         window: Of "video", how its windows lie; None elsewhere.
+        without_camera: Of "flow", whether the camera's own motion was taken off.
     """
 
     name: str
@@ -67,6 +68,7 @@ class BackboneSpec:
     lag_seconds: float = 0.0
     stack: int = 1
     window: Window | None = None
+    without_camera: bool = False
 
     def __post_init__(self) -> None:
         self._check_bounds()
@@ -80,6 +82,8 @@ class BackboneSpec:
             raise ValueError(f"{self.num_channels} channels cannot be a stack of {self.stack} of {self.modality}")
         if (self.window is None) == (self.modality == "video"):
             raise ValueError(f"{self.modality} with windows: {self.window}")
+        if self.without_camera not in ((True, False) if self.modality == "flow" else (False,)):
+            raise ValueError(f"{self.modality} cannot have without_camera {self.without_camera}")
         if len(self.feature_shape) != (1 if self.kind == "pooled" else 3):
             raise ValueError(f"{self.kind} features cannot have shape {self.feature_shape}")
         if min(self.std) <= 0:
@@ -158,6 +162,12 @@ class BackboneSpec:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         window = plain.get("window")
         return cls(**plain | {"window": None if window is None else Window.from_dict(window)})
+
+
+def seen_as(network: BackboneSpec, stream: BackboneSpec) -> BackboneSpec:
+    """A network's spec, looking at what a stream looks at: no network knows whether its pictures are frames or flow."""
+    names = ("modality", "lag_seconds", "stack", "without_camera")
+    return replace(network, **{name: getattr(stream, name) for name in names})
 
 
 def stacked_channels(modality: str, stack: int) -> int:
