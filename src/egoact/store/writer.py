@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from filelock import BaseFileLock
 
+from egoact.core.errors import InputError
 from egoact.core.files import LOCK_NAME, PART_SUFFIX, lock_folder, make_folder, rename, sync
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.index import SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
@@ -58,7 +59,7 @@ class StoreWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
-        if kind is not None and self._is_new:
+        if self._is_new and kind is not None and issubclass(kind, InputError):
             self._remove_begun()
 
     def _remove_begun(self) -> None:
