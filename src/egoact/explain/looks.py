@@ -76,8 +76,8 @@ def read_looks(run: Run, source: MediaSource, times: np.ndarray, *, flow: Path |
             "this run looks at optical flow, too: give --flow FOLDER, as egoact flow wrote it", path=run.path
         )
     networks = load_networks(run)
-    for spec in run.backbones if flow is not None else ():
-        if spec.modality == "flow":
+    for spec in run.backbones:
+        if flow is not None and spec.modality == "flow":
             check_flow(FlowRoot((flow,)), [source.video_id], spec, run=run.path)
     return [Look(n, _see(s, source, times, flow)) for s, n in zip(run.backbones, networks, strict=True)]
 
