@@ -40,8 +40,9 @@ class Settings:
     """Of each film."""
     seed: int = 0
     """Of the moments."""
-    readers: tuple[Literal["egoact", "torchcodec", "decord", "opencv"], ...] = (
+    readers: tuple[Literal["egoact", "egoact on torchcodec", "torchcodec", "decord", "opencv"], ...] = (
         "egoact",
+        "egoact on torchcodec",
         "torchcodec",
         "decord",
         "opencv",
@@ -53,6 +54,16 @@ def read_egoact(path: Path, times: np.ndarray) -> Answers:
     answers: Answers = []
     for positions, frame in read_frames(MediaSource.of_file(path), times, num_threads=1):
         answer = None if isinstance(frame, MediaError) else number_in(frame)
+        answers += [answer] * (positions.stop - positions.start)
+    return answers
+
+
+def read_on_torchcodec(path: Path, times: np.ndarray) -> Answers:
+    from egoact.media.video.device_reader import DeviceReader
+
+    answers: Answers = []
+    for positions, frame in DeviceReader("cpu").read(path, times, size=None):
+        answer = None if isinstance(frame, MediaError) else number_in(np.asarray(frame))
         answers += [answer] * (positions.stop - positions.start)
     return answers
 
@@ -99,9 +110,15 @@ def _one_by_one(read: Callable[[float], np.ndarray], places: np.ndarray) -> Answ
     return answers
 
 
-READERS = {"egoact": read_egoact, "torchcodec": read_torchcodec, "decord": read_decord, "opencv": read_opencv}
+READERS = {
+    "egoact": read_egoact,
+    "egoact on torchcodec": read_on_torchcodec,
+    "torchcodec": read_torchcodec,
+    "decord": read_decord,
+    "opencv": read_opencv,
+}
 _MICROSECOND = 1e-6
-_PACKAGES = {"opencv": "opencv-contrib-python-headless"}
+_PACKAGES = {"opencv": "opencv-contrib-python-headless", "egoact on torchcodec": "torchcodec"}
 
 
 def ask(name: str, films: dict[str, Film], moments: dict[str, np.ndarray]) -> dict[str, tuple[int, int]]:

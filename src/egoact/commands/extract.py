@@ -88,6 +88,9 @@ class ExtractSettings:
     """auto, cpu, cuda or cuda:N."""
     workers: int = 0
     """Videos that are decoded at the same time; 0: one a core."""
+    decoder: Literal["auto", "pyav", "torchcodec"] = "auto"
+    """What decodes videos: pyav; torchcodec, where the network is (on a GPU by NVDEC), from whose device pictures go to
+    the network; auto: on a GPU whole recordings by both side by side, where torchcodec is installed (extra gpu)."""
     cluster: str | None = None
     """Share the recordings out to a Ray cluster (extra ray): ray begins one on this machine, auto or ray://ADDRESS
     takes one that runs. --features may be a URL then; --workers counts processes, each with a core of the cluster."""
@@ -295,7 +298,7 @@ def work_of(settings: ExtractSettings) -> "Work":
         exact=settings.clips() if settings.exact else None,
     )
     choose = partial(_choose_streams, settings) if video is None else partial(_choose_video, settings, video)
-    return Work(wanted, root, choose, settings.dtype, settings.weights)
+    return Work(wanted, root, choose, settings.dtype, settings.weights, settings.decoder)
 
 
 def _choose_streams(

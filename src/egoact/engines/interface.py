@@ -7,7 +7,7 @@ Frames stay uint8 until they are inside the engine; the normalisation is part of
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,8 +28,8 @@ class Engine(Protocol):
     def run(self, frames: np.ndarray) -> np.ndarray: ...  # noqa: D102
 
 
-def start(engine: Engine, frames: np.ndarray) -> Callable[[], np.ndarray]:
-    """Begin with frames, as `run`; gives what waits for their features, unless they are there at once."""
+def start(engine: Engine, frames: Any) -> Callable[[], np.ndarray]:
+    """Begin with frames, as `run`; gives what waits for their features. Only an engine that is ahead takes tensors."""
     if is_ahead(engine):
         return engine.start(frames)  # type: ignore[attr-defined, no-any-return]
     found = engine.run(frames)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from egoact.engines.interface import Engine, is_ahead, start
-from egoact.media.pairs import difference_pictures
+from egoact.media.pairs import Pixels, difference_pictures
 from egoact.models.backbones.spec import LAG_SECONDS, BackboneSpec, Stream
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class StreamEngine:
         return any(is_ahead(engine) for engine in self._engines)
 
     @property
+    def place(self) -> str:
+        """Where networks lie: "cpu", "cuda" or "cuda:N"."""
+        return next((str(engine.device) for engine in self._engines if is_ahead(engine)), "cpu")  # type: ignore[attr-defined]
+
+    @property
     def _engines(self) -> list[Engine]:
         return list({id(s.engine): s.engine for s in self.streams if s.engine is not None}.values())
 
@@ -110,12 +115,12 @@ class StreamEngine:
         return self._parts[chosen]
 
     def run(
-        self, frames: np.ndarray, earlier: np.ndarray | None = None, *, lag_seconds: float | None = None
+        self, frames: Pixels, earlier: Pixels | None = None, *, lag_seconds: float | None = None
     ) -> list[np.ndarray]:
         """Compute all streams.
 
         Args:
-            frames: uint8 (B, H, W, 3) RGB, of `input_size`.
+            frames: uint8 (B, H, W, 3) RGB, of `input_size`; may be tensors on a device.
             earlier: What was shown before each, likewise; only where `needs_earlier`.
             lag_seconds: How long before; default: `lag_seconds` of the streams.
 
@@ -128,7 +133,7 @@ class StreamEngine:
         return self.start(frames, earlier, lag_seconds=lag_seconds)()
 
     def start(
-        self, frames: np.ndarray, earlier: np.ndarray | None = None, *, lag_seconds: float | None = None
+        self, frames: Pixels, earlier: Pixels | None = None, *, lag_seconds: float | None = None
     ) -> Callable[[], list[np.ndarray]]:
         """Begin with all streams, as `run`; gives what waits for them."""
         if not self.needs_earlier:
@@ -143,15 +148,14 @@ class StreamEngine:
         each: list[Callable[[], np.ndarray]] = []
         for stream in self.streams:
             if stream.engine is None:
-                motion = self._describe_motion(frames, before, lag_seconds=lag)
+                motion = self._describe_motion(_of_host(frames), _of_host(before), lag_seconds=lag)
                 each.append(lambda motion=motion: motion)  # type: ignore[misc]
                 continue
             key = (id(stream.engine), stream.spec.modality)
             if key not in begun:
                 is_difference = stream.spec.modality == "difference" and stream.spec.stack == 1
-                begun[key] = cache(
-                    start(stream.engine, difference_pictures(frames, before) if is_difference else frames)
-                )
+                given = difference_pictures(frames, before) if is_difference else frames
+                begun[key] = cache(start(stream.engine, given if is_ahead(stream.engine) else _of_host(given)))
             num_parts = stream.num_parts if stream.num_parts > stream.spec.grid else 1
             each.append(partial(_mean_of_parts, begun[key], num_parts))
         return lambda: [finish() for finish in each]
@@ -232,6 +236,10 @@ def build_streams(
 def one_stream(spec: BackboneSpec, engine: Engine) -> StreamEngine:
     """A network's own features alone."""
     return StreamEngine([ComputedStream(spec, engine, spec.grid)])
+
+
+def _of_host(frames: Pixels) -> np.ndarray:
+    return frames if isinstance(frames, np.ndarray) else np.asarray(frames.cpu())
 
 
 def _mean_of_parts(finish: Callable[[], np.ndarray], num_parts: int) -> np.ndarray:

@@ -9,6 +9,8 @@ is in a batch does not depend on which worker was faster: features come out the 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +18,13 @@ from egoact.core.annotations.segments import Segment, group_by_recording
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.sampling import ClipSampling, Floats
 from egoact.extraction.run_ahead import run_ahead
-from egoact.media.pairs import Picture, frame_lag, read_pairs
+from egoact.media.pairs import Picture, Pixels, frame_lag, read_pairs
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot, FlowSource
+
+if TYPE_CHECKING:
+    from egoact.media.video.device_reader import DeviceReader
 
 _SILENT_SECONDS = 600  # without a frame, after which a recording whose end nobody knows is given up
 
@@ -61,7 +66,8 @@ class FrameBatch:
 
     Args:
         job: The video.
-        frames: uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C), of windows (B, N, H, W, 3).
+        frames: uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C), of windows (B, N, H, W, 3). On the device that decoded
+            them where it was one.
         times: float64 (M,), moments that these frames show; M >= B.
         frame_of_time: int64 (M,), which frame of the batch is shown at each.
         earlier: As `frames`, what was shown before each; black where that is lost. None where nobody wants it.
@@ -70,10 +76,10 @@ class FrameBatch:
     """
 
     job: VideoJob
-    frames: np.ndarray
+    frames: Pixels
     times: Floats
     frame_of_time: np.ndarray
-    earlier: np.ndarray | None
+    earlier: Pixels | None
     has_earlier: np.ndarray
     lag_seconds: float
 
@@ -106,6 +112,7 @@ def decode(
     batch_size: int,
     num_workers: int,
     read: Read | None = None,
+    decoders: "Decoders | None" = None,
 ) -> Generator[Event, None, None]:
     """Events of all jobs; those of one job in order, and its `JobDone` last.
 
@@ -117,14 +124,49 @@ def decode(
         batch_size: Most frames in a batch.
         num_workers: Videos that are decoded at the same time.
         read: Makes the events of one job; None: frames one by one.
+        decoders: Of a device, which take part in reading frames one by one.
     """
+    if read is None and decoders is not None:
+        read, num_workers = decoders.events, decoders.count + (num_workers if decoders.is_helped else 0)
     num_threads = max(1, min(num_workers, len(jobs)))
-    makers = [partial(read or _job_events, job, size, batch_size) for job in jobs]
+    makers = [partial(read or job_events, job, size, batch_size) for job in jobs]
     return run_ahead(makers, num_threads=num_threads, most=num_threads + 1)
 
 
-def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterator[Event]:
-    """The batches and failures of one video."""
+class Decoders:
+    """Decoders of a device: whatever recording comes when one of them is free is read by it.
+
+    Args:
+        reader: Of the device.
+        count: Recordings that it decodes at the same time.
+        is_helped: Whether workers of this processor decode others meanwhile.
+    """
+
+    def __init__(self, reader: "DeviceReader", count: int, *, is_helped: bool) -> None:
+        self.count, self.is_helped = count, is_helped
+        self._reader, self._free = reader, BoundedSemaphore(count)
+
+    def events(self, job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterator[Event]:
+        """Of one job, as `decode`."""
+        is_video = isinstance(job.source, MediaSource) and not job.source.is_stills and job.stack == 1
+        if not (is_video and self._free.acquire(blocking=False)):
+            yield from job_events(job, size, batch_size)
+            return
+        try:
+            yield from job_events(job, size, batch_size, read=self._read)
+        finally:
+            self._free.release()
+
+    def _read(
+        self, source: MediaSource, times: Floats, *, size: tuple[int, int], num_threads: int
+    ) -> Iterator[tuple[slice, Picture]]:
+        yield from self._reader.read(source.path, times, size=size)  # type: ignore[misc]
+
+
+def job_events(
+    job: VideoJob, size: tuple[int, int], batch_size: int, *, read: Callable[..., Iterator] | None = None
+) -> Iterator[Event]:
+    """The batches and failures of one video; `read` gives pictures as `read_frames`."""
     times = job.times()
     num_answered = num_silent = 0
     most_silent = _SILENT_SECONDS / np.diff(times).min(initial=1.0)
@@ -133,7 +175,7 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
         has_lag = job.lag_seconds and job.stack == 1 and isinstance(job.source, MediaSource)
         lag = frame_lag(job.source, job.lag_seconds) if has_lag else 0.0  # type: ignore[arg-type]
         batch = _Batch(job, size, batch_size, lag)
-        for positions, frame, earlier in _read(job, times, size, lag):
+        for positions, frame, earlier in _read(job, times, size, lag, read or read_frames):
             num_answered = positions.stop
             shown = times[positions]
             if isinstance(frame, MediaError):
@@ -156,7 +198,7 @@ def _job_events(job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterat
 
 
 def _read(
-    job: VideoJob, times: Floats, size: tuple[int, int], lag: float
+    job: VideoJob, times: Floats, size: tuple[int, int], lag: float, read: Callable[..., Iterator]
 ) -> Iterator[tuple[slice, Picture, Picture | None]]:
     """Several videos are decoded side by side: more threads for each would only get into each other's way."""
     source = job.source
@@ -167,9 +209,9 @@ def _read(
             yield positions, stack, None
         return
     if lag and isinstance(source, MediaSource):
-        yield from read_pairs(source, times, lag_seconds=lag, size=size, num_threads=1)
+        yield from read_pairs(source, times, lag_seconds=lag, size=size, num_threads=1, read=read)
         return
-    for positions, frame in read_frames(source, times, size=size, num_threads=1):
+    for positions, frame in read(source, times, size=size, num_threads=1):
         yield positions, frame, None
 
 
@@ -189,15 +231,17 @@ class _Batch:
     def is_empty(self) -> bool:
         return not self._times
 
-    def add(self, frame: np.ndarray, earlier: Picture | None, times: Floats) -> None:
+    def add(self, frame: Pixels, earlier: Picture | None, times: Floats) -> None:
         if self.is_empty:
             shape = (self._size, *self._shape, frame.shape[2])
-            self._frames = np.empty(shape, dtype=np.uint8)
-            self._earlier = np.zeros(shape, dtype=np.uint8) if self._lag else None
-        row = len(self._times)
+            self._frames = _empty(shape, frame)
+            self._earlier = _empty(shape, frame) if self._lag else None
+            if self._earlier is not None:
+                self._earlier[:] = 0
+        row, has_earlier = len(self._times), earlier is not None and not isinstance(earlier, MediaError)
         self._frames[row] = frame
-        self._has_earlier.append(isinstance(earlier, np.ndarray))
-        if self._earlier is not None and isinstance(earlier, np.ndarray):
+        self._has_earlier.append(has_earlier)
+        if self._earlier is not None and has_earlier:
             self._earlier[row] = earlier
         self._times.append(times)
 
@@ -218,3 +262,8 @@ class _Batch:
     def _clear(self) -> None:
         self._times: list[Floats] = []
         self._has_earlier: list[bool] = []
+
+
+def _empty(shape: tuple[int, ...], picture: Pixels) -> Pixels:
+    """Room for pictures where this one lies."""
+    return np.empty(shape, dtype=np.uint8) if isinstance(picture, np.ndarray) else picture.new_empty(shape)

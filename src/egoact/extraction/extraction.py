@@ -16,10 +16,11 @@ from egoact.core.errors import MediaError
 from egoact.core.progress import Progress, format_seconds
 from egoact.core.sampling import Floats, to_microseconds
 from egoact.engines.streams import StreamEngine
-from egoact.extraction.decoding import Event, FrameBatch, FrameFailure, JobDone, VideoJob, decode
+from egoact.extraction.decoding import Decoders, Event, FrameBatch, FrameFailure, JobDone, VideoJob, decode
 from egoact.extraction.filling import Filling
 from egoact.extraction.wanted import WantedMoments
 from egoact.extraction.windows import window_events
+from egoact.media.pairs import Pixels
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot
@@ -39,6 +40,7 @@ class Extraction:
         writers: Of their stores, in the same order.
         num_workers: Recordings that are decoded at the same time.
         is_share: Of a larger extraction, which goes on where a recording is not there.
+        decoders: Of a device, which decode some recordings; None: all are decoded by PyAV.
 
     Attributes:
         num_frames: Frames that were computed.
@@ -53,11 +55,12 @@ class Extraction:
         num_workers: int,
         *,
         is_share: bool = False,
+        decoders: Decoders | None = None,
     ) -> None:
         self.wanted, self.root, self.engine, self.num_workers = wanted, root, engine, num_workers
         self.fillings = [Filling(wanted, writer) for writer in writers]
         self.num_frames = 0
-        self._is_share = is_share
+        self._is_share, self._decoders = is_share, decoders
         self._window = engine.specs[0].window
         self._lacking: dict[str, list[int]] = {}  # recording -> numbers of the streams that lack moments of it
 
@@ -136,6 +139,7 @@ class Extraction:
             batch_size=self.engine.batch_size,
             num_workers=self.num_workers,
             read=None if self._window is None else partial(window_events, window=self._window),
+            decoders=self._decoders,
         )
         begun: deque[Callable[[], None]] = deque()  # of a device that works by itself: ends of what it works on
         try:
@@ -231,8 +235,10 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def fill_up(frames: np.ndarray, batch_size: int) -> np.ndarray:
+def fill_up(frames: Pixels, batch_size: int) -> Pixels:
     """Black frames behind the last batch of a video, up to a multiple of four: engines plan anew for each new size."""
+    if not isinstance(frames, np.ndarray):  # what lies on a device is computed there
+        return frames
     size = min(-(-len(frames) // 4) * 4, max(batch_size, len(frames)))
     if size == len(frames):
         return frames

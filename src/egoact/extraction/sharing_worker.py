@@ -66,6 +66,7 @@ class RecordingWorker:
         with tempfile.TemporaryDirectory(prefix="egoact-") as folder:
             lay_out(plan.heads, Path(folder))
             self._engine = work.load(Path(folder))
+        self._decoders = work.open_decoders(self._engine, num_workers=1)
         for stream, size in zip(self._engine.streams, plan.batch_sizes, strict=True):
             if stream.engine is not None and size is not None:
                 stream.engine.batch_size = size  # as measured once: in other batches the last bits are others
@@ -78,7 +79,9 @@ class RecordingWorker:
             fetch_recording(self._folder, held, features)
             one = replace(wanted, segments={video_id: wanted.segments[video_id]})
             with self._work.open_stores(self._engine, features) as writers:
-                extraction = Extraction(one, self._work.root, self._engine, writers, 1, is_share=True)
+                extraction = Extraction(
+                    one, self._work.root, self._engine, writers, 1, is_share=True, decoders=self._decoders
+                )
                 num_failed = extraction.go()
             found = put_recording(self._folder, features, video_id, held)
         num_added = max(filling.num_added for filling in extraction.fillings)

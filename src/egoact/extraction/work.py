@@ -8,6 +8,8 @@ from pathlib import Path
 from egoact.core import defaults
 from egoact.engines.interface import Engine
 from egoact.engines.streams import StreamEngine
+from egoact.extraction.decoder_choice import Decoder, choose_decoders
+from egoact.extraction.decoding import Decoders
 from egoact.extraction.engine_choice import graph_hash, keep_graph
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments
@@ -33,6 +35,7 @@ class Work:
         choose: Chooses an engine for them; the one of a features folder, where it has one.
         dtype: Of features on disk.
         weights: File that the backbone was loaded from.
+        decoder: See `choose_decoders`.
     """
 
     wanted: WantedMoments
@@ -40,12 +43,19 @@ class Work:
     choose: Choose
     dtype: StoredDtype
     weights: Path | None
+    decoder: Decoder = "pyav"
 
     def go(self, features: Path, *, num_workers: int) -> int:
         """Fill a features folder of this machine; gives the number of segments, or whole recordings, that failed."""
         engine = self.load(features)
         with self.open_stores(engine, features) as writers:
-            return Extraction(self.wanted, self.root, engine, writers, num_workers).go()
+            decoders = self.open_decoders(engine, num_workers=num_workers)
+            return Extraction(self.wanted, self.root, engine, writers, num_workers, decoders=decoders).go()
+
+    def open_decoders(self, engine: StreamEngine, *, num_workers: int) -> Decoders | None:
+        """What decodes recordings besides PyAV."""
+        is_whole = self.wanted.is_whole
+        return choose_decoders(self.decoder, place=engine.place, num_workers=num_workers, is_whole=is_whole)
 
     def load(self, features: Path) -> StreamEngine:
         """What computes the features."""

@@ -5,7 +5,8 @@ read           e1       e2   x1       x2              x1 gives f2 and f0, x2 giv
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from egoact.media.sources import MediaSource, open_stills, read_frames, stills_r
 from egoact.media.video.file import VideoFile
 
 Picture = np.ndarray | MediaError
+Pixels = Any
+"""An array of host memory, or a tensor of the device that decoded it."""
 
 
 def frame_lag(source: MediaSource, lag_seconds: float) -> float:
@@ -35,9 +38,17 @@ def frame_lag(source: MediaSource, lag_seconds: float) -> float:
 
 
 def read_pairs(
-    source: MediaSource, times_seconds: np.ndarray, *, lag_seconds: float, size: tuple[int, int], num_threads: int = 0
+    source: MediaSource,
+    times_seconds: np.ndarray,
+    *,
+    lag_seconds: float,
+    size: tuple[int, int],
+    num_threads: int = 0,
+    read: Callable[..., Iterator[tuple[slice, Picture]]] | None = None,
 ) -> Iterator[tuple[slice, Picture, Picture]]:
     """As `read_frames`, with the frame that was shown `lag_seconds` before; at the beginning that is the first one.
+
+    `read` does the same in another way.
 
     Yields:
         The positions in `times_seconds` that two frames answer, the frame shown there, and the earlier one; either may
@@ -52,7 +63,7 @@ def read_pairs(
     num_earlier = np.append(0, np.cumsum(order < len(times)))  # of the moments before each of all these
     waiting: deque[tuple[Picture, int]] = deque()  # earlier frames, and for how many moments
     done = 0
-    for positions, picture in read_frames(source, every[order], size=size, num_threads=num_threads):
+    for positions, picture in (read or read_frames)(source, every[order], size=size, num_threads=num_threads):
         earlier = int(num_earlier[positions.stop] - num_earlier[positions.start])
         if earlier:
             waiting.append((picture, earlier))
@@ -66,12 +77,14 @@ def read_pairs(
             done, left = done + taken, left - taken
 
 
-def difference_pictures(frames: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+def difference_pictures(frames: Pixels, earlier: Pixels) -> Pixels:
     """Frames minus what was shown before, round 128 and cut off at 0 and 255: uint8 of the same shape.
 
     Simonyan and Zisserman's stacked differences, one at a time; Temporal Segment Networks (arXiv:1608.00859, section
     3.2) gives them to networks that were trained on frames.
     """
+    if not isinstance(frames, np.ndarray):  # on the device that decoded them
+        return (frames.short() - earlier.short() + 128).clamp(0, 255).byte()
     import cv2
 
     now, before = (pictures.reshape(len(pictures), -1) for pictures in (frames, earlier))

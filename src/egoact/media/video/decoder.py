@@ -11,8 +11,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from egoact.media.video.file import VideoFile
 
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
-_HD_HEIGHT = 720
+UNSPECIFIED = 2  # AVCOL_SPCUNSPECIFIED
+HD_HEIGHT = 720
 
 
 class DamagedError(Exception):
@@ -140,6 +140,6 @@ def _orientation(picture: VideoFrame) -> tuple[bool, bool, bool]:
 
 def _colorspace(picture: VideoFrame) -> Colorspace | None:
     """None where the video says it; else the one that players assume for the size."""
-    if picture.colorspace != _UNSPECIFIED:
+    if picture.colorspace != UNSPECIFIED:
         return None
-    return Colorspace.ITU709 if picture.height >= _HD_HEIGHT else Colorspace.ITU601
+    return Colorspace.ITU709 if picture.height >= HD_HEIGHT else Colorspace.ITU601

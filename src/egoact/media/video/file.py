@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import av
 import av.error
@@ -55,7 +56,7 @@ class VideoFile:
         self._shift_ticks = 0
         self._last_decoded: int | None = None
 
-    def __enter__(self) -> "VideoFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.media.video.decoder import DamagedError, Decoder, to_rgb
 from egoact.media.video.file import CannotSkipError, VideoFile
-from egoact.media.video.packets import Expect, Flush, NoPicture, PacketPlan, Send, UnplannableError
+from egoact.media.video.packets import Expect, Flush, NoPicture, PacketPlan, Send, Step, UnplannableError
 
 Answer = tuple[slice, np.ndarray | MediaError]
 
@@ -73,18 +73,9 @@ class PlannedPass(_Pass):
 
     def answers(self) -> Iterator[Answer]:
         """As `media.read_frames`; one of three errors where another manner may do for what was not answered yet."""
-        if not self._file.has_picture_times:
-            raise UnplannableError
         self._waiting: deque[Expect | NoPicture] = deque()
         self._held: deque[VideoFrame] = deque()
-        plan = PacketPlan(self._file, may_skip=self._manner.may_skip)
-        self._start = plan.start_ticks()
-        if self._start is None:
-            raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
-        spacing = self._file.picture_ticks
-        spacing = spacing if spacing is not None and plan.is_steady(spacing) else None
-        targets = self._file.ticks(self._times, start_ticks=self._start, picture_ticks=spacing)
-        for step in plan.steps(targets):
+        for step in self._steps():
             is_complete = False
             if isinstance(step, Expect | NoPicture):
                 self._waiting.append(step)
@@ -98,6 +89,18 @@ class PlannedPass(_Pass):
             yield from self._match(is_complete)
         self._held.extend(self._decoder.flush())
         yield from self._match(True)
+
+    def _steps(self) -> Iterator[Step]:
+        if not self._file.has_picture_times:
+            raise UnplannableError
+        plan = PacketPlan(self._file, may_skip=self._manner.may_skip)
+        self._start = plan.start_ticks()
+        if self._start is None:
+            raise MediaError("this video has no pictures: truncated or damaged", path=self._file.path)
+        spacing = self._file.picture_ticks
+        spacing = spacing if spacing is not None and plan.is_steady(spacing) else None
+        targets = self._file.ticks(self._times, start_ticks=self._start, picture_ticks=spacing)
+        yield from plan.steps(targets)
 
     def _match(self, is_complete: bool) -> Iterator[Answer]:
         """Answer what can be answered; all of it, if no picture is on its way in the decoder."""

@@ -1,0 +1,184 @@
+"""Whole recordings by torchcodec, whose pictures stay on the device that decoded them: NVDEC of a GPU, or a processor.
+
+    packets ──► which picture answers which time ──► torchcodec, by number ──► resized there ──► uint8 (H, W, 3)
+
+Whatever differs from PyAV's pictures is noticed, and PyAV goes on: each picture that torchcodec gives says when it is
+shown, which must be the time that was asked for, and some of the first ones are compared with PyAV's.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from egoact.core.errors import MediaError
+from egoact.media.video.listing import Listing, RefusedError, list_pictures
+from egoact.media.video.reader import read_video_frames
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+_PICTURES_AT_ONCE = 16  # full-size pictures on the device
+_COMPARED = (0, 7)  # pictures of the first ones
+MOST_DIFFERENT = 4.0  # mean over a picture, of 255: torchcodec's colours are rounded in another way, about 1.5 off
+
+DeviceAnswer = tuple[slice, "np.ndarray | Tensor | MediaError"]
+
+
+class DeviceReader:
+    """Reads video files on a device; may be used by several threads.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        ValueError: torchcodec is not there, or not the libraries of FFmpeg that it needs.
+    """
+
+    def __init__(self, device: str) -> None:
+        try:
+            from torchcodec.decoders import VideoDecoder
+        except ImportError:
+            raise ValueError("--decoder torchcodec: pip install 'egoact[gpu]' brings torchcodec") from None
+        try:
+            VideoDecoder(b"")
+        except Exception as error:  # of whatever is wrong
+            if "libtorchcodec" in str(error):
+                raise ValueError(
+                    "--decoder torchcodec: it finds no libraries of FFmpeg (4 to 9) here; install them, as by "
+                    "apt install ffmpeg, or use --decoder pyav"
+                ) from None
+        self.device = device
+        self._told: set[str] = set()
+
+    def read(self, path: Path, times: np.ndarray, *, size: tuple[int, int] | None) -> Iterator[DeviceAnswer]:
+        """As `read_video_frames`; pictures are tensors on the device, or all of them arrays where PyAV reads them."""
+        done = 0
+        try:
+            for positions, answer in self._read(path, times, size):
+                done = positions.stop
+                yield positions, answer
+        except RefusedError as refusal:
+            self._tell(path, str(refusal))
+            for positions, answer in read_video_frames(path, times[done:], size=size, num_threads=1):
+                found = self._lay(answer) if done and isinstance(answer, np.ndarray) else answer
+                yield slice(positions.start + done, positions.stop + done), found
+
+    def _tell(self, path: Path, reason: str) -> None:
+        if reason not in self._told:
+            self._told.add(reason)
+            print(f"torchcodec: {path.name} goes to PyAV ({reason}), and others like it", file=sys.stderr)
+
+    def _lay(self, picture: np.ndarray) -> "Tensor":
+        import torch
+
+        return torch.from_numpy(picture).to(self.device)
+
+    def _read(self, path: Path, times: np.ndarray, size: tuple[int, int] | None) -> Iterator[DeviceAnswer]:
+        listing = list_pictures(path, times)
+        waiting: list[tuple[slice, int]] = []
+        decoder = None
+        for positions, answer in listing.answers:
+            if not isinstance(answer, MediaError):
+                waiting.append((positions, answer))
+            if waiting and (isinstance(answer, MediaError) or len(waiting) == _PICTURES_AT_ONCE):
+                decoder = decoder or _Pictures(path, listing, self.device, size, times)
+                yield from decoder.take(waiting)
+                waiting = []
+            if isinstance(answer, MediaError):
+                yield positions, answer
+        if waiting:
+            decoder = decoder or _Pictures(path, listing, self.device, size, times)
+            yield from decoder.take(waiting)
+
+
+class _Pictures:
+    """The pictures of one file by their numbers, in ascending order."""
+
+    def __init__(
+        self, path: Path, listing: Listing, device: str, size: tuple[int, int] | None, times: np.ndarray
+    ) -> None:
+        self._path, self._listing, self._size, self._times = path, listing, size, times
+        self._is_proven = False
+        try:
+            self._decoder = _open(path, listing, device)
+            fell_back = device != "cpu" and bool(self._decoder.cpu_fallback)
+        except Exception as error:  # of torchcodec, FFmpeg and CUDA
+            raise RefusedError(_first_line(error)) from None
+        if fell_back:
+            raise RefusedError("the GPU does not decode it")
+
+    def take(self, wanted: list[tuple[slice, int]]) -> Iterator[DeviceAnswer]:
+        """Pictures, uint8 (H, W, 3); none of them if one is not what was asked for."""
+        numbers = [number for _, number in wanted]
+        try:
+            found = self._decoder.get_frames_at(numbers)
+            pictures = resize_by_area(found.data, self._size or tuple(found.data.shape[2:]))
+        except Exception as error:
+            raise RefusedError(_first_line(error)) from None
+        seconds = self._listing.begins[numbers] * self._listing.tick_seconds
+        if np.abs(found.pts_seconds.cpu().numpy() - seconds).max() > self._listing.tick_seconds / 2:
+            raise RefusedError("torchcodec gives pictures of other times")
+        if not self._is_proven:
+            self._compare([(wanted[at][0], pictures[at]) for at in _COMPARED if at < len(wanted)])
+            self._is_proven = True
+        yield from ((positions, picture) for (positions, _), picture in zip(wanted, pictures, strict=True))
+
+    def _compare(self, some: list[tuple[slice, "Tensor"]]) -> None:
+        times = self._times[[positions.start for positions, _ in some]]
+        for at, right in read_video_frames(self._path, times, size=self._size, num_threads=1):
+            if isinstance(right, MediaError):
+                raise RefusedError("PyAV cannot decode it")
+            given = some[at.start][1].cpu().numpy()
+            if np.abs(given.astype(np.int16) - right).mean() > MOST_DIFFERENT:
+                raise RefusedError("torchcodec gives other pictures")
+
+
+def _open(path: Path, listing: Listing, device: str) -> Any:
+    """A decoder that knows the pictures as we list them, and never skips any: what is before a key frame counts."""
+    from torchcodec.decoders import VideoDecoder
+
+    steps = np.diff(listing.begins, append=listing.begins[-1] + 1)
+    frames = [
+        {"pts": begin, "duration": step, "key_frame": int(number == 0)}
+        for number, (begin, step) in enumerate(zip(listing.begins.tolist(), steps.tolist(), strict=True))
+    ]
+    return VideoDecoder(
+        str(path.absolute()),
+        stream_index=listing.stream_index,
+        device=device,
+        custom_frame_mappings=json.dumps({"frames": frames}),
+    )
+
+
+def resize_by_area(pictures: "Tensor", size: tuple[int, int]) -> "Tensor":
+    """Average each pixel over the area that it covers; uint8 (B, 3, H, W) -> uint8 (B, h, w, 3), on their device."""
+    import torch
+
+    exact = torch.float16 if pictures.is_cuda else torch.float32  # of bytes both are
+    rows, columns = (
+        _shares(given, wanted).to(pictures.device, exact)
+        for given, wanted in zip(pictures.shape[2:], size, strict=True)
+    )
+    resized = rows @ (pictures.to(exact) @ columns.T)
+    return resized.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+@lru_cache(maxsize=16)
+def _shares(given: int, wanted: int) -> "torch.Tensor":
+    """How much of each of `wanted` pixels in a row each of `given` is, float32 (wanted, given)."""
+    import torch
+
+    edges = np.linspace(0, given, wanted + 1)
+    overlaps = np.minimum(edges[1:, None], np.arange(1, given + 1)) - np.maximum(edges[:-1, None], np.arange(given))
+    shares = np.maximum(overlaps, 0)
+    return torch.from_numpy((shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
