@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from egoact.core.annotations.segments import SegmentTable, group_by_recording, read_segments
@@ -199,6 +199,18 @@ def check_failed(path: Path, table: SegmentTable, way: str, failed: int) -> None
     assert bool(failed) <= (path / "failures.csv").exists()
 
 
+# Frames of a clip that do not lie in the order of their times: steps and exact moments in one store.
+@example(
+    first=[("A", 0.0, 0.1, "take"), ("A", 11.0, END_SECONDS - 11.0, "take")],
+    edits=[
+        ("insert", ("A", 0.0, 0.53, "take")),
+        ("insert", ("A", 11.1, END_SECONDS - 11.1, "take")),
+        ("extract", ("exact", None)),
+        ("extract", ("whole", None)),
+        ("insert", ("A", 9.0, END_SECONDS - 9.0, "take")),
+        ("insert", ("A", 11.26, END_SECONDS - 11.26, "take")),
+    ],
+)
 @settings(max_examples=60)
 @given(first=st.lists(ROWS, min_size=1, max_size=4), edits=EDITS)
 def test_no_edit_makes_a_moment_computed_twice_or_lost(first: list[Row], edits: list[tuple[str, object]]) -> None:

@@ -156,9 +156,11 @@ class FeatureStore:
         for number, rows in zip(shards.tolist(), offsets, strict=True):
             shard = self._map_shard(number)
             (each,) = shard.features.strides[:1]
-            # The frames of a short clip lie side by side; those of a long one are far apart.
-            is_dense = rows[-1] - rows[0] < _DENSE * len(rows)
-            for first, last in [(rows[0], rows[-1])] if is_dense else zip(rows, rows, strict=True):
+            # The frames of a short clip lie side by side; those of a long one are far apart. Where the store has both
+            # steps and exact moments, they may be out of order.
+            begin, end = rows.min(), rows.max()
+            is_dense = end - begin < _DENSE * len(rows)
+            for first, last in [(begin, end)] if is_dense else zip(rows, rows, strict=True):
                 prefetch(shard.mapped, shard.start + int(first) * each, int(last + 1 - first) * each)
 
     def shard(self, number: int) -> np.ndarray:
