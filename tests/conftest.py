@@ -1,3 +1,5 @@
+import atexit
+import gc
 import os
 import random
 import sys
@@ -16,6 +18,10 @@ __all__ = ["film_kitchen", "small_commands"]
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")
 
+# Bytecode is kept even where the environment forbids it: workers and processes of tests would compile it anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Speeds of engines are measured once a test session, by whichever worker needs them first, and nothing is left in the
 # user's own cache. Workers share the cores, so each of them computes on one thread.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -23,6 +29,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["XDG_CACHE_HOME"] = _cache.name
 else:
     os.environ["OMP_NUM_THREADS"] = "1"
+    atexit.register(os._exit, 0)  # runs last; taking PyTorch and all else apart, piece by piece, takes seconds
+gc.disable()  # while modules are imported, of which nothing goes
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -33,6 +41,17 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that take longest begin first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays, and is looked through no more."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Some libraries complain at the end of what is still there."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
