@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from egoact.core.bounds import clear_line
+from egoact.core.collecting import collect_rarely
 from egoact.core.errors import InputError
 from egoact.core.progress import working
 from egoact.help_text import complaint, did_you_mean, help_text, subcommands
@@ -151,6 +152,7 @@ egoact --completion bash (or zsh, fish), which prints what the shell needs to co
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 some inputs failed, 2 bad usage or input, 130 stopped (Ctrl-C, SIGTERM)."""
+    collect_rarely()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

@@ -457,3 +457,18 @@ def test_convlstm_padding() -> None:
     assert ConvLSTM(3, 5, kernel_size=4)(maps).shape == (1, 2, 5, 8, 8)
     assert ConvLSTM(3, 5, kernel_size=4, stride=4)(maps).shape == (1, 2, 5, 2, 2)
     assert ConvLSTM(3, 5, kernel_size=4, padding="valid")(maps).shape == (1, 2, 5, 5, 5)
+
+
+def test_the_lstm_learns_as_torch_s_own() -> None:
+    head, features = build_head("lstm", feature_shape=(24,), num_frames=6, width=5), torch.randn(4, 6, 24)
+    wanted = torch.randn(4, 6, 5)
+    gradients = {}
+    for own in (True, False):
+        head.zero_grad()
+        x = features.clone().requires_grad_()
+        states = head._states(x) if own else head.lstm(x)[0]
+        (states * wanted).sum().backward()
+        gradients[own] = [states, x.grad, *(p.grad for p in head.parameters() if p.grad is not None)]
+    assert len(gradients[True]) == 5  # the states; by features, two matrices and a bias
+    for ours, theirs in zip(gradients[True], gradients[False], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)

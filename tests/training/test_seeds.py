@@ -19,7 +19,7 @@ from egoact.training import clips as clips_module
 from egoact.training.adamw import AdamW
 from egoact.training.clips import Clips
 from egoact.training.loop import Loop
-from egoact.training.sharing import share_out
+from egoact.training.sharing import divide, share_out
 from egoact.training.stack import Stack, clip_norms
 from tests.makers.checks import assert_same_run
 from tests.makers.features import write_csv, write_store
@@ -90,18 +90,29 @@ def test_their_mean_and_spread_are_written(data: Path, capsys: pytest.CaptureFix
 
 
 def test_cores_share_them_out(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    train(settings_for(data, run=data / "one_core", seeds=3, head="lstm"))
     monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 2)
     train(settings_for(data, seeds=3, head="lstm"))
     told = [line.split("; ")[-1] for line in capsys.readouterr().out.splitlines() if line.startswith("trained")]
-    assert [Path(run).name for run in told[-3:]] == ["seed_0", "seed_2", "seed_1"], "the other process prints last"
-    one_core, two_cores = (json.loads((data / run / "seeds.json").read_text()) for run in ("one_core", "run"))
-    assert one_core == two_cores
-    for seed in (0, 1, 2):
-        assert_same_run(data / "one_core" / f"seed_{seed}", data / "run" / f"seed_{seed}")
+    assert [Path(run).name for run in told] == ["seed_0", "seed_1", "seed_2"], "the other process prints last"
+    for seed in (0, 1, 2):  # of which the second was begun by one process, and ended by the other
+        train(settings_for(data, seed=seed, run=data / "alone" / str(seed), head="lstm"))
+        assert_same_run(data / "alone" / str(seed), data / "run" / f"seed_{seed}")
 
 
-def fail_elsewhere(share: Sequence[int]) -> None:
+@pytest.mark.parametrize(("num_runs", "num_shares"), [(5, 2), (6, 2), (2, 2), (5, 4), (7, 3)])
+def test_shares_are_equal_and_end_what_others_began(num_runs: int, num_shares: int) -> None:
+    shares = divide(list(range(num_runs)), num_shares)
+    begun = [share.begun or (None, 0.0) for share in shares]
+    ended = [0.0 if share.ended is None else 1 - begun[i + 1][1] for i, share in enumerate(shares)]
+    for i, share in enumerate(shares):
+        assert len(share.whole) + begun[i][1] + ended[i] == pytest.approx(num_runs / num_shares)
+        assert share.ended is None or share.ended == begun[i + 1][0]
+    assert sorted(run for share in shares for run in (*share.whole, share.ended) if run is not None) == list(
+        range(num_runs)
+    )
+
+
+def fail_elsewhere(share: Sequence[int], *, until: float) -> None:
     if multiprocessing.parent_process() is not None:
         raise ArtifactError(f"the loss became inf in {share}", path=Path("run"), place="epoch 3")
 

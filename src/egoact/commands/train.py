@@ -261,7 +261,9 @@ def train(settings: TrainSettings) -> int:
     return 0
 
 
-def _train(settings: TrainSettings, folders: "dict[Path, RunFolder]", todo: Sequence[TrainSettings]) -> None:
+def _train(
+    settings: TrainSettings, folders: "dict[Path, RunFolder]", todo: Sequence[TrainSettings], *, until: float
+) -> None:
     from egoact.training.run_folder import is_leader, part_ways
     from egoact.training.train import Training, fit_together
 
@@ -280,9 +282,9 @@ def _train(settings: TrainSettings, folders: "dict[Path, RunFolder]", todo: Sequ
     if is_leader():
         for training in trainings:
             folders[training.run].write_settings(recipe, num_parameters=num_parameters)
-    fitted = fit_together(trainings, models)
+    fitted = fit_together(trainings, models, until=until)
     part_ways()
-    if not is_leader():
+    if not is_leader() or not fitted:
         return
     for training, each in zip(trainings, fitted, strict=True):
         measured = {epoch: training.measure(model) for epoch, model in each.models.items()} if data.validation else {}

@@ -10,6 +10,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 
+from egoact.core.collecting import collect_rarely
+
 
 @contextmanager
 def worker_processes(count: int) -> Iterator[Sequence[Executor]]:
@@ -44,6 +46,7 @@ def worker_processes(count: int) -> Iterator[Sequence[Executor]]:
 
 def _end_with_parent(connection: Connection) -> None:
     """In a new process: whoever presses Ctrl-C means the one that started it, whose end closes the connection."""
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

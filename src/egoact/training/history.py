@@ -14,10 +14,8 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv`, whole or not at all; the first line names the columns."""
     part = path.with_suffix(".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[-1]))
-        writer.writeheader()
-        writer.writerows(rows)
+    lines = [list(rows[-1]), *(row.values() for row in rows)]
+    part.write_bytes("".join(",".join(map(str, line)) + "\r\n" for line in lines).encode())
     part.replace(path)
 
 

@@ -9,6 +9,8 @@ Shapes: M trainings, B clips.
 
 import copy
 import io
+import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,25 +102,26 @@ class Loop:
         """The weights to validate and to keep: the moving average where there is one."""
         return self._average or self._weights
 
-    def run(self, name: str, *, writers: Sequence[Any] = ()) -> list[Fitted]:
+    def run(self, name: str, *, writers: Sequence[Any] = (), until: float = 1.0) -> list[Fitted]:
         """Train, going on from the checkpoint if there is one.
 
         Args:
             name: For the progress that is shown.
             writers: TensorBoard's, one for each.
+            until: Share of the epochs to stop after; the checkpoint then has how far they are.
 
         Raises:
             NotFiniteError: A loss that is not finite.
             ArtifactError: A damaged checkpoint.
         """
         self._load()
-        due = time.monotonic()
-        with Progress(name, total=self.recipe.epochs - self._epoch, unit="epochs") as progress:
-            while not self._is_over:
+        due, stop = time.monotonic(), math.ceil(until * self.recipe.epochs)
+        with Progress(name, total=max(0, stop - self._epoch), unit="epochs") as progress:
+            while not self._is_over and self._epoch < stop:
                 self._run_epoch(writers)
                 progress.advance(1, note=self._note())
                 begun = time.monotonic()
-                if self._is_over or begun >= due:
+                if self._is_over or self._epoch == stop or begun >= due:
                     self._save()
                     due = time.monotonic() + _SAVING_SHARE * (time.monotonic() - begun)
         return [self._fitted(number) for number in range(len(self.members))]
@@ -263,7 +266,7 @@ class Loop:
             "average": self._average and self._average.tensors,
             "best": self._best,
             "optimizer": self._optimizer.state,
-            "members": [[m.rows, m.best, m.num_waited, m.stopped] for m in self.members],
+            "members": [[json.dumps(m.rows), m.best, m.num_waited, m.stopped] for m in self.members],
         }
         file = io.BytesIO()
         torch.save(state, file)
@@ -283,7 +286,12 @@ class Loop:
             self._best, self._epoch, self._num_steps = state["best"], state["epoch"], state["num_steps"]
             self._optimizer.load(state["optimizer"])
             for member, (rows, best, num_waited, stopped) in zip(self.members, state["members"], strict=True):
-                member.rows, member.best, member.num_waited, member.stopped = rows, best, num_waited, stopped
+                member.rows, member.best, member.num_waited, member.stopped = (
+                    json.loads(rows),
+                    best,
+                    num_waited,
+                    stopped,
+                )
         except Exception as error:  # whatever unpickling raises
             reason = f"this checkpoint cannot be read ({error}); use --overwrite to start again"
             raise ArtifactError(reason, path=self.checkpoint) from error

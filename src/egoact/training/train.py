@@ -195,8 +195,15 @@ class Training:
         )
 
 
-def fit_together(trainings: Sequence[Training], models: Sequence[ActionClassifier]) -> list[Fitted]:
+def fit_together(
+    trainings: Sequence[Training], models: Sequence[ActionClassifier], *, until: float = 1.0
+) -> list[Fitted]:
     """Train side by side what differs in nothing but seed and run directory; see `loop`.
+
+    Args:
+        trainings: Each of them.
+        models: Theirs, untrained.
+        until: Share of the epochs to stop after, with nothing to give; whoever asks again goes on from there.
 
     Raises:
         ArtifactError: Features, or a loss, that are not finite.
@@ -206,7 +213,9 @@ def fit_together(trainings: Sequence[Training], models: Sequence[ActionClassifie
         model.observe(finite_features(first.data.store, first.data.training))
     if first.recipe.solver == "ridge":
         return [first.fit_in_closed_form(models[0])]
-    fitted = _fit(trainings, models, first.recipe)
+    fitted = _fit(trainings, models, first.recipe, until=until)
+    if until < 1:
+        return []
     if first.recipe.retrain_epochs:
         chosen = [training.chosen(each) for training, each in zip(trainings, fitted, strict=True)]
         recipes = [training.prepare_retraining(model) for training, model in zip(trainings, chosen, strict=True)]
@@ -218,13 +227,18 @@ def fit_together(trainings: Sequence[Training], models: Sequence[ActionClassifie
 
 
 def _fit(
-    trainings: Sequence[Training], models: Sequence[ActionClassifier], recipe: Recipe, *, phase: str = ""
+    trainings: Sequence[Training],
+    models: Sequence[ActionClassifier],
+    recipe: Recipe,
+    *,
+    phase: str = "",
+    until: float = 1.0,
 ) -> list[Fitted]:
     first = trainings[0]
     try:
         if not first.machine.is_alone:
             return [first.fit_shared(models[0], recipe, phase=phase)]
-        return _fit_alone(trainings, models, recipe, phase)
+        return _fit_alone(trainings, models, recipe, phase, until)
     except NotFiniteError as error:
         names = [first.data.training.table[i].narration_id for i in error.positions[:3]]
         raise ArtifactError(
@@ -234,7 +248,7 @@ def _fit(
 
 
 def _fit_alone(
-    trainings: Sequence[Training], models: Sequence[ActionClassifier], recipe: Recipe, phase: str
+    trainings: Sequence[Training], models: Sequence[ActionClassifier], recipe: Recipe, phase: str, until: float
 ) -> list[Fitted]:
     first, device = trainings[0], trainings[0].machine.torch_device()
     models = [model.to(device) for model in models]
@@ -266,4 +280,4 @@ def _fit_alone(
         working_recurrence(first.machine.precision),
         curves([training.run / "tensorboard" / phase for training in trainings]) as writers,
     ):
-        return loop.run(phase or "train", writers=writers)
+        return loop.run(phase or "train", writers=writers, until=until)

@@ -3,9 +3,11 @@
 Sources: Hochreiter and Schmidhuber 1997 (LSTM); Cho et al. 2014, arXiv:1406.1078 (GRU).
 """
 
+import torch
 from torch import Tensor, nn
 
 from egoact.models.heads.head import BatchNorm, Standardize, State, SteppingHead, last_valid
+from egoact.models.heads.recurrence import lstm_states
 
 
 class LSTMHead(SteppingHead):
@@ -32,8 +34,16 @@ class LSTMHead(SteppingHead):
         self.width = width
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        states, _ = self.lstm(features)
-        return self.norm(last_valid(states, mask))
+        return self.norm(last_valid(self._states(features), mask))
+
+    def _states(self, features: Tensor) -> Tensor:
+        is_fast = self.training and features.device.type == "cpu" and features.dtype == torch.float32
+        if not is_fast or torch.is_autocast_enabled("cpu"):
+            states: Tensor = self.lstm(features)[0]
+            return states
+        own, recurrent, bias, zeros = self.lstm.parameters()
+        gates = nn.functional.linear(features, own, bias + zeros)
+        return lstm_states(gates.transpose(0, 1).contiguous(), recurrent).transpose(0, 1)
 
     def initial_state(self, batch_size: int) -> State:  # noqa: D102
         zeros = self.norm.weight.new_zeros(1, batch_size, self.width)
