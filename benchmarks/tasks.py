@@ -32,7 +32,7 @@ from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
 from egoact.timelines.detection import detect_stored
-from egoact.timelines.segmenter_training import SegmenterTraining
+from egoact.timelines.learning.segmenter_training import SegmenterTraining
 from egoact.timelines.stored import StoredRecordings
 from egoact.training.segmentation.recordings import read_recordings
 

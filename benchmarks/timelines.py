@@ -31,7 +31,7 @@ from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
 from egoact.timelines.dense import find_actions
-from egoact.timelines.selection import hits
+from egoact.timelines.learning.selection import hits
 
 STREAMS = ("rgb", "grid", "difference", "motion")
 WORTH = (("rgb",), ("rgb", "difference"), ("rgb", "motion"), ("rgb", "difference", "motion"))

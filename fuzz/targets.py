@@ -28,7 +28,7 @@ from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.store.checks import shard_problems
-from egoact.store.failures import read_failures
+from egoact.store.layout.failures import read_failures
 from egoact.store.reader import FeatureStore
 from fuzz.exports import make_export, read_export_folder
 from tests.core.formats.test_round_trips import FPS, encode, sample

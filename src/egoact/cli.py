@@ -113,9 +113,9 @@ COMMANDS: dict[str, Command] = {
     "explain": _command(
         "explain",
         "what a kernel looks for (filters), where and when a run looks (clip)",
-        report="egoact.report.explain_filters:write_report",
+        report="egoact.report.explain.explain_filters:write_report",
     ),
-    "predict": _command("predict", "recordings to timelines", report="egoact.report.timeline:write_report"),
+    "predict": _command("predict", "recordings to timelines", report="egoact.report.timelines.timeline:write_report"),
     "export": _command("export", "a run as graphs for devices, or as a page for browsers, proven on real clips"),
     "serve-web": _command("serve-web", "the page of an export for browsers, on this machine"),
     "hub": _command("hub", "runs on the Hugging Face hub: push one, pull one"),

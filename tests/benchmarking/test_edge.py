@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.benchmarking.edge import pareto_front
-from egoact.benchmarking.edge_budget import Budget, choose
-from egoact.benchmarking.edge_exports import Measured, Variant, list_variants
-from egoact.benchmarking.edge_questions import Questions, spread
+from egoact.benchmarking.edge.budget import Budget, choose
+from egoact.benchmarking.edge.exports import Measured, Variant, list_variants
+from egoact.benchmarking.edge.measurement import pareto_front
+from egoact.benchmarking.edge.questions import Questions, spread
 from egoact.commands.bench import BenchSettings, bench
 from egoact.commands.export import ExportSettings, export
 from egoact.core.annotations.segments import read_segments
@@ -83,7 +83,7 @@ def test_answers_are_right_by_labels_or_by_the_reference(world: Path, tmp_path: 
 def test_runs_are_exported_measured_and_drawn(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("egoact.benchmarking.edge_exports.PRECISIONS", {"onnx": ("f32",), "openvino": ("f16",)})
+    monkeypatch.setattr("egoact.benchmarking.edge.exports.PRECISIONS", {"onnx": ("f32",), "openvino": ("f16",)})
     settings = BenchSettings(
         "edge", out=tmp_path, runs=(world / "run",), segments=world / "labels.csv", media=(world,), watts=10, quick=True
     )

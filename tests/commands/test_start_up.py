@@ -54,10 +54,8 @@ def test_a_training_loads_no_loop_for_several_processes_and_no_compiler(data: Pa
 
 
 def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop() -> None:
-    code = (
-        "import sys, egoact.commands.predict, egoact.runs.loading, egoact.timelines.segmenter, egoact.report.timeline\n"
-    )
-    code += "import egoact.timelines.stored, egoact.timelines.output\n"
+    code = "import sys, egoact.commands.predict, egoact.runs.loading, egoact.timelines.segmenter\n"
+    code += "import egoact.report.timelines.timeline, egoact.timelines.stored, egoact.timelines.output\n"
     code += f"print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

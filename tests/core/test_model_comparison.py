@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from egoact.core.timelines.comparing.model_comparison import MEASURES, RecordingCounts, compare_timeline_models
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.model_comparison import MEASURES, RecordingCounts, compare_timeline_models
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
 

@@ -348,7 +348,7 @@ def test_openvino_tells_nobody_and_starts_no_process(tmp_path: Path) -> None:
         "import os, sys\n"
         "forks = []\n"
         "os.register_at_fork(before=lambda: forks.append(1))\n"
-        "from egoact.engines.openvino_graphs import import_openvino\n"
+        "from egoact.engines.graphs.openvino_graphs import import_openvino\n"
         "print(import_openvino().__name__, len(forks), 'openvino_telemetry.main' in sys.modules)\n"
     )
     environment = {**os.environ, "HOME": str(tmp_path)}

@@ -26,7 +26,7 @@ every_engine = pytest.mark.parametrize("engine", ENGINES)
 @pytest.fixture(autouse=True)
 def installed(request: pytest.FixtureRequest) -> None:
     if "engine" in request.fixturenames and request.getfixturevalue("engine") == "openvino":
-        from egoact.engines.openvino_graphs import import_openvino
+        from egoact.engines.graphs.openvino_graphs import import_openvino
 
         import_openvino()
         pytest.importorskip("nncf", reason="int8 with OpenVINO needs NNCF")

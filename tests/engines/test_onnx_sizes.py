@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.onnx_graphs import export_graph, trace
+from egoact.engines.graphs.onnx_graphs import export_graph, trace
 from egoact.engines.onnx_session import open_session
 
 

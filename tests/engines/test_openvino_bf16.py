@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.openvino_graphs import convert, import_openvino
-from egoact.engines.openvino_precision import prepare_bf16, round_keeping_sums
+from egoact.engines.graphs.openvino_graphs import convert, import_openvino
+from egoact.engines.graphs.openvino_precision import prepare_bf16, round_keeping_sums
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.registry import load_backbone
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
+from egoact.core.metrics.challenges.detection_submission import write_detections
 from egoact.core.metrics.detection import Detections
-from egoact.core.metrics.detection_submission import write_detections
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from egoact.commands.submit import SubmitSettings, submit
 from egoact.commands.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.submission import check_submission
+from egoact.core.metrics.challenges.submission import check_submission
 from tests.makers.features import write_store
 
 

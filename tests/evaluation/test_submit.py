@@ -10,8 +10,8 @@ import pytest
 from egoact.commands.submit import SubmitSettings, submit
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
+from egoact.core.metrics.challenges.submission import check_submission, write_submission
 from egoact.core.metrics.scores import Scores, load_scores
-from egoact.core.metrics.submission import check_submission, write_submission
 from tests.makers.places import SHARED
 
 TEST_CSV = SHARED / "data" / "epic-kitchens-100" / "EPIC_100_test_timestamps.csv"
@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_the_old_zip(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("egoact.core.metrics.submission._template", fail)
+    monkeypatch.setattr("egoact.core.metrics.challenges.submission._template", fail)
     with pytest.raises(OSError, match="No space"):
         write_submission(random_scores(IDS[:1]), path, **LEVELS)
     assert path.read_bytes() == before

@@ -16,10 +16,10 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking, action_ranking
 from egoact.core.metrics.anticipation import MEASURE
+from egoact.core.metrics.challenges.detection_submission import check_detections, write_detections
+from egoact.core.metrics.challenges.submission import check_submission, write_submission
 from egoact.core.metrics.detection import Detections
-from egoact.core.metrics.detection_submission import check_detections, write_detections
 from egoact.core.metrics.scores import Scores
-from egoact.core.metrics.submission import check_submission, write_submission
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from tests.makers.places import SHARED
 

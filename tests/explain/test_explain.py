@@ -29,7 +29,7 @@ from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.weights import load_in_file_order
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
-from egoact.report.explain_filters import lay_tiles
+from egoact.report.explain.explain_filters import lay_tiles
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.media import picture, write_video

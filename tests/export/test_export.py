@@ -13,8 +13,8 @@ from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import locked
 from egoact.engines.frame_model import FrameModel
+from egoact.engines.graphs.tensorrt_rules import complaints
 from egoact.engines.parity import Agreement
-from egoact.engines.tensorrt_rules import complaints
 from egoact.export.parity import check_measured
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.models.heads import HEADS

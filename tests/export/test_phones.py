@@ -11,7 +11,7 @@ from torch import nn
 
 from egoact.commands.export import export
 from egoact.core.errors import ArtifactError
-from egoact.engines import executorch_graphs
+from egoact.engines.graphs import executorch_graphs
 from egoact.runs.exported import ExportedFrames, read_export
 from egoact.runs.graph_files import open_graph
 from egoact.runs.loading import EngineChoice, load_run
@@ -98,7 +98,7 @@ def test_what_needs_the_whole_recording_is_refused(format: str, recording: Path,
 def test_without_its_libraries_it_says_what_to_install(
     format: str, runs_it: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("egoact.engines.converters.find_spec", lambda name: None)
+    monkeypatch.setattr("egoact.engines.graphs.converters.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=rf"pip install 'egoact\[{EXTRAS[format]}\]'"):
         export(settings_for(recording, make_run(tmp_path / "run"), tmp_path / "out", format=format))
     for name in (runs_it, runs_it.partition(".")[0]):

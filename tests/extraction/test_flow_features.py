@@ -22,7 +22,7 @@ from egoact.models.backbones.registry import load_backbone
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer
 from egoact.runs.streams import check_flow
-from egoact.store.manifest import read_manifest
+from egoact.store.layout.manifest import read_manifest
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from tests.makers.recordings import write_labels, write_recording

@@ -10,10 +10,10 @@ import pytest
 
 from egoact.commands.extract import ExtractSettings, extract, work_of
 from egoact.core.errors import ArtifactError
-from egoact.extraction.sharing import SharedFeatures
-from egoact.extraction.sharing_worker import RecordingWorker, choose_plan
+from egoact.extraction.distributed.sharing import SharedFeatures
+from egoact.extraction.distributed.sharing_worker import RecordingWorker, choose_plan
 from egoact.extraction.work import Work
-from egoact.store.index import StoreIndex
+from egoact.store.layout.index import StoreIndex
 from tests.makers.extraction import VIDEOS, make_video, settings, write_segments
 
 SPANS = [(0.1, 0.9), (1.2, 1.98)]

@@ -32,8 +32,8 @@ from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.concatenation import ConcatenatedStores, open_features
-from egoact.store.failures import read_failures
-from egoact.store.manifest import read_manifest
+from egoact.store.layout.failures import read_failures
+from egoact.store.layout.manifest import read_manifest
 from egoact.store.reader import FeatureStore
 from egoact.store.streams import find_streams, stream_path
 from egoact.store.writer import StoreWriter

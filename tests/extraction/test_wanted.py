@@ -12,7 +12,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.sampling import ClipSampling, to_microseconds
 from egoact.extraction.wanted import WantedMoments
 from egoact.media.sources import MediaRoot
-from egoact.store.index import UNKNOWN, RecordingRow, grid_moments
+from egoact.store.layout.index import UNKNOWN, RecordingRow, grid_moments
 from tests.makers.media import write_video
 
 RATES = st.sampled_from((1, 3, 7, 8, 15, 30))

@@ -13,7 +13,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.timelines.prediction import Prediction
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.report.comparison import write_report as write_comparison
-from egoact.report.timeline import write_report, write_timeline_page
+from egoact.report.timelines.timeline import write_report, write_timeline_page
 from egoact.timelines.comparison import compare_timeline_files
 from egoact.timelines.output import relative_path
 from tests.makers.media import write_video

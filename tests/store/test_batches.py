@@ -10,7 +10,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.batches import Batch, ClipBatches
-from egoact.store.manifest import StoreSpec
+from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 from tests.makers.clips import write_clips

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egoact.store.buffer import FeatureBuffer
-from egoact.store.encoding import decode
+from egoact.store.layout.encoding import decode
 
 
 @given(st.lists(st.integers(0, 5), max_size=6), st.booleans())

@@ -20,8 +20,8 @@ from egoact.extraction import decoding
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments
 from egoact.media.sources import MediaSource
-from egoact.store.failures import read_failures
-from egoact.store.index import INDEX_NAME, grid_moments
+from egoact.store.layout.failures import read_failures
+from egoact.store.layout.index import INDEX_NAME, grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter

@@ -14,7 +14,7 @@ from egoact.commands.verify import VerifySettings, verify
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
-from egoact.store.encoding import decode, encode
+from egoact.store.layout.encoding import decode, encode
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 from tests.makers.clips import lacking, write_clips

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from egoact.store.failures import FAILURES_NAME, Failure, read_failures, write_failures
+from egoact.store.layout.failures import FAILURES_NAME, Failure, read_failures, write_failures
 
 FAILURES = [
     Failure("B", 0.0625, 0.0625, 'B.mp4: "odd", it is'),

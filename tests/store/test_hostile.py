@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from egoact.core.errors import ArtifactError
-from egoact.store.index import INDEX_NAME, SCHEMA
-from egoact.store.manifest import MANIFEST_NAME, read_manifest
+from egoact.store.layout.index import INDEX_NAME, SCHEMA
+from egoact.store.layout.manifest import MANIFEST_NAME, read_manifest
 from egoact.store.reader import FeatureStore
 from tests.makers.stores import SEGMENTS, SPEC, fill
 

@@ -7,7 +7,7 @@ import pytest
 from egoact.core.annotations.segments import Segment
 from egoact.core.sampling import ClipSampling
 from egoact.store import reader
-from egoact.store.index import grid_moments
+from egoact.store.layout.index import grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 from tests.makers.stores import SAMPLING, SPEC, features_of, fill, segment

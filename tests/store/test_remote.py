@@ -11,7 +11,7 @@ import pytest
 from egoact.core.errors import ArtifactError
 from egoact.core.machine import cache_folder
 from egoact.store.concatenation import open_features
-from egoact.store.index import StoreIndex
+from egoact.store.layout.index import StoreIndex
 from egoact.store.reader import FeatureStore
 from egoact.store.remote import RemoteFolder, as_url, local_path
 from tests.makers.stores import SAMPLING, SEGMENTS, SPEC, fill, segment

@@ -18,7 +18,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store import writer as store_writer
-from egoact.store.index import INDEX_NAME, SCHEMA, RecordingRow, StoreIndex, grid_moments
+from egoact.store.layout.index import INDEX_NAME, SCHEMA, RecordingRow, StoreIndex, grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter

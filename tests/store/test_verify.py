@@ -7,7 +7,7 @@ import pytest
 
 from egoact.commands.verify import VerifySettings, verify
 from egoact.core.errors import ArtifactError
-from egoact.store.index import StoreIndex
+from egoact.store.layout.index import StoreIndex
 from egoact.store.reader import FeatureStore
 from tests.makers.stores import SEGMENTS, fill
 

@@ -9,7 +9,7 @@ import pytest
 from egoact.cli import main
 from egoact.commands.predict import PredictSettings, predict
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
-from egoact.core.metrics.detection_submission import check_detections
+from egoact.core.metrics.challenges.detection_submission import check_detections
 from egoact.core.timelines.files import read_timelines
 from egoact.runs.loading import load_run
 from egoact.timelines.detection import detect_stored

@@ -10,12 +10,12 @@ from egoact.cli import main
 from egoact.commands import predict as command
 from egoact.commands.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
-from egoact.core.timelines.hand_tracking import Palm
+from egoact.core.timelines.hands.tracking import Palm
 from egoact.engines.hands import HandDetector, model_file
 from egoact.extraction.hands import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
-from egoact.report.timeline import write_report
+from egoact.report.timelines.timeline import write_report
 from tests.makers.hands import needs_hand_model, palm
 from tests.makers.media import write_video
 from tests.makers.places import SHARED

@@ -9,7 +9,7 @@ import pytest
 from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline
-from egoact.timelines.selection import fit_confidence
+from egoact.timelines.learning.selection import fit_confidence
 from tests.makers.recordings import write_labels, write_recording
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.timelines.learning_curve import curve_sizes, measure, plan_trials, summarize_curve
+from egoact.timelines.learning.learning_curve import curve_sizes, measure, plan_trials, summarize_curve
 
 
 def test_no_training_sees_what_it_is_asked_about() -> None:

@@ -20,7 +20,7 @@ from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.extraction.run_ahead import run_ahead
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
-from egoact.report.timeline import write_report
+from egoact.report.timelines.timeline import write_report
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore

@@ -18,7 +18,7 @@ from egoact.core.errors import ArtifactError
 from egoact.models.detectors import TRAINABLE, build_detector
 from egoact.models.names import DETECTOR
 from egoact.models.segmenters import build_model
-from egoact.timelines.segmenter_training import HeldOut, SegmenterTraining
+from egoact.timelines.learning.segmenter_training import HeldOut, SegmenterTraining
 from egoact.training.tuning.segmenter_space import OPTION_SPACE, SegmenterSpace, option_default
 from tests.makers.foreign import write_data_set
 

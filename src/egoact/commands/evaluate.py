@@ -167,8 +167,8 @@ def _evaluate_recordings(settings: EvaluateSettings) -> dict[str, Any]:
 
 def _answer(settings: EvaluateSettings) -> "SegmentEvaluation":
     from egoact.commands.labels import read_and_tell
+    from egoact.core.metrics.challenges.submission import check_submission
     from egoact.core.metrics.scores import load_scores
-    from egoact.core.metrics.submission import check_submission
     from egoact.evaluation.segments import SegmentEvaluation, official_vocabularies, vocabularies_of_scores
 
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)

@@ -89,7 +89,7 @@ def export(settings: ExportSettings) -> int:
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked
-    from egoact.engines import executorch_graphs, litert_graphs
+    from egoact.engines.graphs import executorch_graphs, litert_graphs
     from egoact.export.export import Export, check_is_free
     from egoact.export.segmenter import export_segmenter
     from egoact.export.web import check_page, find_runtime, write_page
@@ -130,9 +130,9 @@ def export(settings: ExportSettings) -> int:
 
 def _export_best(settings: ExportSettings) -> int:
     """Make and measure all that may be taken, beside OUT, and copy the best there."""
-    from egoact.benchmarking.edge_budget import Budget, choose
-    from egoact.benchmarking.edge_exports import Edge, list_variants
-    from egoact.benchmarking.edge_questions import spread
+    from egoact.benchmarking.edge.budget import Budget, choose
+    from egoact.benchmarking.edge.exports import Edge, list_variants
+    from egoact.benchmarking.edge.questions import spread
     from egoact.commands.command_line import run_command
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings

@@ -243,7 +243,7 @@ def extract(settings: ExtractSettings) -> int:
         return 0
     try:
         if settings.cluster is not None:
-            from egoact.extraction.cluster import extract_on_cluster
+            from egoact.extraction.distributed.cluster import extract_on_cluster
 
             return extract_on_cluster(
                 work,
@@ -344,7 +344,7 @@ def _choose_video(
 ) -> "StreamEngine":
     from egoact.engines.streams import one_stream
     from egoact.extraction.engine_choice import RealFrames
-    from egoact.extraction.video import choose_video_engine
+    from egoact.extraction.video.engine_choice import choose_video_engine
     from egoact.store.streams import check_fits
 
     check_fits(features, backbone.spec, rate=wanted.rate)

@@ -64,9 +64,9 @@ def learning_curve(settings: LearningCurveSettings) -> int:
     from egoact.core.progress import Progress
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
-    from egoact.timelines.learning_curve import plan_trials, run_trials, summarize_curve
+    from egoact.timelines.learning.learning_curve import plan_trials, run_trials, summarize_curve
+    from egoact.timelines.learning.segmenter_training import SegmenterTraining
     from egoact.timelines.output import check_writable
-    from egoact.timelines.segmenter_training import SegmenterTraining
     from egoact.training.data import choose_vocabularies
     from egoact.training.segmentation.recordings import read_recordings
 

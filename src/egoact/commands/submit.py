@@ -9,9 +9,9 @@ from egoact.core.errors import ArtifactError
 if TYPE_CHECKING:
     from egoact.core.annotations.labels import Target, Vocabulary
     from egoact.core.annotations.segments import SegmentTable
+    from egoact.core.metrics.challenges.submission import ScoredChallenge
     from egoact.core.metrics.detection import Detections
     from egoact.core.metrics.scores import Scores
-    from egoact.core.metrics.submission import ScoredChallenge
 
 _SCORED_CHALLENGES: "dict[str, ScoredChallenge]" = {
     "recognition": "action_recognition",
@@ -108,7 +108,7 @@ def submit(settings: SubmitSettings) -> int:
         ValueError: Levels or numbers of classes that the challenge does not have.
     """
     from egoact.core.annotations.segments import read_segments
-    from egoact.core.metrics.submission import write_submission
+    from egoact.core.metrics.challenges.submission import write_submission
 
     table = None if settings.segments is None else read_segments(settings.segments)
     if settings.check is not None:
@@ -128,8 +128,8 @@ def submit(settings: SubmitSettings) -> int:
 
 def _write_detections(settings: SubmitSettings, table: "SegmentTable", out: Path) -> None:
     from egoact.core.annotations.labels import TARGETS, read_vocabulary
-    from egoact.core.metrics.detection_submission import write_detections
-    from egoact.core.timelines.detections import detections_of
+    from egoact.core.metrics.challenges.detection_submission import write_detections
+    from egoact.core.timelines.detection.detections import detections_of
     from egoact.core.timelines.files import read_timelines
 
     assert settings.classes is not None
@@ -149,7 +149,7 @@ def _find_detections(
     settings: SubmitSettings, table: "SegmentTable", vocabularies: "dict[Target, Vocabulary]"
 ) -> "Detections":
     """What a run of `egoact train-timeline` finds, in the numbers of the challenge's classes."""
-    from egoact.core.timelines.detections import renumber
+    from egoact.core.timelines.detection.detections import renumber
     from egoact.runs.loading import load_run
     from egoact.timelines.detection import detect_stored
     from egoact.timelines.stored import StoredRecordings
@@ -185,8 +185,8 @@ def _make_folder(out: Path) -> None:
 
 def _check(settings: SubmitSettings, path: Path, table: "SegmentTable | None") -> str:
     """What a zip holds, in a line; an error where the challenge would refuse it."""
-    from egoact.core.metrics.detection_submission import check_detections
-    from egoact.core.metrics.submission import check_submission
+    from egoact.core.metrics.challenges.detection_submission import check_detections
+    from egoact.core.metrics.challenges.submission import check_submission
 
     if settings.task == "detection":
         found = check_detections(path, table)

@@ -131,8 +131,8 @@ def _train(settings: TrainTimelineSettings, folder: "RunFolder") -> None:
     from egoact.runs.provenance import Provenance
     from egoact.store.concatenation import open_features, own_weights
     from egoact.store.recordings import Recordings
-    from egoact.timelines.segmenter_training import SegmenterTraining, answer_held_out
-    from egoact.timelines.selection import RuleSelection
+    from egoact.timelines.learning.segmenter_training import SegmenterTraining, answer_held_out
+    from egoact.timelines.learning.selection import RuleSelection
     from egoact.training.data import choose_vocabularies, split_segments
     from egoact.training.segmentation.recordings import read_recordings
 

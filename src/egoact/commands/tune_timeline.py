@@ -166,8 +166,8 @@ def _judge(
     from egoact.core.errors import ArtifactError
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
-    from egoact.timelines.segmenter_training import SegmenterTraining
-    from egoact.timelines.selection import RuleSelection, flat_measures
+    from egoact.timelines.learning.segmenter_training import SegmenterTraining
+    from egoact.timelines.learning.selection import RuleSelection, flat_measures
     from egoact.training.fitted import NotFiniteError
     from egoact.training.segmentation.recordings import read_recordings
 

@@ -15,10 +15,10 @@ import torch
 
 from egoact.core.progress import working
 from egoact.engines.frame_model import FrameModel, frame_model
+from egoact.engines.graphs.openvino_graphs import import_openvino
 from egoact.engines.interface import Engine, Options
 from egoact.engines.onnx_engine import OnnxEngine
 from egoact.engines.openvino_engine import OpenVinoEngine
-from egoact.engines.openvino_graphs import import_openvino
 from egoact.engines.speed_cache import Speed, SpeedCache
 from egoact.engines.torch_engine import TorchEngine, half_of_gpu
 from egoact.models.backbones.registry import Backbone

@@ -3,8 +3,8 @@
 import numpy as np
 
 from egoact.engines.frame_model import FrameModel
+from egoact.engines.graphs.onnx_graphs import export_graph, quantize
 from egoact.engines.interface import Options, checked_frames
-from egoact.engines.onnx_graphs import export_graph, quantize
 from egoact.engines.onnx_session import open_session
 
 

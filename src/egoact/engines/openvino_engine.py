@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from egoact.engines.frame_model import FrameModel
+from egoact.engines.graphs.openvino_graphs import convert, import_openvino, pack, unpack
+from egoact.engines.graphs.openvino_precision import prepare_bf16, quantize
 from egoact.engines.interface import Options, checked_frames
-from egoact.engines.openvino_graphs import convert, import_openvino, pack, unpack
-from egoact.engines.openvino_precision import prepare_bf16, quantize
 
 _MOST_FRAMES = 4  # of one inference: what a layer gives to the next should stay in the cache
 

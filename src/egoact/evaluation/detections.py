@@ -9,8 +9,8 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import AnnotationError
 from egoact.core.files import write_json
 from egoact.core.metrics.accuracy import Labels
+from egoact.core.metrics.challenges.detection_submission import check_detections
 from egoact.core.metrics.detection import Detections, evaluate_detections
-from egoact.core.metrics.detection_submission import check_detections
 from egoact.core.metrics.evaluation_files import METRICS_NAME
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from egoact.engines import executorch_graphs, litert_graphs, onnx_graphs, openvino_graphs
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.openvino_graphs import import_openvino
-from egoact.engines.openvino_precision import quantize
-from egoact.engines.tensorrt_rules import complaints
+from egoact.engines.graphs import executorch_graphs, litert_graphs, onnx_graphs, openvino_graphs
+from egoact.engines.graphs.openvino_graphs import import_openvino
+from egoact.engines.graphs.openvino_precision import quantize
+from egoact.engines.graphs.tensorrt_rules import complaints
 from egoact.export.modules import SequenceModel, StepModel, flat
 from egoact.models.segmenters import RecordingModel
 

@@ -11,7 +11,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
 from egoact.engines import Engine, load_engine
 from egoact.engines.frame_model import frame_model
-from egoact.engines.onnx_graphs import halve
+from egoact.engines.graphs.onnx_graphs import halve
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.folder import write_export

@@ -20,7 +20,7 @@ from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot, FlowSource
 from egoact.models.backbones.registry import Backbone
-from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest
+from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec, read_manifest
 
 NUM_FRAMES_TO_CHECK = 16
 NUM_FRAMES_TO_CALIBRATE = 64

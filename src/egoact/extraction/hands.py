@@ -3,7 +3,7 @@
 import numpy as np
 
 from egoact.core.errors import MediaError
-from egoact.core.timelines.hand_tracking import HandTracks, Palm, track_hands
+from egoact.core.timelines.hands.tracking import HandTracks, Palm, track_hands
 from egoact.engines.hands import HandDetector
 from egoact.media.sources import MediaSource, read_frames
 

@@ -8,7 +8,7 @@ from egoact.engines.streams import ComputedStream, StreamEngine, build_streams
 from egoact.extraction.engine_choice import RealFrames, choose_engine
 from egoact.models.backbones.registry import Backbone
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.store.manifest import read_manifest
+from egoact.store.layout.manifest import read_manifest
 from egoact.store.streams import is_store, list_streams, stream_path
 
 

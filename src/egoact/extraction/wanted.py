@@ -13,7 +13,7 @@ from egoact.core.sampling import ClipSampling, Floats, step_times, to_microsecon
 from egoact.media.recording import MOST_HOURS, estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
 from egoact.media.stills.flow import FlowRoot, FlowSource
-from egoact.store.index import UNKNOWN, Moments, RecordingRow
+from egoact.store.layout.index import UNKNOWN, Moments, RecordingRow
 
 _MOST_EXAMPLES = 16
 _FEW_SECONDS = 10

@@ -17,8 +17,8 @@ from egoact.media.sources import MediaRoot
 from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.own_files import carry
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.store.encoding import StoredDtype
-from egoact.store.manifest import StoreSpec
+from egoact.store.layout.encoding import StoredDtype
+from egoact.store.layout.manifest import StoreSpec
 from egoact.store.streams import stream_path
 from egoact.store.writer import StoreWriter
 

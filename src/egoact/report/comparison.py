@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.report.figures import BLUE, GREY, new_figure, save_picture, set_title, shorten
-from egoact.report.model_timelines import write_model_timelines
 from egoact.report.page import Bar, HasOut, format_duration, open_console, print_table, write_page, written_by
-from egoact.report.timeline_comparison import write_timeline_comparison
+from egoact.report.timelines.model_timelines import write_model_timelines
+from egoact.report.timelines.timeline_comparison import write_timeline_comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

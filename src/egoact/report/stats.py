@@ -19,7 +19,7 @@ from egoact.report.stats_figures import (
     draw_participants,
     is_tail,
 )
-from egoact.report.timeline import write_statistics_pages
+from egoact.report.timelines.timeline import write_statistics_pages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

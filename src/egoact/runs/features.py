@@ -10,7 +10,7 @@ from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig
 from egoact.store.concatenation import ConcatenatedStores, FeatureSource, clips_at_once, open_stores
-from egoact.store.manifest import read_manifest
+from egoact.store.layout.manifest import read_manifest
 from egoact.store.reader import FeatureStore
 from egoact.store.streams import choose_streams, missing_streams
 

@@ -12,9 +12,9 @@ import numpy as np
 from egoact.core.bounds import check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.machine import num_cores
+from egoact.engines.graphs.openvino_graphs import import_openvino
+from egoact.engines.graphs.silence import silenced
 from egoact.engines.onnx_session import open_session
-from egoact.engines.openvino_graphs import import_openvino
-from egoact.engines.silence import silenced
 
 SUFFIXES = {
     "onnx": (".onnx",),
@@ -166,7 +166,7 @@ def _open_executorch(path: Path) -> tuple[NamedGraph, dict[str, Shape]]:
         from executorch.extension.pybindings import portable_lib
         from executorch.runtime import Runtime
 
-        from egoact.engines.executorch_graphs import NAMES
+        from egoact.engines.graphs.executorch_graphs import NAMES
 
         if portable_lib._threadpool_get_thread_count() != num_cores():
             portable_lib._unsafe_reset_threadpool(num_cores())  # it takes all cores of the machine; nothing runs yet

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.store.encoding import encode, shard_layout
+from egoact.store.layout.encoding import encode, shard_layout
 
 
 class FeatureBuffer:

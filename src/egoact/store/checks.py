@@ -9,8 +9,8 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import IMPORTED
-from egoact.store.encoding import decode
-from egoact.store.index import RecordingRow
+from egoact.store.layout.encoding import decode
+from egoact.store.layout.index import RecordingRow
 from egoact.store.reader import FeatureStore
 
 _CHUNK_BYTES = 32 << 20

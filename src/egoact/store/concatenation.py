@@ -13,7 +13,7 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.own_files import FILE_NAME
-from egoact.store.manifest import StoreSpec
+from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.streams import STREAMS_NAME, choose_streams
 

@@ -24,9 +24,9 @@ from egoact.core.machine import cache_folder
 from egoact.core.progress import Progress
 from egoact.models.backbones.own_files import FILE_NAME
 from egoact.models.backbones.spec import STREAMS
-from egoact.store.failures import FAILURES_NAME
-from egoact.store.index import INDEX_NAME, SHARDS_NAME, RecordingRow, StoreIndex
-from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest
+from egoact.store.layout.failures import FAILURES_NAME
+from egoact.store.layout.index import INDEX_NAME, SHARDS_NAME, RecordingRow, StoreIndex
+from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec, read_manifest
 from egoact.store.remote import RemoteFolder, as_url, local_path
 
 STORES = ("", *(f"streams/{name}/" for name in STREAMS if name != "rgb"))

@@ -16,8 +16,8 @@ import numpy as np
 from egoact.core.bounds import DAMAGED_ARRAY
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import IMPORTED
-from egoact.store.index import grid_moments
-from egoact.store.manifest import StoreSpec
+from egoact.store.layout.index import grid_moments
+from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 

@@ -21,10 +21,10 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder
 from egoact.core.sampling import ClipSampling
 from egoact.store.copies import fetch_shards
-from egoact.store.encoding import decode
-from egoact.store.index import INDEX_NAME, StoreIndex
-from egoact.store.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
-from egoact.store.mapped import MappedShard, most_mapped
+from egoact.store.layout.encoding import decode
+from egoact.store.layout.index import INDEX_NAME, StoreIndex
+from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
+from egoact.store.layout.mapped import MappedShard, most_mapped
 
 __all__ = ["FeatureStore", "StoreSpec"]
 

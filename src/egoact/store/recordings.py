@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from egoact.store.concatenation import ConcatenatedStores, FeatureSource
-from egoact.store.encoding import decode
-from egoact.store.index import grid_moments
+from egoact.store.layout.encoding import decode
+from egoact.store.layout.index import grid_moments
 from egoact.store.reader import FeatureStore
 
 

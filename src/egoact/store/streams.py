@@ -14,7 +14,7 @@ from pathlib import Path
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import IMPORTED, STREAMS, BackboneSpec
 from egoact.store.copies import local_copy
-from egoact.store.manifest import MANIFEST_NAME, read_manifest
+from egoact.store.layout.manifest import MANIFEST_NAME, read_manifest
 from egoact.store.reader import check_is_free
 
 STREAMS_NAME = "streams"

@@ -19,8 +19,8 @@ from filelock import BaseFileLock
 from egoact.core.errors import InputError
 from egoact.core.files import LOCK_NAME, PART_SUFFIX, lock_folder, make_folder, rename, sync
 from egoact.store.buffer import FeatureBuffer
-from egoact.store.index import SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
-from egoact.store.manifest import MANIFEST_NAME, StoreSpec
+from egoact.store.layout.index import SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
+from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec
 from egoact.store.reader import FeatureStore
 
 _CHUNK_BYTES = 32 << 20

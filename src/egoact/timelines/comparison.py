@@ -6,8 +6,8 @@ from typing import Any
 
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.files import make_folder, write_csv, write_json
-from egoact.core.timelines.comparison import compare_timelines
-from egoact.core.timelines.resampling import Side
+from egoact.core.timelines.comparing.comparison import compare_timelines
+from egoact.core.timelines.comparing.resampling import Side
 from egoact.timelines.corrections import FoundTimeline, find_timelines
 from egoact.timelines.output import relative_path
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
+from egoact.core.timelines.comparing.model_comparison import MEASURES, RecordingCounts, compare_timeline_models
 from egoact.core.timelines.evaluated import EvaluatedTimelines, holds_timelines
-from egoact.core.timelines.model_comparison import MEASURES, RecordingCounts, compare_timeline_models
 from egoact.core.timelines.timeline import TimelineTarget
 from egoact.runs.loading import load_run
 from egoact.runs.provenance import Provenance, warn

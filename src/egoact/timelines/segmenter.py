@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from egoact.core.errors import MediaError
-from egoact.core.timelines.hand_use import measure_hand_use
+from egoact.core.timelines.hands.use import measure_hand_use
 from egoact.core.timelines.prediction import Prediction
 from egoact.extraction.recordings import compute_features
 from egoact.media.sources import MediaSource

@@ -28,7 +28,7 @@ from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, TrainedSegmenter
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings, Stretch
 from egoact.timelines.dense import Rankings, find_actions
-from egoact.timelines.segmenter_training import shift
+from egoact.timelines.learning.segmenter_training import shift
 
 
 @dataclass(frozen=True, eq=False)

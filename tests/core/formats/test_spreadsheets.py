@@ -15,7 +15,7 @@ from egoact.core.annotations.formats.conversion import (
 )
 from egoact.core.annotations.formats.exchange import ReadOptions, Source
 from egoact.core.annotations.formats.label_words import LabelWords, read_class_numbers, read_mapping
-from egoact.core.annotations.formats.times import parse_timecode, timecode
+from egoact.core.annotations.formats.syntax.times import parse_timecode, timecode
 from egoact.core.annotations.formats.words import parse_hand, recording_name
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.core.timelines.hand_tracking import LEAST_SCORE, Palm
+from egoact.core.timelines.hands.tracking import LEAST_SCORE, Palm
+from egoact.engines.graphs.openvino_graphs import import_openvino
 from egoact.engines.hands.anchors import SIZE, palm_anchors
 from egoact.engines.hands.detections import decode, suppress
 from egoact.engines.hands.model_file import HOW_TO_GET_IT, read_hand_model
-from egoact.engines.openvino_graphs import import_openvino
 
 _NUM_VALUES = 4 + 2 * 7  # of a row: the box, and seven keypoints
 _WRIST, _KNUCKLE = 0, 2  # of the seven keypoints: where the arm begins, and where the middle finger does

@@ -13,7 +13,7 @@ from egoact.report.evaluation.figures import finish_epochs
 from egoact.report.evaluation.page import write_evaluation_report
 from egoact.report.figures import BLUE, inline_picture, new_figure, render_png, set_title
 from egoact.report.page import Bar, HasOut, format_duration, write_page
-from egoact.report.timeline import write_timeline_page
+from egoact.report.timelines.timeline import write_timeline_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

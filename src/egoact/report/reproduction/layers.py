@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from egoact.report.explain_filters import draw_grids, read_filters, read_grids
+from egoact.report.explain.explain_filters import draw_grids, read_filters, read_grids
 from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, new_figure, read_picture, set_title
 from egoact.report.reproduction.files import Found, Reproduction, Table
 

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotations, Recording
-from egoact.core.annotations.formats.attributes import fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.json_text import has_keys, load_json
+from egoact.core.annotations.formats.syntax.attributes import fields_of, said_by
+from egoact.core.annotations.formats.syntax.json_text import has_keys, load_json
 from egoact.core.annotations.formats.words import recording_name
 
 _NOT_SAID = ("segment", "label", "score")

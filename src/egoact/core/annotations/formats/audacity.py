@@ -4,7 +4,7 @@ from functools import partial
 
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.times import parse_number
+from egoact.core.annotations.formats.syntax.times import parse_number
 from egoact.core.annotations.formats.words import one_line
 
 

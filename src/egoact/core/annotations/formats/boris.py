@@ -13,8 +13,8 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Hand, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.json_text import load_json
-from egoact.core.annotations.formats.media_files import MediaFiles
+from egoact.core.annotations.formats.syntax.json_text import load_json
+from egoact.core.annotations.formats.syntax.media_files import MediaFiles
 from egoact.core.annotations.formats.words import hand_name, parse_hand, recording_name
 
 FORMAT_VERSION = "7.0"

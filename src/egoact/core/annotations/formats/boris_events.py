@@ -11,9 +11,9 @@ from typing import Any
 from egoact.core.annotations.formats.annotation import Annotations, Recording
 from egoact.core.annotations.formats.boris import NO_SUBJECT, Event, add_event, tell_of_characters, tell_unpaired
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.media_files import MediaFiles
-from egoact.core.annotations.formats.tables import Row, column_name, header_of, read_rows, split_lines
-from egoact.core.annotations.formats.times import parse_number, parse_seconds
+from egoact.core.annotations.formats.syntax.media_files import MediaFiles
+from egoact.core.annotations.formats.syntax.tables import Row, column_name, header_of, read_rows, split_lines
+from egoact.core.annotations.formats.syntax.times import parse_number, parse_seconds
 from egoact.core.annotations.formats.words import hand_name, recording_name
 from egoact.core.files import csv_text
 

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from egoact.core.annotations.formats.annotation import Annotations, Recording
-from egoact.core.annotations.formats.attributes import SAID, fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
+from egoact.core.annotations.formats.syntax.attributes import SAID, fields_of, said_by
+from egoact.core.annotations.formats.syntax.xml_text import load_xml, xml_characters
 from egoact.core.annotations.formats.words import recording_name
-from egoact.core.annotations.formats.xml_text import load_xml, xml_characters
 
 Values = tuple[tuple[str, str], ...]
 

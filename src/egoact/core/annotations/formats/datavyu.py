@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations
-from egoact.core.annotations.formats.attributes import fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.tables import header_of, split_lines
-from egoact.core.annotations.formats.tiers import Cell, add_cells
-from egoact.core.annotations.formats.times import parse_number
+from egoact.core.annotations.formats.syntax.attributes import fields_of, said_by
+from egoact.core.annotations.formats.syntax.tables import header_of, split_lines
+from egoact.core.annotations.formats.syntax.tiers import Cell, add_cells
+from egoact.core.annotations.formats.syntax.times import parse_number
 from egoact.core.annotations.formats.words import recording_name
 from egoact.core.files import csv_text
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.tiers import Cell, Layer, Role, add_cells, split_layers
+from egoact.core.annotations.formats.syntax.tiers import Cell, Layer, Role, add_cells, split_layers
+from egoact.core.annotations.formats.syntax.xml_text import check_xml, xml_characters
 from egoact.core.annotations.formats.words import hand_name, parse_hand, recording_name
-from egoact.core.annotations.formats.xml_text import check_xml, xml_characters
 from egoact.core.errors import AnnotationError
 
 LEAST_SECONDS = 0.001

@@ -11,8 +11,8 @@ from functools import partial
 from egoact.core.annotations.formats.annotation import Annotations, Recording
 from egoact.core.annotations.formats.elan import tier_rows
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.tiers import Cell, add_cells
-from egoact.core.annotations.formats.times import parse_seconds, parse_timecode
+from egoact.core.annotations.formats.syntax.tiers import Cell, add_cells
+from egoact.core.annotations.formats.syntax.times import parse_seconds, parse_timecode
 from egoact.core.annotations.formats.words import hand_name, one_line, parse_hand, recording_name
 
 _TIME = re.compile(r"\d+(?:[.,]\d+)?|\d{1,3}:\d{2}:\d{2}[.,:;]\d{1,3}", re.ASCII)

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
-from egoact.core.annotations.formats.attributes import fields_of, said_by
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
-from egoact.core.annotations.formats.json_text import has_keys, load_json
-from egoact.core.annotations.formats.tiers import Cell, add_cells, parse_tier
+from egoact.core.annotations.formats.syntax.attributes import fields_of, said_by
+from egoact.core.annotations.formats.syntax.json_text import has_keys, load_json
+from egoact.core.annotations.formats.syntax.tiers import Cell, add_cells, parse_tier
 from egoact.core.annotations.formats.words import recording_name
 
 _MEDIA_KEYS = ("video", "video_url", "audio", "url", "media")

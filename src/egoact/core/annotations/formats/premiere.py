@@ -4,8 +4,8 @@ from functools import partial
 
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
-from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines
-from egoact.core.annotations.formats.times import parse_timecode, timecode
+from egoact.core.annotations.formats.syntax.tables import Row, header_of, read_rows, split_lines
+from egoact.core.annotations.formats.syntax.times import parse_timecode, timecode
 from egoact.core.annotations.formats.words import one_line
 from egoact.core.files import csv_text
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
-from egoact.core.annotations.formats.tables import Row, header_of, read_rows, split_lines
-from egoact.core.annotations.formats.times import clock, parse_number, parse_seconds, parse_timecode
+from egoact.core.annotations.formats.syntax.tables import Row, header_of, read_rows, split_lines
+from egoact.core.annotations.formats.syntax.times import clock, parse_number, parse_seconds, parse_timecode
 from egoact.core.annotations.formats.words import one_line, parse_hand, recording_name
 from egoact.core.annotations.parsing import parse_optional_text, parse_optional_whole, parse_whole
 from egoact.core.epic.facts import frame_index, frame_rate, frame_seconds

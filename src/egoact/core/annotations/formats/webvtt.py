@@ -9,7 +9,7 @@ from functools import partial
 
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.times import clock, parse_seconds
+from egoact.core.annotations.formats.syntax.times import clock, parse_seconds
 from egoact.core.annotations.formats.words import one_line
 
 _TIMING = re.compile(r"\s*(?P<start>[\d:.,]+)\s+-->\s+(?P<stop>[\d:.,]+)(?:\s.*)?")

@@ -1,0 +1,177 @@
+"""The zips of EPIC-KITCHENS' recognition and anticipation challenges: writing one, and checking anybody's.
+
+They hold one `test.json`: version, challenge, three supervision levels, and for each test segment 97 + 300 numbers.
+Those of anticipation may also hold the 100 best pairs of each segment, `"action": {"verb,noun": score}`, in all
+segments or in none.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from egoact.core.annotations.segments import SegmentTable
+from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
+from egoact.core.errors import ArtifactError
+from egoact.core.metrics.action_ranking import ActionRanking
+from egoact.core.metrics.challenges.challenge import check_header, read_document, show, write_document
+from egoact.core.metrics.scores import ClassScores, Scores, scores_from_results
+
+NUM_PAIRS = 100
+
+ScoredChallenge = Literal["action_recognition", "action_anticipation"]
+
+_NUM_CLASSES = {"verb": NUM_VERBS, "noun": NUM_NOUNS}
+_PAIR = re.compile(r"(0|[1-9]\d{0,2}),(0|[1-9]\d{0,2})", re.ASCII)
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """A complete, well-formed submission: levels by name, scores (N, 97) and (N, 300), and the best pairs, if any."""
+
+    levels: dict[str, int]
+    scores: Scores
+    actions: ActionRanking | None = None
+
+
+def write_submission(
+    scores: Scores,
+    path: str | Path,
+    *,
+    sls_pt: int,
+    sls_tl: int,
+    sls_td: int,
+    challenge: ScoredChallenge = "action_recognition",
+    actions: ActionRanking | None = None,
+) -> None:
+    """Write the zip; it appears under its name only when it is complete.
+
+    Args:
+        scores: Of all test segments, 97 verbs and 300 nouns.
+        path: The zip to write; an old one is replaced.
+        sls_pt: Supervision level of pre-training, 0 to 5; `epic.SUPERVISION_LEVELS` says what they mean.
+        sls_tl: Level of training labels.
+        sls_td: Level of training data.
+        challenge: Which one; both have the same layout.
+        actions: Of anticipation: the 100 best pairs of each segment, where a model ranks them by itself.
+
+    Raises:
+        ValueError: A level outside 0 to 5, other numbers of classes or pairs.
+    """
+    _check_classes(scores)
+    if actions is not None:
+        _check_pairs(actions, len(scores), challenge)
+    levels = {"sls_pt": sls_pt, "sls_tl": sls_tl, "sls_td": sls_td}
+    write_document(Path(path), _json_pieces(scores, actions), challenge=challenge, levels=levels)
+
+
+def check_submission(
+    path: str | Path, table: SegmentTable | None = None, *, challenge: ScoredChallenge = "action_recognition"
+) -> Submission:
+    """Read anybody's zip and refuse what the challenge would refuse.
+
+    Args:
+        path: The zip.
+        table: The test segments; each must have scores, and no other. None leaves that unchecked.
+        challenge: The one that it is for.
+
+    Raises:
+        ArtifactError: The first thing that is wrong, in one line.
+    """
+    path = Path(path)
+    document = read_document(path)
+    try:
+        levels = check_header(document, challenge=challenge)
+        scores = scores_from_results(document["results"], path)
+        _check_classes(scores)
+    except ValueError as error:
+        raise ArtifactError(str(error), path=path) from None
+    actions = _read_actions(document["results"], path) if challenge == "action_anticipation" else None
+    if table is None:
+        return Submission(levels, scores, actions)
+    try:
+        aligned = scores.align(table)
+    except ArtifactError as error:
+        raise ArtifactError(error.reason, path=path) from None
+    return Submission(levels, aligned, actions and _in_order(actions, scores.narration_ids, aligned.narration_ids))
+
+
+def _check_classes(scores: Scores) -> None:
+    found = {target: array.shape[1] for target, array in scores.by_target().items()}
+    if found != _NUM_CLASSES:
+        listed = " and ".join(f"{count} {target}s" for target, count in found.items())
+        raise ValueError(f"scores for {listed}; the challenge needs {NUM_VERBS} verbs and {NUM_NOUNS} nouns")
+
+
+def _check_pairs(actions: ActionRanking, num_segments: int, challenge: ScoredChallenge) -> None:
+    if challenge != "action_anticipation":
+        raise ValueError("pairs of verb and noun are for the anticipation challenge")
+    if actions.scores.shape != (num_segments, NUM_PAIRS):
+        raise ValueError(f"pairs of shape {actions.scores.shape}; {num_segments} segments need {NUM_PAIRS} each")
+    if not np.isfinite(actions.scores).all():
+        raise ValueError("scores of pairs are not finite")
+
+
+def _read_actions(results: Mapping[str, Mapping[str, Any]], path: Path) -> ActionRanking | None:
+    """The pairs of every segment, best first; None where there are none."""
+    with_pairs = [narration_id for narration_id, segment in results.items() if "action" in segment]
+    if not with_pairs:
+        return None
+    if len(with_pairs) < len(results):
+        without = next(narration_id for narration_id, segment in results.items() if "action" not in segment)
+        reason = f"'action' in {len(with_pairs)} of {len(results)} segments; all of them or none must have it"
+        raise ArtifactError(reason, path=path, place=f"segment {without}")
+    pairs = np.empty((len(results), NUM_PAIRS, 2), dtype=np.int64)
+    scores = np.empty((len(results), NUM_PAIRS))
+    for row, (narration_id, segment) in enumerate(results.items()):
+        try:
+            pairs[row], scores[row] = _pairs_of(segment["action"])
+        except ValueError as error:
+            raise ArtifactError(str(error), path=path, place=f"segment {narration_id}, action") from None
+    return ActionRanking(pairs[..., 0], pairs[..., 1], scores)
+
+
+def _pairs_of(found: Any) -> tuple[Any, Any]:
+    """The pairs of one segment, (100, 2), and their scores, (100,), best first."""
+    if not isinstance(found, ClassScores):
+        raise ValueError('expected an object: "verb,noun" -> number')
+    if len(found.keys) != NUM_PAIRS:
+        raise ValueError(f"{len(found.keys)} pairs; exactly {NUM_PAIRS} are needed")
+    if not np.isfinite(found.values).all():
+        raise ValueError("a score is not finite")
+    pairs = []
+    for key in found.keys:
+        match = _PAIR.fullmatch(key)
+        if match is None or int(match[1]) >= NUM_VERBS or int(match[2]) >= NUM_NOUNS:
+            raise ValueError(f'{show(key)} is no pair; expected "verb,noun", such as "0,12"')
+        pairs.append((int(match[1]), int(match[2])))
+    order = np.argsort(-found.values, kind="stable")
+    return np.array(pairs, dtype=np.int64)[order], found.values[order]
+
+
+def _in_order(actions: ActionRanking, given: tuple[str, ...], wanted: tuple[str, ...]) -> ActionRanking:
+    row_of = {narration_id: row for row, narration_id in enumerate(given)}
+    rows = [row_of[narration_id] for narration_id in wanted]
+    return ActionRanking(actions.verbs[rows], actions.nouns[rows], actions.scores[rows])
+
+
+def _json_pieces(scores: Scores, actions: ActionRanking | None) -> Iterator[str]:
+    yield "{\n"
+    templates = {target: _template(count) for target, count in _NUM_CLASSES.items()}
+    for row, narration_id in enumerate(scores.narration_ids):
+        parts = [f'"{t}": {templates[t] % tuple(array[row].tolist())}' for t, array in scores.by_target().items()]
+        if actions is not None:
+            columns = (actions.verbs[row].tolist(), actions.nouns[row].tolist(), actions.scores[row].tolist())
+            pairs = ", ".join(f'"{verb},{noun}": {score!r}' for verb, noun, score in zip(*columns, strict=True))
+            parts.append(f'"action": {{{pairs}}}')
+        yield f"{',' if row else ''}{json.dumps(narration_id)}: {{{', '.join(parts)}}}\n"
+    yield "}"
+
+
+def _template(num_classes: int) -> str:
+    # Nine digits read back as the same float32.
+    return "{" + ", ".join(f'"{class_id}": %.9g' for class_id in range(num_classes)) + "}"

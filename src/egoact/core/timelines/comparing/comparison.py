@@ -1,0 +1,218 @@
+"""Two sets of timelines of one person: what became slower, rarer or more frequent. Timelines in, numbers out.
+
+Intervals come from resampling (`resampling.py`), and are too narrow where there is little to resample. So a change is
+called one only where an exact test agrees (`significance.py`): recordings are dealt out to the two sides anew, or,
+where each side is one recording, its occurrences for durations, and for frequencies the test is binomial.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from egoact.core.defaults import NUM_BOOTSTRAP_DRAWS
+from egoact.core.metrics.comparison import adjust_holm
+from egoact.core.timelines.comparing.hand_comparison import compare_hands
+from egoact.core.timelines.comparing.resampling import Draws, Floats, Side, difference_of
+from egoact.core.timelines.comparing.significance import permutation_probability, rate_probability
+from egoact.core.timelines.statistics import merge_stretches
+from egoact.core.timelines.timeline import TimelineSegment
+
+Key = tuple[str | None, str | None]
+Occurrences = dict[int, list[TimelineSegment]]
+"""Of one action: number of the recording -> its segments there."""
+
+_LEVEL = 0.05
+_WORDS = {"mean_seconds": ("faster", "slower"), "per_hour": ("rarer", "more frequent")}
+
+
+def compare_timelines(
+    first: Side, second: Side, *, num_draws: int = NUM_BOOTSTRAP_DRAWS, seed: int = 0
+) -> dict[str, Any]:
+    """Each action, verb and noun of two sides, with 95 % intervals of the differences, second minus first.
+
+        {"num_draws", "can_tell_changes",
+         "sides": [{"num_recordings", "seconds", "num_unknown_durations", "resampled"}, {...}],
+         "all": ROW, "actions": [ROW, ...], "verbs": [...], "nouns": [...], "hands": [...]}
+        ROW: {"name", "verb", "noun", "changes": ["slower", "rarer", ...], "confirmed": ["slower", ...],
+              "sides": [{"count", "per_hour", "mean_seconds", "share_of_time",
+                         "clips": [[recording, start, stop], ...]}, {...}],
+              "difference": {"mean_seconds": {"value", "low", "high", "p", "p_holm"}, "per_hour": {...}}}
+
+    "changes" says slower or faster, and rarer or more frequent, where an interval leaves out 0 and "p", by the exact
+    tests above, is at most 0.05. Of a few recordings no arrangement is that rare (`are_enough`), and nothing is
+    called a change: "can_tell_changes" is false. "p_holm" corrects for the tests of the same measure in the same table
+    (actions, verbs or nouns); "confirmed" are the changes that have it at most 0.05. "low" and "high" are absent where
+    nothing can be resampled: less than two occurrences, or recordings, with the action. Means of nothing are None.
+    "hands" is as `compare_hands` gives it.
+
+    Args:
+        first: What is compared with.
+        second: What is compared.
+        num_draws: Of recordings or occurrences.
+        seed: Of those draws.
+
+    Raises:
+        ValueError: The two share no action, or less than one draw.
+    """
+    sides = (first, second)
+    if not set.intersection(*({(s.verb, s.noun) for t in side.timelines for s in t} for side in sides)):
+        raise ValueError("the two share no action")
+    randoms = np.random.SeedSequence(seed).spawn(2)
+    draws = [Draws(side, num_draws, np.random.default_rng(random)) for side, random in zip(sides, randoms, strict=True)]
+
+    def rows(key_of: Callable[[TimelineSegment], Key | None]) -> list[dict[str, Any]]:
+        found = [_group(side, key_of) for side in sides]
+        keys = dict.fromkeys(key for of_side in found for key in of_side)
+        made = [_row(draws, key, [of_side.get(key, {}) for of_side in found]) for key in keys]
+        _correct(made)
+        return sorted(made, key=lambda row: (not row["changes"], -sum(s["count"] for s in row["sides"]), row["name"]))
+
+    everything = _row(draws, (None, None), [_group(side, lambda _: (None, None))[None, None] for side in sides])
+    _correct([everything])
+    return {
+        "num_draws": num_draws,
+        "can_tell_changes": _is_of_occurrences(draws) or are_enough(*(len(side.timelines) for side in sides)),
+        "sides": [
+            {
+                "num_recordings": len(side.timelines),
+                "seconds": float(side.seconds.sum()),
+                "num_unknown_durations": side.num_unknown_durations,
+                "resampled": side.unit,
+            }
+            for side in sides
+        ],
+        "all": everything,
+        "actions": rows(lambda segment: (segment.verb, segment.noun)),
+        "verbs": rows(lambda segment: (segment.verb, None) if segment.verb else None),
+        "nouns": rows(lambda segment: (None, segment.noun) if segment.noun else None),
+        "hands": compare_hands(draws),
+    }
+
+
+def are_enough(num_first: int, num_second: int) -> bool:
+    """Whether recordings are enough to tell a change from chance, unless each side has one.
+
+    If nothing changed, each way to deal the recordings out to the two sides is as likely as any other. The rarest
+    result is one way, or with equally many on each side two, one the mirror of the other.
+
+    >>> are_enough(3, 3), are_enough(4, 4), are_enough(3, 4)
+    (False, True, True)
+    """
+    return (1 + (num_first == num_second)) / comb(num_first + num_second, num_first) <= _LEVEL
+
+
+def _group(side: Side, key_of: Callable[[TimelineSegment], Key | None]) -> dict[Key, Occurrences]:
+    groups: dict[Key, Occurrences] = {}
+    for number, timeline in enumerate(side.timelines):
+        for segment in timeline:
+            if (key := key_of(segment)) is not None:
+                groups.setdefault(key, {}).setdefault(number, []).append(segment)
+    return groups
+
+
+def _row(draws: Sequence[Draws], key: Key, occurrences: Sequence[Occurrences]) -> dict[str, Any]:
+    measured = [_Measured.of(one.side, found) for one, found in zip(draws, occurrences, strict=True)]
+    drawn = [one.means_and_rates(m.counts, m.totals, m.seconds) for one, m in zip(draws, measured, strict=True)]
+    values = [m.describe() for m in measured]
+    a, b = values
+    difference: dict[str, Any] = {
+        "per_hour": difference_of(a["per_hour"], b["per_hour"], [rates for _, rates in drawn])
+        | {"p": _rate_probability(draws, measured)}
+    }
+    if a["mean_seconds"] is not None and b["mean_seconds"] is not None:
+        num_with = [
+            len(m.seconds) if one.side.unit == "occurrences" else int((m.counts > 0).sum())
+            for one, m in zip(draws, measured, strict=True)
+        ]
+        means = [means for means, _ in drawn] if min(num_with) > 1 else None
+        difference["mean_seconds"] = difference_of(a["mean_seconds"], b["mean_seconds"], means)
+        difference["mean_seconds"]["p"] = _duration_probability(draws, measured)
+    return {
+        "name": " ".join(part for part in key if part) or "all actions",
+        "verb": key[0],
+        "noun": key[1],
+        "changes": _changes(difference),
+        "sides": values,
+        "difference": difference,
+    }
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One action on one side: counts and total durations of recordings, (R,), and the durations of its occurrences."""
+
+    side: Side
+    found: Sequence[Sequence[TimelineSegment]]
+    counts: Floats
+    totals: Floats
+    seconds: Floats
+
+    @classmethod
+    def of(cls, side: Side, occurrences: Occurrences) -> "_Measured":
+        found = [occurrences.get(number, []) for number in range(len(side.timelines))]
+        lengths = [[segment.duration_seconds for segment in segments] for segments in found]
+        counts, totals = (np.array([float(what(one)) for one in lengths]) for what in (len, sum))
+        return cls(side, found, counts, totals, np.array([x for one in lengths for x in one], dtype=np.float64))
+
+    def describe(self) -> dict[str, Any]:
+        length = float(self.side.seconds.sum())
+        covered = sum(stop - start for segments in self.found for start, stop in merge_stretches(segments))
+        return {
+            "count": len(self.seconds),
+            "per_hour": 3600 * len(self.seconds) / length,
+            "mean_seconds": float(self.seconds.mean()) if len(self.seconds) else None,
+            "share_of_time": min(1.0, covered / length),
+            "clips": [(n, s.start_seconds, s.stop_seconds) for n, found in enumerate(self.found) for s in found],
+        }
+
+
+def _is_of_occurrences(draws: Sequence[Draws]) -> bool:
+    return all(one.side.unit == "occurrences" for one in draws)
+
+
+def _duration_probability(draws: Sequence[Draws], measured: Sequence[_Measured]) -> float:
+    if _is_of_occurrences(draws):
+        seconds = np.concatenate([m.seconds for m in measured])
+        return permutation_probability(seconds, np.ones_like(seconds), num_first=len(measured[0].seconds))
+    with_it = [m.counts > 0 for m in measured]
+    totals, counts = (
+        np.concatenate([values[which] for values, which in zip(of_sides, with_it, strict=True)])
+        for of_sides in ([m.totals for m in measured], [m.counts for m in measured])
+    )
+    return permutation_probability(totals, counts, num_first=int(with_it[0].sum()))
+
+
+def _rate_probability(draws: Sequence[Draws], measured: Sequence[_Measured]) -> float:
+    lengths = [m.side.seconds for m in measured]
+    if _is_of_occurrences(draws):
+        share = float(lengths[0].sum() / (lengths[0].sum() + lengths[1].sum()))
+        return rate_probability(len(measured[0].seconds), len(measured[1].seconds), share_first=share)
+    lasting = [seconds > 0 for seconds in lengths]  # one of unknown duration and without actions says nothing
+    counts = np.concatenate([m.counts[which] for m, which in zip(measured, lasting, strict=True)])
+    hours = np.concatenate([seconds[which] for seconds, which in zip(lengths, lasting, strict=True)])
+    return permutation_probability(counts, hours, num_first=int(lasting[0].sum()))
+
+
+def _changes(difference: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What may be called a change."""
+    said = []
+    for measure, (less, more) in _WORDS.items():
+        part = difference.get(measure, {"p": 1.0})
+        if part["p"] <= _LEVEL and "low" in part and not part["low"] <= 0 <= part["high"]:
+            said.append(more if part["low"] > 0 else less)
+    return said
+
+
+def _correct(rows: Sequence[dict[str, Any]]) -> None:
+    """Add what remains when it counts how many actions were tested."""
+    for row in rows:
+        row["confirmed"] = []
+    for measure, words in _WORDS.items():
+        tested = [row for row in rows if measure in row["difference"]]
+        adjusted = adjust_holm([row["difference"][measure]["p"] for row in tested])
+        for row, p_holm in zip(tested, adjusted, strict=True):
+            row["difference"][measure]["p_holm"] = p_holm
+            row["confirmed"] += [word for word in words if word in row["changes"] and p_holm <= _LEVEL]

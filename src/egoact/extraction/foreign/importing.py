@@ -1,0 +1,159 @@
+"""A folder of features that others made, with or without labels of frames, into a store and segments CSVs.
+
+OUT/                       the store
+LABELS/segments.csv        the labelled recordings
+LABELS/verb_classes.csv    their classes, without background
+LABELS/NAME.csv            the recordings that a bundle names
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from egoact.core.annotations.datasets.dataset import Dataset, write_labels
+from egoact.core.annotations.datasets.ms_tcn import Stretches, collect_stretches
+from egoact.core.annotations.frame_labels import find_stretches, read_frame_labels
+from egoact.core.errors import AnnotationError, ArtifactError
+from egoact.extraction.foreign.foreign_folder import ForeignFolder
+from egoact.store.imported import (
+    Layout,
+    Reading,
+    add_recording,
+    check_frames,
+    choose_reading,
+    imported_spec,
+    open_array,
+)
+from egoact.store.writer import StoreWriter
+
+
+@dataclass
+class Imported:
+    """What came of it.
+
+    Attributes:
+        reading: How the files were read.
+        num_added: Recordings that are new in the store.
+        num_known: That were there before, with the same features.
+        num_frames: Of both.
+        trimmed: Recordings of which features and labels differed in length, as "VIDEO (features, labels)".
+        num_unlabelled: Recordings without labels, where others have some.
+        problems: A line for each recording or bundle that is wrong.
+        notes: What else there is to say.
+        files: CSV files that were written.
+    """
+
+    reading: Reading | None = None
+    num_added: int = 0
+    num_known: int = 0
+    num_frames: int = 0
+    trimmed: list[str] = field(default_factory=list)
+    num_unlabelled: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+def import_folder(
+    found: ForeignFolder,
+    out: Path,
+    labels_out: Path,
+    *,
+    rate: int,
+    name: str,
+    layout: Layout | None = None,
+    background: Collection[str] = (),
+    overwrite: bool = False,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Imported:
+    """Write the store, and the CSVs where there are labels.
+
+    Args:
+        found: What is imported.
+        out: Folder of the store.
+        labels_out: Folder of the CSVs.
+        rate: Frames a second, of features and labels.
+        name: What the features are called.
+        layout: Which axis of the files is time; None: what fits.
+        background: Words of which nothing is said in the CSVs: nothing happens.
+        overwrite: Replace other CSVs in `labels_out`.
+        advance: Called with numbers of recordings as they are done.
+
+    Raises:
+        ArtifactError: Not one file can be used, or the store is of other features.
+        AnnotationError: Other labels are in `labels_out`.
+        ValueError: It cannot be told which axis is time, or no word of the labels is a class.
+    """
+    result = Imported()
+    shapes = _read_shapes(found, result)
+    labels = _read_labels(found, shapes, result)
+    if not shapes:
+        raise ArtifactError(f"no file can be used; {result.problems[0]}", path=found.path)
+    counts = {video: len(words) for video, words in labels.items()}
+    slack = max(rate, 2)  # a second: networks that look at several frames leave out the first or last ones
+    result.reading = reading = choose_reading(shapes, counts, slack=slack, layout=layout)
+    stretches: dict[str, Stretches] = {}
+    with StoreWriter(out, imported_spec(name, num_channels=reading.num_channels, rate=rate)) as writer:
+        for video in shapes:
+            words = labels.get(video)
+            try:
+                frames = reading.frames(open_array(found.features[video]))
+                num_frames = _common_length(video, len(frames), words, slack, found, result)
+                check_frames(frames, num_channels=reading.num_channels, path=found.features[video])
+                is_new = add_recording(writer, video, frames[:num_frames])
+            except (AnnotationError, ArtifactError) as error:
+                result.problems.append(str(error))
+            else:
+                result.num_added, result.num_known = result.num_added + is_new, result.num_known + (not is_new)
+                result.num_frames += num_frames
+                if words is not None:
+                    stretches[video] = find_stretches(words[:num_frames], rate=rate, background=background)
+            advance(1)
+    if labels:
+        result.num_unlabelled = len(shapes) - len(labels)
+        dataset = Dataset(found.path)
+        collect_stretches(dataset, stretches, names=found.names, bundles=found.bundles, background=background)
+        result.problems += map(str, dataset.problems)
+        result.notes += dataset.notes
+        result.files = write_labels(dataset, labels_out, overwrite=overwrite, flag="--labels")
+    return result
+
+
+def _read_shapes(found: ForeignFolder, result: Imported) -> dict[str, tuple[int, int]]:
+    shapes = {}
+    for video, path in found.features.items():
+        try:
+            num_rows, num_columns = open_array(path).shape
+            shapes[video] = (num_rows, num_columns)
+        except ArtifactError as error:
+            result.problems.append(str(error))
+    return shapes
+
+
+def _read_labels(
+    found: ForeignFolder, shapes: dict[str, tuple[int, int]], result: Imported
+) -> dict[str, tuple[str, ...]]:
+    """Of the recordings that have features; one whose labels are wrong is taken out of `shapes`."""
+    labels = {}
+    for video in sorted(shapes.keys() & found.labels.keys()):
+        try:
+            labels[video] = read_frame_labels(found.labels[video], known=found.names)
+        except AnnotationError as error:
+            result.problems.append(str(error))
+            del shapes[video]
+    if lost := sorted(found.labels.keys() - found.features.keys()):
+        result.notes.append(f"{len(lost)} files of groundTruth are of recordings without features, such as {lost[0]}")
+    return labels
+
+
+def _common_length(
+    video: str, num_frames: int, words: Sequence[str] | None, slack: int, found: ForeignFolder, result: Imported
+) -> int:
+    """Frames of which there are features and a label; both are cut to the shorter."""
+    if words is None or len(words) == num_frames:
+        return num_frames
+    if abs(len(words) - num_frames) > slack:
+        reason = f"{len(words)} labels for {num_frames} frames of features; they may differ by a second"
+        raise AnnotationError(reason, path=found.labels[video])
+    result.trimmed.append(f"{video} ({num_frames}, {len(words)})")
+    return min(len(words), num_frames)

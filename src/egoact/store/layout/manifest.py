@@ -1,0 +1,163 @@
+"""What a feature store says about its features, and the fingerprint of that: `manifest.json`.
+
+Two stores with the same fingerprint hold interchangeable features; a store is only ever appended to by the same one.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egoact.core import defaults
+from egoact.core.bounds import MOST_RATE, check_inside, check_name, check_whole, load_json
+from egoact.core.errors import ArtifactError
+from egoact.core.files import write_atomically
+from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
+from egoact.models.backbones.window import Window
+from egoact.store.layout.encoding import DTYPES, shard_layout
+
+FORMAT_VERSION = 2
+MANIFEST_NAME = "manifest.json"
+_LEFT_OUT = {
+    "quantized": "",
+    "modality": "rgb",
+    "grid": 1,
+    "lag_seconds": 0.0,
+    "stack": 1,
+    "window": None,
+    "without_camera": False,
+}  # fields that a manifest has only where they are others
+RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """How features were made; checks itself. What the backbone's fields mean is said in `BackboneSpec`.
+
+    Args:
+        backbone: Its name.
+        rate: Steps a second of recordings or parts of them; moments that were asked for exactly lie between them.
+        engine: What computed them: "torch", "onnxruntime", "openvino"; of motion "opencv".
+        precision: "f32", "bf16", "f16" or "int8".
+        resize: How frames were brought to `input_size`.
+        quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
+        dtype: Of the features on disk: "float16", or for maps also "int8" with a scale for each channel.
+        format_version: Of the store's layout.
+    """
+
+    backbone: str
+    weights_hash: str
+    input_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    kind: Kind
+    cut: int | None
+    feature_shape: tuple[int, ...]
+    engine: str
+    precision: str
+    rate: int = defaults.RATE
+    resize: str = RESIZE
+    dtype: str = "float16"
+    quantized: str = ""
+    modality: Modality = "rgb"
+    grid: int = 1
+    lag_seconds: float = 0.0
+    stack: int = 1
+    window: Window | None = None
+    without_camera: bool = False
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"format_version {self.format_version} is not {FORMAT_VERSION}, the one understood here")
+        _ = self.backbone_spec  # which checks what is its own
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.dtype == "int8" and self.kind != "maps":
+            raise ValueError("dtype int8 is for maps: pooled features have one number a channel, and nothing to scale")
+        check_whole("rate, in steps a second,", self.rate, most=MOST_RATE)
+        for name in ("engine", "precision", "resize", "quantized"):
+            check_name(name, getattr(self, name))
+
+    @property
+    def backbone_spec(self) -> BackboneSpec:
+        """The backbone that made the features."""
+        shared = {field.name: getattr(self, field.name) for field in fields(BackboneSpec) if field.name != "name"}
+        return BackboneSpec(name=self.backbone, **shared)
+
+    def layout(self, num_moments: int) -> tuple[np.dtype, tuple[int, ...]]:
+        """Element type and shape of a shard on disk."""
+        return shard_layout(self.dtype, (num_moments,), self.feature_shape)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all fields."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values; what only int8, flow, or a stream beside plain frames has is left out elsewhere."""
+        values = json.loads(json.dumps(asdict(self)))
+        return {name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "StoreSpec":
+        """Back from JSON; a `ValueError` for missing, unknown or impossible values."""
+        names = {field.name for field in fields(cls)}
+        if names != values.keys() | _LEFT_OUT.keys():
+            missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
+            raise ValueError(f"fields missing: {missing or 'none'}, unknown: {unknown or 'none'}")
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        try:
+            if plain.get("window") is not None:
+                plain["window"] = Window.from_dict(plain["window"])
+            return cls(**plain)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"a field has a value of the wrong type ({error})") from None
+
+    def differences(self, other: "StoreSpec") -> list[str]:
+        """Where two specs differ, each as "cut 12, not 5": own value first."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name} {_short(mine[name])}, not {_short(theirs[name])}" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+def read_manifest(folder: Path) -> StoreSpec:
+    """The spec of the store in `folder`; an `ArtifactError` for no store, a damaged manifest, or a later format."""
+    path = folder / MANIFEST_NAME
+    try:
+        check_inside(path, folder)
+        values = load_json(path)
+    except FileNotFoundError:
+        raise ArtifactError(
+            "there is no feature store here (no manifest.json); make one with egoact extract", path=folder
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"the manifest cannot be read ({error})", path=path) from None
+    try:
+        if values["spec"]["format_version"] < FORMAT_VERSION:
+            reason = "this feature store was made by an earlier version of egoact, which kept clips instead of moments"
+            raise ArtifactError(
+                f"{reason}; delete it and run egoact extract --segments CSV --media FOLDER --features {folder}",
+                path=path,
+            )
+        spec = StoreSpec.from_dict(values["spec"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"the manifest is damaged or of another version: {error}", path=path) from None
+    if values.get("fingerprint") != spec.fingerprint:
+        raise ArtifactError("the manifest was changed by hand: its fingerprint does not fit", path=path)
+    return spec
+
+
+def write_manifest(folder: Path, spec: StoreSpec) -> None:
+    """Write the spec and its fingerprint, atomically."""
+    text = json.dumps({"fingerprint": spec.fingerprint, "spec": spec.to_dict()}, indent=2) + "\n"
+    write_atomically(folder / MANIFEST_NAME, text.encode())
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}..." if len(text) > 60 else text
