@@ -38,9 +38,18 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, 4)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take longest begin first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+@pytest.hookimpl(trylast=True)  # when what is not to run has been taken out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Those that take longest begin first: each worker gets a stretch of the list, with some of them in front."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    longest = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    stretches = [longest[worker::workers] for worker in range(workers)]
+    for worker, stretch in enumerate(stretches):
+        size = max(len(items) * (worker + 1) // workers - len(items) * worker // workers - len(stretch), 0)
+        stretch += others[:size]
+        del others[:size]
+    items[:] = [item for stretch in stretches for item in stretch] + others
 
 
 def pytest_collection_finish() -> None:

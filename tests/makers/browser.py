@@ -74,7 +74,7 @@ def watched(browser: Any, port: int, *, size: tuple[int, int] = DESKTOP, **optio
     """A page; nothing may have gone wrong in it at the end."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)  # where many share few cores
     found = Watched(page, f"http://127.0.0.1:{port}")
     page.on("pageerror", lambda error: found.problems.append(str(error)))
     page.on("console", lambda said: found.problems.append(_words(said)) if said.type in ("error", "warning") else None)

@@ -45,7 +45,7 @@ class Client:
         raw: Any = None,
         chunked: bool = False,
     ) -> Reply:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
         sent = dict(headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
@@ -62,6 +62,14 @@ class Client:
 
     def post(self, path: str, body: Any = None, **options: Any) -> Reply:
         return self.request("POST", path, body, **options)
+
+    def wait_for_job(self, number: int) -> Any:
+        """What is known of a job when it has ended."""
+        end = time.monotonic() + 600
+        while (job := self.get(f"/api/jobs/{number}").json)["state"] in ("queued", "running"):
+            assert time.monotonic() < end, f"job {number} is {job['state']} still"
+            time.sleep(0.1)
+        return job
 
     def edit(self, annotator: str, *edits: dict[str, Any], request_id: str | None = None) -> Reply:
         body = {"request_id": request_id or uuid.uuid4().hex, "edits": list(edits)}

@@ -33,7 +33,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 
 def until(jobs: Jobs, number: int, *states: str) -> Job:
-    for _ in range(600):
+    for _ in range(6000):
         job = jobs.find(number)
         if job.state in states:
             return job

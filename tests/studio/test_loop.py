@@ -1,6 +1,5 @@
 """The whole loop over HTTP, with real jobs: upload, label, train, propose, accept, measure, export."""
 
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,8 @@ def finish(client: Client, request: dict[str, Any]) -> list[str]:
     answer = client.post("/api/jobs", request)
     assert answer.status == 201, answer.content
     lines = []
-    for job in answer.json:
-        while (job := client.get(f"/api/jobs/{job['id']}").json)["state"] in ("queued", "running"):
-            time.sleep(0.1)
+    for begun in answer.json:
+        job = client.wait_for_job(begun["id"])
         assert job["state"] == "done", client.get(f"/api/jobs/{job['id']}/log").json["text"][-3000:]
         lines.append(job["command_line"])
     return lines

@@ -1,7 +1,6 @@
 """Copies for browsers: the same pictures at the same times, in H.264 and MP4, with the sound."""
 
 import os
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -56,11 +55,7 @@ def test_the_studio_makes_a_copy_when_it_is_asked(tmp_path: Path) -> None:
             "python -m egoact.studio.media.playable 'recordings/old 1.avi' 'studio/playable/old 1.mp4'"
         )
         assert client.post("/api/jobs", {"kind": "playable", "recording": "old 1"}).status == 409
-        for _ in range(300):
-            job = client.get(f"/api/jobs/{job['id']}").json
-            if job["state"] not in ("queued", "running"):
-                break
-            time.sleep(0.1)
+        job = client.wait_for_job(job["id"])
         assert job["state"] == "done", job
         assert client.get("/api/recordings/old%201").json["is_playable"]
         video = client.get("/api/recordings/old%201/video", headers={"range": "bytes=4-7"})
@@ -108,10 +103,7 @@ def test_browsers_step_in_a_quick_copy_once_it_is_made(tmp_path: Path) -> None:
         [job] = client.post("/api/jobs", {"kind": "quick", "recording": "slow"}).json
         assert client.post("/api/jobs", {"kind": "quick", "recording": "slow"}).status == 409
         assert not client.get("/api/recordings/slow/frames").json["wants_quick"], "it is being made"
-        for _ in range(300):
-            if client.get(f"/api/jobs/{job['id']}").json["state"] not in ("queued", "running"):
-                break
-            time.sleep(0.1)
+        assert client.wait_for_job(job["id"])["state"] == "done"
         after = client.get("/api/recordings/slow/frames").json
         assert after["is_quick"] and not after["wants_quick"]
         assert after["times_seconds"] == pytest.approx(before["times_seconds"], abs=1e-6)
