@@ -30,12 +30,12 @@ def double(frames: Tensor) -> Tensor:
 
 def run(device: Fake, counts: list[int]) -> list[bool]:
     """Begin with several arrays, which change when they were handed over, then finish: which are right?"""
-    batches = DeviceBatches(double, device, shape=(3, 2), batch_size=BATCH)
+    batches = DeviceBatches(double, device, shape=(3, 2))
     given = [frames_of(count, seed) for seed, count in enumerate(counts)]
     finishes = []
     for frames in given:
         lent = frames.copy()
-        finishes.append(batches.start(lent))
+        finishes.append(batches.start(lent, BATCH))
         lent[:] = 99
     found = [finish() for finish in finishes]
     return [np.array_equal(f, 2.0 * g.reshape(len(g), -1)) for f, g in zip(found, given, strict=True)]
@@ -56,9 +56,9 @@ def test_without_waiting_features_would_be_others() -> None:
 
 def test_frames_that_lie_on_the_device_are_not_copied() -> None:
     copies, work = Late(), Late()
-    batches = DeviceBatches(double, Fake(copies, work), shape=(3, 2), batch_size=BATCH)
+    batches = DeviceBatches(double, Fake(copies, work), shape=(3, 2))
     frames = torch.from_numpy(frames_of(9))
-    found = batches.start(frames)()
+    found = batches.start(frames, BATCH)()
     assert not copies.todo and np.array_equal(found, double(frames).numpy())
 
 

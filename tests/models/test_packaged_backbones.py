@@ -81,7 +81,7 @@ def test_real_photos_are_named_by_imagenets_classifier(number: int, photos: dict
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", LOADERS)
+@pytest.mark.parametrize("engine", [name for name in LOADERS if name != "tensorrt"])
 def test_every_engine_says_what_torch_says(engine: str, packaged: Backbone, photos: dict[str, np.ndarray]) -> None:
     loaded = load_engine(packaged, engine=engine, precision="f32", device="cpu")
     assert check_parity(loaded, packaged, resized(photos, packaged.spec.input_size[0])[:2]).lowest > 0.99999

@@ -79,8 +79,9 @@ class ExtractSettings:
     """Stop the backbone after this block."""
     dtype: Literal["float16", "int8"] = "float16"
     """Of the features on disk: float16, or for maps int8 with a scale for each channel, half as large."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
-    """What computes: auto takes the fastest here, as measured once and remembered."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] = "auto"
+    """What computes: auto takes the fastest here, as measured once and remembered. On a GPU that is torch, or TensorRT
+    through ONNX Runtime where onnxruntime-gpu and tensorrt are installed; onnxruntime needs --device cuda for a GPU."""
     precision: Literal["auto", "f32", "bf16", "f16", "int8"] = "auto"
     """Of the computation: auto takes the fastest of f32, bf16 and (on a GPU) f16 whose features
     are as good; int8 is calibrated on frames of these recordings."""
@@ -168,6 +169,13 @@ class ExtractSettings:
         if others != (("rgb",), "rgb", "pooled", None, False):
             raise ValueError("a video encoder goes without --streams, --modality, --kind, --cut and --exact")
 
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether it computes on a GPU, where there is one."""
+        return self.device.startswith("cuda") or (
+            self.device == "auto" and self.engine in ("auto", "torch", "tensorrt")
+        )
+
     def channels(self) -> int:
         """Of the pictures that the backbone looks at."""
         from egoact.models.backbones.spec import stacked_channels
@@ -250,7 +258,7 @@ def extract(settings: ExtractSettings) -> int:
                 settings.features,
                 address=settings.cluster,
                 num_workers=settings.workers,
-                wants_gpu=settings.device != "cpu" and settings.engine in ("auto", "torch"),
+                wants_gpu=settings.wants_gpu,
             )
         return work.go(settings.features, num_workers=settings.workers or min(num_cores(), MAX_WORKERS))
     except OSError as error:

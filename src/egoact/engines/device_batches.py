@@ -9,7 +9,7 @@ The device is a few hooks (`Device`): `engines/cuda.py` has those of CUDA, tests
 Shapes: B frames of a batch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,44 +76,43 @@ class _Found:
 
 
 class DeviceBatches:
-    """Computes frames in batches of one size; not for several threads at once.
+    """Computes frames in batches; not for several threads at once.
 
     Args:
-        compute: uint8 (B, ...) on the device -> float32 (B, ...) there; B is the size or less.
+        compute: uint8 (B, ...) on the device -> float32 (B, ...) there.
         device: Its hooks.
         shape: Of a frame.
-        batch_size: Most frames of a batch.
     """
 
-    def __init__(
-        self, compute: Callable[[Tensor], Tensor], device: Device, *, shape: tuple[int, ...], batch_size: int
-    ) -> None:
-        self.batch_size = batch_size
-        self._compute, self._device = compute, device
-        whole = (batch_size, *shape)
+    def __init__(self, compute: Callable[[Tensor], Tensor], device: Device, *, shape: tuple[int, ...]) -> None:
+        self._compute, self._device, self._shape = compute, device, shape
+        self._buffers: list[_Buffer] = []
+        self._turn = 0
+
+    def _make_buffers(self, batch_size: int) -> None:
+        self._buffers = []  # they make room for new ones
+        device, whole = self._device, (batch_size, *self._shape)
         hosts = [device.pinned(whole, torch.uint8) for _ in range(NUM_BUFFERS)]
         devices = [torch.empty(whole, dtype=torch.uint8, device=device.place) for _ in range(NUM_BUFFERS)]
         mark = device.work.mark()  # torch gives memory away that what is there may still use
         self._buffers = [_Buffer(*pair, mark) for pair in zip(hosts, devices, strict=True)]
-        self._turn = 0
 
-    def start(self, frames: np.ndarray | Tensor) -> Finish:
+    def start(self, frames: np.ndarray | Tensor, batch_size: int) -> Finish:
         """Begin with frames; more can be begun before these are finished.
 
         Args:
             frames: uint8 (B, ...) of host memory, which may be changed again when this returns; or on the device, made
                 by what is in the queue `work` already.
+            batch_size: Most frames of a batch.
         """
-        found = [self._begin(part) for part in self._split(frames)]
+        found = [self._begin(frames[i : i + batch_size], batch_size) for i in range(0, len(frames), batch_size)]
         return lambda: found[0].wait() if len(found) == 1 else np.concatenate([each.wait() for each in found])
 
-    def _split(self, frames: np.ndarray | Tensor) -> Iterator[np.ndarray | Tensor]:
-        for start in range(0, len(frames), self.batch_size):
-            yield frames[start : start + self.batch_size]
-
-    def _begin(self, frames: np.ndarray | Tensor) -> _Found:
+    def _begin(self, frames: np.ndarray | Tensor, batch_size: int) -> _Found:
         if isinstance(frames, Tensor):
             return self._work(frames)
+        if not self._buffers or len(self._buffers[0].host) != batch_size:
+            self._make_buffers(batch_size)
         buffer = self._buffers[self._turn]
         self._turn = (self._turn + 1) % NUM_BUFFERS
         part = slice(0, len(frames))

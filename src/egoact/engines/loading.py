@@ -4,6 +4,7 @@ Speeds are measured once and remembered in the user's cache folder. They say not
 fastest engine still proves it on real frames.
 """
 
+import copy
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,8 @@ from egoact.core.progress import working
 from egoact.engines.frame_model import FrameModel, frame_model
 from egoact.engines.graphs.openvino_graphs import import_openvino
 from egoact.engines.interface import Engine, Options
-from egoact.engines.onnx_engine import OnnxEngine
+from egoact.engines.onnx_engine import OnnxEngine, TensorRtEngine
+from egoact.engines.onnx_session import what_lacks
 from egoact.engines.openvino_engine import OpenVinoEngine
 from egoact.engines.speed_cache import Speed, SpeedCache
 from egoact.engines.torch_engine import TorchEngine, half_of_gpu
@@ -28,11 +30,13 @@ LOADERS: dict[str, Callable[[FrameModel, Options], Engine]] = {
     "openvino": OpenVinoEngine,
     "onnxruntime": OnnxEngine,
     "torch": TorchEngine,
+    "tensorrt": TensorRtEngine,
 }
 PRECISIONS_OF = {
     "openvino": ("f32", "bf16", "int8"),
     "onnxruntime": ("f32", "int8"),
     "torch": ("f32", "bf16", "f16"),
+    "tensorrt": ("f32", "f16"),
 }
 MIN_SECONDS = 0.3  # of one measurement
 BATCHES = {"cpu": (8, 16, 32), "cuda": (32, 128, 512)}
@@ -55,7 +59,7 @@ def load_engine(
         backbone: Its module takes normalised float32 (B, 3, H, W), its spec says how to normalise.
         engine: "auto" takes the fastest here, as measured once and remembered (see `rank_engines`).
         precision: "auto" takes the fastest of f32 and half precision; int8 is only taken when it is asked for.
-        device: "auto", "cpu", "cuda" or "cuda:N"; only torch uses a GPU.
+        device: "auto", "cpu", "cuda" or "cuda:N"; OpenVINO uses no GPU.
         calibration: For int8: real frames, uint8 (N, H, W, 3), or the `graph` of an engine that saw them before.
         is_compiled: Have torch compile it; pays after thousands of frames. Other engines always do.
 
@@ -73,7 +77,10 @@ def load_engine(
         pairs = [(speed.engine, speed.precision) for speed in rank_engines(backbone, pairs, device=device)]
     name, chosen = pairs[0]
     options = Options(backbone.spec.input_size, chosen, device, calibration, is_compiled)
-    return LOADERS[name](frame_model(backbone), options)
+    model = frame_model(backbone)
+    if name not in ("torch", "openvino") and device != "cpu":  # graphs are made on the processor
+        model = copy.deepcopy(model).to("cpu")
+    return LOADERS[name](model, options)
 
 
 def find_device(device: str, engine: str) -> str:
@@ -81,7 +88,9 @@ def find_device(device: str, engine: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}; there are auto, cpu, cuda and cuda:N")
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() and engine in ("auto", "torch") else "cpu"
+        return "cuda" if torch.cuda.is_available() and engine in ("auto", "torch", "tensorrt") else "cpu"
+    if device != "cpu" and engine == "openvino":
+        raise ValueError("engine openvino computes on the processor; use --device cpu, or --engine torch")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} was asked for, but torch sees no GPU here; use --device cpu")
     if device.startswith("cuda:") and int(device.removeprefix("cuda:")) >= torch.cuda.device_count():
@@ -90,21 +99,23 @@ def find_device(device: str, engine: str) -> str:
 
 
 def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, str]]:
-    """What "auto" leaves open, as (engine, precision); at least one. Only torch runs on a GPU."""
+    """What "auto" leaves open, as (engine, precision); at least one. On a GPU torch, and TensorRT if it is there."""
     if engine not in ("auto", *LOADERS):
         raise ValueError(f"unknown engine {engine!r}; there are auto, {', '.join(LOADERS)}")
-    if engine != "auto" and engine not in available_engines():
+    if engine == "tensorrt" and (device == "cpu" or what_lacks(engine)):
+        raise ValueError(f"engine tensorrt: {what_lacks(engine) or 'it needs a GPU; use --device cuda'}")
+    if engine not in ("auto", "tensorrt") and engine not in available_engines():
         raise ValueError(f"engine {engine!r} is not installed here; pip install {engine}")
     if precision not in ("auto", *PRECISIONS):
         raise ValueError(f"unknown precision {precision!r}; there are auto, {', '.join(PRECISIONS)}")
-    engines = [engine] if engine != "auto" else ["torch"] if device != "cpu" else available_engines()
+    engines = [engine] if engine != "auto" else engines_of_gpu() if device != "cpu" else available_engines()
     if precision == "int8":  # to measure it, it would have to be calibrated: the first that can do it
         return [next(((name, "int8") for name in engines if _can_int8(name)), (engines[0], "int8"))]
     if precision == "auto":
         if device != "cpu":
             # f16 has three more bits than bf16, which MobileNetV2 needs to be near enough.
             kinds = dict.fromkeys(("f32", half_of_gpu(device), "f16"))
-            return [(name, each) for name in engines for each in kinds]
+            return [(name, each) for name in engines for each in kinds if each in PRECISIONS_OF[name]]
         pairs = [(name, each) for name in engines for each in ("f32", "bf16") if each in PRECISIONS_OF[name]]
         return [(name, each) for name, each in pairs if each == "f32" or has_bf16(name)]
     able = [name for name in engines if precision in PRECISIONS_OF[name]]
@@ -125,6 +136,12 @@ def _can_int8(engine: str) -> bool:
 def available_engines() -> list[str]:
     """Names of the installed engines, the fastest on a CPU first."""
     return [name for name in ("openvino", "onnxruntime", "torch") if find_spec(name)]
+
+
+def engines_of_gpu() -> list[str]:
+    """Names of the engines that "auto" tries on a GPU; ONNX Runtime's CUDA is torch's, in f32 alone."""
+    has_tensorrt = find_spec("tensorrt") and find_spec("onnxruntime") and not what_lacks("tensorrt")
+    return ["torch", "tensorrt"] if has_tensorrt else ["torch"]
 
 
 def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device: str) -> list[Speed]:

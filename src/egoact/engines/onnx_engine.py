@@ -1,22 +1,40 @@
-"""ONNX Runtime as an engine: one graph with the normalisation inside, on the CPU."""
+"""ONNX Runtime as an engine: one graph with the normalisation inside, on the CPU, or by CUDA or TensorRT on a GPU."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from egoact.engines.cuda import CudaDevice
+from egoact.engines.device_batches import Device, DeviceBatches, Finish
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.graphs.onnx_graphs import export_graph, quantize
 from egoact.engines.interface import Options, checked_frames
-from egoact.engines.onnx_session import open_session
+from egoact.engines.onnx_session import open_session, what_lacks
 
 
 class OnnxEngine:
-    """The exported graph in an ONNX Runtime session; float32 or int8."""
+    """The exported graph in an ONNX Runtime session; float32 or int8.
 
-    name = "onnxruntime"
+    Args:
+        model: On the processor.
+        options: How.
+        device: Hooks of what it computes on; None: those of a GPU, and of a CPU none.
+    """
 
-    def __init__(self, model: FrameModel, options: Options) -> None:
-        if options.precision not in ("auto", "f32", "int8"):
-            raise ValueError(f"engine onnxruntime offers precision f32 and int8, not {options.precision}")
+    name, on_gpu = "onnxruntime", "cuda"
+    offered: tuple[str, ...] = ("f32", "int8")
+
+    def __init__(self, model: FrameModel, options: Options, device: Device | None = None) -> None:
+        if options.precision not in ("auto", *self.offered):
+            offered = " and ".join(self.offered)
+            raise ValueError(f"engine {self.name} offers precision {offered}, not {options.precision}")
         self.input_size, self.num_channels = options.input_size, model.num_channels
+        self.device = torch.device(options.device)
+        if device is None and self.device.type == "cuda":
+            device = CudaDevice(self.device)
         self.precision = "f32" if options.precision == "auto" else options.precision
         self.batch_size = 16
         self.graph: bytes | None = None
@@ -24,12 +42,66 @@ class OnnxEngine:
             self.graph = options.int8_graph(lambda frames: quantize(export_graph(model, options.input_size), frames))
         graph = self.graph or export_graph(model, options.input_size)
         try:
-            self._session = open_session(graph)
+            self._session = self._open(graph)
         except Exception as error:  # its own types, one for each way in which bytes are no graph
+            if self.device.type == "cuda":
+                raise ValueError(f"engine {self.name}: {str(error).splitlines()[0]}") from None
             if self.graph is None:
                 raise
             raise ValueError(f"this is no quantised ONNX graph ({type(error).__name__})") from None
+        shape = (*self.input_size, self.num_channels)
+        self._batches = None if device is None else DeviceBatches(bind(self._session, self.device), device, shape=shape)
+
+    def _open(self, graph: bytes) -> Any:
+        if self.device.type == "cpu":
+            return open_session(graph)
+        if lacks := what_lacks(self.on_gpu):
+            raise ValueError(lacks)
+        shape = (*self.input_size, self.num_channels)
+        number = self.device.index or 0
+        return open_session(graph, device=self.on_gpu, precision=self.precision, number=number, frame=shape)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it works beside this processor."""
+        return self._batches is not None
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
-        return self._session.run(None, {"frames": checked_frames(frames, self.input_size, self.num_channels)})[0]
+        return self.start(frames)()
+
+    def start(self, frames: np.ndarray | Tensor) -> Finish:
+        """Begin with frames, which may lie on the device already; gives what waits for their features."""
+        if isinstance(frames, np.ndarray):
+            frames = checked_frames(frames, self.input_size, self.num_channels)
+        if self._batches is not None:
+            return self._batches.start(frames, self.batch_size)
+        found = self._session.run(None, {"frames": frames})[0]
+        return lambda: found
+
+
+class TensorRtEngine(OnnxEngine):
+    """The same by TensorRT; float32 or float16."""
+
+    name, on_gpu = "tensorrt", "tensorrt"
+    offered = ("f32", "f16")
+
+
+def bind(session: Any, place: torch.device) -> Callable[[Tensor], Tensor]:
+    """A session of one input and output that lie where it computes; done when it returns."""
+    given, output = session.get_inputs()[0].name, session.get_outputs()[0]
+    where = (place.type, place.index or 0)
+
+    def compute(frames: Tensor) -> Tensor:
+        frames = frames.contiguous()
+        found = torch.empty((len(frames), *output.shape[1:]), dtype=torch.float32, device=place)
+        binding = session.io_binding()
+        binding.bind_input(given, *where, np.uint8, tuple(frames.shape), frames.data_ptr())
+        binding.bind_output(output.name, *where, np.float32, tuple(found.shape), found.data_ptr())
+        if place.type == "cuda":  # it computes in a stream of its own
+            torch.cuda.current_stream(place).synchronize()
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return found
+
+    return compute

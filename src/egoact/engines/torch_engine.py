@@ -48,15 +48,17 @@ class TorchEngine:
             self._model = self._model.to(memory_format=torch.channels_last)
         self._compiled = torch.compile(self._model, dynamic=False) if options.is_compiled else None
         self.replays = False
-        self._device = CudaDevice(self.device) if device is None and self.device.type == "cuda" else device
-        self._batches: DeviceBatches | None = None
+        if device is None and self.device.type == "cuda":
+            device = CudaDevice(self.device)
+        shape = (*self._window, *self.input_size, self.num_channels)
+        self._batches = None if device is None else DeviceBatches(self._compute, device, shape=shape)
         self._replay: Callable[[Tensor], Tensor] | None = None
         self._replayed = 0  # frames of its batch
 
     @property
     def is_ahead(self) -> bool:
         """Whether it works beside this processor."""
-        return self._device is not None
+        return self._batches is not None
 
     def run(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, 3) -> float32 features."""
@@ -66,14 +68,10 @@ class TorchEngine:
         """Begin with frames, which may lie on the device already; gives what waits for their features."""
         if isinstance(frames, np.ndarray):
             frames = checked_frames(frames, self.input_size, self.num_channels, self._window)
-        if self._device is None:
-            found = self._run_here(frames)
-            return lambda: found
-        if self._batches is None or self._batches.batch_size != self.batch_size:
-            shape = (*self._window, *self.input_size, self.num_channels)
-            self._batches = None  # its buffers make room for new ones
-            self._batches = DeviceBatches(self._compute, self._device, shape=shape, batch_size=self.batch_size)
-        return self._batches.start(frames)
+        if self._batches is not None:
+            return self._batches.start(frames, self.batch_size)
+        found = self._run_here(frames)
+        return lambda: found
 
     def _run_here(self, frames: np.ndarray | Tensor) -> np.ndarray:
         batch = torch.tensor(frames) if isinstance(frames, np.ndarray) else frames

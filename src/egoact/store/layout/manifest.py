@@ -40,7 +40,7 @@ class StoreSpec:
     Args:
         backbone: Its name.
         rate: Steps a second of recordings or parts of them; moments that were asked for exactly lie between them.
-        engine: What computed them: "torch", "onnxruntime", "openvino"; of motion "opencv".
+        engine: What computed them: "torch", "onnxruntime", "openvino", "tensorrt"; of motion "opencv".
         precision: "f32", "bf16", "f16" or "int8".
         resize: How frames were brought to `input_size`.
         quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
