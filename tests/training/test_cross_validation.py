@@ -13,7 +13,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.accuracy import matthews_correlation
 from egoact.runs.provenance import Provenance
 from egoact.training.cross_validation import choose_folds
-from egoact.training.loop import Loop
+from egoact.training.loops.loop import Loop
 from tests.makers.features import write_csv, write_store
 
 VIDEOS = ("A_1", "A_2", "B_1", "B_2", "C_1")

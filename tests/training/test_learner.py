@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.store.batches import Batch
-from egoact.training.fitted import NotFiniteError
-from egoact.training.learner import Learner
+from egoact.training.loops.fitted import NotFiniteError
+from egoact.training.loops.learner import Learner
 from egoact.training.losses import TargetLoss
 from egoact.training.recipes import RECIPES, Recipe, choose_recipe
 

@@ -16,11 +16,11 @@ from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.reader import FeatureStore
 from egoact.training import clips as clips_module
-from egoact.training.adamw import AdamW
-from egoact.training.clips import Clips
-from egoact.training.loop import Loop
+from egoact.training.loops.adamw import AdamW
+from egoact.training.loops.clips import Clips
+from egoact.training.loops.loop import Loop
+from egoact.training.loops.stack import Stack, clip_norms
 from egoact.training.sharing import divide, share_out
-from egoact.training.stack import Stack, clip_norms
 from tests.makers.checks import assert_same_run
 from tests.makers.features import write_csv, write_store
 
@@ -136,7 +136,7 @@ def test_a_stopped_training_of_several_goes_on_exactly(data: Path, monkeypatch: 
 
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "_run_epoch", stop)
-        patch.setattr("egoact.training.loop._SAVING_SHARE", 0)
+        patch.setattr("egoact.training.loops.loop._SAVING_SHARE", 0)
         with pytest.raises(KeyboardInterrupt):
             train(settings_for(data, **changes))
     epochs: list[int] = []

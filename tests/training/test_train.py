@@ -25,9 +25,9 @@ from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer
 from egoact.store.reader import FeatureStore
 from egoact.training.data import balanced_odds
-from egoact.training.fit import fewer_warnings
 from egoact.training.history import curves
-from egoact.training.loop import Loop
+from egoact.training.loops.fit import fewer_warnings
+from egoact.training.loops.loop import Loop
 from tests.makers.checks import assert_same_run
 from tests.makers.features import other_spec, write_csv, write_store
 

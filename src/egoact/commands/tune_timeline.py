@@ -168,7 +168,7 @@ def _judge(
     from egoact.store.recordings import Recordings
     from egoact.timelines.learning.segmenter_training import SegmenterTraining
     from egoact.timelines.learning.selection import RuleSelection, flat_measures
-    from egoact.training.fitted import NotFiniteError
+    from egoact.training.loops.fitted import NotFiniteError
     from egoact.training.segmentation.recordings import read_recordings
 
     recordings = Recordings(open_features(asked.features, asked.streams))

@@ -19,19 +19,19 @@ from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import own_weights
-from egoact.training.clips import Clips
 from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
-from egoact.training.fitted import Fitted, NotFiniteError
 from egoact.training.fusion_weights import search_weights
 from egoact.training.history import curves
-from egoact.training.loop import Loop, Member
+from egoact.training.loops.clips import Clips
+from egoact.training.loops.fitted import Fitted, NotFiniteError
+from egoact.training.loops.loop import Loop, Member
 from egoact.training.machine import Machine, few_threads, working_recurrence
 from egoact.training.recipes import Recipe
 from egoact.training.ridge import fit_ridge
 from egoact.training.run_folder import is_leader
 
 if TYPE_CHECKING:
-    from egoact.training.learner import Learner
+    from egoact.training.loops.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class Training:
 
     def fit_shared(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
         """The loop of one of several processes."""
-        from egoact.training.fit import fit  # not before it is wanted: Lightning takes longer than ridge does
-        from egoact.training.learner import Learner
+        from egoact.training.loops.fit import fit  # not before it is wanted: Lightning takes longer than ridge does
+        from egoact.training.loops.learner import Learner
 
         labels = self.data.classifier_labels(self.config.pairs)
         learner = Learner(model, self.losses(recipe), recipe, seed=self.seed)

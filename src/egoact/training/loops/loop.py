@@ -25,14 +25,14 @@ from egoact.core.files import write_atomically
 from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
 from egoact.store.batches import shuffled
-from egoact.training.adamw import AdamW
-from egoact.training.clips import Clips, Part
-from egoact.training.draws import Draws
-from egoact.training.fitted import Fitted, NotFiniteError
 from egoact.training.history import MONITORED, write_history
+from egoact.training.loops.adamw import AdamW
+from egoact.training.loops.clips import Clips, Part
+from egoact.training.loops.draws import Draws
+from egoact.training.loops.fitted import Fitted, NotFiniteError
+from egoact.training.loops.stack import Stack, clip_norms
+from egoact.training.loops.steps import Losses, follow, rate_at, sum_of_losses, training_loss
 from egoact.training.recipes import Recipe
-from egoact.training.stack import Stack, clip_norms
-from egoact.training.steps import Losses, follow, rate_at, sum_of_losses, training_loss
 
 _SAVING_SHARE = 20  # a training is saved as often as takes a twentieth of its time
 

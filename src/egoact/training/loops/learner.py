@@ -15,9 +15,9 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from egoact.models.classifier import ActionClassifier
-from egoact.training.fitted import NotFiniteError
+from egoact.training.loops.fitted import NotFiniteError
+from egoact.training.loops.steps import follow, rate_at, sum_of_losses, training_loss
 from egoact.training.recipes import Recipe
-from egoact.training.steps import follow, rate_at, sum_of_losses, training_loss
 
 
 class Learner(lightning.LightningModule):

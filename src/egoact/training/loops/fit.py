@@ -21,9 +21,9 @@ from egoact.core.errors import ArtifactError
 from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
 from egoact.store.batches import ClipBatches
-from egoact.training.fitted import Fitted
 from egoact.training.history import MONITORED, write_history
-from egoact.training.learner import Learner
+from egoact.training.loops.fitted import Fitted
+from egoact.training.loops.learner import Learner
 from egoact.training.machine import Machine, few_threads, working_recurrence
 from egoact.training.run_folder import is_leader
 
