@@ -15,7 +15,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.reader import FeatureStore
-from egoact.training import clips as clips_module
+from egoact.training.loops import clips as clips_module
 from egoact.training.loops.adamw import AdamW
 from egoact.training.loops.clips import Clips
 from egoact.training.loops.loop import Loop
