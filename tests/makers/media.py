@@ -4,11 +4,13 @@ import io
 import tarfile
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 NUM_BITS = 12
 SIZE = (96, 144)  # height, width
@@ -17,14 +19,22 @@ SIZE = (96, 144)  # height, width
 def picture(number: int, *, size: tuple[int, int] = SIZE, seed: int = 0) -> np.ndarray:
     """uint8 (H, W, 3) RGB: a soft coloured pattern, with `number` as black and white bars along the top third."""
     height, width = size
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [127 + 90 * np.sin((x * a + y * b) / 23 + seed + number / 7) for a, b in ((1, 0.3), (0.4, 1), (0.7, -0.6))]
-    image = np.stack(waves, axis=-1).astype(np.uint8)
+    sine, cosine = _waves(size)
+    turn = seed + number / 7
+    image = (127 + sine * np.float32(np.cos(turn)) + cosine * np.float32(np.sin(turn))).astype(np.uint8)
     bits = [(number >> bit) & 1 for bit in range(NUM_BITS)]
     for bit, value in enumerate(bits):
         left, right = width * bit // NUM_BITS, width * (bit + 1) // NUM_BITS
         image[: height // 3, left:right] = 235 if value else 20
     return image
+
+
+@lru_cache(maxsize=16)
+def _waves(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Sine and cosine, float32 (H, W, 3), of which a picture with any turn is made."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    angle = np.stack([(x * a + y * b) / 23 for a, b in ((1, 0.3), (0.4, 1), (0.7, -0.6))], axis=-1)
+    return (90 * np.sin(angle)).astype(np.float32), (90 * np.cos(angle)).astype(np.float32)
 
 
 def number_in(image: np.ndarray) -> int:
@@ -70,18 +80,23 @@ def write_video(
             stream.codec_context.colorspace = colorspace
         if color_range is not None:
             stream.codec_context.color_range = color_range
-        defaults = {"preset": "veryfast", "crf": "18"} if codec == "libx264" else {}
+        defaults = {"preset": "veryfast", "crf": "18", "threads": "1"} if codec == "libx264" else {}
         stream.options = {**defaults, **(options or {})}
         if rotation or is_mirrored:
             stream.set_display_rotation(rotation, hflip=is_mirrored)
         sound = container.add_stream("aac", rate=16000) if with_sound else None
+        reformatter = VideoReformatter()  # prepared once, not for each picture
         count = num_frames if images is None else len(images)
         for i in range(count):
             image = picture(i + first_number, size=size) if images is None else images[i]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if pixel_format != "rgb24":
-                frame = frame.reformat(
-                    format=pixel_format, dst_colorspace=colorspace, dst_color_range=color_range, interpolation="BICUBIC"
+                frame = reformatter.reformat(
+                    frame,
+                    format=pixel_format,
+                    dst_colorspace=colorspace,
+                    dst_color_range=color_range,
+                    interpolation="BICUBIC",
                 )
             frame.pts = i if pts is None else pts[i]
             frame.time_base = time_base
