@@ -5,6 +5,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 else:
     os.environ["OMP_NUM_THREADS"] = "1"
     atexit.register(os._exit, 0)  # runs last; taking PyTorch and all else apart, piece by piece, takes seconds
+# Matplotlib's list of fonts takes a second to make; it would lie in the cache that is thrown away.
+os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).parents[1] / "build" / "matplotlib"))
 gc.disable()  # while modules are imported, of which nothing goes
 
 

@@ -13,6 +13,12 @@ HEADER = "video_id,start_seconds,stop_seconds,verb,noun"
 GOOD = [f"v,{i},{i + 0.8},{verb},cup" for i, verb in enumerate(["take", "put"] * 4)]
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without what its pictures cost."""
+    monkeypatch.setattr("egoact.report.figures.render_png", lambda draw: b"")
+
+
 def problems(tmp_path: Path, rows: list[str], **options: object) -> dict[str, list[dict[str, str]]]:
     path = tmp_path / "labels.csv"
     path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
@@ -32,6 +38,7 @@ def test_good_labels_have_no_problems(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "look at" not in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("rows", "kind", "what", "where"),
     [
@@ -54,6 +61,7 @@ def test_each_kind_of_problem_is_named_with_its_place(
     assert f"look at: {name}: {what}" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_merge_case_settles_spellings(tmp_path: Path) -> None:
     rows = [*GOOD, "v,20,21,TAKE,cup", "v,22,23,Take,cup"]
     assert len(problems(tmp_path, rows)) == 2  # spellings, and two of them with one example

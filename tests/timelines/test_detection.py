@@ -35,7 +35,7 @@ def work(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         validation_videos=("kitchen_1",),
         members=2,
         rate=8,
-        updates=60,
+        updates=36,
         learning_rate=1e-2,
     )
     train_timeline(asked)

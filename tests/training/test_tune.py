@@ -367,7 +367,10 @@ def test_a_killed_search_goes_on(data: Path, tmp_path: Path) -> None:
     assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
 
 
-def test_a_trial_of_several_seeds_is_judged_by_their_mean(data: Path, tmp_path: Path) -> None:
+def test_a_trial_of_several_seeds_is_judged_by_their_mean(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 1)  # all of it in this process
     plan: dict[str, object] = {
         "trials": 1,
         "folds": 2,
