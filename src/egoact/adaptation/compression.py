@@ -1,16 +1,17 @@
 """A run's backbone made smaller without labels: pruned, refitted in closed form, then taught by what it was."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from egoact.adaptation.distillation import DistillRecipe, Network, distill, normalise
+from egoact.adaptation.distillation import DistillRecipe, Network, distill, maps_spec, normalise
 from egoact.adaptation.hidden import Surgery, count_multiply_adds, find_hidden
 from egoact.adaptation.importance import choose_channels, measure_importance
 from egoact.adaptation.refitting import refit_blocks
+from egoact.adaptation.students import start_student
 from egoact.core.progress import Progress, working
 from egoact.engines import Engine, load_engine
 from egoact.models.backbones.registry import Backbone, load_trunk
@@ -61,41 +62,26 @@ def compress(
 
     Raises:
         ArtifactError: Weights or a library that are missing, or a training that fails.
-        ValueError: A backbone that cannot be pruned, or so far, or a student with other features.
+        ValueError: A backbone that cannot be pruned, or so far, or a student whose maps have other cells.
     """
     size = spec.input_size[0]
     teacher = load_trunk(spec.name, weights=weights, size=size)
     theirs = Network(nn.Sequential(*teacher.layers(spec.cut)).eval().requires_grad_(False), spec)
     taught, kept = _split(pictures)
     before = _multiply_adds(theirs)
+    engine = load_engine(Backbone(maps_spec(theirs), theirs.maps), precision="f32", device="cpu")
     if student_name is None:
         trunk = load_trunk(spec.name, weights=weights, size=size)
         _prune(trunk, teacher, spec, taught, keep=keep, seed=recipe.seed)
         ours = Network(nn.Sequential(*trunk.layers(spec.cut)).eval(), spec)
     else:
-        trunk = load_trunk(student_name, weights=None, size=size)
-        ours = Network(nn.Sequential(*trunk.layers(spec.cut)).eval(), _spec_of_student(spec, student_name, trunk))
-        check_same_shape(ours, theirs, student_name)
-    engine = load_engine(Backbone(maps_spec(theirs), theirs.maps), precision="f32", device="cpu")
+        with working(f"compress: how {student_name} can say the same"):
+            trunk, ours = start_student(student_name, teacher, spec, _spread(taught, _NUM_TO_REFIT), engine)
     scores = [_explained(ours, engine, kept)]
     with Progress("distil", total=recipe.epochs * len(taught), unit="pictures") as progress:
         distill(ours, engine, taught, recipe, advance=lambda number, note: progress.advance(number, note=note))
     scores.append(_explained(ours, engine, kept))
     return Compressed(trunk, ours.spec, (before, _multiply_adds(ours)), (scores[0], scores[1]))
-
-
-def maps_spec(network: Network) -> BackboneSpec:
-    """The spec of a network's maps, whatever is made of them."""
-    with torch.no_grad():
-        shape = tuple(network.maps(torch.zeros(1, 3, *network.spec.input_size)).shape[1:])
-    return replace(network.spec, kind="maps", feature_shape=shape, grid=1, modality="rgb", lag_seconds=0.0)
-
-
-def check_same_shape(student: Network, teacher: Network, name: str) -> None:
-    """Refuse a student whose features a head could not take for the teacher's: a `ValueError`."""
-    ours, theirs = maps_spec(student).feature_shape, maps_spec(teacher).feature_shape
-    if ours != theirs:
-        raise ValueError(f"--distill-into {name}: it gives maps of shape {ours}, the run's backbone {theirs}")
 
 
 def _prune(trunk: Trunk, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarray, *, keep: float, seed: int) -> None:
@@ -119,12 +105,6 @@ def _prune(trunk: Trunk, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarra
     frames = normalise(_spread(pictures, _NUM_TO_REFIT), spec).half()
     with Progress("refit", total=len(blocks), unit="blocks") as progress:
         refit_blocks(full, blocks, {each.number: each.last for each in hidden}, frames, advance=progress.advance)
-
-
-def _spec_of_student(spec: BackboneSpec, name: str, trunk: Trunk) -> BackboneSpec:
-    if spec.cut is not None:
-        raise ValueError(f"--distill-into {name}: the run's backbone is cut after block {spec.cut}, which has no like")
-    return replace(spec, name=name, mean=trunk.mean, std=trunk.std)
 
 
 def _split(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

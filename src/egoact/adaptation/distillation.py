@@ -7,7 +7,7 @@ Source: Romero et al. 2015, FitNets, arXiv:1412.6550, on the last layer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,6 +54,13 @@ class Network:
 
     maps: nn.Module
     spec: BackboneSpec
+
+
+def maps_spec(network: Network) -> BackboneSpec:
+    """The spec of a network's maps, whatever is made of them."""
+    with torch.no_grad():
+        shape = tuple(network.maps(torch.zeros(1, 3, *network.spec.input_size)).shape[1:])
+    return replace(network.spec, kind="maps", feature_shape=shape, grid=1, modality="rgb", lag_seconds=0.0)
 
 
 def distill(

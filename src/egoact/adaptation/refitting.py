@@ -8,7 +8,7 @@ The student's own x' goes in, so that every block makes good what those before i
 Source: He et al. 2017, Channel Pruning for Accelerating Very Deep Neural Networks, arXiv:1707.06168.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ def refit_blocks(
     lasts: dict[int, nn.Conv2d],
     frames: Tensor,
     *,
+    of_student: Tensor | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[float]:
     """Refit the student in place; gives the share of every refitted block's output that it does not explain.
@@ -35,20 +36,41 @@ def refit_blocks(
         student: The same ones with fewer channels inside.
         lasts: Block -> its last convolution, in the student, where channels were removed.
         frames: Normalised, (N, 3, H, W); what blocks give of them is kept in half precision.
+        of_student: The same frames as the student takes them, where that is another way.
         advance: Told of every block.
     """
-    theirs, ours = frames, frames
+    theirs, ours = frames, frames if of_student is None else of_student
     errors = []
     with torch.no_grad():
         for number, (full, small) in enumerate(zip(teacher, student, strict=True)):
             target = _run(full, theirs)
             if number in lasts and (after := _batch_norm_after(small, lasts[number])) is not None:
                 errors.append(_refit(small, lasts[number], after, ours, target))
-            elif number not in lasts and (pair := _plain(small)) is not None and ours is not theirs:
-                errors.append(_refit_plain(_plain(full), pair, theirs, ours))
+            elif number not in lasts and ours is not theirs and (pair := _plain(small)) and (pattern := _plain(full)):
+                errors.append(_refit_plain(pattern, pair, theirs, ours))
             theirs, ours = target, _run(small, ours)
             advance(1)
     return errors
+
+
+def fit_projection(pairs: Iterable[tuple[Tensor, Tensor]]) -> nn.Conv2d:
+    """The 1 x 1 convolution that turns a student's maps into its teacher's, by least squares over all cells.
+
+    Args:
+        pairs: The student's maps (B, I, h, w) and the teacher's (B, O, h, w) of the same pictures, a batch at a time.
+    """
+    equations: _Equations | None = None
+    for given, wanted in pairs:
+        if equations is None:
+            conv = nn.Conv2d(given.shape[1], wanted.shape[1], 1)
+            equations = _Equations(conv)
+        equations.add(given, wanted)
+    assert equations is not None, "there are pictures"
+    found = equations.weights().float()
+    with torch.no_grad():
+        conv.weight.copy_(found[:-1].T[:, :, None, None])
+        conv.bias.copy_(found[-1])  # type: ignore[union-attr]
+    return conv
 
 
 def _run(block: nn.Module, inputs: Tensor) -> Tensor:
@@ -93,13 +115,12 @@ def _refit(block: nn.Module, last: nn.Conv2d, norm: nn.BatchNorm2d, inputs: Tens
 
 
 def _refit_plain(
-    teacher: tuple[nn.Conv2d, nn.BatchNorm2d] | None,
+    teacher: tuple[nn.Conv2d, nn.BatchNorm2d],
     student: tuple[nn.Conv2d, nn.BatchNorm2d],
     theirs: Tensor,
     ours: Tensor,
 ) -> float:
     """Solve for a convolution whose input alone has changed."""
-    assert teacher is not None, "the student's block is a copy of the teacher's"
     conv, norm = teacher
     equations = _Equations(student[0])
     for before, now in zip(theirs.split(_BATCH), ours.split(_BATCH), strict=True):
@@ -127,6 +148,11 @@ class _Equations:
         self.cross += (rows.T @ targets).double()
         self.total += targets.double().pow(2).sum(0)
 
+    def weights(self, before: Tensor | float = 0.0) -> Tensor:
+        """(I + 1, O), the last row the bias: least squares, pulled towards other weights."""
+        ridge = torch.eye(self.width, dtype=torch.float64) * (_RIDGE * float(self.gram.diagonal().mean()))
+        return torch.linalg.solve(self.gram + ridge, self.cross + ridge @ (torch.zeros_like(self.cross) + before))
+
     def solve(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> float:
         """Into a convolution, and the shift of its batch norm; gives the share that is not explained."""
         assert norm.running_var is not None and norm.running_mean is not None
@@ -134,9 +160,7 @@ class _Equations:
         scale = (norm.weight / deviation).double()
         before = torch.cat([conv.weight.flatten(1).double() * scale[:, None], torch.zeros(self.outputs, 1)], dim=1).T
         before[-1] = norm.bias.double() - norm.running_mean.double() * scale
-        weight = _RIDGE * float(self.gram.diagonal().mean())
-        ridge = torch.diag(torch.full((self.width,), weight, dtype=torch.float64))
-        found = torch.linalg.solve(self.gram + ridge, self.cross + ridge @ before)
+        found = self.weights(before)
         conv.weight.copy_(found[:-1].T.float().view_as(conv.weight))
         norm.weight.copy_(deviation)
         norm.running_mean.zero_()

@@ -29,8 +29,8 @@ class CompressSettings:
     keep: float = 0.5
     """Share of the backbone's multiply-adds that may be left."""
     distill_into: str | None = None
-    """Instead of pruning: teach this backbone to give the run's features, such as mobilenet_v2; it must give as
-    many."""
+    """Instead of pruning: teach this backbone to give the run's features, such as mobilenet_v2; if it gives another
+    number of them, a linear map is put behind it."""
     pictures: int = 2000
     """How many, spread evenly over all recordings."""
     epochs: int = 2

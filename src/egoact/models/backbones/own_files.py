@@ -16,6 +16,7 @@ from egoact.core.files import make_folder, write_atomically
 from egoact.models.names import BACKBONE_FILE
 
 FILE_NAME = BACKBONE_FILE
+PROJECTION = "projection"  # the module at the end of a student that gives as many features as its teacher
 _NAME, _SIZE, _MADE = "backbone", "size", "made_by"
 
 
@@ -80,8 +81,13 @@ def carry(path: Path | None, folder: Path) -> None:
 def narrow(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
     """Make convolutions, batch norms and linear layers as wide as some tensors, whose values are not taken over.
 
+    A model also gets the `PROJECTION` that there is among the tensors.
+
     What differs in more than its number of channels is left as it is; loading will refuse it.
     """
+    last = values.get(f"{PROJECTION}.weight")
+    if last is not None and last.ndim == 4:
+        model.add_module(PROJECTION, nn.Conv2d(last.shape[1], last.shape[0], 1))
     for name, module in model.named_modules():
         weight = values.get(f"{name}.weight")
         mine = getattr(module, "weight", None)

@@ -20,6 +20,7 @@ from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.images import hub_size, hub_trunk, is_of_hub, pin
 from egoact.models.backbones.own_files import check_made_for, describe_own_file
+from egoact.models.backbones.projection import with_own_projection
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
 from egoact.models.backbones.stacks import widen
 from egoact.models.backbones.trunks import (
@@ -80,7 +81,7 @@ def load_backbone(
 
 def load_trunk(name: str, *, weights: Path | None, size: int, channels: int = 3) -> Trunk:
     """A backbone in parts; arguments and errors as `load_backbone`."""
-    trunk = _load_trunk(name, weights=weights, size=size)
+    trunk = with_own_projection(_load_trunk(name, weights=weights, size=size))
     return widen(trunk, channels) if channels != 3 or trunk.is_sequence else trunk
 
 

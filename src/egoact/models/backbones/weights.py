@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from egoact.core.errors import ArtifactError
-from egoact.models.backbones.own_files import narrow
+from egoact.models.backbones.own_files import PROJECTION, narrow
 
 T = TypeVar("T")
 
@@ -79,7 +79,8 @@ def load_named(
             raise ArtifactError(f"{name} has numbers that are not finite", path=path)
     if "backbone" in metadata:
         narrow(model, values)
-    wanted = {name for name in model.state_dict() if name.startswith(only) and (only or not name.startswith(ignore))}
+    whole = (only, f"{PROJECTION}.")
+    wanted = {name for name in model.state_dict() if name.startswith(whole) and (only or not name.startswith(ignore))}
     missing = sorted(wanted - set(values))
     unknown = sorted(n for n in set(values) - set(model.state_dict()) if not n.startswith(ignore))
     if missing or unknown:
