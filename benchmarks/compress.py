@@ -65,6 +65,8 @@ class Settings:
     """Measure nothing else."""
     precision: Literal["f32", "bf16"] = "f32"
     """As in egoact extract; f32 gives the same figures on every processor, or nearly."""
+    shown: bool = False
+    """Pictures of the recording that is left out teach, too, still without labels: one smaller backbone for all."""
 
     def compress(self, run: Path, media: Path, out: Path) -> None:
         """Make a run smaller, once."""
@@ -84,7 +86,7 @@ class Settings:
     def name(self) -> str:
         """Of the folder of this way to compress."""
         made = f"{self.backbone}-{self.distill_into or self.keep}"
-        return f"{made}-{self.pictures}-{self.epochs}-{self.precision}"
+        return f"{made}-{self.pictures}-{self.epochs}-{self.precision}" + ("-shown" if self.shown else "")
 
 
 @contextlib.contextmanager
@@ -142,14 +144,15 @@ def measure_gtea(settings: Settings) -> dict[str, np.ndarray]:
     right = {way: np.zeros(settings.seeds) for way in WAYS}
     for video in np.unique(bench.videos):
         work = settings.out / settings.name / str(video)
+        taught = work.with_name("all") if settings.shown else work
         runs = [bench.run(DEFAULT_HEAD, left_out=(video,), seed=seed) for seed in range(settings.seeds)]
         train_quietly(runs[0])
-        others = sorted(set(bench.videos) - {video})
-        settings.compress(runs[0].run, show(settings.data / "videos", others, work / "media"), work / "run")
-        fill(settings, (segments,), settings.data / "videos", work / "features", work / "run")
+        others = sorted(set(bench.videos) - (set() if settings.shown else {video}))
+        settings.compress(runs[0].run, show(settings.data / "videos", others, taught / "media"), taught / "run")
+        fill(settings, (segments,), settings.data / "videos", taught / "features", taught / "run")
         held, labels = bench.table.select(bench.videos == video), bench.labels[bench.videos == video]
         for seed, run in enumerate(runs):
-            for way, (path, stores) in three_ways(run, work / "run", work / "features", work).items():
+            for way, (path, stores) in three_ways(run, taught / "run", taught / "features", work).items():
                 scores = load_run(path).score(held, stores).verb
                 assert scores is not None
                 right[way][seed] += (scores.argmax(1) == labels).sum()
