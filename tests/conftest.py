@@ -13,8 +13,9 @@ from hypothesis import settings
 
 from tests.makers.commands import small_commands
 from tests.makers.kitchens import film_kitchen
+from tests.makers.speeds import measured_engines
 
-__all__ = ["film_kitchen", "small_commands"]
+__all__ = ["film_kitchen", "measured_engines", "small_commands"]
 
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")

@@ -242,6 +242,7 @@ def test_commands_of_the_documents_work(
 
 @pytest.mark.long
 @pytest.mark.slow
+@pytest.mark.usefixtures("measured_engines")
 def test_the_tutorial_works_as_it_is_printed(
     tmp_path: Path, film_kitchen: FilmKitchen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
