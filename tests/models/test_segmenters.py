@@ -186,3 +186,15 @@ def test_a_recording_of_many_channels_is_scored_in_pieces_as_the_whole_would_be(
     whole = model(features).numpy()
     np.testing.assert_allclose(model.score(features.numpy(), chunk_steps=64), whole, rtol=0, atol=1e-4)
     assert np.ptp(whole) > 1  # it does say something
+
+
+@pytest.mark.parametrize("name", ["linear", "causal"])
+@pytest.mark.parametrize("num_steps", [1, 3, 90])
+def test_a_linear_segmenter_says_in_numpy_what_it_says_in_torch(name: str, num_steps: int) -> None:
+    model = made(name)
+    assert isinstance(model, LinearSegmenter)
+    recording = features(num_steps)
+    with torch.inference_mode():
+        there = model(torch.from_numpy(recording.astype(np.float32))).exp().numpy()
+    # Rounding, of squares whose difference is about 0 in windows of one step; of real recordings it is below 1e-6.
+    np.testing.assert_allclose(np.exp(model.score(recording)), there, rtol=0, atol=2e-5)

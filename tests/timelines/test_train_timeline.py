@@ -14,13 +14,12 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import read_timelines, timelines_of
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.timeline import Timeline, TimelineSegment
+from egoact.core.timelines.timeline import Timeline, TimelineSegment, shift
 from egoact.runs.loading import load_run
 from egoact.runs.segmenter import SegmenterConfig
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
 from egoact.timelines.dense import settle
-from egoact.timelines.learning.segmenter_training import shift
 from egoact.timelines.learning.selection import hits
 from egoact.training.segmentation.fit import Example, augment, collate, stage_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe

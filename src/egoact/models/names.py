@@ -27,6 +27,8 @@ Fusion = Literal["early", "late", "sum", "max", "conv"]
 """How the features of several stores become one; see `fusion`."""
 ACTION = "action"
 """A third classifier, of verb-noun pairs; see `classifier.JointActions`."""
+LINEAR_SEGMENTERS = ("linear", "causal")
+"""Segmenters that are fitted in closed form, and answer without torch."""
 DETECTOR = "detector"
 """Among segmenters."""
 BACKBONE_FILE = "backbone.safetensors"

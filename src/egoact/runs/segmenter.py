@@ -27,10 +27,11 @@ from egoact.core.timelines.detection.proposals import Proposals
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.names import DETECTOR
+from egoact.models.linear_scores import WINDOWS, LinearScorer
+from egoact.models.names import DETECTOR, LINEAR_SEGMENTERS
 from egoact.runs.exported import is_export
 from egoact.runs.exported_segmenter import ExportedSegmenter
-from egoact.runs.weights import build_without_memory, load_weights
+from egoact.runs.weights import build_without_memory, load_weights, read_arrays
 
 if TYPE_CHECKING:
     from egoact.models.detectors import DetectorModel
@@ -184,9 +185,15 @@ class TrainedSegmenter:
         config: What it was built from.
     """
 
-    def __init__(self, config: SegmenterConfig, model: "RecordingModel | DetectorModel | ExportedSegmenter") -> None:
+    def __init__(
+        self,
+        config: SegmenterConfig,
+        model: "RecordingModel | DetectorModel | ExportedSegmenter | LinearScorer",
+        weights: Path | None = None,
+    ) -> None:
         self.config = config
-        self._model = model if isinstance(model, ExportedSegmenter) else model.eval()
+        self._model = model if isinstance(model, ExportedSegmenter | LinearScorer) else model.eval()
+        self._weights = weights  # of a `LinearScorer`, for whoever wants the network itself
 
     @property
     def model(self) -> "RecordingModel | DetectorModel":
@@ -197,6 +204,9 @@ class TrainedSegmenter:
         """
         if isinstance(self._model, ExportedSegmenter):
             raise ArtifactError("an export answers but cannot be looked into; give the run that it was made from")
+        if isinstance(self._model, LinearScorer):
+            assert self._weights is not None
+            self._model = load_weights(self.config.build, self._weights).eval()
         return self._model
 
     @classmethod
@@ -212,7 +222,8 @@ class TrainedSegmenter:
             check_inside(path, run)
             check_inside(weights, run)
             config = SegmenterConfig.from_dict(load_json(path))
-            if not is_export(run):
+            scorer = None if is_export(run) else _linear_scorer(config, weights)
+            if not is_export(run) and scorer is None:
                 build_without_memory(config.build)
         except FileNotFoundError:
             raise ArtifactError("not a run directory: it has no config.json", path=run) from None
@@ -222,7 +233,7 @@ class TrainedSegmenter:
             return cls(config, ExportedSegmenter(run, sum(config.sizes)))
         if not weights.is_file():
             raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
-        return cls(config, load_weights(config.build, weights))
+        return cls(config, scorer or load_weights(config.build, weights), weights)
 
     def save(self, run: str | Path) -> None:
         """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
@@ -247,7 +258,7 @@ class TrainedSegmenter:
 
     def with_rules(self, rules: TimelineRules) -> "TrainedSegmenter":
         """The same, knowing how its scores become actions."""
-        return TrainedSegmenter(replace(self.config, timeline=rules), self._model)
+        return TrainedSegmenter(replace(self.config, timeline=rules), self._model, self._weights)
 
     def score(self, features: Any) -> dict[str, Floats]:
         """Log-probabilities of a recording, target -> float64 (F, classes + 1), background last.
@@ -280,7 +291,8 @@ class TrainedSegmenter:
         Raises:
             ValueError: The segmenter looks ahead.
         """
-        return self._model.initial_state(1)
+        model = self._model if isinstance(self._model, ExportedSegmenter) else self.model
+        return model.initial_state(1)
 
     def step(self, features: np.ndarray, state: Any) -> tuple[dict[str, Floats], Any]:
         """Take in the features of a step, (D,): what `score` says of it, target -> (classes + 1,), and the state."""
@@ -299,6 +311,19 @@ class TrainedSegmenter:
         """Outputs of all targets side by side, (F, K) -> target -> (F, classes + 1)."""
         parts = np.split(said.astype(np.float64), np.cumsum(self.config.sizes)[:-1], axis=1)
         return dict(zip(map(str, self.config.vocabularies), parts, strict=True))
+
+
+def _linear_scorer(config: SegmenterConfig, weights: Path) -> LinearScorer | None:
+    """What answers without torch; None where there is anything unusual about the run."""
+    if config.segmenter not in LINEAR_SEGMENTERS or config.options.keys() - {"penalty"}:
+        return None
+    width, outputs = sum(config.num_channels), sum(config.sizes)
+    shapes = {"center": (width,), "weight": (len(WINDOWS), width, outputs), "bias": (outputs,)}
+    arrays = read_arrays(weights, shapes)
+    if arrays is None:
+        return None
+    is_causal = config.segmenter == "causal"
+    return LinearScorer(**arrays, sizes=config.sizes, rate=config.steps_per_second, is_causal=is_causal)
 
 
 def is_segmenter(run: Path) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from egoact.core.errors import ArtifactError
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
 Model = TypeVar("Model", bound="nn.Module")
@@ -48,6 +49,26 @@ def load_weights(build: Callable[[], Model], path: Path) -> Model:
     model = build()
     model.load_state_dict(values)
     return model
+
+
+def read_arrays(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, "np.ndarray"] | None:
+    """The tensors of a safetensors file without torch, float32; None where it has others, or NaN or infinite ones.
+
+    Whoever loads them with torch then says what is wrong.
+    """
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: (each.get_dtype(), tuple(each.get_shape())) for name, each in slices.items()}
+            if found != {name: ("F32", tuple(shape)) for name, shape in shapes.items()}:
+                return None
+            values = {name: file.get_tensor(name) for name in shapes}
+    except (SafetensorError, OSError):
+        return None
+    return values if all(np.isfinite(each).all() for each in values.values()) else None
 
 
 def check_finite(values: "Mapping[str, Tensor]", path: Path) -> None:

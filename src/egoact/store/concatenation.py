@@ -12,7 +12,7 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
-from egoact.models.backbones.own_files import FILE_NAME
+from egoact.models.names import BACKBONE_FILE
 from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.streams import STREAMS_NAME, choose_streams
@@ -70,7 +70,7 @@ def own_weights(source: FeatureSource) -> Path | None:
     """The file of the one backbone that features were made with, where their folder carries it."""
     paths = [store.path for store in (source.stores if isinstance(source, ConcatenatedStores) else (source,))]
     folders = {path.parents[1] if path.parent.name == STREAMS_NAME else path for path in paths}
-    found = [folder / FILE_NAME for folder in sorted(folders) if (folder / FILE_NAME).is_file()]
+    found = [folder / BACKBONE_FILE for folder in sorted(folders) if (folder / BACKBONE_FILE).is_file()]
     return found[0] if len(found) == 1 else None
 
 

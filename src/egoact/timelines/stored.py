@@ -19,7 +19,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import timelines_of
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND
 from egoact.core.timelines.prediction import Prediction
-from egoact.core.timelines.timeline import Timeline
+from egoact.core.timelines.timeline import Timeline, shift
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaSource
 from egoact.runs.features import open_features_for
@@ -28,7 +28,6 @@ from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, TrainedSegmenter
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings, Stretch
 from egoact.timelines.dense import Rankings, find_actions
-from egoact.timelines.learning.segmenter_training import shift
 
 
 @dataclass(frozen=True, eq=False)

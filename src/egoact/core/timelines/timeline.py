@@ -5,7 +5,7 @@ video   |--[take cup)----[pour milk~~~~~)--[put cup)-------|      half-open, sec
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, overload
 
 from egoact.core.bounds import check_name
@@ -150,3 +150,13 @@ def _optional_text(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{value!r} is not the name of a class")
     return value or None
+
+
+def shift(timeline: Timeline, seconds: float, *, duration: float) -> Timeline:
+    """The same as seen from a later beginning, and up to an end."""
+    moved = []
+    for segment in timeline:
+        start, stop = segment.start_seconds - seconds, segment.stop_seconds - seconds
+        if stop > 0 and start < duration:
+            moved.append(replace(segment, start_seconds=max(start, 0.0), stop_seconds=min(stop, duration)))
+    return replace(timeline, segments=tuple(moved), duration_seconds=duration)

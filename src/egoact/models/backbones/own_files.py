@@ -7,13 +7,15 @@ backbone and the size of its pictures. Its layers may be narrower than the model
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder, write_atomically
 from egoact.models.names import BACKBONE_FILE
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 FILE_NAME = BACKBONE_FILE
 PROJECTION = "projection"  # the module at the end of a student that gives as many features as its teacher
@@ -40,7 +42,7 @@ def describe_own_file(path: Path) -> OwnFile | None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             said = file.metadata() or {}
         return OwnFile(said[_NAME], int(said[_SIZE]), said[_MADE])
     except (SafetensorError, OSError, KeyError, ValueError):
@@ -54,7 +56,7 @@ def check_made_for(path: Path, name: str) -> None:
         raise ArtifactError(f"these weights are of {own.backbone}, not of {name}", path=path)
 
 
-def write_own_file(path: Path, model: nn.Module, own: OwnFile, *, described: Mapping[str, str]) -> None:
+def write_own_file(path: Path, model: "nn.Module", own: OwnFile, *, described: Mapping[str, str]) -> None:
     """Write all of a model but its classifier.
 
     Args:
@@ -78,13 +80,16 @@ def carry(path: Path | None, folder: Path) -> None:
         write_atomically(folder / FILE_NAME, path.read_bytes())
 
 
-def narrow(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
+def narrow(model: "nn.Module", values: "Mapping[str, torch.Tensor]") -> None:
     """Make convolutions, batch norms and linear layers as wide as some tensors, whose values are not taken over.
 
     A model also gets the `PROJECTION` that there is among the tensors.
 
     What differs in more than its number of channels is left as it is; loading will refuse it.
     """
+    import torch
+    from torch import nn
+
     last = values.get(f"{PROJECTION}.weight")
     if last is not None and last.ndim == 4:
         model.add_module(PROJECTION, nn.Conv2d(last.shape[1], last.shape[0], 1))
@@ -108,7 +113,10 @@ def narrow(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
         _fit_tensors(module, name, values)
 
 
-def _fit_tensors(module: nn.Module, name: str, values: Mapping[str, torch.Tensor]) -> None:
+def _fit_tensors(module: "nn.Module", name: str, values: "Mapping[str, torch.Tensor]") -> None:
+    import torch
+    from torch import nn
+
     for key, parameter in module.named_parameters(recurse=False):
         if f"{name}.{key}" in values:
             setattr(module, key, nn.Parameter(torch.empty_like(values[f"{name}.{key}"]), parameter.requires_grad))

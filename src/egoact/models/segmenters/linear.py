@@ -12,34 +12,25 @@ windows, K outputs of all targets.
 
 import copy
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Kind = Literal["mean", "spread", "change"]
+from egoact.models.linear_scores import (
+    CHUNK_STEPS,
+    LEAST_VARIANCE,
+    SHARPNESS,
+    WINDOWS,
+    LinearScorer,
+    windows_in_steps,
+)
+
 State = tuple[Tensor, ...]
 
-# Kind, and seconds that a window reaches to either side.
-WINDOWS: tuple[tuple[Kind, float], ...] = (
-    ("mean", 0.5),
-    ("mean", 1.5),
-    ("mean", 3.0),
-    ("spread", 0.5),
-    ("spread", 1.5),
-    ("change", 0.5),
-    ("change", 1.5),
-    ("change", 3.0),
-)
-CHUNK_STEPS = 512
-_CHUNK_CHANNELS = 512  # of a recording's features at a time: larger pieces leave holes in memory that add up
 MOST_ROWS = 3000
-_ALL = slice(None)
-_SHARPNESS = 8.0  # regression says 0 to 1; as probabilities that would be hardly an answer
 _SCALE_OF_PENALTY = 10.0
-_LEAST_VARIANCE = 1e-4
 
 
 class LinearSegmenter(nn.Module):
@@ -72,50 +63,29 @@ class LinearSegmenter(nn.Module):
         super().__init__()
         self.num_channels, self.sizes = list(num_channels), list(sizes)
         self.penalty, self.is_causal = penalty, is_causal
-        self.windows = [(kind, max(1, round(seconds * rate))) for kind, seconds in WINDOWS]
+        self.rate, self.windows = rate, windows_in_steps(rate)
         longest = max(half for _, half in self.windows)
         self.reach = (2 * longest, 0 if is_causal else 2 * longest)
         self.register_buffer("center", torch.zeros(sum(num_channels)))
         self.register_buffer("weight", torch.zeros(len(WINDOWS), sum(num_channels), sum(sizes)))
         self.register_buffer("bias", torch.zeros(sum(sizes)))
 
-    @torch.inference_mode()
     def score(self, features: np.ndarray, *, chunk_steps: int = CHUNK_STEPS) -> np.ndarray:
-        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K).
-
-        It is taken in chunks that overlap by the reach, so that they say what the whole would say, in memory that does
-        not grow with the features.
-        """
-        parts = []
-        before, after = self.reach
-        for start in range(0, len(features), chunk_steps):
-            stop = min(start + chunk_steps, len(features))
-            first, last = max(start - before, 0), min(stop + after, len(features))
-            said = self._answer_by_channels(features[first:last])[:, start - first : stop - first]
-            parts.append(self._log_shares(said.T))
-        return torch.cat(parts).numpy()
+        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K); see `LinearScorer`."""
+        center, weight, bias = (each.numpy() for each in (self.center, self.weight, self.bias))
+        scorer = LinearScorer(center, weight, bias, self.sizes, self.rate, self.is_causal)
+        return scorer.score(features, chunk_steps=chunk_steps)
 
     def forward(self, features: Tensor) -> Tensor:
         """Log-probabilities of every step of a recording, float32 (F, D) -> (F, K)."""
-        return self._log_shares((self.bias[:, None] + self._answer(features, _ALL)).T)
-
-    def _answer_by_channels(self, features: np.ndarray) -> Tensor:
         said = self.bias[:, None]
-        for first in range(0, len(self.center), _CHUNK_CHANNELS):
-            channels = slice(first, first + _CHUNK_CHANNELS)
-            said = said + self._answer(_wide(features[:, channels]), channels)
-        return said
-
-    def _answer(self, features: Tensor, channels: slice) -> Tensor:
-        """What some of the channels say of every step, (F, some of D) -> (K, F); without the bias."""
-        said = torch.zeros_like(self.bias)[:, None]
-        for weight, shown in zip(self.weight[:, channels], self.windows_of(features, channels), strict=True):
+        for weight, shown in zip(self.weight, self.windows_of(features), strict=True):
             said = said + weight.T @ shown
-        return said
+        return self._log_shares(said.T)
 
-    def windows_of(self, features: Tensor, channels: slice = _ALL) -> Iterator[Tensor]:
-        """What each kind of window of every step shows: float32 (F, D), or some of the D channels -> W times (D, F)."""
-        x = (features - self.center[channels]).T.contiguous()
+    def windows_of(self, features: Tensor) -> Iterator[Tensor]:
+        """What each kind of window of every step shows: float32 (F, D) -> W times (D, F)."""
+        x = (features - self.center).T.contiguous()
         means: dict[tuple[int, int], Tensor] = {}
 
         def mean(before: int, after: int) -> Tensor:
@@ -163,7 +133,7 @@ class LinearSegmenter(nn.Module):
         return self._log_shares(said), (last, count)
 
     def _log_shares(self, said: Tensor) -> Tensor:
-        return torch.cat([(part * _SHARPNESS).log_softmax(-1) for part in said.split(self.sizes, dim=-1)], -1)
+        return torch.cat([(part * SHARPNESS).log_softmax(-1) for part in said.split(self.sizes, dim=-1)], -1)
 
 
 class LinearDesign:
@@ -264,7 +234,7 @@ def window_mean(x: Tensor, before: int, after: int) -> Tensor:
 
 def _spread(mean_square: Tensor, mean: Tensor) -> Tensor:
     """Standard deviation; a little is added, because near 0 the root would make much of rounding."""
-    return ((mean_square - mean.square()).clamp_min(0) + _LEAST_VARIANCE).sqrt()
+    return ((mean_square - mean.square()).clamp_min(0) + LEAST_VARIANCE).sqrt()
 
 
 def _mean_of_last(steps: Tensor, count: Tensor, length: int) -> Tensor:

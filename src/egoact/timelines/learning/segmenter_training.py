@@ -10,7 +10,7 @@ import torch
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.timelines.files import timelines_of
-from egoact.core.timelines.timeline import Timeline
+from egoact.core.timelines.timeline import Timeline, shift
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.detectors import DetectorModel
 from egoact.models.names import DETECTOR
@@ -148,13 +148,3 @@ def true_timeline(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]
 
     made = timelines_of(table, names=lambda position, _: (name("verb", position), name("noun", position)))
     return next(iter(made.values()))
-
-
-def shift(timeline: Timeline, seconds: float, *, duration: float) -> Timeline:
-    """The same as seen from a later beginning, and up to an end."""
-    moved = []
-    for segment in timeline:
-        start, stop = segment.start_seconds - seconds, segment.stop_seconds - seconds
-        if stop > 0 and start < duration:
-            moved.append(replace(segment, start_seconds=max(start, 0.0), stop_seconds=min(stop, duration)))
-    return replace(timeline, segments=tuple(moved), duration_seconds=duration)
