@@ -70,6 +70,7 @@ def test_a_stopped_cross_validation_goes_on(data: Path, monkeypatch: pytest.Monk
         return run(self, *arguments, **options)
 
     run = Loop.run
+    monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 1)
     monkeypatch.setattr(Loop, "run", killed)
     with pytest.raises(KeyboardInterrupt):
         train(settings_for(data))

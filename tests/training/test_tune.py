@@ -40,6 +40,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes would not know what is pretended in this one."""
+    monkeypatch.setattr("egoact.training.sharing.num_cores", lambda: 1)
+
+
 def settings_for(data: Path, out: Path, **changes: object) -> TuneSettings:
     values: dict[str, object] = {"trials": 12, "folds": 4, "heads": ("average", "lstm"), "device": "cpu"}
     values |= {"segments": (data / "train.csv",), "features": (data / "features",), "out": out}
@@ -395,3 +401,14 @@ def test_a_study_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match=r"study.sqlite3: cannot be written"), Study(tmp_path, seed=0, first={}):
         raise StorageInternalError("An exception is raised during the commit.")
+
+
+def test_processes_that_share_the_folds_find_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores in (1, 2):
+        monkeypatch.setattr("egoact.training.sharing.num_cores", lambda cores=cores: cores)
+        tune(settings_for(data, tmp_path / str(cores), trials=2, folds=3, heads=("average",), fix=("epochs=2",)))
+    assert rows(tmp_path / "1") == rows(tmp_path / "2")
+    assert all(row[f"fold_{fold}"] for row in rows(tmp_path / "1")[:1] for fold in range(3))
+    assert not (tmp_path / "2" / "fold").exists()

@@ -299,22 +299,36 @@ def _cross_validate(settings: TrainSettings) -> None:
     from egoact.core.files import write_json
     from egoact.runs.loading import load_run
     from egoact.training.cross_validation import choose_folds, describe_folds, measure_fold, summarize
+    from egoact.training.sharing import share_out
 
     table = read_labels(settings.segments)
     table = merge_spellings(table) if settings.merge_case else table
     folds = choose_folds(table, num_folds=settings.folds, seed=settings.seed)
+    every = [
+        replace(settings, run=settings.run / "folds" / str(number), validation_videos=videos, folds=0, select="last")
+        for number, videos in enumerate(folds.videos)
+    ]
+    if settings.machine().is_alone and settings.chosen_recipe(len(table)).solver != "ridge":
+        share_out(_train_folds, every, device=settings.device, is_divisible=False)
+    else:  # in closed form one is trained before another process would have begun
+        _train_folds(every, until=1.0)
     measured = []
-    for number, videos in enumerate(folds.videos):
-        print(f"fold {number + 1} of {len(folds.videos)}: without {', '.join(videos)}", flush=True)
-        path = settings.run / "folds" / str(number)
-        train(replace(settings, run=path, validation_videos=videos, folds=0, select="last"))
-        run, held_out = load_run(path), table.select(lambda segment, videos=videos: segment.video_id in videos)  # type: ignore[misc]
+    for fold, videos in zip(every, folds.videos, strict=True):
+        run, held_out = load_run(fold.run), table.select(lambda segment, videos=videos: segment.video_id in videos)  # type: ignore[misc]
         scores = run.score(held_out, settings.features).by_target()
         measured.append(measure_fold(scores, held_out, run.config.vocabularies))
     summary = summarize(measured)
-    every = [{"videos": list(v), "metrics": m} for v, m in zip(folds.videos, measured, strict=True)]
-    write_json(settings.run / "cross_validation.json", {"by": folds.by, "summary": summary, "folds": every})
+    told = [{"videos": list(v), "metrics": m} for v, m in zip(folds.videos, measured, strict=True)]
+    write_json(settings.run / "cross_validation.json", {"by": folds.by, "summary": summary, "folds": told})
     print(describe_folds(folds, summary))
+
+
+def _train_folds(runs: Sequence[TrainSettings], *, until: float) -> None:
+    """To the end, one after another; `until` is what `share_out` says of runs that can be divided."""
+    assert until == 1.0
+    for each in runs:
+        print(f"fold {int(each.run.name) + 1}: without {', '.join(each.validation_videos)}", flush=True)
+        train(each)
 
 
 def _load_data(settings: TrainSettings) -> "TrainingData":

@@ -4,6 +4,7 @@ import contextlib
 import io
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -146,12 +147,12 @@ def tune(settings: TuneSettings) -> int:
         ArtifactError: Features that are missing, or a search of other settings or data in `out`.
     """
     from egoact.commands.labels import read_and_tell
-    from egoact.commands.train import train
     from egoact.core.files import lock_folder
+    from egoact.core.processes import worker_processes
     from egoact.core.sampling import ClipSampling
     from egoact.store.concatenation import open_features
-    from egoact.training.run_folder import METRICS_NAME, plain
-    from egoact.training.seeds import mean_of_seeds
+    from egoact.training.run_folder import plain
+    from egoact.training.sharing import num_processes
     from egoact.training.tuning.search import Search, refuse_foreign
     from egoact.training.tuning.study import import_optuna
 
@@ -160,29 +161,38 @@ def tune(settings: TuneSettings) -> int:
     store = open_features(settings.features, settings.streams)
     store.locate(table, ClipSampling(settings.num_frames, settings.views))
 
-    def train_fold(flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
-        """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
-        how = {"validation_videos": videos, "select": "last", "patience": 0, "seeds": settings.seeds}
-        asked = settings.train_settings(flags, run=run, **how)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            train(asked)
-        return load_json(run / METRICS_NAME) if settings.seeds == 1 else mean_of_seeds(run)
-
     def command(flags: dict[str, Any]) -> list[str]:
         return shlex.split(command_line("train", settings.train_settings(flags, run=settings.out / "run")))
 
-    search = Search(settings.out, _plan(settings, table, store), train_fold, command)
+    plan = _plan(settings, table, store)
+    # Several seeds share the cores by themselves.
+    num_workers = num_processes(len(plan.folds), device=settings.device) - 1 if settings.seeds == 1 else 0
     refuse_foreign(settings.out)
     lock = lock_folder(settings.out, command="tune")
     try:
-        # A search of one seed is that of an egoact which knew no others.
-        left_out = (*_FREE, "seeds") if settings.seeds == 1 else _FREE
-        search.claim(plain(settings, leave_out=left_out), settings.segments, store)
-        best = search.go(settings.trials)
+        with worker_processes(num_workers) as workers:
+            search = Search(settings.out, plan, partial(_train_fold, settings), command, workers)
+            # A search of one seed is that of an egoact which knew no others.
+            left_out = (*_FREE, "seeds") if settings.seeds == 1 else _FREE
+            search.claim(plain(settings, leave_out=left_out), settings.segments, store)
+            best = search.go(settings.trials)
     finally:
         lock.release()
     print(shlex.join(command(best.flags)))
     return 0
+
+
+def _train_fold(settings: TuneSettings, flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
+    """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
+    from egoact.commands.train import train
+    from egoact.training.run_folder import METRICS_NAME
+    from egoact.training.seeds import mean_of_seeds
+
+    how = {"validation_videos": videos, "select": "last", "patience": 0, "seeds": settings.seeds}
+    asked = settings.train_settings(flags, run=run, **how)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        train(asked)
+    return load_json(run / METRICS_NAME) if settings.seeds == 1 else mean_of_seeds(run)
 
 
 def _plan(settings: TuneSettings, table: "SegmentTable", store: "FeatureSource") -> "Plan":

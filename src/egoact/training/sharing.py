@@ -52,8 +52,7 @@ def share_out(train: Train, runs: Sequence[Any], *, device: str, is_divisible: b
         device: auto, cpu or cuda.
         is_divisible: Whether two processes may share a run.
     """
-    is_on_gpu = device == "cuda" or (device == "auto" and may_have_gpu())
-    num_shares = 1 if is_on_gpu else min(num_cores(), len(runs))
+    num_shares = num_processes(len(runs), device=device)
     if num_shares == 1:
         train(runs, until=1.0)
         return
@@ -76,6 +75,12 @@ def share_out(train: Train, runs: Sequence[Any], *, device: str, is_divisible: b
         _do_share(shares[0], lambda part, until: train(part, until=until), *has_begun[:2])
         for each in waiting:
             print(each.result(), end="")
+
+
+def num_processes(num_runs: int, *, device: str) -> int:
+    """How many processes are to share some runs; on a GPU one, since several would wait for each other there."""
+    is_on_gpu = device == "cuda" or (device == "auto" and may_have_gpu())
+    return 1 if is_on_gpu else min(num_cores(), num_runs)
 
 
 def divide(runs: Sequence[Any], num_shares: int) -> list[Share]:

@@ -12,7 +12,9 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ BEST_NAME = "best.json"
 IMPORTANCES_NAME = "importances.json"
 
 Flags = dict[str, Any]
+Train = Callable[[Flags, tuple[str, ...], Path], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Search:
         plan: What is searched.
         train: Trains with some flags, without some videos, in a run directory; gives the metrics on those videos.
         command: The words of the command that trains on all videos with some flags.
+        workers: Processes that train folds beside this one; `train` is pickled for them.
     """
 
     out: Path
     plan: Plan
-    train: Callable[[Flags, tuple[str, ...], Path], Mapping[str, Any]]
+    train: Train
     command: Callable[[Flags], list[str]]
+    workers: Sequence[Executor] = ()
 
     def claim(self, settings: dict[str, Any], segments: Sequence[Path], store: FeatureSource) -> None:
         """Make the folder ours; refuse to mix trials of other settings, labels or features."""
@@ -93,6 +98,7 @@ class Search:
             self._search(study, num_trials)
             write_json(self.out / IMPORTANCES_NAME, study.importances())
             results = study.results()
+        shutil.rmtree(self.out / "fold", ignore_errors=True)
         best = best_of(results)
         if best is None:
             raise ArtifactError(
@@ -118,8 +124,10 @@ class Search:
         flags = plan.space.suggest(trial)
         trial.set_user_attr("flags", flags)
         value = 0.0
-        for fold, videos in enumerate(plan.folds):
-            result = study.known_fold(trial, fold) or self._train_fold(flags, videos)
+        known = [study.known_fold(trial, fold) for fold in range(len(plan.folds))]
+        trainings = self._trainings(flags, [fold for fold, result in enumerate(known) if result is None])
+        for fold, before in enumerate(known):
+            result = before or next(trainings)()
             value = study.report_fold(trial, fold, result)
             is_hopeless = len(plan.folds) > 1 and study.is_hopeless(trial, fold=fold, value=value)
             if result.diverged or is_hopeless:
@@ -129,20 +137,18 @@ class Search:
             yield 1
         study.finish(trial, value=value)
 
-    def _train_fold(self, flags: Flags, videos: tuple[str, ...]) -> FoldResult:
-        began, run = time.monotonic(), self.out / "fold"
-        shutil.rmtree(run, ignore_errors=True)  # what a killed search left
-        try:
-            metrics = self.train(flags, videos, run)
-        except ArtifactError as error:
-            if not isinstance(error.__cause__, NotFiniteError):
-                raise
-            return FoldResult(value=0.0, num_segments=0, seconds=round(time.monotonic() - began, 3), diverged=True)
-        finally:
-            shutil.rmtree(run, ignore_errors=True)
-        target, _, measure = self.plan.objective.partition("_")
-        seconds = round(time.monotonic() - began, 3)
-        return FoldResult(value=metrics[target][measure], num_segments=metrics["num_segments"], seconds=seconds)
+    def _trainings(self, flags: Flags, folds: Sequence[int]) -> Iterator[Callable[[], FoldResult]]:
+        """What trains each of some folds: this process one, while each of the others trains another.
+
+        What is not asked for, because a trial is hopeless, is given up.
+        """
+        judge = partial(judge_fold, self.train, self.plan.objective, flags)
+        work = [(self.plan.folds[fold], self.out / "fold" / str(fold)) for fold in folds]
+        for first in range(0, len(work), 1 + len(self.workers)):
+            own, *others = work[first : first + 1 + len(self.workers)]
+            coming = [w.submit(judge, *each) for w, each in zip(self.workers, others, strict=False)]
+            yield partial(judge, *own)
+            yield from (each.result for each in coming)
 
     def _recipe_value(self, results: list[TrialResult]) -> float | None:
         """What the recipe as it is reached in trial 0; None where the search begins elsewhere, or that diverged."""
@@ -180,6 +186,23 @@ class Search:
                 "command": shlex.join(self.command(best.flags)),
             }
             write_json(self.out / BEST_NAME, content)
+
+
+def judge_fold(train: Train, objective: str, flags: Flags, videos: tuple[str, ...], run: Path) -> FoldResult:
+    """Train without some videos, in a folder that is gone afterwards, and see how it does on them."""
+    began = time.monotonic()
+    shutil.rmtree(run, ignore_errors=True)  # what a killed search left
+    try:
+        metrics = train(flags, videos, run)
+    except ArtifactError as error:
+        if not isinstance(error.__cause__, NotFiniteError):
+            raise
+        return FoldResult(value=0.0, num_segments=0, seconds=round(time.monotonic() - began, 3), diverged=True)
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+    target, _, measure = objective.partition("_")
+    seconds = round(time.monotonic() - began, 3)
+    return FoldResult(value=metrics[target][measure], num_segments=metrics["num_segments"], seconds=seconds)
 
 
 def refuse_foreign(out: Path) -> None:
