@@ -12,7 +12,7 @@ from egoact.core.errors import ArtifactError
 from egoact.engines import load_engine
 from egoact.engines.parity import check_parity
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.backbones.video import Looking, load_video_backbone
+from egoact.models.backbones.video import WindowOptions, load_video_backbone
 from tests.makers.encoders import CONFIGS, MEAN, STD, write_encoder
 
 transformers = pytest.importorskip("transformers", reason="pip install 'egoact[video]' brings transformers")
@@ -48,7 +48,7 @@ def own_tokens(folder: Path, pictures: np.ndarray) -> torch.Tensor:
 def test_rows_are_means_of_transformers_own_tokens(family: str, tmp_path: Path) -> None:
     folder = write_encoder(tmp_path, family)
     for grid in (None, (2, 2, 1), (1, 4, 4)):
-        backbone = load_video_backbone("hf:some/name", weights=folder, looking=Looking(tokens=grid))
+        backbone = load_video_backbone("hf:some/name", weights=folder, windows=WindowOptions(tokens=grid))
         pictures = pictures_for(backbone)
         tokens = own_tokens(folder, pictures)
         rows, down, across = grid or (tokens.shape[1], 1, 1)
@@ -91,16 +91,16 @@ def test_bf16_and_openvino_are_as_good_and_other_engines_are_refused(tmp_path: P
 
 
 def test_vjepa_takes_other_windows_and_sizes_and_videomae_does_not(tmp_path: Path) -> None:
-    looking = Looking(num_pictures=4, tokens=(1, 1, 1))
+    windows = WindowOptions(num_pictures=4, tokens=(1, 1, 1))
     folder = write_encoder(tmp_path / "a", "vjepa2")
-    backbone = load_video_backbone("hf:some/name", weights=folder, size=32, looking=looking)
+    backbone = load_video_backbone("hf:some/name", weights=folder, size=32, windows=windows)
     assert backbone.spec.input_size == (32, 32) and backbone.spec.window.rate == 2  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="multiples of 2 pictures and of 16 pixels"):
         load_video_backbone("hf:some/name", weights=folder, size=40)
     with pytest.raises(ValueError, match="trained with num_frames 8 and takes no other, got 4"):
-        load_video_backbone("hf:some/name", weights=write_encoder(tmp_path / "b", "videomae"), looking=looking)
+        load_video_backbone("hf:some/name", weights=write_encoder(tmp_path / "b", "videomae"), windows=windows)
     with pytest.raises(ValueError, match="cannot be pooled to"):
-        load_video_backbone("hf:some/name", weights=folder, looking=Looking(tokens=(4, 3, 1)))
+        load_video_backbone("hf:some/name", weights=folder, windows=WindowOptions(tokens=(4, 3, 1)))
 
 
 def test_what_is_no_safe_video_encoder_is_refused_in_one_line(tmp_path: Path) -> None:

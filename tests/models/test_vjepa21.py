@@ -10,7 +10,7 @@ from torch import Tensor
 
 from egoact.core.errors import ArtifactError
 from egoact.engines import load_engine
-from egoact.models.backbones.video import Looking, load_video_backbone
+from egoact.models.backbones.video import WindowOptions, load_video_backbone
 from egoact.models.backbones.vjepa21 import SHAPES, Shape, VJepa21, import_checkpoint
 from egoact.models.published_probe import load_published_probe
 
@@ -105,7 +105,9 @@ def test_an_imported_encoder_answers_as_plain_matrices_do(small: None, pixels: i
     state = published(SMALL)
     file = tmp_path / "small.safetensors"
     assert import_checkpoint(write_checkpoint(tmp_path / "small.pt", state), file) == NAME
-    backbone = load_video_backbone(NAME, weights=file, size=pixels, looking=Looking(num_pictures=4, tokens=(2, 2, 1)))
+    backbone = load_video_backbone(
+        NAME, weights=file, size=pixels, windows=WindowOptions(num_pictures=4, tokens=(2, 2, 1))
+    )
     pictures = torch.randint(0, 256, (2, 4, pixels, pixels, 3), dtype=torch.uint8)
     normal = (pictures / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     tokens = answer_by_matrices(state, normal.permute(0, 1, 4, 2, 3), SMALL)

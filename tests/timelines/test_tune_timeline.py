@@ -146,7 +146,7 @@ def test_trials_get_what_their_segmenter_takes() -> None:
 @pytest.mark.parametrize("segmenter", TRAINABLE)
 def test_the_usual_answers_are_the_settings_as_they_are(segmenter: str) -> None:
     one = space(segmenter)
-    usual = one.suggest(Asked(**one.usual_answers()))  # type: ignore[arg-type]
+    usual = one.suggest(Asked(**one.default_parameters()))  # type: ignore[arg-type]
     assert one.is_usual(usual)
     assert one.is_usual(json.loads(json.dumps(usual)))
     assert not one.is_usual(usual | {"rate": 2})

@@ -99,14 +99,14 @@ class Workload:
     def backbone(self) -> "Backbone":
         """The backbone that was asked for."""
         from egoact.models.backbones.registry import load_backbone
-        from egoact.models.backbones.video import Looking, load_video_backbone
+        from egoact.models.backbones.video import WindowOptions, load_video_backbone
 
         if self.is_video:
             return load_video_backbone(
                 self.backbone_name,
                 weights=self.weights,
                 size=self.size,
-                looking=Looking(num_pictures=self.window),
+                windows=WindowOptions(num_pictures=self.window),
                 is_random=self.is_random,
             )
         return load_backbone(self.backbone_name, weights=self.weights, size=self.size)

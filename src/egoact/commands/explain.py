@@ -98,7 +98,7 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
         ValueError: A block or kernel that the backbone has not, or impossible settings.
     """
     from egoact.explain.clip import explain_clip
-    from egoact.explain.looks import load_networks
+    from egoact.explain.stream_inputs import load_networks
     from egoact.runs.loading import EngineChoice, load_run
 
     if isinstance(settings, FilterSettings):

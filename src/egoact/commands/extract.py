@@ -136,7 +136,7 @@ class ExtractSettings:
         self._check_streams()
         self._check_stack()
         if not self.may_be_video:
-            self.check_looking(is_video=False)
+            self.check_window_flags(is_video=False)
         if self.cluster is None and as_url(self.features) is not None:
             raise ValueError(f"{as_url(self.features)}: features behind a URL are written with --cluster (extra ray)")
         if self.workers < 0:
@@ -157,7 +157,7 @@ class ExtractSettings:
         """Whether the backbone may be a video encoder; its configuration tells."""
         return self.backbone.startswith(defaults.ENCODERS)
 
-    def check_looking(self, *, is_video: bool) -> None:
+    def check_window_flags(self, *, is_video: bool) -> None:
         """Refuse flags of video encoders for others, and the other way round: a `ValueError`."""
         if not is_video:
             if self.window or self.tokens or self.stride or self.past:
@@ -395,15 +395,15 @@ def _is_finished(settings: ExtractSettings, work: "Work") -> bool:
 
 def _load_video(settings: ExtractSettings) -> "Backbone | None":
     """A video encoder; None: the backbone looks at single pictures."""
-    from egoact.models.backbones.video import Looking, is_video_encoder, load_video_backbone
+    from egoact.models.backbones.video import WindowOptions, is_video_encoder, load_video_backbone
 
     is_video = is_video_encoder(settings.backbone, settings.weights)
-    settings.check_looking(is_video=is_video)
+    settings.check_window_flags(is_video=is_video)
     if not is_video:
         return None
-    looking = Looking(settings.rate, settings.window, settings.tokens, settings.stride, settings.past)
+    windows = WindowOptions(settings.rate, settings.window, settings.tokens, settings.stride, settings.past)
     with working("extract: loading the network"):
-        return load_video_backbone(settings.backbone, weights=settings.weights, size=settings.size, looking=looking)
+        return load_video_backbone(settings.backbone, weights=settings.weights, size=settings.size, windows=windows)
 
 
 def _load_backbone(settings: ExtractSettings, grid: int) -> "Backbone":

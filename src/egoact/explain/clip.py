@@ -13,8 +13,8 @@ import numpy as np
 
 from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.sampling import sample_uniform
-from egoact.explain.looks import Look, read_looks
 from egoact.explain.saliency import ClipSaliency, TargetSaliency, explain_clip_frames, map_correlation, shuffle_weights
+from egoact.explain.stream_inputs import StreamInput, read_stream_inputs
 from egoact.media.sources import MediaSource
 from egoact.models.backbones.registry import Backbone
 from egoact.runs.loading import Run
@@ -50,7 +50,7 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | Non
     """
     recognizer = run.recognizer
     times = sample_uniform(clip.start_seconds, clip.stop_seconds, num_frames=recognizer.config.num_frames)
-    first, *others = read_looks(run, clip.source, times, flow=flow)
+    first, *others = read_stream_inputs(run, clip.source, times, flow=flow)
     backbone, frames, beside = first.backbone, first.seen, [other.features() for other in others]
     assert backbone is not None
     model = recognizer.model.requires_grad_(False)
@@ -77,11 +77,11 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | Non
     _say(described, found)
 
 
-def _shuffle(look: Look, seed: int) -> Look:
-    backbone = look.backbone
+def _shuffle(stream: StreamInput, seed: int) -> StreamInput:
+    backbone = stream.backbone
     if backbone is None:
-        return look
-    return Look(Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed)), look.seen)
+        return stream
+    return StreamInput(Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed)), stream.seen)
 
 
 def _describe(recognizer: Recognizer, found: ClipSaliency) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.explain.looks import Look
+from egoact.explain.stream_inputs import StreamInput
 from egoact.models.backbones.registry import Backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.fusion import EarlyFusion, MixedFusion
@@ -75,7 +75,7 @@ def explain_clip_frames(
     """
     trunk, pool = _split(backbone)
     with torch.no_grad():
-        maps = trunk(Look(backbone, frames).images())
+        maps = trunk(StreamInput(backbone, frames).images())
     if maps.ndim != 4:
         raise ValueError(f"backbone {backbone.spec.name} has no spatial maps to look into")
     maps.requires_grad_()

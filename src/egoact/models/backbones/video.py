@@ -49,7 +49,7 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Looking:
+class WindowOptions:
     """How windows are laid over recordings; None means as the encoder was trained, or everything that it gives.
 
     Args:
@@ -72,7 +72,7 @@ def load_video_backbone(
     *,
     weights: Path | None = None,
     size: int | None = None,
-    looking: Looking | None = None,
+    windows: WindowOptions | None = None,
     is_random: bool = False,
 ) -> Backbone:
     """A frozen video encoder.
@@ -82,28 +82,28 @@ def load_video_backbone(
             `hf:FAMILY`, one of `FAMILIES`, and no network is needed for that, nor for those of `PUBLISHED`.
         weights: As `Source` has its folder; of V-JEPA 2.1 a file that `egoact import-encoder` wrote.
         size: Height and width of pictures, where the encoder takes any.
-        looking: How windows are laid.
+        windows: How they are laid.
         is_random: Do without weights: random ones, for measuring speed.
 
     Raises:
         ValueError: No video encoder, or windows that it cannot take.
         ArtifactError: It is not there, has no safetensors, needs code of its own, or `transformers` is not installed.
     """
-    looking = looking or Looking()
+    windows = windows or WindowOptions()
     load = _load_vjepa21 if name in vjepa21.SHAPES else _load_of_hub
-    encoder = load(name, weights, size, looking.num_pictures, is_random)
+    encoder = load(name, weights, size, windows.num_pictures, is_random)
     grid, tubelet = encoder.grid, encoder.tubelet
-    tokens = looking.tokens or (grid[0], 1, 1)
-    stride = looking.stride or tokens[0]
+    tokens = windows.tokens or (grid[0], 1, 1)
+    stride = windows.stride or tokens[0]
     context = tokens[0] - stride
     window = Window(
         num_pictures=grid[0] * tubelet,
-        pictures_per_second=looking.pictures_per_second,
+        pictures_per_second=windows.pictures_per_second,
         tubelet=tubelet,
         rows=tokens[0],
         parts=tokens[1:],
         stride=stride,
-        first=context if looking.is_past else context // 2,
+        first=context if windows.is_past else context // 2,
     )
     if any(has % wanted for has, wanted in zip(grid, tokens, strict=True)):
         raise ValueError(f"{name} gives {grid} tokens, which cannot be pooled to {tokens}")

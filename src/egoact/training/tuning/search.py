@@ -94,7 +94,7 @@ class Search:
         Raises:
             ArtifactError: Every trial diverged.
         """
-        with Study(self.out, seed=self.plan.seed, first=self.plan.space.usual_answers()) as study:
+        with Study(self.out, seed=self.plan.seed, first=self.plan.space.default_parameters()) as study:
             self._search(study, num_trials)
             write_json(self.out / IMPORTANCES_NAME, study.importances())
             results = study.results()

@@ -85,7 +85,7 @@ class SegmenterSpace:
             and (name not in RECIPE_SPACE or _learns_by(chosen, name))
         }
 
-    def usual_answers(self) -> dict[str, Any]:  # noqa: D102
+    def default_parameters(self) -> dict[str, Any]:  # noqa: D102
         usual = self._usual(self.segmenters[0])
         usual["streams"] = " ".join(self.streams)
         ranges = OPTION_SPACE | RECIPE_SPACE

@@ -29,8 +29,8 @@ class Space(Protocol):
     def suggest(self, trial: "Trial") -> dict[str, Any]:
         """Flags for one trial, which is asked for the values."""
 
-    def usual_answers(self) -> dict[str, Any]:
-        """What a trial must answer to be the settings as they are, as far as the space reaches."""
+    def default_parameters(self) -> dict[str, Any]:
+        """The values at which a trial is the settings as they are, as far as the space reaches."""
 
     def is_usual(self, flags: Mapping[str, Any]) -> bool:
         """Whether these flags are the settings as they are."""
@@ -95,8 +95,8 @@ class ClipSpace:
     def suggest(self, trial: "Trial") -> dict[str, Any]:  # noqa: D102
         return suggest_flags(trial, search=self.searched, heads=self.heads, losses=self.losses)
 
-    def usual_answers(self) -> dict[str, Any]:  # noqa: D102
-        return usual_answers(self.recipe, search=self.searched, heads=self.heads, losses=self.losses)
+    def default_parameters(self) -> dict[str, Any]:  # noqa: D102
+        return default_parameters(self.recipe, search=self.searched, heads=self.heads, losses=self.losses)
 
     def is_usual(self, flags: Mapping[str, Any]) -> bool:  # noqa: D102
         usual = {"head": self.heads[0], **vars(self.recipe), **self.fixed}
@@ -129,7 +129,7 @@ def suggest_flags(
     return flags | {name: found.ask(trial, name) for name, found in RECIPE_SPACE.items() if name in search}
 
 
-def usual_answers(
+def default_parameters(
     recipe: Recipe, *, search: Sequence[str], heads: Sequence[str], losses: Sequence[str]
 ) -> dict[str, Any]:
     """What a trial must answer to be the recipe itself, as far as the space reaches."""

@@ -20,7 +20,7 @@ from egoact.runs.streams import check_flow, load_spec
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class StreamInput:
     """One stream.
 
     Args:
@@ -58,7 +58,7 @@ def load_networks(run: Run) -> list[Backbone | None]:
     return [load_spec(spec, run.choice, run=run.path) if spec.has_network else None for spec in run.backbones]
 
 
-def read_looks(run: Run, source: MediaSource, times: np.ndarray, *, flow: Path | None) -> list[Look]:
+def read_stream_inputs(run: Run, source: MediaSource, times: np.ndarray, *, flow: Path | None) -> list[StreamInput]:
     """What the streams of a run see at some moments, in their order.
 
     Args:
@@ -79,7 +79,7 @@ def read_looks(run: Run, source: MediaSource, times: np.ndarray, *, flow: Path |
     for spec in run.backbones:
         if flow is not None and spec.modality == "flow":
             check_flow(FlowRoot((flow,)), [source.video_id], spec, run=run.path)
-    return [Look(n, _see(s, source, times, flow)) for s, n in zip(run.backbones, networks, strict=True)]
+    return [StreamInput(n, _see(s, source, times, flow)) for s, n in zip(run.backbones, networks, strict=True)]
 
 
 def _see(spec: BackboneSpec, source: MediaSource, times: np.ndarray, flow: Path | None) -> np.ndarray:
