@@ -59,6 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What was imported stays, and is looked through no more."""
     gc.freeze()
+    gc.set_threshold(20_000)  # of what comes and goes, few things refer to each other
     gc.enable()
 
 

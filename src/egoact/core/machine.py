@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "egoact"
 
 
+@cache
 def package_version(package: str) -> str | None:
     """Of an installed package; None where it is not."""
     try:

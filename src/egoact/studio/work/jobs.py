@@ -173,11 +173,14 @@ class Jobs:
                     self._wake.wait(1.0)
                 if self._is_closing:
                     return
+            self._running[is_light] = row["id"]  # before anybody reads that it runs, and cancels it
             try:
-                self._run(row["id"], json.loads(row["words"]), is_light)
+                self._run(row["id"], json.loads(row["words"]))
             except (OSError, sqlite3.Error) as error:  # such as a full disk: the next job may do better
                 with contextlib.suppress(sqlite3.Error):
                     self._end(row["id"], "failed", None, f"could not be watched: {error}")
+            finally:
+                self._running.pop(is_light, None)
 
     def _next(self, is_light: bool) -> Any:
         """The first job that can run; those whose need failed are given up."""
@@ -194,7 +197,7 @@ class Jobs:
                 self._end(row["id"], "failed", None, why)
         return None
 
-    def _run(self, number: int, words: Sequence[str], is_light: bool) -> None:
+    def _run(self, number: int, words: Sequence[str]) -> None:
         started = "UPDATE jobs SET state = 'running', started_at = ? WHERE id = ? AND state = 'queued'"
         self._database.execute(started, _now(), number)
         if self.find(number).state != "running":
@@ -216,12 +219,8 @@ class Jobs:
             except OSError as error:
                 self._end(number, "failed", None, f"cannot be started: {error.strerror}")
                 return
-        self._running[is_light] = number
         self._changed(self.find(number))
-        try:
-            line = self._watch(number, process)
-        finally:
-            self._running.pop(is_light, None)
+        line = self._watch(number, process)
         code = process.returncode
         state = "done" if code == 0 else "failed"
         if number in self._cancelled:
