@@ -62,6 +62,11 @@ def _decode(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
+def _count_frames(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
 def test_writes_epic_layout(made: Path) -> None:
     assert [p.relative_to(made).as_posix() for p in _videos(made)] == [
         "videos/P01/videos/P01_01.MP4",
@@ -83,7 +88,7 @@ def test_segments_are_consistent(made: Path, split: str) -> None:
     verbs, nouns = read_vocabulary(made, "verb"), read_vocabulary(made, "noun")
     assert verbs.encode(table).min() >= 0
     assert nouns.encode(table).min() >= 0
-    frames = {p.stem: len(_decode(p)) for p in _videos(made)}
+    frames = {p.stem: _count_frames(p) for p in _videos(made)}
     for segment in table:
         assert 0 <= segment.start_seconds < segment.stop_seconds <= frames[segment.video_id] / FRAMES_PER_SECOND
         assert segment.verb == verbs.names[segment.verb_class or 0]

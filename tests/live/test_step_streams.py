@@ -164,10 +164,10 @@ def test_memory_is_the_same_after_minutes(segmenter: str, film: MediaSource, tmp
         go(300, 600)
         gc.collect()
         early = tracemalloc.get_traced_memory()[0]
-        go(600, 2400)
+        go(600, 1500)
         gc.collect()
         assert tracemalloc.get_traced_memory()[0] - early < 200_000, (
-            "1,800 frames are 5 MB; numpy keeps some small blocks"
+            "900 frames are 2.5 MB; numpy keeps some small blocks"
         )
     finally:
         tracemalloc.stop()

@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 
 NUM_BITS = 12
 SIZE = (96, 144)  # height, width
+_made: dict[str | None, bytes] = {}  # recordings that were asked for before
 
 
 def picture(number: int, *, size: tuple[int, int] = SIZE, seed: int = 0) -> np.ndarray:
@@ -68,7 +69,11 @@ def write_video(
     color_range: int | None = None,
 ) -> Path:
     """Encode numbered pictures; `pts` in units of `time_base` gives them other times than 0, 1, 2, ... / rate."""
+    asked = None if images is not None else repr((path.suffix, {k: v for k, v in locals().items() if k != "path"}))
     path.parent.mkdir(parents=True, exist_ok=True)
+    if asked in _made:
+        path.write_bytes(_made[asked])
+        return path
     time_base = time_base or 1 / Fraction(rate)
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=rate)
@@ -104,6 +109,8 @@ def write_video(
         container.mux(stream.encode(None))
         if sound is not None:
             _write_sound(container, sound, seconds=float(count / Fraction(rate)))
+    if asked:
+        _made[asked] = path.read_bytes()
     return path
 
 
