@@ -1,6 +1,5 @@
 """What everything starts from unless told otherwise; free of imports, so that help texts come at once."""
 
-BACKBONE = "efficientnet_lite0"
 ENCODERS = ("hf:", "vjepa2_1_")  # how backbones begin that may be video encoders
 HEAD = "difference"
 ORDER_BLIND_HEAD = "average"

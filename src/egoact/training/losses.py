@@ -3,15 +3,11 @@
 Shapes: B clips, K classes.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from egoact.training.recipes import LOSSES
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class TargetLoss(nn.Module):

@@ -46,7 +46,6 @@ class Format:
         is_alone: Whether a file is of one recording.
         has_names: Whether it names its recordings; where it does not, they are called like the file.
         separator: Between verb and noun, where it holds one text for both; else empty.
-        resolution_seconds: How exact its times are; None where they are as exact as a frame.
     """
 
     title: str
@@ -59,7 +58,6 @@ class Format:
     is_alone: bool = False
     has_names: bool = True
     separator: str = ""
-    resolution_seconds: float | None = 0.001
 
 
 FORMATS: dict[str, Format] = {
@@ -107,7 +105,6 @@ FORMATS: dict[str, Format] = {
         write=label_studio.write_label_studio,
         keeps=_WORDS | _PEOPLE | {"description"},
         has_points=False,
-        resolution_seconds=None,
     ),
     "via": Format(
         title="VIA projects",
@@ -164,7 +161,6 @@ FORMATS: dict[str, Format] = {
         is_alone=True,
         has_names=False,
         separator=" ",
-        resolution_seconds=None,
     ),
     "webvtt": Format(
         title="WebVTT",
@@ -195,7 +191,6 @@ FORMATS: dict[str, Format] = {
         keeps=_WORDS | _PEOPLE | {"description"},
         has_points=False,
         is_alone=True,
-        resolution_seconds=None,
     ),
     "epic": Format(
         title="EPIC-KITCHENS CSV",
@@ -226,7 +221,6 @@ FORMATS: dict[str, Format] = {
         is_alone=True,
         has_names=False,
         separator="_",
-        resolution_seconds=None,
     ),
 }
 """The order decides which of two is meant that both recognise a file."""
