@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -290,6 +291,31 @@ def test_auto_passes_over_what_disagrees_and_says_so(
     told = capsys.readouterr().err
     assert "in bf16 gives other features than torch in f32" in told and "going on with the next fastest" in told
     assert FeatureStore.open(chosen.features).spec.precision == "f32"
+
+
+def test_on_a_gpu_f16_is_taken_where_bf16_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """A made-up GPU, on which halves are faster, and bf16 is too far from f32."""
+    speeds = [
+        Speed("torch", "bf16", 512, 300.0, True),
+        Speed("torch", "f16", 128, 290.0),
+        Speed("torch", "f32", 32, 100.0),
+    ]
+    monkeypatch.setattr(engine_choice, "offered_pairs", lambda *_: [(s.engine, s.precision) for s in speeds])
+    monkeypatch.setattr(engine_choice, "rank_engines", lambda *_, **__: speeds)
+    monkeypatch.setattr(
+        engine_choice, "load_engine", lambda _, *, precision, **__: SimpleNamespace(precision=precision)
+    )
+
+    def check(engine: SimpleNamespace, backbone: None, frames: np.ndarray) -> None:
+        if engine.precision == "bf16":
+            raise ValueError("torch in bf16 gives other features: cosine 0.9985")
+
+    monkeypatch.setattr(engine_choice, "check_parity", check)
+    chosen = engine_choice._fastest(None, "auto", "auto", "cuda", np.zeros(1), num_frames=1)  # type: ignore[arg-type]
+    assert (chosen.precision, chosen.batch_size) == ("f16", 128)
+    assert "0.9985; going on with the next fastest" in capsys.readouterr().err
 
 
 def test_a_device_that_is_ahead_of_the_recordings_fills_the_same_store(

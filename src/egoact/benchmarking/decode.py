@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 
+from egoact.benchmarking.gpu_limits import finish
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import NUM_FRAMES, Workload
 from egoact.core.machine import num_cores
 from egoact.core.sampling import ClipSampling
-from egoact.extraction.decoding import FrameBatch, VideoJob, clip_jobs, decode
+from egoact.extraction.decoding import Decoders, FrameBatch, VideoJob, clip_jobs, decode
 from egoact.media.sources import read_frames
 
 
@@ -34,10 +35,15 @@ def measure(work: Workload) -> Results:
     )
 
 
-def count_decoded(jobs: Sequence[VideoJob], *, size: int, num_workers: int) -> float:
-    """Decode all jobs; gives how many frames that were."""
-    with closing(decode(jobs, size=(size, size), batch_size=16, num_workers=num_workers)) as events:
-        return float(sum(len(event.frames) for event in events if isinstance(event, FrameBatch)))
+def count_decoded(
+    jobs: Sequence[VideoJob], *, size: int, num_workers: int, decoders: Decoders | None = None, device: str = "cpu"
+) -> float:
+    """Decode all jobs, some of them by decoders of a device; gives how many frames that were."""
+    found = decode(jobs, size=(size, size), batch_size=16, num_workers=num_workers, decoders=decoders)
+    with closing(found) as events:
+        count = float(sum(len(event.frames) for event in events if isinstance(event, FrameBatch)))
+    finish(device)
+    return count
 
 
 def _count_unscaled(jobs: Sequence[VideoJob]) -> float:

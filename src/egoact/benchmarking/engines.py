@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from egoact.benchmarking.gpu_limits import KINDS, copy_tasks, network_task, on_gpu
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload, load_sample_engine, read_sample
 from egoact.engines import Engine, available_engines
-from egoact.engines.loading import has_bf16
+from egoact.engines.loading import find_device, has_bf16
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.registry import Backbone
 
-BATCH_SIZES = (1, 4, 16)
 PRECISIONS = ("f32", "bf16", "int8")
-PEAKS = ("f32", "bf16", "int8")
+GOAL_FROM_HOST = 80.0  # percent of what the network does on frames that lie on the GPU
 GOALS = {"f32": 75.0, "bf16": 55.0}  # percent of the peak
 _MATRIX = {"cpu": 2048, "cuda": 8192}  # side of the matrices: on a GPU smaller ones take less time than starting them
 
@@ -28,18 +28,24 @@ def measure(work: Workload) -> Results:
     """Time all engines in turns, on real frames."""
     root, table = work.recordings()
     backbone = work.backbone()
-    frames = read_sample(root, table, count=64, size=backbone.spec.input_size)
-    engines, refused = _load_all(backbone, frames, work.device)
-    sizes = BATCH_SIZES[-1:] if work.is_quick else BATCH_SIZES
+    has_gpu = on_gpu(work.device)
+    sizes: tuple[int, ...] = (32, 128, 512) if has_gpu else (1, 4, 16)
+    precisions = ("f32", *KINDS) if has_gpu else PRECISIONS
+    frames = read_sample(root, table, count=4 * sizes[-1], size=backbone.spec.input_size)
+    limits = _limit_tasks(work, frames[: sizes[-1]])
+    engines, refused = _load_all(backbone, frames, work.device, precisions)
+    sizes = sizes[-1:] if work.is_quick else sizes
     tasks: dict[str, Callable[[], float]] = {f"peak {p}": task for p, task in peak_tasks(work.device).items()}
+    tasks |= limits
     for key, engine in engines.items():
         for size in sizes:
-            tasks[f"{key} {size}"] = partial(_run, engine, frames, size)
+            tasks[f"{key} {size}"] = partial(_run_ahead if has_gpu else _run, engine, frames, size)
     rates = take_turns(tasks, seconds=3 if work.is_quick else 60, min_rounds=2)
     flops = count_flops(backbone)
     rows = [row for key in engines for row in _rows(key, sizes, rates, flops, _cosine(engines[key], engines, frames))]
-    figures = [_share_figure(rows, precision) for precision in PEAKS]
-    peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in PEAKS if f"peak {p}" in rates]
+    figures = [_share_figure(rows, precision) for precision in precisions] + _figures_from_host(rows, rates, limits)
+    peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in precisions if f"peak {p}" in rates]
+    found = [[name, round(rates[name], 1)] for name in limits]
     return Results(
         title=f"Engines for {backbone.spec.name}, {work.pixels} x {work.pixels}",
         text=f"A frame takes {flops / 1e9:.3f} GFLOP (a multiplication and an addition are two). The peak is what "
@@ -55,6 +61,7 @@ def measure(work: Workload) -> Results:
             ),
             Table("peak", "Matrix-multiply peak", ("precision", "GFLOP/s"), peaks),
             Table("absent", "Not offered here", ("engine", "precision", "why"), refused),
+            *([Table("limits", "What the GPU does at most", ("what", "frames/s"), found)] if limits else []),
         ],
         figures=figures,
     )
@@ -70,19 +77,45 @@ def count_flops(backbone: Backbone) -> int:
     return counter.get_total_flops()
 
 
-def _load_all(backbone: Backbone, frames: np.ndarray, device: str) -> tuple[dict[str, Engine], list[list[str]]]:
+def _limit_tasks(work: Workload, frames: np.ndarray) -> dict[str, Callable[[], float]]:
+    """What bounds engines on a GPU: copies, and the network on what was copied."""
+    if not on_gpu(work.device):
+        return {}
+    tasks = copy_tasks(frames, "cuda")
+    for precision in KINDS:
+        tasks[f"frames on the GPU, {precision}"] = network_task(
+            work.backbone(), frames, precision=precision, device="cuda", is_compiled=not work.is_quick
+        )
+    return tasks
+
+
+def _figures_from_host(rows: list[list[Any]], rates: dict[str, float], limits: dict[str, Any]) -> list[Figure]:
+    if not limits:
+        return []
+    best = max(row[3] for row in rows)
+    share = 100 * best / max(rates[name] for name in limits if name.startswith("frames"))
+    return [
+        Figure("best engine, frames from host memory", best, "frames/s"),
+        Figure("the same, against frames on the GPU", share, "%", GOAL_FROM_HOST),
+        Figure("the same, against copies", 100 * best / rates["copies, pinned"], "%"),
+    ]
+
+
+def _load_all(
+    backbone: Backbone, frames: np.ndarray, device: str, precisions: tuple[str, ...]
+) -> tuple[dict[str, Engine], list[list[str]]]:
     """Engines by "engine precision"; and those that are not offered, with the reason."""
     engines: dict[str, Engine] = {}
     refused = []
-    for name in reversed(available_engines()):
-        for precision in PRECISIONS:
-            if precision == "bf16" and not on_gpu(device) and not has_bf16("openvino"):
+    has_gpu = on_gpu(device)
+    for name in ("torch", "onnxruntime", "tensorrt") if has_gpu else reversed(available_engines()):
+        for precision in precisions:
+            if precision == "bf16" and not has_gpu and not has_bf16("openvino"):
                 refused.append([name, precision, "this processor has no bf16 instructions"])
                 continue
             try:
-                engine = load_sample_engine(
-                    backbone, frames, engine=name, precision=precision, device=device if name == "torch" else "cpu"
-                )
+                place = find_device(device, "torch") if has_gpu else "cpu"
+                engine = load_sample_engine(backbone, frames, engine=name, precision=precision, device=place)
             except ValueError as error:
                 refused.append([name, precision, " ".join(str(error).split())[:120]])
                 continue
@@ -98,9 +131,11 @@ def _run(engine: Engine, frames: np.ndarray, size: int) -> float:
     return total
 
 
-def on_gpu(device: str) -> bool:
-    """Whether torch computes on a GPU here."""
-    return device != "cpu" and torch.cuda.is_available()
+def _run_ahead(engine: Engine, frames: np.ndarray, size: int) -> float:
+    """All frames in batches of one size, copied while others are computed."""
+    engine.batch_size = size
+    engine.run(frames)
+    return len(frames)
 
 
 def peak_text(device: str) -> str:
@@ -121,7 +156,9 @@ def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
         "bf16": lambda: half @ half,
         "int8": lambda: torch._int_mm(whole, whole),
     }
-
+    if place == "cuda":
+        brief = a.half()
+        products["f16"] = lambda: brief @ brief
     if place == "cpu" and not has_bf16("openvino"):
         del products["bf16"]  # without its instructions it takes minutes
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from egoact.benchmarking.gpu_limits import matrix_figures
 from egoact.benchmarking.measuring import watch_training
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.synthetic_store import CLIP_BYTES, make_store
@@ -50,7 +51,7 @@ def measure(work: Workload) -> Results:
             Table("epochs", "Time and memory", ("head", "clips", "s an epoch", "peak memory, GB"), rows),
             Table("reading", "Reading the store once", ("order", "cache", "MB/s"), reading, bars="MB/s"),
         ],
-        figures=_figures(rows, num_clips),
+        figures=[*_figures(rows, num_clips), *_limit_figures(rows, num_clips, work.device)],
     )
 
 
@@ -73,6 +74,11 @@ def _figures(rows: list[list[Any]], num_clips: int) -> list[Figure]:
     ]
     peaks = [peak for *_, peak in rows if peak is not None]
     return [*figures, Figure("peak memory", max(peaks, default=None), "GB", GOAL_GIGABYTES, is_most=True)]
+
+
+def _limit_figures(rows: list[list[Any]], num_clips: int, device: str) -> list[Figure]:
+    rates = {head: num_clips / s for head, clips, s, _ in rows if clips == num_clips and s}
+    return matrix_figures(device, rates, num_clips=num_clips)
 
 
 def _time_reading(table: Path, path: Path) -> list[list[Any]]:

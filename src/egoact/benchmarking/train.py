@@ -2,7 +2,9 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from egoact.benchmarking.gpu_limits import matrix_figures
 from egoact.benchmarking.measuring import watch_training
 from egoact.benchmarking.results import Results, Table
 from egoact.benchmarking.synthetic_store import make_store
@@ -18,7 +20,7 @@ def measure(work: Workload) -> Results:
     num_clips = 128 if work.is_quick else 2000
     batch_size = RECIPES["default"].batch_size
     heads = [ORDER_BLIND_HEAD, HEAD] if work.is_quick else [n for n, kind in HEADS.items() if kind.kind == "pooled"]
-    rows = []
+    rows: list[list[Any]] = []
     with tempfile.TemporaryDirectory(dir=work.out) as folder:
         table, store = make_store(Path(folder), num_clips=num_clips)
         for head in heads:
@@ -32,5 +34,6 @@ def measure(work: Workload) -> Results:
         text=f"{num_clips} clips of 20 x 1280 features, 97 verbs and 300 nouns, batches of {batch_size}, by egoact "
         "train with the default recipe in a process of its own; reading from the store, the loss, the optimiser and "
         "the loop around it included.",
+        figures=matrix_figures(work.device, {row[0]: row[3] for row in rows}, num_clips=num_clips),
         tables=[Table("heads", "Clips a second", ("head", "parameters", "ms a step", "clips/s"), rows, bars="clips/s")],
     )

@@ -6,7 +6,8 @@ from math import prod
 
 import numpy as np
 
-from egoact.benchmarking.engines import count_flops, on_gpu, peak_tasks, peak_text
+from egoact.benchmarking.engines import count_flops, peak_tasks, peak_text
+from egoact.benchmarking.gpu_limits import on_gpu
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload

@@ -17,6 +17,7 @@ from egoact.engines.interface import Engine
 from egoact.media.sources import MediaRoot, read_frames
 
 if TYPE_CHECKING:
+    from egoact.extraction.decoder_choice import Decoder
     from egoact.models.backbones.registry import Backbone
 
 NUM_FRAMES = 20
@@ -39,6 +40,7 @@ class Workload:
         engine_name: As in `load_engine`.
         precision: As in `load_engine`.
         device: As in `load_engine`.
+        decoder: As in `choose_decoders`.
         run: Of `egoact train-timeline`, or None: one that is trained for the measurement.
         annotations: Folder with EPIC-KITCHENS-100's CSV files, or None.
         is_quick: Measure less.
@@ -59,6 +61,7 @@ class Workload:
     engine_name: str = "auto"
     precision: str = "auto"
     device: str = "auto"
+    decoder: "Decoder" = "auto"
     run: Path | None = None
     annotations: Path | None = None
     is_quick: bool = False

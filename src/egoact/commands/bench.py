@@ -43,12 +43,14 @@ class BenchSettings:
     random: bool = False
     """For extract, with a video encoder: random weights in the shape of the published ones, which need not be there;
     hf:vjepa2 and the like are each family's own example."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "tensorrt"] = "auto"
     """For extract, latency, predict and epic100."""
-    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
+    precision: Literal["auto", "f32", "bf16", "f16", "int8"] = "auto"
     """For extract, latency, predict and epic100."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    decoder: Literal["auto", "pyav", "torchcodec"] = "auto"
+    """For extract, as there; with other decoders than pyav whole recordings are extracted."""
     run: Path | None = None
     """For predict: run of egoact train-timeline; default: one that is trained on these recordings."""
     annotations: Path | None = None
@@ -101,6 +103,7 @@ def bench(settings: BenchSettings) -> int:
         engine_name=settings.engine,
         precision=settings.precision,
         device=settings.device,
+        decoder=settings.decoder,
         run=settings.run,
         annotations=settings.annotations,
         is_quick=settings.quick,

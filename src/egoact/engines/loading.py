@@ -78,8 +78,8 @@ def load_engine(
     name, chosen = pairs[0]
     options = Options(backbone.spec.input_size, chosen, device, calibration, is_compiled)
     model = frame_model(backbone)
-    if name not in ("torch", "openvino") and device != "cpu":  # graphs are made on the processor
-        model = copy.deepcopy(model).to("cpu")
+    if name != "torch" and any(parameter.is_cuda for parameter in model.parameters()):
+        model = copy.deepcopy(model).to("cpu")  # where graphs are made
     return LOADERS[name](model, options)
 
 
