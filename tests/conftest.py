@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,12 +26,11 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Speeds of engines are measured once a test session, by whichever worker needs them first, and nothing is left in the
-# user's own cache. Workers share the cores, so each of them computes on one thread.
+# user's own cache.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="egoact-tests-")
     os.environ["XDG_CACHE_HOME"] = _cache.name
 else:
-    os.environ["OMP_NUM_THREADS"] = "1"
     atexit.register(os._exit, 0)  # runs last; taking PyTorch and all else apart, piece by piece, takes seconds
 # Matplotlib's list of fonts takes a second to make; it would lie in the cache that is thrown away.
 os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).parents[1] / "build" / "matplotlib"))
@@ -40,6 +40,12 @@ gc.disable()  # while modules are imported, of which nothing goes
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: a quarter of the time tests wait for disks, processes, and recordings."""
     return min((os.cpu_count() or 1) + 1, 4)
+
+
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Workers share the cores, so each computes on one thread; NumPy, which plugins import first, asks as it loads."""
+    for spec in specs:
+        spec.env["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.hookimpl(trylast=True)  # when what is not to run has been taken out
