@@ -109,7 +109,7 @@ def write_video(
         container.mux(stream.encode(None))
         if sound is not None:
             _write_sound(container, sound, seconds=float(count / Fraction(rate)))
-    if asked:
+    if asked and path.exists():
         _made[asked] = path.read_bytes()
     return path
 
