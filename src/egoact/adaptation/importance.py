@@ -78,7 +78,8 @@ def choose_channels(
     Raises:
         ValueError: The network cannot be made so small.
     """
-    worths = [values / each.cost for values, each in zip(importance, hidden, strict=True)]
+    # By the change, not by its square, which would spend more of the budget on costly, early blocks (docs/LOG.md).
+    worths = [np.sqrt(values) / each.cost for values, each in zip(importance, hidden, strict=True)]
     removable = [each.cost * (each.num_channels - min(_MULTIPLE, each.num_channels)) for each in hidden]
     if total - sum(removable) > keep * total:
         least = 1 - sum(removable) / total
