@@ -248,7 +248,7 @@ def test_what_are_no_frames_of_the_right_size_is_refused(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"engine": "tensorrt"}, r"unknown engine 'tensorrt'; there are auto, openvino, onnxruntime, torch"),
+        ({"engine": "ncnn"}, r"unknown engine 'ncnn'; there are auto, openvino, onnxruntime, .*torch"),
         ({"precision": "int4"}, r"unknown precision 'int4'; there are auto, f32, bf16, f16, int8"),
         ({"device": "tpu"}, r"unknown device 'tpu'; there are auto, cpu, cuda"),
         ({"device": "cuda:first"}, r"unknown device 'cuda:first'"),
