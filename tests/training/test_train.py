@@ -4,7 +4,10 @@ import json
 import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import lightning
 import numpy as np
@@ -14,7 +17,7 @@ import torch
 from egoact.cli import main
 from egoact.commands import train as train_module
 from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, parse_options, train
+from egoact.commands.train import TrainSettings, _fit_to_device, parse_options, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.calibration import fit_temperature
@@ -28,6 +31,8 @@ from egoact.training.data import balanced_odds
 from egoact.training.history import curves
 from egoact.training.loops.fit import fewer_warnings
 from egoact.training.loops.loop import Loop
+from egoact.training.machine import Machine
+from egoact.training.recipes import choose_recipe
 from tests.makers.checks import assert_same_run
 from tests.makers.features import other_spec, write_csv, write_store
 
@@ -491,3 +496,23 @@ def test_a_disk_that_vanishes_under_the_curves_is_told_once(tmp_path: Path, caps
         thread.start()
         thread.join()
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("num_clips", "batch_size", "rate"), [(526, 32, 1e-3), (2_100, 128, 2e-3), (67_217, 512, 4e-3)]
+)
+def test_a_gpu_gets_larger_batches_where_there_are_clips_enough(
+    num_clips: int, batch_size: int, rate: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SimpleNamespace(specs=[SimpleNamespace(backbone_spec=SimpleNamespace(feature_shape=(1280,)))])
+    data: Any = SimpleNamespace(store=store, training=SimpleNamespace(table=range(num_clips)))
+    settings = TrainSettings(segments=(), features=(), run=Path("run"))
+    recipe = choose_recipe("default")
+    assert _fit_to_device(settings, recipe, data) == recipe, "a CPU is left alone"
+    monkeypatch.setattr(Machine, "torch_device", lambda self: torch.device("cuda"))
+    found = _fit_to_device(settings, recipe, data)
+    assert (found.batch_size, found.learning_rate) == (batch_size, pytest.approx(rate))
+    assert ("batches of" in capsys.readouterr().out) == (batch_size != 32)
+    for chosen in ({"batch_size": 64}, {"learning_rate": 1e-2}):
+        given = replace(settings, **chosen)  # type: ignore[arg-type]
+        assert _fit_to_device(given, given.chosen_recipe(), data) == given.chosen_recipe()

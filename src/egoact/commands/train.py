@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.core import defaults
-from egoact.training.recipes import Recipe, choose_recipe
+from egoact.training.recipes import Recipe, choose_recipe, with_larger_batches
 
 if TYPE_CHECKING:
     from egoact.core.annotations.anticipation import Anticipation
@@ -101,7 +101,8 @@ class TrainSettings:
     epochs: int | None = None
     """Passes over the training clips."""
     batch_size: int | None = None
-    """Clips in a batch."""
+    """Clips in a batch. Unless this or --learning-rate is given, a GPU learns pooled features in batches of up to 512,
+    where an epoch keeps 16 steps, at a learning rate that grows by the square root."""
     learning_rate: float | None = None
     """Of AdamW, at the start."""
     weight_decay: float | None = None
@@ -271,7 +272,7 @@ def _train(
         _cross_validate(settings)
     began = time.monotonic()
     data = _load_data(settings)
-    recipe = settings.chosen_recipe(len(data.training.table))
+    recipe = _fit_to_device(settings, settings.chosen_recipe(len(data.training.table)), data)
     head = settings.chosen_head(recipe, (s.backbone_spec.stream for s in data.store.specs))
     config, machine = _configure(replace(settings, head=head), recipe, data), settings.machine()
     trainings = [
@@ -292,6 +293,24 @@ def _train(
             folders[training.run].write_metrics(measured.get(settings.select) or measured["only"])
         training.save(each)
         _report(replace(settings, head=head, run=training.run), num_parameters, measured, time.monotonic() - began)
+
+
+def _fit_to_device(settings: TrainSettings, recipe: Recipe, data: "TrainingData") -> Recipe:
+    """Larger batches where they cost nothing, unless flags say how large they are."""
+    is_given = settings.batch_size is not None or settings.learning_rate is not None
+    is_pooled = len(data.store.specs[0].backbone_spec.feature_shape) == 1
+    machine = settings.machine()
+    if recipe.solver == "ridge" or is_given or not is_pooled or not machine.is_alone:
+        return recipe
+    if machine.torch_device().type != "cuda":
+        return recipe
+    larger = with_larger_batches(recipe, num_clips=len(data.training.table))
+    if larger != recipe:
+        print(
+            f"on a GPU: batches of {larger.batch_size} clips instead of {recipe.batch_size}, learning rate "
+            f"{larger.learning_rate:.2g} instead of {recipe.learning_rate:.2g}; --batch-size decides otherwise"
+        )
+    return larger
 
 
 def _cross_validate(settings: TrainSettings) -> None:

@@ -1,9 +1,10 @@
 """How to train: named sets of hyperparameters, as plain Python."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 MOST_CLIPS_OF_RIDGE = 10_000  # it holds their products, one with each other, in memory
+_LARGEST_BATCH, _LEAST_STEPS = 512, 16  # of a GPU; steps an epoch
 LOSSES = ("cross_entropy", "focal", "balanced_softmax", "logit_adjustment")
 
 
@@ -97,3 +98,18 @@ def choose_recipe(name: str, **changes: Any) -> Recipe:
     if unknown:
         raise ValueError(f"a recipe has no field {unknown[0]!r}")
     return Recipe(**(known | {key: value for key, value in changes.items() if value is not None}))
+
+
+def with_larger_batches(recipe: Recipe, *, num_clips: int) -> Recipe:
+    """The same for a GPU, which takes as long for hundreds of clips as for a few; as it is where clips are few.
+
+    The learning rate grows by the square root. An epoch keeps as many steps as make the same of the weights: with 526
+    clips batches of 512, two steps an epoch, are clearly worse (`docs/LOG.md`).
+
+    Source: On the SDEs and Scaling Rules for Adaptive Gradient Algorithms, Malladi et al. 2022, arXiv:2205.10287.
+    """
+    factor = 1
+    while (larger := 2 * factor * recipe.batch_size) <= _LARGEST_BATCH and larger * _LEAST_STEPS <= num_clips:
+        factor *= 2
+    rate = recipe.learning_rate * factor**0.5
+    return replace(recipe, batch_size=factor * recipe.batch_size, learning_rate=rate)

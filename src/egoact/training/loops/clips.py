@@ -69,13 +69,18 @@ class Clips:
         with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
             coming: list[Future[Tensor]] = []
             for part in parts:
-                coming.append(reader.submit(self._gather, *part))
+                coming.append(reader.submit(self._pinned, *part))
                 if len(coming) > 1:
-                    yield coming.pop(0).result().to(self.device)
-            yield coming.pop(0).result().to(self.device)
+                    yield coming.pop(0).result().to(self.device, non_blocking=True)
+            yield coming.pop(0).result().to(self.device, non_blocking=True)
 
     def _gather(self, positions: np.ndarray, views: np.ndarray) -> Tensor:
         return torch.from_numpy(self.store.gather(self.rows[positions], views=views))
+
+    def _pinned(self, positions: np.ndarray, views: np.ndarray) -> Tensor:
+        """In memory that a GPU copies from by itself, while this process goes on."""
+        part = self._gather(positions, views)
+        return part.pin_memory() if self.device.type == "cuda" else part
 
     @property
     def _step(self) -> int:
