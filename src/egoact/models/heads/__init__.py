@@ -1,4 +1,7 @@
-"""Temporal heads: what makes one embedding out of the features of a clip. One file a head, one line here."""
+"""Temporal heads: what makes one embedding out of the features of a clip. One file a head, one line here.
+
+Imports `core`, `models.names` and torch. Offers `HEADS`, `build_head`, and `Head` and `SteppingHead` to derive from.
+"""
 
 import inspect
 from typing import Any
