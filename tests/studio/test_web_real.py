@@ -200,7 +200,7 @@ def train_and_propose(walk: Walk) -> None:
     walk.go("Train and propose")
     page.get_by_label("Kind of model").select_option("causal")
     page.get_by_role("button", name="Train on my labels").click()
-    page.get_by_text(re.compile(r"\d+ of \d+ frames")).wait_for(timeout=2 * MINUTES)
+    page.get_by_text(re.compile(r"\d+ of \d+ frames")).wait_for(timeout=10 * MINUTES)
     walk.look("4-training")
     page.get_by_role("button", name="Propose actions").wait_for(timeout=5 * MINUTES)
     walk.wait_for_jobs()
