@@ -289,10 +289,11 @@ def test_complete_submissions_of_the_test_set(tmp_path: Path) -> None:
         pytest.skip("needs the EPIC-KITCHENS-100 test segments in ../shared/data")
     table = read_segments(TEST_CSV)
     scores = random_scores(tuple(segment.narration_id for segment in table))
-    write_submission(scores, tmp_path / "a.zip", **LEVELS, challenge="action_anticipation", actions=ranked(scores))
+    actions = ranked(scores)
+    write_submission(scores, tmp_path / "a.zip", **LEVELS, challenge="action_anticipation", actions=actions)
     found = check_submission(tmp_path / "a.zip", table, challenge="action_anticipation")
     assert len(found.scores) == 13092 and found.actions is not None
-    assert np.array_equal(found.actions.verbs, ranked(scores).verbs)
+    assert np.array_equal(found.actions.verbs, actions.verbs)
     random, count = np.random.default_rng(0), 20 * len(table.video_ids)
     starts = random.uniform(0, 500, count)
     detections = Detections(

@@ -175,11 +175,11 @@ def _parse_json(content: bytes, path: Path) -> Any:
     known_keys: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def compact(pairs: list[tuple[str, Any]]) -> Any:
-        keys = tuple(key for key, _ in pairs)
+        keys, values = tuple(key for key, _ in pairs), [value for _, value in pairs]
         if len(set(keys)) != len(keys):
             raise ArtifactError(f"key '{_first_repeated(keys)}' occurs twice in one object", path=path)
-        if pairs and all(type(value) in (float, int) for _, value in pairs):
-            return ClassScores(known_keys.setdefault(keys, keys), np.array([float(value) for _, value in pairs]))
+        if pairs and set(map(type, values)) <= {float, int}:
+            return ClassScores(known_keys.setdefault(keys, keys), np.array(values, dtype=np.float64))
         return dict(pairs)
 
     def refuse(constant: str) -> None:

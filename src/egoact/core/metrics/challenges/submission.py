@@ -6,7 +6,6 @@ segments or in none.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ NUM_PAIRS = 100
 ScoredChallenge = Literal["action_recognition", "action_anticipation"]
 
 _NUM_CLASSES = {"verb": NUM_VERBS, "noun": NUM_NOUNS}
-_PAIR = re.compile(r"(0|[1-9]\d{0,2}),(0|[1-9]\d{0,2})", re.ASCII)
+_PAIRS = {f"{verb},{noun}": (verb, noun) for verb in range(NUM_VERBS) for noun in range(NUM_NOUNS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +142,10 @@ def _pairs_of(found: Any) -> tuple[Any, Any]:
         raise ValueError(f"{len(found.keys)} pairs; exactly {NUM_PAIRS} are needed")
     if not np.isfinite(found.values).all():
         raise ValueError("a score is not finite")
-    pairs = []
-    for key in found.keys:
-        match = _PAIR.fullmatch(key)
-        if match is None or int(match[1]) >= NUM_VERBS or int(match[2]) >= NUM_NOUNS:
-            raise ValueError(f'{show(key)} is no pair; expected "verb,noun", such as "0,12"')
-        pairs.append((int(match[1]), int(match[2])))
+    try:
+        pairs = [_PAIRS[key] for key in found.keys]
+    except KeyError as error:
+        raise ValueError(f'{show(error.args[0])} is no pair; expected "verb,noun", such as "0,12"') from None
     order = np.argsort(-found.values, kind="stable")
     return np.array(pairs, dtype=np.int64)[order], found.values[order]
 
