@@ -46,22 +46,27 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def run_everywhere(command: list[str], *, nodes: int) -> str:
-    """What the processes of one training print together, each node started as a user starts it."""
-    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())} if nodes > 1 else {}
-    running = [
-        subprocess.Popen(
-            command,
-            env=environment() | meet | ({"NODE_RANK": str(node)} if nodes > 1 else {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for node in range(nodes)
-    ]
-    said = [process.communicate(timeout=300) for process in running]
-    assert [process.returncode for process in running] == [0] * nodes, said
-    return "".join(out for out, _ in said)
+def run_on_two_nodes(words: list[str], place: Path) -> str:
+    """What the processes of one training print together; each node is told where the first one waits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("MASTER_ADDR", "127.0.0.1")
+        patch.setenv("MASTER_PORT", str(free_port()))
+        logs, nodes = [place / "node_0.txt", place / "node_1.txt"], []
+        for rank, printed in enumerate(logs):
+            patch.setenv("NODE_RANK", str(rank))
+            nodes.append(begin(words, printed=printed, importing=TRAINING))
+    for node in nodes:
+        node.join(timeout=300)
+    said = [log.read_text() for log in logs]
+    assert [node.exitcode for node in nodes] == [0, 0], said
+    return "".join(said)
+
+
+def run_on_two_devices(words: list[str]) -> str:
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
@@ -73,9 +78,8 @@ def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, n
     same = {"epochs": 4, "dropout": 0.0, "gradient_clip": 0.5, "ema": 0.9}
     flags = [part for name, value in same.items() for part in (f"--{name.replace('_', '-')}", value)]
     where = ("--nodes", 2) if nodes > 1 else ("--devices", 2)
-    printed = run_everywhere(
-        command(data, "--run", data / "two", "--head", head, *where, "--batch-size", 4, *flags), nodes=nodes
-    )
+    words = command(data, "--run", data / "two", "--head", head, *where, "--batch-size", 4, *flags)
+    printed = run_on_two_nodes(words[3:], data) if nodes > 1 else run_on_two_devices(words)
     assert printed.count("trained") == 1, "only one process speaks"
     train(
         TrainSettings(
