@@ -14,9 +14,10 @@ from hypothesis import settings
 
 from tests.makers.commands import small_commands
 from tests.makers.kitchens import film_kitchen
+from tests.makers.processes import forked_workers
 from tests.makers.speeds import measured_engines
 
-__all__ = ["film_kitchen", "measured_engines", "small_commands"]
+__all__ = ["film_kitchen", "forked_workers", "measured_engines", "small_commands"]
 
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")
@@ -88,6 +89,14 @@ def no_waiting_for_the_disk() -> Iterator[None]:
     """Power does not fail while tests run; what would survive is seen by `tests/makers/power.py`, in place of this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pictures_drawn_at_once() -> Iterator[None]:
+    """Making room for each other takes a fifth of the time of a picture; tests of the report draw as users do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("egoact.report.figures._LAYOUT", None)
         yield
 
 

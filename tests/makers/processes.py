@@ -3,9 +3,13 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 TRAINING = ("egoact.training.train", "egoact.models.heads", "pandas")
 
@@ -15,11 +19,24 @@ def begin(words: Sequence[str], *, printed: Path, importing: Sequence[str]) -> B
 
     It is forked from a server; the first who begins one says what is imported there.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *importing])
-    process = context.Process(target=_run, args=(words, printed, dict(os.environ)))
+    process = _forking(importing).Process(target=_run, args=(words, printed, dict(os.environ)))
     process.start()
     return process
+
+
+@pytest.fixture(scope="module")
+def forked_workers() -> Iterator[None]:
+    """Workers of trainings are forked, too; how they begin without it is seen in `tests/core/test_processes.py`."""
+    with pytest.MonkeyPatch.context() as patch:
+        forking = SimpleNamespace(get_context=lambda method: _forking(TRAINING))
+        patch.setattr("egoact.core.processes.multiprocessing", forking)
+        yield
+
+
+def _forking(importing: Sequence[str]) -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *importing])
+    return context
 
 
 def _run(words: Sequence[str], printed: Path, environment: dict[str, str]) -> None:

@@ -92,8 +92,9 @@ def test_a_quick_copy_is_small_has_many_key_frames_and_the_same_times(tmp_path: 
         assert container.streams.video[0].height == 540
 
 
-def test_browsers_step_in_a_quick_copy_once_it_is_made(tmp_path: Path) -> None:
-    write_video(tmp_path / "recordings" / "slow.mp4", num_frames=240, size=(180, 320), gop=240)
+def test_browsers_step_in_a_quick_copy_once_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egoact.studio.media.measures._SLOW_PIXELS", 1_200_000)
+    write_video(tmp_path / "recordings" / "slow.mp4", num_frames=24, size=(180, 320), gop=24)
     write_video(tmp_path / "recordings" / "fast.mp4", num_frames=24, size=(180, 320), gop=12)
     with running(tmp_path) as client:
         assert not client.get("/api/recordings/fast/frames").json["wants_quick"]

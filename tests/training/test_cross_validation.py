@@ -16,6 +16,7 @@ from egoact.training.cross_validation import choose_folds
 from egoact.training.loops.loop import Loop
 from tests.makers.features import write_csv, write_store
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
 VIDEOS = ("A_1", "A_2", "B_1", "B_2", "C_1")
 
 

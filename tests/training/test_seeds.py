@@ -24,7 +24,7 @@ from egoact.training.sharing import divide, share_out
 from tests.makers.checks import assert_same_run
 from tests.makers.features import write_csv, write_store
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "forked_workers")
 
 
 @pytest.fixture

@@ -403,6 +403,7 @@ def test_a_study_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         raise StorageInternalError("An exception is raised during the commit.")
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_processes_that_share_the_folds_find_the_same(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ VERMILION = "#D55E00"
 GREY = "#666666"
 
 _DOTS_PER_INCH = 120
+_LAYOUT: Literal["constrained"] | None = "constrained"
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -43,7 +44,7 @@ def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, in inches, whose parts make room for each other."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=_LAYOUT)
 
 
 def set_title(axis: "Axes", title: str) -> None:
