@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,24 +163,60 @@ def test_edges_are_moved_by_keys_by_the_mouse_and_in_the_form(screen: Watched, s
     press(page, "Enter")
     saved(page)
     assert labels_of(studio) == [(0.8, 3.0, "open", None)], "edges lie where pictures begin"
+    with dragged(page, 3.0, 2.2):
+        pass
+    labelled(page, studio, [(0.8, 2.2, "open", None)])
+
+
+def test_edits_reach_the_segment_they_were_begun_on_however_late_answers_are(screen: Watched, studio: Client) -> None:
+    """A slow browser, waveforms that never come, and something else selected while a drag or a field is unfinished."""
+    studio.edit("ana", adding("ana_1", 0.4, 1.0, "open"), adding("ana_1", 2.0, 3.0, "close"))
+    screen.expected.append("503 (Service Unavailable)")
+    screen.page.route(
+        "**/waveform?*", lambda asked: asked.fulfill(status=503, headers={"retry-after": "600"}, body="{}")
+    )
+    slow = screen.page.context.new_cdp_session(screen.page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    page = open_labels(screen)
+    with dragged(page, 1.0, 1.2):
+        press(page, "PageDown")
+    labelled(page, studio, [(0.4, 1.2, "open", None), (2.0, 3.0, "close", None)])
+    with dragged(page, 1.2, 1.4):
+        press(page, "Escape")
+    labelled(page, studio, [(0.4, 1.4, "open", None), (2.0, 3.0, "close", None)])
+    page.mouse.click(*at_seconds(page, 0.8))
+    page.get_by_label("Stop", exact=True).fill("0:01.520")
+    page.mouse.click(*at_seconds(page, 2.5))
+    labelled(page, studio, [(0.4, 1.52, "open", None), (2.0, 3.0, "close", None)])
+    page.get_by_label("Verb", exact=True).fill("open")
+    page.mouse.click(*at_seconds(page, 0.8))
+    labelled(page, studio, [(0.4, 1.52, "open", None), (2.0, 3.0, "open", None)])
+
+
+def at_seconds(page: Any, seconds: float) -> tuple[float, float]:
+    """Where a moment is in the first track of a recording of four seconds: below ruler, sound, motion and its name."""
     box = page.locator("canvas.timeline").bounding_box()
-    across, y = box["width"] / 4, box["y"] + track_y(page)
-    page.mouse.move(box["x"] + 3.0 * across, y)
+    return box["x"] + seconds * box["width"] / 4, box["y"] + 24 + 36 + 22 + 16 + 12
+
+
+@contextmanager
+def dragged(page: Any, start: float, stop: float) -> Iterator[None]:
+    """Drag with the mouse; what is done inside is done before the mouse is let go."""
+    page.mouse.move(*at_seconds(page, start))
     page.mouse.down()
-    page.mouse.move(box["x"] + 2.5 * across, y, steps=4)
-    page.mouse.move(box["x"] + 2.2 * across, y)
+    page.mouse.move(*at_seconds(page, (start + stop) / 2), steps=4)
+    page.mouse.move(*at_seconds(page, stop))
+    yield
     page.mouse.up()
-    expected = [(0.8, 2.2, "open", None)]
-    for _ in range(300):  # what is called saved may still be the edit before
+
+
+def labelled(page: Any, studio: Client, expected: list[tuple[float, float, str | None, str | None]]) -> None:
+    """Wait for labels on the server: what the page calls saved may still be the edit before."""
+    for _ in range(300):
         if labels_of(studio) == expected:
-            break
+            return
         page.wait_for_timeout(100)
     assert labels_of(studio) == expected
-
-
-def track_y(page: Any) -> float:
-    """The middle of the first track: below ruler, sound, motion and its name."""
-    return 24 + 36 + 22 + 16 + 12
 
 
 def test_every_picture_is_reached_and_is_the_right_one(screen: Watched) -> None:

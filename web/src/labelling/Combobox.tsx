@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useId, useRef } from "preact/hooks";
 import type { ClassEntry } from "../api/types";
+import { useLeaving } from "../parts/useLeaving";
 
 interface Props {
   name: string;
@@ -39,6 +40,7 @@ export function Combobox({ name, label, value, entries, onChoose, onDone }: Prop
     else if (isEnter) choose(options.value[at.value]?.name ?? typed);
     else choose(value);
   };
+  useLeaving(() => commit(false));
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();

@@ -19,6 +19,8 @@ export function SegmentForm({ session, classes }: { session: Session; classes: C
   const proposal = session.selectedProposal.value;
   const values = session.selectedValues.value ?? proposal;
   const mark = session.mark.value;
+  const id = session.selected.value;
+  const change = (words: string, now: Partial<Values>) => session.change(words, now, id);
   const leave = () => (document.activeElement as HTMLElement | null)?.blur();
   if (mark !== null) {
     return (
@@ -49,7 +51,7 @@ export function SegmentForm({ session, classes }: { session: Session; classes: C
   }
   const time = (edge: "start_seconds" | "stop_seconds", text: string) => {
     const seconds = parseClock(text);
-    if (seconds !== null) session.change("edge", { [edge]: session.player.snap(seconds) });
+    if (seconds !== null) change("edge", { [edge]: session.player.snap(seconds) });
   };
   return (
     <section class="panel" aria-label="Selected segment">
@@ -73,10 +75,10 @@ export function SegmentForm({ session, classes }: { session: Session; classes: C
       ) : (
         <h2>Selected segment</h2>
       )}
-      <form id="segment-form" key={session.selected.value} onSubmit={(event) => event.preventDefault()}>
+      <form id="segment-form" key={id} onSubmit={(event) => event.preventDefault()}>
         <div class="pair">
-          <Combobox name="verb" label="Verb" value={values.verb} entries={classes.verbs} onChoose={(verb) => session.change("verb", { verb })} onDone={() => focusField("noun")} />
-          <Combobox name="noun" label="Noun" value={values.noun} entries={classes.nouns} onChoose={(noun) => session.change("noun", { noun })} onDone={() => (session.keepPair(), leave())} />
+          <Combobox name="verb" label="Verb" value={values.verb} entries={classes.verbs} onChoose={(verb) => change("verb", { verb })} onDone={() => focusField("noun")} />
+          <Combobox name="noun" label="Noun" value={values.noun} entries={classes.nouns} onChoose={(noun) => change("noun", { noun })} onDone={() => (session.keepPair(), leave())} />
         </div>
         <div class="pair">
           <label class="field">
@@ -96,7 +98,7 @@ export function SegmentForm({ session, classes }: { session: Session; classes: C
                 <select
                   name="hand"
                   value={session.selectedValues.value?.hand ?? ""}
-                  onChange={(event) => session.change("hand", { hand: (event.currentTarget.value || null) as Values["hand"] })}
+                  onChange={(event) => change("hand", { hand: (event.currentTarget.value || null) as Values["hand"] })}
                 >
                   {HANDS.map(([words, hand]) => (
                     <option key={words} value={hand ?? ""}>
@@ -107,7 +109,7 @@ export function SegmentForm({ session, classes }: { session: Session; classes: C
               </label>
               <label class="field">
                 <span>Note</span>
-                <TextField name="note" value={session.selectedValues.value?.note ?? ""} onKeep={(note) => session.change("note", { note })} />
+                <TextField name="note" value={session.selectedValues.value?.note ?? ""} onKeep={(note) => change("note", { note })} />
               </label>
             </div>
             <div class="actions">

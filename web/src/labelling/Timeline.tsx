@@ -1,6 +1,7 @@
 import { effect, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Waveform } from "../api/types";
+import { recordings } from "../state";
 import { draw, LANE, OVERVIEW, places, RULER } from "./draw";
 import { type Item, visible } from "./layout";
 import type { Session } from "./session";
@@ -20,7 +21,8 @@ export function Timeline({ session }: { session: Session }) {
   const width = useSignal(0);
   const isDark = useSignal(matchMedia("(prefers-color-scheme: dark)").matches);
   const waveforms = useWaveforms(session, width);
-  const hasSound = useComputed(() => waveforms.value.some((each) => each.sound.length > 0));
+  // not from the waveforms: nothing may move under the pointer when they arrive
+  const hasSound = useComputed(() => recordings.value?.find((each) => each.id === session.recording)?.has_sound ?? false);
   const height = useComputed(() => places(session.tracks.value, hasSound.value).height);
 
   useEffect(() => {
@@ -43,11 +45,11 @@ export function Timeline({ session }: { session: Session }) {
       const size = [Math.round(width.value * ratio), Math.round(height.value * ratio)] as const;
       if (element.width !== size[0] || element.height !== size[1]) [element.width, element.height] = size;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      draw(context, scene(session, width.value, waveforms.value, isDark.value));
+      draw(context, scene(session, width.value, waveforms.value, hasSound.value, isDark.value));
     };
     const stop = effect(() => {
       if (!width.value) return;
-      scene(session, width.value, waveforms.value, isDark.value);
+      scene(session, width.value, waveforms.value, hasSound.value, isDark.value);
       height.value;
       request ||= requestAnimationFrame(paint);
     });
@@ -68,11 +70,12 @@ export function Timeline({ session }: { session: Session }) {
   );
 }
 
-function scene(session: Session, width: number, waveforms: Waveform[], isDark: boolean) {
+function scene(session: Session, width: number, waveforms: Waveform[], hasSound: boolean, isDark: boolean) {
   return {
     width,
     isDark,
     waveforms,
+    hasSound,
     start: session.view.start.value,
     seconds: session.view.seconds,
     end: session.player.end,
@@ -149,7 +152,7 @@ function handle(element: HTMLCanvasElement, session: Session, hasSound: () => bo
     dragged = null;
     const drag = session.drag.value;
     session.drag.value = null;
-    if (drag) session.change("edge", { start_seconds: drag.start, stop_seconds: drag.stop });
+    if (drag) session.change("edge", { start_seconds: drag.start, stop_seconds: drag.stop }, drag.id);
   };
   const wheel = (event: WheelEvent) => {
     event.preventDefault();

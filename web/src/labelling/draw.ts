@@ -22,6 +22,7 @@ export interface Scene {
   drag: { id: string; start: number; stop: number } | null;
   tracks: Track[];
   waveforms: Waveform[];
+  hasSound: boolean;
   isDark: boolean;
 }
 
@@ -65,15 +66,14 @@ const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
   const colours = scene.isDark ? DARK : LIGHT;
-  const hasSound = scene.waveforms.some((each) => each.sound.length > 0);
-  const { tops, bands, height } = places(scene.tracks, hasSound);
+  const { tops, bands, height } = places(scene.tracks, scene.hasSound);
   const x = (seconds: number) => ((seconds - scene.start) / scene.seconds) * scene.width;
   context.font = "12px system-ui, 'DejaVu Sans', sans-serif";
   context.textBaseline = "middle";
   context.fillStyle = colours.page;
   context.fillRect(0, 0, scene.width, height);
   ruler(context, scene, colours, x, height);
-  bandsOf(context, scene, colours, hasSound);
+  bandsOf(context, scene, colours);
   scene.tracks.forEach((track, i) => tracks(context, scene, colours, x, track, tops[i] as number));
   if (scene.mark !== null) span(context, x(scene.mark), x(Math.max(scene.now, scene.mark)), bands, height - OVERVIEW - 8, colours);
   line(context, x(scene.now), 0, height - OVERVIEW - 6, colours.now);
@@ -95,9 +95,9 @@ function ruler(context: CanvasRenderingContext2D, scene: Scene, colours: Colours
   }
 }
 
-function bandsOf(context: CanvasRenderingContext2D, scene: Scene, colours: Colours, hasSound: boolean): void {
-  if (hasSound) band(context, scene, "sound", RULER, SOUND, colours.sound, true);
-  band(context, scene, "motion", RULER + (hasSound ? SOUND : 0), MOTION, colours.motion, false);
+function bandsOf(context: CanvasRenderingContext2D, scene: Scene, colours: Colours): void {
+  if (scene.hasSound) band(context, scene, "sound", RULER, SOUND, colours.sound, true);
+  band(context, scene, "motion", RULER + (scene.hasSound ? SOUND : 0), MOTION, colours.motion, false);
 }
 
 /** The finest waveform that covers the view, one bar a pixel: the largest of the bins behind it. */

@@ -139,16 +139,17 @@ export class Session {
     else this.selected.value = null;
   }
 
-  /** Change the selected segment; of a proposal, its correction. */
-  change(words: string, change: Partial<Values>): void {
-    const id = this.selected.value;
-    const before = this.selectedValues.value;
+  /** Change a segment, the selected one unless told; of a proposal, its correction. */
+  change(words: string, change: Partial<Values>, id = this.selected.value): void {
+    const before = this.store.segments.value.get(id ?? "");
     if (id && before) {
       const after = { ...before, ...change };
       if (after.stop_seconds <= after.start_seconds) return say("The end must be after the beginning.");
       return this.store.apply(words, [{ id, before, after }]);
     }
-    const proposal = this.selectedProposal.value;
+    const proposal = this.proposals.value?.proposals.find((each) => each.id === id);
+    const label = proposal?.segment_id ?? "";
+    if (this.store.segments.value.has(label)) return this.change(words, change, label); // it became one meanwhile
     if (!proposal) return say("Select a segment first, or make one with i and o.");
     const now = this.proposalValues(proposal);
     void this.decide([{ proposal_id: proposal.id, action: "correct", segment: { ...now, ...change } }]);

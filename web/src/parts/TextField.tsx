@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useLeaving } from "./useLeaving";
 
 interface Props {
   name: string;
@@ -8,7 +9,7 @@ interface Props {
   isNumeric?: boolean;
 }
 
-/** A field that keeps what is being typed while the page is drawn anew; Enter or leaving keeps it, Escape gives it up. */
+/** A field that keeps what is being typed while the page is drawn anew; Enter, leaving and another form in its place keep it, Escape gives it up. */
 export function TextField({ name, value, onKeep, type = "text", isNumeric = false }: Props) {
   const draft = useSignal<string | null>(null);
   const keep = () => {
@@ -16,6 +17,7 @@ export function TextField({ name, value, onKeep, type = "text", isNumeric = fals
     draft.value = null;
     if (text !== null && text !== value) onKeep(text);
   };
+  useLeaving(keep);
   return (
     <input
       name={name}
