@@ -206,6 +206,7 @@ def measure_speed(first: Path, second: Path) -> None:
 
 
 def main(settings: Settings) -> None:
+    settings.out.mkdir(parents=True, exist_ok=True)
     results = {} if settings.only_kitchen else {"left out": measure_gtea(settings)}
     if settings.kitchen is not None:
         results["kitchen"] = measure_kitchen(settings, settings.kitchen)
