@@ -218,7 +218,7 @@ def test_extraction_needs_no_more_memory_for_many_videos(tmp_path: Path) -> None
         path = first.with_name(f"V_{number:02d}.mp4")
         if number:
             path.write_bytes(first.read_bytes())
-        lines.append(f"{number},{path.stem},1,2,take")
+        lines += [f"{number}_{i},{path.stem},{i},{i + 1},take" for i in range(3)]
         if number + 1 not in (5, 50):
             continue
         table = tmp_path / f"{number}.csv"
