@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from egoact.commands import extract as command
+from egoact.commands import extract_work as command
 from egoact.commands.extract import ExtractSettings, extract
 from egoact.core.errors import ArtifactError
 from egoact.store.reader import FeatureStore

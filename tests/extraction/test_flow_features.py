@@ -115,6 +115,8 @@ def test_flow_with_and_without_the_cameras_motion_do_not_mix(
     assert "its features have without_camera False, the run needs True" in capsys.readouterr().err
     with pytest.raises(ArtifactError, match="this run looks at flow without the camera's motion"):
         check_flow(FlowRoot(mixed[0]), ["kitchen_1"], read_manifest(store).backbone_spec, run=tmp_path / "run")
+    with pytest.raises(ArtifactError, match=r"looks at flow with the camera's motion \(egoact flow\), the flow in"):
+        check_flow(FlowRoot(steady), ["kitchen_1"], read_manifest(tmp_path / "other").backbone_spec, run=tmp_path)
 
 
 @pytest.mark.parametrize("fusion", ["early", "late"])

@@ -93,8 +93,8 @@ def check_flow(root: FlowRoot, video_ids: Iterable[str], spec: BackboneSpec, *, 
         ArtifactError: Names what the run needs.
     """
     if root.is_without_camera(video_ids) != spec.without_camera:
-        which = "without" if spec.without_camera else "with"
-        reason = f"this run looks at flow {which} the camera's motion (egoact flow --without-camera)"
+        which, flag = ("without", " --without-camera") if spec.without_camera else ("with", "")
+        reason = f"this run looks at flow {which} the camera's motion (egoact flow{flag})"
         raise ArtifactError(f"{reason}, the flow in {root.path} is of the other kind", path=run)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,11 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv`, whole or not at all; the first line names the columns."""
     part = path.with_suffix(".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    lines = [list(rows[-1]), *(row.values() for row in rows)]
-    part.write_bytes("".join(",".join(map(str, line)) + "\r\n" for line in lines).encode())
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[-1]))
+    writer.writeheader()
+    writer.writerows(rows)
+    part.write_bytes(text.getvalue().encode())
     part.replace(path)
 
 

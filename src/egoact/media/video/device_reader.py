@@ -160,12 +160,12 @@ def resize_by_area(pictures: "Tensor", size: tuple[int, int]) -> "Tensor":
     """Average each pixel over the area that it covers; uint8 (B, 3, H, W) -> uint8 (B, h, w, 3), on their device."""
     import torch
 
-    exact = torch.float16 if pictures.is_cuda else torch.float32  # of bytes both are
+    number = torch.float16 if pictures.is_cuda else torch.float32  # half precision rounds by 0.06 of 255 at most
     rows, columns = (
-        _shares(given, wanted).to(pictures.device, exact)
+        _shares(given, wanted).to(pictures.device, number)
         for given, wanted in zip(pictures.shape[2:], size, strict=True)
     )
-    resized = rows @ (pictures.to(exact) @ columns.T)
+    resized = rows @ (pictures.to(number) @ columns.T)
     return resized.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 

@@ -40,14 +40,23 @@ def write_document(path: Path, pieces: Iterable[str], *, challenge: Challenge, l
             file.write(b"}")
 
 
-def read_document(path: Path) -> Any:
-    """What anybody's zip holds; an `ArtifactError` where it is no zip with one `test.json`."""
+def read_document(path: Path, *, challenge: Challenge) -> tuple[Any, dict[str, int]]:
+    """The results that anybody's zip holds, and its supervision levels.
+
+    Raises:
+        ArtifactError: No zip with one `test.json`, or what precedes the results is wrong.
+    """
     if path.is_dir() or not path.exists():
         raise ArtifactError("this is a folder; a zip is expected" if path.is_dir() else "no such file", path=path)
-    return read_submission(path)
+    document = read_submission(path)
+    try:
+        levels = _check_header(document, challenge=challenge)
+    except ValueError as error:
+        raise ArtifactError(str(error), path=path) from None
+    return document["results"], levels
 
 
-def check_header(document: Any, *, challenge: Challenge) -> dict[str, int]:
+def _check_header(document: Any, *, challenge: Challenge) -> dict[str, int]:
     """The supervision levels of a submission to this challenge.
 
     Raises:

@@ -16,7 +16,7 @@ import numpy as np
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.challenges.challenge import Challenge, check_header, read_document, show, write_document
+from egoact.core.metrics.challenges.challenge import Challenge, read_document, show, write_document
 from egoact.core.metrics.detection import Detections
 
 CHALLENGE: Challenge = "action_detection"
@@ -63,12 +63,7 @@ def check_detections(path: str | Path, table: SegmentTable | None = None) -> Det
         ArtifactError: The first thing that is wrong, in one line.
     """
     path = Path(path)
-    document = read_document(path)
-    try:
-        levels = check_header(document, challenge=CHALLENGE)
-    except ValueError as error:
-        raise ArtifactError(str(error), path=path) from None
-    results = document["results"]
+    results, levels = read_document(path, challenge=CHALLENGE)
     if not isinstance(results, dict) or not results:
         raise ArtifactError("'results' must be an object: video id -> list of actions, one at least", path=path)
     if table is not None:

@@ -17,7 +17,7 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking
-from egoact.core.metrics.challenges.challenge import check_header, read_document, show, write_document
+from egoact.core.metrics.challenges.challenge import read_document, show, write_document
 from egoact.core.metrics.scores import ClassScores, Scores, scores_from_results
 
 NUM_PAIRS = 100
@@ -82,14 +82,13 @@ def check_submission(
         ArtifactError: The first thing that is wrong, in one line.
     """
     path = Path(path)
-    document = read_document(path)
+    results, levels = read_document(path, challenge=challenge)
     try:
-        levels = check_header(document, challenge=challenge)
-        scores = scores_from_results(document["results"], path)
+        scores = scores_from_results(results, path)
         _check_classes(scores)
     except ValueError as error:
         raise ArtifactError(str(error), path=path) from None
-    actions = _read_actions(document["results"], path) if challenge == "action_anticipation" else None
+    actions = _read_actions(results, path) if challenge == "action_anticipation" else None
     if table is None:
         return Submission(levels, scores, actions)
     try:
