@@ -220,6 +220,10 @@ def test_what_cannot_be_is_refused(made: tuple[Path, Path], media: Path, tmp_pat
     run, small = made
     with pytest.raises(ArtifactError, match="holds something already"):
         compress(CompressSettings(run=run, media=(media,), out=small))
+    asked = CompressSettings(run=run, media=(media,), out=tmp_path / "out", distill_into="nonsense")
+    with pytest.raises(ValueError, match="unknown backbone 'nonsense'"):
+        compress(asked)
+    assert not asked.out.exists(), "pictures are not decoded for nothing"
     for options, told in (
         ({"keep": 0.01}, "only what is inside of blocks can go"),
         ({"distill_into": "tiny-random"}, r"maps of shape \(32, 4, 4\), the run's backbone \(1280, 2, 2\)"),

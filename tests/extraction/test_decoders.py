@@ -1,5 +1,6 @@
 """Recordings that a device decodes where the network is: the features of PyAV's pictures, whoever decodes which."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,6 +40,15 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExtractSettings:
 def rows(features: Path, stream: str) -> dict[str, np.ndarray]:
     store = Recordings(FeatureStore.open(stream_path(features, stream)))
     return {video: store[video].astype(np.float32) for video in store}
+
+
+def test_a_decoder_that_is_not_here_is_told_before_a_store_is_begun(
+    chosen: ExtractSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchcodec", None)
+    with pytest.raises(ValueError, match=r"pip install 'egoact\[gpu\]' brings torchcodec"):
+        extract(replace(chosen, decoder="torchcodec"))
+    assert not chosen.features.exists()
 
 
 @pytest.mark.parametrize("is_ahead", [False, True])

@@ -66,6 +66,7 @@ def compress(settings: CompressSettings) -> int:
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked, write_json
     from egoact.core.progress import format_seconds, working
+    from egoact.models.backbones.registry import load_trunk
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.streams import check_one_network, load_spec, weights_of
 
@@ -77,6 +78,8 @@ def compress(settings: CompressSettings) -> int:
     check_one_network(run.backbones, run.path)
     with working("compress: loading the network"):
         load_spec(spec, choice, run=run.path)
+        if settings.distill_into is not None:
+            load_trunk(settings.distill_into, weights=None, size=spec.input_size[0])  # or it says what is wrong
     specs = [each for each in run.backbones if each.has_network]
     with locked(settings.out, command="compress"):
         pictures = load_pictures(open_recordings(settings.media), settings.out, specs, count=settings.pictures)

@@ -48,8 +48,8 @@ class Work:
     def go(self, features: Path, *, num_workers: int) -> int:
         """Fill a features folder of this machine; gives the number of segments, or whole recordings, that failed."""
         engine = self.load(features)
+        decoders = self.open_decoders(engine, num_workers=num_workers)
         with self.open_stores(engine, features) as writers:
-            decoders = self.open_decoders(engine, num_workers=num_workers)
             return Extraction(self.wanted, self.root, engine, writers, num_workers, decoders=decoders).go()
 
     def open_decoders(self, engine: StreamEngine, *, num_workers: int) -> Decoders | None:
