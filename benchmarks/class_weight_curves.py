@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.metrics.imbalance import CLASS_WEIGHTS
 
 

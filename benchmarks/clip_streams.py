@@ -20,8 +20,8 @@ import numpy as np
 import tyro
 from timelines import write_segments
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.models.backbones.spec import STREAMS
 from egoact.runs.loading import load_run

@@ -22,10 +22,10 @@ from gtea import Bench, train_quietly
 from gtea import Settings as GteaSettings
 
 from egoact.adaptation.new_run import network_spec, write_run
-from egoact.commands.compress import CompressSettings, compress
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.compress import CompressSettings, compress
+from egoact.commands.learning.train import TrainSettings
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
 from egoact.engines import load_engine
 from egoact.engines.loading import measure, offered_pairs

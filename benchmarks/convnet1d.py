@@ -23,7 +23,7 @@ import tyro
 from systems import Data, gtea
 from torch import nn
 
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.files import read_json
 from egoact.core.sampling import ClipSampling

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.labels import build_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.models.backbones.own_files import FILE_NAME

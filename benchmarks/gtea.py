@@ -27,8 +27,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core import defaults
 from egoact.core.annotations.labels import build_vocabulary
 from egoact.core.annotations.segments import read_segments

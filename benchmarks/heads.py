@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from egoact.commands.train import TrainSettings
+from egoact.commands.learning.train import TrainSettings
 from egoact.core.annotations.labels import TARGETS, read_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.sampling import ClipSampling

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from gtea import MAP_OPTIONS
 
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.sampling import ClipSampling
 from egoact.store.reader import FeatureStore

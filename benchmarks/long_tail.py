@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.kitchen import KitchenSettings, kitchen
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.kitchen import KitchenSettings, kitchen
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.labels import TARGETS, read_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.protocol import evaluate_scores

@@ -31,8 +31,8 @@ from torch import nn
 from egoact.benchmarking.engines import count_flops, peak_tasks
 from egoact.benchmarking.measuring import take_turns
 from egoact.benchmarking.workload import read_sample
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic import facts as epic
 from egoact.core.machine import describe_machine

@@ -19,10 +19,10 @@ import tyro
 from gtea import Bench
 from gtea import Settings as GteaSettings
 
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.kitchen import KitchenSettings, kitchen
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.kitchen import KitchenSettings, kitchen
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
 from egoact.core.sampling import ClipSampling
 from egoact.models.heads import DEFAULT_HEAD

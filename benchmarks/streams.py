@@ -17,7 +17,7 @@ from typing import Literal
 
 import tyro
 
-from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.models.backbones.spec import STREAMS, Stream
 from egoact.store.reader import FeatureStore
 from egoact.store.streams import find_streams

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import tyro
 
-from egoact.commands.train import TrainSettings, train
-from egoact.commands.train_timeline import TrainTimelineSettings, configure
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, configure
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.metrics.anticipation import MEASURE, evaluate_anticipation

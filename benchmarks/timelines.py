@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import tyro
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.files import write_csv
 from egoact.core.metrics.calibration import expected_calibration_error

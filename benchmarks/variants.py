@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.store.reader import FeatureStore
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from egoact.commands import GROUPS, command_module
 from egoact.core.bounds import clear_line
 from egoact.core.collecting import collect_rarely
 from egoact.core.errors import InputError
@@ -44,14 +45,14 @@ class Command:
 
 
 def _command(name: str, summary: str, *, report: str | None = None, following: str | None = None) -> Command:
-    function = name.replace("-", "_")
-    module = f"egoact.commands.{function}"
+    module, function = command_module(name), name.replace("-", "_")
     settings = name.title().replace("-", "")
     return Command(summary, f"{module}:{settings}Settings", f"{module}:{function}", report, following)
 
 
 COMMANDS: dict[str, Command] = {
     "demo": _command("demo", "the whole story on the built-in kitchen", report="egoact.report.demo.page:write_report"),
+    "studio": _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
     "kitchen": _command(
         "kitchen",
         "make the built-in kitchen's videos and labels",
@@ -59,24 +60,25 @@ COMMANDS: dict[str, Command] = {
     ),
     "stats": _command("stats", "labels or timelines in numbers", report="egoact.report.stats:write_report"),
     "convert": _command("convert", "annotations of other tools to ours, and back"),
-    "extract": _command(
-        "extract",
-        "videos to features, once",
-        following="egoact train --segments {segments} --features {features} --run run",
-    ),
-    "import-features": _command(
-        "import-features",
-        "features and labels that others made, to a store",
-        following="egoact train-timeline --segments LABELS.csv --features {out} --run run",
-    ),
     "import-dataset": _command(
         "import-dataset",
         "labels and splits of a data set of the field, from its own files",
         following="egoact extract --segments {out}/segments.csv --media RECORDINGS --features features",
     ),
-    "import-encoder": _command("import-encoder", "a published checkpoint of a video encoder, to weights for extract"),
+    "extract": _command(
+        "extract",
+        "videos to features, once",
+        following="egoact train --segments {segments} --features {features} --run run",
+    ),
     "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
+    "import-features": _command(
+        "import-features",
+        "features and labels that others made, to a store",
+        following="egoact train-timeline --segments LABELS.csv --features {out} --run run",
+    ),
+    "import-encoder": _command("import-encoder", "a published checkpoint of a video encoder, to weights for extract"),
     "verify": _command("verify", "check a feature store"),
+    "blur": _command("blur", "a recording without faces, and without what you hide, to be shown to others"),
     "train": _command(
         "train",
         "features and labels to a run directory",
@@ -97,7 +99,6 @@ COMMANDS: dict[str, Command] = {
         "search for the best settings of train-timeline",
         report="egoact.report.tuning:write_report",
     ),
-    "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
     "finetune": _command(
         "finetune",
         "the last blocks of a run's backbone learn, too",
@@ -109,6 +110,8 @@ COMMANDS: dict[str, Command] = {
         "a run's backbone made smaller, without labels",
         following="egoact extract --weights {out}/backbone.safetensors --media FOLDER --features FEATURES",
     ),
+    "systems": _command("systems", "two streams, attention, the report's models: ready to run on any labels"),
+    "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
     "compare": _command("compare", "several models, or two timelines", report="egoact.report.comparison:write_report"),
     "explain": _command(
         "explain",
@@ -116,14 +119,11 @@ COMMANDS: dict[str, Command] = {
         report="egoact.report.explain.explain_filters:write_report",
     ),
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timelines.timeline:write_report"),
+    "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
     "export": _command("export", "a run as graphs for devices, or as a page for browsers, proven on real clips"),
     "serve-web": _command("serve-web", "the page of an export for browsers, on this machine"),
     "hub": _command("hub", "runs on the Hugging Face hub: push one, pull one"),
-    "blur": _command("blur", "a recording without faces, and without what you hide, to be shown to others"),
-    "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
-    "studio": _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
     "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),
-    "systems": _command("systems", "two streams, attention, the report's models: ready to run on any labels"),
     "reproduce": _command(
         "reproduce",
         "the report's figures and tables, measured anew",
@@ -132,6 +132,15 @@ COMMANDS: dict[str, Command] = {
     "baselines": _command("baselines", "what labels alone achieve in EPIC-KITCHENS' tasks"),
     "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
 }
+
+HEADINGS = {
+    "start": "Start here",
+    "data": "Recordings, labels, features",
+    "learning": "Learning",
+    "using": "With a run",
+    "measuring": "Measuring",
+}
+"""Group of commands -> what help calls it."""
 
 EXTRAS = {"cv2": "opencv", "huggingface_hub": "hub", "openvino": "openvino"} | dict.fromkeys(
     ["lightning", "matplotlib", "pandas", "pyarrow", "safetensors", "timm", "torch", "torchmetrics", "torchvision"],
@@ -157,9 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     if not given or given[0] in ("-h", "--help", "help"):
-        width = max(map(len, COMMANDS))
-        lines = "\n".join(f"  {name:<{width}} {command.summary}" for name, command in COMMANDS.items())
-        _show(USAGE.format(commands=lines))
+        _show(USAGE.format(commands=_groups()))
         sys.exit(0 if given else 2)
     if given[0] == "--version":
         from egoact import __version__
@@ -173,6 +180,14 @@ def main(arguments: list[str] | None = None) -> None:
         hint = did_you_mean(given[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         _fail(f"there is no command {given[0]!r}{hint}")
     sys.exit(_run(COMMANDS[given[0]], given[0], given[1:], debug=debug))
+
+
+def _groups() -> str:
+    width = max(map(len, COMMANDS))
+    return "\n\n".join(
+        "\n".join([f"{HEADINGS[group]}:", *(f"  {name:<{width}}  {COMMANDS[name].summary}" for name in names)])
+        for group, names in GROUPS.items()
+    )
 
 
 def _parse(settings: Any, name: str, words: list[str]) -> Any:

@@ -13,8 +13,8 @@ from torch import nn
 from egoact.adaptation.hidden import HiddenChannels, Surgery, count_multiply_adds, find_hidden
 from egoact.adaptation.importance import choose_channels, measure_importance
 from egoact.adaptation.refitting import refit_blocks
-from egoact.commands.compress import CompressSettings, compress
-from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.compress import CompressSettings, compress
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError
 from egoact.engines.streams import stream_specs

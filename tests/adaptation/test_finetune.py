@@ -18,8 +18,8 @@ from egoact.adaptation.clip_frames import load_clip_frames
 from egoact.adaptation.clip_inputs import keep_maps
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart
 from egoact.adaptation.mirroring import mirror_classes
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.finetune import FinetuneSettings, finetune
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.finetune import FinetuneSettings, finetune
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError

@@ -10,10 +10,10 @@ from torch import nn
 
 from egoact.adaptation.clip_inputs import mirror
 from egoact.adaptation.finetuning import TrainedPart
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.finetune import FinetuneSettings, finetune
-from egoact.commands.flow import FlowSettings, flow
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.flow import FlowSettings, flow
+from egoact.commands.learning.finetune import FinetuneSettings, finetune
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling

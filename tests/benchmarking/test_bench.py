@@ -16,7 +16,7 @@ from egoact.benchmarking.measuring import own_bytes, take_turns, times_of, watch
 from egoact.benchmarking.results import Figure, Results, Table, write_results
 from egoact.benchmarking.synthetic_store import make_store
 from egoact.cli import main
-from egoact.commands.bench import BenchSettings, bench
+from egoact.commands.measuring.bench import BenchSettings, bench
 from egoact.core.annotations.segments import Segment, read_segments
 from egoact.core.errors import MediaError
 from egoact.core.sampling import ClipSampling

@@ -10,8 +10,8 @@ from egoact.benchmarking.edge.budget import Budget, choose
 from egoact.benchmarking.edge.exports import Measured, Variant, list_variants
 from egoact.benchmarking.edge.measurement import pareto_front
 from egoact.benchmarking.edge.questions import Questions, spread
-from egoact.commands.bench import BenchSettings, bench
-from egoact.commands.export import ExportSettings, export
+from egoact.commands.measuring.bench import BenchSettings, bench
+from egoact.commands.using.export import ExportSettings, export
 from egoact.core.annotations.segments import read_segments
 from egoact.media.sources import MediaRoot
 from egoact.report.bench import write_report

@@ -145,7 +145,7 @@ def test_sigterm_is_as_polite_as_ctrl_c(
         signal.raise_signal(signal.SIGTERM)
         return 0
 
-    monkeypatch.setattr("egoact.commands.verify.verify", work)
+    monkeypatch.setattr("egoact.commands.data.verify.verify", work)
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     if background:  # a shell has what it runs in the background ignore Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -54,7 +54,7 @@ def test_a_training_loads_no_loop_for_several_processes_and_no_compiler(data: Pa
 
 
 def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop() -> None:
-    code = "import sys, egoact.commands.predict, egoact.runs.loading, egoact.timelines.segmenter\n"
+    code = "import sys, egoact.commands.using.predict, egoact.runs.loading, egoact.timelines.segmenter\n"
     code += "import egoact.report.timelines.timeline, egoact.timelines.stored, egoact.timelines.output\n"
     code += f"print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.demo import DemoSettings
+from egoact.commands.start.demo import DemoSettings
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.scores import load_scores

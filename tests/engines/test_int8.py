@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.extract import extract
+from egoact.commands.data.extract import extract
 from egoact.core.errors import ArtifactError
 from egoact.engines import Engine, check_parity, load_engine
 from egoact.engines.parity import compare_features

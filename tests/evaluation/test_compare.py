@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.metrics.comparison import compare_models
 from egoact.core.metrics.evaluation_files import read_run
 from egoact.core.metrics.protocol import Ranked

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.baselines import BaselinesSettings, baselines
+from egoact.commands.measuring.baselines import BaselinesSettings, baselines
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.metrics.anticipation import MEASURE
 from egoact.evaluation.grammar import Grammar, histories

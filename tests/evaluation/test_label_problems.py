@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from egoact.commands.stats import StatsSettings, stats
+from egoact.commands.data.stats import StatsSettings, stats
 from egoact.report.stats import write_report
 from tests.makers.media import write_video
 

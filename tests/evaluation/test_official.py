@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.submit import SubmitSettings, submit
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.measuring.submit import SubmitSettings, submit
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.challenges.submission import check_submission

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import Segment, read_segments
 from egoact.runs.provenance import Provenance, warn
 from tests.makers.features import write_csv, write_store

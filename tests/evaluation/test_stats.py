@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from egoact.commands.stats import StatsSettings, stats
+from egoact.commands.data.stats import StatsSettings, stats
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.report.stats import write_report
 from tests.makers.places import SHARED
@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_refused(settings: StatsSettings) -> None:
 
 def test_statistics_alone_need_no_plotting_library(settings: StatsSettings) -> None:
     code = (
-        "import sys; from pathlib import Path; from egoact.commands.stats import StatsSettings, stats; "
+        "import sys; from pathlib import Path; from egoact.commands.data.stats import StatsSettings, stats; "
         "import egoact.report.stats; "
         "stats(StatsSettings(segments=(Path(sys.argv[1]),), out=Path(sys.argv[2]))); "
         "assert not {'matplotlib', 'torch', 'jinja2'} & set(sys.modules)"

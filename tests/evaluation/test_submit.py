@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from egoact.commands.submit import SubmitSettings, submit
+from egoact.commands.measuring.submit import SubmitSettings, submit
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.challenges.submission import check_submission, write_submission

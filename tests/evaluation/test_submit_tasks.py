@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.submit import SubmitSettings
+from egoact.commands.measuring.submit import SubmitSettings
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking, action_ranking

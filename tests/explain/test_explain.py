@@ -12,7 +12,7 @@ import timm
 import torch
 
 from egoact.cli import main
-from egoact.commands.flow import FlowSettings, flow
+from egoact.commands.data.flow import FlowSettings, flow
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.sampling import sample_uniform
 from egoact.engines import load_engine

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from egoact.commands.export import ExportSettings
+from egoact.commands.using.export import ExportSettings
 from tests.makers.extraction import make_video, write_segments
 
 

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from egoact.commands.export import ExportSettings, export
+from egoact.commands.using.export import ExportSettings, export
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import locked

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.export import export
+from egoact.commands.using.export import export
 from egoact.core.errors import ArtifactError
 from egoact.runs.loading import EngineChoice, load_run
 from tests.export.conftest import settings_for

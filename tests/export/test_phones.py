@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.commands.export import export
+from egoact.commands.using.export import export
 from egoact.core.errors import ArtifactError
 from egoact.engines.graphs import executorch_graphs
 from egoact.runs.exported import ExportedFrames, read_export

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from egoact.commands.export import ExportSettings, export
+from egoact.commands.using.export import ExportSettings, export
 from egoact.core.errors import ArtifactError
 from egoact.export.web import RUNTIME_FILES, find_runtime
 from egoact.export.web_server import open_server

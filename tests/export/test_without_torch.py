@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import EXTRAS, main
-from egoact.commands.export import ExportSettings, export
+from egoact.commands.using.export import ExportSettings, export
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import learn_grammar
 from egoact.runs.segmenter import TrainedSegmenter

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.engines import Speed
 from egoact.engines.loading import LOADERS
 from egoact.engines.parity import compare_features

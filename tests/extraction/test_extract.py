@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from egoact.commands import extract_work as command
-from egoact.commands.extract import ExtractSettings, extract
+from egoact.commands.data import extract_work as command
+from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.errors import ArtifactError
 from egoact.store.reader import FeatureStore
 from tests.makers.extraction import make_video, settings, write_segments

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from egoact.cli import main
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.flow import FlowSettings, flow
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.flow import FlowSettings, flow
 from egoact.core.annotations.segments import read_segments
 from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import ArtifactError, MediaError

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.import_features import ImportFeaturesSettings, import_features
+from egoact.commands.data.import_features import ImportFeaturesSettings, import_features
 from egoact.core.annotations.frame_labels import find_stretches, read_bundle, read_frame_labels, read_mapping
 from egoact.core.annotations.labels import read_vocabulary
 from egoact.core.annotations.segments import read_segments

@@ -8,8 +8,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.extract_work import work_of
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.extract_work import work_of
 from egoact.core.errors import ArtifactError
 from egoact.extraction.distributed.sharing import SharedFeatures
 from egoact.extraction.distributed.sharing_worker import RecordingWorker, choose_plan

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train import TrainSettings, train
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
-from egoact.commands.tune import TuneSettings
-from egoact.commands.verify import VerifySettings, verify
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.verify import VerifySettings, verify
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.learning.tune import TuneSettings
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.metrics.calibration import softmax

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.errors import ArtifactError, InputError
 from egoact.engines.torch_engine import TorchEngine
 from egoact.media.sources import MediaSource, read_clip

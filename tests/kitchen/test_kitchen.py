@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from egoact.commands.kitchen import KitchenSettings, kitchen
+from egoact.commands.data.kitchen import KitchenSettings, kitchen
 from egoact.core.annotations.labels import read_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError

@@ -23,7 +23,7 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.commands.live import LiveSettings, live
+from egoact.commands.using.live import LiveSettings, live
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError, InputError, MediaError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.commands.extract import ExtractSettings
+from egoact.commands.data.extract import ExtractSettings
 from egoact.core.annotations.union import read_labels
 from egoact.store.reader import FeatureStore
 from tests.makers.media import write_video

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.annotations.labels import Vocabulary
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.features import SPEC

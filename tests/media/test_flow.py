@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.flow import FlowSettings, flow
+from egoact.commands.data.flow import FlowSettings, flow
 from egoact.core.epic.flow import flow_magnitude, flow_picture, pack_flow, unpack_flow
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import locked

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.blur import BlurSettings, blur
+from egoact.commands.data.blur import BlurSettings, blur
 from egoact.engines.faces.detector import Face
 from egoact.media.video.writer import is_playable
 from egoact.privacy.faces import find_faces

@@ -9,12 +9,12 @@ import pytest
 import tyro
 
 from egoact.cli import main
-from egoact.commands import reproduce as stage
-from egoact.commands.bench import BenchSettings
 from egoact.commands.command_line import command_line
-from egoact.commands.extract import ExtractSettings
-from egoact.commands.reproduce import ReproduceSettings, reproduce
-from egoact.commands.train import TrainSettings
+from egoact.commands.data.extract import ExtractSettings
+from egoact.commands.learning.train import TrainSettings
+from egoact.commands.measuring import reproduce as stage
+from egoact.commands.measuring.bench import BenchSettings
+from egoact.commands.measuring.reproduce import ReproduceSettings, reproduce
 from egoact.core.errors import ArtifactError
 from egoact.report.reproduction.files import STEP_NAMES
 from egoact.report.reproduction.results import _has_collapsed, _say_collapse

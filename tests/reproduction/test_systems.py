@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
+from egoact.commands import command_module
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.registry import load_backbone
 from egoact.models.heads import HEADS
@@ -27,7 +28,7 @@ def test_commands_of_systems_have_flags_that_exist(name: str, tmp_path: Path) ->
         SYSTEMS[name].commands(segments=tmp_path / "labels.csv", media=tmp_path, out=tmp_path, run=tmp_path / name)
     )
     for command, flags in made:
-        module = import_module(f"egoact.commands.{command}")
+        module = import_module(command_module(command))
         getattr(module, f"{command.title()}Settings")(**flags)  # refuses flags that do not go together
     for cut in {(flags["kind"], flags["cut"], flags["size"]) for _, flags in made if "cut" in flags}:
         asked = dict(zip(("kind", "cut", "size"), cut, strict=True))

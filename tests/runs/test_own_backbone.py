@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train import TrainSettings, train
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.own_files import FILE_NAME, OwnFile, describe_own_file, narrow, write_own_file
 from egoact.models.backbones.registry import default_size, load_backbone, load_trunk

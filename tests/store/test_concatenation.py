@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.models.classifier import ActionClassifier, JointActions, encode_pairs, pairs_seen

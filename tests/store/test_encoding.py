@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from egoact.commands.extract import ExtractSettings
-from egoact.commands.verify import VerifySettings, verify
+from egoact.commands.data.extract import ExtractSettings
+from egoact.commands.data.verify import VerifySettings, verify
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling

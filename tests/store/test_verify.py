@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.verify import VerifySettings, verify
+from egoact.commands.data.verify import VerifySettings, verify
 from egoact.core.errors import ArtifactError
 from egoact.store.layout.index import StoreIndex
 from egoact.store.reader import FeatureStore

@@ -194,8 +194,8 @@ def test_answers_become_actions() -> None:
 
 @pytest.mark.slow
 def test_a_real_run_answers(tmp_path: Path) -> None:
-    from egoact.commands.extract import ExtractSettings, extract
-    from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+    from egoact.commands.data.extract import ExtractSettings, extract
+    from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
     from tests.makers.recordings import write_labels, write_recording
 
     videos = {f"k_{n}": write_recording(tmp_path / "recordings" / f"k_{n}.mp4", seed=n) for n in (1, 2)}

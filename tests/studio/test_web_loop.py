@@ -42,8 +42,8 @@ def coloured(folder: Path) -> Material:
 
 
 def kitchen(folder: Path) -> Material:
-    from egoact.commands.kitchen import KitchenSettings
-    from egoact.commands.kitchen import kitchen as render
+    from egoact.commands.data.kitchen import KitchenSettings
+    from egoact.commands.data.kitchen import kitchen as render
 
     render(KitchenSettings(out=folder / "kitchen", videos=4))
     (folder / "kitchen_project" / "recordings").mkdir(parents=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
-from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.metrics.challenges.detection_submission import check_detections
 from egoact.core.timelines.files import read_timelines
 from egoact.runs.loading import load_run

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands import predict as command
-from egoact.commands.predict import PredictSettings, predict
+from egoact.commands.using import predict as command
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.hands.tracking import Palm
 from egoact.engines.hands import HandDetector, model_file

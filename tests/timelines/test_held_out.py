@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline
 from egoact.timelines.learning.selection import fit_confidence
@@ -15,7 +15,7 @@ from tests.makers.recordings import write_labels, write_recording
 
 @pytest.mark.parametrize("labelled_only", [False, True])
 def test_timelines_of_held_out_recordings_are_kept(tmp_path: Path, labelled_only: bool) -> None:
-    from egoact.commands.extract import ExtractSettings, extract
+    from egoact.commands.data.extract import ExtractSettings, extract
 
     videos = {f"kitchen_{n}": write_recording(tmp_path / "videos" / f"kitchen_{n}.mp4", seed=n) for n in (1, 2, 3)}
     labels, features = (write_labels(tmp_path / "labels.csv", videos),), tmp_path / "features"

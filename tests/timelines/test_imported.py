@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.import_features import ImportFeaturesSettings, import_features
-from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.data.import_features import ImportFeaturesSettings, import_features
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import read_timelines
 from egoact.runs.loading import load_run

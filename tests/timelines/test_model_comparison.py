@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
-from egoact.commands.compare import CompareSettings, compare
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.import_features import ImportFeaturesSettings, import_features
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.import_features import ImportFeaturesSettings, import_features
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.using.compare import CompareSettings, compare
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.errors import ArtifactError
 from tests.makers.foreign import write_data_set
 from tests.makers.recordings import write_clip_run

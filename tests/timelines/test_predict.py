@@ -9,7 +9,7 @@ import pytest
 
 from egoact import Recognizer
 from egoact.cli import main
-from egoact.commands.predict import PredictSettings, predict
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import locked, write_atomically
@@ -251,7 +251,7 @@ def test_whole_recordings_are_kept_and_not_computed_again(
         np.testing.assert_allclose(whole.astype(float), kept, rtol=1e-2, atol=1e-3)  # computed in other batches
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr("egoact.extraction.extraction.Extraction._infer", refuse)
-    from egoact.commands.extract import ExtractSettings, extract
+    from egoact.commands.data.extract import ExtractSettings, extract
 
     again = ExtractSettings(
         segments=(folder / "labels.csv",),

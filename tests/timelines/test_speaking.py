@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.predict import PredictSettings, predict
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.speech import PAUSE_SECONDS, SOON_SECONDS

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from egoact.cli import main
-from egoact.commands.stats import StatsSettings, stats
+from egoact.commands.data.stats import StatsSettings, stats
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.timelines.prediction import Prediction
 from egoact.core.timelines.statistics import compute_statistics

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import read_timelines
 from egoact.media.video.decoder import Decoder

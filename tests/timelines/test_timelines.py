@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError

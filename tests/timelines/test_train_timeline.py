@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.commands.extract import ExtractSettings, extract
-from egoact.commands.predict import PredictSettings, predict
-from egoact.commands.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.data.extract import ExtractSettings, extract
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
+from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.import_features import ImportFeaturesSettings, import_features
-from egoact.commands.tune_timeline import TuneTimelineSettings, tune_timeline
+from egoact.commands.data.import_features import ImportFeaturesSettings, import_features
+from egoact.commands.learning.tune_timeline import TuneTimelineSettings, tune_timeline
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.models.detectors import TRAINABLE, build_detector

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.evaluate import EvaluateSettings, evaluate
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.anticipation import MEASURE

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import matthews_corrcoef
 
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.accuracy import matthews_correlation
 from egoact.runs.provenance import Provenance

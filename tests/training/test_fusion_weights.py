@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.models.fusion import LateClassifier
 from egoact.runs.loading import load_run
 from egoact.training.fusion_weights import _grid, best_weights

@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from egoact.cli import main
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.training.run_folder import is_leader
 from tests.makers.checks import assert_same_run
 from tests.makers.features import write_csv, write_store

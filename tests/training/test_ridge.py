@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.models.classifier import ActionClassifier
 from egoact.models.fusion import LateFusion
 from egoact.models.heads import build_head

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from egoact.commands.train import TrainSettings, train
+from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling

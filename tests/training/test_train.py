@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from egoact.cli import main
-from egoact.commands import train as train_module
-from egoact.commands.evaluate import EvaluateSettings, evaluate
-from egoact.commands.train import TrainSettings, _fit_to_device, parse_options, train
+from egoact.commands.learning import train as train_module
+from egoact.commands.learning.train import TrainSettings, _fit_to_device, parse_options, train
+from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.calibration import fit_temperature

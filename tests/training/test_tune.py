@@ -15,8 +15,8 @@ import pytest
 import tyro
 
 from egoact.cli import main
-from egoact.commands.train import TrainSettings, train
-from egoact.commands.tune import TuneSettings, tune
+from egoact.commands.learning.train import TrainSettings, train
+from egoact.commands.learning.tune import TuneSettings, tune
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.models.heads import HEADS
@@ -78,7 +78,7 @@ class PretendedTraining:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *, fail_after: int | None = None) -> PretendedTraining:
     training = PretendedTraining(fail_after=fail_after)
-    monkeypatch.setattr("egoact.commands.train.train", training)
+    monkeypatch.setattr("egoact.commands.learning.train.train", training)
     return training
 
 
@@ -310,7 +310,7 @@ def test_one_search_at_a_time(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
             tune(settings)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("egoact.commands.train.train", another)
+    monkeypatch.setattr("egoact.commands.learning.train.train", another)
     with pytest.raises(KeyboardInterrupt):
         tune(settings)
 

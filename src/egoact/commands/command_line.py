@@ -9,6 +9,8 @@ from typing import Any
 
 import tyro
 
+from egoact.commands import command_module
+
 
 def command_line(name: str, settings: Any) -> str:
     """The command with every flag that is not at its default.
@@ -49,10 +51,9 @@ def run_command(name: str, *, announce: bool = False, **flags: Any) -> tuple[str
     Returns:
         The words that mean the same, and how many inputs failed.
     """
-    function = name.replace("-", "_")
-    module = import_module(f"egoact.commands.{function}")
+    module = import_module(command_module(name))
     settings = getattr(module, f"{name.title().replace('-', '')}Settings")(**flags)
     words = command_line(name, settings)
     if announce:
         print(f"$ {words}", flush=True)
-    return words, getattr(module, function)(settings)
+    return words, getattr(module, name.replace("-", "_"))(settings)

@@ -15,7 +15,7 @@ from egoact.training.recipes import LOSSES, choose_recipe
 from egoact.training.tuning.space import SPACE
 
 if TYPE_CHECKING:
-    from egoact.commands.train import TrainSettings
+    from egoact.commands.learning.train import TrainSettings
     from egoact.core.annotations.segments import SegmentTable
     from egoact.store.concatenation import FeatureSource
     from egoact.training.tuning.search import Plan
@@ -119,7 +119,7 @@ class TuneSettings:
         Raises:
             ValueError: Not of a recipe, or impossible.
         """
-        from egoact.commands.train import parse_options
+        from egoact.commands.learning.train import parse_options
 
         fixed = parse_options(self.fix)
         choose_recipe(self.recipe, **fixed)
@@ -132,7 +132,7 @@ class TuneSettings:
 
     def train_settings(self, flags: dict[str, Any], *, run: Path, **changes: Any) -> "TrainSettings":
         """What `egoact train` is told: what the search was told, what a trial chose, and some changes."""
-        from egoact.commands.train import TrainSettings
+        from egoact.commands.learning.train import TrainSettings
 
         shared = {name: getattr(self, name) for name in _SHARED}
         options = {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in flags.items()}
@@ -184,7 +184,7 @@ def tune(settings: TuneSettings) -> int:
 
 def _train_fold(settings: TuneSettings, flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
     """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
-    from egoact.commands.train import train
+    from egoact.commands.learning.train import train
     from egoact.training.run_folder import METRICS_NAME
     from egoact.training.seeds import mean_of_seeds
 

@@ -59,7 +59,7 @@ def learning_curve(settings: LearningCurveSettings) -> int:
         ValueError: Too few recordings.
     """
     from egoact.commands.labels import read_and_tell
-    from egoact.commands.train_timeline import TrainTimelineSettings, configure
+    from egoact.commands.learning.train_timeline import TrainTimelineSettings, configure
     from egoact.core.files import write_csv, write_json
     from egoact.core.progress import Progress
     from egoact.store.concatenation import open_features

@@ -233,7 +233,7 @@ def extract(settings: ExtractSettings) -> int:
         ArtifactError: The store is damaged, made with other settings, in use, or the disk is full.
         ValueError: Impossible settings.
     """
-    from egoact.commands.extract_work import is_finished, work_of
+    from egoact.commands.data.extract_work import is_finished, work_of
     from egoact.core.machine import num_cores
 
     if settings.cluster is not None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from egoact.commands.train import TrainSettings
+    from egoact.commands.learning.train import TrainSettings
 
 
 def cross_validate(settings: "TrainSettings", train: Callable[["TrainSettings"], int]) -> None:

@@ -10,7 +10,7 @@ from egoact.core import defaults
 from egoact.training.tuning.segmenter_space import OPTION_SPACE, SPACE
 
 if TYPE_CHECKING:
-    from egoact.commands.train_timeline import TrainTimelineSettings
+    from egoact.commands.learning.train_timeline import TrainTimelineSettings
     from egoact.core.annotations.labels import Target, Vocabulary
     from egoact.core.annotations.segments import SegmentTable
     from egoact.store.recordings import Recordings
@@ -74,7 +74,7 @@ class TuneTimelineSettings:
 
     def train_settings(self, flags: dict[str, Any], *, run: Path) -> "TrainTimelineSettings":
         """What `egoact train-timeline` is told: what the search was told, and what a trial chose."""
-        from egoact.commands.train_timeline import TrainTimelineSettings
+        from egoact.commands.learning.train_timeline import TrainTimelineSettings
 
         options = tuple(f"{name}={flags[name]}" for name in OPTION_SPACE if name in flags)
         chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in flags.items() if n not in OPTION_SPACE}
@@ -131,7 +131,7 @@ def _plan(
     vocabularies: "dict[Target, Vocabulary]",
     recordings: "Recordings",
 ) -> "Plan":
-    from egoact.commands.train_timeline import usual_rate
+    from egoact.commands.learning.train_timeline import usual_rate
     from egoact.training.tuning.search import Plan
     from egoact.training.tuning.segmenter_space import SegmenterSpace
 
@@ -162,7 +162,7 @@ def _judge(
     """
     import numpy as np
 
-    from egoact.commands.train_timeline import configure
+    from egoact.commands.learning.train_timeline import configure
     from egoact.core.errors import ArtifactError
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings

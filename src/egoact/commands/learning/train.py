@@ -269,7 +269,7 @@ def _train(
     from egoact.training.train import Training, fit_together
 
     if settings.folds:
-        from egoact.commands.cross_validation import cross_validate
+        from egoact.commands.learning.cross_validation import cross_validate
 
         cross_validate(settings, train)
     began = time.monotonic()

@@ -116,7 +116,7 @@ def _find_given_data(given: ReproduceSettings) -> "ReproductionData | None":
 
 
 def _film_kitchen(settings: ReproduceSettings, memory: "Memory", effort: "Effort") -> "ReproductionData":
-    from egoact.commands.kitchen import KitchenSettings
+    from egoact.commands.data.kitchen import KitchenSettings
     from egoact.reproduction.work import ReproductionData
 
     made = settings.out / "kitchen"

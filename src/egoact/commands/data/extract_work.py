@@ -9,7 +9,7 @@ from egoact.core.errors import MediaError
 from egoact.core.progress import working
 
 if TYPE_CHECKING:
-    from egoact.commands.extract import ExtractSettings
+    from egoact.commands.data.extract import ExtractSettings
     from egoact.engines.streams import StreamEngine
     from egoact.extraction.wanted import WantedMoments
     from egoact.extraction.work import Work

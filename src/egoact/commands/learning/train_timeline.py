@@ -196,7 +196,7 @@ def configure(
     Raises:
         ValueError: A rate that does not divide that of the store, or impossible options.
     """
-    from egoact.commands.train import parse_options
+    from egoact.commands.learning.train import parse_options
     from egoact.runs.segmenter import SegmenterConfig
 
     rate = settings.rate or usual_rate(recordings.rate)

@@ -1,0 +1,1 @@
+"""Recordings, labels and features: made, converted, imported, checked."""

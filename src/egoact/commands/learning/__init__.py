@@ -1,0 +1,1 @@
+"""Features and labels to runs, and what makes runs better or smaller."""

@@ -1,0 +1,1 @@
+"""Measurements of this machine, and of EPIC-KITCHENS' tasks and the report."""
