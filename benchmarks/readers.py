@@ -3,7 +3,7 @@
     pip install -c constraints.txt '.[bench,test]'
     python -m benchmarks.readers [--moments 60] [--seed 0] [--readers egoact]
 
-Each film of `tests/makers/footage.py` carries numbers in its pictures, and is asked at random moments between the
+Each film of `tests/makers/films/footage.py` carries numbers in its pictures, and is asked at random moments between the
 beginning of its first picture and the end of its last one. torchcodec seeks exactly (`get_frame_played_at`), decord is
 given the index that its own timestamps say, OpenCV the number moment x rate. An answer is wrong where it shows another
 picture (a microsecond at a border aside), and missing where there is none; each reader works in a process of its own.
@@ -26,8 +26,8 @@ import tyro
 from egoact.core.errors import MediaError
 from egoact.core.machine import describe_machine
 from egoact.media.sources import MediaSource, read_frames
-from tests.makers.footage import FILMS, Film
-from tests.makers.media import number_in
+from tests.makers.films.footage import FILMS, Film
+from tests.makers.films.media import number_in
 
 Answers = list[int | None]
 

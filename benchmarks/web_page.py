@@ -23,7 +23,7 @@ from egoact.export.web_server import open_server
 from egoact.live.streaming import open_run_stream
 from egoact.runs.loading import load_run
 from tests.export.test_web import ASK
-from tests.makers.browser import PHONE, chromium, fake_camera, write_camera
+from tests.makers.machines.browser import PHONE, chromium, fake_camera, write_camera
 
 RATE = 15
 TIMED = """async (pictures) => {

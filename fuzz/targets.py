@@ -31,10 +31,10 @@ from egoact.store.checks import shard_problems
 from egoact.store.layout.failures import read_failures
 from egoact.store.reader import FeatureStore
 from fuzz.exports import make_export, read_export_folder
-from tests.core.formats.test_round_trips import FPS, encode, sample
-from tests.makers.datasets import WRITERS
-from tests.makers.media import frame_members, write_folder, write_tar, write_video
-from tests.makers.stores import SAMPLING, SEGMENTS, fill
+from tests.core.annotations.formats.test_round_trips import FPS, encode, sample
+from tests.makers.data.datasets import WRITERS
+from tests.makers.data.stores import SAMPLING, SEGMENTS, fill
+from tests.makers.films.media import frame_members, write_folder, write_tar, write_video
 
 SMALL = (16, 24)
 VIDEO = "P01_101"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests.makers.commands import small_commands
-from tests.makers.kitchens import film_kitchen
-from tests.makers.processes import forked_workers
-from tests.makers.speeds import measured_engines
+from tests.makers.films.kitchens import film_kitchen
+from tests.makers.machines.commands import small_commands
+from tests.makers.machines.processes import forked_workers
+from tests.makers.machines.speeds import measured_engines
 
 __all__ = ["film_kitchen", "forked_workers", "measured_engines", "small_commands"]
 
@@ -86,7 +86,7 @@ def one_thread_a_worker() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting_for_the_disk() -> Iterator[None]:
-    """Power does not fail while tests run; what would survive is seen by `tests/makers/power.py`, in place of this."""
+    """Power does not fail while tests run; what would survive is seen by `makers.machines.power`, in its place."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield

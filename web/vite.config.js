@@ -8,7 +8,7 @@ const ROOT = import.meta.dirname;
 /** Libraries that become part of the pages; their licences go along. */
 const BUNDLED = ["preact", "@preact/signals", "@preact/signals-core"];
 
-/** What the build is made of, as one number; tests/studio/test_web_files.py computes the same. */
+/** What the build is made of, as one number; tests/studio/pages/test_web_files.py computes the same. */
 function sourcesDigest() {
   const files = ["index.html", "package-lock.json", "tsconfig.json", "vite.config.js"].map((name) => join(ROOT, name));
   for (const entry of readdirSync(join(ROOT, "src"), { recursive: true, withFileTypes: true })) {

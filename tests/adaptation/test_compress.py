@@ -23,7 +23,7 @@ from egoact.models.backbones.registry import load_backbone, load_trunk
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.store.reader import FeatureStore
-from tests.makers.extraction import make_video
+from tests.makers.data.extraction import make_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = 64

@@ -32,7 +32,7 @@ from egoact.models.heads import build_head
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE, NUM_FRAMES = 32, 4

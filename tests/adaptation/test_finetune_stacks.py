@@ -27,7 +27,7 @@ from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.store.reader import FeatureStore
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE, NUM_FRAMES = 32, 3

@@ -11,7 +11,7 @@ from egoact.core.errors import MediaError
 from egoact.media.pairs import difference_pictures, frame_lag
 from egoact.media.sources import MediaRoot, read_clip
 from egoact.models.backbones.registry import load_backbone
-from tests.makers.extraction import make_video
+from tests.makers.data.extraction import make_video
 
 SPEC = load_backbone("tiny-random", size=64).spec
 

@@ -23,8 +23,8 @@ from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.report.bench import write_report
 from egoact.store.reader import FeatureStore
-from tests.makers.encoders import write_encoder
-from tests.makers.media import write_video
+from tests.makers.data.encoders import write_encoder
+from tests.makers.films.media import write_video
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 

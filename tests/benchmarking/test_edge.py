@@ -17,7 +17,7 @@ from egoact.media.sources import MediaRoot
 from egoact.report.bench import write_report
 from egoact.runs.exported import is_export, read_export
 from tests.export.test_export import make_run
-from tests.makers.extraction import make_video
+from tests.makers.data.extraction import make_video
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from egoact.cli import COMMANDS, _wrapped, main
 from egoact.kitchen.make import plan_recordings
-from tests.makers.places import ROOT
+from tests.makers.machines.places import ROOT
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from egoact.cli import main
 from egoact.core.annotations.segments import read_segments
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 TABLE = "video_id,start_timestamp,stop_timestamp,verb,noun,hand\nk,0,1,take,cup,left\nk,1,2.5,put,cup,right\n"
 

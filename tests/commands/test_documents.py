@@ -21,12 +21,12 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
 from egoact.kitchen import make_kitchen
-from tests.makers.datasets import SESSIONS, WRITERS
-from tests.makers.foreign import write_data_set
-from tests.makers.kitchens import FilmKitchen
-from tests.makers.media import write_video
-from tests.makers.once import made_once
-from tests.makers.places import ROOT
+from tests.makers.data.datasets import SESSIONS, WRITERS
+from tests.makers.data.foreign import write_data_set
+from tests.makers.films.kitchens import FilmKitchen
+from tests.makers.films.media import write_video
+from tests.makers.machines.once import made_once
+from tests.makers.machines.places import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BY_LETTER = "tutorial.md"  # has a test of its own

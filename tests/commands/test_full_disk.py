@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.makers.places import ROOT
+from tests.makers.machines.places import ROOT
 
 
 @pytest.mark.slow

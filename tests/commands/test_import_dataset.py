@@ -9,9 +9,9 @@ from egoact.core.annotations.datasets.catalogue import RECIPES
 from egoact.core.annotations.labels import TARGETS, read_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.media.links import link_recordings
-from tests.makers.datasets import NOUNS, VERBS, WRITERS, write, write_egtea
-from tests.makers.media import write_video
-from tests.makers.recordings import write_recording
+from tests.makers.data.datasets import NOUNS, VERBS, WRITERS, write, write_egtea
+from tests.makers.data.recordings import write_recording
+from tests.makers.films.media import write_video
 
 SEQUENCE = "nusar-2021_action_both_9033-a30_9033_user_id_2021-02-04_132852"
 VIDEO = "2022-06-14_16-38-43_S04_eye-tracking-video-world_frame"

@@ -30,8 +30,8 @@ from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.store.checks import shard_problems
 from egoact.store.reader import FeatureStore
 from egoact.timelines.output import write_prediction
-from tests.makers.power import recorded_moments
-from tests.makers.stores import SEGMENTS, fill
+from tests.makers.data.stores import SEGMENTS, fill
+from tests.makers.machines.power import recorded_moments
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what was synced is read through /proc")
 VERBS = {"verb": Vocabulary("verb", ("open", "close"))}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import egoact
-from tests.makers.features import write_csv, write_store
+from tests.makers.data.features import write_csv, write_store
 
 # The training loop with what it brings, tables, pictures of curves, and the engines: neither needs them.
 HEAVY = {

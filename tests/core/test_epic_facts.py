@@ -18,7 +18,7 @@ from egoact.core.epic.facts import (
     frame_seconds,
 )
 from egoact.core.errors import AnnotationError
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 KITCHENS = SHARED / "data" / "epic-kitchens-100"
 

@@ -15,7 +15,7 @@ from egoact.models.heads import DEFAULT_HEAD
 from egoact.report.demo.files import read_demo
 from egoact.report.demo.page import write_report
 from egoact.report.demo.scenes import choose_scenes, first_mistake, inline_strip
-from tests.makers.kitchens import FilmKitchen
+from tests.makers.films.kitchens import FilmKitchen
 
 REVERSE = {"open": "close", "close": "open", "take": "put", "put": "take"}
 

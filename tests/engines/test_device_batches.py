@@ -15,7 +15,7 @@ from egoact.engines.interface import Options
 from egoact.engines.streams import one_stream
 from egoact.engines.torch_engine import TorchEngine
 from egoact.models.backbones.registry import Backbone, load_backbone
-from tests.makers.devices import Fake, Late
+from tests.makers.machines.devices import Fake, Late
 
 BATCH = 4
 

@@ -12,8 +12,8 @@ from egoact.engines.hands.anchors import SIZE, palm_anchors
 from egoact.engines.hands.detections import decode, overlap, suppress
 from egoact.engines.hands.detector import letterbox
 from egoact.media.sources import MediaSource, read_frames
-from tests.makers.hands import needs_hand_model
-from tests.makers.places import SHARED
+from tests.makers.films.hands import needs_hand_model
+from tests.makers.machines.places import SHARED
 
 VIDEOS = SHARED / "data/gtea/videos"
 

@@ -15,7 +15,7 @@ from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 from tests.makers.checks import files
-from tests.makers.extraction import SPANS, VIDEOS, features, make_video, settings, write_segments
+from tests.makers.data.extraction import SPANS, VIDEOS, features, make_video, settings, write_segments
 
 ENGINES = ("openvino", "onnxruntime")
 # Twelve small photos calibrate it: ONNX Runtime, which corrects no biases, is then refused by the bound of 0.99.

@@ -15,7 +15,7 @@ from egoact.engines.interface import Options
 from egoact.engines.loading import find_device, offered_pairs
 from egoact.engines.onnx_engine import OnnxEngine, TensorRtEngine
 from egoact.models.backbones.registry import Backbone, load_backbone
-from tests.makers.devices import Fake, Late
+from tests.makers.machines.devices import Fake, Late
 
 
 @pytest.fixture(scope="module")

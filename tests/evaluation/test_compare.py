@@ -17,7 +17,7 @@ from egoact.core.metrics.evaluation_files import read_run
 from egoact.core.metrics.protocol import Ranked
 from egoact.core.metrics.scores import load_scores
 from tests.makers.checks import check_self_contained
-from tests.makers.features import SPEC, write_csv, write_store
+from tests.makers.data.features import SPEC, write_csv, write_store
 
 VIDEOS = ("A_1", "B_1", "C_1")
 

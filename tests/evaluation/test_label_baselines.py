@@ -11,7 +11,7 @@ from egoact.commands.measuring.baselines import BaselinesSettings, baselines
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.metrics.anticipation import MEASURE
 from egoact.evaluation.grammar import Grammar, histories
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 EPIC = SHARED / "data" / "epic-kitchens-100"
 

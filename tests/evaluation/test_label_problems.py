@@ -7,7 +7,7 @@ import pytest
 
 from egoact.commands.data.stats import StatsSettings, stats
 from egoact.report.stats import write_report
-from tests.makers.media import write_video
+from tests.makers.films.media import write_video
 
 HEADER = "video_id,start_seconds,stop_seconds,verb,noun"
 GOOD = [f"v,{i},{i + 0.8},{verb},cup" for i, verb in enumerate(["take", "put"] * 4)]

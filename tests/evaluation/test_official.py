@@ -12,7 +12,7 @@ from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.challenges.submission import check_submission
-from tests.makers.features import write_store
+from tests.makers.data.features import write_store
 
 
 @pytest.fixture(scope="module")

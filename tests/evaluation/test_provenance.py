@@ -10,7 +10,7 @@ from egoact.commands.learning.train import TrainSettings, train
 from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import Segment, read_segments
 from egoact.runs.provenance import Provenance, warn
-from tests.makers.features import write_csv, write_store
+from tests.makers.data.features import write_csv, write_store
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from egoact.commands.data.stats import StatsSettings, stats
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.report.stats import write_report
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 DATA = SHARED / "data"
 

@@ -12,7 +12,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.challenges.submission import check_submission, write_submission
 from egoact.core.metrics.scores import Scores, load_scores
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 TEST_CSV = SHARED / "data" / "epic-kitchens-100" / "EPIC_100_test_timestamps.csv"
 LEVELS = {"sls_pt": 1, "sls_tl": 3, "sls_td": 4}

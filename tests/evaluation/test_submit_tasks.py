@@ -21,7 +21,7 @@ from egoact.core.metrics.challenges.submission import check_submission, write_su
 from egoact.core.metrics.detection import Detections
 from egoact.core.metrics.scores import Scores
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 TEST_CSV = SHARED / "data" / "epic-kitchens-100" / "EPIC_100_test_timestamps.csv"
 LEVELS = {"sls_pt": 3, "sls_tl": 3, "sls_td": 3}

@@ -32,8 +32,8 @@ from egoact.models.heads import build_head
 from egoact.report.explain.explain_filters import lay_tiles
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from tests.makers.media import picture, write_video
-from tests.makers.places import SHARED
+from tests.makers.films.media import picture, write_video
+from tests.makers.machines.places import SHARED
 
 GTEA = SHARED / "data/gtea"
 MOBILENET = SHARED / "data/weights/mobilenet_v2_imagenet_features.safetensors"

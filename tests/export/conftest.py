@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from egoact.commands.using.export import ExportSettings
-from tests.makers.extraction import make_video, write_segments
+from tests.makers.data.extraction import make_video, write_segments
 
 
 @pytest.fixture(scope="package")

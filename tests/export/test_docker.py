@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers.places import ROOT
+from tests.makers.machines.places import ROOT
 
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 

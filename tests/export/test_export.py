@@ -22,7 +22,7 @@ from egoact.runs.exported import ExportedFrames, read_export
 from egoact.runs.graph_files import open_graph
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from tests.makers.extraction import make_video, write_segments
+from tests.makers.data.extraction import make_video, write_segments
 
 FORMATS = ("onnx", "openvino")
 every_format = pytest.mark.parametrize("format", FORMATS)

@@ -20,9 +20,9 @@ from egoact.live.streaming import open_run_stream
 from egoact.runs.loading import load_run
 from tests.export.test_export import make_run
 from tests.live.test_step_streams import save_run
-from tests.makers.browser import PHONE, chromium, fake_camera, watched, write_camera
-from tests.makers.extraction import make_video, write_segments
-from tests.makers.places import ROOT
+from tests.makers.data.extraction import make_video, write_segments
+from tests.makers.machines.browser import PHONE, chromium, fake_camera, watched, write_camera
+from tests.makers.machines.places import ROOT
 
 NUM_PICTURES = 60
 ASK = """async (pictures) => {

@@ -16,7 +16,7 @@ from egoact.core.timelines.viterbi import learn_grammar
 from egoact.runs.segmenter import TrainedSegmenter
 from tests.export.test_export import make_run
 from tests.live.test_step_streams import save_run
-from tests.makers.extraction import make_video, write_segments
+from tests.makers.data.extraction import make_video, write_segments
 
 COMMANDS = """
 import json, sys

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers.extraction import VIDEOS, make_video
+from tests.makers.data.extraction import VIDEOS, make_video
 
 pytest.importorskip("ray", reason="pip install 'egoact[ray]' brings the cluster of this test")
 TINY = ("--backbone", "tiny-random", "--size", "64", "--engine", "torch", "--precision", "f32")

@@ -22,8 +22,8 @@ from egoact.media.sources import MediaSource
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.streams import stream_path
-from tests.makers.devices import Fake, Late, stand_in_for_torchcodec
-from tests.makers.extraction import VIDEOS, make_video, settings
+from tests.makers.data.extraction import VIDEOS, make_video, settings
+from tests.makers.machines.devices import Fake, Late, stand_in_for_torchcodec
 
 
 @pytest.fixture

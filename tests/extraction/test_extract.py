@@ -26,9 +26,9 @@ from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from tests.makers.checks import files
-from tests.makers.devices import Fake, Late
-from tests.makers.extraction import NUM_FRAMES, SPANS, VIDEOS, features, make_video, settings, write_segments
-from tests.makers.media import SIZE, frame_members, picture, write_folder, write_tar, write_video
+from tests.makers.data.extraction import NUM_FRAMES, SPANS, VIDEOS, features, make_video, settings, write_segments
+from tests.makers.films.media import SIZE, frame_members, picture, write_folder, write_tar, write_video
+from tests.makers.machines.devices import Fake, Late
 
 
 def failures(path: Path) -> dict[str, str]:

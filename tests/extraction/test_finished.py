@@ -10,7 +10,7 @@ from egoact.commands.data import extract_work as command
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.errors import ArtifactError
 from egoact.store.reader import FeatureStore
-from tests.makers.extraction import make_video, settings, write_segments
+from tests.makers.data.extraction import make_video, settings, write_segments
 
 
 def settings_in(folder: Path) -> ExtractSettings:

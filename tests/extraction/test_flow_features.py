@@ -25,7 +25,7 @@ from egoact.runs.streams import check_flow
 from egoact.store.layout.manifest import read_manifest
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NUM_FRAMES, SIZE = 6, 32

@@ -12,7 +12,7 @@ from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.store.concatenation import open_features
 from egoact.store.imported import choose_reading
 from egoact.store.recordings import Recordings
-from tests.makers.foreign import NAMES, read_truth, write_data_set, write_features
+from tests.makers.data.foreign import NAMES, read_truth, write_data_set, write_features
 
 
 def settings(tmp_path: Path, **changes: object) -> ImportFeaturesSettings:

@@ -15,7 +15,7 @@ from egoact.extraction.distributed.sharing import SharedFeatures
 from egoact.extraction.distributed.sharing_worker import RecordingWorker, choose_plan
 from egoact.extraction.work import Work
 from egoact.store.layout.index import StoreIndex
-from tests.makers.extraction import VIDEOS, make_video, settings, write_segments
+from tests.makers.data.extraction import VIDEOS, make_video, settings, write_segments
 
 SPANS = [(0.1, 0.9), (1.2, 1.98)]
 LONGER = [*SPANS, (0.9, 1.2)]

@@ -38,7 +38,7 @@ from egoact.store.reader import FeatureStore
 from egoact.store.streams import find_streams, stream_path
 from egoact.store.writer import StoreWriter
 from tests.makers.checks import files
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 WIDTHS = {"rgb": 32, "grid": 128, "difference": 32, "motion": 131}
 

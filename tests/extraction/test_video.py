@@ -16,9 +16,9 @@ from egoact.media.sources import MediaSource, read_clip
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.streams import check_one_network
 from egoact.store.reader import FeatureStore
-from tests.makers.encoders import MEAN, SMALL, STD, write_encoder
-from tests.makers.extraction import write_segments
-from tests.makers.media import write_video
+from tests.makers.data.encoders import MEAN, SMALL, STD, write_encoder
+from tests.makers.data.extraction import write_segments
+from tests.makers.films.media import write_video
 
 transformers = pytest.importorskip("transformers", reason="pip install 'egoact[video]' brings transformers")
 pytestmark = pytest.mark.usefixtures("one_thread")

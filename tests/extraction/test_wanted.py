@@ -13,7 +13,7 @@ from egoact.core.sampling import ClipSampling, to_microseconds
 from egoact.extraction.wanted import WantedMoments
 from egoact.media.sources import MediaRoot
 from egoact.store.layout.index import UNKNOWN, RecordingRow, grid_moments
-from tests.makers.media import write_video
+from tests.makers.films.media import write_video
 
 RATES = st.sampled_from((1, 3, 7, 8, 15, 30))
 SAMPLINGS = st.builds(ClipSampling, st.integers(1, 25), st.integers(1, 3))

@@ -12,7 +12,7 @@ from egoact.extraction.decoding import FrameBatch, FrameFailure, JobDone, VideoJ
 from egoact.extraction.video.windows import window_events
 from egoact.media.sources import MediaSource
 from egoact.models.backbones.window import Window
-from tests.makers.media import number_in, write_video
+from tests.makers.films.media import number_in, write_video
 
 RATE, NUM_FRAMES = 24, 66  # 2.75 seconds
 WINDOW = Window(

@@ -13,7 +13,7 @@ from egoact.runs.packaged import PACKAGED_RUN
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer
 from tests.export.test_export import NUM_FRAMES, make_run
-from tests.makers.hub import TOKEN, Hub, open_test_hub
+from tests.makers.machines.hub import TOKEN, Hub, open_test_hub
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the library's own way
 NAME = "kitchen/opens-and-closes"

@@ -39,9 +39,9 @@ from egoact.media.video.file import open_container, picture_stream
 from egoact.models.backbones.registry import load_backbone
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from tests.makers.media import jpeg, number_in, picture, write_sound_only, write_video
-from tests.makers.places import ROOT
-from tests.makers.rtsp_server import RtspServer
+from tests.makers.films.media import jpeg, number_in, picture, write_sound_only, write_video
+from tests.makers.films.rtsp_server import RtspServer
+from tests.makers.machines.places import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = (96, 144)

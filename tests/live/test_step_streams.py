@@ -24,7 +24,7 @@ from egoact.models.backbones.spec import LAG_SECONDS
 from egoact.models.backbones.spec import Stream as StreamName
 from egoact.runs.loading import EngineChoice, Run, load_run
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
-from tests.makers.media import write_video
+from tests.makers.films.media import write_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = (32, 32)

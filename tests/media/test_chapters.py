@@ -13,8 +13,8 @@ from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.video.writer import is_playable, write_proxy
 from egoact.timelines.output import find_videos, name_folders
-from tests.makers.footage import NTSC, regular
-from tests.makers.media import number_in, write_video
+from tests.makers.films.footage import NTSC, regular
+from tests.makers.films.media import number_in, write_video
 
 STARTS = (0, 40, 75, 90)  # numbers of the pictures that chapters begin and end with
 RATE = float(NTSC)

@@ -18,9 +18,9 @@ from egoact.media.pairs import difference_pictures
 from egoact.media.video.device_reader import DeviceReader, resize_by_area
 from egoact.media.video.listing import RefusedError, has_other_colours, list_pictures
 from egoact.media.video.reader import read_video_frames
-from tests.makers.devices import StandIn, stand_in_for_torchcodec
-from tests.makers.footage import FILMS
-from tests.makers.media import number_in, write_video
+from tests.makers.films.footage import FILMS
+from tests.makers.films.media import number_in, write_video
+from tests.makers.machines.devices import StandIn, stand_in_for_torchcodec
 
 SIZE = (96, 144)
 KINDS = ["h264 mp4 b-frames", "h264 mp4 variable", "h264 mkv 29.97", "h264 mkv late"]

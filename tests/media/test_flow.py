@@ -22,7 +22,7 @@ from egoact.media.recording import lay_grid
 from egoact.media.sources import find_media
 from egoact.media.stills.flow import find_flow, read_flow
 from egoact.report.flow import colour_wheel, flow_pictures
-from tests.makers.media import write_folder, write_video
+from tests.makers.films.media import write_folder, write_video
 
 SHIFT = (3, -2)  # pixels to the right and upwards
 STEP = 20 / 127.5

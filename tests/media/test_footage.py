@@ -9,8 +9,8 @@ from av.packet import Packet
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.media.recording import lay_grid
 from egoact.media.sources import MediaSource, read_frames
-from tests.makers.footage import FILMS, Film, copy_packets, regular, with_gap
-from tests.makers.media import number_in, write_video
+from tests.makers.films.footage import FILMS, Film, copy_packets, regular, with_gap
+from tests.makers.films.media import number_in, write_video
 
 MICROSECOND = 1e-6
 UNKNOWN = -1

@@ -8,7 +8,7 @@ from egoact.core.errors import MediaError
 from egoact.media.sources import MediaRoot, MediaSource, find_media, read_frames
 from egoact.media.stills.flow import FlowSource, find_flow, read_flow
 from egoact.media.stills.tar_index import index_tar
-from tests.makers.media import (
+from tests.makers.films.media import (
     frame_members,
     jpeg,
     number_in,

@@ -16,7 +16,7 @@ from egoact.core.errors import MediaError
 from egoact.media.sources import MediaSource, read_frames
 from egoact.media.stills.pictures import decode_still, resize_area, still_size
 from egoact.media.video.file import VideoFile
-from tests.makers.media import SIZE, jpeg, number_in, picture, write_sound_only, write_video
+from tests.makers.films.media import SIZE, jpeg, number_in, picture, write_sound_only, write_video
 
 RATE = 30
 MP4 = "video.mp4"

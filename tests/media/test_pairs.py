@@ -11,7 +11,7 @@ from egoact.core.sampling import step_times
 from egoact.media import pairs
 from egoact.media.pairs import frame_lag, read_pairs
 from egoact.media.sources import MediaSource, read_frames
-from tests.makers.media import number_in, write_folder, write_video
+from tests.makers.films.media import number_in, write_folder, write_video
 
 LAG = 1 / 15
 SIZE = (96, 144)

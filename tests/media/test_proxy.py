@@ -11,8 +11,8 @@ from egoact.media.sound.reader import find_sound, read_sound
 from egoact.media.sound.writer import write_sound
 from egoact.media.sources import MediaSource, read_frames
 from egoact.media.video.writer import is_playable, write_proxy
-from tests.makers.footage import FILMS, copy_packets, shift
-from tests.makers.media import number_in, write_video
+from tests.makers.films.footage import FILMS, copy_packets, shift
+from tests.makers.films.media import number_in, write_video
 
 
 @pytest.mark.parametrize(

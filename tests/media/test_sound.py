@@ -13,8 +13,8 @@ from egoact.media.sound.reader import SoundFormat, find_sound, measure_loudness,
 from egoact.media.sound.voice import Voice
 from egoact.media.sound.writer import is_ours, write_sound
 from egoact.media.sources import MediaSource, read_frames
-from tests.makers.media import number_in, write_sound_only, write_video
-from tests.makers.sound import (
+from tests.makers.films.media import number_in, write_sound_only, write_video
+from tests.makers.films.sound import (
     HUM_HERTZ,
     RATE,
     VOICE_HERTZ,

@@ -10,7 +10,7 @@ from egoact.media import stacks
 from egoact.media.sources import MediaSource, read_clip
 from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowSource
-from tests.makers.media import write_video
+from tests.makers.films.media import write_video
 
 RATE, SIZE = 10, (16, 24)
 

@@ -12,7 +12,7 @@ from PIL.Image import Transpose
 
 from egoact.core.errors import MediaError
 from egoact.media.sources import find_media, read_frames
-from tests.makers.media import SIZE, number_in, picture, write_tar
+from tests.makers.films.media import SIZE, number_in, picture, write_tar
 
 NUM_FRAMES = 3
 TURNS = {

@@ -14,7 +14,7 @@ from egoact.models.backbones.registry import load_backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.models.heads.convlstm import ConvLSTM
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 pytestmark = pytest.mark.slow
 T = 20

@@ -25,7 +25,7 @@ from egoact.models.backbones.registry import (
 )
 from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
 from egoact.models.backbones.weights import load_in_file_order
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 MOBILENET = SHARED / "data" / "weights" / "mobilenet_v2_imagenet_features.safetensors"
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, DAISY = 281, 282, 285, 967, 985  # classes of ImageNet-1k

@@ -20,7 +20,7 @@ from egoact.models.heads.convlstm import ConvLSTM
 from egoact.models.heads.head import Standardize
 from egoact.models.names import FIXED_HEADS
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from tests.makers.places import SHARED
+from tests.makers.machines.places import SHARED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 T = 20

@@ -14,7 +14,7 @@ from egoact.engines.parity import compare_features
 from egoact.models.backbones.images import IMAGE_FAMILIES
 from egoact.models.backbones.registry import default_size, load_backbone
 from egoact.models.backbones.video import is_video_encoder
-from tests.makers.encoders import MEAN, SMALL, STD, write_encoder
+from tests.makers.data.encoders import MEAN, SMALL, STD, write_encoder
 
 transformers = pytest.importorskip("transformers", reason="pip install 'egoact[video]' brings transformers")
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -26,7 +26,7 @@ from egoact.models.backbones.registry import (
     packaged_mobilenet,
 )
 from egoact.models.backbones.weights import load_in_file_order
-from tests.makers.places import MOBILENET
+from tests.makers.machines.places import MOBILENET
 
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, MISSILE = 281, 282, 285, 967, 657  # classes of ImageNet-1k
 WHEELS = {

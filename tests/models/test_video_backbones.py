@@ -13,7 +13,7 @@ from egoact.engines import load_engine
 from egoact.engines.parity import check_parity
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.video import WindowOptions, load_video_backbone
-from tests.makers.encoders import CONFIGS, MEAN, STD, write_encoder
+from tests.makers.data.encoders import CONFIGS, MEAN, STD, write_encoder
 
 transformers = pytest.importorskip("transformers", reason="pip install 'egoact[video]' brings transformers")
 pytestmark = pytest.mark.usefixtures("one_thread")

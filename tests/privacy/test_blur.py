@@ -13,9 +13,9 @@ from egoact.engines.faces.detector import Face
 from egoact.media.video.writer import is_playable
 from egoact.privacy.faces import find_faces
 from egoact.privacy.masks import Mask, Masks
-from tests.makers.faces import RATE, SIZE, face_place, needs_face_model, portrait, write_face_video
-from tests.makers.media import number_in, write_video
-from tests.makers.sound import level_of, read_all_sound, tone, write_recording_with_sound
+from tests.makers.films.faces import RATE, SIZE, face_place, needs_face_model, portrait, write_face_video
+from tests.makers.films.media import number_in, write_video
+from tests.makers.films.sound import level_of, read_all_sound, tone, write_recording_with_sound
 
 NUM_FRAMES = 18
 FILES = (".mp4", ".avi", ".json", ".tflite")

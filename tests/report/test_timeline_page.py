@@ -16,7 +16,7 @@ from egoact.report.comparison import write_report as write_comparison
 from egoact.report.timelines.timeline import write_report, write_timeline_page
 from egoact.timelines.comparison import compare_timeline_files
 from egoact.timelines.output import relative_path
-from tests.makers.media import write_video
+from tests.makers.films.media import write_video
 
 SEGMENTS = (
     TimelineSegment(1.0, 2.5, "open", "fridge", 0.95),

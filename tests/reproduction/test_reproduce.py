@@ -21,8 +21,8 @@ from egoact.report.reproduction.results import _has_collapsed, _say_collapse
 from egoact.reproduction.layers import count_report_parameters, measure_reach
 from egoact.reproduction.steps import STEPS, wanted_steps
 from egoact.reproduction.work import QUICK_EFFORT, Memory, find_annotations
-from tests.makers.kitchens import FilmKitchen
-from tests.makers.media import write_video
+from tests.makers.films.kitchens import FilmKitchen
+from tests.makers.films.media import write_video
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,7 +13,7 @@ from egoact.models.heads import HEADS
 from egoact.report.reproduction.systems import list_systems
 from egoact.reproduction.systems import SYSTEMS
 from egoact.runs.loading import load_run
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 
 def run(*arguments: object) -> int:

@@ -18,7 +18,7 @@ from egoact.core.errors import ArtifactError
 from egoact.models.backbones.own_files import FILE_NAME, OwnFile, describe_own_file, narrow, write_own_file
 from egoact.models.backbones.registry import default_size, load_backbone, load_trunk
 from egoact.runs.loading import load_run
-from tests.makers.recordings import film_recordings
+from tests.makers.data.recordings import film_recordings
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from egoact.runs.exported import read_export
 from egoact.runs.loading import load_run
 from egoact.runs.packaged import PACKAGED_RUN
 from egoact.runs.provenance import Provenance
-from tests.makers.kitchens import FilmKitchen
-from tests.makers.places import ROOT
+from tests.makers.films.kitchens import FilmKitchen
+from tests.makers.machines.places import ROOT
 
 
 def test_it_is_small_and_its_card_says_what_it_is() -> None:

@@ -13,8 +13,8 @@ from egoact.store.batches import Batch, ClipBatches
 from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
-from tests.makers.clips import write_clips
-from tests.makers.features import other_spec
+from tests.makers.data.clips import write_clips
+from tests.makers.data.features import other_spec
 
 NUM_CLIPS = 23
 VIEWS = 3

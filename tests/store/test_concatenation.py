@@ -25,7 +25,7 @@ from egoact.runs.recognizer import Recognizer
 from egoact.store.concatenation import ConcatenatedStores, open_features
 from egoact.store.reader import FeatureStore
 from egoact.training import data as clips_module
-from tests.makers.features import SAMPLING, SPEC, other_spec, write_csv, write_store
+from tests.makers.data.features import SAMPLING, SPEC, other_spec, write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 OTHER = other_spec(backbone="other", weights_hash="1" * 64, feature_shape=(4,))

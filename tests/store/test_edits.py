@@ -25,7 +25,7 @@ from egoact.store.layout.index import INDEX_NAME, grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
-from tests.makers.features import other_spec
+from tests.makers.data.features import other_spec
 
 Row = tuple[str, float, float, str]
 

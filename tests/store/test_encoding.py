@@ -17,8 +17,8 @@ from egoact.core.sampling import ClipSampling
 from egoact.store.layout.encoding import decode, encode
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
-from tests.makers.clips import lacking, write_clips
-from tests.makers.features import SPEC
+from tests.makers.data.clips import lacking, write_clips
+from tests.makers.data.features import SPEC
 
 MAPS = replace(SPEC, kind="maps", feature_shape=(3, 4, 4), dtype="int8")
 SAMPLING = ClipSampling(5, 2)

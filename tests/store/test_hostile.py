@@ -13,7 +13,7 @@ from egoact.core.errors import ArtifactError
 from egoact.store.layout.index import INDEX_NAME, SCHEMA
 from egoact.store.layout.manifest import MANIFEST_NAME, read_manifest
 from egoact.store.reader import FeatureStore
-from tests.makers.stores import SEGMENTS, SPEC, fill
+from tests.makers.data.stores import SEGMENTS, SPEC, fill
 
 WRONG = (10**9, -1, 1.5, True, "5", "\x1b[2J", None, [], {}, [[1]], [10**9, 10**9, 10**9])
 

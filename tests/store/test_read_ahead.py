@@ -10,7 +10,7 @@ from egoact.store import reader
 from egoact.store.layout.index import grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
-from tests.makers.stores import SAMPLING, SPEC, features_of, fill, segment
+from tests.makers.data.stores import SAMPLING, SPEC, features_of, fill, segment
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MADV_WILLNEED"), reason="this system takes no announcements")
 

@@ -14,7 +14,7 @@ from egoact.store.concatenation import open_features
 from egoact.store.layout.index import StoreIndex
 from egoact.store.reader import FeatureStore
 from egoact.store.remote import RemoteFolder, as_url, local_path
-from tests.makers.stores import SAMPLING, SEGMENTS, SPEC, fill, segment
+from tests.makers.data.stores import SAMPLING, SEGMENTS, SPEC, fill, segment
 
 URL = Path("memory://bucket/features")
 

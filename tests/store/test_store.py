@@ -23,8 +23,8 @@ from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
 from tests.makers.checks import files
-from tests.makers.clips import write_clips
-from tests.makers.stores import MOMENTS_EACH, SAMPLING, SEGMENTS, SPEC, features_of, fill, segment, table
+from tests.makers.data.clips import write_clips
+from tests.makers.data.stores import MOMENTS_EACH, SAMPLING, SEGMENTS, SPEC, features_of, fill, segment, table
 
 
 def test_gather_gives_back_what_was_written_in_any_order_and_view(tmp_path: Path) -> None:

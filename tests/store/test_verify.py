@@ -9,7 +9,7 @@ from egoact.commands.data.verify import VerifySettings, verify
 from egoact.core.errors import ArtifactError
 from egoact.store.layout.index import StoreIndex
 from egoact.store.reader import FeatureStore
-from tests.makers.stores import SEGMENTS, fill
+from tests.makers.data.stores import SEGMENTS, fill
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.makers.browser import Watched, chromium, watched
-from tests.makers.media import write_video
-from tests.makers.studio import Client, running
+from tests.makers.films.media import write_video
+from tests.makers.machines.browser import Watched, chromium, watched
+from tests.makers.machines.studio import Client, running
 
 
 @pytest.fixture(scope="session")

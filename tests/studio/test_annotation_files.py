@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from egoact.core.annotations.formats.catalogue import FORMATS
-from tests.makers.studio import Client, adding
+from tests.makers.machines.studio import Client, adding
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 
 from egoact.cli import main
 from egoact.studio.database import Database
-from tests.makers.places import ROOT
-from tests.makers.studio import Client
+from tests.makers.machines.places import ROOT
+from tests.makers.machines.studio import Client
 
 
 def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -16,7 +16,7 @@ from egoact.studio.database import Database
 from egoact.studio.schemas.jobs import Job
 from egoact.studio.work.job_lines import read_progress
 from egoact.studio.work.jobs import Jobs, Plan
-from tests.makers.places import ROOT
+from tests.makers.machines.places import ROOT
 
 VERSION = Plan("extract", "quick", ("egoact", "--version"))
 WRONG = Plan("extract", "wrong", ("egoact", "extract"))

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from egoact.core.annotations.segments import read_segments
-from tests.makers.media import write_video
-from tests.makers.processes import begin
-from tests.makers.studio import Client, adding
+from tests.makers.films.media import write_video
+from tests.makers.machines.processes import begin
+from tests.makers.machines.studio import Client, adding
 
 NUM_KILLS = 10
 GONE = (ConnectionError, http.client.HTTPException, TimeoutError)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from egoact.core.annotations.segments import read_segments
-from tests.makers.media import write_video
-from tests.makers.studio import Client, adding, running
+from tests.makers.films.media import write_video
+from tests.makers.machines.studio import Client, adding, running
 
 
 @pytest.fixture

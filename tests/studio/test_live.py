@@ -17,8 +17,8 @@ from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePredi
 from egoact.media.video.writer import write_timed_video
 from egoact.studio.live.session import LiveSession, read_jpeg, timeline_of
 from egoact.studio.live.sessions import LiveSessions
-from tests.makers.media import jpeg, number_in, write_video
-from tests.makers.studio import Client, running
+from tests.makers.films.media import jpeg, number_in, write_video
+from tests.makers.machines.studio import Client, running
 
 NAMES = {"verb": ("even", "odd", BACKGROUND_NAME)}
 
@@ -196,7 +196,7 @@ def test_answers_become_actions() -> None:
 def test_a_real_run_answers(tmp_path: Path) -> None:
     from egoact.commands.data.extract import ExtractSettings, extract
     from egoact.commands.learning.train_timeline import TrainTimelineSettings, train_timeline
-    from tests.makers.recordings import write_labels, write_recording
+    from tests.makers.data.recordings import write_labels, write_recording
 
     videos = {f"k_{n}": write_recording(tmp_path / "recordings" / f"k_{n}.mp4", seed=n) for n in (1, 2)}
     labels, features = (write_labels(tmp_path / "labels.csv", videos),), tmp_path / "features"

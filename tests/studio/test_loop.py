@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.makers.recordings import write_recording
-from tests.makers.studio import Client, adding, running
+from tests.makers.data.recordings import write_recording
+from tests.makers.machines.studio import Client, adding, running
 
 
 def finish(client: Client, request: dict[str, Any]) -> list[str]:

@@ -10,9 +10,9 @@ import pytest
 
 from egoact.media.video.writer import is_playable, write_timed_video
 from egoact.studio.media.playable import write_playable_copy
-from tests.makers.media import number_in, picture, write_video
-from tests.makers.sound import level_of, read_all_sound, tone, write_recording_with_sound
-from tests.makers.studio import running
+from tests.makers.films.media import number_in, picture, write_video
+from tests.makers.films.sound import level_of, read_all_sound, tone, write_recording_with_sound
+from tests.makers.machines.studio import running
 
 
 def pictures(path: Path) -> list[tuple[float, int]]:

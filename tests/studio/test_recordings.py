@@ -13,9 +13,9 @@ from egoact.core.annotations.parsing import VIDEO_SUFFIXES
 from egoact.media.sources import MediaSource
 from egoact.studio.media import measures
 from egoact.studio.media.measures import Measures
-from tests.makers.footage import trimmed
-from tests.makers.media import number_in, picture, write_video
-from tests.makers.studio import Client, running
+from tests.makers.films.footage import trimmed
+from tests.makers.films.media import number_in, picture, write_video
+from tests.makers.machines.studio import Client, running
 
 
 def test_a_project_begins_with_its_recordings(client: Client, project: Path) -> None:

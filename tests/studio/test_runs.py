@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egoact.core.files import write_json
-from tests.makers.studio import Client, adding, running
+from tests.makers.machines.studio import Client, adding, running
 
 FOUND = {
     "ana_1": [(0, 0.5, "open", 0.9), (0.6, 1.0, "close", 0.4), (1.2, 1.6, "open", 0.7)],

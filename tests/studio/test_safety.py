@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from egoact.studio.safety import Gate
-from tests.makers.media import write_video
-from tests.makers.places import ROOT
-from tests.makers.studio import Client, adding, running
+from tests.makers.films.media import write_video
+from tests.makers.machines.places import ROOT
+from tests.makers.machines.studio import Client, adding, running
 
 OUTSIDE = [
     "/api/recordings/..%2F..%2Fsecret/video",

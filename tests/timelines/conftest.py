@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers.recordings import train_run
+from tests.makers.data.recordings import train_run
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ from egoact.extraction.hands import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timelines.timeline import write_report
-from tests.makers.hands import needs_hand_model, palm
-from tests.makers.media import write_video
-from tests.makers.places import SHARED
-from tests.makers.recordings import SIZE
+from tests.makers.data.recordings import SIZE
+from tests.makers.films.hands import needs_hand_model, palm
+from tests.makers.films.media import write_video
+from tests.makers.machines.places import SHARED
 
 
 class RightWhereRed:

@@ -10,7 +10,7 @@ from egoact.commands.learning.train_timeline import TrainTimelineSettings, train
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline
 from egoact.timelines.learning.selection import fit_confidence
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 
 @pytest.mark.parametrize("labelled_only", [False, True])

@@ -16,9 +16,9 @@ from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.files import read_timelines
 from egoact.runs.loading import load_run
-from tests.makers.foreign import NAMES, read_truth, write_data_set
-from tests.makers.published import published_metrics
-from tests.makers.recordings import write_recording
+from tests.makers.data.foreign import NAMES, read_truth, write_data_set
+from tests.makers.data.published import published_metrics
+from tests.makers.data.recordings import write_recording
 
 
 @pytest.fixture(scope="module")

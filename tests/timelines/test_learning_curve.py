@@ -70,7 +70,7 @@ def test_a_flat_curve_says_that_more_hardly_helps() -> None:
 def test_the_command_measures_real_trainings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from egoact.commands.data.extract import ExtractSettings, extract
     from egoact.commands.learning.learning_curve import LearningCurveSettings, learning_curve
-    from tests.makers.recordings import write_labels, write_recording
+    from tests.makers.data.recordings import write_labels, write_recording
 
     videos = {f"k_{n}": write_recording(tmp_path / "videos" / f"k_{n}.mp4", seed=n) for n in range(4)}
     labels, features = (write_labels(tmp_path / "labels.csv", videos),), (tmp_path / "features",)

@@ -14,8 +14,8 @@ from egoact.commands.learning.train_timeline import TrainTimelineSettings, train
 from egoact.commands.using.compare import CompareSettings, compare
 from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.errors import ArtifactError
-from tests.makers.foreign import write_data_set
-from tests.makers.recordings import write_clip_run
+from tests.makers.data.foreign import write_data_set
+from tests.makers.data.recordings import write_clip_run
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from egoact.timelines.output import find_videos, name_folders
-from tests.makers.footage import copy_packets, shift
-from tests.makers.media import number_in, write_folder, write_sound_only, write_video
-from tests.makers.recordings import write_clip_run, write_recording
+from tests.makers.data.recordings import write_clip_run, write_recording
+from tests.makers.films.footage import copy_packets, shift
+from tests.makers.films.media import number_in, write_folder, write_sound_only, write_video
 
 
 def true_timeline(folder: Path, video: str, *, seed: int) -> Timeline:

@@ -17,8 +17,8 @@ from egoact.media.sound.mixing import DUCKED_GAIN
 from egoact.media.sound.reader import find_sound
 from egoact.media.sound.voice import Voice
 from egoact.timelines.speaking import report_speech, speak_timeline
-from tests.makers.media import write_video
-from tests.makers.sound import (
+from tests.makers.films.media import write_video
+from tests.makers.films.sound import (
     HUM_HERTZ,
     RATE,
     VOICE_HERTZ,

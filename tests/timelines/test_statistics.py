@@ -14,7 +14,7 @@ from egoact.core.timelines.statistics import compute_statistics
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.timelines.corrections import find_timelines
 from egoact.timelines.output import check_not_edited, write_files
-from tests.makers.media import write_video
+from tests.makers.films.media import write_video
 
 SEGMENTS = (
     TimelineSegment(1.0, 2.5, "open", "fridge", 0.95),

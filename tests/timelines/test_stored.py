@@ -16,8 +16,8 @@ from egoact.core.timelines.files import read_timelines
 from egoact.media.video.decoder import Decoder
 from egoact.runs.loading import load_run
 from egoact.timelines.stored import StoredRecordings, Thinned
-from tests.makers.media import write_video
-from tests.makers.recordings import write_clip_run, write_labels, write_recording
+from tests.makers.data.recordings import write_clip_run, write_labels, write_recording
+from tests.makers.films.media import write_video
 
 SMALL = {"backbone": "tiny-random", "size": 32, "engine": "torch"}
 

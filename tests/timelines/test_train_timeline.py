@@ -24,7 +24,7 @@ from egoact.timelines.learning.selection import hits
 from egoact.training.segmentation.fit import Example, augment, collate, stage_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe
 from egoact.training.segmentation.recordings import read_recordings
-from tests.makers.recordings import write_labels, write_recording
+from tests.makers.data.recordings import write_labels, write_recording
 
 BACKBONE = {"backbone": "tiny-random", "size": 32, "engine": "torch"}
 

@@ -20,7 +20,7 @@ from egoact.models.names import DETECTOR
 from egoact.models.segmenters import build_model
 from egoact.timelines.learning.segmenter_training import HeldOut, SegmenterTraining
 from egoact.training.tuning.segmenter_space import OPTION_SPACE, SegmenterSpace, option_default
-from tests.makers.foreign import write_data_set
+from tests.makers.data.foreign import write_data_set
 
 pytest.importorskip("optuna")
 

@@ -13,7 +13,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.metrics.anticipation import MEASURE
 from egoact.core.metrics.scores import load_scores
 from egoact.runs.loading import load_run
-from tests.makers.features import NOUNS, VERBS, write_store
+from tests.makers.data.features import NOUNS, VERBS, write_store
 
 
 @pytest.fixture(scope="module")

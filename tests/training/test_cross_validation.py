@@ -14,7 +14,7 @@ from egoact.core.metrics.accuracy import matthews_correlation
 from egoact.runs.provenance import Provenance
 from egoact.training.cross_validation import choose_folds
 from egoact.training.loops.loop import Loop
-from tests.makers.features import write_csv, write_store
+from tests.makers.data.features import write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 VIDEOS = ("A_1", "A_2", "B_1", "B_2", "C_1")

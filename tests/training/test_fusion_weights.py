@@ -10,7 +10,7 @@ from egoact.commands.learning.train import TrainSettings, train
 from egoact.models.fusion import LateClassifier
 from egoact.runs.loading import load_run
 from egoact.training.fusion_weights import _grid, best_weights
-from tests.makers.features import other_spec, write_csv, write_store
+from tests.makers.data.features import other_spec, write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,8 +16,8 @@ from egoact.cli import main
 from egoact.commands.learning.train import TrainSettings, train
 from egoact.training.run_folder import is_leader
 from tests.makers.checks import assert_same_run
-from tests.makers.features import write_csv, write_store
-from tests.makers.processes import TRAINING, begin
+from tests.makers.data.features import write_csv, write_store
+from tests.makers.machines.processes import TRAINING, begin
 
 
 @pytest.fixture

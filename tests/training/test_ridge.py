@@ -15,7 +15,7 @@ from egoact.models.heads import build_head
 from egoact.models.names import FIXED_HEADS
 from egoact.training.recipes import MOST_CLIPS_OF_RIDGE, Recipe, choose_recipe
 from egoact.training.ridge import RidgeChoice, fit_ridge
-from tests.makers.features import write_csv, write_store
+from tests.makers.data.features import write_csv, write_store
 
 CHANNELS = (8, 9)
 NUM_CLASSES = {"verb": 4, "noun": 3}

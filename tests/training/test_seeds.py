@@ -22,7 +22,7 @@ from egoact.training.loops.loop import Loop
 from egoact.training.loops.stack import Stack, clip_norms
 from egoact.training.sharing import divide, share_out
 from tests.makers.checks import assert_same_run
-from tests.makers.features import write_csv, write_store
+from tests.makers.data.features import write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("one_thread", "forked_workers")
 

@@ -34,7 +34,7 @@ from egoact.training.loops.loop import Loop
 from egoact.training.machine import Machine
 from egoact.training.recipes import choose_recipe
 from tests.makers.checks import assert_same_run
-from tests.makers.features import other_spec, write_csv, write_store
+from tests.makers.data.features import other_spec, write_csv, write_store
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from egoact.training.recipes import Recipe, choose_recipe
 from egoact.training.tuning.space import RECIPE_SPACE, SPACE, Range, default_parameters, default_width
 from egoact.training.tuning.study import Study
 from tests.makers.checks import check_self_contained
-from tests.makers.features import write_csv, write_store
-from tests.makers.processes import TRAINING, begin
+from tests.makers.data.features import write_csv, write_store
+from tests.makers.machines.processes import TRAINING, begin
 
 pytest.importorskip("optuna")
 VIDEOS = ("A_1", "B_1", "C_1", "D_1")

@@ -1,0 +1,1 @@
+"""Labels, stores and runs that tests of several rooms make."""

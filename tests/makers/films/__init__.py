@@ -1,0 +1,1 @@
+"""Recordings that tests show to readers: made films, sound, faces and hands."""

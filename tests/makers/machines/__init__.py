@@ -1,0 +1,1 @@
+"""What stands around the program in tests: browsers, servers, disks, devices, processes."""

@@ -1,0 +1,20 @@
+"""Speeds of the engines of the usual backbone, which all who begin at the same time would measure otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.makers.machines.once import made_once
+
+
+@pytest.fixture(scope="session")
+def measured_engines(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Commands that extract with real weights, here or in processes of their own, find them in the cache."""
+
+    def measure(_: Path) -> None:
+        from egoact.engines.loading import offered_pairs, rank_engines
+        from egoact.models.backbones.registry import load_backbone
+
+        rank_engines(load_backbone("efficientnet_lite0"), offered_pairs("auto", "auto", "cpu"), device="cpu")
+
+    made_once(tmp_path_factory, "speeds", measure)
