@@ -1,6 +1,6 @@
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,11 @@ def test_a_failed_write_leaves_the_old_zip(tmp_path: Path, monkeypatch: pytest.M
     write_submission(random_scores(IDS), path, **LEVELS)
     before = path.read_bytes()
 
-    def fail(*_: object, **__: object) -> None:
+    def fail(*_: object) -> Iterator[str]:
+        yield "{"
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("egoact.core.metrics.challenges.submission._template", fail)
+    monkeypatch.setattr("egoact.core.metrics.challenges.submission._json_pieces", fail)
     with pytest.raises(OSError, match="No space"):
         write_submission(random_scores(IDS[:1]), path, **LEVELS)
     assert path.read_bytes() == before

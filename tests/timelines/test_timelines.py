@@ -10,7 +10,7 @@ from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError
-from egoact.core.metrics.detection import average_precision, temporal_overlaps
+from egoact.core.metrics.detection import average_precisions, temporal_overlaps
 from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
 from egoact.core.timelines.metrics import (
     BACKGROUND,
@@ -155,22 +155,22 @@ def test_average_precision_by_hand() -> None:
         ("c", 0.0, 4.0, 0.6),  # a video without such a segment: miss
         ("a", 10.0, 11.0, 0.5),  # a quarter of it
     ]
-    assert average_precision(answers, truth, least=0.5) == pytest.approx(100 * (1 + 2 / 3) / 3)
-    assert average_precision(answers, truth, least=0.25) == pytest.approx(100 * (1 + 2 / 3 + 3 / 5) / 3)
-    assert average_precision([], truth, least=0.1) == 0
+    assert average_precisions(answers, truth, [0.5])[0] == pytest.approx(100 * (1 + 2 / 3) / 3)
+    assert average_precisions(answers, truth, [0.25])[0] == pytest.approx(100 * (1 + 2 / 3 + 3 / 5) / 3)
+    assert average_precisions([], truth, [0.1])[0] == 0
 
 
 def test_a_detection_takes_the_next_best_segment_that_is_free() -> None:
     truth = {"a": [(0.0, 10.0), (2.0, 12.0)]}
     answers = [("a", 0.0, 10.0, 0.9), ("a", 0.0, 10.5, 0.8)]
-    assert average_precision(answers, truth, least=0.5) == 100
+    assert average_precisions(answers, truth, [0.5])[0] == 100
 
 
 def test_precision_is_interpolated() -> None:
     truth = {"a": [(float(i), i + 1.0) for i in range(3)]}
     answers = [("a", 50.0, 51.0, 0.9)] + [("a", float(i), i + 1.0, 0.8 - i / 10) for i in range(3)]
     # Precision at the hits is 1/2, 2/3, 3/4; never rising: 3/4 at all of them.
-    assert average_precision(answers, truth, least=0.5) == pytest.approx(75)
+    assert average_precisions(answers, truth, [0.5])[0] == pytest.approx(75)
 
 
 def test_mean_over_classes_counts_rare_ones_alike_and_leaves_out_what_never_happens() -> None:

@@ -15,7 +15,7 @@ Source: Rescaling Egocentric Vision, arXiv:2006.13256, and its action recognitio
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ import numpy.typing as npt
 from egoact.core.metrics.accuracy import Labels, ScoreArray, check_labels, check_scores
 
 ActionScoring = Literal["per_segment", "published"]
-ACTION_SCORINGS: tuple[ActionScoring, ...] = ("per_segment", "published")
 
 _CHUNK_SEGMENTS = 2048
 
@@ -68,13 +67,16 @@ def action_ranking(
         check_scores(scores)
     if len(verb_scores) != len(noun_scores):
         raise ValueError(f"{len(verb_scores)} rows of verb scores, {len(noun_scores)} of noun scores")
-    if scoring not in ACTION_SCORINGS or num_best < 1:
-        raise ValueError(f"scoring={scoring!r}, num_best={num_best}; allowed: {', '.join(ACTION_SCORINGS)}; from 1 on")
-    verbs, nouns = (_best_classes(scores, num_best=num_best) for scores in (verb_scores, noun_scores))
-    verb_values = np.take_along_axis(verb_scores, verbs, axis=1)
-    noun_values = np.take_along_axis(noun_scores, nouns, axis=1)
-    if scoring == "published":
-        verb_values, noun_values = _softmax_of_everything(verb_values), _softmax_of_everything(noun_values)
+    if scoring not in get_args(ActionScoring) or num_best < 1:
+        allowed = ", ".join(get_args(ActionScoring))
+        raise ValueError(f"scoring={scoring!r}, num_best={num_best}; allowed: {allowed}; from 1 on")
+    # The best classes first; the higher id first among equals.
+    verbs, nouns = (np.argsort(s, axis=1, kind="stable")[:, ::-1][:, :num_best] for s in (verb_scores, noun_scores))
+    both = ((verb_scores, verbs), (noun_scores, nouns))
+    values: list[ScoreArray] = [np.take_along_axis(scores, classes, axis=1) for scores, classes in both]
+    is_published = scoring == "published"
+    combine: Any = np.multiply if is_published else np.add
+    verb_values, noun_values = (_softmax_of_everything(v) if is_published else v.astype(np.float64) for v in values)
     num_pairs = verbs.shape[1] * nouns.shape[1]
     verb_ranks, noun_ranks = np.divmod(np.arange(num_pairs), nouns.shape[1])
     possible = (verb_ranks + 1) * (noun_ranks + 1) <= num_best
@@ -82,17 +84,14 @@ def action_ranking(
     parts = []
     for start in range(0, len(verbs), _CHUNK_SEGMENTS):
         rows = slice(start, start + _CHUNK_SEGMENTS)
-        pair_scores = _combine(verb_values[rows][:, verb_ranks], noun_values[rows][:, noun_ranks], scoring)
+        with np.errstate(under="ignore"):
+            products = combine(verb_values[rows][:, verb_ranks], noun_values[rows][:, noun_ranks])
+        pair_scores = products.astype(np.float64)
         order = np.argsort(-pair_scores, axis=1, kind="stable")[:, : min(num_best, num_pairs)]
         best_verbs = np.take_along_axis(verbs[rows], verb_ranks[order], axis=1)
         best_nouns = np.take_along_axis(nouns[rows], noun_ranks[order], axis=1)
         parts.append((best_verbs, best_nouns, np.take_along_axis(pair_scores, order, axis=1)))
     return ActionRanking(*map(np.concatenate, zip(*parts, strict=True)))
-
-
-def _best_classes(scores: ScoreArray, *, num_best: int) -> npt.NDArray[np.int64]:
-    """Class ids by descending score, (N, at most num_best); the higher id first among equals."""
-    return np.argsort(scores, axis=1, kind="stable")[:, ::-1][:, :num_best]
 
 
 def _softmax_of_everything(scores: ScoreArray) -> npt.NDArray[np.float32]:
@@ -101,10 +100,3 @@ def _softmax_of_everything(scores: ScoreArray) -> npt.NDArray[np.float32]:
         exponentials = np.exp((precise - precise.max()).astype(np.float32))
         shares: npt.NDArray[np.float32] = exponentials / exponentials.sum()
     return shares
-
-
-def _combine(verb_values: ScoreArray, noun_values: ScoreArray, scoring: ActionScoring) -> npt.NDArray[np.float64]:
-    if scoring == "published":
-        with np.errstate(under="ignore"):
-            return (verb_values * noun_values).astype(np.float64)
-    return verb_values.astype(np.float64) + noun_values

@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from egoact.core.metrics.accuracy import Labels, ScoreArray, mean_over_classes
 from egoact.core.metrics.action_ranking import ActionRanking
-from egoact.core.metrics.protocol import Ranked, rank_answers
+from egoact.core.metrics.protocol import Members, Ranked, members_of, rank_answers, recorded_by
 
 NUM_ANSWERS = 5
 MEASURE = "class_mean_top5_recall"
@@ -39,27 +38,22 @@ def evaluate_anticipation(
 
     `unseen` and `tail` are absent where no segment belongs to them.
 
-    Args:
-        scores: "verb" and/or "noun" -> (N, C), any scale, higher is better.
-        labels: The same keys -> (N,), class ids.
-        actions: The best pairs of every segment; None: those of the best verbs and nouns, see `action_ranking`.
-        participants: Who recorded each segment, N of them; needed for `unseen`.
-        unseen: Participants that training does not know.
-        tail: "verb" and/or "noun" -> class ids of the long tail. A tail action has a tail verb or a tail noun.
-
-    Raises:
-        ValueError: Unlabelled segments, scores that are not finite, shapes or keys that do not fit.
+    Arguments and errors are those of `evaluate_scores`; `actions` are the best pairs of every segment, where they are
+    not those of the best verbs and nouns.
     """
     ranked = rank_answers(scores, labels, actions=actions)
     num_segments = len(next(iter(labels.values())))
+    parts: dict[str, Mapping[str, Members]] = {}
+    if unseen is not None:
+        parts["unseen"] = dict.fromkeys(ranked, recorded_by(unseen, participants, num_segments=num_segments))
+    parts["tail"] = members_of(tail or {}, labels, np.logical_or)
     everything = np.ones(num_segments, dtype=np.bool_)
-    parts = {"unseen": _unseen(ranked, participants, unseen), "tail": _tail(labels, tail or {})}
     measured: dict[str, Any] = {"num_segments": num_segments}
     measured |= {target: {MEASURE: _recall(part, everything)} for target, part in ranked.items()}
-    for name, members_of in parts.items():
+    for name, of_targets in parts.items():
         part = {
             target: {"num_segments": int(members.sum()), MEASURE: _recall(ranked[target], members)}
-            for target, members in members_of.items()
+            for target, members in of_targets.items()
             if members.any()
         }
         measured |= {name: part} if part else {}
@@ -72,25 +66,5 @@ def summarize_anticipation(measured: Mapping[str, Any]) -> str:
     return f"anticipation: {', '.join(shown)} (class-mean top-5 recall %, {measured['num_segments']:,} segments)"
 
 
-def _recall(ranked: Ranked, members: npt.NDArray[np.bool_]) -> float:
+def _recall(ranked: Ranked, members: Members) -> float:
     return mean_over_classes(ranked.better[members] < NUM_ANSWERS, ranked.labels[members])
-
-
-def _unseen(
-    targets: Mapping[str, Any], participants: Sequence[str] | None, unseen: frozenset[str] | None
-) -> dict[str, npt.NDArray[np.bool_]]:
-    if unseen is None:
-        return {}
-    num_segments = len(next(iter(targets.values())).labels)
-    if participants is None or len(participants) != num_segments:
-        found = "none" if participants is None else len(participants)
-        raise ValueError(f"{found} participants for {num_segments} segments; unseen ones need one per segment")
-    members = np.array([participant in unseen for participant in participants], dtype=np.bool_)
-    return dict.fromkeys(targets, members)
-
-
-def _tail(labels: Mapping[str, Labels], tail: Mapping[str, frozenset[int]]) -> dict[str, npt.NDArray[np.bool_]]:
-    members = {target: np.isin(labels[target], sorted(tail[target])) for target in labels if target in tail}
-    if {"verb", "noun"} <= set(members):
-        members["action"] = members["verb"] | members["noun"]
-    return members

@@ -7,6 +7,7 @@ Shapes: `N` segments, `V` videos, `C` classes, `B` draws. Accuracies are percent
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,9 @@ class VideoBootstrap:
         names, members = np.unique(np.asarray(video_ids), return_inverse=True)
         if len(names) < 2:
             raise ValueError(f"{len(names)} videos; at least 2 are needed to draw from")
-        if num_draws < 1:
-            raise ValueError(f"num_draws is {num_draws}; at least 1 is needed")
         self.num_videos = len(names)
         self._members = members
-        random = np.random.default_rng(seed)
-        self._times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=num_draws).astype(float)
+        self._times = draw_counts(len(names), num_draws, np.random.default_rng(seed))
 
     def accuracy(self, right: npt.NDArray[np.bool_]) -> Draws:
         """Share of right answers (N,) in every draw, (B,), in percent."""
@@ -57,25 +55,34 @@ class VideoBootstrap:
         hits = np.bincount(cells, weights=right, minlength=shape[0] * shape[1]).reshape(shape)
         totals = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
         chunks = [self._times[start : start + _CHUNK_DRAWS] for start in range(0, len(self._times), _CHUNK_DRAWS)]
-        return np.concatenate([_mean_of_classes(times @ hits, times @ totals) for times in chunks])
+        means = []
+        for times in chunks:
+            found, there = times @ hits, times @ totals
+            shares = np.divide(found, there, out=np.zeros_like(found), where=there > 0)
+            means.append(100 * shares.sum(axis=1) / (there > 0).sum(axis=1))
+        return np.concatenate(means)
 
 
-def _mean_of_classes(hits: Draws, totals: Draws) -> Draws:
-    """(B, C), (B, C) -> (B,); classes that a draw lacks are left out of it."""
-    shares = np.divide(hits, totals, out=np.zeros_like(hits), where=totals > 0)
-    means: Draws = 100 * shares.sum(axis=1) / (totals > 0).sum(axis=1)
-    return means
+def draw_counts(num: int, num_draws: int, random: np.random.Generator) -> Draws:
+    """How often each of `num` is drawn when as many are drawn with replacement, (B, num)."""
+    if num_draws < 1:
+        raise ValueError(f"num_draws is {num_draws}; at least 1 is needed")
+    return random.multinomial(num, np.full(num, 1 / num), size=num_draws).astype(np.float64)
 
 
-def percentile_interval(draws: Draws, *, confidence: float = 0.95) -> tuple[float, float]:
-    """The middle share of some draws, from its lower to its upper end.
+def percentile_interval(draws: Draws) -> tuple[float, float]:
+    """The middle 95 % of some draws, from the lower to the upper end.
 
-    >>> percentile_interval(np.arange(101.0), confidence=0.5)
-    (25.0, 75.0)
+    >>> percentile_interval(np.arange(201.0))
+    (5.0, 195.0)
     """
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(draws, [tail, 100 - tail])
+    low, high = np.percentile(draws, [2.5, 97.5])
     return float(low), float(high)
+
+
+def interval(draws: Draws) -> dict[str, float]:
+    """The same as results hold it: {"low", "high"}."""
+    return dict(zip(("low", "high"), percentile_interval(draws), strict=True))
 
 
 def mcnemar_exact(num_only_first: int, num_only_second: int) -> float:
@@ -92,11 +99,8 @@ def mcnemar_exact(num_only_first: int, num_only_second: int) -> float:
     if num_only_first < 0 or num_only_second < 0:
         raise ValueError(f"counts are {num_only_first} and {num_only_second}; they cannot be negative")
     num_trials, least = num_only_first + num_only_second, min(num_only_first, num_only_second)
-    tail = ways = 1
-    for k in range(1, least + 1):
-        ways = ways * (num_trials - k + 1) // k
-        tail += ways
-    return min(1.0, 2 * tail / (1 << num_trials))
+    ways = accumulate(range(1, least + 1), lambda ways, k: ways * (num_trials - k + 1) // k, initial=1)
+    return min(1.0, 2 * sum(ways) / (1 << num_trials))
 
 
 def adjust_holm(probabilities: Sequence[float]) -> list[float]:
@@ -134,15 +138,8 @@ def compare_models(
     The intervals are absent where there is one video only; "against" is absent for the reference itself, and where
     it has not learned the target. `p_holm` corrects for the other models of the same target.
 
-    Args:
-        models: Name -> target -> the ranks of the true answers, as from `rank_answers`, in the order of `video_ids`.
-        video_ids: The recording of each of N segments.
-        reference: The model that the others are compared with.
-        num_draws: Of videos, for the intervals.
-        seed: Of those draws.
-
-    Raises:
-        ValueError: No such reference, or ranks of another number of segments.
+    `models` are name -> target -> ranks of the true answers, as from `rank_answers`, of N segments; `video_ids` are the
+    recordings of these. Another number of segments is a `ValueError`, and so is a reference that there is not.
     """
     if reference not in models:
         raise ValueError(f"the reference {reference!r} is none of {', '.join(models)}")
@@ -167,9 +164,9 @@ def _measure(ranked: Ranked, bootstrap: VideoBootstrap | None) -> dict[str, dict
     measures = {measure: {"value": summary[measure]} for measure in ("top1", "top5", "mean_class")}
     if bootstrap is not None:
         right = ranked.better < 1
-        measures["top1"] |= _interval(bootstrap.accuracy(right))
-        measures["top5"] |= _interval(bootstrap.accuracy(ranked.better < 5))
-        measures["mean_class"] |= _interval(bootstrap.mean_class_accuracy(right, ranked.labels))
+        measures["top1"] |= interval(bootstrap.accuracy(right))
+        measures["top5"] |= interval(bootstrap.accuracy(ranked.better < 5))
+        measures["mean_class"] |= interval(bootstrap.mean_class_accuracy(right, ranked.labels))
     return measures
 
 
@@ -183,9 +180,4 @@ def _set_against(this: Ranked, reference: Ranked, bootstrap: VideoBootstrap | No
         "num_only_reference": num_only_reference,
         "p": mcnemar_exact(num_only_this, num_only_reference),
     }
-    return part if bootstrap is None else part | _interval(bootstrap.accuracy(ours) - bootstrap.accuracy(theirs))
-
-
-def _interval(draws: Draws) -> dict[str, float]:
-    low, high = percentile_interval(draws)
-    return {"low": low, "high": high}
+    return part if bootstrap is None else part | interval(bootstrap.accuracy(ours) - bootstrap.accuracy(theirs))

@@ -33,24 +33,16 @@ Classes = npt.NDArray[np.int64]
 class Detections:
     """Actions that were found, in the three lists of the challenge at once: one score for verb, noun and both.
 
-    Args:
-        video_ids: The recordings that were looked at, also those without any action.
-        videos: Which of them each answer is in, (D,).
-        spans: Where each begins and ends, seconds, (D, 2).
-        verbs: (D,), class ids.
-        nouns: (D,), class ids.
-        scores: (D,), any scale, higher is surer.
-
     Raises:
         ValueError: Arrays that do not fit, times that are no interval, numbers that are not finite.
     """
 
-    video_ids: tuple[str, ...]
-    videos: Classes
-    spans: Floats
-    verbs: Classes
+    video_ids: tuple[str, ...]  # the recordings that were looked at, also those without any action
+    videos: Classes  # (D,), which of them each answer is in
+    spans: Floats  # (D, 2), where each begins and ends, seconds
+    verbs: Classes  # (D,), class ids
     nouns: Classes
-    scores: Floats
+    scores: Floats  # (D,), any scale, higher is surer
 
     def __post_init__(self) -> None:
         shapes = {self.videos.shape, self.verbs.shape, self.nouns.shape, self.scores.shape, self.spans.shape[:1]}
@@ -75,13 +67,8 @@ def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[
         {"num_videos", "num_segments", "num_detections",
          "verb": {"0.1", "0.2", "0.3", "0.4", "0.5", "mean"}, "noun": {...}, "action": {...}}
 
-    Args:
-        found: Answers in the recordings of the table; those in other recordings count as misses.
-        table: The true segments, N of them.
-        labels: "verb" and/or "noun" -> (N,), class ids.
-
-    Raises:
-        ValueError: No segments, or labels that do not fit.
+    Answers in other recordings than those of the table count as misses. `labels` are "verb" and/or "noun" -> class ids
+    of the true segments, (N,); none, or others, are a `ValueError`.
     """
     if not len(table) or not labels or any(values.shape != (len(table),) for values in labels.values()):
         raise ValueError(f"{len(table)} segments; at least one, each with a label, is needed")
@@ -124,22 +111,16 @@ def mean_over_labels(
     return means | {"mean": float(np.mean(list(means.values())))}
 
 
-def average_precision(answers: Sequence[Answer], truth: Mapping[str, Sequence[Span]], *, least: float) -> float:
-    """Average precision of one class at one threshold, see `average_precisions`.
-
-    >>> answers = [("a", 0, 4, 0.9), ("a", 8, 9, 0.8), ("a", 10, 14, 0.7)]
-    >>> average_precision(answers, {"a": [(0, 4), (10, 14)]}, least=0.5)
-    83.33333333333333
-    """
-    return float(average_precisions(answers, truth, [least])[0])
-
-
 def average_precisions(
     answers: Sequence[Answer], truth: Mapping[str, Sequence[Span]], thresholds: Sequence[float]
 ) -> Floats:
     """Average precision of one class, (T,): of answers, against (start, stop) by recording.
 
     Answers of equal confidence keep their order; a threshold is the intersection over union of a hit.
+
+    >>> answers = [("a", 0, 4, 0.9), ("a", 8, 9, 0.8), ("a", 10, 14, 0.7)]
+    >>> average_precisions(answers, {"a": [(0, 4), (10, 14)]}, [0.5]).tolist()
+    [83.33333333333333]
     """
     least = np.array(thresholds, dtype=np.float64) - _TOLERANCE
     rows = np.arange(len(least))
@@ -166,7 +147,7 @@ def average_precisions(
 
 def temporal_overlaps(start: float, stop: float, spans: Sequence[Span] | npt.NDArray[Any]) -> Floats:
     """Intersection over union of [start, stop) with each of some spans, (N, 2)."""
-    starts, stops = np.asarray(spans).T
+    starts, stops = np.asarray(spans, dtype=np.float64).reshape(-1, 2).T
     shared = np.maximum(np.minimum(stop, stops) - np.maximum(start, starts), 0)
     result: Floats = shared / ((stop - start) + (stops - starts) - shared)
     return result

@@ -15,22 +15,17 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 _EXPONENTS = np.linspace(0.1, 1.5, 29)
 _USUAL_EXPONENT = 0.5
+_BEST = 100.0
 _PRIOR = 0.002  # of the squared quality's spread: which exponent a few points leave open is the usual one
 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """A fitted curve.
+    """A fitted curve."""
 
-    Args:
-        limit: What it comes near with ever more examples.
-        drop: How far below that it is with one example, at least 0.
-        exponent: How fast it comes near, above 0.
-    """
-
-    limit: float
-    drop: float
-    exponent: float
+    limit: float  # what it comes near with ever more examples
+    drop: float  # how far below that it is with one example, at least 0
+    exponent: float  # how fast it comes near, above 0
 
     def __call__(self, sizes: npt.ArrayLike) -> Floats:
         """Quality with so many examples."""
@@ -39,18 +34,12 @@ class PowerLaw:
 
 
 def fit_power_law(
-    sizes: Sequence[float], values: Sequence[float], *, weights: Sequence[float] | None = None, best: float = 100.0
+    sizes: Sequence[float], values: Sequence[float], *, weights: Sequence[float] | None = None
 ) -> PowerLaw:
-    """The curve through measured points, by weighted least squares.
-
-    Args:
-        sizes: Numbers of examples, at least two different ones, each at least 1.
-        values: Quality with so many.
-        weights: How much each point counts; None: all the same.
-        best: No quality is above this.
+    """The curve through measured points, by weighted least squares; `weights` are 1 unless given.
 
     Raises:
-        ValueError: Points that are too few or impossible.
+        ValueError: Less than two different sizes from 1 on, or weights that are not above 0.
 
     >>> law = fit_power_law([1, 2, 4, 8, 16], [80 - 40 * n**-0.5 for n in (1, 2, 4, 8, 16)])
     >>> round(float(law(64)), 1)
@@ -64,7 +53,7 @@ def fit_power_law(
         raise ValueError("each point needs a weight above 0")
     importance = importance / importance.sum()
     spread = float(np.average((wanted - np.average(wanted, weights=importance)) ** 2, weights=importance))
-    laws = [_fit(counts, wanted, importance, exponent, best) for exponent in _EXPONENTS]
+    laws = [_fit(counts, wanted, importance, exponent) for exponent in _EXPONENTS]
 
     def badness(law: PowerLaw) -> float:
         error = float(np.average((law(counts) - wanted) ** 2, weights=importance))
@@ -73,14 +62,14 @@ def fit_power_law(
     return min(laws, key=badness)
 
 
-def _fit(counts: Floats, wanted: Floats, importance: Floats, exponent: float, best: float) -> PowerLaw:
+def _fit(counts: Floats, wanted: Floats, importance: Floats, exponent: float) -> PowerLaw:
     """Limit and drop for one exponent: a straight line in n ** -exponent, kept within what is possible."""
     steps = counts**-exponent
     middle, mean = float(importance @ steps), float(importance @ wanted)
     variance = float(importance @ (steps - middle) ** 2)
     drop = max(-float(importance @ ((steps - middle) * (wanted - mean))) / variance, 0.0)
     limit = mean + drop * middle
-    if limit > best:  # the best line that ends there
-        limit = best
-        drop = max(float(importance @ (steps * (best - wanted))) / float(importance @ steps**2), 0.0)
+    if limit > _BEST:  # the best line that ends there
+        limit = _BEST
+        drop = max(float(importance @ (steps * (_BEST - wanted))) / float(importance @ steps**2), 0.0)
     return PowerLaw(limit, drop, float(exponent))

@@ -18,6 +18,8 @@ from egoact.core.metrics.accuracy import (
 )
 from egoact.core.metrics.action_ranking import ActionRanking, ActionScoring, action_ranking
 
+Members = npt.NDArray[np.bool_]  # which of N segments belong to a part
+
 # Joins verb and noun ids to one action id; above any vocabulary's size.
 _ACTION_STRIDE = 1_000_000
 
@@ -34,7 +36,7 @@ class Ranked:
         accuracies = {f"top{k}": float(100 * np.mean(self.better < k)) for k in TOP_K}
         return accuracies | {"mean_class": mean_over_classes(self.better < 1, self.labels)}
 
-    def select(self, members: npt.NDArray[np.bool_]) -> dict[str, float]:
+    def select(self, members: Members) -> dict[str, float]:
         """Some of them: how many, their top-1 and mean-class accuracy in percent."""
         right, labels = self.better[members] < 1, self.labels[members]
         return {
@@ -134,15 +136,11 @@ def _join_actions(labels: Mapping[str, Labels]) -> npt.NDArray[np.int64]:
 def _measure_unseen(
     ranked: Mapping[str, Ranked], participants: Sequence[str] | None, unseen: frozenset[str], notes: list[str]
 ) -> dict[str, Any]:
-    num_segments = len(next(iter(ranked.values())).better)
-    if participants is None or len(participants) != num_segments:
-        found = "none" if participants is None else len(participants)
-        raise ValueError(f"{found} participants for {num_segments} segments; unseen ones need one per segment")
-    members = np.array([participant in unseen for participant in participants])
+    members = recorded_by(unseen, participants, num_segments=len(next(iter(ranked.values())).better))
     if not members.any():
         listed = ", ".join(sorted(unseen)) or "(none listed)"
         notes.append(
-            f"No part for unseen participants: {listed} recorded none of these {num_segments} segments; "
+            f"No part for unseen participants: {listed} recorded none of these {len(members)} segments; "
             "is this the list of another split?"
         )
         return {}
@@ -155,23 +153,36 @@ def _measure_part(
     ranked: Mapping[str, Ranked],
     labels: Mapping[str, Labels],
     classes: Mapping[str, frozenset[int]],
-    join: Callable[[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], npt.NDArray[np.bool_]],
+    join: Callable[[Members, Members], Members],
     notes: list[str],
 ) -> dict[str, Any]:
-    """Segments of some classes; `join` says which actions belong to them by their verb and their noun."""
+    part = {}
+    for target, mask in members_of(classes, labels, join).items():
+        if mask.any():
+            part[target] = ranked[target].select(mask)
+        else:
+            is_pair = target == "action"
+            which = f"such a {name} verb and noun" if is_pair else f"one of the {len(classes[target])} {name} classes"
+            notes.append(f"No {name} part for {target}: no segment has {which}.")
+    return {name: part} if part else {}
+
+
+def recorded_by(unseen: frozenset[str], participants: Sequence[str] | None, *, num_segments: int) -> Members:
+    """Which segments unseen participants recorded, (N,); a `ValueError` without one participant per segment."""
+    if participants is None or len(participants) != num_segments:
+        found = "none" if participants is None else len(participants)
+        raise ValueError(f"{found} participants for {num_segments} segments; unseen ones need one per segment")
+    return np.array([participant in unseen for participant in participants], dtype=np.bool_)
+
+
+def members_of(
+    classes: Mapping[str, frozenset[int]], labels: Mapping[str, Labels], join: Callable[[Members, Members], Members]
+) -> dict[str, Members]:
+    """Segments of some classes, target -> (N,); `join` says by verb and noun which actions belong to them."""
     members = {target: np.isin(labels[target], sorted(classes[target])) for target in labels if target in classes}
     if {"verb", "noun"} <= set(members):
         members["action"] = join(members["verb"], members["noun"])
-    part = {}
-    for target, mask in members.items():
-        if mask.any():
-            part[target] = ranked[target].select(mask)
-        elif target == "action":
-            notes.append(f"No {name} part for action: no segment has such a {name} verb and noun.")
-        else:
-            which = f"one of the {len(classes[target])} {name} classes"
-            notes.append(f"No {name} part for {target}: no segment has {which}.")
-    return {name: part} if part else {}
+    return members
 
 
 def _measure_baselines(

@@ -36,25 +36,18 @@ _MOST_COMPRESSED = 100  # of scores that differ, a third at most is saved
 # zipfile raises a RuntimeError for encrypted members, and a kind of it for a compression that it does not know.
 _DAMAGED = (*DAMAGED_ARRAY, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
-ScoreMatrix = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Logits, or any scores of which higher is better, one row per segment.
-
-    Args:
-        narration_ids: N distinct ids.
-        verb: float32, (N, V), or None.
-        noun: float32, (N, M), or None; at least one of both.
+    """Logits, or any scores of which higher is better, one row per segment; of verbs, nouns or both.
 
     Raises:
         ValueError: Repeated ids, arrays that do not fit, numbers that are not finite.
     """
 
     narration_ids: tuple[str, ...]
-    verb: ScoreMatrix | None = None
-    noun: ScoreMatrix | None = None
+    verb: npt.NDArray[np.float32] | None = None  # (N, V)
+    noun: npt.NDArray[np.float32] | None = None  # (N, M)
 
     def __post_init__(self) -> None:
         if not self.by_target():
@@ -74,7 +67,7 @@ class Scores:
     def __len__(self) -> int:
         return len(self.narration_ids)
 
-    def by_target(self) -> dict[str, ScoreMatrix]:
+    def by_target(self) -> dict[str, npt.NDArray[np.float32]]:
         """Target -> scores, for the targets that there are, as `evaluate_scores` takes them."""
         return {name: array for name, array in (("verb", self.verb), ("noun", self.noun)) if array is not None}
 
@@ -114,8 +107,7 @@ def load_scores(path: str | Path) -> Scores:
     """Read scores from any of the layouts above.
 
     Raises:
-        ArtifactError: No such file, an unknown or damaged one, pickled content, repeated narration ids,
-            missing keys, rows of unequal length, numbers that are not finite.
+        ArtifactError: No such file, an unknown or damaged one, pickled content, or no scores that `Scores` takes.
     """
     path = Path(path)
     if path.is_dir() or not path.exists():
@@ -127,7 +119,10 @@ def load_scores(path: str | Path) -> Scores:
     if suffix not in (".json", ".zip"):
         reason = f"'{suffix}' files are not read; scores come as .npz, .json or .zip, and nothing is unpickled"
         raise ArtifactError(reason, path=path)
-    document = read_submission(path) if suffix == ".zip" else _parse_json(_read_bytes(path), path)
+    try:
+        document = read_submission(path) if suffix == ".zip" else _parse_json(path.read_bytes(), path)
+    except OSError as error:
+        raise ArtifactError(f"cannot be read: {error.strerror}", path=path) from None
     if isinstance(document, list):
         return _from_columns(_transpose(document, path), path)
     if isinstance(document, dict) and "results" in document:
@@ -225,13 +220,6 @@ def _class_row(scores: Any, width: int | None, path: Path, place: str) -> npt.ND
         raise ArtifactError(f"{problem}; expected the ids 0 to {width - 1}", path=path, place=place)
     value_of = dict(zip(scores.keys, scores.values, strict=True))
     return np.array([value_of[key] for key in expected])
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"cannot be read: {error.strerror}", path=path) from None
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from egoact.core.bounds import shorten
 from egoact.core.epic.facts import SUPERVISION_LEVELS
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
@@ -17,16 +18,9 @@ Challenge = Literal["action_recognition", "action_anticipation", "action_detecti
 
 
 def write_document(path: Path, pieces: Iterable[str], *, challenge: Challenge, levels: Mapping[str, int]) -> None:
-    """Write the zip; it appears under its name only when it is complete.
+    """Write the zip; it appears under its name only when it is complete. A level outside 0 to 5 is a `ValueError`.
 
-    Args:
-        path: The zip; an old one is replaced.
-        pieces: The text of `results`, a JSON object.
-        challenge: Its name.
-        levels: The supervision levels by name.
-
-    Raises:
-        ValueError: A level outside 0 to 5.
+    `pieces` are the text of `results`, a JSON object; `levels` are the supervision levels by name.
     """
     for name, level in levels.items():
         _check_level(name, level)
@@ -41,11 +35,7 @@ def write_document(path: Path, pieces: Iterable[str], *, challenge: Challenge, l
 
 
 def read_document(path: Path, *, challenge: Challenge) -> tuple[Any, dict[str, int]]:
-    """The results that anybody's zip holds, and its supervision levels.
-
-    Raises:
-        ArtifactError: No zip with one `test.json`, or what precedes the results is wrong.
-    """
+    """The results that anybody's zip holds, and its supervision levels; an `ArtifactError` where one is wrong."""
     if path.is_dir() or not path.exists():
         raise ArtifactError("this is a folder; a zip is expected" if path.is_dir() else "no such file", path=path)
     document = read_submission(path)
@@ -57,11 +47,7 @@ def read_document(path: Path, *, challenge: Challenge) -> tuple[Any, dict[str, i
 
 
 def _check_header(document: Any, *, challenge: Challenge) -> dict[str, int]:
-    """The supervision levels of a submission to this challenge.
-
-    Raises:
-        ValueError: The first thing that is wrong with what precedes the results.
-    """
+    """The supervision levels; a `ValueError` for the first thing that is wrong with what precedes the results."""
     expected = ("version", "challenge", *SUPERVISION_LEVELS, "results")
     if not isinstance(document, Mapping):
         raise ValueError(f"expected an object with {', '.join(expected)}")
@@ -69,20 +55,14 @@ def _check_header(document: Any, *, challenge: Challenge) -> dict[str, int]:
         raise ValueError(f"no '{missing[0]}'; expected {', '.join(expected)}")
     for key, value in (("version", VERSION), ("challenge", challenge)):
         if document[key] != value:
-            raise ValueError(f'{key} is {show(document[key])}; expected "{value}"')
+            raise ValueError(f'{key} is {shorten(document[key])}; expected "{value}"')
     for name in SUPERVISION_LEVELS:
         _check_level(name, document[name])
     return {name: document[name] for name in SUPERVISION_LEVELS}
-
-
-def show(value: Any) -> str:
-    """A value for a message, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _check_level(name: str, level: Any) -> None:
     meanings = SUPERVISION_LEVELS[name]
     if type(level) is not int or not 0 <= level < len(meanings):
         listed = ", ".join(f"{number} {meaning}" for number, meaning in enumerate(meanings))
-        raise ValueError(f"{name} is {show(level)}; allowed are {listed}")
+        raise ValueError(f"{name} is {shorten(level)}; allowed are {listed}")

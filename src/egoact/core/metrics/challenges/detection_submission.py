@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable
+from egoact.core.bounds import shorten
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.challenges.challenge import Challenge, read_document, show, write_document
+from egoact.core.metrics.challenges.challenge import Challenge, read_document, write_document
 from egoact.core.metrics.detection import Detections
 
-CHALLENGE: Challenge = "action_detection"
-
+_CHALLENGE: Challenge = "action_detection"
 _KEYS = ("verb", "noun", "action", "score", "segment")
 
 
@@ -33,37 +33,25 @@ class DetectionSubmission:
 
 
 def write_detections(found: Detections, path: str | Path, *, sls_pt: int, sls_tl: int, sls_td: int) -> None:
-    """Write the zip; it appears under its name only when it is complete.
+    """Write the zip of what was found in all test recordings; it appears under its name only when it is complete.
 
-    Args:
-        found: In all test recordings.
-        path: The zip to write; an old one is replaced.
-        sls_pt: Supervision level of pre-training, 0 to 5; `epic.SUPERVISION_LEVELS` says what they mean.
-        sls_tl: Level of training labels.
-        sls_td: Level of training data.
-
-    Raises:
-        ValueError: A level outside 0 to 5, or classes that the challenge does not have.
+    The supervision levels are those of pre-training, labels and data, see `epic.SUPERVISION_LEVELS`; one outside 0 to 5
+    is a `ValueError`, and so are classes that the challenge does not have.
     """
     for target, classes, count in (("verb", found.verbs, NUM_VERBS), ("noun", found.nouns, NUM_NOUNS)):
         if len(classes) and not 0 <= classes.min() <= classes.max() < count:
             raise ValueError(f"{target}s from {classes.min()} to {classes.max()}; the challenge has 0 to {count - 1}")
     levels = {"sls_pt": sls_pt, "sls_tl": sls_tl, "sls_td": sls_td}
-    write_document(Path(path), _json_pieces(found), challenge=CHALLENGE, levels=levels)
+    write_document(Path(path), _json_pieces(found), challenge=_CHALLENGE, levels=levels)
 
 
 def check_detections(path: str | Path, table: SegmentTable | None = None) -> DetectionSubmission:
-    """Read anybody's zip and refuse what the challenge would refuse.
+    """Read anybody's zip; an `ArtifactError` for the first thing that the challenge would refuse.
 
-    Args:
-        path: The zip.
-        table: Segments of the recordings that must be answered, and no other. None leaves that unchecked.
-
-    Raises:
-        ArtifactError: The first thing that is wrong, in one line.
+    The recordings of `table` must be answered, and no other; None leaves that unchecked.
     """
     path = Path(path)
-    results, levels = read_document(path, challenge=CHALLENGE)
+    results, levels = read_document(path, challenge=_CHALLENGE)
     if not isinstance(results, dict) or not results:
         raise ArtifactError("'results' must be an object: video id -> list of actions, one at least", path=path)
     if table is not None:
@@ -109,17 +97,17 @@ def _read_action(action: Any) -> tuple[int, int, float, float, float]:
         raise ValueError(f"expected an object with {', '.join(_KEYS)}")
     for target, count in (("verb", NUM_VERBS), ("noun", NUM_NOUNS)):
         if type(action[target]) is not int or not 0 <= action[target] < count:
-            raise ValueError(f"{target} is {show(action[target])}; allowed are 0 to {count - 1}")
+            raise ValueError(f"{target} is {shorten(action[target])}; allowed are 0 to {count - 1}")
     verb, noun = action["verb"], action["noun"]
     if action["action"] != f"{verb},{noun}":
-        raise ValueError(f'action is {show(action["action"])}; verb and noun make it "{verb},{noun}"')
+        raise ValueError(f'action is {shorten(action["action"])}; verb and noun make it "{verb},{noun}"')
     score, segment = action["score"], action["segment"]
     if not _is_number(score):
-        raise ValueError(f"score is {show(score)}; a finite number is needed")
+        raise ValueError(f"score is {shorten(score)}; a finite number is needed")
     if not isinstance(segment, list) or len(segment) != 2 or not all(map(_is_number, segment)):
-        raise ValueError(f"segment is {show(segment)}; expected [start, stop] in seconds")
+        raise ValueError(f"segment is {shorten(segment)}; expected [start, stop] in seconds")
     if not 0 <= segment[0] < segment[1]:
-        raise ValueError(f"segment is {show(segment)}; it must begin at 0 or later, and end after that")
+        raise ValueError(f"segment is {shorten(segment)}; it must begin at 0 or later, and end after that")
     return verb, noun, float(score), float(segment[0]), float(segment[1])
 
 

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable
+from egoact.core.bounds import shorten
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking
-from egoact.core.metrics.challenges.challenge import read_document, show, write_document
+from egoact.core.metrics.challenges.challenge import read_document, write_document
 from egoact.core.metrics.scores import ClassScores, Scores, scores_from_results
 
 NUM_PAIRS = 100
@@ -47,19 +48,11 @@ def write_submission(
     challenge: ScoredChallenge = "action_recognition",
     actions: ActionRanking | None = None,
 ) -> None:
-    """Write the zip; it appears under its name only when it is complete.
+    """Write the zip of scores for all test segments; it appears under its name only when it is complete.
 
-    Args:
-        scores: Of all test segments, 97 verbs and 300 nouns.
-        path: The zip to write; an old one is replaced.
-        sls_pt: Supervision level of pre-training, 0 to 5; `epic.SUPERVISION_LEVELS` says what they mean.
-        sls_tl: Level of training labels.
-        sls_td: Level of training data.
-        challenge: Which one; both have the same layout.
-        actions: Of anticipation: the 100 best pairs of each segment, where a model ranks them by itself.
-
-    Raises:
-        ValueError: A level outside 0 to 5, other numbers of classes or pairs.
+    The supervision levels are those of pre-training, labels and data, see `epic.SUPERVISION_LEVELS`; one outside 0 to 5
+    is a `ValueError`, and so are other numbers of classes or pairs. `actions` are for anticipation: the 100 best pairs
+    of each segment, where a model ranks them by itself.
     """
     _check_classes(scores)
     if actions is not None:
@@ -71,15 +64,9 @@ def write_submission(
 def check_submission(
     path: str | Path, table: SegmentTable | None = None, *, challenge: ScoredChallenge = "action_recognition"
 ) -> Submission:
-    """Read anybody's zip and refuse what the challenge would refuse.
+    """Read anybody's zip; an `ArtifactError` for the first thing that the challenge would refuse.
 
-    Args:
-        path: The zip.
-        table: The test segments; each must have scores, and no other. None leaves that unchecked.
-        challenge: The one that it is for.
-
-    Raises:
-        ArtifactError: The first thing that is wrong, in one line.
+    Each segment of `table` must have scores, and no other; None leaves that unchecked.
     """
     path = Path(path)
     results, levels = read_document(path, challenge=challenge)
@@ -95,7 +82,11 @@ def check_submission(
         aligned = scores.align(table)
     except ArtifactError as error:
         raise ArtifactError(error.reason, path=path) from None
-    return Submission(levels, aligned, actions and _in_order(actions, scores.narration_ids, aligned.narration_ids))
+    if actions is not None:
+        row_of = {narration_id: row for row, narration_id in enumerate(scores.narration_ids)}
+        rows = [row_of[narration_id] for narration_id in aligned.narration_ids]
+        actions = ActionRanking(actions.verbs[rows], actions.nouns[rows], actions.scores[rows])
+    return Submission(levels, aligned, actions)
 
 
 def _check_classes(scores: Scores) -> None:
@@ -144,20 +135,19 @@ def _pairs_of(found: Any) -> tuple[Any, Any]:
     try:
         pairs = [_PAIRS[key] for key in found.keys]
     except KeyError as error:
-        raise ValueError(f'{show(error.args[0])} is no pair; expected "verb,noun", such as "0,12"') from None
+        raise ValueError(f'{shorten(error.args[0])} is no pair; expected "verb,noun", such as "0,12"') from None
     order = np.argsort(-found.values, kind="stable")
     return np.array(pairs, dtype=np.int64)[order], found.values[order]
 
 
-def _in_order(actions: ActionRanking, given: tuple[str, ...], wanted: tuple[str, ...]) -> ActionRanking:
-    row_of = {narration_id: row for row, narration_id in enumerate(given)}
-    rows = [row_of[narration_id] for narration_id in wanted]
-    return ActionRanking(actions.verbs[rows], actions.nouns[rows], actions.scores[rows])
-
-
 def _json_pieces(scores: Scores, actions: ActionRanking | None) -> Iterator[str]:
     yield "{\n"
-    templates = {target: _template(count) for target, count in _NUM_CLASSES.items()}
+    templates = {
+        target: "{"
+        + ", ".join(f'"{class_id}": %.9g' for class_id in range(count))
+        + "}"  # reads back as the same float32
+        for target, count in _NUM_CLASSES.items()
+    }
     for row, narration_id in enumerate(scores.narration_ids):
         parts = [f'"{t}": {templates[t] % tuple(array[row].tolist())}' for t, array in scores.by_target().items()]
         if actions is not None:
@@ -166,8 +156,3 @@ def _json_pieces(scores: Scores, actions: ActionRanking | None) -> Iterator[str]
             parts.append(f'"action": {{{pairs}}}')
         yield f"{',' if row else ''}{json.dumps(narration_id)}: {{{', '.join(parts)}}}\n"
     yield "}"
-
-
-def _template(num_classes: int) -> str:
-    # Nine digits read back as the same float32.
-    return "{" + ", ".join(f'"{class_id}": %.9g' for class_id in range(num_classes)) + "}"
