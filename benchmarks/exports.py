@@ -30,7 +30,6 @@ from egoact.core.machine import describe_machine
 from egoact.engines.parity import compare_features, torch_features
 from egoact.export.export import Export
 from egoact.export.graphs import build_segmenter
-from egoact.extraction.clips import read_clips
 from egoact.extraction.engine_choice import RealFrames
 from egoact.media.sources import MediaRoot
 from egoact.models.backbones.registry import Backbone, load_backbone
@@ -98,7 +97,7 @@ class Bench:
     @cached_property
     def clips(self) -> np.ndarray:
         """uint8 (N, T, H, W, 3)."""
-        return self._kept("clips", lambda: read_clips(self.frames, len(self.table), self.settings.num_frames))
+        return self._kept("clips", lambda: self.frames.clips(len(self.table), num_frames=self.settings.num_frames))
 
     @cached_property
     def expected(self) -> np.ndarray:

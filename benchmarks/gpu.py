@@ -38,8 +38,7 @@ from egoact.core.machine import num_cores
 from egoact.core.sampling import step_times
 from egoact.engines import check_parity, load_engine, tune_batch
 from egoact.engines.parity import compare_features
-from egoact.extraction.decoder_choice import choose_decoders
-from egoact.extraction.decoding import Decoders, VideoJob
+from egoact.extraction.decoding import Decoders, VideoJob, choose_decoders
 from egoact.media.video.device_reader import DeviceReader
 from egoact.media.video.reader import read_video_frames
 from egoact.models.backbones.registry import Backbone, load_backbone

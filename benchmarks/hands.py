@@ -23,7 +23,7 @@ from egoact.core.timelines.hands.tracking import HandTracks
 from egoact.core.timelines.hands.use import measure_hand_use
 from egoact.core.timelines.statistics import SIDES
 from egoact.engines.hands import HandDetector
-from egoact.extraction.hands import HandPass, aspect_ratio_of
+from egoact.extraction.recordings import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.timelines.output import find_videos

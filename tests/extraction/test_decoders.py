@@ -15,9 +15,8 @@ from egoact.engines import Speed
 from egoact.engines.loading import LOADERS
 from egoact.engines.parity import compare_features
 from egoact.engines.torch_engine import TorchEngine
-from egoact.extraction import decoder_choice, engine_choice
-from egoact.extraction.decoder_choice import choose_decoders
-from egoact.extraction.decoding import Decoders, FrameBatch, JobDone, VideoJob, decode
+from egoact.extraction import decoding, engine_choice
+from egoact.extraction.decoding import Decoders, FrameBatch, JobDone, VideoJob, choose_decoders, decode
 from egoact.media.sources import MediaSource
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
@@ -108,24 +107,24 @@ def test_a_device_takes_what_comes_when_it_is_free_and_workers_the_rest(tmp_path
 
 def test_which_decoders(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     made: list[str] = []
-    monkeypatch.setattr(decoder_choice, "DeviceReader", made.append)
-    monkeypatch.setattr(decoder_choice, "find_spec", lambda name: name)
+    monkeypatch.setattr(decoding, "DeviceReader", made.append)
+    monkeypatch.setattr(decoding, "find_spec", lambda name: name)
     how = {"num_workers": 3, "is_whole": True}
     assert choose_decoders("pyav", place="cuda", **how) is None
     assert choose_decoders("auto", place="cpu", **how) is None
     assert choose_decoders("auto", place="cuda", num_workers=3, is_whole=False) is None
     both, alone = choose_decoders("auto", place="cuda:1", **how), choose_decoders("torchcodec", place="cpu", **how)
-    assert both is not None and (both.count, both.is_helped) == (decoder_choice.RECORDINGS_AT_ONCE, True)
+    assert both is not None and (both.count, both.is_helped) == (decoding.RECORDINGS_AT_ONCE, True)
     assert alone is not None and (alone.count, alone.is_helped) == (3, False)
     assert made == ["cuda:1", "cpu"]
 
     def fail(device: str) -> None:
         raise ValueError("no FFmpeg")
 
-    monkeypatch.setattr(decoder_choice, "DeviceReader", fail)
+    monkeypatch.setattr(decoding, "DeviceReader", fail)
     assert choose_decoders("auto", place="cuda", **how) is None
     assert capsys.readouterr().err == "extract: no FFmpeg; going on with PyAV alone\n"
     with pytest.raises(ValueError, match="no FFmpeg"):
         choose_decoders("torchcodec", place="cpu", **how)
-    monkeypatch.setattr(decoder_choice, "find_spec", lambda name: None)
+    monkeypatch.setattr(decoding, "find_spec", lambda name: None)
     assert choose_decoders("auto", place="cuda", **how) is None

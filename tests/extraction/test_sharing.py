@@ -11,8 +11,8 @@ import pytest
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.commands.data.extract_work import work_of
 from egoact.core.errors import ArtifactError
+from egoact.extraction.distributed.cluster import RecordingWorker, choose_plan
 from egoact.extraction.distributed.sharing import SharedFeatures
-from egoact.extraction.distributed.sharing_worker import RecordingWorker, choose_plan
 from egoact.extraction.work import Work
 from egoact.store.layout.index import StoreIndex
 from tests.makers.data.extraction import VIDEOS, make_video, settings, write_segments

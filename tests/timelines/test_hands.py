@@ -12,7 +12,7 @@ from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.hands.tracking import Palm
 from egoact.engines.hands import HandDetector, model_file
-from egoact.extraction.hands import HandPass, aspect_ratio_of
+from egoact.extraction.recordings import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timelines.timeline import write_report

@@ -23,8 +23,7 @@ from egoact.core.sampling import ClipSampling, step_times
 from egoact.engines import Engine
 from egoact.engines.interface import start
 from egoact.engines.streams import one_stream
-from egoact.extraction.decoder_choice import choose_decoders
-from egoact.extraction.decoding import Decoders, VideoJob, clip_jobs
+from egoact.extraction.decoding import Decoders, VideoJob, choose_decoders, clip_jobs
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments
 from egoact.extraction.work import plan_store

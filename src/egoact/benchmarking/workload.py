@@ -17,7 +17,7 @@ from egoact.engines.interface import Engine
 from egoact.media.sources import MediaRoot, read_frames
 
 if TYPE_CHECKING:
-    from egoact.extraction.decoder_choice import Decoder
+    from egoact.extraction.decoding import Decoder
     from egoact.models.backbones.registry import Backbone
 
 NUM_FRAMES = 20

@@ -16,7 +16,6 @@ from egoact.export.folder import write_export
 from egoact.export.graphs import BUILDERS, ExportParts, check_tensorrt
 from egoact.export.modules import WindowModel
 from egoact.export.parity import check_measured, measure_parity
-from egoact.extraction.clips import read_clips
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
 from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, is_export
 from egoact.runs.graph_files import GRAPH_NAMES, SUFFIXES
@@ -60,7 +59,7 @@ class Export:
         recognizer, backbone = self.run.recognizer, self.run.backbone
         recognizer.model.cpu()
         with working("export: computing clips with torch"):
-            clips = read_clips(frames, num_clips, recognizer.config.num_frames)
+            clips = frames.clips(num_clips, num_frames=recognizer.config.num_frames)
             features = [torch_features(backbone, clip) for clip in clips]
         with working(f"export: writing {self.format} graphs"):
             built = BUILDERS[self.format](self._parts(frames))

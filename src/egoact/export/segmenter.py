@@ -17,7 +17,6 @@ from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.folder import write_export
 from egoact.export.graphs import build_frame, build_segmenter, check_tensorrt
 from egoact.export.parity import check_measured, compare_answers
-from egoact.extraction.clips import read_clips
 from egoact.extraction.engine_choice import RealFrames
 from egoact.models.backbones.registry import Backbone
 from egoact.models.detectors import DetectorModel
@@ -68,7 +67,7 @@ def export_segmenter(
     with working("export: computing clips with torch"):
         backbones = {spec.grid: load_spec(spec, run.choice, run=run.path) for spec in run.backbones if spec.has_network}
         streams = StreamEngine(build_streams(run.backbones, backbones, load))
-        clips = read_clips(frames, num_clips, FRAMES_A_CLIP)
+        clips = frames.clips(num_clips, num_frames=FRAMES_A_CLIP)
         features = _features(streams, clips)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -6,11 +6,13 @@ Memory is bounded by workers and queue, not by videos. A batch holds frames of o
 is in a batch does not depend on which worker was faster: features come out the same, bit by bit, in every run.
 """
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 
@@ -22,11 +24,12 @@ from egoact.media.pairs import Picture, Pixels, frame_lag, read_pairs
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
 from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot, FlowSource
+from egoact.media.video.device_reader import DeviceReader
 
-if TYPE_CHECKING:
-    from egoact.media.video.device_reader import DeviceReader
+SILENT_SECONDS = 600  # without a frame, after which a recording whose end nobody knows is given up
+RECORDINGS_AT_ONCE = 4  # of a GPU, which has several decoders, and one of them for each recording
 
-_SILENT_SECONDS = 600  # without a frame, after which a recording whose end nobody knows is given up
+Decoder = Literal["auto", "pyav", "torchcodec"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +53,8 @@ class VideoJob:
 
 def clip_jobs(root: MediaRoot | FlowRoot, segments: Sequence[Segment], sampling: ClipSampling) -> list[VideoJob]:
     """The frames of clips, one job a recording; a `MediaError` where one is not there."""
-
-    def times(of_video: list[Segment]) -> Floats:
-        return np.sort(sampling.times(of_video), axis=None)
-
     return [
-        VideoJob(root.find(video_id), partial(times, of_video))
+        VideoJob(root.find(video_id), partial(np.sort, sampling.times(of_video), axis=None))
         for video_id, of_video in group_by_recording(segments).items()
     ]
 
@@ -79,9 +78,9 @@ class FrameBatch:
     frames: Pixels
     times: Floats
     frame_of_time: np.ndarray
-    earlier: Pixels | None
-    has_earlier: np.ndarray
-    lag_seconds: float
+    earlier: Pixels | None = None
+    has_earlier: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
+    lag_seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +113,7 @@ def decode(
     read: Read | None = None,
     decoders: "Decoders | None" = None,
 ) -> Generator[Event, None, None]:
-    """Events of all jobs; those of one job in order, and its `JobDone` last.
-
-    Closing the iterator stops the workers.
+    """Events of all jobs; those of one job in order, and its `JobDone` last. Closing the iterator stops the workers.
 
     Args:
         jobs: The videos.
@@ -142,7 +139,7 @@ class Decoders:
         is_helped: Whether workers of this processor decode others meanwhile.
     """
 
-    def __init__(self, reader: "DeviceReader", count: int, *, is_helped: bool) -> None:
+    def __init__(self, reader: DeviceReader, count: int, *, is_helped: bool) -> None:
         self.count, self.is_helped = count, is_helped
         self._reader, self._free = reader, BoundedSemaphore(count)
 
@@ -163,18 +160,43 @@ class Decoders:
         yield from self._reader.read(source.path, times, size=size)  # type: ignore[misc]
 
 
+def choose_decoders(decoder: Decoder, *, place: str, num_workers: int, is_whole: bool) -> Decoders | None:
+    """Decoders beside PyAV, or instead of it; None: PyAV alone.
+
+    Args:
+        decoder: "auto" takes them for whole recordings on a GPU, where they are installed.
+        place: Where the network is: "cpu", "cuda" or "cuda:N".
+        num_workers: Recordings that are decoded at the same time on this processor.
+        is_whole: Whether recordings are read from beginning to end.
+
+    Raises:
+        ValueError: They were asked for, and are not there.
+    """
+    on_gpu = place != "cpu"
+    if decoder == "pyav" or (decoder == "auto" and not (on_gpu and is_whole and find_spec("torchcodec"))):
+        return None
+    try:
+        reader = DeviceReader(place)
+    except ValueError as error:
+        if decoder != "auto":
+            raise
+        print(f"extract: {error}; going on with PyAV alone", file=sys.stderr)
+        return None
+    return Decoders(reader, RECORDINGS_AT_ONCE if on_gpu else num_workers, is_helped=decoder == "auto")
+
+
 def job_events(
     job: VideoJob, size: tuple[int, int], batch_size: int, *, read: Callable[..., Iterator] | None = None
 ) -> Iterator[Event]:
     """The batches and failures of one video; `read` gives pictures as `read_frames`."""
     times = job.times()
     num_answered = num_silent = 0
-    most_silent = _SILENT_SECONDS / np.diff(times).min(initial=1.0)
-    batch: _Batch | None = None
+    most_silent = SILENT_SECONDS / np.diff(times).min(initial=1.0)
+    waiting: list[tuple[Pixels, Picture, Floats]] = []
+    lag = 0.0
     try:
-        has_lag = job.lag_seconds and job.stack == 1 and isinstance(job.source, MediaSource)
-        lag = frame_lag(job.source, job.lag_seconds) if has_lag else 0.0  # type: ignore[arg-type]
-        batch = _Batch(job, size, batch_size, lag)
+        if job.lag_seconds and job.stack == 1 and isinstance(job.source, MediaSource):
+            lag = frame_lag(job.source, job.lag_seconds)
         for positions, frame, earlier in _read(job, times, size, lag, read or read_frames):
             num_answered = positions.stop
             shown = times[positions]
@@ -187,83 +209,47 @@ def job_events(
             num_silent = 0
             if isinstance(earlier, MediaError):
                 yield FrameFailure(job, shown, earlier, is_earlier=True)
-            batch.add(frame, earlier, shown)
-            if batch.is_full:
-                yield batch.take()
+            waiting.append((frame, earlier, shown))
+            if len(waiting) == batch_size:
+                yield _join(job, waiting, lag)
+                waiting = []
     except MediaError as error:
         yield FrameFailure(job, times[num_answered:], error)
-    if batch is not None and not batch.is_empty:
-        yield batch.take()
+    if waiting:
+        yield _join(job, waiting, lag)
     yield JobDone(job)
 
 
 def _read(
     job: VideoJob, times: Floats, size: tuple[int, int], lag: float, read: Callable[..., Iterator]
-) -> Iterator[tuple[slice, Picture, Picture | None]]:
+) -> Iterator[tuple[slice, Picture, Picture]]:
     """Several videos are decoded side by side: more threads for each would only get into each other's way."""
-    source = job.source
-    if job.stack > 1:
-        for positions, stack in read_stacks(
-            source, times, count=job.stack, lag_seconds=job.lag_seconds, size=size, num_threads=1
-        ):
-            yield positions, stack, None
-        return
-    if lag and isinstance(source, MediaSource):
-        yield from read_pairs(source, times, lag_seconds=lag, size=size, num_threads=1, read=read)
-        return
-    for positions, frame in read(source, times, size=size, num_threads=1):
-        yield positions, frame, None
+    if job.stack == 1:
+        return read_pairs(job.source, times, lag_seconds=lag, size=size, num_threads=1, read=read)
+    stacks = read_stacks(job.source, times, count=job.stack, lag_seconds=job.lag_seconds, size=size, num_threads=1)
+    return ((positions, stack, stack) for positions, stack in stacks)
 
 
-class _Batch:
-    """A batch that is being filled."""
-
-    def __init__(self, job: VideoJob, size: tuple[int, int], batch_size: int, lag: float) -> None:
-        self._job, self._lag = job, lag
-        self._size, self._shape = batch_size, size
-        self._clear()
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._times) == self._size
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._times
-
-    def add(self, frame: Pixels, earlier: Picture | None, times: Floats) -> None:
-        if self.is_empty:
-            shape = (self._size, *self._shape, frame.shape[2])
-            self._frames = _empty(shape, frame)
-            self._earlier = _empty(shape, frame) if self._lag else None
-            if self._earlier is not None:
-                self._earlier[:] = 0
-        row, has_earlier = len(self._times), earlier is not None and not isinstance(earlier, MediaError)
-        self._frames[row] = frame
-        self._has_earlier.append(has_earlier)
-        if self._earlier is not None and has_earlier:
-            self._earlier[row] = earlier
-        self._times.append(times)
-
-    def take(self) -> FrameBatch:
-        counts = [len(times) for times in self._times]
-        batch = FrameBatch(
-            self._job,
-            self._frames[: len(counts)],
-            np.concatenate(self._times),
-            np.repeat(np.arange(len(counts)), counts),
-            None if self._earlier is None else self._earlier[: len(counts)],
-            np.array(self._has_earlier),
-            self._lag,
-        )
-        self._clear()
-        return batch
-
-    def _clear(self) -> None:
-        self._times: list[Floats] = []
-        self._has_earlier: list[bool] = []
+def _join(job: VideoJob, waiting: Sequence[tuple[Pixels, Picture, Floats]], lag: float) -> FrameBatch:
+    frames, earlier, times = zip(*waiting, strict=True)
+    counts = [len(each) for each in times]
+    has_earlier = np.array([not isinstance(each, MediaError) for each in earlier])
+    black = 0 * frames[0]
+    return FrameBatch(
+        job,
+        _stack(frames),
+        np.concatenate(times),
+        np.repeat(np.arange(len(counts)), counts),
+        _stack([each if there else black for each, there in zip(earlier, has_earlier, strict=True)]) if lag else None,
+        has_earlier,
+        lag,
+    )
 
 
-def _empty(shape: tuple[int, ...], picture: Pixels) -> Pixels:
-    """Room for pictures where this one lies."""
-    return np.empty(shape, dtype=np.uint8) if isinstance(picture, np.ndarray) else picture.new_empty(shape)
+def _stack(pictures: Sequence[Pixels]) -> Pixels:
+    """Pictures as one array, where the first one lies."""
+    if isinstance(pictures[0], np.ndarray):
+        return np.stack(pictures)
+    import torch
+
+    return torch.stack(list(pictures))

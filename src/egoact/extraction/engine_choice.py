@@ -1,9 +1,11 @@
-"""Which engine computes features, proven on real frames before it is trusted with a whole store."""
+"""Which engines compute features, proven on real frames before they are trusted with whole stores."""
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,15 +14,18 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_atomically
-from egoact.core.sampling import Floats
+from egoact.core.sampling import sample_uniform
 from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
 from egoact.engines.loading import find_device, offered_pairs, set_pace
+from egoact.engines.streams import ComputedStream, StreamEngine, build_streams
 from egoact.media.pairs import Picture
-from egoact.media.sources import MediaRoot, MediaSource, read_frames
+from egoact.media.sources import MediaRoot, read_clip, read_frames
 from egoact.media.stacks import read_stacks
-from egoact.media.stills.flow import FlowRoot, FlowSource
+from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.registry import Backbone
-from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec, read_manifest
+from egoact.models.backbones.spec import BackboneSpec
+from egoact.store.layout.manifest import StoreSpec, read_manifest
+from egoact.store.streams import is_store, list_streams, stream_path
 
 NUM_FRAMES_TO_CHECK = 16
 NUM_FRAMES_TO_CALIBRATE = 64
@@ -49,29 +54,48 @@ class RealFrames:
 
     def spread(self, count: int) -> np.ndarray | None:
         """uint8 (N, H, W, 3) of clips spread over all segments, always the same ones; None if none can be read."""
-        if not self.segments:
-            return None
-        segments = sorted(self.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
-        chosen = np.linspace(0, len(segments) - 1, min(_NUM_CLIPS, len(segments))).round().astype(int)
-        each = -(-count // len(chosen))
-        found = list(islice(self._of([segments[i] for i in chosen], each), count))
+        chosen = self._choose(_NUM_CLIPS)
+        found = list(islice(self._of(chosen, each=-(-count // max(len(chosen), 1))), count))
         return np.stack(found) if found else None
 
-    def _of(self, segments: Sequence[Segment], each: int) -> Iterator[np.ndarray]:
+    def clips(self, count: int, *, num_frames: int) -> np.ndarray:
+        """uint8 (N, T, H, W, 3): whole clips spread over the segments; those that cannot be read are passed over.
+
+        Raises:
+            MediaError: There is not one; says why the first cannot be read.
+        """
+        found: list[np.ndarray] = []
+        refusal: MediaError | None = None
+        for segment in self._choose(count):
+            try:
+                found.append(self.clip(segment, num_frames=num_frames))
+            except MediaError as error:
+                refusal = refusal or error
+        if refusal is not None and not found:
+            raise refusal
+        return np.stack(found)
+
+    def clip(self, segment: Segment, *, num_frames: int) -> np.ndarray:
+        """uint8 (T, H, W, 3) at the middles of equal bins of a segment; a `MediaError` where one cannot be read."""
+        times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=num_frames)
+        return read_clip(self.root.find(segment.video_id), times, size=self.size)
+
+    def _choose(self, count: int) -> list[Segment]:
+        segments = sorted(self.segments, key=lambda s: (s.video_id, s.start_seconds, s.narration_id))
+        chosen = np.linspace(0, len(segments) - 1, min(count, len(segments))).round().astype(int)
+        return [segments[i] for i in chosen]
+
+    def _of(self, segments: Sequence[Segment], *, each: int) -> Iterator[np.ndarray]:
         """Frames of some segments; why others cannot be read is told when their turn comes."""
+        read: Callable[..., Iterator[tuple[slice, Picture]]] = read_frames
+        if self.stack > 1:
+            read = partial(read_stacks, count=self.stack, lag_seconds=self.lag_seconds)
         for segment in segments:
             times = np.linspace(segment.start_seconds, segment.stop_seconds, each, endpoint=False)
-            try:
-                for _, frame in self._read(self.root.find(segment.video_id), times):
+            with suppress(MediaError):
+                for _, frame in read(self.root.find(segment.video_id), times, size=self.size):
                     if isinstance(frame, np.ndarray):
                         yield frame
-            except MediaError:
-                continue
-
-    def _read(self, source: MediaSource | FlowSource, times: Floats) -> Iterator[tuple[slice, Picture]]:
-        if self.stack == 1:
-            return read_frames(source, times, size=self.size)
-        return read_stacks(source, times, count=self.stack, lag_seconds=self.lag_seconds, size=self.size)
 
 
 def choose_engine(
@@ -93,7 +117,7 @@ def choose_engine(
         ValueError: An engine that is not there, or whose features are others than torch's.
         ArtifactError: The store is damaged.
     """
-    made = read_manifest(store) if (store / MANIFEST_NAME).exists() else None
+    made = read_manifest(store) if is_store(store) else None
     if made is not None:
         engine = made.engine if engine == "auto" else engine
         precision = made.precision if precision == "auto" else precision
@@ -101,7 +125,8 @@ def choose_engine(
     to_check = frames.spread(NUM_FRAMES_TO_CHECK) if made is None else None
     if precision == "int8":
         chosen = _load_int8(backbone, engine, device, store, made, frames)
-        _check(chosen, backbone, to_check)
+        if to_check is not None:
+            check_parity(chosen, backbone, to_check)
         tune_batch(chosen, backbone, device=device)
         return chosen
     return _fastest(backbone, engine, precision, device, to_check, num_frames=num_frames)
@@ -120,13 +145,13 @@ def _fastest(
         set_pace(chosen, speed)
         is_reference = (speed.engine, speed.precision, is_long) == ("torch", "f32", False)
         try:
-            _check(chosen, backbone, None if is_reference else frames)
+            if frames is not None and not is_reference:
+                check_parity(chosen, backbone, frames)
+            return chosen
         except ValueError as error:
             if speed == speeds[-1]:
                 raise
             print(f"extract: {error}; going on with the next fastest", file=sys.stderr)
-        else:
-            return chosen
     raise AssertionError("the last one was taken or refused")
 
 
@@ -134,11 +159,11 @@ def _load_int8(
     backbone: Backbone, engine: str, device: str, store: Path, made: StoreSpec | None, frames: RealFrames
 ) -> Engine:
     """Quantised as the store was, or anew on real frames."""
-    if made is not None and made.precision == "int8":
-        kept = _read_graph(store, made)
-        if kept is not None and engine == made.engine:
-            return load_engine(backbone, engine=engine, precision="int8", device=device, calibration=kept)
-    calibration = frames.spread(NUM_FRAMES_TO_CALIBRATE)
+    calibration: bytes | np.ndarray | None = None
+    if made is not None and (made.engine, made.precision) == (engine, "int8"):
+        calibration = _read_graph(store, made)
+    if calibration is None:
+        calibration = frames.spread(NUM_FRAMES_TO_CALIBRATE)
     if calibration is None:
         raise ValueError("int8 is calibrated on frames of the recordings, and not one can be read; use --precision f32")
     return load_engine(backbone, engine=engine, precision="int8", device=device, calibration=calibration)
@@ -166,6 +191,47 @@ def _read_graph(store: Path, made: StoreSpec) -> bytes | None:
     return graph
 
 
-def _check(engine: Engine, backbone: Backbone, frames: np.ndarray | None) -> None:
-    if frames is not None:
-        check_parity(engine, backbone, frames)
+def choose_stream_engine(
+    specs: Sequence[BackboneSpec],
+    backbones: Mapping[int, Backbone],
+    *,
+    engine: str,
+    precision: str,
+    device: str,
+    features: Path,
+    frames: RealFrames,
+    num_frames: int,
+) -> StreamEngine:
+    """The engines that were asked for; "auto" means those of each stream's store, for a new one its neighbours'.
+
+    `backbones` are by parts a side, `features` is the folder of all streams, all else as `choose_engine`.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, spec in enumerate(specs):
+        groups.setdefault(_known_engine(features, spec, engine, precision), []).append(number)
+    streams: dict[int, ComputedStream] = {}
+    for (name, kind), numbers in groups.items():
+        paths = [stream_path(features, specs[number].stream) for number in numbers if specs[number].has_network]
+        new = [path for path in paths if not is_store(path)]  # what is new is proven
+        load = partial(
+            choose_engine,
+            engine=name,
+            precision=kind,
+            device=device,
+            store=(new or paths or [features])[0],
+            frames=frames,
+            num_frames=num_frames,
+        )
+        built = build_streams([specs[number] for number in numbers], backbones, load)
+        streams |= dict(zip(numbers, built, strict=True))
+    return StreamEngine([streams[number] for number in range(len(specs))])
+
+
+def _known_engine(features: Path, spec: BackboneSpec, engine: str, precision: str) -> tuple[str, str]:
+    """With which engine and precision a stream is computed, as far as that is known."""
+    own = stream_path(features, spec.stream)
+    for path in (own, *list_streams(features).values()) if spec.has_network else ():
+        made = read_manifest(path) if is_store(path) else None
+        if made is not None and made.backbone_spec.has_network and (path == own or made.precision != "int8"):
+            return made.engine if engine == "auto" else engine, made.precision if precision == "auto" else precision
+    return engine, precision

@@ -8,8 +8,7 @@ from pathlib import Path
 from egoact.core import defaults
 from egoact.engines.interface import Engine
 from egoact.engines.streams import StreamEngine
-from egoact.extraction.decoder_choice import Decoder, choose_decoders
-from egoact.extraction.decoding import Decoders
+from egoact.extraction.decoding import Decoder, Decoders, choose_decoders
 from egoact.extraction.engine_choice import graph_hash, keep_graph
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.wanted import WantedMoments

@@ -6,12 +6,14 @@ read           e1       e2   x1       x2              x1 gives f2 and f0, x2 giv
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from egoact.core.errors import MediaError
 from egoact.media.sources import MediaSource, open_stills, read_frames, stills_rate
+from egoact.media.stills.flow import FlowSource
 from egoact.media.video.file import VideoFile
 
 Picture = np.ndarray | MediaError
@@ -38,7 +40,7 @@ def frame_lag(source: MediaSource, lag_seconds: float) -> float:
 
 
 def read_pairs(
-    source: MediaSource,
+    source: MediaSource | FlowSource,
     times_seconds: np.ndarray,
     *,
     lag_seconds: float,
@@ -48,7 +50,7 @@ def read_pairs(
 ) -> Iterator[tuple[slice, Picture, Picture]]:
     """As `read_frames`, with the frame that was shown `lag_seconds` before; at the beginning that is the first one.
 
-    `read` does the same in another way.
+    `read` does what `read_frames` does in another way.
 
     Yields:
         The positions in `times_seconds` that two frames answer, the frame shown there, and the earlier one; either may
@@ -57,13 +59,17 @@ def read_pairs(
     Raises:
         MediaError: The recording as a whole cannot be read.
     """
+    read_at = partial(read or read_frames, source, size=size, num_threads=num_threads)
+    if not lag_seconds:
+        yield from ((positions, picture, picture) for positions, picture in read_at(times_seconds))
+        return
     times = np.asarray(times_seconds, dtype=np.float64)
     every = np.concatenate([np.maximum(times - lag_seconds, 0.0), times])
     order = np.argsort(every, kind="stable")
     num_earlier = np.append(0, np.cumsum(order < len(times)))  # of the moments before each of all these
     waiting: deque[tuple[Picture, int]] = deque()  # earlier frames, and for how many moments
     done = 0
-    for positions, picture in (read or read_frames)(source, every[order], size=size, num_threads=num_threads):
+    for positions, picture in read_at(every[order]):
         earlier = int(num_earlier[positions.stop] - num_earlier[positions.start])
         if earlier:
             waiting.append((picture, earlier))

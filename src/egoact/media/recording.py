@@ -5,7 +5,7 @@ steps         x      x      x      x         step i is the picture at (i + 0.5) 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from egoact.core.epic import facts as epic
 from egoact.core.errors import EndOfRecordingError, MediaError
-from egoact.core.sampling import Floats, step_times
-from egoact.media.pairs import Picture, read_pairs
-from egoact.media.sources import MediaSource, open_stills, read_frames, stills_rate
+from egoact.core.sampling import step_times
+from egoact.media.pairs import read_pairs
+from egoact.media.sources import MediaSource, open_stills, stills_rate
 from egoact.media.video.file import VideoFile
 
+MOST_HOURS = 24
 _RATE_TOLERANCE = 1e-6
 
 
@@ -72,9 +73,6 @@ def _last_picture_seconds(file: VideoFile) -> float:
     return (max(times) - min(times)) * file.tick_seconds
 
 
-MOST_HOURS = 24
-
-
 def estimate_steps(source: MediaSource, *, rate: float) -> int | None:
     """How many steps a recording says it has, for showing progress; None where it does not say."""
     if source.is_stills:
@@ -104,9 +102,7 @@ def read_steps(
         MediaError: It cannot be read, has not one step, breaks (after what came before the break was given), or is
             longer than a day.
     """
-    times = _every_step(rate)[::stride]
-    pictures = ((p, frame, frame) for p, frame in read_frames(source, times, size=size, num_threads=num_threads))
-    for frame, _, count in _to_the_end(source, times, pictures):
+    for frame, _, count in read_paired_steps(source, rate=rate, size=size, stride=stride, num_threads=num_threads):
         yield frame, count
 
 
@@ -115,34 +111,22 @@ def read_paired_steps(
     *,
     rate: float,
     size: tuple[int, int],
-    lag_seconds: float,
+    lag_seconds: float = 0.0,
     stride: int = 1,
     num_threads: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """As `read_steps`, with what was shown `lag_seconds` before each picture, see `read_pairs`."""
-    times = _every_step(rate)[::stride]
-    pairs = read_pairs(source, times, lag_seconds=lag_seconds, size=size, num_threads=num_threads)
-    yield from _to_the_end(source, times, pairs)
-
-
-def _every_step(rate: float) -> Floats:
-    return step_times(round(MOST_HOURS * 3600 * rate), rate=rate)
-
-
-def _to_the_end(
-    source: MediaSource, times: Floats, pairs: Iterable[tuple[slice, Picture, Picture]]
-) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Pictures, earlier ones and numbers of steps, up to the end of the recording or an error."""
-    num_given = 0
-    for positions, frame, earlier in pairs:
+    times = step_times(round(MOST_HOURS * 3600 * rate), rate=rate)[::stride]
+    for positions, frame, earlier in read_pairs(
+        source, times, lag_seconds=lag_seconds, size=size, num_threads=num_threads
+    ):
         if isinstance(frame, EndOfRecordingError):
-            if not num_given:
+            if not positions.start:
                 raise MediaError(f"this recording is shorter than {times[0]:.4f} s", path=source.path)
             return
         if isinstance(frame, MediaError):
             raise frame
         if isinstance(earlier, MediaError):
             raise earlier
-        num_given = positions.stop
         yield frame, earlier, positions.stop - positions.start
     raise MediaError(f"this recording is longer than {MOST_HOURS} hours; cut it into pieces", path=source.path)

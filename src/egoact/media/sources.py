@@ -186,7 +186,9 @@ def read_frames(
         yield from read_still_frames(stills, times, rate=rate, size=size)
 
 
-def read_clip(source: MediaSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_clip(
+    source: MediaSource | FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
+) -> np.ndarray:
     """As `read_frames`, but all frames at once, uint8 (M, H, W, 3) RGB; the first `MediaError` is raised."""
     frames: list[np.ndarray] = []
     for positions, frame in read_frames(source, times_seconds, size=size):

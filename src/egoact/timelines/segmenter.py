@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from egoact.core.errors import MediaError
 from egoact.core.timelines.hands.use import measure_hand_use
 from egoact.core.timelines.prediction import Prediction
-from egoact.extraction.recordings import compute_features
+from egoact.extraction.recordings import HandPass, aspect_ratio_of, compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run
 from egoact.store.buffer import FeatureBuffer
@@ -18,7 +18,6 @@ from egoact.timelines.dense import find_actions
 
 if TYPE_CHECKING:
     from egoact.engines.hands import HandDetector
-    from egoact.extraction.hands import HandPass
 
 
 def predict_recording(
@@ -44,7 +43,7 @@ def predict_recording(
     """
     segmenter = run.segmenter
     config = segmenter.config
-    hand_pass = None if hands is None else _watch_hands(hands, source)
+    hand_pass = None if hands is None else HandPass(hands, aspect_ratio=aspect_ratio_of(source))
     watch = {} if hand_pass is None else {"watch": hand_pass.add}
     with FeatureBuffer((sum(config.num_channels),), folder=folder) as buffer:
         broken = compute_features(
@@ -53,12 +52,6 @@ def predict_recording(
         timeline, top5 = find_actions(segmenter, buffer.read(), video_id=source.video_id)
     use = None if hand_pass is None else measure_hand_use(hand_pass.track(rate=config.steps_per_second), timeline)
     return Prediction(timeline, tuple(config.vocabularies), top5, None if broken is None else _say(broken), use)
-
-
-def _watch_hands(detector: "HandDetector", source: MediaSource) -> "HandPass":
-    from egoact.extraction.hands import HandPass, aspect_ratio_of
-
-    return HandPass(detector, aspect_ratio=aspect_ratio_of(source))
 
 
 def _say(broken: MediaError) -> str:

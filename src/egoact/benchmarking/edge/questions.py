@@ -14,7 +14,6 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import MediaError
 from egoact.core.metrics.protocol import rank_answers
 from egoact.core.progress import Progress
-from egoact.extraction.clips import read_clip
 from egoact.extraction.engine_choice import RealFrames
 from egoact.media.sources import MediaRoot
 from egoact.runs.loading import load_run
@@ -68,7 +67,7 @@ class Questions:
         with Progress(f"edge: reading clips of {size[0]} pixels", total=len(looked_at), unit="clips") as progress:
             for segment in looked_at:
                 try:
-                    out[len(rows)] = read_clip(frames, segment, config.num_frames)
+                    out[len(rows)] = frames.clip(segment, num_frames=config.num_frames)
                 except MediaError as error:
                     refusal = refusal or error
                 else:

@@ -61,9 +61,8 @@ def _choose_streams(
     settings: "ExtractSettings", wanted: "WantedMoments", root: "MediaRoot | FlowRoot", features: Path
 ) -> "StreamEngine":
     from egoact.engines.streams import grids_of, stream_specs
-    from egoact.extraction.engine_choice import RealFrames
+    from egoact.extraction.engine_choice import RealFrames, choose_stream_engine
     from egoact.extraction.finished import remember_weights
-    from egoact.extraction.stream_choice import choose_stream_engine
     from egoact.media.stills.flow import FlowRoot
     from egoact.store.streams import check_fits
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
-    from egoact.extraction.foreign.importing import Imported
+    from egoact.extraction.importing import Imported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,7 @@ def import_features(settings: ImportFeaturesSettings) -> int:
         ValueError: It cannot be told which axis of the files is time.
     """
     from egoact.core.progress import Progress
-    from egoact.extraction.foreign.foreign_folder import ForeignFolder
-    from egoact.extraction.foreign.importing import import_folder
+    from egoact.extraction.importing import ForeignFolder, import_folder
 
     found = ForeignFolder.find(settings.folder)
     with Progress("import", total=len(found.features), unit="recordings") as progress:

@@ -23,6 +23,7 @@ from egoact.store.remote import RemoteFolder
 
 _PATIENCE = 20  # times as long as the last commit took, until the next one
 
+_HEADS = [f"{store}{name}" for store in STORES for name in (MANIFEST_NAME, GRAPH_NAME, FILE_NAME)]
 Heads = dict[str, bytes]
 """The files of a features folder that say how its features are made: name -> content."""
 
@@ -37,8 +38,7 @@ class Held:
 
 def read_heads(features: Path) -> Heads:
     """Those of a folder of this machine."""
-    names = [f"{store}{name}" for store in STORES for name in (MANIFEST_NAME, GRAPH_NAME, FILE_NAME)]
-    return {name: (features / name).read_bytes() for name in names if (features / name).exists()}
+    return {name: (features / name).read_bytes() for name in _HEADS if (features / name).exists()}
 
 
 def lay_out(heads: Heads, features: Path) -> None:
@@ -101,8 +101,7 @@ class SharedFeatures:
         if self.folder.is_local:
             self._open.enter_context(lock_folder(Path(self.folder.name), command="extract"))
         self._place = Path(self._open.enter_context(TemporaryDirectory(prefix="egoact-")))
-        names = [f"{store}{name}" for store in STORES for name in (MANIFEST_NAME, GRAPH_NAME, FILE_NAME)]
-        self.heads = self.folder.read(names)
+        self.heads = self.folder.read(_HEADS)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -11,12 +11,10 @@ import numpy as np
 
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.sampling import Floats
-from egoact.extraction.decoding import Event, FrameBatch, FrameFailure, JobDone, VideoJob
+from egoact.extraction.decoding import SILENT_SECONDS, Event, FrameBatch, FrameFailure, JobDone, VideoJob
 from egoact.media.pairs import Picture
 from egoact.media.sources import read_frames
 from egoact.models.backbones.window import Window
-
-_SILENT_SECONDS = 600  # without a picture, after which a recording whose end nobody knows is given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +105,7 @@ def _fill(job: VideoJob, size: tuple[int, int], window: Window) -> Iterator[tupl
                 keep_from = answered if place is None else place.pictures[0]
                 shown = {moment: each for moment, each in shown.items() if moment >= keep_from}
             num_silent = 0 if isinstance(picture, np.ndarray) else num_silent + positions.stop - positions.start
-            if job.to_end and num_silent > _SILENT_SECONDS * halves_per_second:
+            if job.to_end and num_silent > SILENT_SECONDS * halves_per_second:
                 end = picture if isinstance(picture, MediaError) else None
                 break
     except MediaError as error:
@@ -141,7 +139,4 @@ def _join(job: VideoJob, batch: list[tuple[_Place, np.ndarray]], window: Window)
         np.stack([pictures for _, pictures in batch]),
         np.concatenate([place.times for place, _ in batch]),
         np.concatenate([number * window.rows + place.rows for number, (place, _) in enumerate(batch)]),
-        None,
-        np.empty(0, dtype=bool),
-        0.0,
     )

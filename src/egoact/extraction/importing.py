@@ -1,9 +1,9 @@
-"""A folder of features that others made, with or without labels of frames, into a store and segments CSVs.
+"""A folder of features that others made, in the layout of MS-TCN's data sets (arXiv:1903.01945), into a store and CSVs.
 
-OUT/                       the store
-LABELS/segments.csv        the labelled recordings
-LABELS/verb_classes.csv    their classes, without background
-LABELS/NAME.csv            the recordings that a bundle names
+DIR/features/VIDEO.npy  (or DIR/VIDEO.npy)    numbers of every frame                  ──► OUT/, the store
+DIR/groundTruth/VIDEO.txt                     a word for every frame                  ──► LABELS/segments.csv
+DIR/mapping.txt                               the classes, background among them      ──► LABELS/verb_classes.csv
+DIR/splits/NAME.bundle                        the recordings of one side of a split   ──► LABELS/NAME.csv
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,9 +12,14 @@ from pathlib import Path
 
 from egoact.core.annotations.datasets.dataset import Dataset, write_labels
 from egoact.core.annotations.datasets.ms_tcn import Stretches, collect_stretches
-from egoact.core.annotations.frame_labels import find_stretches, read_frame_labels
+from egoact.core.annotations.frame_labels import (
+    files_of_recordings,
+    find_stretches,
+    list_files,
+    read_frame_labels,
+    read_mapping,
+)
 from egoact.core.errors import AnnotationError, ArtifactError
-from egoact.extraction.foreign.foreign_folder import ForeignFolder
 from egoact.store.imported import (
     Layout,
     Reading,
@@ -25,6 +30,42 @@ from egoact.store.imported import (
     open_array,
 )
 from egoact.store.writer import StoreWriter
+
+
+@dataclass(frozen=True)
+class ForeignFolder:
+    """The files of such a folder.
+
+    Args:
+        path: The folder.
+        features: video_id -> its `.npy`.
+        labels: video_id -> its file in `groundTruth`; may be empty.
+        names: The classes of `mapping.txt`, or None.
+        bundles: The files of `splits`.
+    """
+
+    path: Path
+    features: dict[str, Path]
+    labels: dict[str, Path]
+    names: tuple[str, ...] | None
+    bundles: tuple[Path, ...]
+
+    @classmethod
+    def find(cls, path: Path) -> "ForeignFolder":
+        """Look into a folder.
+
+        Raises:
+            ArtifactError: There are no features.
+            AnnotationError: Two files of one recording, or a `mapping.txt` that cannot be used.
+        """
+        if not path.is_dir():
+            raise ArtifactError("a folder of features is expected" if path.exists() else "no such folder", path=path)
+        features = files_of_recordings(path / "features", ".npy") or files_of_recordings(path, ".npy")
+        if not features:
+            raise ArtifactError("there are no .npy files here or in features/", path=path)
+        labels, mapping = files_of_recordings(path / "groundTruth", ".txt"), path / "mapping.txt"
+        names = read_mapping(mapping) if mapping.exists() else None
+        return cls(path, features, labels, names, list_files(path / "splits", ".bundle"))
 
 
 @dataclass
