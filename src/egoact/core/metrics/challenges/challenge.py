@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from egoact.core.bounds import shorten
 from egoact.core.epic.facts import SUPERVISION_LEVELS
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
@@ -55,14 +54,20 @@ def _check_header(document: Any, *, challenge: Challenge) -> dict[str, int]:
         raise ValueError(f"no '{missing[0]}'; expected {', '.join(expected)}")
     for key, value in (("version", VERSION), ("challenge", challenge)):
         if document[key] != value:
-            raise ValueError(f'{key} is {shorten(document[key])}; expected "{value}"')
+            raise ValueError(f'{key} is {show(document[key])}; expected "{value}"')
     for name in SUPERVISION_LEVELS:
         _check_level(name, document[name])
     return {name: document[name] for name in SUPERVISION_LEVELS}
+
+
+def show(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _check_level(name: str, level: Any) -> None:
     meanings = SUPERVISION_LEVELS[name]
     if type(level) is not int or not 0 <= level < len(meanings):
         listed = ", ".join(f"{number} {meaning}" for number, meaning in enumerate(meanings))
-        raise ValueError(f"{name} is {shorten(level)}; allowed are {listed}")
+        raise ValueError(f"{name} is {show(level)}; allowed are {listed}")

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable
-from egoact.core.bounds import shorten
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.errors import ArtifactError
-from egoact.core.metrics.challenges.challenge import Challenge, read_document, write_document
+from egoact.core.metrics.challenges.challenge import Challenge, read_document, show, write_document
 from egoact.core.metrics.detection import Detections
 
 _CHALLENGE: Challenge = "action_detection"
@@ -97,17 +96,17 @@ def _read_action(action: Any) -> tuple[int, int, float, float, float]:
         raise ValueError(f"expected an object with {', '.join(_KEYS)}")
     for target, count in (("verb", NUM_VERBS), ("noun", NUM_NOUNS)):
         if type(action[target]) is not int or not 0 <= action[target] < count:
-            raise ValueError(f"{target} is {shorten(action[target])}; allowed are 0 to {count - 1}")
+            raise ValueError(f"{target} is {show(action[target])}; allowed are 0 to {count - 1}")
     verb, noun = action["verb"], action["noun"]
     if action["action"] != f"{verb},{noun}":
-        raise ValueError(f'action is {shorten(action["action"])}; verb and noun make it "{verb},{noun}"')
+        raise ValueError(f'action is {show(action["action"])}; verb and noun make it "{verb},{noun}"')
     score, segment = action["score"], action["segment"]
     if not _is_number(score):
-        raise ValueError(f"score is {shorten(score)}; a finite number is needed")
+        raise ValueError(f"score is {show(score)}; a finite number is needed")
     if not isinstance(segment, list) or len(segment) != 2 or not all(map(_is_number, segment)):
-        raise ValueError(f"segment is {shorten(segment)}; expected [start, stop] in seconds")
+        raise ValueError(f"segment is {show(segment)}; expected [start, stop] in seconds")
     if not 0 <= segment[0] < segment[1]:
-        raise ValueError(f"segment is {shorten(segment)}; it must begin at 0 or later, and end after that")
+        raise ValueError(f"segment is {show(segment)}; it must begin at 0 or later, and end after that")
     return verb, noun, float(score), float(segment[0]), float(segment[1])
 
 

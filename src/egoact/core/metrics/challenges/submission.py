@@ -14,11 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable
-from egoact.core.bounds import shorten
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking
-from egoact.core.metrics.challenges.challenge import read_document, write_document
+from egoact.core.metrics.challenges.challenge import read_document, show, write_document
 from egoact.core.metrics.scores import ClassScores, Scores, scores_from_results
 
 NUM_PAIRS = 100
@@ -135,7 +134,7 @@ def _pairs_of(found: Any) -> tuple[Any, Any]:
     try:
         pairs = [_PAIRS[key] for key in found.keys]
     except KeyError as error:
-        raise ValueError(f'{shorten(error.args[0])} is no pair; expected "verb,noun", such as "0,12"') from None
+        raise ValueError(f'{show(error.args[0])} is no pair; expected "verb,noun", such as "0,12"') from None
     order = np.argsort(-found.values, kind="stable")
     return np.array(pairs, dtype=np.int64)[order], found.values[order]
 
