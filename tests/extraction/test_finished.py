@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from egoact.commands.data import extract_work as command
+from egoact.commands.data import extract as command
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.errors import ArtifactError
 from egoact.store.reader import FeatureStore

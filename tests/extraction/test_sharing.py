@@ -8,8 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from egoact.commands.data.extract import ExtractSettings, extract
-from egoact.commands.data.extract_work import work_of
+from egoact.commands.data.extract import ExtractSettings, extract, work_of
 from egoact.core.errors import ArtifactError
 from egoact.extraction.distributed.cluster import RecordingWorker, choose_plan
 from egoact.extraction.distributed.sharing import SharedFeatures

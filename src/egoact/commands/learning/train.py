@@ -269,9 +269,7 @@ def _train(
     from egoact.training.train import Training, fit_together
 
     if settings.folds:
-        from egoact.commands.learning.cross_validation import cross_validate
-
-        cross_validate(settings, train)
+        _cross_validate(settings)
     began = time.monotonic()
     data = _load_data(settings)
     recipe = _fit_to_device(settings, settings.chosen_recipe(len(data.training.table)), data)
@@ -295,6 +293,39 @@ def _train(
             folders[training.run].write_metrics(measured.get(settings.select) or measured["only"])
         training.save(each)
         _report(replace(settings, head=head, run=training.run), num_parameters, measured, time.monotonic() - began)
+
+
+def _cross_validate(settings: TrainSettings) -> None:
+    from egoact.commands.learning.cross_validation import cross_validate
+    from egoact.core.annotations.union import merge_spellings, read_labels
+    from egoact.training.sharing import share_out
+
+    table = read_labels(settings.segments)
+    table = merge_spellings(table) if settings.merge_case else table
+
+    def train_folds(folds: Sequence[tuple[Path, tuple[str, ...]]]) -> None:
+        every = [replace(settings, run=run, validation_videos=out, folds=0, select="last") for run, out in folds]
+        if settings.machine().is_alone and settings.chosen_recipe(len(table)).solver != "ridge":
+            share_out(_train_folds, every, device=settings.device, is_divisible=False)
+        else:  # in closed form one is trained before another process would have begun
+            _train_folds(every, until=1.0)
+
+    cross_validate(
+        table,
+        features=settings.features,
+        run=settings.run,
+        num_folds=settings.folds,
+        seed=settings.seed,
+        train=train_folds,
+    )
+
+
+def _train_folds(runs: Sequence[TrainSettings], *, until: float) -> None:
+    """To the end, one after another; `until` is what `share_out` says of runs that can be divided."""
+    assert until == 1.0
+    for each in runs:
+        print(f"fold {int(each.run.name) + 1}: without {', '.join(each.validation_videos)}", flush=True)
+        train(each)
 
 
 def _fit_to_device(settings: TrainSettings, recipe: Recipe, data: "TrainingData") -> Recipe:
