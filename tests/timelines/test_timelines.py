@@ -11,7 +11,7 @@ from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import AnnotationError
 from egoact.core.metrics.detection import average_precisions, temporal_overlaps
-from egoact.core.timelines.files import read_timelines, timelines_of, with_class_names
+from egoact.core.timelines.files import class_names, read_timelines, timelines_of, with_class_names
 from egoact.core.timelines.metrics import (
     BACKGROUND,
     OVERLAPS,
@@ -313,7 +313,7 @@ def test_words_become_names_of_classes(tmp_path: Path) -> None:
     assert [(s.verb, s.noun) for s in made] == [("turn-on", "tap"), ("fly", None)]
     path = tmp_path / "labels.csv"
     path.write_text("video_id,start_timestamp,stop_timestamp,verb_class\nv,0,1,1\n")
-    named = timelines_of(read_segments(path), names=lambda _, segment: (verbs.names[segment.verb_class or 0], None))
+    named = timelines_of(read_segments(path), names={"verb": class_names(read_segments(path), verbs)})
     assert named["v"][0].verb == "cut"
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import tokenize
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,12 @@ def shorten(value: object) -> str:
         return f"a number of {value.bit_length()} bits"
     text = repr(value[:50] if isinstance(value, str) else value)
     return f"{text[:40]}..." if len(text) > 43 else text
+
+
+def some(names: Iterable[str]) -> str:
+    """The first three names, for a message."""
+    listed = list(names)
+    return ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")
 
 
 def parse_json(text: str, *, parse_constant: Callable[[str], Any] | None = None) -> Any:

@@ -1,7 +1,7 @@
 """What looks wrong in labels: spellings, overlaps, odd durations, classes with one example, videos without labels."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -11,28 +11,22 @@ import numpy as np
 from egoact.core.annotations.labels import TARGETS, Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable, group_by_recording
 from egoact.core.annotations.union import find_spellings
+from egoact.core.bounds import some
 
 _ALIKE = 0.85  # share of equal letters, as difflib has it
 _SHORTEST_WORD = 4
 _MOST_NAMES = 400
 _VERY_SHORT_SECONDS = 0.2
 _VERY_LONG = 20  # times the median of the same verb, or of all
-_FEW = 3
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to look at.
+    """Something to look at."""
 
-    Args:
-        kind: One of a few kinds, in words.
-        what: The labels, segments or recordings.
-        where: Rows of the file, or "".
-    """
-
-    kind: str
-    what: str
-    where: str = ""
+    kind: str  # one of a few kinds, in words
+    what: str  # the labels, segments or recordings
+    where: str = ""  # rows of the file
 
 
 def find_problems(
@@ -41,23 +35,16 @@ def find_problems(
     *,
     video_ids: Collection[str] | None = None,
 ) -> list[Problem]:
-    """Everything suspicious; a person decides what of it is wrong.
-
-    Args:
-        table: The segments.
-        vocabularies: Their classes.
-        video_ids: The recordings that there are; None: not known.
-    """
-    finders: tuple[Callable[[], Iterator[Problem]], ...] = (
-        lambda: _spellings(table),
-        lambda: _similar_names(table),
-        lambda: _unlabelled(table),
-        lambda: _overlaps(table),
-        lambda: _durations(table),
-        lambda: _single_examples(table, vocabularies),
-        lambda: _recordings(table, video_ids),
-    )
-    return [problem for find in finders for problem in find()]
+    """Everything suspicious; a person decides what of it is wrong. `video_ids` are the recordings that there are."""
+    return [
+        *_spellings(table),
+        *_similar_names(table),
+        *_unlabelled(table),
+        *_overlaps(table),
+        *_durations(table),
+        *_single_examples(table, vocabularies),
+        *(() if video_ids is None else _recordings(table, video_ids)),
+    ]
 
 
 def _spellings(table: SegmentTable) -> Iterator[Problem]:
@@ -124,24 +111,18 @@ def _single_examples(table: SegmentTable, vocabularies: dict[Target, Vocabulary]
         counts = Counter(vocabulary.encode(table).tolist())
         single = [name for class_id, name in enumerate(vocabulary.names) if counts[class_id] == 1]
         if single:
-            yield Problem(f"{target}s with one example", f"{len(single)}: {_some(single)}")
+            yield Problem(f"{target}s with one example", f"{len(single)}: {some(single)}")
 
 
-def _recordings(table: SegmentTable, video_ids: Collection[str] | None) -> Iterator[Problem]:
-    if video_ids is None:
-        return
+def _recordings(table: SegmentTable, video_ids: Collection[str]) -> Iterator[Problem]:
     without = sorted(set(video_ids) - set(table.video_ids))
     missing = sorted(set(table.video_ids) - set(video_ids))
     if without:
-        yield Problem("recordings without labels", f"{len(without)}: {_some(without)}")
+        yield Problem("recordings without labels", f"{len(without)}: {some(without)}")
     if missing:
         rows = [i for i, segment in enumerate(table) if segment.video_id in missing]
-        yield Problem("labels without a recording", f"{len(missing)}: {_some(missing)}", _places(table, rows))
+        yield Problem("labels without a recording", f"{len(missing)}: {some(missing)}", _places(table, rows))
 
 
 def _places(table: SegmentTable, positions: list[int]) -> str:
-    return _some([table.place(position) for position in positions])
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_FEW]) + (", ..." if len(names) > _FEW else "")
+    return some(table.place(position) for position in positions)

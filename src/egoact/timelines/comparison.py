@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from egoact.core.bounds import some
 from egoact.core.errors import AnnotationError, ArtifactError
 from egoact.core.files import make_folder, write_csv, write_json
 from egoact.core.timelines.comparing.comparison import compare_timelines
@@ -50,7 +51,7 @@ def compare_timeline_files(
     try:
         compared = compare_timelines(*sides, num_draws=num_draws, seed=seed)
     except ValueError as error:
-        names_first, names_second = (_some(s.name for t in side.timelines for s in t) for side in sides)
+        names_first, names_second = (some(sorted({s.name for t in side.timelines for s in t})) for side in sides)
         raise AnnotationError(f"{error}: here are {names_second}, and in {first} {names_first}", path=second) from None
     make_folder(out)
     for part, path, of_side in zip(compared["sides"], (first, second), found, strict=True):
@@ -92,8 +93,3 @@ def _rows(compared: dict[str, Any]) -> Iterable[list[Any]]:
 
 def _round(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = sorted(set(names))
-    return ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")

@@ -9,14 +9,13 @@ from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
 from egoact.core.timelines.comparing.model_comparison import MEASURES, RecordingCounts, compare_timeline_models
-from egoact.core.timelines.evaluated import EvaluatedTimelines, holds_timelines
-from egoact.core.timelines.timeline import TimelineTarget
+from egoact.core.timelines.files import EvaluatedTimelines, holds_timelines
+from egoact.core.timelines.metrics import known_targets
 from egoact.runs.loading import load_run
 from egoact.runs.provenance import Provenance, warn
 from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, is_segmenter
 from egoact.timelines.stored import StoredRecordings
 
-_TARGETS: tuple[TimelineTarget, ...] = ("verb", "noun", "action")
 _AGAINST = ("difference", "low", "high", "p", "p_holm")
 
 
@@ -44,11 +43,7 @@ def compare_finders(
 ) -> dict[str, Any]:
     """Everything that `comparison.json` says of them.
 
-    Args:
-        models: Name -> what it found; the first one is the reference.
-        against: "best" takes the one with the highest sum of all measures as reference instead.
-        num_draws: For the intervals.
-        seed: Of the draws.
+    The first model is the reference, or with `against="best"` the one with the highest sum of all measures.
 
     Raises:
         ArtifactError: Models of different recordings, labels or frames, or without a target in common.
@@ -56,7 +51,8 @@ def compare_finders(
     first = next(iter(models.values()))
     for model in models.values():
         model.check_comparable(first)
-    targets = [target for target in _TARGETS if all(_knows(model, target) for model in models.values())]
+    known = [known_targets(model.predicted, model.truth) for model in models.values()]
+    targets = [target for target in known[0] if all(target in of_model for of_model in known)]
     if not targets:
         raise ArtifactError("these models have no target in common: verbs, nouns or both", path=first.path)
     counts = {
@@ -93,15 +89,6 @@ def table_rows(document: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
                 other = part.get("against", {})
                 values = [*(part.get(key) for key in ("value", "low", "high")), *(other.get(key) for key in _AGAINST)]
                 yield (model["name"], target, measure, *("" if v is None else round(v, 4) for v in values))
-
-
-def _knows(model: EvaluatedTimelines, target: TimelineTarget) -> bool:
-    """Whether it is labelled, and the model speaks of it; one that found nothing speaks of everything."""
-
-    def has(side: Mapping[str, Any]) -> bool:
-        return any(segment.label(target) is not None for timeline in side.values() for segment in timeline)
-
-    return has(model.truth) and (has(model.predicted) or not any(map(len, model.predicted.values())))
 
 
 def _quality(measured: Mapping[str, Mapping[str, float]]) -> float:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from egoact.core.annotations.labels import Target, Vocabulary
-from egoact.core.annotations.segments import Segment, SegmentTable
+from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
-from egoact.core.timelines.files import timelines_of
+from egoact.core.timelines.files import class_names, timelines_of
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND
 from egoact.core.timelines.prediction import Prediction
 from egoact.core.timelines.timeline import Timeline, shift
@@ -168,25 +168,15 @@ def true_timelines(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary
     Raises:
         AnnotationError: A class id that the run does not have, or that contradicts the word beside it.
     """
-    names: dict[Target, list[str | None]] = {t: _names(table, t, v) for t, v in vocabularies.items()}
-
-    def both(position: int, _: Segment) -> tuple[str | None, str | None]:
-        verb, noun = (names[target][position] if target in names else None for target in ("verb", "noun"))  # type: ignore[index]
-        return verb, noun
-
-    return timelines_of(table, names=both)
+    return timelines_of(table, names={t: _names(table, t, v) for t, v in vocabularies.items()})
 
 
 def _names(table: SegmentTable, target: Target, vocabulary: Vocabulary) -> list[str | None]:
-    words = [segment.verb if target == "verb" else segment.noun for segment in table]
-    ids = [segment.verb_class if target == "verb" else segment.noun_class for segment in table]
-    known = {*vocabulary.names, *(word for words in vocabulary.instances for word in words)}
+    words = [getattr(segment, target) for segment in table]
+    known = {None, *vocabulary.names, *(word for words in vocabulary.instances for word in words)}
     is_known = [
-        vocabulary.classes is not None or class_id is not None or word is None or word in known
-        for word, class_id in zip(words, ids, strict=True)
+        vocabulary.classes is not None or getattr(segment, f"{target}_class") is not None or word in known
+        for word, segment in zip(words, table, strict=True)
     ]
-    encoded = iter(vocabulary.encode(table.select(is_known)).tolist())
-    return [
-        (vocabulary.names[number] if (number := next(encoded)) >= 0 else None) if here else word
-        for word, here in zip(words, is_known, strict=True)
-    ]
+    names = iter(class_names(table.select(is_known), vocabulary))
+    return [next(names) if here else word for word, here in zip(words, is_known, strict=True)]

@@ -124,7 +124,7 @@ def _compare_timelines(settings: CompareSettings) -> int:
 
 def answers_with_timelines(path: Path) -> bool:
     """Whether this is a run of `egoact train-timeline`, or what `egoact evaluate` wrote of timelines."""
-    from egoact.core.timelines.evaluated import holds_timelines
+    from egoact.core.timelines.files import holds_timelines
     from egoact.runs.segmenter import is_segmenter
 
     return holds_timelines(path) or is_segmenter(path)

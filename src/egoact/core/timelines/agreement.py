@@ -1,5 +1,10 @@
 """How far two annotators agree on a recording: Cohen's kappa of its steps, and where they set boundaries.
 
+An action of one is an action of the other where they overlap, whatever they are called:
+
+    truth   |----[open fridge)-----[take milk)---------------|
+    found   |------[open door)------------------[put milk)---|     open fridge with open door; the others alone
+
 Source: Cohen, A coefficient of agreement for nominal scales, 1960.
 """
 
@@ -9,52 +14,40 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.timelines.metrics import FRAMES_PER_SECOND, frame_labels
-from egoact.core.timelines.pairing import pair_segments
-from egoact.core.timelines.timeline import Label, Timeline, TimelineTarget
+from egoact.core.metrics.detection import temporal_overlaps
+from egoact.core.timelines.metrics import FRAMES_PER_SECOND, frame_pair
+from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineSegment, TimelineTarget
 
-TARGETS: tuple[TimelineTarget, ...] = ("verb", "noun", "action")
 Ints = npt.NDArray[np.int64]
+Pair = tuple[TimelineSegment | None, TimelineSegment | None]
+_LEAST_OVERLAP = 0.1
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of two annotators.
+    """Of two annotators; differences are second minus first, seconds, of segments that both have."""
 
-    Args:
-        kappa: Target -> Cohen's kappa of all steps, background being a class; None where both say one thing only.
-        start_differences: Second minus first, seconds, of segments that both have.
-        stop_differences: The same of their ends.
-        only_first: Segments that the second annotator does not have.
-        only_second: And the other way round.
-    """
-
-    kappa: dict[TimelineTarget, float | None]
+    kappa: dict[TimelineTarget, float | None]  # of all steps, background being a class; None: both say one thing only
     start_differences: tuple[float, ...]
     stop_differences: tuple[float, ...]
-    only_first: int
+    only_first: int  # segments that the second annotator does not have
     only_second: int
 
 
 def measure_agreement(pairs: Sequence[tuple[Timeline, Timeline]], *, rate: float = FRAMES_PER_SECOND) -> Agreement:
-    """Two annotators on some recordings, taken together.
-
-    Args:
-        pairs: Each recording as the one and as the other labelled it.
-        rate: Steps a second.
+    """Two annotators on some recordings, taken together: each as the one and as the other labelled it.
 
     Raises:
-        ValueError: No recording at all, or a rate that is not positive.
+        ValueError: No recording at all, or a rate (steps a second) that is not positive.
     """
     if not pairs:
         raise ValueError("no recording that both annotators labelled")
     if not rate > 0:
         raise ValueError(f"rate must be positive, got {rate}")
     kappa: dict[TimelineTarget, float | None] = {}
-    for target in TARGETS:
-        steps = [_steps(first, second, target, rate) for first, second in pairs]
-        known = any(s.label(target) is not None for both in pairs for timeline in both for s in timeline)
-        if known:
+    for target in TIMELINE_TARGETS:
+        if any(True for both in pairs for timeline in both for _ in timeline.labelled(target)):
+            steps = [frame_pair(first, second, target, rate) for first, second in pairs]
             kappa[target] = cohen_kappa(*(np.concatenate(side) for side in zip(*steps, strict=True)))
     matched = [pair for first, second in pairs for pair in pair_segments(first, second)]
     both = [(a, b) for a, b in matched if a is not None and b is not None]
@@ -81,11 +74,28 @@ def cohen_kappa(first: Ints, second: Ints) -> float | None:
     return None if chance >= 1 else (observed - chance) / (1 - chance)
 
 
-def _steps(first: Timeline, second: Timeline, target: TimelineTarget, rate: float) -> tuple[Ints, Ints]:
-    both = (first, second)
-    end = max(t.last_stop_seconds if t.duration_seconds is None else t.duration_seconds for t in both)
-    names: list[Label] = [label for t in both for s in t if (label := s.label(target)) is not None]
-    ids = {label: number for number, label in enumerate(sorted(set(names), key=str))}
-    num_steps = max(round(end * rate), 1)
-    one, other = (frame_labels(t, target, ids, num_frames=num_steps, rate=rate) for t in both)
-    return one, other
+def pair_segments(first: Timeline, second: Timeline) -> list[Pair]:
+    """Each segment with the one of the other timeline that it overlaps most, one to one, by a tenth of both at least.
+
+    Returns:
+        Pairs, and segments without a partner beside None, in the order in which they begin.
+
+    >>> one = Timeline("v", (TimelineSegment(0, 2, "open"), TimelineSegment(5, 6, "take")))
+    >>> other = Timeline("v", (TimelineSegment(1, 2, "close"),))
+    >>> [tuple(s and s.verb for s in pair) for pair in pair_segments(one, other)]
+    [('open', 'close'), ('take', None)]
+    """
+    spans = [segment.span for segment in second]
+    overlaps = np.array([temporal_overlaps(*segment.span, spans) for segment in first])
+    partner: dict[int, int] = {}
+    taken: set[int] = set()
+    for flat in np.argsort(-overlaps, axis=None, kind="stable"):
+        a, b = divmod(int(flat), len(second))
+        if overlaps[a, b] < _LEAST_OVERLAP:
+            break
+        if a not in partner and b not in taken:
+            partner[a] = b
+            taken.add(b)
+    pairs: list[Pair] = [(segment, second[partner[a]] if a in partner else None) for a, segment in enumerate(first)]
+    pairs += [(None, segment) for b, segment in enumerate(second) if b not in taken]
+    return sorted(pairs, key=lambda pair: min(segment.start_seconds for segment in pair if segment is not None))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from egoact.core.metrics.detection import THRESHOLDS, Answer, Span, mean_over_labels
 from egoact.core.timelines import viterbi
-from egoact.core.timelines.timeline import Label, Timeline, TimelineTarget
+from egoact.core.timelines.timeline import TIMELINE_TARGETS, Label, Timeline, TimelineTarget
 from egoact.core.timelines.viterbi import Counts, Run
 
 BACKGROUND = -1
@@ -85,16 +85,12 @@ def mean_average_precision(
     """Mean over classes of their average precision: {"0.1": ..., "0.2": ..., "mean": ...}; timelines by video_id."""
     answers: dict[Label, list[Answer]] = {}
     for video, timeline in predicted.items():
-        for segment in timeline:
-            if (label := segment.label(target)) is not None:
-                span = (segment.start_seconds, segment.stop_seconds)
-                answers.setdefault(label, []).append((video, *span, segment.confidence))
+        for segment, label in timeline.labelled(target):
+            answers.setdefault(label, []).append((video, *segment.span, segment.confidence))
     wanted: dict[Label, dict[str, list[Span]]] = {}
     for video, timeline in truth.items():
-        for segment in timeline:
-            if (label := segment.label(target)) is not None:
-                span = (segment.start_seconds, segment.stop_seconds)
-                wanted.setdefault(label, {}).setdefault(video, []).append(span)
+        for segment, label in timeline.labelled(target):
+            wanted.setdefault(label, {}).setdefault(video, []).append(segment.span)
     if not wanted:
         raise ValueError(f"none of the true segments has a {target}")
     return mean_over_labels(answers, wanted, thresholds)
@@ -108,10 +104,9 @@ def frame_labels(
     Where segments overlap, the one that began last counts.
     """
     labels = np.full(num_frames, BACKGROUND, dtype=np.int64)
-    for segment in timeline:
-        if (label := segment.label(target)) is not None:
-            start, stop = (np.ceil(np.round(t * rate - 0.5, 6)) for t in (segment.start_seconds, segment.stop_seconds))
-            labels[int(max(start, 0)) : int(stop)] = ids[label]
+    for segment, label in timeline.labelled(target):
+        start, stop = (np.ceil(np.round(seconds * rate - 0.5, 6)) for seconds in segment.span)
+        labels[int(max(start, 0)) : int(stop)] = ids[label]
     return labels
 
 
@@ -131,11 +126,7 @@ def evaluate_timelines(
     Accuracy is over all frames, F1 over all segments, the edit score a mean over recordings. A recording is as long as
     its timeline says, or as its last action.
 
-    Args:
-        predicted: video_id -> timeline.
-        truth: The same keys.
-        targets: What to measure.
-        rate: Frames per second.
+    Both are video_id -> timeline; `rate` is in frames per second.
 
     Raises:
         ValueError: Different videos, none at all, or nothing labelled.
@@ -166,12 +157,21 @@ def frame_pair(
 ) -> tuple[FrameLabels, FrameLabels]:
     """Found and true labels of every frame of a recording, as long as the longer of the two."""
     both = (predicted, truth)
-    ends = [t.last_stop_seconds if t.duration_seconds is None else t.duration_seconds for t in both]
-    num_frames = max(round(max(ends) * rate), 1)
-    known = [label for timeline in both for segment in timeline if (label := segment.label(target)) is not None]
-    ids = {label: number for number, label in enumerate(dict.fromkeys(known))}
+    num_frames = max(round(max(timeline.end_seconds for timeline in both) * rate), 1)
+    known = dict.fromkeys(label for timeline in both for _, label in timeline.labelled(target))
+    ids = {label: number for number, label in enumerate(known)}
     found, wanted = (frame_labels(t, target, ids, num_frames=num_frames, rate=rate) for t in both)
     return found, wanted
+
+
+def known_targets(predicted: Mapping[str, Timeline], truth: Mapping[str, Timeline]) -> list[TimelineTarget]:
+    """What the truth knows and timelines speak of; those without any action speak of everything."""
+
+    def has(timelines: Mapping[str, Timeline], target: TimelineTarget) -> bool:
+        return any(True for timeline in timelines.values() for _ in timeline.labelled(target))
+
+    is_silent = not any(map(len, predicted.values()))
+    return [t for t in TIMELINE_TARGETS if has(truth, t) and (is_silent or has(predicted, t))]
 
 
 def _check_frames(predicted: FrameLabels, truth: FrameLabels) -> None:

@@ -13,6 +13,7 @@ from egoact.core.bounds import check_name
 FORMAT_VERSION = 1
 
 TimelineTarget = Literal["verb", "noun", "action"]
+TIMELINE_TARGETS: tuple[TimelineTarget, ...] = ("verb", "noun", "action")
 Label = str | tuple[str, str]
 
 _TOLERANCE_SECONDS = 1e-3  # a CSV writes times in milliseconds
@@ -20,24 +21,17 @@ _TOLERANCE_SECONDS = 1e-3  # a CSV writes times in milliseconds
 
 @dataclass(frozen=True, slots=True)
 class TimelineSegment:
-    """One action.
-
-    Args:
-        start_seconds: Where it begins, seconds from the start of the video.
-        stop_seconds: Where it ends, exclusive.
-        verb: Name of its verb class, or None.
-        noun: Name of its noun class, or None; one of both is there.
-        confidence: Probability that it is right, 0 to 1.
+    """One action; of the names of its verb and noun class one at least is known.
 
     Raises:
         ValueError: Times that are no interval, no name, a confidence outside 0 to 1.
     """
 
     start_seconds: float
-    stop_seconds: float
+    stop_seconds: float  # exclusive
     verb: str | None = None
     noun: str | None = None
-    confidence: float = 1.0
+    confidence: float = 1.0  # probability that it is right
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_seconds < self.stop_seconds < math.inf:
@@ -49,6 +43,11 @@ class TimelineSegment:
                 check_name("a class", word)
         if not 0 <= self.confidence <= 1:
             raise ValueError(f"confidence {self.confidence} is not between 0 and 1")
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when it goes on, seconds."""
+        return self.start_seconds, self.stop_seconds
 
     @property
     def duration_seconds(self) -> float:
@@ -71,18 +70,13 @@ class TimelineSegment:
 class Timeline(Sequence[TimelineSegment]):
     """The actions of one recording, in the order in which they begin; what is in none of them is background.
 
-    Args:
-        video_id: The recording.
-        segments: Ascending by start; they may overlap.
-        duration_seconds: Length of the recording, or None where it is not known.
-
     Raises:
         ValueError: Segments out of order or after the end.
     """
 
     video_id: str
-    segments: tuple[TimelineSegment, ...]
-    duration_seconds: float | None = None
+    segments: tuple[TimelineSegment, ...]  # ascending by start; they may overlap
+    duration_seconds: float | None = None  # of the recording, where it is known
 
     def __post_init__(self) -> None:
         check_name("a recording", self.video_id)
@@ -114,6 +108,17 @@ class Timeline(Sequence[TimelineSegment]):
     def last_stop_seconds(self) -> float:
         """Where the last action ends; 0 without any."""
         return max((segment.stop_seconds for segment in self.segments), default=0.0)
+
+    @property
+    def end_seconds(self) -> float:
+        """Where the recording ends, as far as it is known: else where the last action does."""
+        return self.last_stop_seconds if self.duration_seconds is None else self.duration_seconds
+
+    def labelled(self, target: TimelineTarget) -> Iterator[tuple[TimelineSegment, Label]]:
+        """The segments of which the verb, the noun, or both are known, each with that."""
+        for segment in self:
+            if (label := segment.label(target)) is not None:
+                yield segment, label
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can say it."""

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from egoact.core.timelines.agreement import Agreement as Measured
-from egoact.core.timelines.agreement import measure_agreement
+from egoact.core.timelines.agreement import Pair, measure_agreement, pair_segments
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.pairing import Pair, pair_segments
 from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTarget
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings

@@ -15,8 +15,8 @@ import numpy as np
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.power_law import PowerLaw, fit_power_law
-from egoact.core.timelines.metrics import FRAMES_PER_SECOND, edit_score, frame_accuracy, frame_labels, segmental_f1
-from egoact.core.timelines.timeline import Label, Timeline, TimelineTarget
+from egoact.core.timelines.metrics import FRAMES_PER_SECOND, edit_score, frame_accuracy, frame_pair, segmental_f1
+from egoact.core.timelines.timeline import Timeline, TimelineTarget
 from egoact.timelines.dense import name_actions
 from egoact.timelines.learning.rules import learn_rules
 from egoact.timelines.learning.segmenter_training import SegmenterTraining, answer_held_out
@@ -133,18 +133,12 @@ def _ask(
 
 def measure(found: Timeline, truth: Timeline, target: TimelineTarget, metric: Metric) -> float:
     """Quality of one timeline, 0 to 100."""
-    labels: list[Label] = [name for side in (found, truth) for s in side if (name := s.label(target)) is not None]
-    ids = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    ends = [side.duration_seconds or side.last_stop_seconds for side in (found, truth)]
-    num_frames = max(round(max(ends) * FRAMES_PER_SECOND), 1)
-    one, other = (
-        frame_labels(side, target, ids, num_frames=num_frames, rate=FRAMES_PER_SECOND) for side in (found, truth)
-    )
+    pair = frame_pair(found, truth, target, FRAMES_PER_SECOND)
     if metric == "frame_accuracy":
-        return frame_accuracy(one, other)
+        return frame_accuracy(*pair)
     if metric == "edit":
-        return edit_score(one, other)
-    return segmental_f1([(one, other)], overlap=25 if metric == "f1_25" else 50)
+        return edit_score(*pair)
+    return segmental_f1([pair], overlap=25 if metric == "f1_25" else 50)
 
 
 def summarize_curve(

@@ -7,9 +7,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
-from egoact.core.timelines.files import timelines_of
+from egoact.core.timelines.files import class_names, timelines_of
 from egoact.core.timelines.timeline import Timeline, shift
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.detectors import DetectorModel
@@ -134,17 +133,6 @@ def answer_held_out(
         )
         if not len(inside):
             continue
-        truth = shift(true_timeline(inside, config.vocabularies), begin, duration=len(steps) / rate)
+        names = {target: class_names(inside, vocabulary) for target, vocabulary in config.vocabularies.items()}
+        truth = shift(timelines_of(inside, names=names)[each.video_id], begin, duration=len(steps) / rate)
         yield HeldOut(fitted.score(each.stretch[steps]), truth, seen, begin)
-
-
-def true_timeline(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]) -> Timeline:
-    """The labels of one recording, by the names of their classes."""
-    ids = {target: v.encode(table) for target, v in vocabularies.items()}
-
-    def name(target: Target, position: int) -> str | None:
-        known = target in ids and ids[target][position] >= 0
-        return vocabularies[target].names[ids[target][position]] if known else None
-
-    made = timelines_of(table, names=lambda position, _: (name("verb", position), name("noun", position)))
-    return next(iter(made.values()))
