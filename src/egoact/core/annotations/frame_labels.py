@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from egoact.core.annotations.parsing import parse_video_id, show
+from egoact.core.annotations.reading import read_content
 from egoact.core.errors import AnnotationError
 
 BACKGROUND = ("background",)
@@ -126,12 +127,9 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         AnnotationError: It cannot be read, is no text, or too large for a list of labels.
     """
+    raw = read_content(path, most_bytes=_MOST_BYTES)
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
         text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from None
     except UnicodeDecodeError as error:
         raise AnnotationError(f"not a text in UTF-8 ({error.reason})", path=path) from None
     if len(raw) > _MOST_BYTES:

@@ -93,7 +93,7 @@ class Vocabulary:
         if self.classes is not None:
             to_category = np.append(self._category_ids(self.classes), UNLABELLED)
             return to_category[self.classes.encode(table, allow_unlabelled=allow_unlabelled)]
-        known = self._known_words()
+        known = self.known_words()
         labels = np.empty(len(table), dtype=np.int64)
         for position in range(len(table)):
             label = self._encode_one(table, position, known)
@@ -132,7 +132,7 @@ class Vocabulary:
         place = f"{table.place(position)}, column {self.target}{suffix}"
         return AnnotationError(reason, path=table.path, place=place)
 
-    def _known_words(self) -> dict[str, tuple[int, ...]]:
+    def known_words(self) -> dict[str, tuple[int, ...]]:
         """Word -> the classes it may mean; the class of that very name comes first."""
         known: dict[str, tuple[int, ...]] = {name: (class_id,) for class_id, name in enumerate(self.names)}
         for class_id, words in enumerate(self.instances):
@@ -147,7 +147,7 @@ class Vocabulary:
 
     def class_name(self, word: str) -> str:
         """The name of the class that a word stands for; the word itself where it stands for none, or for several."""
-        candidates = self._known_words().get(word, ())
+        candidates = self.known_words().get(word, ())
         return self.names[candidates[0]] if len(candidates) == 1 else word
 
     def to_categories(self) -> "tuple[Vocabulary, npt.NDArray[np.int64]]":

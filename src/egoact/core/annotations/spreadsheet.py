@@ -6,18 +6,16 @@ blank lines, quoted cells, an apostrophe before what is no formula. Anything els
 
 import codecs
 import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from egoact.core.annotations.reading import find_delimiter, read_content, read_records
 from egoact.core.errors import AnnotationError
-from egoact.core.files import unguard
 
 Value = TypeVar("Value")
 
-_DELIMITERS = (",", ";", "\t")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZIP_MARK = b"PK\x03\x04"
 
@@ -62,24 +60,29 @@ def read_spreadsheet(path: str | Path) -> Spreadsheet:
     """All cells of a CSV file as text; there are a header of different names and at least one record."""
     path = Path(path)
     text = _read_text(path)
-    first_line = text.lstrip().partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first_line.count)  # a comma where none occurs
-    header, records, rows = _read_records(path, text, delimiter)
+
+    def refuse(error: csv.Error, row: int) -> AnnotationError:
+        return AnnotationError(f"not a readable CSV record: {error}", path=path, place=f"row {row}")
+
+    delimiter = find_delimiter(text.lstrip().partition("\n")[0])
+    lines = read_records(text, delimiter=delimiter, strict=True, error=refuse)
+    header = _clean_header(path, next(lines, (1, []))[1])
+    records, rows = [], []
+    for row, cells in lines:
+        if len(cells) < len(header) or any(cells[len(header) :]):
+            reason = f"{len(cells)} cells where the header has {len(header)}; quote cells that contain the separator"
+            raise AnnotationError(reason, path=path, place=f"row {row}")
+        records.append(cells[: len(header)])
+        rows.append(row)
     if not records:
         raise AnnotationError("the file has a header but no rows below it", path=path)
-    cells = (tuple(unguard(cell.strip()) for cell in column) for column in zip(*records, strict=True))
-    return Spreadsheet(path, dict(zip(header, cells, strict=True)), tuple(rows), delimiter)
+    return Spreadsheet(path, dict(zip(header, zip(*records, strict=True), strict=True)), tuple(rows), delimiter)
 
 
 def _read_text(path: Path) -> str:
     if path.is_dir():
         raise AnnotationError("this is a folder; a CSV file is expected", path=path)
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise AnnotationError("no such file", path=path) from None
-    except OSError as error:
-        raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from None
+    raw = read_content(path)
     if raw.startswith(_ZIP_MARK):
         raise AnnotationError("this is a workbook or an archive; save the sheet as 'CSV UTF-8'", path=path)
     try:
@@ -96,27 +99,6 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _read_records(path: Path, text: str, delimiter: str) -> tuple[list[str], list[list[str]], list[int]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    records: list[list[str]] = []
-    rows: list[int] = []
-    first_line = 1
-    try:
-        for cells in reader:
-            is_blank = not "".join(cells).strip()
-            if not is_blank and not header:
-                header = _clean_header(path, cells)
-            elif not is_blank:
-                fits = len(cells) == len(header)
-                records.append(cells if fits else _trim(path, cells, width=len(header), row=first_line))
-                rows.append(first_line)
-            first_line = reader.line_num + 1
-    except csv.Error as error:
-        raise AnnotationError(f"not a readable CSV record: {error}", path=path, place=f"row {first_line}") from None
-    return header, records, rows
-
-
 def _clean_header(path: Path, cells: list[str]) -> list[str]:
     names = ["_".join(cell.lower().split()) for cell in cells]
     while names and not names[-1]:
@@ -125,11 +107,3 @@ def _clean_header(path: Path, cells: list[str]) -> list[str]:
         if name in names[:position]:
             raise AnnotationError(f"two columns are called '{name}'", path=path, place="row 1")
     return names
-
-
-def _trim(path: Path, cells: list[str], *, width: int, row: int) -> list[str]:
-    """The cells without empty ones past the header's width."""
-    if len(cells) < width or "".join(cells[width:]).strip():
-        reason = f"{len(cells)} cells where the header has {width}; quote cells that contain the separator"
-        raise AnnotationError(reason, path=path, place=f"row {row}")
-    return cells[:width]

@@ -1,14 +1,14 @@
 """Every format gives back what it was given, as far as it can hold it, and says what it cannot."""
 
 import csv
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from egoact.core.annotations.formats.annotation import FIELDS, Annotation, Annotations, Recording
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.catalogue import FORMATS, Format, choose, recognise
 from egoact.core.annotations.formats.conversion import (
     Encoded,
@@ -26,6 +26,7 @@ from egoact.core.errors import AnnotationError
 pytest.importorskip("pympi", reason="pympi-ling (extra formats) reads and writes ELAN documents")
 
 FPS = 25.0
+FIELDS = tuple(field.name for field in fields(Annotation))
 RECORDINGS = {name: Recording(name, f"{name}.mp4", FPS, 60.0) for name in ("kitchen_1", "kitchen 2")}
 IN_FRAMES = ("mstcn", "label-studio", "cvat", "premiere")
 ALWAYS_KEPT = ("recording", "start_seconds", "stop_seconds", "place")

@@ -4,9 +4,9 @@ recording   |----------[start ~~~~ stop)-----|point|-----|      half-open, secon
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Literal, get_args, overload
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 Hand = Literal["", "left", "right", "both"]
 
@@ -28,8 +28,7 @@ class Annotation:
         note: A remark of the annotator.
         annotator: Who noted it.
         tier: The track, column or category that it was in.
-        verb_class: Number of the verb's class.
-        noun_class: Number of the noun's class.
+        verb_class: Number of the verb's class, as `noun_class`.
         participant: Who wears the camera.
         identity: The id of the segment (`narration_id`).
         place: Where it was read: "line 17"; two annotations are equal wherever they were read.
@@ -70,29 +69,14 @@ class Annotation:
         return self.stop_seconds == self.start_seconds
 
     @property
-    def duration_seconds(self) -> float:
-        """How long it lasts; 0 for a point event."""
-        return self.stop_seconds - self.start_seconds
-
-    @property
     def label(self) -> str:
         """What a format with one text says: verb and noun, or else the description."""
         return " ".join(word for word in (self.verb, self.noun) if word) or self.description
 
 
-FIELDS = tuple(f.name for f in fields(Annotation))
-
-
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is known about a recording, beside its annotations.
-
-    Args:
-        name: As `Annotation.recording` has it.
-        media: File name or path of the video; empty where it is not known.
-        fps: Frames per second, or None.
-        duration_seconds: Its length, or None.
-    """
+    """What is known about a recording, beside its annotations; `media` is the file name or path of the video."""
 
     name: str
     media: str = ""
@@ -105,14 +89,20 @@ class Recording:
         return self.media or f"{self.name}.mp4"
 
 
-@dataclass(frozen=True)
-class Annotations(Sequence[Annotation]):
-    """Annotations of one or several recordings.
+def learn(recordings: dict[str, Recording], new: Recording) -> None:
+    """Add to what is known of recordings; the new counts where both know something."""
+    old = recordings.get(new.name, Recording(new.name))
+    recordings[new.name] = Recording(
+        new.name,
+        new.media or old.media,
+        old.fps if new.fps is None else new.fps,
+        old.duration_seconds if new.duration_seconds is None else new.duration_seconds,
+    )
 
-    Args:
-        items: In their order.
-        recordings: Name -> what is known, for those of which something is.
-    """
+
+@dataclass(frozen=True)
+class Annotations:
+    """Annotations of one or several recordings, and what is known of recordings by their names."""
 
     items: tuple[Annotation, ...]
     recordings: Mapping[str, Recording] = field(default_factory=dict)
@@ -123,15 +113,7 @@ class Annotations(Sequence[Annotation]):
     def __iter__(self) -> Iterator[Annotation]:
         return iter(self.items)
 
-    @overload
-    def __getitem__(self, index: int) -> Annotation: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> "Annotations": ...
-
-    def __getitem__(self, index: int | slice) -> "Annotation | Annotations":
-        if isinstance(index, slice):
-            return Annotations(self.items[index], self.recordings)
+    def __getitem__(self, index: int) -> Annotation:
         return self.items[index]
 
     def recording(self, name: str) -> Recording:
@@ -150,20 +132,3 @@ class Annotations(Sequence[Annotation]):
             )
             for name, items in found.items()
         }
-
-    def with_recordings(self, recordings: Mapping[str, Recording]) -> "Annotations":
-        """With more knowledge about recordings; what was known stays where the new does not know better."""
-        merged = dict(self.recordings)
-        for name, new in recordings.items():
-            merged[name] = merge_recordings(merged.get(name, Recording(name)), new)
-        return replace(self, recordings=merged)
-
-
-def merge_recordings(old: Recording, new: Recording) -> Recording:
-    """What is known of one recording from two places; the new counts where both know it."""
-    return Recording(
-        old.name,
-        new.media or old.media,
-        old.fps if new.fps is None else new.fps,
-        old.duration_seconds if new.duration_seconds is None else new.duration_seconds,
-    )

@@ -3,35 +3,28 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from egoact.core.annotations.formats import (
-    activitynet,
-    audacity,
+from egoact.core.annotations.formats.annotation import Annotations
+from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
+from egoact.core.annotations.formats.tools import (
     boris,
     boris_events,
     cvat,
     datavyu,
     elan,
-    elan_text,
-    fiftyone,
     label_studio,
+    markers,
     mstcn,
-    premiere,
     spreadsheets,
     via,
-    webvtt,
+    video_labels,
 )
-from egoact.core.annotations.formats.annotation import Annotations
-from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 
-Reader = Callable[[Reading], None]
-Writer = Callable[[Annotations, WriteOptions, Losses], str | bytes]
-
-_WORDS = frozenset({"verb", "noun"})
-_PEOPLE = frozenset({"hand", "note", "annotator", "tier"})
+_NO_IDS = frozenset({"verb", "noun", "description", "hand", "note", "annotator", "tier"})
 _IDS = frozenset({"participant", "identity", "verb_class", "noun_class"})
+_NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Format:
     """One format.
 
@@ -51,9 +44,9 @@ class Format:
     title: str
     suffixes: tuple[str, ...]
     recognise: Callable[[Source], bool]
-    read: Reader
-    write: Writer
-    keeps: frozenset[str]
+    read: Callable[[Reading], None]
+    write: Callable[[Annotations, WriteOptions, Losses], str | bytes]
+    keeps: frozenset[str] = _NO_IDS
     has_points: bool = True
     is_alone: bool = False
     has_names: bool = True
@@ -62,161 +55,110 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "boris": Format(
-        title="BORIS projects",
-        suffixes=(".boris",),
-        recognise=boris.is_boris,
-        read=boris.read_boris,
-        write=boris.write_boris,
-        keeps=_WORDS | _PEOPLE,
+        "BORIS projects", (".boris",), boris.recognise, boris.read, boris.write, keeps=_NO_IDS - {"description"}
     ),
     "boris-events": Format(
-        title="BORIS event exports",
-        suffixes=(".csv", ".tsv"),
-        recognise=boris_events.is_boris_events,
-        read=boris_events.read_boris_events,
-        write=boris_events.write_boris_events,
-        keeps=_WORDS | _PEOPLE,
+        "BORIS event exports",
+        (".csv", ".tsv"),
+        boris_events.recognise,
+        boris_events.read,
+        boris_events.write,
+        keeps=_NO_IDS - {"description"},
     ),
     "elan": Format(
-        title="ELAN documents",
-        suffixes=(".eaf",),
-        recognise=elan.is_elan,
-        read=elan.read_elan,
-        write=elan.write_elan,
-        keeps=_WORDS | _PEOPLE | {"description"},
-        has_points=False,
-        is_alone=True,
+        "ELAN documents", (".eaf",), elan.is_elan, elan.read_elan, elan.write_elan, has_points=False, is_alone=True
     ),
     "elan-text": Format(
-        title="ELAN tab-delimited text",
-        suffixes=(".txt", ".tsv"),
-        recognise=elan_text.is_elan_text,
-        read=elan_text.read_elan_text,
-        write=elan_text.write_elan_text,
-        keeps=_WORDS | _PEOPLE | {"description"},
+        "ELAN tab-delimited text",
+        (".txt", ".tsv"),
+        elan.is_elan_text,
+        elan.read_elan_text,
+        elan.write_elan_text,
         has_points=False,
         is_alone=True,
     ),
     "label-studio": Format(
-        title="Label Studio JSON",
-        suffixes=(".json",),
-        recognise=label_studio.is_label_studio,
-        read=label_studio.read_label_studio,
-        write=label_studio.write_label_studio,
-        keeps=_WORDS | _PEOPLE | {"description"},
-        has_points=False,
+        "Label Studio JSON", (".json",), label_studio.recognise, label_studio.read, label_studio.write, has_points=False
     ),
-    "via": Format(
-        title="VIA projects",
-        suffixes=(".json",),
-        recognise=via.is_via,
-        read=via.read_via,
-        write=via.write_via,
-        keeps=_WORDS | _PEOPLE | {"description"},
-    ),
-    "via-csv": Format(
-        title="VIA CSV exports",
-        suffixes=(".csv",),
-        recognise=via.is_via_csv,
-        read=via.read_via_csv,
-        write=via.write_via_csv,
-        keeps=_WORDS | _PEOPLE | {"description"},
-    ),
+    "via": Format("VIA projects", (".json",), via.is_via, via.read_via, via.write_via),
+    "via-csv": Format("VIA CSV exports", (".csv",), via.is_via_csv, via.read_via_csv, via.write_via_csv),
     "datavyu": Format(
-        title="Datavyu CSV",
-        suffixes=(".csv",),
-        recognise=datavyu.is_datavyu,
-        read=datavyu.read_datavyu,
-        write=datavyu.write_datavyu,
-        keeps=_WORDS | _PEOPLE | {"description"},
-        is_alone=True,
-        has_names=False,
+        "Datavyu CSV", (".csv",), datavyu.recognise, datavyu.read, datavyu.write, is_alone=True, has_names=False
     ),
     "fiftyone": Format(
-        title="FiftyOne temporal detections",
-        suffixes=(".json",),
-        recognise=fiftyone.is_fiftyone,
-        read=fiftyone.read_fiftyone,
-        write=fiftyone.write_fiftyone,
-        keeps=_WORDS | _PEOPLE | {"description"},
+        "FiftyOne temporal detections",
+        (".json",),
+        video_labels.is_fiftyone,
+        video_labels.read_fiftyone,
+        video_labels.write_fiftyone,
     ),
     "audacity": Format(
-        title="Audacity labels",
-        suffixes=(".txt",),
-        recognise=audacity.is_audacity,
-        read=audacity.read_audacity,
-        write=audacity.write_audacity,
-        keeps=frozenset(),
+        "Audacity labels",
+        (".txt",),
+        markers.is_audacity,
+        markers.read_audacity,
+        markers.write_audacity,
+        keeps=_NOTHING,
         is_alone=True,
         has_names=False,
         separator=" ",
     ),
     "premiere": Format(
-        title="Premiere markers",
-        suffixes=(".csv", ".txt", ".tsv"),
-        recognise=premiere.is_premiere,
-        read=premiere.read_premiere,
-        write=premiere.write_premiere,
+        "Premiere markers",
+        (".csv", ".txt", ".tsv"),
+        markers.is_premiere,
+        markers.read_premiere,
+        markers.write_premiere,
         keeps=frozenset({"note"}),
         is_alone=True,
         has_names=False,
         separator=" ",
     ),
     "webvtt": Format(
-        title="WebVTT",
-        suffixes=(".vtt", ".srt"),
-        recognise=webvtt.is_webvtt,
-        read=webvtt.read_webvtt,
-        write=webvtt.write_webvtt,
-        keeps=frozenset(),
+        "WebVTT",
+        (".vtt", ".srt"),
+        markers.is_webvtt,
+        markers.read_webvtt,
+        markers.write_webvtt,
+        keeps=_NOTHING,
         has_points=False,
         is_alone=True,
         has_names=False,
         separator=" ",
     ),
     "activitynet": Format(
-        title="ActivityNet JSON",
-        suffixes=(".json",),
-        recognise=activitynet.is_activitynet,
-        read=activitynet.read_activitynet,
-        write=activitynet.write_activitynet,
-        keeps=_WORDS | _PEOPLE | {"description"},
+        "ActivityNet JSON",
+        (".json",),
+        video_labels.is_activitynet,
+        video_labels.read_activitynet,
+        video_labels.write_activitynet,
     ),
-    "cvat": Format(
-        title="CVAT video XML",
-        suffixes=(".xml",),
-        recognise=cvat.is_cvat,
-        read=cvat.read_cvat,
-        write=cvat.write_cvat,
-        keeps=_WORDS | _PEOPLE | {"description"},
-        has_points=False,
-        is_alone=True,
-    ),
+    "cvat": Format("CVAT video XML", (".xml",), cvat.recognise, cvat.read, cvat.write, has_points=False, is_alone=True),
     "epic": Format(
-        title="EPIC-KITCHENS CSV",
-        suffixes=(".csv",),
-        recognise=spreadsheets.is_epic,
-        read=spreadsheets.read_segments_table,
-        write=spreadsheets.write_epic,
-        keeps=_WORDS | _IDS | {"description"},
+        "EPIC-KITCHENS CSV",
+        (".csv",),
+        spreadsheets.is_epic,
+        spreadsheets.read_segments_table,
+        spreadsheets.write_epic,
+        keeps=_IDS | {"verb", "noun", "description"},
         has_points=False,
     ),
     "segments": Format(
-        title="segments CSV",
-        suffixes=(".csv", ".tsv"),
-        recognise=spreadsheets.is_segments,
-        read=spreadsheets.read_segments_table,
-        write=spreadsheets.write_segments_table,
-        keeps=_WORDS | _PEOPLE | _IDS | {"description"},
+        "segments CSV",
+        (".csv", ".tsv"),
+        spreadsheets.is_segments,
+        spreadsheets.read_segments_table,
+        spreadsheets.write_segments_table,
+        keeps=_NO_IDS | _IDS,
         has_points=False,
     ),
     "mstcn": Format(
-        title="MS-TCN frame labels",
-        suffixes=(".txt",),
-        recognise=mstcn.is_mstcn,
-        read=mstcn.read_mstcn,
-        write=mstcn.write_mstcn,
-        keeps=frozenset(),
+        "MS-TCN frame labels",
+        (".txt",),
+        mstcn.recognise,
+        mstcn.read,
+        mstcn.write,
+        keeps=_NOTHING,
         has_points=False,
         is_alone=True,
         has_names=False,
@@ -235,8 +177,7 @@ def recognise(source: Source) -> str:
     fitting = [name for name, one in FORMATS.items() if one.recognise(source)]
     if not fitting:
         raise source.error(f"of no format that is known; give --from, one of {', '.join(FORMATS)}")
-    by_suffix = [name for name in fitting if source.suffix in FORMATS[name].suffixes]
-    return (by_suffix or fitting)[0]
+    return next((name for name in fitting if source.suffix in FORMATS[name].suffixes), fitting[0])
 
 
 def choose(suffix: str) -> str:
@@ -245,11 +186,11 @@ def choose(suffix: str) -> str:
     Raises:
         ValueError: None does, or several do.
     """
-    fitting = [name for name, one in FORMATS.items() if suffix.lower() in one.suffixes]
     if suffix.lower() == ".csv":
         return "segments"
-    if len(fitting) == 1:
-        return fitting[0]
+    fitting = [name for name, one in FORMATS.items() if suffix.lower() in one.suffixes]
     if not fitting:
         raise ValueError(f"the extension '{suffix}' means no format; give --to, one of {', '.join(FORMATS)}")
-    raise ValueError(f"the extension '{suffix}' may mean several formats; give --to, one of {', '.join(fitting)}")
+    if len(fitting) > 1:
+        raise ValueError(f"the extension '{suffix}' may mean several formats; give --to, one of {', '.join(fitting)}")
+    return fitting[0]

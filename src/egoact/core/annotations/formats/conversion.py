@@ -6,11 +6,12 @@ for line in (*reading.lines, *encoded.lines):
     print(line)
 """
 
+from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording, learn
 from egoact.core.annotations.formats.catalogue import FORMATS, Format, choose, recognise
 from egoact.core.annotations.formats.exchange import (
     MOST_BYTES,
@@ -22,6 +23,7 @@ from egoact.core.annotations.formats.exchange import (
     WriteOptions,
 )
 from egoact.core.annotations.formats.label_words import LabelWords
+from egoact.core.annotations.reading import read_content
 from egoact.core.errors import AnnotationError
 from egoact.core.files import make_folder, write_atomically
 
@@ -60,15 +62,13 @@ class ReadFile:
     def lines(self) -> list[str]:
         """Problems and remarks, one a line, for people; of many problems of a file the first ones."""
         found: list[str] = []
-        told: dict[str, int] = {}
+        told = Counter[str]()
         for name, problem in self.problems:
-            told[name] = told.get(name, 0) + 1
+            told[name] += 1
             if told[name] <= _MOST_TOLD:
                 found.append(f"{name}, {problem.place}: {problem.reason}; left out")
-        found += [
-            f"{name}: {count - _MOST_TOLD} more rows left out" for name, count in told.items() if count > _MOST_TOLD
-        ]
-        return found + list(self.remarks)
+        more = (told - Counter(dict.fromkeys(told, _MOST_TOLD))).items()
+        return [*found, *(f"{name}: {count} more rows left out" for name, count in more), *self.remarks]
 
 
 @dataclass(frozen=True)
@@ -117,27 +117,30 @@ def decode_annotations(
     for source in sources:
         name = format_name or recognise(source)
         names.append(name)
-        reading = Reading(source, options)
-        _read(reading, FORMATS[name])
+        reading = _read(source, options, FORMATS[name])
         items += words.apply(reading.items, separator=FORMATS[name].separator or " ")
-        recordings = dict(Annotations((), recordings).with_recordings(reading.recordings).recordings)
+        for recording in reading.recordings.values():
+            learn(recordings, recording)
         problems += [(source.name, problem) for problem in reading.problems]
         remarks += reading.remarks
         if not reading.items and not reading.problems:
             remarks.append(f"{source.name}: no annotations in it (read as {FORMATS[name].title})")
-    annotations = Annotations(tuple(items), recordings)
     if options.known is not None:
-        known = {name: one for name in annotations.by_recording() if (one := options.known(name)) is not None}
-        annotations = annotations.with_recordings(known)
+        for name in dict.fromkeys([*recordings, *(item.recording for item in items)]):
+            if (known := options.known(name)) is not None:
+                learn(recordings, known)
+    annotations = Annotations(tuple(items), recordings)
     return ReadFile(annotations, tuple(problems), tuple(dict.fromkeys([*remarks, *words.remarks])), tuple(names))
 
 
-def _read(reading: Reading, one: Format) -> None:
+def _read(source: Source, options: ReadOptions, one: Format) -> Reading:
+    reading = Reading(source, options)
     try:
         one.read(reading)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         reason = f"not as {one.title} are ({type(error).__name__}: {error}); --from names another format"
-        raise reading.source.error(reason) from error
+        raise source.error(reason) from error
+    return reading
 
 
 def read_annotations(
@@ -151,7 +154,7 @@ def read_annotations(
     formats = FORMATS.values() if format_name is None else [FORMATS[format_name]]
     suffixes = {suffix for one in formats for suffix in one.suffixes}
     found = dict.fromkeys(path for given in paths for path in _files(Path(given), suffixes))
-    sources = [_load(path) for path in found]
+    sources = [Source(str(path), read_content(path, most_bytes=MOST_BYTES)) for path in found]
     return decode_annotations(sources, format_name=format_name, options=options, words=words)
 
 
@@ -162,19 +165,6 @@ def _files(path: Path, suffixes: Container[str]) -> list[Path]:
     if found := sorted(p for p in files if p.suffix.lower() in suffixes):
         return found
     raise AnnotationError("no files of annotations in this folder", path=path)
-
-
-def _load(path: Path) -> Source:
-    try:
-        if path.stat().st_size > MOST_BYTES:  # a recording, perhaps
-            raise AnnotationError(
-                f"more than {MOST_BYTES // 2**20} MiB; this is hardly a file of annotations", path=path
-            )
-        return Source(str(path), path.read_bytes())
-    except FileNotFoundError:
-        raise AnnotationError("no such file", path=path) from None
-    except OSError as error:
-        raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from None
 
 
 def encode_annotations(
@@ -201,7 +191,7 @@ def encode_annotations(
         items = tuple(replace(i, stop_seconds=i.stop_seconds + point_seconds * i.is_point) for i in items)
     if one.keeps >= {"verb", "noun"} and "description" not in one.keeps:
         items = tuple(replace(i, verb=i.description, description="") if not i.verb and not i.noun else i for i in items)
-    annotations = replace(annotations, items=items)
+    annotations = Annotations(items, annotations.recordings)
     _tell_fields(annotations, one, losses)
     groups = annotations.by_recording() if one.is_alone else {"": annotations}
     files = {}
@@ -270,9 +260,10 @@ def write_annotations(
             write_atomically(path, encoded.files[recording])
         except OSError as error:
             raise AnnotationError(f"cannot be written: {error.strerror}", path=path) from None
-    unnamed = [name for name, path in paths.items() if not FORMATS[encoded.format_name].has_names and path.stem != name]
     lines = [
-        f"the name '{name}' is not in {paths[name].name}, and is lost with another name of the file" for name in unnamed
+        f"the name '{recording}' is not in {path.name}, and is lost with another name of the file"
+        for recording, path in paths.items()
+        if not FORMATS[name].has_names and path.stem != recording
     ]
     return list(paths.values()), replace(encoded, lines=(*encoded.lines, *lines))
 

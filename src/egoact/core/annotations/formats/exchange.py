@@ -3,13 +3,15 @@
 import codecs
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
-from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording, merge_recordings
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording, learn
 from egoact.core.annotations.formats.words import recording_name
+from egoact.core.annotations.reading import reading_row
 from egoact.core.errors import AnnotationError
 
 MOST_BYTES = 256 * 2**20
@@ -51,6 +53,11 @@ class Source:
         except AnnotationError:
             return ""
 
+    @property
+    def first_line(self) -> str:
+        """The first line that is not empty; empty where it is no text."""
+        return self.beginning.lstrip("\n").partition("\n")[0]
+
     @cached_property
     def text(self) -> str:
         """The content as text: UTF-8 or UTF-16, without a byte order mark, all line ends as line feeds.
@@ -80,8 +87,7 @@ class ReadOptions:
     Args:
         fps: Frames per second, where times are frames and the file does not tell.
         media_offset_seconds: Added to all times.
-        verb_tier: Name of the tier, column or control that holds verbs.
-        noun_tier: The same for nouns.
+        verb_tier: Name of the tier, column or control that holds verbs, as `noun_tier`.
         annotator: Who made the annotations, where the file does not tell it.
         background: The label of frames in which nothing happens.
         known: Tells what is known of a recording from elsewhere, by its name.
@@ -120,14 +126,8 @@ class WriteOptions:
     delimiter: str = ","
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A row of a file that could not be read, or could be read in part only.
-
-    Args:
-        place: Where: "line 17", "observation 'a', event 3".
-        reason: What is wrong.
-    """
+class Problem(NamedTuple):
+    """A row that could not be read, or in part only: where it is, such as "line 17", and what is wrong."""
 
     place: str
     reason: str
@@ -156,7 +156,8 @@ class Reading:
     def add(self, *, place: str, start_seconds: float, stop_seconds: float, **values: Any) -> None:
         """Keep an annotation, moved by the offset; one that is impossible is a problem."""
         offset = self.options.media_offset_seconds
-        start, stop = _tidy(start_seconds + offset), _tidy(stop_seconds + offset)
+        # To the nanosecond, without the dust of binary fractions.
+        start, stop = (round(seconds + offset, 9) + 0.0 for seconds in (start_seconds, stop_seconds))
         if offset < 0 and stop > 0 > start:
             self.remark(f"{place}: begins before the recording and is cut there")
             start = 0.0
@@ -169,8 +170,7 @@ class Reading:
     def know(self, recording: Recording) -> None:
         """Keep what is known about a recording."""
         if recording.name:
-            old = self.recordings.get(recording.name, Recording(recording.name))
-            self.recordings[recording.name] = merge_recordings(old, recording)
+            learn(self.recordings, recording)
 
     def problem(self, place: str, reason: str) -> None:
         """Tell of a row that is lost."""
@@ -181,14 +181,9 @@ class Reading:
         if text not in self.remarks:
             self.remarks.append(text)
 
-    def attempt(self, place: str, parse: Callable[[], None]) -> None:
+    def row(self, place: str) -> AbstractContextManager[None]:
         """Read one row; a `ValueError`, or a value of another kind than expected, is a problem of this row."""
-        try:
-            parse()
-        except ValueError as error:
-            self.problem(place, str(error))
-        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-            self.problem(place, f"not as this format has it ({type(error).__name__}: {error})")
+        return reading_row(partial(self.problem, place), "this format")
 
     def rate(self, name: str = "") -> float:
         """Frames per second: as asked for, as the file says of this recording, or as is known of it.
@@ -201,15 +196,9 @@ class Reading:
         if rate is None and self.options.known is not None and (known := self.options.known(name)) is not None:
             rate = known.fps
         if rate is None:
-            raise self.source.error(
-                f"times are frames, and the frame rate of {name} is not known; give --fps or --media"
-            )
+            reason = f"times are frames, and the frame rate of {name} is not known; give --fps or --media"
+            raise self.source.error(reason)
         return rate
-
-
-def _tidy(seconds: float) -> float:
-    """Without the dust of binary fractions: to the nanosecond."""
-    return round(seconds, 9) + 0.0
 
 
 @dataclass

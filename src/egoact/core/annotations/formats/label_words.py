@@ -7,6 +7,7 @@ nothing is left out.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from egoact.core.annotations.formats.annotation import Annotation
 from egoact.core.annotations.formats.exchange import count_of
@@ -17,8 +18,7 @@ from egoact.core.annotations.spreadsheet import read_spreadsheet
 _MOST_NAMED = 8
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """What a word of theirs is to us."""
 
     verb: str
@@ -36,9 +36,8 @@ def read_mapping(path: str | Path) -> dict[str, Meaning]:
         raise sheet.missing("columns label, and verb or noun")
     empty = ("",) * len(sheet)
     found: dict[str, Meaning] = {}
-    rows = zip(sheet.columns["label"], sheet.columns.get("verb", empty), sheet.columns.get("noun", empty), strict=True)
-    for position, (label, verb, noun) in enumerate(rows):
-        meaning = Meaning(verb, noun)
+    meanings = map(Meaning, sheet.columns.get("verb", empty), sheet.columns.get("noun", empty))
+    for position, (label, meaning) in enumerate(zip(sheet.columns["label"], meanings, strict=True)):
         if found.setdefault(_key(label), meaning) != meaning:
             raise sheet.error(f"'{label}' has two meanings", position=position, column="label")
     return found
@@ -54,12 +53,8 @@ def read_class_numbers(folder: str | Path) -> dict[Target, dict[str, int]]:
     present = [target for target in TARGETS if list(Path(folder).glob(f"*{target}_classes.csv"))]
     for target in present or TARGETS:
         classes = read_class_file(folder, target)
-        meanings: dict[str, set[int]] = {}
-        for number, words in enumerate(classes.instances):
-            for word in words:
-                meanings.setdefault(word, set()).add(number)
-        instances = {word: next(iter(numbers)) for word, numbers in meanings.items() if len(numbers) == 1}
-        found[target] = instances | {name: number for number, name in enumerate(classes.names)}
+        known = classes.known_words().items()
+        found[target] = {word: ids[0] for word, ids in known if len(ids) == 1 or word == classes.names[ids[0]]}
     return found
 
 
@@ -73,21 +68,19 @@ class LabelWords:
 
     Args:
         mapping: Their words -> ours; empty: words stay.
-        is_split: Whether a label of one text is a verb and a noun, "take cup".
-        is_whole: Whether a label that is not taken apart is a verb as a whole; else it stays a description.
+        is_split: Whether a label of one text is a verb and a noun, "take cup"; else it is a verb as a whole.
         class_numbers: Numbers of the classes of words, as `read_class_numbers` gives them.
         remarks: What was done, after `apply`.
     """
 
     mapping: dict[str, Meaning] = field(default_factory=dict)
     is_split: bool = False
-    is_whole: bool = True
     class_numbers: dict[Target, dict[str, int]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
     def apply(self, items: Iterable[Annotation], *, separator: str = " ") -> list[Annotation]:
         """The annotations with words of ours; those of labels that are mapped to nothing are left out."""
-        found, unknown, num_whole, num_dropped = [], dict[str, int](), 0, 0
+        found, unknown, num_whole, num_dropped = [], dict[str, None](), 0, 0
         for item in items:
             mapped = self._map(item, unknown) if self.mapping else item
             if mapped is None:
@@ -97,7 +90,7 @@ class LabelWords:
                 if self.is_split:
                     verb, noun = split_label(mapped.description, separator=separator)
                     mapped = replace(mapped, verb=verb, noun=noun, description="")
-                elif self.is_whole:
+                else:
                     mapped = replace(mapped, verb=mapped.description, description="")
                     num_whole += " " in mapped.verb
             found.append(self._number(mapped, unknown))
@@ -112,20 +105,18 @@ class LabelWords:
             self.remarks.append(f"{count} of several words became verbs as a whole; --split makes them verb and noun")
         return found
 
-    def _number(self, item: Annotation, unknown: dict[str, int]) -> Annotation:
+    def _number(self, item: Annotation, unknown: dict[str, None]) -> Annotation:
         """The annotation with the numbers of its classes, where the words have some and it has none."""
         for target, numbers in self.class_numbers.items():
-            word = item.verb if target == "verb" else item.noun
-            number = numbers.get(word)
-            if word and number is None:
-                unknown[word] = unknown.get(word, 0) + 1
-            elif target == "verb" and item.verb_class is None:
-                item = replace(item, verb_class=number)
-            elif target == "noun" and item.noun_class is None:
-                item = replace(item, noun_class=number)
+            word, field = getattr(item, target), f"{target}_class"
+            if word and word not in numbers:
+                unknown[word] = None
+            elif getattr(item, field) is None:
+                found: dict[str, Any] = {field: numbers.get(word)}
+                item = replace(item, **found)
         return item
 
-    def _map(self, item: Annotation, unknown: dict[str, int]) -> Annotation | None:
+    def _map(self, item: Annotation, unknown: dict[str, None]) -> Annotation | None:
         """The annotation in our words: of its whole label, or else of its verb and its noun; None to leave it out."""
         is_label = not (item.verb or item.noun)
         if (whole := self.mapping.get(_key(item.label))) is not None:
@@ -134,11 +125,11 @@ class LabelWords:
             said = replace(item, description="") if is_label else item
             return replace(said, verb=whole.verb, noun=whole.noun, verb_class=None, noun_class=None)
         if is_label and item.description:
-            unknown[item.description] = unknown.get(item.description, 0) + 1
+            unknown[item.description] = None
         verb, noun = (self.mapping.get(_key(word)) if word else None for word in (item.verb, item.noun))
         for word, meaning in ((item.verb, verb), (item.noun, noun)):
             if word and meaning is None:
-                unknown[word] = unknown.get(word, 0) + 1
+                unknown[word] = None
         if verb is not None:
             if not verb.verb:
                 return None

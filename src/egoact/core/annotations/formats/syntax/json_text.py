@@ -1,4 +1,4 @@
-"""JSON that somebody handed us: damaged, deep or of other values, it is one clear error."""
+"""JSON that somebody handed us: damaged, deep or of other values, it is one clear error; and ours."""
 
 import json
 from typing import Any
@@ -14,15 +14,16 @@ def load_json(source: Source) -> Any:
         AnnotationError: No JSON, nested too deep, or numbers that are none.
     """
     try:
-        return parse_json(source.text, parse_constant=_refuse)
+        return parse_json(source.text, parse_constant=lambda name: None if name == "NaN" else float("inf"))
     except json.JSONDecodeError as error:
         raise source.error(f"not readable as JSON: {error.msg}", place=f"line {error.lineno}") from None
     except ValueError as error:
         raise source.error(f"not readable as JSON: {error}") from None
 
 
-def _refuse(constant: str) -> Any:
-    return None if constant == "NaN" else float("inf")
+def json_text(value: Any) -> str:
+    """A value as the text of a file that people may read."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def has_keys(source: Source, *keys: str) -> bool:

@@ -1,35 +1,22 @@
 """Tables of other tools as rows of named cells, each with its line."""
 
 import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from egoact.core.annotations.formats.exchange import Reading, Source
-from egoact.core.files import unguard
-
-_DELIMITERS = (",", ";", "\t")
+from egoact.core.annotations.reading import find_delimiter, read_records
+from egoact.core.errors import AnnotationError
 
 
 @dataclass(frozen=True)
 class Row:
-    """One record.
+    """One record: "line 3" for messages, and normalised column name -> stripped text."""
 
-    Args:
-        line: Of the file, the first being 1.
-        cells: Normalised column name -> stripped text.
-        raw: All cells in their order.
-    """
-
-    line: int
+    place: str
     cells: dict[str, str]
-    raw: tuple[str, ...]
-
-    @property
-    def place(self) -> str:
-        """For messages."""
-        return f"line {self.line}"
 
     def first(self, *columns: str) -> str:
         """The first of these cells that is there and not empty, or ""."""
@@ -41,32 +28,24 @@ def column_name(text: str) -> str:
     return re.sub(r"[^\w#]+", "_", text.strip().casefold()).strip("_")
 
 
-def split_lines(source: Source, *, delimiter: str | None = None) -> list[tuple[int, list[str]]]:
-    """All records that are not blank, each with the line where it begins.
+def split_lines(source: Source, text: str = "", *, delimiter: str = "") -> list[tuple[int, list[str]]]:
+    """All records of a file, or of this text of it, that are not blank, each with the line where it begins.
 
     Raises:
         AnnotationError: Quotes that do not end.
     """
-    text = source.text
-    first = text.lstrip("\n").partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count) if delimiter is None else delimiter
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    found, begins = [], 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                found.append((begins, [unguard(cell.strip()) for cell in cells]))
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise source.error(f"not a readable table: {error}", place=f"line {begins}") from None
-    return found
+
+    def refuse(error: csv.Error, line: int) -> AnnotationError:
+        return source.error(f"not a readable table: {error}", place=f"line {line}")
+
+    delimiter = delimiter or find_delimiter(source.first_line)
+    return list(read_records(text or source.text, delimiter=delimiter, strict=False, error=refuse))
 
 
 def header_of(source: Source) -> list[str]:
     """The normalised names in the first line of a table; empty for what is no text."""
-    first = source.beginning.lstrip("\n").partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    return [column_name(cell) for cell in next(csv.reader([first], delimiter=delimiter), [])] if first else []
+    first = source.first_line
+    return [column_name(cell) for cell in next(csv.reader([first], delimiter=find_delimiter(first)), [])]
 
 
 def read_rows(reading: Reading, records: Sequence[tuple[int, list[str]]]) -> list[Row]:
@@ -88,6 +67,5 @@ def read_rows(reading: Reading, records: Sequence[tuple[int, list[str]]]) -> lis
             reason = f"{len(cells)} cells where the header has {len(names)}; quote cells that contain the separator"
             reading.problem(f"line {line}", reason)
             continue
-        padded = cells + [""] * (len(names) - len(cells))
-        rows.append(Row(line, {n: c for n, c in zip(names, padded, strict=False) if n}, tuple(padded)))
+        rows.append(Row(f"line {line}", {n: c for n, c in zip_longest(names, cells, fillvalue="") if n}))
     return rows

@@ -6,11 +6,11 @@ noun   |--[cup~~~]--[plate~]----[milk~~~]--|   ->   take cup, take plate, pour m
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from egoact.core.annotations.formats.annotation import Annotation, Annotations, Hand
+from egoact.core.annotations.formats.annotation import Annotation, Hand
 from egoact.core.annotations.formats.exchange import Reading, ReadOptions, count_of
 from egoact.core.annotations.formats.words import parse_hand
 
@@ -204,51 +204,24 @@ def _overlap(cell: Cell, other: Cell) -> float:
     return min(cell.stop_seconds, other.stop_seconds) - max(cell.start_seconds, other.start_seconds)
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Annotations of one tier, hand and annotator that do not overlap.
+def split_layers(
+    items: Iterable[Annotation], key: Callable[[Annotation], Hashable], *, least_seconds: float = 0.0
+) -> list[list[Annotation]]:
+    """Annotations by time, taken apart so that in no layer those of one key overlap.
 
     Args:
-        who: Tells it from others in names: "", "left", "anna 2".
-        tier: The tier.
-        hand: The hand.
-        annotator: The annotator.
         items: By time.
-    """
-
-    who: str
-    tier: str
-    hand: Hand
-    annotator: str
-    items: tuple[Annotation, ...]
-
-    def name(self, role: Role) -> str:
-        """Of the tier that holds one kind of word."""
-        return f"{self.tier + ' ' if self.tier else ''}{role}{'@' + self.who if self.who else ''}"
-
-
-def split_layers(annotations: Annotations, *, least_seconds: float = 0.0) -> list[Layer]:
-    """Annotations of one recording, taken apart so that nothing overlaps in a layer.
-
-    Args:
-        annotations: By time.
+        key: Says which may not overlap.
         least_seconds: How long a point event is taken to be.
     """
-    groups: dict[tuple[str, Hand, str], list[list[Annotation]]] = {}
-    for item in annotations:
-        layers = groups.setdefault((item.tier, item.hand, item.annotator), [])
-        free = next((layer for layer in layers if _end(layer[-1], least_seconds) <= item.start_seconds), None)
-        if free is None:
-            layers.append(free := [])
-        free.append(item)
-    annotators = list(dict.fromkeys(annotator for _, _, annotator in groups))
-    found = []
-    for (tier, hand, annotator), layers in groups.items():
-        for number, layer in enumerate(layers, 1):
-            parts = (annotator if len(annotators) > 1 else "", hand, str(number) if number > 1 else "")
-            found.append(Layer(" ".join(filter(None, parts)), tier, hand, annotator, tuple(layer)))
-    return found
-
-
-def _end(item: Annotation, least_seconds: float) -> float:
-    return max(item.stop_seconds, item.start_seconds + least_seconds)
+    layers: list[list[Annotation]] = []
+    ends: list[dict[Hashable, float]] = []
+    for item in items:
+        this = key(item)
+        number = next((n for n, end in enumerate(ends) if end.get(this, 0.0) <= item.start_seconds), len(ends))
+        if number == len(ends):
+            layers.append([])
+            ends.append({})
+        layers[number].append(item)
+        ends[number][this] = max(item.stop_seconds, item.start_seconds + least_seconds)
+    return layers

@@ -12,7 +12,7 @@ from egoact.core.annotations.formats.exchange import Losses, Reading, Source, Wr
 _ALWAYS_BACKGROUND = frozenset({"background", "SIL", "action_start", "action_end"})  # GTEA, Breakfast, 50Salads
 
 
-def is_mstcn(source: Source) -> bool:
+def recognise(source: Source) -> bool:
     """Whether it is lines of one word each, most of which are as the one before."""
     lines = source.beginning.rstrip("\n").split("\n")
     if source.suffix not in (".txt", "") or len(lines) < 10 or any(not line or len(line.split()) > 1 for line in lines):
@@ -21,7 +21,7 @@ def is_mstcn(source: Source) -> bool:
     return changes < len(lines) / 2
 
 
-def read_mstcn(reading: Reading) -> None:
+def read(reading: Reading) -> None:
     """Stretches of frames with the same label."""
     rate = reading.rate()
     labels = [line.strip() for line in reading.source.text.rstrip("\n").split("\n")]
@@ -35,7 +35,7 @@ def read_mstcn(reading: Reading) -> None:
             reading.add(place=place, recording=name, start_seconds=times[0], stop_seconds=times[1], description=label)
 
 
-def write_mstcn(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
     """Frames of one recording; each has the label of the last annotation to begin that is under way at its middle."""
     lines: list[str] = []
     for name, items in annotations.by_recording().items():

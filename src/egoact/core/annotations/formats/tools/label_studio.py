@@ -4,17 +4,15 @@ Frames count from 1, and the last one belongs to a region. Verbs are timeline la
 same region, notes its comment.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
 from egoact.core.annotations.formats.syntax.attributes import fields_of, said_by
-from egoact.core.annotations.formats.syntax.json_text import has_keys, load_json
+from egoact.core.annotations.formats.syntax.json_text import has_keys, json_text, load_json
 from egoact.core.annotations.formats.syntax.tiers import Cell, add_cells, parse_tier
 from egoact.core.annotations.formats.words import recording_name
 
@@ -22,21 +20,18 @@ _MEDIA_KEYS = ("video", "video_url", "audio", "url", "media")
 _RATE_KEYS = ("fps", "frame_rate", "framerate", "frameRate")
 
 
-def is_label_studio(source: Source) -> bool:
+def recognise(source: Source) -> bool:
     """Whether it is JSON with tasks and results."""
     return source.content.lstrip()[:1] in (b"[", b"{") and has_keys(source, "data", "annotations")
 
 
-def read_label_studio(reading: Reading) -> None:
+def read(reading: Reading) -> None:
     """All tasks of an export."""
     tasks = load_json(reading.source)
     cells: list[Cell] = []
-
-    def read(number: int, task: dict[str, Any]) -> None:
-        cells.extend(_cells_of_task(reading, number, task))
-
     for number, task in enumerate(tasks if isinstance(tasks, list) else [tasks], 1):
-        reading.attempt(f"task {number}", partial(read, number, task))
+        with reading.row(f"task {number}"):
+            cells += _cells_of_task(reading, number, task)
     # The name of the only control of a configuration says nothing.
     controls = {c.tier for c in cells if (name := parse_tier(c.tier, reading.options)) and name.role == "label"}
     if len(controls) == 1 and not (reading.options.verb_tier or reading.options.noun_tier):
@@ -124,7 +119,7 @@ def _stretches(reading: Reading, result: dict[str, Any], name: str) -> list[tupl
     return []
 
 
-def write_label_studio(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
     """Tasks to import, one a recording, for a configuration with `<TimelineLabels name="verb" toName="video">`."""
     tasks = []
     points = sum(item.is_point for item in annotations)
@@ -135,16 +130,14 @@ def write_label_studio(annotations: Annotations, options: WriteOptions, losses: 
         results = [r for n, item in enumerate(items, 1) for r in _results(item, f"{number}_{n}", rate)]
         data = {"video": recording.media_name, "fps": rate}
         tasks.append({"id": number, "data": data, "annotations": [{"id": number, "result": results}]})
-    return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n"
+    return json_text(tasks)
 
 
 def _results(item: Annotation, identity: str, rate: float) -> Iterator[dict[str, Any]]:
     first = round(item.start_seconds * rate) + 1
     ranges = [{"start": first, "end": max(round(item.stop_seconds * rate), first)}]
     said = said_by(item)
-    meta: dict[str, Any] = {key: said[key] for key in ("annotator", "tier") if key in said}
-    if "description" in said:
-        meta["description"] = said["description"]
+    meta: dict[str, Any] = {key: said[key] for key in ("annotator", "tier", "description") if key in said}
     if item.note:
         meta["text"] = [item.note]
     label = {"ranges": ranges, "timelinelabels": [item.verb or item.label]}

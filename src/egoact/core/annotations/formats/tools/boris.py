@@ -5,41 +5,30 @@ A behaviour is a verb, a modifier a noun, a subject a hand or an annotator, a be
 Source: BORIS, Friard and Gamba, Methods in Ecology and Evolution 7 (2016), project format 7.0.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from egoact.core.annotations.formats.annotation import Annotation, Annotations, Hand, Recording
+from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.syntax.json_text import load_json
-from egoact.core.annotations.formats.syntax.media_files import MediaFiles
+from egoact.core.annotations.formats.syntax.json_text import json_text, load_json
+from egoact.core.annotations.formats.syntax.tiers import split_layers
 from egoact.core.annotations.formats.words import hand_name, parse_hand, recording_name
 
 FORMAT_VERSION = "7.0"
 NO_SUBJECT = "No focal subject"
+ANNOTATORS = ("annotator", "observer", "coder")
 _NOTHING = frozenset({"", "None", "NA"})
 
 
-def is_boris(source: Source) -> bool:
+def recognise(source: Source) -> bool:
     """Whether it is a project."""
     return source.suffix == ".boris" or (b'"behaviors_conf"' in source.content and b'"observations"' in source.content)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One row of an observation, as projects and tabular exports have it.
-
-    Args:
-        seconds: On the clock of the observation.
-        subject: Who.
-        code: The behaviour.
-        modifiers: As written, sets separated by "|".
-        comment: A remark.
-        place: For messages.
-        category: Of the behaviour.
-    """
+    """One row of an observation, as projects and tabular exports have it; sets of modifiers are separated by "|"."""
 
     seconds: float
     subject: str
@@ -55,7 +44,11 @@ class Event:
         return self.subject, self.code, self.modifiers
 
 
-def read_boris(reading: Reading) -> None:
+MediaFiles = Sequence[tuple[str, float | None]]
+"""Files that play one after another: at least one, each with its length in seconds as far as it is known."""
+
+
+def read(reading: Reading) -> None:
     """All observations of a project."""
     project = load_json(reading.source)
     if not isinstance(project, dict) or not isinstance(project.get("observations"), dict):
@@ -64,8 +57,8 @@ def read_boris(reading: Reading) -> None:
     states = {str(b.get("code")): "state" in str(b.get("type", "")).casefold() for b in behaviours}
     categories = {str(b.get("code")): str(b.get("category") or "") for b in behaviours}
     for name, observation in project["observations"].items():
-        place = f"observation '{name}'"
-        reading.attempt(place, partial(_read_observation, reading, name, observation, states, categories))
+        with reading.row(f"observation '{name}'"):
+            _read_observation(reading, name, observation, states, categories)
 
 
 def _values(value: Any) -> Iterable[Any]:
@@ -82,7 +75,7 @@ def _read_observation(
             "and --media-offset moves them"
         )
     variables = observation.get("independent_variables") or {}
-    annotator = str(variables.get("annotator") or variables.get("observer") or variables.get("coder") or "")
+    annotator = next((str(who) for key in ANNOTATORS if (who := variables.get(key))), "")
     open_states: dict[tuple[str, str, str], Event] = {}
     for event in sorted(_events(reading, name, observation, categories), key=lambda event: event.seconds):
         if event.code not in states:
@@ -110,18 +103,16 @@ def _events(reading: Reading, name: str, observation: dict[str, Any], categories
 
 def _media_files(reading: Reading, name: str, observation: dict[str, Any]) -> MediaFiles:
     players = observation.get("file")
-    files = [str(file) for file in (players.get("1") or ()) if file] if isinstance(players, dict) else []
+    players = players if isinstance(players, dict) else {}
+    files = [str(file) for file in players.get("1") or () if file]
     info = observation.get("media_info") or {}
-    lengths = [(info.get("length") or {}).get(file) for file in files]
-    rates = [(info.get("fps") or {}).get(file) for file in files]
-    others = [file for key, more in players.items() if key != "1" for file in more] if isinstance(players, dict) else []
-    if files and others:
+    told, rates = info.get("length") or {}, info.get("fps") or {}
+    if files and any(more for key, more in players.items() if key != "1"):
         reading.remark(f"observation '{name}' shows several media at once; its events are those of {files[0]}")
-    media = MediaFiles(files or [name], [None if n is None else float(n) for n in lengths] or [None])
-    for file, length, rate in zip(files, lengths, rates, strict=True):
-        number = float(rate) if rate else None
-        reading.know(Recording(recording_name(file), file, number, None if length is None else float(length)))
-    return media
+    lengths = [None if (length := told.get(file)) is None else float(length) for file in files]
+    for file, length in zip(files, lengths, strict=True):
+        reading.know(Recording(recording_name(file), file, float(rates[file]) if rates.get(file) else None, length))
+    return list(zip(files, lengths, strict=True)) or [(name, None)]
 
 
 def tell_unpaired(reading: Reading, event: Event) -> None:
@@ -131,12 +122,14 @@ def tell_unpaired(reading: Reading, event: Event) -> None:
 
 def add_event(reading: Reading, start: Event, stop: Event, media: MediaFiles, *, annotator: str) -> None:
     """A pair of events, or twice the same point event, as one annotation in each file that it is in."""
-    noun, hand, rest = parse_modifiers(start.modifiers)
-    subject = "" if start.subject == NO_SUBJECT else start.subject
-    hand, who = parse_hand(subject) or hand, "" if parse_hand(subject) else subject
-    notes = [start.comment, stop.comment if stop.comment != start.comment else "", rest]
+    words = [word.strip() for word in start.modifiers.split("|") if word.strip() not in _NOTHING]
+    noun, *others = [word for word in words if not parse_hand(word)] or [""]
+    who = "" if start.subject == NO_SUBJECT else start.subject
+    hand = next((found for word in (who, *words) if (found := parse_hand(word))), "")
+    who = "" if parse_hand(who) else who
+    notes = [start.comment, stop.comment if stop.comment != start.comment else "", " | ".join(others)]
     notes += [f"subject={who}"] if who and annotator and who != annotator else []
-    for file, begins, ends in media.place(start.seconds, stop.seconds):
+    for file, begins, ends in _places(media, start.seconds, stop.seconds):
         reading.add(
             place=start.place,
             recording=recording_name(file),
@@ -151,22 +144,34 @@ def add_event(reading: Reading, start: Event, stop: Event, media: MediaFiles, *,
         )
 
 
-def parse_modifiers(text: str) -> tuple[str, Hand, str]:
-    """Noun, hand, and all others, of modifiers such as "cup|left|slow"."""
-    words = [word.strip() for word in text.split("|") if word.strip() not in _NOTHING]
-    hands: list[Hand] = [found for word in words if (found := parse_hand(word))]
-    others = [word for word in words if not parse_hand(word)]
-    return (others[0] if others else ""), (hands[0] if hands else ""), " | ".join(others[1:])
+def _places(media: MediaFiles, start_seconds: float, stop_seconds: float) -> Iterator[tuple[str, float, float]]:
+    """The file, start and stop in it; a stretch over the end of a file is one in each.
+
+    observation   0 ........ 180 ........ 540 s
+    files         |-- a.mp4 --|-- b.mp4 ---|
+    """
+    begins = 0.0
+    for name, length in media[:-1]:
+        if length is None:
+            raise ValueError(f"the length of {name} is not known, so neither is what is in the files after it")
+        ends = begins + length
+        if begins <= start_seconds < ends or start_seconds < begins < stop_seconds:
+            yield name, max(start_seconds, begins) - begins, min(stop_seconds, ends) - begins
+        begins = ends
+        if start_seconds < ends and stop_seconds <= ends:
+            return
+    if begins <= start_seconds or begins < stop_seconds:
+        yield media[-1][0], max(start_seconds, begins) - begins, stop_seconds - begins
 
 
-def write_boris(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
     """A project with an observation a recording and annotator; of states that overlap themselves, with one more."""
     points = {item.verb for item in annotations if item.is_point} - {i.verb for i in annotations if not i.is_point}
     observations: dict[str, Any] = {}
     for name, items in annotations.by_recording().items():
         for annotator in dict.fromkeys(item.annotator for item in items) if len(items) else ("",):
             mine = [item for item in items if item.annotator == annotator]
-            for number, layer in enumerate(_pairable(mine), 1):
+            for number, layer in enumerate(split_layers(mine, _state) or [[]], 1):
                 title = name + (f" ({annotator})" if annotator else "") + (f" #{number}" if number > 1 else "")
                 observations[title] = _observation(annotations.recording(name), layer, annotator, points)
     project = {
@@ -191,7 +196,7 @@ def write_boris(annotations: Annotations, options: WriteOptions, losses: Losses)
     }
     tell_of_characters(annotations, losses)
     _tell_of_categories(annotations, losses)
-    return json.dumps(project, indent=1, ensure_ascii=False) + "\n"
+    return json_text(project)
 
 
 def tell_of_characters(annotations: Annotations, losses: Losses) -> None:
@@ -203,24 +208,13 @@ def tell_of_characters(annotations: Annotations, losses: Losses) -> None:
 
 
 def _tell_of_categories(annotations: Annotations, losses: Losses) -> None:
-    category = {item.verb: item.tier for item in reversed(annotations)}
+    category = {item.verb: item.tier for item in reversed(annotations.items)}
     changed = sum(category[item.verb] != item.tier for item in annotations)
     losses.tell("tiers of {} cannot be kept: a behaviour of BORIS has one category", changed)
 
 
-def _pairable(items: Sequence[Annotation]) -> list[list[Annotation]]:
-    """Groups in which no state begins again before it ended."""
-    layers: list[list[Annotation]] = []
-    ends: list[dict[tuple[str, str, str], float]] = []
-    for item in items:
-        key = (item.verb, item.noun, item.hand)
-        number = next((n for n, end in enumerate(ends) if end.get(key, 0.0) <= item.start_seconds), len(ends))
-        if number == len(ends):
-            layers.append([])
-            ends.append({})
-        layers[number].append(item)
-        ends[number][key] = item.stop_seconds
-    return layers or [[]]
+def _state(item: Annotation) -> tuple[str, ...]:
+    return item.verb, item.noun, item.hand
 
 
 def _observation(recording: Recording, items: Sequence[Annotation], annotator: str, points: set[str]) -> dict[str, Any]:

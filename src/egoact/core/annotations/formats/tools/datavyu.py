@@ -3,7 +3,6 @@
 Also the layout of its script `datavyu2csv`, one column a file: `file,column,onset,offset,ordinal,code01`.
 """
 
-from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations
@@ -20,29 +19,26 @@ _CODES = ("verb", "noun", "description", "hand", "note", "annotator")
 _FILE_COLUMNS = ("file", "column", "onset", "offset", "ordinal")
 
 
-def is_datavyu(source: Source) -> bool:
+def recognise(source: Source) -> bool:
     """Whether the header has onsets of columns, or those of the script."""
     header = header_of(source)
     is_beside = any(name.endswith("_ordinal") for name in header) and any(name.endswith("_onset") for name in header)
     return is_beside or set(_FILE_COLUMNS) <= set(header)
 
 
-def read_datavyu(reading: Reading) -> None:
+def read(reading: Reading) -> None:
     """All cells; columns that are called verb, noun, ... are merged by overlap."""
     records = split_lines(reading.source)
-    if len(records) < 1:
+    if not records:
         raise reading.source.error("the file is empty")
     header = records[0][1]
     is_script = {name.casefold() for name in header} >= set(_FILE_COLUMNS)
     cells: list[Cell] = []
-
-    def read(line: int, row: list[str]) -> None:
-        for column, values in _groups(header, row, is_script).items():
-            if values.get("onset"):
-                cells.append(_cell(reading, column, values, f"line {line}"))
-
     for line, row in records[1:]:
-        reading.attempt(f"line {line}", partial(read, line, row))
+        with reading.row(f"line {line}"):
+            for column, values in _groups(header, row, is_script).items():
+                if values.get("onset"):
+                    cells.append(_cell(reading, column, values, f"line {line}"))
     add_cells(reading, cells)
 
 
@@ -70,7 +66,7 @@ def _cell(reading: Reading, column: str, values: dict[str, str], place: str) -> 
     return Cell(column, start, stop, text, place, recording, extras.get("annotator", ""), extras=extras | tier)
 
 
-def write_datavyu(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
+def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
     """The cells of one recording, a column of them a tier, with the codes verb, noun, hand and so on."""
     columns: dict[str, list[Annotation]] = {}
     for item in annotations:

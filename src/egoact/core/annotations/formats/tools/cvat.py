@@ -4,7 +4,6 @@ CVAT has no intervals: a track is written as a small box that is there while the
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -17,12 +16,12 @@ from egoact.core.annotations.formats.words import recording_name
 Values = tuple[tuple[str, str], ...]
 
 
-def is_cvat(source: Source) -> bool:
+def recognise(source: Source) -> bool:
     """Whether it is such XML."""
     return b"<annotations" in source.content[:4000] and source.content.lstrip()[:1] == b"<"
 
 
-def read_cvat(reading: Reading) -> None:
+def read(reading: Reading) -> None:
     """The tracks and tags of a task."""
     root = load_xml(reading.source)
     sources = [text for element in root.iter("source") if (text := (element.text or "").strip())]
@@ -34,14 +33,15 @@ def read_cvat(reading: Reading) -> None:
     reading.know(Recording(name, media))
     for track in root.iter("track"):
         place = f"track {track.get('id', '?')}"
-        reading.attempt(place, partial(_read_track, reading, track, name, place))
+        with reading.row(place):
+            shapes = sorted((shape for shape in track if shape.get("frame")), key=_frame)
+            for first, stop, values in _stretches(shapes):
+                _add(reading, place, name, (first, stop), track.get("label", ""), values)
     _read_tags(reading, root.iter("image"), name)
 
 
-def _read_track(reading: Reading, track: Element, name: str, place: str) -> None:
-    shapes = sorted((shape for shape in track if shape.get("frame")), key=lambda shape: int(shape.get("frame", 0)))
-    for first, stop, values in _stretches(shapes):
-        _add(reading, place, name, (first, stop), track.get("label", ""), values)
+def _frame(shape: Element) -> int:
+    return int(shape.get("frame", 0))
 
 
 def _stretches(shapes: Iterable[Element]) -> Iterator[tuple[int, int, Values]]:
@@ -49,7 +49,7 @@ def _stretches(shapes: Iterable[Element]) -> Iterator[tuple[int, int, Values]]:
     first: int | None = None
     last, values = 0, Values()
     for shape in shapes:
-        frame, is_outside, now = int(shape.get("frame", 0)), shape.get("outside") == "1", _values(shape)
+        frame, is_outside, now = _frame(shape), shape.get("outside") == "1", _values(shape)
         if first is not None and (is_outside or now != values):
             yield first, frame, values
             first = None
@@ -90,7 +90,7 @@ def _close(reading: Reading, name: str, key: tuple[str, Values], frames: tuple[i
     _add(reading, f"image {first}", name, (first, last + 1), *key)
 
 
-def write_cvat(annotations: Annotations, options: WriteOptions, losses: Losses) -> bytes:
+def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> bytes:
     """A task of one recording, with a track an annotation."""
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"

@@ -3,23 +3,23 @@
 Source: Dutta and Zisserman, The VIA Annotation Software for Images, Audio and Video, 2019, arXiv:1904.10699.
 """
 
-import csv
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.syntax.attributes import SAID, fields_of, said_by
-from egoact.core.annotations.formats.syntax.json_text import has_keys, load_json
+from egoact.core.annotations.formats.syntax.json_text import has_keys, json_text, load_json
+from egoact.core.annotations.formats.syntax.tables import split_lines
 from egoact.core.annotations.formats.words import recording_name
 from egoact.core.bounds import parse_json
-from egoact.core.files import csv_text, unguard
+from egoact.core.files import csv_text
 
 _IDS = {name: str(number) for number, name in enumerate(SAID, 1)}
+_ATTRIBUTE = {"anchor_id": "FILE1_Z2_XY0", "type": 1, "desc": "", "options": {}, "default_option_id": ""}
+_ATTRIBUTES = {identity: {"aname": name} | _ATTRIBUTE for name, identity in _IDS.items()}
 _VIDEO, _LOCAL = 4, 1
 _EXPORTED = "# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)"
 _CSV_COLUMNS = ("metadata_id", "file_list", "flags", "temporal_coordinates", "spatial_coordinates", "metadata")
@@ -47,16 +47,10 @@ def read_via(reading: Reading) -> None:
         raise reading.source.error(f"not a project of VIA 3 ({type(error).__name__}: {error})") from None
     for identity, entry in entries:
         place = f"metadata '{identity}'"
-        reading.attempt(place, partial(_read_entry, reading, place, entry, project, names))
-
-
-def _read_entry(
-    reading: Reading, place: str, entry: dict[str, Any], project: dict[str, Any], names: dict[str, list[str]]
-) -> None:
-    view = str(entry["vid"])
-    file = (names.get(view) or [_file(project["file"], view)])[0]
-    values = entry.get("av") or {}
-    _add(reading, place, file, entry.get("z") or [], values, project["attribute"], bool(entry.get("xy")))
+        with reading.row(place):
+            view, values, times = str(entry["vid"]), entry.get("av") or {}, entry.get("z") or []
+            file = (names.get(view) or [_file(files, view)])[0]
+            _add(reading, place, file, () if entry.get("xy") else times, values, project["attribute"])
 
 
 def _file(files: Mapping[str, Any], identity: str) -> str:
@@ -71,9 +65,8 @@ def _add(
     times: Sequence[float],
     values: Mapping[str, Any],
     attributes: Mapping[str, Any],
-    has_region: bool,
 ) -> None:
-    if has_region or not times:
+    if not times:
         reading.remark("regions of pictures are left out; only temporal segments are annotations of actions")
         return
     name = recording_name(file)
@@ -106,14 +99,10 @@ def read_via_csv(reading: Reading) -> None:
         raise reading.source.error("no line '# CSV_HEADER = ...'; this is not an export of VIA")
     columns = [name.strip() for name in comments["CSV_HEADER"].split(",")]
     attributes = _described(comments.get("ATTRIBUTE", comments.get("ATTRIBUTES", "")))
-    lines = ["" if line.lstrip('"').startswith("#") else line for line in text.split("\n")]
-    rows = csv.reader(io.StringIO("\n".join(lines), newline=""))
-    before = 0
-    for cells in rows:
-        place, before = f"line {before + 1}", rows.line_num
-        if any(cells):
-            row = dict(zip(columns, map(unguard, cells), strict=False))
-            reading.attempt(place, partial(_read_row, reading, row, place, attributes))
+    table = "\n".join("" if line.lstrip('"').startswith("#") else line for line in text.split("\n"))
+    for line, cells in split_lines(reading.source, table, delimiter=","):
+        with reading.row(f"line {line}"):
+            _read_row(reading, dict(zip(columns, cells, strict=False)), f"line {line}", attributes)
 
 
 def _comments(text: str) -> dict[str, str]:
@@ -142,23 +131,10 @@ def _read_row(reading: Reading, row: dict[str, str], place: str, attributes: Map
         times = [row["temporal_segment_start"], row.get("temporal_segment_end") or row["temporal_segment_start"]]
     else:
         times = parse_json(row.get("temporal_coordinates") or "[]")
+    seconds = [float(time) for time in times]
     values = parse_json(row.get("metadata") or "{}")
     has_region = row.get("spatial_coordinates", "[]") not in ("", "[]")
-    _add(reading, place, str(file), [float(time) for time in times], values, attributes, has_region)
-
-
-def _attributes() -> dict[str, Any]:
-    return {
-        identity: {
-            "aname": name,
-            "anchor_id": "FILE1_Z2_XY0",
-            "type": 1,
-            "desc": "",
-            "options": {},
-            "default_option_id": "",
-        }
-        for name, identity in _IDS.items()
-    }
+    _add(reading, place, str(file), () if has_region else seconds, values, attributes)
 
 
 def _metadata(item: Annotation) -> tuple[list[float], dict[str, str]]:
@@ -175,8 +151,7 @@ def write_via(annotations: Annotations, options: WriteOptions, losses: Losses) -
         views[str(number)] = {"fid_list": [str(number)]}
         for position, item in enumerate(items, 1):
             times, values = _metadata(item)
-            entry = {"vid": str(number), "flg": 0, "z": times, "xy": [], "av": values}
-            metadata[f"{number}_{position:08d}"] = entry
+            metadata[f"{number}_{position:08d}"] = {"vid": str(number), "flg": 0, "z": times, "xy": [], "av": values}
     project = {
         "pid": "__VIA_PROJECT_ID__",
         "rev": "__VIA_PROJECT_REV_ID__",
@@ -186,11 +161,10 @@ def write_via(annotations: Annotations, options: WriteOptions, losses: Losses) -
         "created": 0,
         "vid_list": list(views),
     }
-    loc_prefix = {str(location): "" for location in (1, 2, 3, 4)}
     written = {
         "project": project,
         "config": {
-            "file": {"loc_prefix": loc_prefix},
+            "file": {"loc_prefix": {"1": "", "2": "", "3": "", "4": ""}},
             "ui": {
                 "file_content_align": "center",
                 "file_metadata_editor_visible": True,
@@ -200,12 +174,12 @@ def write_via(annotations: Annotations, options: WriteOptions, losses: Losses) -
                 "gtimeline_visible_row_count": "4",
             },
         },
-        "attribute": _attributes(),
+        "attribute": _ATTRIBUTES,
         "file": files,
         "metadata": metadata,
         "view": views,
     }
-    return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+    return json_text(written)
 
 
 def write_via_csv(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
@@ -217,6 +191,6 @@ def write_via_csv(annotations: Annotations, options: WriteOptions, losses: Losse
             times, values = _metadata(item)
             said = json.dumps(values, ensure_ascii=False)
             rows.append([f"{number}_{position:08d}", files, 0, json.dumps(times), "[]", said])
-    attributes = json.dumps(_attributes(), ensure_ascii=False)
+    attributes = json.dumps(_ATTRIBUTES, ensure_ascii=False)
     header = f"# CSV_HEADER = {','.join(_CSV_COLUMNS)}"
     return f"{_EXPORTED}\n# ATTRIBUTE = {attributes}\n{header}\n{csv_text(rows)}"

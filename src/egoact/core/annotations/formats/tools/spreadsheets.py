@@ -96,7 +96,8 @@ def read_segments_table(reading: Reading) -> None:
             f"no columns of start and stop; the columns are: {', '.join(header)}", place="line 1"
         )
     for row in rows:
-        reading.attempt(row.place, _reader(reading, row, columns))
+        with reading.row(row.place):
+            _read_row(reading, row, columns)
     left_out = [name for name in header if name and name not in (*columns.values(), *_REPEATED)]
     if left_out:
         reading.remark(f"{reading.source.name}: columns left out: {', '.join(left_out)}")
@@ -117,36 +118,33 @@ def _chosen(reading: Reading, header: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _reader(reading: Reading, row: Row, columns: Columns) -> Callable[[], None]:
+def _read_row(reading: Reading, row: Row, columns: Columns) -> None:
     def cell(field: str) -> str:
         return row.cells.get(columns.get(field, ""), "")
 
-    def read() -> None:
-        name = recording_name(cell("recording")) if "recording" in columns else reading.source.recording
-        if cell("fps"):
-            reading.know(Recording(name, fps=parse_number(cell("fps"))))
-        start, stop = _times(reading, cell, columns, name)
-        words = {field: parse_optional_text(cell(field)) or "" for field in ("verb", "noun", "description")}
-        label = parse_optional_text(cell("label")) or ""
-        if label and not words["verb"]:
-            words["description"], label = label, ""
-        if words["description"] == " ".join(word for word in (words["verb"], words["noun"]) if word):
-            words["description"] = ""
-        reading.add(
-            place=row.place,
-            recording=name,
-            start_seconds=start,
-            stop_seconds=stop,
-            hand=parse_hand(cell("hand")),
-            verb_class=parse_optional_whole(cell("verb_class")),
-            noun_class=parse_optional_whole(cell("noun_class")),
-            **words,
-            **{field: cell(field) for field in ("note", "annotator", "tier", "participant", "identity")},
-        )
-        if cell("hand") and not parse_hand(cell("hand")):
-            reading.remark(f"{row.place}: '{cell('hand')}' is not left, right or both; no hand")
-
-    return read
+    name = recording_name(cell("recording")) if "recording" in columns else reading.source.recording
+    if cell("fps"):
+        reading.know(Recording(name, fps=parse_number(cell("fps"))))
+    start, stop = _times(reading, cell, columns, name)
+    words = {field: parse_optional_text(cell(field)) or "" for field in ("verb", "noun", "description")}
+    label = parse_optional_text(cell("label")) or ""
+    if label and not words["verb"]:
+        words["description"], label = label, ""
+    if words["description"] == " ".join(word for word in (words["verb"], words["noun"]) if word):
+        words["description"] = ""
+    reading.add(
+        place=row.place,
+        recording=name,
+        start_seconds=start,
+        stop_seconds=stop,
+        hand=parse_hand(cell("hand")),
+        verb_class=parse_optional_whole(cell("verb_class")),
+        noun_class=parse_optional_whole(cell("noun_class")),
+        **words,
+        **{field: cell(field) for field in ("note", "annotator", "tier", "participant", "identity")},
+    )
+    if cell("hand") and not parse_hand(cell("hand")):
+        reading.remark(f"{row.place}: '{cell('hand')}' is not left, right or both; no hand")
 
 
 def _times(reading: Reading, cell: Callable[[str], str], columns: Columns, name: str) -> tuple[float, float]:
