@@ -3,7 +3,6 @@
 Imports `core`, `models`, `runs` and `training`. Offers `push` and `pull`.
 """
 
-from egoact.hub.pulling import pull
-from egoact.hub.pushing import push
+from egoact.hub.transfer import pull, push
 
 __all__ = ["pull", "push"]

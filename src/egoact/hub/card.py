@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
@@ -17,13 +16,7 @@ _FIGURES = {"top1": "top-1 accuracy", "frame_accuracy": "accuracy of frames", "e
 
 
 def write_card(run: Run, name: str, *, license: str | None) -> str:
-    """A README.md.
-
-    Args:
-        run: What is described.
-        name: Of its repository.
-        license: As the hub names licences; None: not said.
-    """
+    """A README.md for a repository of this name; `license` as the hub names licences, None: not said."""
     front = {"library_name": "egoact", "pipeline_tag": "video-classification", "tags": list(TAGS)}
     front |= {} if license is None else {"license": license}
     lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in front.items()), "---", ""]
@@ -50,15 +43,13 @@ def _facts(run: Run) -> Iterator[str]:
 def _figures(run: Run) -> Iterator[str]:
     """Frame accuracy or top-1 accuracy of each target, as its training measured them."""
     path = run.path / METRICS_NAME
-    if not path.is_file():
-        return
-    found = read_json(path)
+    found = read_json(path) if path.is_file() else {}
     if not isinstance(found, dict):
         raise ArtifactError("damaged or of another version", path=path)
     for target in ("verb", "noun", "action"):
-        metrics: Any = found.get(target)
-        values = [(key, metrics.get(key)) for key in _FIGURES] if isinstance(metrics, dict) else []
-        said = [f"{_FIGURES[key]} {value:.1f} %" for key, value in values if isinstance(value, float)]
+        metrics = found.get(target)
+        metrics = metrics if isinstance(metrics, dict) else {}
+        said = [f"{word} {metrics[key]:.1f} %" for key, word in _FIGURES.items() if isinstance(metrics.get(key), float)]
         if said:
             yield f"- {target}, on what was held out in training: {', '.join(said)}"
 
