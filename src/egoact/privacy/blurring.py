@@ -12,7 +12,6 @@ from egoact.privacy.masks import Box, Masks
 
 _CELLS = 5
 """A masked place keeps as many colours across and down: what is blurred more finely, a network can sharpen again."""
-_COMMENT = "egoact: faces blurred"
 
 
 def write_masked(recording: Path, path: Path, masks: Masks, *, advance: Callable[[int], None] = lambda _: None) -> None:
@@ -30,22 +29,17 @@ def write_masked(recording: Path, path: Path, masks: Masks, *, advance: Callable
         MediaError: The recording cannot be read, or the file cannot be written.
     """
     track = find_sound(recording)
+    rate = track.form.rate
 
     def blocks() -> Iterator[np.ndarray]:
-        position, told = 0, 0
+        position = 0
         for block in read_sound(track):
-            yield _silence(block, masks, first=position, rate=track.form.rate)
+            yield _silence(block, masks, first=position, rate=rate)
+            advance((position + len(block)) // rate - position // rate)
             position += len(block)
-            advance(position // track.form.rate - told)
-            told = position // track.form.rate
 
-    write_sound(
-        path,
-        blocks(),
-        track,
-        comment=_COMMENT,
-        encoding=PictureEncoding((), edit=lambda picture, seconds: mask_picture(picture, masks, seconds)),
-    )
+    encoding = PictureEncoding((), edit=lambda picture, seconds: mask_picture(picture, masks, seconds))
+    write_sound(path, blocks(), track, comment="egoact: faces blurred", encoding=encoding)
 
 
 def mask_picture(picture: np.ndarray, masks: Masks, seconds: float) -> np.ndarray:
@@ -53,9 +47,7 @@ def mask_picture(picture: np.ndarray, masks: Masks, seconds: float) -> np.ndarra
     if masks.is_hidden(seconds):
         return np.zeros_like(picture)
     boxes = masks.boxes(seconds)
-    if not boxes:
-        return picture
-    masked = picture.copy()
+    masked = picture.copy() if boxes else picture
     for box in boxes:
         _blur(masked, box)
     return masked
@@ -65,23 +57,21 @@ def _blur(picture: np.ndarray, box: Box) -> None:
     """In place: an ellipse of a few soft colours."""
     height, width = picture.shape[:2]
     left, top = int(box[0] * width), int(box[1] * height)
-    right, bottom = (min(int(np.ceil(s * n)) + 1, n) for s, n in zip(box[2:], (width, height), strict=True))
+    right, bottom = int(np.ceil(box[2] * width)) + 1, int(np.ceil(box[3] * height)) + 1
     place = picture[top:bottom, left:right]
     if not place.size:
         return
-    coarse = cv2.resize(place, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
-    soft = cv2.resize(coarse, place.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    inside = np.zeros(place.shape[:2], dtype=np.uint8)
     rows, columns = place.shape[:2]
+    coarse = cv2.resize(place, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    inside = np.zeros((rows, columns), dtype=np.uint8)
     cv2.ellipse(inside, (columns // 2, rows // 2), (columns // 2 + 1, rows // 2 + 1), 0, 0, 360, 1, -1)
     place[inside > 0] = soft[inside > 0]
 
 
 def _silence(block: np.ndarray, masks: Masks, *, first: int, rate: int) -> np.ndarray:
     """Samples (N, C) from number `first` on, 0 where nothing is to be heard."""
-    if not masks.hidden:
-        return block
-    silent = block.copy()
+    silent = block.copy() if masks.hidden else block
     for start, stop in masks.hidden:
         begin, end = (int(seconds * rate) - first for seconds in (start, stop))
         silent[max(begin, 0) : max(end, 0)] = 0

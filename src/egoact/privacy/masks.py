@@ -8,7 +8,7 @@ would be if it came from there, or went on, as fast as it moved:
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,8 @@ class Mask:
         before = [key for key in self.keyframes if key[0] <= seconds]
         after = [key for key in self.keyframes if key[0] > seconds]
         if not before or not after:
-            ordered = list(reversed(before)) if before else after
-            return _beyond(ordered[0], ordered[1] if len(ordered) > 1 else ordered[0], seconds)
+            last, *others = after or reversed(before)
+            return _beyond(last, others[0] if others else last, seconds)
         (begin, one), (end, other) = before[-1], after[0]
         share = (seconds - begin) / (end - begin)
         on_the_way = [a + (b - a) * share for a, b in zip(one, other, strict=True)]
@@ -90,7 +90,7 @@ class Masks:
     """
 
     masks: Sequence[Mask] = ()
-    hidden: Sequence[tuple[float, float]] = field(default=())
+    hidden: Sequence[tuple[float, float]] = ()
     unmarked: Sequence[Mask] = ()
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Masks:
         values = {
             "format_version": FORMAT_VERSION,
             "recording": recording,
-            "hidden": [list(stretch) for stretch in self.hidden],
+            "hidden": self.hidden,
             "masks": [_values(mask) for mask in self.masks],
             "unmarked": [_values(mask) for mask in self.unmarked],
         }
@@ -135,7 +135,7 @@ class Masks:
                 raise ValueError(f"format_version is {values['format_version']}, this egoact reads {FORMAT_VERSION}")
             masks = [_mask(each) for each in values["masks"]]
             hidden = [(float(start), float(stop)) for start, stop in values.get("hidden", ())]
-            return cls(masks, hidden, tuple(_mask(each) for each in values.get("unmarked", ())))
+            return cls(masks, hidden, tuple(map(_mask, values.get("unmarked", ()))))
         except OSError as error:
             raise ArtifactError(f"cannot be read ({error.strerror})", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -144,9 +144,7 @@ class Masks:
 
 def _around(one: Sequence[float], other: Sequence[float]) -> Box:
     """The smallest box around two."""
-    left, top = (min(a, b) for a, b in zip(one[:2], other[:2], strict=True))
-    right, bottom = (max(a, b) for a, b in zip(one[2:], other[2:], strict=True))
-    return left, top, right, bottom
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
 def _beyond(last: Keyframe, before: Keyframe, seconds: float) -> Box:
@@ -170,8 +168,9 @@ def _values(mask: Mask) -> dict[str, Any]:
 
 def _mask(values: Mapping[str, Any]) -> Mask:
     keyframes = []
-    for seconds, left, top, right, bottom in values["keyframes"]:
-        keyframes.append((float(seconds), (float(left), float(top), float(right), float(bottom))))
+    for keyframe in values["keyframes"]:
+        seconds, left, top, right, bottom = map(float, keyframe)
+        keyframes.append((seconds, (left, top, right, bottom)))
     return Mask(tuple(keyframes), float(values.get("score", 1.0)), str(values.get("kind", "face")))
 
 
@@ -203,19 +202,17 @@ def link(
     growing: list[list[tuple[float, Box, float]]] = []
     done: list[list[tuple[float, Box, float]]] = []
     for seconds, boxes in found:
-        still = [track for track in growing if seconds - track[-1][0] <= most_gap_seconds]
         done += [track for track in growing if seconds - track[-1][0] > most_gap_seconds]
-        taken: set[int] = set()
-        fresh = []
+        growing = [track for track in growing if seconds - track[-1][0] <= most_gap_seconds]
+        free = growing.copy()
         for box, score in sorted(boxes, key=lambda each: -each[1]):
-            free = [n for n, track in enumerate(still) if n not in taken and _is_near(track[-1][1], box)]
-            if free:
-                nearest = min(free, key=lambda n: _distance(still[n][-1][1], box))
-                still[nearest].append((seconds, box, score))
-                taken.add(nearest)
+            near = [track for track in free if _is_near(track[-1][1], box)]
+            if near:
+                nearest = min(near, key=lambda track: _distance(track[-1][1], box))
+                nearest.append((seconds, box, score))
+                free = [track for track in free if track is not nearest]
             else:
-                fresh.append([(seconds, box, score)])
-        growing = [*still, *fresh]
+                growing.append([(seconds, box, score)])
     masks = [
         Mask(tuple((seconds, box) for seconds, box, _ in track), max(score for *_, score in track))
         for track in (*done, *growing)
