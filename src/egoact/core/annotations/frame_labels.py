@@ -7,6 +7,7 @@
 Source: the data sets that were published with MS-TCN, arXiv:1903.01945 (GTEA, 50Salads, Breakfast).
 """
 
+import re
 import sys
 from collections.abc import Collection, Sequence
 from itertools import groupby
@@ -20,6 +21,7 @@ BACKGROUND = ("background",)
 """Words of which the published evaluation says that nothing happens."""
 
 _MOST_BYTES = 64 << 20
+_CLASS = re.compile(r"(?P<number>\d{1,8}) (?P<name>.+)", re.ASCII)
 
 
 def read_mapping(path: Path) -> tuple[str, ...]:
@@ -28,21 +30,36 @@ def read_mapping(path: Path) -> tuple[str, ...]:
     Raises:
         AnnotationError: Not a number and a word in each line, or numbers other than 0, 1, 2, ... once each.
     """
+    return read_numbered(path, _CLASS, what="a number and the name of a class, such as '3 pour'", first=0)
+
+
+def read_numbered(path: Path, line: re.Pattern[str], *, what: str, first: int) -> tuple[str, ...]:
+    """The classes of a list, by their numbers.
+
+    Args:
+        path: A class in each line.
+        line: Has the groups `number` and `name`.
+        what: Says what a line is.
+        first: The least number.
+
+    Raises:
+        AnnotationError: Another line, or numbers other than `first`, `first` + 1, ... once each.
+    """
     lines = read_lines(path)
+    numbers = range(first, first + len(lines))
     names: dict[int, str] = {}
-    for place, line in enumerate(lines, 1):
-        number, _, name = line.partition(" ")
-        name = name.strip()
-        if not (number.isascii() and number.isdigit() and name):
-            reason = f"{show(line)} is not a number and the name of a class, such as '3 pour'"
+    for place, text in enumerate(lines, 1):
+        parts = line.fullmatch(text)
+        if parts is None:
+            raise AnnotationError(f"{show(text)} is not {what}", path=path, place=f"line {place}")
+        number, name = int(parts["number"]), parts["name"].strip()
+        if number not in numbers or number in names or name in names.values():
+            reason = f"{show(text)}: numbers are {first} to {numbers[-1]}, and each number and name is there once"
             raise AnnotationError(reason, path=path, place=f"line {place}")
-        if int(number) >= len(lines) or int(number) in names or name in names.values():
-            reason = f"{show(line)}: numbers are 0 to {len(lines) - 1}, and each number and name is there once"
-            raise AnnotationError(reason, path=path, place=f"line {place}")
-        names[int(number)] = name
+        names[number] = name
     if not names:
         raise AnnotationError("there is no class in it", path=path)
-    return tuple(names[number] for number in range(len(names)))
+    return tuple(names[number] for number in numbers)
 
 
 def read_frame_labels(path: Path, *, known: Collection[str] | None = None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ video by others. What the experimenter rated Bad or Maybe is left out, as in tha
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from egoact.core.annotations.datasets.dataset import Dataset
-from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.parsing import show
 from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import MOST_STEPS
@@ -56,13 +55,11 @@ def read_actionsense(folder: Path, *, rate_of: Callable[[str], float | None]) ->
             with h5py.File(path, "r") as file:
                 moments, rows = _read_stream(file, "experiment-activities", "activities")
                 frames, _ = _read_stream(file, next((v for v in _VIDEOS if v in file), _VIDEOS[0]), "frame_timestamp")
-            _add_activities(
-                rows, moments, _Clock(frames, rate_of(recording)), path, (parts["person"], recording), dataset
-            )
+            clock = _Clock(frames, rate_of(recording))
+            _add_activities(rows, map(float, moments), clock, path, (parts["person"], recording), dataset)
         except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
             dataset.problems.append(AnnotationError(f"cannot be read: {error}", path=path))
-    if names := sorted({segment.verb for segment in dataset.segments.values() if segment.verb}):
-        dataset.classes["verb"] = Vocabulary("verb", tuple(names))
+    dataset.name_verbs()
     dataset.notes.append("no splits are published: keep persons for validation, or use --folds")
     return dataset
 
@@ -71,12 +68,8 @@ class _Clock:
     """Times of the sensors, as seconds of the video."""
 
     def __init__(self, frames: npt.NDArray[np.float64], rate: float | None) -> None:
-        if (
-            len(frames) < 2
-            or not np.isfinite(frames).all()
-            or not (np.diff(frames) >= 0).all()
-            or frames[0] == frames[-1]
-        ):
+        is_ordered = np.isfinite(frames).all() and (np.diff(frames) >= 0).all()
+        if len(frames) < 2 or not is_ordered or frames[0] == frames[-1]:
             raise ValueError("the times of the video's frames are not in order")
         self._frames = frames
         self._rate = rate or (len(frames) - 1) / float(frames[-1] - frames[0])
@@ -92,7 +85,7 @@ class _Clock:
 
 def _add_activities(
     rows: list[list[str]],
-    moments: npt.NDArray[np.float64],
+    moments: Iterable[float],
     clock: _Clock,
     path: Path,
     who: tuple[str, str],
@@ -105,7 +98,7 @@ def _add_activities(
             if rating in _LEFT_OUT:
                 continue
             if edge == "Start":
-                previous, begun = begun, (name, float(moment), number)
+                previous, begun = begun, (name, moment, number)
                 if previous is not None:
                     raise ValueError(f"{show(name)} starts, and {show(previous[0])} of row {previous[2]} has no stop")
             elif begun is None or edge != "Stop" or begun[0] != name:
@@ -113,7 +106,7 @@ def _add_activities(
             else:
                 (_, started, first), begun = begun, None
                 identity = f"{who[1]}_{first}"
-                times = clock.seconds(started), clock.seconds(float(moment))
+                times = clock.seconds(started), clock.seconds(moment)
                 dataset.add(Segment(identity, *who, *times, verb=name, narration=" ".join(row[3].split())))
 
 

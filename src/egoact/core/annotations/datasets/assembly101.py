@@ -9,13 +9,13 @@ Sources: the repositories of its annotations and download scripts (Sener et al.,
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from egoact.core.annotations.datasets.dataset import Dataset, locate
 from egoact.core.annotations.frame_labels import files_of_recordings, read_lines
-from egoact.core.annotations.labels import TARGETS, Vocabulary
+from egoact.core.annotations.labels import TARGETS
 from egoact.core.annotations.parsing import normalise_video_id, parse_whole, show
 from egoact.core.annotations.segments import Segment
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
@@ -40,14 +40,6 @@ VIEWS = {
 _SIDES = {"train": "train", "val": "validation", "test": "test"}
 _SEQUENCE = re.compile(r"(?:dis)?assembly_(?P<sequence>.+)")
 _PERSON = re.compile(r"_(\d{4})-")
-
-
-@dataclass(frozen=True)
-class _Action:
-    verb: str | None = None
-    verb_class: int | None = None
-    noun: str | None = None
-    noun_class: int | None = None
 
 
 def read_assembly101(folder: Path, *, views: Sequence[str]) -> Dataset:
@@ -81,7 +73,7 @@ def read_assembly101(folder: Path, *, views: Sequence[str]) -> Dataset:
 
 
 def _read_sequence(
-    path: Path, actions: dict[str, _Action], dataset: Dataset, *, side: str, views: Sequence[str]
+    path: Path, actions: Mapping[str, dict[str, Any]], dataset: Dataset, *, side: str, views: Sequence[str]
 ) -> None:
     name = normalise_video_id(path.stem)
     parts = _SEQUENCE.fullmatch(name)
@@ -92,7 +84,9 @@ def _read_sequence(
     for place, line in enumerate(read_lines(path), 1):
         with dataset.row(path, f"line {place}"):
             start, stop, *words = line.split(maxsplit=2)
-            action = actions[words[0]] if words else _Action()
+            if words and words[0] not in actions:
+                raise ValueError(f"{show(words[0])} is none of the actions of actions.csv")
+            action = actions[words[0]] if words else {}
             for view in views:
                 recording = f"{sequence}_{view}"
                 dataset.media.setdefault(recording, tuple(f"{sequence}/{camera}.mp4" for camera in VIEWS[view]))
@@ -102,32 +96,21 @@ def _read_sequence(
                     recording,
                     parse_whole(start) / RATE,
                     parse_whole(stop) / RATE,
-                    verb=action.verb,
-                    verb_class=action.verb_class,
-                    noun=action.noun,
-                    noun_class=action.noun_class,
                     narration=words[0] if words else "",
+                    **action,
                 )
                 dataset.add(segment, split=side)
 
 
-class _Actions(dict[str, _Action]):
-    def __missing__(self, name: str) -> _Action:
-        raise ValueError(f"{show(name)} is none of the actions of actions.csv")
-
-
-def _read_actions(sheet: Spreadsheet, dataset: Dataset) -> dict[str, _Action]:
-    """Name of an action -> verb and noun; the classes go to the data set, in the order of their numbers."""
+def _read_actions(sheet: Spreadsheet, dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """Name of an action -> labels of its segments; the classes go to the data set, in the order of their numbers."""
     columns = ("verb_id", "noun_id", "action_cls", "verb_cls", "noun_cls")
     if lost := [column for column in columns if column not in sheet]:
         raise sheet.missing(f"column {lost[0]}")
     for target in TARGETS:
         numbers, names = sheet.convert(f"{target}_id", parse_whole), sheet.columns[f"{target}_cls"]
         ordered = dict.fromkeys(name for _, name in sorted(zip(numbers, names, strict=True)))
-        dataset.classes[target] = Vocabulary(target, tuple(ordered))
-    index = {
-        target: {name: number for number, name in enumerate(classes.names)}
-        for target, classes in dataset.classes.items()
-    }
+        dataset.name_classes(target, ordered, path=sheet.path)
+    verbs, nouns = (dataset.classes[target].names for target in TARGETS)
     rows = zip(*(sheet.columns[column] for column in columns[2:]), strict=True)
-    return _Actions((name, _Action(verb, index["verb"][verb], noun, index["noun"][noun])) for name, verb, noun in rows)
+    return {name: dataset.labels(verbs.index(verb), nouns.index(noun)) for name, verb, noun in rows}

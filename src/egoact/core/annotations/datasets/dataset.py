@@ -1,13 +1,14 @@
 """What a data set says, in the form that all commands take: segments, splits, classes, and where recordings are."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.annotations.reading import reading_row
 from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import MOST_JSON_BYTES, parse_json, read_bounded
 from egoact.core.errors import AnnotationError
@@ -60,31 +61,39 @@ class Dataset:
             members[segment.narration_id] = None
 
     def leave_out_beyond(self, lengths: Mapping[str, float]) -> None:
-        """Take out the segments that stop after the end of their recording, which nobody can see; each is a problem.
-
-        Args:
-            lengths: Recording -> seconds, of those whose length is known.
-        """
+        """Take out the segments that stop after the end of their recording, where it is known; each is a problem."""
         for one in tuple(self.segments.values()):
             length = lengths.get(one.video_id, math.inf)
             if one.stop_seconds > length + _SLACK_SECONDS:
-                reason = (
-                    f"{one.narration_id} stops at {one.stop_seconds:.2f} s, and {one.video_id} lasts {length:.2f} s"
-                )
-                self.problems.append(AnnotationError(reason, path=self.path))
+                reason = f"{one.narration_id} stops at {one.stop_seconds:.2f} s, and {one.video_id} lasts "
+                self.problems.append(AnnotationError(f"{reason}{length:.2f} s", path=self.path))
                 for members in (self.segments, *self.splits.values()):
                     members.pop(one.narration_id, None)  # type: ignore[attr-defined]
 
-    @contextmanager
-    def row(self, path: Path, place: str) -> Iterator[None]:
+    def row(self, path: Path, place: str) -> AbstractContextManager[None]:
         """Read a row: a `ValueError`, or a value of another kind than expected, is a problem of this row alone."""
-        try:
-            yield
-        except ValueError as error:
-            self.problems.append(AnnotationError(str(error), path=path, place=place))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            reason = f"not as this data set has it ({type(error).__name__}: {error})"
+
+        def report(reason: str) -> None:
             self.problems.append(AnnotationError(reason, path=path, place=place))
+
+        return reading_row(report, "this data set")
+
+    def name_classes(self, target: Target, names: Iterable[str], *, path: Path | None = None) -> None:
+        """Take names as the classes of a target; an `AnnotationError` about a file of which they cannot be."""
+        try:
+            self.classes[target] = Vocabulary(target, tuple(names))
+        except ValueError as error:
+            raise AnnotationError(str(error), path=path or self.path) from None
+
+    def name_verbs(self) -> None:
+        """Take the verbs of the segments as classes, if there are any."""
+        if names := sorted({segment.verb for segment in self.segments.values() if segment.verb}):
+            self.name_classes("verb", names)
+
+    def labels(self, verb: int, noun: int) -> dict[str, Any]:
+        """The fields of a segment with these classes."""
+        verbs, nouns = self.classes["verb"].names, self.classes["noun"].names
+        return {"verb": verbs[verb], "verb_class": verb, "noun": nouns[noun], "noun_class": noun}
 
     @property
     def video_ids(self) -> list[str]:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.annotations.datasets.dataset import Dataset, locate, locate_any, read_json_labels
-from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import check_number
 from egoact.core.errors import AnnotationError
@@ -103,9 +102,7 @@ def read_moments(folder: Path) -> Dataset:
             with dataset.row(path, f"video {number}"):
                 for clip in video["clips"]:
                     _read_clip(clip, video["video_uid"], path, known, dataset, split=split)
-    names = sorted({segment.verb for segment in dataset.segments.values() if segment.verb})
-    if names:
-        dataset.classes["verb"] = Vocabulary("verb", tuple(names))
+    dataset.name_verbs()
     return dataset
 
 

@@ -12,12 +12,12 @@ import re
 from pathlib import Path
 
 from egoact.core.annotations.datasets.dataset import Dataset, locate
-from egoact.core.annotations.frame_labels import read_lines
-from egoact.core.annotations.labels import TARGETS, Target, Vocabulary
+from egoact.core.annotations.frame_labels import read_lines, read_numbered
+from egoact.core.annotations.labels import TARGETS
 from egoact.core.annotations.parsing import normalise_video_id, parse_whole, show
 from egoact.core.annotations.segments import Segment
-from egoact.core.errors import AnnotationError
 
+_CLASS = re.compile(r"(?P<name>.+) (?P<number>\d{1,8})", re.ASCII)
 _CLIP = re.compile(r"(?P<video>(?P<person>[^-\s]+)-.+?)-(?P<start>\d+)-(?P<stop>\d+)-F\d+-F\d+", re.ASCII)
 
 
@@ -29,7 +29,10 @@ def read_egtea(folder: Path) -> Dataset:
     """
     annotations = locate(folder, "verb_idx.txt").parent
     dataset = Dataset(annotations)
-    dataset.classes = {target: _read_classes(annotations / f"{target}_idx.txt", target) for target in TARGETS}
+    for target in TARGETS:
+        path = annotations / f"{target}_idx.txt"
+        names = read_numbered(path, _CLASS, what="a name and a number, such as 'Cut 3'", first=1)
+        dataset.name_classes(target, names, path=path)
     for side in ("train", "test"):
         for number in (1, 2, 3):
             path = annotations / f"{side}_split{number}.txt"
@@ -49,8 +52,8 @@ def _read_clip(line: str, dataset: Dataset) -> Segment:
     if parts is None or len(cells) < 3:
         raise ValueError(f"{show(line)} is not the name of a clip with numbers of an action, a verb and nouns")
     _, verb, *nouns = map(parse_whole, cells)
-    for target, numbers in (("verb", [verb]), ("noun", nouns)):
-        size = dataset.classes[target].size  # type: ignore[index]
+    for target, numbers in zip(TARGETS, ([verb], nouns), strict=True):
+        size = dataset.classes[target].size
         if wrong := [number for number in numbers if not 1 <= number <= size]:
             raise ValueError(f"{target} {wrong[0]} is none of {target}_idx.txt, which has 1 to {size}")
     return Segment(
@@ -59,25 +62,6 @@ def _read_clip(line: str, dataset: Dataset) -> Segment:
         parts["video"],
         int(parts["start"]) / 1000,
         int(parts["stop"]) / 1000,
-        verb=dataset.classes["verb"].names[verb - 1],
-        verb_class=verb - 1,
-        noun=dataset.classes["noun"].names[nouns[0] - 1],
-        noun_class=nouns[0] - 1,
         all_noun_classes=tuple(noun - 1 for noun in nouns),
+        **dataset.labels(verb - 1, nouns[0] - 1),
     )
-
-
-def _read_classes(path: Path, target: Target) -> Vocabulary:
-    names: dict[int, str] = {}
-    lines = read_lines(path)
-    for place, line in enumerate(lines, 1):
-        name, _, number = line.rpartition(" ")
-        is_number = number.isascii() and number.isdigit() and len(number) < 9
-        if not (name.strip() and is_number and 1 <= int(number) <= len(lines)) or int(number) in names:
-            reason = f"{show(line)} is not a name and a number from 1 to {len(lines)}, each once"
-            raise AnnotationError(reason, path=path, place=f"line {place}")
-        names[int(number)] = name.strip()
-    try:
-        return Vocabulary(target, tuple(names[number] for number in sorted(names)))
-    except ValueError as error:
-        raise AnnotationError(str(error), path=path) from None

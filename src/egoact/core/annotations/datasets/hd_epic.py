@@ -22,12 +22,7 @@ from egoact.core.errors import AnnotationError
 _NUMPY = re.compile(r"np\.int\d+\((\d+)\)", re.ASCII)  # as numpy 2 writes numbers in lists
 _NAME = "HD_EPIC_Narrations.csv"
 _COLUMNS = (
-    "unique_narration_id",
-    "participant_id",
-    "video_id",
-    "narration",
-    "start_timestamp",
-    "end_timestamp",
+    *("unique_narration_id", "participant_id", "video_id", "narration", "start_timestamp", "end_timestamp"),
     "main_action_classes",
 )
 
@@ -41,10 +36,8 @@ def read_hd_epic(folder: Path) -> Dataset:
     path = locate_any(folder, _NAME)
     if path is None:
         pickle = locate(folder, _NAME.replace(".csv", ".pkl"))
-        reason = (
-            f"a pickle can run any program when it is read, so it is not; save it as {_NAME} (see docs/data-sets.md)"
-        )
-        raise AnnotationError(reason, path=pickle)
+        reason = "a pickle can run any program when it is read, so it is not"
+        raise AnnotationError(f"{reason}; save it as {_NAME} (see docs/data-sets.md)", path=pickle)
     dataset = Dataset(path.parent)
     for target in TARGETS:
         dataset.classes[target] = read_classes(path.with_name(f"HD_EPIC_{target}_classes.csv"), target)
@@ -57,17 +50,13 @@ def read_hd_epic(folder: Path) -> Dataset:
             identity, participant, video, narration, start, stop, actions = cells
             pairs = _read_pairs(actions, dataset)
             num_without += not pairs
-            verb, noun = pairs[0] if pairs else (None, None)
             segment = Segment(
                 identity,
                 participant,
                 parse_video_id(video),
                 parse_timestamp(start),
                 parse_timestamp(stop),
-                verb=None if verb is None else dataset.classes["verb"].names[verb],
-                verb_class=verb,
-                noun=None if noun is None else dataset.classes["noun"].names[noun],
-                noun_class=noun,
+                **(dataset.labels(*pairs[0]) if pairs else {}),
                 all_noun_classes=tuple(dict.fromkeys(noun for _, noun in pairs)),
                 narration=" ".join(narration.split()),
             )

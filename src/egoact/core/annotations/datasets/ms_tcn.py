@@ -22,7 +22,6 @@ from egoact.core.annotations.frame_labels import (
     read_frame_labels,
     read_mapping,
 )
-from egoact.core.annotations.labels import Vocabulary
 from egoact.core.annotations.segments import Segment
 from egoact.core.errors import AnnotationError
 
@@ -95,16 +94,13 @@ def collect_stretches(
     if not used:
         raise ValueError(f"{dataset.path}: nothing but {', '.join(background) or 'empty files'} in the labels")
     classes = tuple(used) if names is None else tuple(name for name in names if name not in background)
-    try:
-        dataset.classes["verb"] = Vocabulary("verb", classes)
-    except ValueError as error:
-        raise AnnotationError(str(error), path=dataset.path) from None
+    dataset.name_classes("verb", classes)
     ids: dict[str, list[Segment]] = {}
     for video, each in stretches.items():
-        person = _PERSON.match(video)
+        person = match[0] if (match := _PERSON.match(video)) else video
         for number, (start, stop, name) in enumerate(each):
             with dataset.row(dataset.path, video):
-                segment = Segment(f"{video}_{number}", person[0] if person else video, video, start, stop, verb=name)
+                segment = Segment(f"{video}_{number}", person, video, start, stop, verb=name)
                 dataset.add(segment)
                 ids.setdefault(video, []).append(segment)
     for path in bundles:
