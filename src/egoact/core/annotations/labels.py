@@ -6,7 +6,7 @@ EPIC_100_tail_verbs.csv     verb                                (or tail_verbs.c
 EPIC_100_unseen_participant_ids_validation.csv  participant_id  (or unseen_participant_ids*.csv)
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +98,7 @@ class Vocabulary:
         for position in range(len(table)):
             label = self._encode_one(table, position, known)
             if label == UNLABELLED and not allow_unlabelled:
-                raise self._error(table, position, f"no {self.target}; every segment needs a label here")
+                raise table.error(f"no {self.target}; every segment needs a label here", position, column=self.target)
             labels[position] = label
         return labels
 
@@ -106,31 +106,27 @@ class Vocabulary:
         word, class_id = _label(table.segments[position], self.target)
         candidates = known.get(word, ()) if word is not None else ()
         if class_id is not None:
+            column = f"{self.target}_class"
             if class_id >= self.size:
                 reason = f"{class_id} is outside the vocabulary: {self.target} classes are 0 to {self.size - 1}"
-                raise self._error(table, position, reason, suffix="_class")
+                raise table.error(reason, position, column=column)
             if candidates and class_id not in candidates:
                 reason = (
                     f"{class_id} is '{self.names[class_id]}', but column {self.target} says '{word}', class "
                     f"{candidates[0]}; are the CSV and the class names of different editions?"
                 )
-                raise self._error(table, position, reason, suffix="_class")
+                raise table.error(reason, position, column=column)
             return class_id
         if word is None:
             return UNLABELLED
         if not candidates:
-            raise self._error(
-                table, position, f"'{word}' is not a word for any of the {self.size} {self.target} classes"
-            )
+            reason = f"'{word}' is not a word for any of the {self.size} {self.target} classes"
+            raise table.error(reason, position, column=self.target)
         if len(candidates) > 1 and word != self.names[candidates[0]]:
             listed = ", ".join(map(str, candidates))
             reason = f"'{word}' may mean the classes {listed}; say which in a column {self.target}_class"
-            raise self._error(table, position, reason)
+            raise table.error(reason, position, column=self.target)
         return candidates[0]
-
-    def _error(self, table: SegmentTable, position: int, reason: str, *, suffix: str = "") -> AnnotationError:
-        place = f"{table.place(position)}, column {self.target}{suffix}"
-        return AnnotationError(reason, path=table.path, place=place)
 
     def known_words(self) -> dict[str, tuple[int, ...]]:
         """Word -> the classes it may mean; the class of that very name comes first."""
@@ -204,38 +200,30 @@ def build_vocabulary(table: SegmentTable, target: Target) -> Vocabulary | None:
         AnnotationError: A class id above 99,999: ids should be counted from 0.
     """
     labels = [_label(segment, target) for segment in table]
-    words_of: dict[int, Counter[str]] = {}
+    words_of: dict[int, Counter[str]] = defaultdict(Counter)
     for position, (word, class_id) in enumerate(labels):
         if class_id is None:
             continue
         if class_id >= MOST_CLASSES:
-            place = f"{table.place(position)}, column {target}_class"
-            raise AnnotationError(f"class {class_id} is too large; count classes from 0", path=table.path, place=place)
-        words_of.setdefault(class_id, Counter()).update([] if word is None else [word])
-    if words_of:
-        num_classes = max(words_of) + 1
-        instances = tuple(tuple(sorted(words_of.get(class_id, ()))) for class_id in range(num_classes))
-        return Vocabulary(target, _name_classes(words_of, target), instances=instances)
-    words = sorted({word for word, _ in labels if word is not None})
-    return Vocabulary(target, tuple(words)) if words else None
-
-
-def _name_classes(words_of: Mapping[int, Counter[str]], target: Target) -> tuple[str, ...]:
+            reason = f"class {class_id} is too large; count classes from 0"
+            raise table.error(reason, position, column=f"{target}_class")
+        words_of[class_id].update([] if word is None else [word])
+    if not words_of:
+        words = sorted({word for word, _ in labels if word is not None})
+        return Vocabulary(target, tuple(words)) if words else None
     names: dict[str, None] = {}
-    for class_id in range(max(words_of) + 1):
+    instances = [sorted(words_of[class_id]) for class_id in range(max(words_of) + 1)]
+    for class_id, words in enumerate(instances):
         # Equal counts: the alphabet decides, so that the order of rows does not.
-        words = sorted(words_of.get(class_id, Counter()).items(), key=lambda item: (-item[1], item[0]))
-        name = words[0][0] if words else f"{target} {class_id}"
+        name = max(words, key=words_of[class_id].__getitem__, default=f"{target} {class_id}")
         while name in names:
             name = f"{name} ({class_id})"
         names[name] = None
-    return tuple(names)
+    return Vocabulary(target, tuple(names), instances=tuple(map(tuple, instances)))
 
 
 def _label(segment: Segment, target: Target) -> tuple[str | None, int | None]:
-    if target == "verb":
-        return segment.verb, segment.verb_class
-    return segment.noun, segment.noun_class
+    return getattr(segment, target), getattr(segment, f"{target}_class")
 
 
 def read_vocabulary(classes_dir: str | Path, target: Target) -> Vocabulary:
@@ -303,27 +291,23 @@ def read_unseen_participants(folder: str | Path, *, participants: Iterable[str])
     A folder holds one list for validation and one for test. The list that shares most ids with `participants`
     is meant; where none shares any, all listed ids are returned, so that a message can name them.
     """
-    _refuse_missing(Path(folder))
+    refuse_missing(Path(folder))
     present = set(participants)
-    lists: dict[Path, frozenset[str]] = {}
+    lists: dict[str, frozenset[str]] = {}
     for path in sorted(Path(folder).glob("*unseen_participant*.csv")):
         sheet = read_spreadsheet(path)
-        lists[path] = frozenset(sheet.columns[_first_column(sheet, ("participant_id",))])
+        lists[path.name] = frozenset(sheet.columns[_first_column(sheet, ("participant_id",))])
     if not lists:
         return None
-    shared = {path: len(ids & present) for path, ids in lists.items()}
-    most = max(shared.values())
-    best = [path for path, count in shared.items() if count == most]
-    if most == 0:
-        return frozenset[str]().union(*lists.values())
-    if len({lists[path] for path in best}) > 1:
-        names = " and ".join(path.name for path in best)
-        raise AnnotationError(f"{names} fit these segments equally well; keep one", path=folder)
-    return lists[best[0]]
+    most = max(len(ids & present) for ids in lists.values())
+    best = {name: ids for name, ids in lists.items() if len(ids & present) == most}
+    if most > 0 and len(set(best.values())) > 1:
+        raise AnnotationError(f"{' and '.join(best)} fit these segments equally well; keep one", path=folder)
+    return frozenset[str]().union(*best.values())
 
 
 def _find_one(folder: Path, names: Iterable[str]) -> Path | None:
-    _refuse_missing(folder)
+    refuse_missing(folder)
     found = [folder / name for name in names if (folder / name).exists()]
     if len(found) > 1:
         listed = " and ".join(path.name for path in found)
@@ -331,7 +315,8 @@ def _find_one(folder: Path, names: Iterable[str]) -> Path | None:
     return found[0] if found else None
 
 
-def _refuse_missing(folder: Path) -> None:
+def refuse_missing(folder: Path) -> None:
+    """An `AnnotationError` where this is no folder."""
     if not folder.is_dir():
         reason = "a folder of annotations is expected" if folder.exists() else "no such folder"
         raise AnnotationError(reason, path=folder)

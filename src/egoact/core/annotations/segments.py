@@ -24,6 +24,7 @@ from egoact.core.annotations.parsing import (
 )
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
 from egoact.core.bounds import LONGEST_NAME, check_name
+from egoact.core.errors import AnnotationError
 
 
 class SegmentFieldError(ValueError):
@@ -72,12 +73,15 @@ class Segment:
     narration: str = ""
 
     def __post_init__(self) -> None:
-        if not (self.narration_id and self.participant_id and self.video_id):
-            field = next(f for f in ("video_id", "narration_id", "participant_id") if not getattr(self, f))
-            raise SegmentFieldError(field, "the cell is empty")
+        for field in ("video_id", "narration_id", "participant_id"):
+            if not getattr(self, field):
+                raise SegmentFieldError(field, "the cell is empty")
         for field in ("video_id", "narration_id", "participant_id", "verb", "noun"):
             if (word := getattr(self, field)) is not None and not (word.isprintable() and len(word) <= LONGEST_NAME):
-                _check_word(field, word)
+                try:
+                    check_name("the cell", word)
+                except ValueError as error:
+                    raise SegmentFieldError(field, str(error)) from None
         if "/" in self.video_id or "\\" in self.video_id or self.video_id in {".", ".."}:
             reason = f"'{self.video_id}' is not a video id; give the file's name without folder and extension"
             raise SegmentFieldError("video_id", reason)
@@ -97,13 +101,6 @@ class Segment:
     def duration_seconds(self) -> float:
         """How long it lasts."""
         return self.stop_seconds - self.start_seconds
-
-
-def _check_word(field: str, word: str) -> None:
-    try:
-        check_name("the cell", word)
-    except ValueError as error:
-        raise SegmentFieldError(field, str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -152,6 +149,11 @@ class SegmentTable(Sequence[Segment]):
     def place(self, index: int) -> str:
         """Where segment `index` stands in the file: "row 17", or "row 17 of b.csv" where there are several."""
         return f"row {self.rows[index]}" + (f" of {self.files[index].name}" if self.files else "")
+
+    def error(self, reason: str, index: int, *, column: str = "") -> AnnotationError:
+        """An `AnnotationError` about segment `index`, or one of its cells, to be raised by the caller."""
+        place = self.place(index) + (f", column {column}" if column else "")
+        return AnnotationError(reason, path=self.path, place=place)
 
     @property
     def video_ids(self) -> tuple[str, ...]:
@@ -246,21 +248,15 @@ def group_by_recording(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
 
 
 def split_into_folds(video_ids: Sequence[str], *, num_folds: int, seed: int = 0) -> tuple[tuple[str, ...], ...]:
-    """Groups of whole videos, of about equally many segments.
+    """Groups of whole videos, of about equally many segments; sorted.
 
     Segments of one recording resemble each other so much that a model which has seen some of them knows the others;
     so a video is in one fold only. The largest videos are dealt out first, each to the fold that has least.
 
     Args:
         video_ids: The recording of each segment.
-        num_folds: From 2 to the number of videos.
+        num_folds: From 2 to the number of videos; a `ValueError` for others.
         seed: Decides among videos of equal size; the order of the segments decides nothing.
-
-    Returns:
-        The videos of each fold, sorted.
-
-    Raises:
-        ValueError: `num_folds` out of range.
 
     >>> split_into_folds(["a", "a", "a", "b", "c", "c"], num_folds=2)
     (('a',), ('b', 'c'))

@@ -3,12 +3,12 @@
 The same segment is kept once. Where files contradict each other about a stretch, a person has to decide.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from egoact.core.annotations.segments import Segment, SegmentTable, group_by_recording, read_segments
-from egoact.core.errors import AnnotationError
 
 Paths = str | Path | Sequence[str | Path]
 Stretch = tuple[str, int, int]
@@ -55,15 +55,14 @@ def _unite(tables: Sequence[SegmentTable]) -> SegmentTable:
                 continue
             if same and _stretch(segment) not in agreed:
                 first = f"row {rows[same[0]]} of {files[same[0]]}"
-                raise AnnotationError(
+                reason = (
                     f"{_say(segment)} from {segment.start_seconds:g} to {segment.stop_seconds:g} s of "
-                    f"{segment.video_id}, where {first} says {_say(segments[same[0]])}; correct one of them",
-                    path=table.path,
-                    place=table.place(position),
+                    f"{segment.video_id}, where {first} says {_say(segments[same[0]])}; correct one of them"
                 )
-            is_taken = segment.narration_id in ids
-            name = f"{segment.narration_id}@{table.path.stem}" if is_taken else segment.narration_id
-            segments.append(replace(segment, narration_id=name))
+                raise table.error(reason, position)
+            if segment.narration_id in ids:
+                segment = replace(segment, narration_id=f"{segment.narration_id}@{table.path.stem}")
+            segments.append(segment)
             rows.append(table.rows[position])
             files.append(table.path)
     names = [table.path.name for table in tables]
@@ -98,9 +97,8 @@ def find_overlaps(table: SegmentTable) -> Iterator[str]:
         return
     position_of = {id(segment): position for position, segment in enumerate(table)}
     for segments in group_by_recording(table).values():
-        ordered = sorted(segments, key=lambda segment: segment.start_seconds)
         running: list[Segment] = []
-        for segment in ordered:
+        for segment in sorted(segments, key=lambda segment: segment.start_seconds):
             running = [other for other in running if other.stop_seconds > segment.start_seconds]
             for other in running:
                 a, b = position_of[id(other)], position_of[id(segment)]
@@ -127,12 +125,10 @@ def find_spellings(table: SegmentTable, target: str) -> list[dict[str, int]]:
 
     Of segments whose class is not given by a number: there words do not matter.
     """
-    groups: dict[str, dict[str, int]] = {}
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
     for segment in table:
         word = getattr(segment, target)
-        if not word or getattr(segment, f"{target}_class") is not None:
-            continue
-        group = groups.setdefault("".join(word.casefold().split()), {})
-        group[word] = group.get(word, 0) + 1
+        if word and getattr(segment, f"{target}_class") is None:
+            groups["".join(word.casefold().split())][word] += 1
     ordered = (dict(sorted(group.items(), key=lambda item: (-item[1], item[0]))) for group in groups.values())
     return [group for group in ordered if len(group) > 1]

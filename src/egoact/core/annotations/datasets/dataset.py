@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from egoact.core.annotations.labels import Target, Vocabulary
+from egoact.core.annotations.labels import Target, Vocabulary, refuse_missing
 from egoact.core.annotations.reading import reading_row
 from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import MOST_JSON_BYTES, parse_json, read_bounded
@@ -171,9 +171,7 @@ def locate(folder: Path, name: str) -> Path:
 
 def locate_any(folder: Path, name: str) -> Path | None:
     """As `locate`, but None where there is none."""
-    if not folder.is_dir():
-        reason = "the folder of annotations is expected" if folder.exists() else "no such folder"
-        raise AnnotationError(reason, path=folder)
+    refuse_missing(folder)
     for depth in range(_DEPTH + 1):
         if found := sorted(folder.glob("*/" * depth + name)):
             if len(found) > 1:
