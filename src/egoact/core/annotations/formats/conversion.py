@@ -44,14 +44,7 @@ _MOST_TOLD = 5
 
 @dataclass(frozen=True)
 class ReadFile:
-    """What was read.
-
-    Args:
-        annotations: Of all files, in their order.
-        problems: Rows that are lost, with the file that they are in.
-        remarks: Sentences about the rest.
-        format_names: Keys of `FORMATS`, of each file.
-    """
+    """What was read of all files, in their order: problems with the name of the file, and the format of each file."""
 
     annotations: Annotations
     problems: tuple[tuple[str, Problem], ...]
@@ -153,12 +146,12 @@ def read_annotations(
     """Read files, or all files of folders that have an extension of a format; as `decode_annotations`."""
     formats = FORMATS.values() if format_name is None else [FORMATS[format_name]]
     suffixes = {suffix for one in formats for suffix in one.suffixes}
-    found = dict.fromkeys(path for given in paths for path in _files(Path(given), suffixes))
+    found = dict.fromkeys(path for given in paths for path in _list_files(Path(given), suffixes))
     sources = [Source(str(path), read_content(path, most_bytes=MOST_BYTES)) for path in found]
     return decode_annotations(sources, format_name=format_name, options=options, words=words)
 
 
-def _files(path: Path, suffixes: Container[str]) -> list[Path]:
+def _list_files(path: Path, suffixes: Container[str]) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = (p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))

@@ -2,6 +2,7 @@
 
 import codecs
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -21,12 +22,7 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(frozen=True)
 class Source:
-    """A file's content, wherever it comes from.
-
-    Args:
-        name: Its name, for messages, for its extension, and for recordings that the content does not name.
-        content: All of it.
-    """
+    """A file's content, wherever it comes from; its name tells its format, and the recording if nothing else does."""
 
     name: str
     content: bytes
@@ -113,13 +109,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteOptions:
-    """What a writer cannot know from the annotations.
-
-    Args:
-        fps: Frames per second, where the format counts frames and the recording's rate is not known.
-        background: The label of what is in no annotation, where the format needs one.
-        delimiter: Between the cells of tables that may have commas or tabs.
-    """
+    """What a writer cannot know from the annotations; `background` is the label of what is in none."""
 
     fps: float | None = None
     background: str = "background"
@@ -135,16 +125,7 @@ class Problem(NamedTuple):
 
 @dataclass
 class Reading:
-    """What is read of one file, while it is read.
-
-    Args:
-        source: The file.
-        options: As given.
-        items: The annotations so far.
-        recordings: What is known about recordings.
-        problems: Rows that are lost.
-        remarks: What the reader of the result should know, one sentence each.
-    """
+    """What is read of one file, while it is read; `problems` are rows that are lost, `remarks` sentences for people."""
 
     source: Source
     options: ReadOptions
@@ -210,13 +191,13 @@ class Losses:
         num_lost: Annotations that are not in the file at all.
     """
 
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     num_lost: int = 0
 
     def tell(self, sentence: str, count: int = 1, noun: str = "segment") -> None:
         """Some are kept otherwise than they were: "hands of {} cannot be kept"; nothing is said of none."""
         if count:
-            self.counts[sentence, noun] = self.counts.get((sentence, noun), 0) + count
+            self.counts[sentence, noun] += count
 
     def lose(self, sentence: str, count: int, noun: str = "segment") -> None:
         """Some are not in the file."""

@@ -7,7 +7,7 @@ noun   |--[cup~~~]--[plate~]----[milk~~~]--|   ->   take cup, take plate, pour m
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from egoact.core.annotations.formats.annotation import Annotation, Hand
@@ -17,20 +17,11 @@ from egoact.core.annotations.formats.words import parse_hand
 Role = Literal["verb", "noun", "description", "note", "hand", "label"]
 
 _ROLES: dict[str, Role] = {
-    "verb": "verb",
-    "verbs": "verb",
-    "noun": "noun",
-    "nouns": "noun",
-    "object": "noun",
-    "objects": "noun",
-    "description": "description",
-    "narration": "description",
-    "note": "note",
-    "notes": "note",
-    "comment": "note",
-    "comments": "note",
-    "hand": "hand",
-    "hands": "hand",
+    **dict.fromkeys(("verb", "verbs"), "verb"),
+    **dict.fromkeys(("noun", "nouns", "object", "objects"), "noun"),
+    **dict.fromkeys(("description", "narration"), "description"),
+    **dict.fromkeys(("note", "notes", "comment", "comments"), "note"),
+    **dict.fromkeys(("hand", "hands"), "hand"),
 }
 _NAME = re.compile(rf"(?:(?P<tier>.+?)[ _-])??(?P<role>{'|'.join(_ROLES)})(?:@(?P<who>.*))?", re.IGNORECASE)
 _BESIDE: tuple[Role, ...] = ("noun", "description", "note", "hand")
@@ -39,19 +30,7 @@ _ENOUGH = 0.5  # of the shorter of two, to belong together
 
 @dataclass(frozen=True)
 class Cell:
-    """One stretch of a tier.
-
-    Args:
-        tier: Name of the tier.
-        start_seconds: Where it begins.
-        stop_seconds: Where it ends; the start where it is a point.
-        text: What it says.
-        place: For messages.
-        recording: That it belongs to.
-        annotator: Who made the tier.
-        hand: That the tier is about.
-        extras: Other fields of the annotation, where the format ties them to the stretch.
-    """
+    """One stretch of a tier, or a point, and what it says; `extras` are fields of the annotation beside it."""
 
     tier: str
     start_seconds: float
@@ -75,8 +54,7 @@ class TierName:
     @property
     def hand(self) -> Hand:
         """The hand that it names."""
-        found = [parse_hand(word) for word in (self.who, *self.who.split())]
-        return next((hand for hand in found if hand), "")
+        return next((hand for word in (self.who, *self.who.split()) if (hand := parse_hand(word))), "")
 
 
 Group = dict[Role, list[tuple[Cell, TierName]]]
@@ -106,9 +84,11 @@ def parse_tier(name: str, options: ReadOptions) -> TierName | None:
 def add_cells(reading: Reading, cells: Sequence[Cell]) -> None:
     """Merge the cells of a file into annotations of the reading."""
     names = {cell.tier: parse_tier(cell.tier, reading.options) for cell in cells}
-    _check_wanted(reading, names)
-    left_out = sorted(tier for tier, name in names.items() if name is None)
-    if left_out:
+    known = {name.casefold() for name in names}
+    for wanted in (reading.options.verb_tier, reading.options.noun_tier):
+        if wanted is not None and wanted.casefold() not in known and names:
+            raise reading.source.error(f"no tier '{wanted}'; the tiers are: {', '.join(sorted(names))}")
+    if left_out := sorted(tier for tier, name in names.items() if name is None):
         count = sum(names[cell.tier] is None for cell in cells)
         reading.remark(f"{count_of(count, 'annotation')} of other tiers left out: {', '.join(left_out)}")
     groups: dict[tuple[str, ...], Group] = {}
@@ -129,13 +109,6 @@ def _join_annotators(groups: dict[tuple[str, ...], Group]) -> None:
             groups[coders[0]] |= groups.pop(key)
 
 
-def _check_wanted(reading: Reading, names: dict[str, TierName | None]) -> None:
-    known = {name.casefold() for name in names}
-    for wanted in (reading.options.verb_tier, reading.options.noun_tier):
-        if wanted is not None and wanted.casefold() not in known and names:
-            raise reading.source.error(f"no tier '{wanted}'; the tiers are: {', '.join(sorted(names))}")
-
-
 def _add_group(reading: Reading, group: Group) -> None:
     used: set[int] = set()
     others = {role: _Track([cell for cell, _ in group.get(role, [])]) for role in _BESIDE}
@@ -149,13 +122,13 @@ def _add_group(reading: Reading, group: Group) -> None:
                     said[role] = parse_hand(matches[0].text) if role == "hand" else matches[0].text
         nouns = others["noun"].belonging_to(cell) if name.role == "verb" else []
         used.update(id(noun) for noun in nouns)
-        times = (cell.start_seconds, cell.stop_seconds)
         if len(nouns) < 2:
-            _add(reading, cell, name, times, said | ({"noun": nouns[0].text} if nouns else {}))
+            _add(reading, cell, name, said | ({"noun": nouns[0].text} if nouns else {}))
         else:
             for noun in nouns:
-                part = (max(times[0], noun.start_seconds), min(times[1], noun.stop_seconds))
-                _add(reading, cell, name, part, said | {"noun": noun.text})
+                start, stop = max(cell.start_seconds, noun.start_seconds), min(cell.stop_seconds, noun.stop_seconds)
+                part = replace(cell, start_seconds=start, stop_seconds=stop)
+                _add(reading, part, name, said | {"noun": noun.text})
     alone: tuple[Role, ...] = ("noun", "description", "note")
     for role in alone:
         for cell, name in group.get(role, []):
@@ -163,14 +136,18 @@ def _add_group(reading: Reading, group: Group) -> None:
                 notes = [] if role == "note" else others["note"].belonging_to(cell)
                 used.update(map(id, notes[:1]))
                 words: dict[str, Any] = {"note": notes[0].text} if notes else {}
-                _add(reading, cell, name, (cell.start_seconds, cell.stop_seconds), words | {role: cell.text})
+                _add(reading, cell, name, words | {role: cell.text})
 
 
-def _add(reading: Reading, cell: Cell, name: TierName, times: tuple[float, float], said: dict[str, Any]) -> None:
+def _add(reading: Reading, cell: Cell, name: TierName, said: dict[str, Any]) -> None:
     values = {"annotator": cell.annotator, "hand": cell.hand or name.hand, "tier": name.tier} | cell.extras
-    values |= {key: value for key, value in said.items() if value}
-    start, stop = times
-    reading.add(place=cell.place, recording=cell.recording, start_seconds=start, stop_seconds=stop, **values)
+    reading.add(
+        place=cell.place,
+        recording=cell.recording,
+        start_seconds=cell.start_seconds,
+        stop_seconds=cell.stop_seconds,
+        **(values | {key: value for key, value in said.items() if value}),
+    )
 
 
 class _Track:
@@ -194,26 +171,14 @@ class _Track:
 
 def _share(cell: Cell, other: Cell) -> float:
     shorter = min(cell.stop_seconds - cell.start_seconds, other.stop_seconds - other.start_seconds)
-    if shorter <= 0:
-        inside = max(cell.start_seconds, other.start_seconds) <= min(cell.stop_seconds, other.stop_seconds)
-        return float(inside)
-    return _overlap(cell, other) / shorter
-
-
-def _overlap(cell: Cell, other: Cell) -> float:
-    return min(cell.stop_seconds, other.stop_seconds) - max(cell.start_seconds, other.start_seconds)
+    shared = min(cell.stop_seconds, other.stop_seconds) - max(cell.start_seconds, other.start_seconds)
+    return shared / shorter if shorter > 0 else float(shared >= 0)
 
 
 def split_layers(
     items: Iterable[Annotation], key: Callable[[Annotation], Hashable], *, least_seconds: float = 0.0
 ) -> list[list[Annotation]]:
-    """Annotations by time, taken apart so that in no layer those of one key overlap.
-
-    Args:
-        items: By time.
-        key: Says which may not overlap.
-        least_seconds: How long a point event is taken to be.
-    """
+    """Annotations by time, taken apart so that in no layer those of one key overlap; points last `least_seconds`."""
     layers: list[list[Annotation]] = []
     ends: list[dict[Hashable, float]] = []
     for item in items:

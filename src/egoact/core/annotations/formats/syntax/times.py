@@ -2,15 +2,9 @@
 
 import re
 
-from egoact.core.annotations.parsing import parse_timestamp, show
+from egoact.core.annotations.parsing import show
 
 _TIMECODE = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})([:;.])(\d{2,3})", re.ASCII)
-_NTSC = 1000 / 1001
-
-
-def parse_seconds(text: str) -> float:
-    """Seconds of "HH:MM:SS.sss", "MM:SS,sss", "12.5", "12,5"; a `ValueError` for anything else."""
-    return parse_timestamp(text.strip().replace(",", "."))
 
 
 def parse_number(text: str) -> float:
@@ -21,18 +15,18 @@ def parse_number(text: str) -> float:
         raise ValueError(f"{show(text)} is not a number") from None
 
 
+def _exact(fps: float) -> float:
+    """The rate that is meant: 29.97 is 30000/1001."""
+    ntsc = round(fps) * 1000 / 1001
+    return ntsc if abs(fps - ntsc) < 0.005 else fps
+
+
 def clock(seconds: float) -> str:
     """The time as "HH:MM:SS.mmm"."""
     milliseconds = round(1000 * seconds)
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
-
-
-def exact_rate(fps: float) -> float:
-    """The rate that is meant: 29.97 is 30000/1001."""
-    ntsc = round(fps) * _NTSC
-    return ntsc if abs(fps - ntsc) < 0.005 else fps
 
 
 def parse_timecode(text: str, *, fps: float) -> float:
@@ -53,13 +47,13 @@ def parse_timecode(text: str, *, fps: float) -> float:
     if is_drop:
         whole_minutes = hours * 60 + minutes
         total -= nominal // 15 * (whole_minutes - whole_minutes // 10)
-    return total / exact_rate(fps)
+    return total / _exact(fps)
 
 
 def timecode(seconds: float, *, fps: float) -> str:
     """The timecode "HH:MM:SS:FF" of the nearest frame, without dropped numbers."""
     nominal = round(fps)
-    rest, frames = divmod(round(seconds * exact_rate(fps)), nominal)
+    rest, frames = divmod(round(seconds * _exact(fps)), nominal)
     minutes, rest = divmod(rest, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{rest:02d}:{frames:02d}"

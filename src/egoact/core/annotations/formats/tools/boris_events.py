@@ -10,7 +10,7 @@ from typing import Any
 from egoact.core.annotations.formats.annotation import Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.syntax.tables import Row, column_name, header_of, read_rows, split_lines
-from egoact.core.annotations.formats.syntax.times import parse_number, parse_seconds
+from egoact.core.annotations.formats.syntax.times import parse_number
 from egoact.core.annotations.formats.tools.boris import (
     ANNOTATORS,
     NO_SUBJECT,
@@ -21,6 +21,7 @@ from egoact.core.annotations.formats.tools.boris import (
     tell_unpaired,
 )
 from egoact.core.annotations.formats.words import hand_name, recording_name
+from egoact.core.annotations.parsing import parse_decimal_comma
 from egoact.core.annotations.reading import find_delimiter
 from egoact.core.files import csv_text
 
@@ -118,7 +119,7 @@ def _event(row: Row, seconds: str, comment: str) -> Event:
     modifiers = "|".join(text for name in names if (text := row.cells[name]) not in ("", "None", "NA"))
     subject = row.first("subject")
     return Event(
-        parse_seconds(seconds),
+        parse_decimal_comma(seconds),
         "" if subject == NO_SUBJECT else subject,
         code,
         modifiers,

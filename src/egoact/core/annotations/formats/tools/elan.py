@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Hand, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
 from egoact.core.annotations.formats.syntax.tiers import Cell, Role, add_cells, split_layers
-from egoact.core.annotations.formats.syntax.times import parse_seconds, parse_timecode
+from egoact.core.annotations.formats.syntax.times import parse_timecode
 from egoact.core.annotations.formats.syntax.xml_text import check_xml, xml_characters
 from egoact.core.annotations.formats.words import hand_name, one_line, parse_hand, recording_name
+from egoact.core.annotations.parsing import parse_decimal_comma
 from egoact.core.errors import AnnotationError
 
 _LEAST_SECONDS = 0.001
@@ -89,9 +90,8 @@ def _stretches(
         found = _root(document, parent)
         start, stop = (None, None) if found is None else map(document.timeslots.get, found)
         if start is None or stop is None:
-            reading.problem(
-                f"tier '{tier}', annotation {identity}", f"the annotation {parent} it refers to has no times"
-            )
+            place = f"tier '{tier}', annotation {identity}"
+            reading.problem(place, f"the annotation {parent} it refers to has no times")
         else:
             yield identity, start, stop, text
 
@@ -256,7 +256,7 @@ def _seconds(reading: Reading, text: str) -> float:
     """A clock, "ss.msec", or a whole number of milliseconds."""
     if re.fullmatch(r"\d+:\d{2}:\d{2}[:;]\d{2,3}", text):
         return parse_timecode(text, fps=reading.rate())
-    return int(text) / 1000 if text.isdigit() else parse_seconds(text)
+    return int(text) / 1000 if text.isdigit() else parse_decimal_comma(text)
 
 
 def _named_cells(reading: Reading, header: Sequence[str], line: int, row: list[str], name: str) -> list[Cell]:

@@ -13,8 +13,9 @@ import re
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
 from egoact.core.annotations.formats.syntax.tables import header_of, read_rows, split_lines
-from egoact.core.annotations.formats.syntax.times import clock, parse_number, parse_seconds, parse_timecode, timecode
+from egoact.core.annotations.formats.syntax.times import clock, parse_number, parse_timecode, timecode
 from egoact.core.annotations.formats.words import one_line
+from egoact.core.annotations.parsing import parse_decimal_comma
 from egoact.core.files import csv_text
 
 _MARKER_COLUMNS = ("Marker Name", "Description", "In", "Out", "Duration", "Marker Type")
@@ -114,7 +115,7 @@ def _read_block(reading: Reading, lines: list[str], place: str) -> None:
     if match is None:
         raise ValueError("not a timing such as 00:01.000 --> 00:02.500")
     text = html.unescape(_TAG.sub("", " ".join(lines[position + 1 :])))
-    _add(reading, place, (parse_seconds(match["start"]), parse_seconds(match["stop"])), text)
+    _add(reading, place, (parse_decimal_comma(match["start"]), parse_decimal_comma(match["stop"])), text)
 
 
 def write_webvtt(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, count_of
 from egoact.core.annotations.formats.syntax.tables import Row, header_of, read_rows, split_lines
-from egoact.core.annotations.formats.syntax.times import clock, parse_number, parse_seconds, parse_timecode
+from egoact.core.annotations.formats.syntax.times import clock, parse_number, parse_timecode
 from egoact.core.annotations.formats.words import one_line, parse_hand, recording_name
-from egoact.core.annotations.parsing import parse_optional_text, parse_optional_whole, parse_whole
+from egoact.core.annotations.parsing import parse_decimal_comma, parse_optional_text, parse_optional_whole, parse_whole
 from egoact.core.epic.facts import frame_index, frame_rate, frame_seconds
 from egoact.core.files import csv_text
 
@@ -80,10 +80,8 @@ def _has_times(columns: Columns) -> bool:
 
 
 def _find_columns(header: Sequence[str], chosen: dict[str, str]) -> Columns:
-    found = {
-        field: column for field, columns in COLUMNS.items() if (column := next((c for c in columns if c in header), ""))
-    }
-    return found | chosen
+    found = {field: next((c for c in columns if c in header), "") for field, columns in COLUMNS.items()}
+    return {field: column for field, column in found.items() if column} | chosen
 
 
 def read_segments_table(reading: Reading) -> None:
@@ -92,17 +90,14 @@ def read_segments_table(reading: Reading) -> None:
     header = list(rows[0].cells) if rows else header_of(reading.source)
     columns = _find_columns(header, _chosen(reading, header))
     if not _has_times(columns):
-        raise reading.source.error(
-            f"no columns of start and stop; the columns are: {', '.join(header)}", place="line 1"
-        )
+        reason = f"no columns of start and stop; the columns are: {', '.join(header)}"
+        raise reading.source.error(reason, place="line 1")
     for row in rows:
         with reading.row(row.place):
             _read_row(reading, row, columns)
-    left_out = [name for name in header if name and name not in (*columns.values(), *_REPEATED)]
-    if left_out:
+    if left_out := [name for name in header if name and name not in (*columns.values(), *_REPEATED)]:
         reading.remark(f"{reading.source.name}: columns left out: {', '.join(left_out)}")
-    several = sum("," in row.cells.get("all_nouns", "") for row in rows)
-    if several:
+    if several := sum("," in row.cells.get("all_nouns", "") for row in rows):
         reading.remark(f"{reading.source.name}: further nouns of {count_of(several, 'segment')} left out")
 
 
@@ -150,10 +145,9 @@ def _read_row(reading: Reading, row: Row, columns: Columns) -> None:
 def _times(reading: Reading, cell: Callable[[str], str], columns: Columns, name: str) -> tuple[float, float]:
     if "start" in columns and ("stop" in columns or "duration" in columns):
         start = _moment(reading, cell("start"), name)
-        stop = cell("stop")
-        if not stop and not cell("duration"):
-            return start, start
-        return start, _moment(reading, stop, name) if stop else start + parse_seconds(cell("duration"))
+        if stop := cell("stop"):
+            return start, _moment(reading, stop, name)
+        return start, start + parse_decimal_comma(cell("duration") or "0")
     if "start_ms" in columns:
         return parse_number(cell("start_ms")) / 1000, parse_number(cell("stop_ms")) / 1000
     rate = frame_rate(name) or reading.rate(name)
@@ -163,15 +157,14 @@ def _times(reading: Reading, cell: Callable[[str], str], columns: Columns, name:
 
 def _moment(reading: Reading, text: str, name: str) -> float:
     is_timecode = text.count(":") + text.count(";") == 3
-    return parse_timecode(text, fps=reading.rate(name)) if is_timecode else parse_seconds(text)
+    return parse_timecode(text, fps=reading.rate(name)) if is_timecode else parse_decimal_comma(text)
 
 
 def write_segments_table(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
     """The CSV that `egoact train` and all others take, with those columns that something is known for."""
     kept = _with_length(annotations, losses)
-    named = any(item.identity for item in kept)
-    identities = _identities(kept) if named else [""] * len(kept)
-    rows = [_our_row(item, identity) for item, identity in zip(kept, identities, strict=True)]
+    identities = _identities(kept) if any(item.identity for item in kept) else [""] * len(kept)
+    rows = list(map(_our_row, kept, identities))
     if not any(item.participant for item in kept):
         rows = [row | {"participant_id": ""} for row in rows]
     columns = [c for c in OUR_COLUMNS if c in _ALWAYS or any(row[c] not in ("", None) for row in rows)]
@@ -180,21 +173,15 @@ def write_segments_table(annotations: Annotations, options: WriteOptions, losses
 
 
 def _our_row(item: Annotation, identity: str) -> dict[str, Any]:
-    return {
+    fields = ("verb", "verb_class", "noun", "noun_class", "hand", "annotator", "tier")
+    return {COLUMNS[field][0]: getattr(item, field) for field in fields} | {
         "narration_id": identity,
         "participant_id": item.participant or item.recording.partition("_")[0],
         "video_id": item.recording,
         "start_timestamp": clock(item.start_seconds),
         "stop_timestamp": clock(item.stop_seconds),
-        "verb": item.verb,
-        "verb_class": item.verb_class,
-        "noun": item.noun,
-        "noun_class": item.noun_class,
         "narration": one_line(item.description),
-        "hand": item.hand,
         "note": one_line(item.note),
-        "annotator": item.annotator,
-        "tier": item.tier,
     }
 
 
@@ -229,15 +216,14 @@ def write_epic(annotations: Annotations, options: WriteOptions, losses: Losses) 
         name = item.recording
         fps = frame_rate(name) or annotations.recording(name).fps or options.fps
         without_frames += fps is None
-        frames = (
-            ["", ""] if fps is None else [frame_index(t, rate=fps) for t in (item.start_seconds, item.stop_seconds)]
-        )
-        classes = [] if item.noun_class is None else [item.noun_class]
-        times = clock(item.start_seconds), clock(item.stop_seconds)
-        rows.append(
-            [identity, item.participant or name.partition("_")[0], name, times[0], *times, *frames]
-            + [one_line(item.description or item.label), item.verb, item.verb_class, item.noun, item.noun_class]
-            + [str([item.noun] if item.noun else []), str(classes)]
-        )
+        row = _our_row(item, identity) | {
+            "narration_timestamp": clock(item.start_seconds),
+            "start_frame": "" if fps is None else frame_index(item.start_seconds, rate=fps),
+            "stop_frame": "" if fps is None else frame_index(item.stop_seconds, rate=fps),
+            "narration": one_line(item.description or item.label),
+            "all_nouns": str([item.noun] if item.noun else []),
+            "all_noun_classes": str([] if item.noun_class is None else [item.noun_class]),
+        }
+        rows.append([row[column] for column in EPIC_COLUMNS])
     losses.tell("start_frame and stop_frame of {} are empty; --fps or --media tells the rate", without_frames)
     return csv_text(rows, delimiter=options.delimiter)
