@@ -218,7 +218,7 @@ def test_ci_executes_the_lines_for_setting_up() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("small_commands")
+@pytest.mark.usefixtures("small_commands", "forked_workers")
 @pytest.mark.parametrize("commands", WALKS)
 def test_commands_of_the_documents_work(
     commands: list[str],
