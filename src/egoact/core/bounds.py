@@ -100,9 +100,7 @@ def some(names: Iterable[str]) -> str:
 def parse_json(text: str, *, parse_constant: Callable[[str], Any] | None = None) -> Any:
     """The value of a JSON text; a `ValueError` for anything that is none, too deep, or has numbers without end.
 
-    Args:
-        text: The text.
-        parse_constant: What NaN, Infinity and -Infinity mean; None: what Python takes them for.
+    `parse_constant` says what NaN, Infinity and -Infinity mean; without it they are what Python takes them for.
     """
     if text.count("[") + text.count("{") > MOST_DEPTH:
         _check_depth(text)
@@ -113,12 +111,7 @@ def parse_json(text: str, *, parse_constant: Callable[[str], Any] | None = None)
 
 
 def load_json(path: Path) -> Any:
-    """The value of a JSON file.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: Not JSON in UTF-8, too large or too deep.
-    """
+    """The value of a JSON file; an `OSError`, or a `ValueError`: not JSON in UTF-8, too large or too deep."""
     return parse_json(read_bounded(path, most_bytes=MOST_JSON_BYTES).decode())
 
 

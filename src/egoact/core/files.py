@@ -101,17 +101,13 @@ def csv_text(rows: Iterable[Sequence[Any]], *, delimiter: str = ",") -> str:
     """Rows as the text of a CSV file; words that a spreadsheet takes for a formula get an apostrophe before them."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerows([guard(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    writer.writerows(map(guard, row) for row in rows)
     return text.getvalue()
 
 
 def write_table(path: Path, table: "pd.DataFrame", **options: Any) -> None:
     """The same of a table of pandas: all its cells and names; `options` are those of its `to_csv`."""
-
-    def guard_words(cell: Any) -> Any:
-        return guard(cell) if isinstance(cell, str) else cell
-
-    guarded = table.rename(index=guard_words, columns=guard_words).map(guard_words)
+    guarded = table.rename(index=guard, columns=guard).map(guard)
     write_atomically(path, guarded.to_csv(lineterminator="\n", **options))
 
 
@@ -120,21 +116,22 @@ def read_table(path: Path, **options: Any) -> "pd.DataFrame":
     import pandas as pd
 
     table: pd.DataFrame = pd.read_csv(path, keep_default_na=False, **options)
-    return table.map(lambda cell: unguard(cell) if isinstance(cell, str) else cell)
+    return table.map(unguard)
 
 
-def guard(cell: str) -> str:
-    """A cell that begins with = + - @ and is no number, with an apostrophe before it; `unguard` takes it away."""
-    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
+def guard(cell: Any) -> Any:
+    """A text that begins with = + - @ and is no number, with an apostrophe before it; `unguard` takes it away."""
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
 
 
-def unguard(cell: str) -> str:
+def unguard(cell: Any) -> Any:
     """A cell without the apostrophe that keeps spreadsheet programs from taking it for a formula.
 
     >>> unguard("'=take"), unguard("'til")
     ('=take', "'til")
     """
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return cell[1:] if isinstance(cell, str) and cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_json(path: Path) -> Any:
@@ -183,8 +180,7 @@ def _sync_folder(folder: Path) -> None:
 def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
     """Take the one lock of a folder, which is made if it does not exist; the system lets go of it even after kill -9.
 
-    Returns:
-        To be released; an `ArtifactError` where another process has it, or where the folder cannot be written.
+    To be released; an `ArtifactError` where another process has it, or where the folder cannot be written.
     """
     try:
         make_folder(folder)

@@ -19,9 +19,6 @@ def worker_processes(count: int) -> Iterator[Sequence[Executor]]:
 
     They are started anew (`spawn`), since threads of this one would not survive a fork. Leaving the context stops
     them where they are.
-
-    Args:
-        count: How many.
     """
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as open_ends:

@@ -65,18 +65,10 @@ def resample_indices(num_steps: int, *, num_frames: int) -> npt.NDArray[np.int64
 
 @dataclass(frozen=True)
 class ClipSampling:
-    """How a segment becomes clips: the first looks at the middles of equal bins, the others anywhere in them.
+    """How a segment becomes clips: the first looks at the middles of equal bins, the others anywhere in them."""
 
-    Args:
-        num_frames: Frames per clip, T.
-        num_views: Clips per segment, V: one of them at random in training, the mean of all in testing.
-
-    Raises:
-        ValueError: Less than one of them.
-    """
-
-    num_frames: int = 20
-    num_views: int = 1
+    num_frames: int = 20  # of a clip, T
+    num_views: int = 1  # clips per segment, V: one of them at random in training, the mean of all in testing
 
     def __post_init__(self) -> None:
         check_whole("--num-frames", self.num_frames, most=MOST_FRAMES)

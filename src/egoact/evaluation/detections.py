@@ -1,10 +1,16 @@
-"""Detections against labels, by class ids: `egoact evaluate --task detection` of a zip or of a run."""
+"""Detections as EPIC-KITCHENS' challenge takes them: of timelines, by names, and of runs that have other class ids.
 
-from collections.abc import Mapping
+And measured against labels: `egoact evaluate --task detection` of a zip or of a run.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from egoact.core.annotations.labels import TARGETS, build_vocabulary, read_vocabulary
+import numpy as np
+
+from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import AnnotationError
 from egoact.core.files import write_json
@@ -12,16 +18,15 @@ from egoact.core.metrics.accuracy import Labels
 from egoact.core.metrics.challenges.detection_submission import check_detections
 from egoact.core.metrics.detection import Detections, evaluate_detections
 from egoact.core.metrics.evaluation_files import METRICS_NAME
+from egoact.core.timelines.files import with_class_names
+from egoact.core.timelines.timeline import Timeline
 
 
 def evaluate_detection_zip(path: Path, table: SegmentTable, *, annotations: Path | None, out: Path) -> dict[str, Any]:
     """Write metrics.json, and give it: mean average precision of verbs, nouns and actions, in percent.
 
-    Args:
-        path: The zip.
-        table: The true segments; each of their recordings must be answered, and no other.
-        annotations: Folder with class files; default: the class ids of the CSV.
-        out: Folder to write.
+    Each recording of the true segments must be answered, and no other. `annotations` is a folder with class files;
+    without it the class ids of the CSV count.
 
     Raises:
         AnnotationError: A segment without a verb or noun, or words without class ids.
@@ -42,15 +47,51 @@ def evaluate_detection_zip(path: Path, table: SegmentTable, *, annotations: Path
 def measure_detections(
     found: Detections, table: SegmentTable, labels: Mapping[str, Labels], *, model: Path, out: Path
 ) -> dict[str, Any]:
-    """Write metrics.json, and give it: as `evaluate_detections`, and who found them.
-
-    Args:
-        found: In the recordings of the table.
-        table: The true segments.
-        labels: "verb" and/or "noun" -> their classes, in the numbers of `found`.
-        model: The zip or the run.
-        out: Folder to write.
-    """
+    """Write metrics.json, and give it: as `evaluate_detections`, and the zip or the run that found them."""
     metrics = {"task": "detection", "model": str(model)} | evaluate_detections(found, table, labels)
     write_json(out / METRICS_NAME, metrics)
     return metrics
+
+
+def detections_of(
+    timelines: Mapping[str, Timeline], vocabularies: Mapping[Target, Vocabulary], *, video_ids: Sequence[str]
+) -> Detections:
+    """What timelines, by video_id, found in the recordings that must be answered.
+
+    Raises:
+        ValueError: A recording without a timeline, an action without verb or noun, or a name of no class.
+    """
+    ids = {str(t): {name: class_id for class_id, name in enumerate(v.names)} for t, v in vocabularies.items()}
+    rows: list[tuple[int, float, float, int, int, float]] = []
+    for video, video_id in enumerate(video_ids):
+        if video_id not in timelines:
+            raise ValueError(f"there is no timeline of '{video_id}'")
+        for action in with_class_names(timelines[video_id], vocabularies):
+            where = f"the action of '{video_id}' at {action.start_seconds:g} s"
+            if action.verb is None or action.noun is None:
+                raise ValueError(f"{where} has no {'noun' if action.verb else 'verb'}; the challenge needs both")
+            for target, word in (("verb", action.verb), ("noun", action.noun)):
+                if word not in ids[target]:
+                    raise ValueError(f"{where}: '{word}' is the name of no {target} class")
+            rows.append((video, *action.span, ids["verb"][action.verb], ids["noun"][action.noun], action.confidence))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 6)
+    videos, verbs, nouns = (table[:, column].astype(np.int64) for column in (0, 3, 4))
+    return Detections(tuple(video_ids), videos, table[:, 1:3], verbs, nouns, table[:, 5])
+
+
+def renumber(found: Detections, ours: Mapping[Target, Vocabulary], theirs: Mapping[Target, Vocabulary]) -> Detections:
+    """The same in the class ids of other vocabularies, by the names of the classes.
+
+    Raises:
+        ValueError: Verbs or nouns are not known to whoever found them, or a class of theirs has no such name.
+    """
+    changed = {}
+    for target, vocabulary in theirs.items():
+        if target not in ours:
+            raise ValueError(f"this run does not know {target}s; the challenge needs verbs and nouns")
+        ids = {name: class_id for class_id, name in enumerate(vocabulary.names)}
+        if missing := [name for name in ours[target].names if name not in ids]:
+            raise ValueError(f"'{missing[0]}' is the name of no {target} class")
+        table = np.array([ids[name] for name in ours[target].names], dtype=np.int64)
+        changed[f"{target}s"] = table[getattr(found, f"{target}s")]
+    return replace(found, **changed)

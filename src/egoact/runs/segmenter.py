@@ -23,7 +23,7 @@ from egoact.core.bounds import (
 )
 from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder, write_atomically, write_json
-from egoact.core.timelines.detection.proposals import Proposals
+from egoact.core.timelines.proposals import Proposals
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
 from egoact.models.backbones.spec import BackboneSpec

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from egoact.core.metrics.detection import Detections
-from egoact.core.timelines.detection.proposals import Proposals, pair_targets, proposals_of_scores, suppress
+from egoact.core.timelines.proposals import Proposals, pair_targets, proposals_of_scores, suppress
 from egoact.runs.segmenter import TrainedSegmenter
 from egoact.timelines.stored import StoredRecordings
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from egoact.core.timelines.detection.proposals import Proposals, pair_targets, proposals_of_scores, suppress
+from egoact.core.timelines.proposals import Proposals, pair_targets, proposals_of_scores, suppress
 
 
 def test_stretches_of_several_thresholds() -> None:

@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from egoact.core.timelines.comparing.comparison import are_enough, compare_timelines
-from egoact.core.timelines.comparing.resampling import Side
-from egoact.core.timelines.comparing.significance import permutation_probability, rate_probability
+from egoact.core.timelines.comparing.resampling import Side, permutation_probability, rate_probability
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 
 HAND = {"share_of_time": 0.5, "mean_duration_seconds": 2.0, "interactions_per_hour": 60.0, "num_interactions": 10}

@@ -129,8 +129,8 @@ def submit(settings: SubmitSettings) -> int:
 def _write_detections(settings: SubmitSettings, table: "SegmentTable", out: Path) -> None:
     from egoact.core.annotations.labels import TARGETS, read_vocabulary
     from egoact.core.metrics.challenges.detection_submission import write_detections
-    from egoact.core.timelines.detection.detections import detections_of
     from egoact.core.timelines.files import read_timelines
+    from egoact.evaluation.detections import detections_of
 
     assert settings.classes is not None
     vocabularies = {target: read_vocabulary(settings.classes, target) for target in TARGETS}
@@ -149,7 +149,7 @@ def _find_detections(
     settings: SubmitSettings, table: "SegmentTable", vocabularies: "dict[Target, Vocabulary]"
 ) -> "Detections":
     """What a run of `egoact train-timeline` finds, in the numbers of the challenge's classes."""
-    from egoact.core.timelines.detection.detections import renumber
+    from egoact.evaluation.detections import renumber
     from egoact.runs.loading import load_run
     from egoact.timelines.detection import detect_stored
     from egoact.timelines.stored import StoredRecordings

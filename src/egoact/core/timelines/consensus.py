@@ -17,11 +17,7 @@ Span = tuple[int, int, Action]  # first step, step after the last, class ids
 
 
 class Consensus:
-    """Which of some answers is most like others; two of them are compared once, however often is asked.
-
-    Args:
-        answers: What each way of decoding found in one recording.
-    """
+    """Which way of decoding found in a recording what is most like what others found; each two are compared once."""
 
     def __init__(self, answers: Sequence[Sequence[Span]]) -> None:
         kinds: dict[tuple[Span, ...], int] = {}

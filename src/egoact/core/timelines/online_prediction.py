@@ -17,22 +17,15 @@ BACKGROUND_NAME = "(background)"  # of a run that was trained to know when nothi
 class OnlinePrediction:
     """Probabilities of all classes at one moment.
 
-    Args:
-        seconds: The time of the newest frame that was looked at.
-        covered_seconds: How far back it looked.
-        probabilities: "verb" and/or "noun" -> float64 (classes,), summing to 1.
-        names: The same keys -> names of the classes.
-        ahead_seconds: How long after `seconds` the action will begin, of a model that anticipates; 0: it happens now.
-
     Raises:
         ValueError: Names that do not fit, or values that are no probabilities.
     """
 
-    seconds: float
-    covered_seconds: float
-    probabilities: Mapping[str, npt.NDArray[np.float64]]
-    names: Mapping[str, tuple[str, ...]]
-    ahead_seconds: float = 0.0
+    seconds: float  # time of the newest frame that was looked at
+    covered_seconds: float  # how far back it looked
+    probabilities: Mapping[str, npt.NDArray[np.float64]]  # "verb" and/or "noun" -> (classes,), summing to 1
+    names: Mapping[str, tuple[str, ...]]  # the same keys -> names of the classes
+    ahead_seconds: float = 0.0  # how long after `seconds` the action will begin, of a model that anticipates
 
     def __post_init__(self) -> None:
         for target, values in self.probabilities.items():

@@ -25,22 +25,15 @@ Ranking = tuple[tuple[str, float], ...]
 class Prediction:
     """A timeline, and what else is known about it.
 
-    Args:
-        timeline: The actions; its duration is how far the recording was looked at.
-        targets: What was looked for: "verb" and/or "noun".
-        top5: For each action: target -> the best classes and their probabilities, best first.
-        broken: Where and why the recording could not be read any further, or None.
-        hands: Measures of each hand, as `statistics.check_hands` takes them, or None where hands were not looked for.
-
     Raises:
         ValueError: Rankings for another number of actions, or hands of another form.
     """
 
-    timeline: Timeline
-    targets: tuple[Target, ...]
-    top5: tuple[Mapping[Target, Ranking], ...]
-    broken: str | None = None
-    hands: Mapping[str, Any] | None = None
+    timeline: Timeline  # its duration is how far the recording was looked at
+    targets: tuple[Target, ...]  # what was looked for
+    top5: tuple[Mapping[Target, Ranking], ...]  # of each action: the best classes and their probabilities, best first
+    broken: str | None = None  # where and why the recording could not be read any further
+    hands: Mapping[str, Any] | None = None  # measures of each hand, see `statistics.check_hands`
 
     def __post_init__(self) -> None:
         if self.hands is not None:
@@ -78,10 +71,9 @@ class Prediction:
         video_id = self.timeline.video_id
         participant = video_id.partition("_")[0] or video_id
         for number, segment in enumerate(self.timeline):
-            times = (timestamp(segment.start_seconds), timestamp(segment.stop_seconds))
             labels = [getattr(segment, target) for target in self.targets]
             ids = (f"{video_id}_{number}", participant, video_id)
-            rows.append([*ids, *times, segment.name, *labels, f"{segment.confidence:.4f}"])
+            rows.append([*ids, *map(timestamp, segment.span), segment.name, *labels, f"{segment.confidence:.4f}"])
         return csv_text(rows)
 
     def to_statistics_csv(self) -> str:
@@ -98,7 +90,7 @@ class Prediction:
         for number, segment in enumerate(self.timeline, start=1):
             text = describe_segment(segment) if descriptions else segment.name
             escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            times = f"{timestamp(segment.start_seconds)} --> {timestamp(segment.stop_seconds)}"
+            times = " --> ".join(map(timestamp, segment.span))
             cues.append(f"{number}\n{times}\n{escaped}")
         return "\n\n".join(cues) + "\n"
 
@@ -131,7 +123,7 @@ def describe(verb: str, noun: str | None = None) -> str:
     >>> describe("carry"), describe("let-go", "pan")
     ('carries', 'lets go of the pan')
     """
-    words = verb.replace("-", " ").replace("_", " ").split() or [verb]
+    words = re.sub("[-_]", " ", verb).split() or [verb]
     said = [third_person(words[0]), *words[1:]]
     if noun:
         before = _PREPOSITIONS.get(" ".join(words).lower())

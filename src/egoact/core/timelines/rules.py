@@ -6,7 +6,7 @@ Shapes: `F` steps, `K` classes of a target, `S` states: background, then the act
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -24,17 +24,13 @@ Decoder = Literal["viterbi", "argmax"]
 
 @dataclass(frozen=True)
 class Decoding:
-    """One way from scores to a path.
+    """One way from scores to a path: by `decode`, or the best state of every step by itself ("argmax").
 
-    Args:
-        decoder: "viterbi", or "argmax": the best state of every step by itself, which models that have smoothed their
-            scores over time may do better with.
-        weight: Of scores against the grammar, see `decode`.
-        background_penalty: Taken off background's log-probability of every step. Background is what training has seen
-            most of, so a model that is unsure says background; scores of hybrid models are corrected for how
-            frequent a class is (Bourlard and Morgan, Connectionist speech recognition, 1994).
-        change_bonus: Added to the logarithm of every transition from an action, or background, to another: the word
-            insertion penalty of speech recognition, with the other sign.
+    Models that have smoothed their scores over time may do better with the latter. Background is what training has seen
+    most of, so a model that is unsure says background: a penalty is taken off its log-probability of every step, as
+    scores of hybrid models are corrected for how frequent a class is (Bourlard and Morgan, Connectionist speech
+    recognition, 1994). A bonus is added to the logarithm of every transition from an action, or background, to another:
+    the word insertion penalty of speech recognition, with the other sign.
 
     Raises:
         ValueError: Impossible numbers, or a decoder that there is not.
@@ -57,25 +53,18 @@ class Decoding:
 class TimelineRules:
     """What a run needs for timelines, beside its weights.
 
-    Args:
-        rate: Steps per second.
-        targets: Names of the targets, in the order of every action's class ids.
-        actions: State 1 and up: class ids of each target.
-        grammar: What follows what; of the same states.
-        decodings: Ways from scores to a path, the best first; of what they find, what agrees most with the others
-            counts.
-        confidence: Slope and intercept of the line from the log-odds of what a model says of a segment to the log-odds
-            that it is right.
+    Of what its decodings find, what agrees most with the others counts. Confidence is the slope and intercept of the
+    line from the log-odds of what a model says of a segment to the log-odds that it is right.
 
     Raises:
         ValueError: Actions that do not fit the grammar or the targets, or impossible numbers.
     """
 
-    rate: int
-    targets: tuple[str, ...]
-    actions: tuple[Action, ...]
-    grammar: Grammar
-    decodings: tuple[Decoding, ...] = (Decoding(),)
+    rate: int  # steps per second
+    targets: tuple[str, ...]  # in the order of every action's class ids
+    actions: tuple[Action, ...]  # state 1 and up
+    grammar: Grammar  # of the same states
+    decodings: tuple[Decoding, ...] = (Decoding(),)  # the best first
     confidence: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -94,11 +83,7 @@ class TimelineRules:
                 check_whole("a class id", class_id, least=0, most=MOST_CLASSES)
 
     def find_actions(self, log_probabilities: Mapping[str, Floats]) -> list[Span]:
-        """The actions of a recording: (first step, step after the last, class ids).
-
-        Args:
-            log_probabilities: Target -> (F, K + 1) of every step, background last.
-        """
+        """The actions of a recording, from log-probabilities: target -> (F, K + 1) of every step, background last."""
         return Consensus(self.answers(log_probabilities)).of(range(len(self.decodings)))
 
     def answers(self, log_probabilities: Mapping[str, Floats]) -> list[list[Span]]:
@@ -155,15 +140,14 @@ class TimelineRules:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Back from JSON; missing or impossible values are a `ValueError`, `KeyError` or `TypeError`."""
-        parsed = {
-            "targets": tuple(values["targets"]),
-            "actions": tuple(tuple(action) for action in values["actions"]),
-            "grammar": Grammar.from_dict(values["grammar"]),
-            "decodings": tuple(Decoding(**each) for each in values.get("decodings", [_single(values)])),
-            "confidence": tuple(values.get("confidence", (1.0, 0.0))),
-        }
-        known = {field.name for field in fields(cls)}  # runs of earlier versions say more
-        return cls(**{name: value for name, value in values.items() if name in known} | parsed)
+        return cls(
+            values["rate"],
+            tuple(values["targets"]),
+            tuple(tuple(action) for action in values["actions"]),
+            Grammar.from_dict(values["grammar"]),
+            tuple(Decoding(**each) for each in values["decodings"]),
+            tuple(values["confidence"]),
+        )
 
 
 def _path(scores: Floats, grammar: Grammar, how: Decoding) -> Counts:
@@ -173,11 +157,6 @@ def _path(scores: Floats, grammar: Grammar, how: Decoding) -> Counts:
     scores = scores.copy()
     scores[:, BACKGROUND] -= how.background_penalty
     return decode(scores, replace(grammar, follow=grammar.follow + how.change_bonus), weight=how.weight)
-
-
-def _single(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The one decoding of runs that were made before there were several."""
-    return {field.name: values[field.name] for field in fields(Decoding) if field.name in values}
 
 
 def _logit(shares: Floats) -> Floats:

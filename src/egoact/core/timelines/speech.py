@@ -27,18 +27,10 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Loudness:
-    """How loud a recording is.
-
-    Args:
-        block_seconds: Length of a block.
-        powers: float64 (N,), mean square of the samples (-1 to 1) in each block; after the last one it is silent.
-
-    Raises:
-        ValueError: Another shape, or impossible numbers.
-    """
+    """How loud a recording is; after its last block it is silent. Impossible numbers are a `ValueError`."""
 
     block_seconds: float
-    powers: npt.NDArray[np.float64]
+    powers: npt.NDArray[np.float64]  # (N,), mean square of the samples (-1 to 1) in each block
 
     def __post_init__(self) -> None:
         if self.powers.ndim != 1 or not self.block_seconds > 0 or not (self.powers >= 0).all():
@@ -55,42 +47,25 @@ class Loudness:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A description, and when it is said.
+    """A description, and when it is said."""
 
-    Args:
-        number: Of its action in the timeline.
-        text: What is said.
-        start_seconds: When it begins.
-        stop_seconds: When it ends.
-        is_short: Whether something was left away.
-    """
-
-    number: int
+    number: int  # of its action in the timeline
     text: str
     start_seconds: float
     stop_seconds: float
-    is_short: bool = False
+    is_short: bool = False  # something was left away
 
 
 @dataclass(frozen=True)
 class SpeechPlan:
-    """What is said of a timeline, and what is not.
+    """What is said of a timeline, and what is not."""
 
-    Args:
-        spoken: In order of time, never two at once.
-        unspoken: Numbers of the actions for which there is no room.
-    """
-
-    spoken: tuple[Spoken, ...]
-    unspoken: tuple[int, ...]
+    spoken: tuple[Spoken, ...]  # in order of time, never two at once
+    unspoken: tuple[int, ...]  # numbers of the actions for which there is no room
 
 
 def plan_speech(
-    timeline: Timeline,
-    loudness: Loudness,
-    *,
-    seconds_of: Callable[[str], float],
-    length_seconds: float,
+    timeline: Timeline, loudness: Loudness, *, seconds_of: Callable[[str], float], length_seconds: float
 ) -> SpeechPlan:
     """Find a place for the description of every action.
 
@@ -98,13 +73,7 @@ def plan_speech(
     moments the one is taken at which it is quietest while it is said, waiting one second being worth 3 dB; moments
     at which the next description would come too late, or this one last longer than the recording, are left out.
     Where no moment is left, just the verb is said; where there is none for that either, the less certain one of the two
-    actions is left out.
-
-    Args:
-        timeline: The actions.
-        loudness: Of the recording's own sound.
-        seconds_of: How long it takes to say a text.
-        length_seconds: Of the recording.
+    actions is left out. `seconds_of` is how long it takes to say a text, `length_seconds` that of the recording.
     """
     spoken: list[Spoken] = []
     unspoken: list[int] = []

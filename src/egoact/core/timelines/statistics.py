@@ -28,7 +28,8 @@ COLUMNS = (
 
 _TOLERANCE_SECONDS = 1e-3  # a CSV writes times in milliseconds
 _DIGITS = 4
-_OF_BOTH_HANDS = ("hand_use_ratio", "steps_without_hands_share")
+OF_A_HAND = ("share_of_time", "mean_duration_seconds", "interactions_per_hour", "num_interactions")
+OF_BOTH_HANDS = ("hand_use_ratio", "steps_without_hands_share")
 
 Stretch = tuple[float, float]
 Key = tuple[str | None, str | None]
@@ -51,14 +52,7 @@ def compute_statistics(timeline: Timeline, *, repetition_gap_seconds: float = RE
     Segments are given by their numbers in the timeline, so that each number can be traced to its clips; a transition
     by the number of the earlier one of its two. Of entries the one with the longest total comes first. What cannot be
     known is None: shares, rates and `after_last_seconds` where the duration of the recording is not known, means and
-    medians of nothing.
-
-    Args:
-        timeline: May be empty, and of unknown duration.
-        repetition_gap_seconds: The longest gap between two repetitions in a row.
-
-    Raises:
-        ValueError: A gap below 0, or no number.
+    medians of nothing. A gap below 0, the longest between two repetitions in a row, is a `ValueError`.
     """
     if not 0 <= repetition_gap_seconds < np.inf:
         raise ValueError(f"a gap of {repetition_gap_seconds} s between repetitions; at least 0 is needed")
@@ -105,13 +99,7 @@ def compute_statistics(timeline: Timeline, *, repetition_gap_seconds: float = RE
 def statistics_rows(
     video_id: str, statistics: Mapping[str, Any], *, hands: Mapping[str, Any] | None = None
 ) -> list[list[Any]]:
-    """The rows of `statistics.csv`, in the order of `COLUMNS`, without its heading; None where nothing is known.
-
-    Args:
-        video_id: The recording.
-        statistics: Of `compute_statistics`.
-        hands: As `check_hands` takes them, or None.
-    """
+    """The rows of `statistics.csv`, in the order of `COLUMNS`, without its heading; None where nothing is known."""
     gaps = statistics["gaps"]
     durations = {"count": statistics["num_actions"], "total_seconds": statistics["busy_seconds"]}
     durations |= {"share_of_time": statistics["hands_busy_share"], "num_gaps": gaps["count"]}
@@ -119,7 +107,7 @@ def statistics_rows(
         durations["mean_gap_seconds"] = round(gaps["total_seconds"] / gaps["count"], _DIGITS)
         durations["longest_gap_seconds"] = round(max(b - a for a, b in gaps["stretches"]), _DIGITS)
     if hands is not None:
-        durations |= {name: hands[name] for name in _OF_BOTH_HANDS}
+        durations |= {name: hands[name] for name in OF_BOTH_HANDS}
     found = [{"kind": "recording", "name": video_id, "median_gap_seconds": gaps["median_seconds"]} | durations]
     for kind in ("action", "verb", "noun"):
         for entry in statistics[f"{kind}s"]:
@@ -131,8 +119,7 @@ def statistics_rows(
                 | {"longest_run": repetitions["longest"]}
                 | {name: repetitions[name] for name in ("median_period_seconds", "period_iqr_seconds")}
             )
-    for side in SIDES if hands is not None else ():
-        part = hands[side] if hands is not None else {}
+    for side, part in () if hands is None else ((side, hands[side]) for side in SIDES):
         row = {"kind": "hand", "name": side, "count": part["num_interactions"], "share_of_time": part["share_of_time"]}
         found.append(row | {"per_hour": part["interactions_per_hour"], "mean_seconds": part["mean_duration_seconds"]})
     return [[video_id, *(row.get(column) for column in COLUMNS[1:])] for row in found]
@@ -151,29 +138,24 @@ def check_hands(hands: Mapping[str, Any]) -> Mapping[str, Any]:
         ValueError: A key that is missing, a value that is neither a number from 0 nor None, or interactions that are
             no stretches of time.
     """
-    parts: list[tuple[str, Mapping[str, Any]]] = [(name, hands) for name in _OF_BOTH_HANDS]
+    parts: list[tuple[str, Mapping[str, Any]]] = [(name, hands) for name in OF_BOTH_HANDS]
     for side in SIDES:
         if not isinstance(part := hands.get(side), Mapping):
             raise ValueError(f"hands say nothing of the {side} one")
-        names = ("share_of_time", "mean_duration_seconds", "interactions_per_hour", "num_interactions")
-        parts += [(name, part) for name in names]
-        _check_stretches(part.get("interactions", []), side)
+        parts += [(name, part) for name in OF_A_HAND]
+        stretches = part.get("interactions", [])
+        if not isinstance(stretches, list | tuple) or not all(map(_is_stretch, stretches)):
+            raise ValueError(f"interactions of the {side} hand are no list of [start, stop] in seconds")
     for name, part in parts:
         if name not in part:
             raise ValueError(f"hands say nothing of {name}")
-        value = part[name]
-        if value is not None and not _is_number(value):
-            raise ValueError(f"{name} of hands is {value!r}, and no number from 0")
+        if part[name] is not None and not _is_number(part[name]):
+            raise ValueError(f"{name} of hands is {part[name]!r}, and no number from 0")
     return hands
 
 
-def _check_stretches(stretches: Any, side: str) -> None:
-    are_pairs = isinstance(stretches, list | tuple) and all(
-        isinstance(one, list | tuple) and len(one) == 2 and all(map(_is_number, one)) and one[0] < one[1]
-        for one in stretches
-    )
-    if not are_pairs:
-        raise ValueError(f"interactions of the {side} hand are no list of [start, stop] in seconds")
+def _is_stretch(one: Any) -> bool:
+    return isinstance(one, list | tuple) and len(one) == 2 and all(map(_is_number, one)) and one[0] < one[1]
 
 
 def _is_number(value: Any) -> bool:
@@ -191,7 +173,7 @@ def merge_stretches(segments: Iterable[TimelineSegment]) -> list[Stretch]:
         if merged and segment.start_seconds <= merged[-1][1] + _TOLERANCE_SECONDS:
             merged[-1] = (merged[-1][0], max(merged[-1][1], segment.stop_seconds))
         else:
-            merged.append((segment.start_seconds, segment.stop_seconds))
+            merged.append(segment.span)
     return merged
 
 

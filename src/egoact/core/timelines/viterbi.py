@@ -23,7 +23,7 @@ from egoact.core.bounds import MOST_STEPS
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
-Run = tuple[int, int, int]
+Run = tuple[int, int, int]  # first step, step after the last, state
 Track = Sequence[Run]
 
 BACKGROUND = 0
@@ -76,11 +76,9 @@ class Grammar:
 def learn_grammar(tracks: Sequence[Track], group_of_state: Counts, *, shortest: float = 0.5) -> Grammar:
     """Count transitions and durations: a grammar in which nothing is impossible.
 
-    Args:
-        tracks: For each recording its segments in order of time: first step, step after the last, state. What lies
-            between two of them is background.
-        group_of_state: int64 (S,); background, state 0, is alone in group 0.
-        shortest: Fewest steps of a group, as a share of what nine tenths of its segments last at least.
+    Tracks are the segments of each recording in order of time; what lies between two of them is background, state 0,
+    which is alone in group 0 of `group_of_state`, (S,). `shortest` is the fewest steps of a group, as a share of what
+    nine tenths of its segments last at least.
     """
     if not len(group_of_state) or group_of_state[BACKGROUND] != 0 or (group_of_state[1:] == 0).any():
         raise ValueError("background must be state 0 and the only one of group 0")
@@ -154,9 +152,8 @@ def decode(scores: Floats, grammar: Grammar, *, weight: float = 1.0) -> Counts:
 def _forward(scores: Floats, grammar: Grammar) -> tuple[Floats, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """The best way to every (step, state), and where it came from.
 
-    Returns:
-        (S,) log probability of being in each state at the end; (F + 1, S) where the segment began that a state is in
-        after so many steps; (F + 1, G) the state that precedes a segment of a group which begins there.
+    (S,) log probability of being in each state at the end; (F + 1, S) where the segment began that a state is in after
+    so many steps; (F + 1, G) the state that precedes a segment of a group which begins there.
     """
     num_steps, num_states = scores.shape
     group = grammar.group_of_state

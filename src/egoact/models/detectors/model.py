@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.core.bounds import MOST_LAYERS, MOST_WIDTH, check_whole
-from egoact.core.timelines.detection.proposals import Proposals
+from egoact.core.timelines.proposals import Proposals
 from egoact.models.detectors.detector import Detector
 from egoact.models.segmenters.model import CHUNK_STEPS
 from egoact.models.segmenters.narrow import NarrowInput

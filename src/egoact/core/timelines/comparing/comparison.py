@@ -1,8 +1,8 @@
 """Two sets of timelines of one person: what became slower, rarer or more frequent. Timelines in, numbers out.
 
 Intervals come from resampling (`resampling.py`), and are too narrow where there is little to resample. So a change is
-called one only where an exact test agrees (`significance.py`): recordings are dealt out to the two sides anew, or,
-where each side is one recording, its occurrences for durations, and for frequencies the test is binomial.
+called one only where an exact test agrees: recordings are dealt out to the two sides anew, or, where each side is one
+recording, its occurrences for durations, and for frequencies the test is binomial.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +14,16 @@ import numpy as np
 
 from egoact.core.defaults import NUM_BOOTSTRAP_DRAWS
 from egoact.core.metrics.comparison import adjust_holm
-from egoact.core.timelines.comparing.hand_comparison import compare_hands
-from egoact.core.timelines.comparing.resampling import Draws, Floats, Side, difference_of
-from egoact.core.timelines.comparing.significance import permutation_probability, rate_probability
-from egoact.core.timelines.statistics import merge_stretches
+from egoact.core.timelines.comparing.resampling import (
+    Draws,
+    Floats,
+    Side,
+    difference_of,
+    divide,
+    permutation_probability,
+    rate_probability,
+)
+from egoact.core.timelines.statistics import OF_A_HAND, OF_BOTH_HANDS, SIDES, merge_stretches
 from egoact.core.timelines.timeline import TimelineSegment
 
 Key = tuple[str | None, str | None]
@@ -47,12 +53,6 @@ def compare_timelines(
     (actions, verbs or nouns); "confirmed" are the changes that have it at most 0.05. "low" and "high" are absent where
     nothing can be resampled: less than two occurrences, or recordings, with the action. Means of nothing are None.
     "hands" is as `compare_hands` gives it.
-
-    Args:
-        first: What is compared with.
-        second: What is compared.
-        num_draws: Of recordings or occurrences.
-        seed: Of those draws.
 
     Raises:
         ValueError: The two share no action, or less than one draw.
@@ -114,22 +114,16 @@ def _group(side: Side, key_of: Callable[[TimelineSegment], Key | None]) -> dict[
 
 
 def _row(draws: Sequence[Draws], key: Key, occurrences: Sequence[Occurrences]) -> dict[str, Any]:
-    measured = [_Measured.of(one.side, found) for one, found in zip(draws, occurrences, strict=True)]
-    drawn = [one.means_and_rates(m.counts, m.totals, m.seconds) for one, m in zip(draws, measured, strict=True)]
+    measured = [_Measured.of(one, found) for one, found in zip(draws, occurrences, strict=True)]
+    drawn = [m.draws.means_and_rates(m.counts, m.totals, m.seconds) for m in measured]
     values = [m.describe() for m in measured]
     a, b = values
-    difference: dict[str, Any] = {
-        "per_hour": difference_of(a["per_hour"], b["per_hour"], [rates for _, rates in drawn])
-        | {"p": _rate_probability(draws, measured)}
-    }
+    rates = difference_of(a["per_hour"], b["per_hour"], [rates for _, rates in drawn])
+    difference: dict[str, Any] = {"per_hour": rates | {"p": _rate_probability(measured)}}
     if a["mean_seconds"] is not None and b["mean_seconds"] is not None:
-        num_with = [
-            len(m.seconds) if one.side.unit == "occurrences" else int((m.counts > 0).sum())
-            for one, m in zip(draws, measured, strict=True)
-        ]
-        means = [means for means, _ in drawn] if min(num_with) > 1 else None
-        difference["mean_seconds"] = difference_of(a["mean_seconds"], b["mean_seconds"], means)
-        difference["mean_seconds"]["p"] = _duration_probability(draws, measured)
+        means = [means for means, _ in drawn] if min(m.num_units for m in measured) > 1 else None
+        found = difference_of(a["mean_seconds"], b["mean_seconds"], means)
+        difference["mean_seconds"] = found | {"p": _duration_probability(measured)}
     return {
         "name": " ".join(part for part in key if part) or "all actions",
         "verb": key[0],
@@ -144,21 +138,26 @@ def _row(draws: Sequence[Draws], key: Key, occurrences: Sequence[Occurrences]) -
 class _Measured:
     """One action on one side: counts and total durations of recordings, (R,), and the durations of its occurrences."""
 
-    side: Side
+    draws: Draws
     found: Sequence[Sequence[TimelineSegment]]
     counts: Floats
     totals: Floats
     seconds: Floats
 
     @classmethod
-    def of(cls, side: Side, occurrences: Occurrences) -> "_Measured":
-        found = [occurrences.get(number, []) for number in range(len(side.timelines))]
+    def of(cls, draws: Draws, occurrences: Occurrences) -> "_Measured":
+        found = [occurrences.get(number, []) for number in range(len(draws.side.timelines))]
         lengths = [[segment.duration_seconds for segment in segments] for segments in found]
         counts, totals = (np.array([float(what(one)) for one in lengths]) for what in (len, sum))
-        return cls(side, found, counts, totals, np.array([x for one in lengths for x in one], dtype=np.float64))
+        return cls(draws, found, counts, totals, np.array([x for one in lengths for x in one], dtype=np.float64))
+
+    @property
+    def num_units(self) -> int:
+        """Of what is resampled, with the action."""
+        return len(self.seconds) if self.draws.side.unit == "occurrences" else int((self.counts > 0).sum())
 
     def describe(self) -> dict[str, Any]:
-        length = float(self.side.seconds.sum())
+        length = float(self.draws.side.seconds.sum())
         covered = sum(stop - start for segments in self.found for start, stop in merge_stretches(segments))
         return {
             "count": len(self.seconds),
@@ -173,21 +172,18 @@ def _is_of_occurrences(draws: Sequence[Draws]) -> bool:
     return all(one.side.unit == "occurrences" for one in draws)
 
 
-def _duration_probability(draws: Sequence[Draws], measured: Sequence[_Measured]) -> float:
-    if _is_of_occurrences(draws):
+def _duration_probability(measured: Sequence[_Measured]) -> float:
+    if _is_of_occurrences([m.draws for m in measured]):
         seconds = np.concatenate([m.seconds for m in measured])
         return permutation_probability(seconds, np.ones_like(seconds), num_first=len(measured[0].seconds))
-    with_it = [m.counts > 0 for m in measured]
-    totals, counts = (
-        np.concatenate([values[which] for values, which in zip(of_sides, with_it, strict=True)])
-        for of_sides in ([m.totals for m in measured], [m.counts for m in measured])
-    )
-    return permutation_probability(totals, counts, num_first=int(with_it[0].sum()))
+    totals = np.concatenate([m.totals[m.counts > 0] for m in measured])
+    counts = np.concatenate([m.counts[m.counts > 0] for m in measured])
+    return permutation_probability(totals, counts, num_first=int((measured[0].counts > 0).sum()))
 
 
-def _rate_probability(draws: Sequence[Draws], measured: Sequence[_Measured]) -> float:
-    lengths = [m.side.seconds for m in measured]
-    if _is_of_occurrences(draws):
+def _rate_probability(measured: Sequence[_Measured]) -> float:
+    lengths = [m.draws.side.seconds for m in measured]
+    if _is_of_occurrences([m.draws for m in measured]):
         share = float(lengths[0].sum() / (lengths[0].sum() + lengths[1].sum()))
         return rate_probability(len(measured[0].seconds), len(measured[1].seconds), share_first=share)
     lasting = [seconds > 0 for seconds in lengths]  # one of unknown duration and without actions says nothing
@@ -216,3 +212,43 @@ def _correct(rows: Sequence[dict[str, Any]]) -> None:
         for row, p_holm in zip(tested, adjusted, strict=True):
             row["difference"][measure]["p_holm"] = p_holm
             row["confirmed"] += [word for word in words if word in row["changes"] and p_holm <= _LEVEL]
+
+
+def compare_hands(draws: Sequence[Draws]) -> list[dict[str, Any]]:
+    """Measures of each hand of two sides, pooled over the recordings that have them; none where a side has no hands.
+
+        {"hand": "left", "right" or None, "measure", "sides": [first, second],
+         "difference": {"value", "low", "high"}, "clips": [[[recording, start, stop], ...], [...]]}
+
+    Shares and rates are weighted by the length of recordings, mean durations by numbers of interactions; the hand-use
+    ratio is the mean over recordings. "clips" are the interactions of that hand, as far as they are known. "difference"
+    is absent where a side has no value, its interval where a side has it of one recording only.
+    """
+    if not all(any(hands is not None for hands in one.side.hands) for one in draws):
+        return []
+    rows = [_hand_row(draws, hand, measure) for hand in SIDES for measure in OF_A_HAND]
+    return rows + [_hand_row(draws, None, measure) for measure in OF_BOTH_HANDS]
+
+
+def _hand_row(draws: Sequence[Draws], hand: str | None, measure: str) -> dict[str, Any]:
+    """Each measure is a ratio of two sums over recordings: a mean, weighted by what it is a mean over."""
+    values, ratios, can_draw, clips = [], [], [], []
+    is_count = measure == "num_interactions"
+    for one in draws:
+        parts = [{} if hands is None else hands if hand is None else hands[hand] for hands in one.side.hands]
+        above, below = np.zeros(len(one.side.timelines)), np.zeros(len(one.side.timelines))
+        for number, (part, seconds) in enumerate(zip(parts, one.side.seconds, strict=True)):
+            weights = {"mean_duration_seconds": part.get("num_interactions"), "hand_use_ratio": 1.0}
+            weight = weights.get(measure, seconds)
+            if part.get(measure) is not None and weight:
+                below[number] = 1.0 if is_count else weight
+                above[number] = part[measure] * below[number]
+        num_known = int((below > 0).sum())
+        values.append(float(above.sum() / (1.0 if is_count else below.sum())) if num_known else None)
+        ratios.append(divide(one.weights @ above, one.weights @ below))
+        can_draw.append(num_known > 1)
+        clips.append([(n, start, stop) for n, part in enumerate(parts) for start, stop in part.get("interactions", ())])
+    row: dict[str, Any] = {"hand": hand, "measure": measure, "sides": values, "clips": clips}
+    if not is_count and values[0] is not None and values[1] is not None:
+        row["difference"] = difference_of(values[0], values[1], ratios if all(can_draw) else None)
+    return row

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.metrics.comparison import adjust_holm, percentile_interval
+from egoact.core.metrics.comparison import adjust_holm, draw_counts, interval
 from egoact.core.timelines.metrics import OVERLAPS, count_hits, edit_score, frame_pair, runs
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
 
@@ -82,13 +82,7 @@ def compare_timeline_models(
     Intervals are absent where there is one recording only; "against" for the reference itself, and where it does not
     know the target. The draws are the same for all models. `p` is the share of ways to exchange the answers of the two
     models, recording by recording, that give a difference at least as large; `p_holm` is corrected for the number of
-    other models of the same target and measure.
-
-    Args:
-        models: Name -> target -> counts, of the same recordings in the same order.
-        reference: The model that the others are compared with.
-        num_draws: Of recordings, for the intervals.
-        seed: Of the draws, and of the exchanges where there are too many for all.
+    other models of the same target and measure. `models` are name -> target -> counts.
 
     Raises:
         ValueError: No such reference, no draws, or counts of different recordings.
@@ -98,7 +92,7 @@ def compare_timeline_models(
         raise ValueError(f"reference {reference!r} of {', '.join(models)}, {num_draws} draws, recordings {sizes}")
     (size,) = sizes
     random = np.random.default_rng(seed)
-    draws = random.multinomial(size, np.full(size, 1 / size), size=num_draws).astype(np.float64)
+    draws = draw_counts(size, num_draws, random)
     exchanged = _exchanges(size, random)
     table = {
         name: {str(target): _describe(counts, draws) for target, counts in known.items()}
@@ -116,7 +110,8 @@ def compare_timeline_models(
 
 def _describe(counts: RecordingCounts, draws: Floats) -> dict[str, dict[str, Any]]:
     values, drawn = counts.measure(np.ones((1, counts.num_recordings))), counts.measure(draws)
-    return {m: {"value": float(values[m][0])} | _interval(drawn[m], counts.num_recordings) for m in MEASURES}
+    is_sure = counts.num_recordings > 1
+    return {m: {"value": float(values[m][0])} | (interval(drawn[m]) if is_sure else {}) for m in MEASURES}
 
 
 def _against(
@@ -135,8 +130,8 @@ def _against(
     for measure in MEASURES:
         difference = float(mine[measure][0] - other[measure][0])
         as_large = np.abs(left[measure] - right[measure]) >= abs(difference) - _TOLERANCE
-        interval = _interval(drawn_mine[measure] - drawn_other[measure], ours.num_recordings)
-        found[measure] = {"difference": difference, **interval, "p": float(as_large.mean())}
+        sure = interval(drawn_mine[measure] - drawn_other[measure]) if ours.num_recordings > 1 else {}
+        found[measure] = {"difference": difference, **sure, "p": float(as_large.mean())}
     return found
 
 
@@ -147,10 +142,3 @@ def _exchanges(size: int, random: np.random.Generator) -> Floats:
     drawn = random.integers(0, 2, size=(_NUM_EXCHANGES, size)).astype(np.float64)
     drawn[0] = 0.0
     return drawn
-
-
-def _interval(draws: Floats, num_recordings: int) -> dict[str, float]:
-    if num_recordings < 2:
-        return {}
-    low, high = percentile_interval(draws)
-    return {"low": low, "high": high}

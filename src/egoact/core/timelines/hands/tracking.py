@@ -28,22 +28,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Palm:
-    """A palm in a picture.
+    """A palm in a picture; a `ValueError` for a box that is inside out, or a score that is none."""
 
-    Args:
-        box: Left, top, right and bottom.
-        wrist: x and y of the middle of the wrist.
-        knuckle: x and y of where the middle finger begins.
-        score: How sure the detector is, 0 to 1.
-
-    Raises:
-        ValueError: A box inside out, or no such score.
-    """
-
-    box: tuple[float, float, float, float]
-    wrist: Point
-    knuckle: Point
-    score: float
+    box: tuple[float, float, float, float]  # left, top, right and bottom
+    wrist: Point  # its middle
+    knuckle: Point  # where the middle finger begins
+    score: float  # how sure the detector is, 0 to 1
 
     def __post_init__(self) -> None:
         left, top, right, bottom = self.box
@@ -74,20 +64,14 @@ class Palm:
 class HandTracks:
     """Where each hand was found, and where it was taken to be.
 
-    Args:
-        rate: Steps a second.
-        seen: bool (N, 2), at which of N steps the left and the right hand were found.
-        present: bool (N, 2), likewise, and at steps between in which they were missed for a moment.
-        bridge_seconds: How long such a moment is at most.
-
     Raises:
         ValueError: Other shapes, or a hand that was found and is not there.
     """
 
-    rate: float
-    seen: Bools
-    present: Bools
-    bridge_seconds: float = BRIDGE_SECONDS
+    rate: float  # steps a second
+    seen: Bools  # (N, 2), at which of N steps the left and the right hand were found
+    present: Bools  # (N, 2), likewise, and at steps between in which they were missed for a moment
+    bridge_seconds: float = BRIDGE_SECONDS  # how long such a moment is at most
 
     def __post_init__(self) -> None:
         if self.seen.shape != self.present.shape or self.seen.ndim != 2 or self.seen.shape[1] != len(SIDES):
@@ -104,13 +88,10 @@ def track_hands(palms: Sequence[Sequence[Palm]], *, rate: float, bridge_seconds:
     near it is to where that hand was last seen, where that was within `bridge_seconds`. A palm for which the sum is
     below 0 is nobody's: its arm comes from the other side. Palms of little score count only near a hand seen before.
 
+    A hand that is missed for no longer than `bridge_seconds`, and then found again, is taken to have been there.
+
     What it cannot know: hands of somebody else whose arms come from the same side; arms that are crossed from the
     wrist on; and a camera that is not worn upright in the middle of head or chest.
-
-    Args:
-        palms: Of each step, in any order.
-        rate: Steps a second.
-        bridge_seconds: A hand that is missed for no longer, and then found again, is taken to have been there.
 
     Source: the second chance of boxes with low scores, ByteTrack, arXiv:2110.06864; the rest is ours, measured by
         `benchmarks/hands.py`.
@@ -118,10 +99,7 @@ def track_hands(palms: Sequence[Sequence[Palm]], *, rate: float, bridge_seconds:
     seen = np.zeros((len(palms), len(SIDES)), dtype=np.bool_)
     last: list[tuple[Point, int] | None] = [None, None]
     for step, candidates in enumerate(palms):
-        is_recent = [place is not None and step - place[1] <= bridge_seconds * rate for place in last]
-        places = [
-            place[0] if place is not None and recent else None for place, recent in zip(last, is_recent, strict=True)
-        ]
+        places = [p[0] if p is not None and step - p[1] <= bridge_seconds * rate else None for p in last]
         for side, palm in enumerate(_name(candidates, places)):
             if palm is not None:
                 seen[step, side] = True

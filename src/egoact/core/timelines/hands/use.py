@@ -29,12 +29,8 @@ def measure_hand_use(
     """The measures of both hands, in the form that `statistics.check_hands` documents, and what they were made of.
 
     A hand is in interaction at a step if it is present (seen, or missed for a moment) and the timeline says that an
-    action goes on. Steps in a row are one interaction, however many actions it has.
-
-    Args:
-        tracks: The hands.
-        timeline: The actions of the same recording.
-        shortest_seconds: Interactions that are shorter do not count, in any of the numbers.
+    action goes on. Steps in a row are one interaction, however many actions it has; those that are shorter than
+    `shortest_seconds` do not count, in any of the numbers.
 
     Returns:
         For "left" and "right": "share_of_time" of the recording in interaction, "mean_duration_seconds" of one (None

@@ -8,7 +8,7 @@ Knows nothing about models or files. Shapes: F steps, K classes, N proposals.
 Source: Soft-NMS, arXiv:1704.04503.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,17 +28,11 @@ Classes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """Where actions may be.
+    """Where actions may be."""
 
-    Args:
-        spans: Beginnings and ends in steps, (N, 2).
-        classes: Of each target of whom proposes, int64 (N,), or (N, targets) where they are paired.
-        scores: How probable each is, (N,), 0 to 1.
-    """
-
-    spans: Floats
-    classes: Classes
-    scores: Floats
+    spans: Floats  # (N, 2), beginnings and ends in steps
+    classes: Classes  # (N,), or (N, targets) where they are paired
+    scores: Floats  # (N,), how probable each is, 0 to 1
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -47,12 +41,17 @@ class Proposals:
         """Some of them."""
         return Proposals(self.spans[rows], self.classes[rows], self.scores[rows])
 
+    @classmethod
+    def join(cls, parts: Sequence["Proposals"]) -> "Proposals":
+        """All of at least one part."""
+        columns = zip(*((part.spans, part.classes, part.scores) for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
+
 
 def proposals_of_scores(shares: Floats) -> Proposals:
     """Stretches where a class has at least a share, for several shares; the score is its mean share there.
 
-    Args:
-        shares: Probabilities of every step, (F, K + 1), background last.
+    `shares` are probabilities of every step, (F, K + 1), background last.
 
     >>> proposals_of_scores(np.array([[0.0, 1.0], [0.6, 0.4], [0.8, 0.2], [0.0, 1.0]])).spans.tolist()
     [[1.0, 3.0], [2.0, 3.0]]
@@ -76,18 +75,14 @@ def pair_targets(proposals: Mapping[str, Proposals], shares: Mapping[str, Floats
     A proposal of one target gets the classes of the other that are the most probable while it lasts, and its score is
     multiplied by their share among all classes there.
 
-    Args:
-        proposals: Of each target.
-        shares: Of each target, probabilities of every step, (F, K + 1), background last.
-
-    Returns:
-        Classes are (N, targets), in the order of `proposals`.
+    `shares` are probabilities of every step, (F, K + 1), background last; classes become (N, targets), in the order of
+    `proposals`.
     """
     targets = list(proposals)
     if len(targets) == 1:
         (only,) = proposals.values()
         return Proposals(only.spans, only.classes[:, None], only.scores)
-    spans, classes, scores = [], [], []
+    parts = []
     for column, target in enumerate(targets):
         own, others = proposals[target], shares[targets[1 - column]][:, :-1]
         sums = np.concatenate([np.zeros((1, others.shape[1])), others.cumsum(0)])
@@ -97,32 +92,20 @@ def pair_targets(proposals: Mapping[str, Proposals], shares: Mapping[str, Floats
         weights = weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
         for partner in np.argsort(-weights, axis=1, kind="stable")[:, :NUM_PARTNERS].T:
             both = np.stack([own.classes, partner], 1)
-            spans.append(own.spans)
-            classes.append(both if column == 0 else both[:, ::-1])
-            scores.append(own.scores * weights[np.arange(len(own)), partner])
-    return Proposals(np.concatenate(spans), np.concatenate(classes), np.concatenate(scores))
+            scores = own.scores * weights[np.arange(len(own)), partner]
+            parts.append(Proposals(own.spans, both if column == 0 else both[:, ::-1], scores))
+    return Proposals.join(parts)
 
 
-def suppress(proposals: Proposals, *, most: int = MOST_OF_A_CLASS) -> Proposals:
-    """Soft-NMS within each class: the more a proposal overlaps a surer one, the less sure it becomes.
-
-    Args:
-        proposals: Of classes (N, targets).
-        most: Of a class that are looked at.
-    """
+def suppress(proposals: Proposals) -> Proposals:
+    """Soft-NMS within each class (N, targets): the more a proposal overlaps a surer one, the less sure it becomes."""
     kept: list[Proposals] = []
     names, members = np.unique(proposals.classes, axis=0, return_inverse=True)
     for number in range(len(names)):
         rows = np.flatnonzero(members.reshape(-1) == number)
-        rows = rows[np.argsort(-proposals.scores[rows], kind="stable")][:most]
+        rows = rows[np.argsort(-proposals.scores[rows], kind="stable")][:MOST_OF_A_CLASS]
         kept.append(_soften(proposals.select(rows)))
-    if not kept:
-        return proposals
-    return Proposals(
-        np.concatenate([part.spans for part in kept]),
-        np.concatenate([part.classes for part in kept]),
-        np.concatenate([part.scores for part in kept]),
-    )
+    return Proposals.join(kept) if kept else proposals
 
 
 def _soften(of_class: Proposals) -> Proposals:
