@@ -30,8 +30,8 @@ from egoact.core.timelines.timeline import Timeline
 from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
-from egoact.timelines.dense import find_actions
 from egoact.timelines.learning.selection import hits
+from egoact.timelines.segmenter import find_actions
 
 STREAMS = ("rgb", "grid", "difference", "motion")
 WORTH = (("rgb",), ("rgb", "difference"), ("rgb", "motion"), ("rgb", "difference", "motion"))

@@ -19,8 +19,8 @@ from egoact.runs.loading import load_run
 from egoact.runs.segmenter import SegmenterConfig
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
-from egoact.timelines.dense import settle
 from egoact.timelines.learning.selection import hits
+from egoact.timelines.segmenter import settle
 from egoact.training.segmentation.fit import Example, augment, collate, stage_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe
 from egoact.training.segmentation.recordings import read_recordings

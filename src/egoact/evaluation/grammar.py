@@ -28,16 +28,9 @@ _BEGINNING = -1  # stands for the actions before the first
 
 
 def histories(table: SegmentTable, verbs: Classes, nouns: Classes, *, gap_seconds: float) -> list[tuple[History, ...]]:
-    """What is known of each segment when its action is asked for: histories, the shortest first.
+    """The noun of the last action, that action, and the last two, of each of N segments, in any order.
 
-    Args:
-        table: N segments, in any order; those of a recording are put in order of time.
-        verbs: Their verb classes, (N,).
-        nouns: Their noun classes, (N,).
-        gap_seconds: Actions that began at least so long before a segment are known.
-
-    Returns:
-        For each segment the noun of the last action, that action, and the last two.
+    Known are actions that began at least `gap_seconds` before the segment; classes are (N,).
 
     >>> from pathlib import Path
     >>> from egoact.core.annotations.segments import Segment
@@ -64,25 +57,14 @@ def histories(table: SegmentTable, verbs: Classes, nouns: Classes, *, gap_second
 
 @dataclass(frozen=True)
 class Grammar:
-    """How often each of `C` classes occurs at all, and after each history.
+    """How often each of `C` classes occurs at all, and after each history."""
 
-    Args:
-        prior: (C,), how probable each class is without a history; they add up to 1.
-        followers: History -> classes that followed it, and how often.
-    """
-
-    prior: Floats
-    followers: dict[History, tuple[Classes, Floats]]
+    prior: Floats  # (C,), how probable each class is without a history; they add up to 1
+    followers: dict[History, tuple[Classes, Floats]]  # history -> classes that followed it, and how often
 
     @classmethod
     def learn(cls, known: Sequence[tuple[History, ...]], labels: Classes, *, num_classes: int) -> "Grammar":
-        """Count what followed what.
-
-        Args:
-            known: The histories of each training segment, N of them.
-            labels: The class of each, (N,).
-            num_classes: C.
-        """
+        """Count which of `num_classes` followed the histories of each training segment; `labels` are (N,)."""
         counts: dict[History, Counter[int]] = defaultdict(Counter)
         for of_segment, label in zip(known, labels.tolist(), strict=True):
             for history in of_segment:

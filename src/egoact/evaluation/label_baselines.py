@@ -81,10 +81,8 @@ class LabelledSets:
 def anticipation_baselines(sets: LabelledSets, *, gap_seconds: float, annotations: Path | None) -> dict[str, Any]:
     """{"prior": metrics, "grammar": metrics}, each as `evaluate_anticipation` gives them.
 
-    Args:
-        sets: Training and validation.
-        gap_seconds: The action is named so long before it begins.
-        annotations: Folder with the lists of unseen participants and tail classes, or None.
+    Actions are named `gap_seconds` before they begin; `annotations` is the folder with the lists of unseen participants
+    and tail classes.
     """
     wanted = histories(sets.validation, *_both(sets.validation_labels), gap_seconds=gap_seconds)
     known = histories(sets.train, *_both(sets.train_labels), gap_seconds=gap_seconds)

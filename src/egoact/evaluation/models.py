@@ -70,15 +70,10 @@ def notes_of(model: Evaluation) -> list[str]:
 
 
 def align(model: Evaluation, first: Evaluation) -> Evaluation:
-    """The same answers in the order of the first model's segments.
-
-    Raises:
-        ArtifactError: Other segments, or other labels for them.
-    """
+    """The same answers in the order of the first model's segments; an `ArtifactError` for others, or other labels."""
     row_of = {narration_id: row for row, narration_id in enumerate(model.narration_ids)}
-    missing = [name for name in first.narration_ids if name not in row_of]
-    if missing or len(row_of) != len(first.narration_ids):
-        odd = missing or sorted(set(row_of) - set(first.narration_ids))
+    known = set(first.narration_ids)
+    if odd := [name for name in first.narration_ids if name not in row_of] or sorted(row_of.keys() - known):
         reason = (
             f"answers {len(row_of)} segments, {first.path} {len(first.narration_ids)}, and {odd[0]} is only in one of "
             "them; compare models on the same segments"

@@ -27,49 +27,24 @@ from egoact.runs.provenance import Provenance, warn
 
 @dataclass(frozen=True)
 class SegmentEvaluation:
-    """What is measured.
+    """What is measured."""
 
-    Args:
-        table: Labelled segments.
-        scores: Of those segments, in their order.
-        vocabularies: Target -> classes of the scores.
-        training_counts: Target -> training segments of each class, where they are known.
-        provenance: What the model was trained and chosen on, where it is known.
-        anticipation: When it looked, where it is known to have answered before the actions.
-        actions: The best pairs of each segment, of answers to anticipation that rank them by themselves.
-    """
-
-    table: SegmentTable
-    scores: Scores
-    vocabularies: Mapping[Target, Vocabulary]
-    training_counts: Mapping[Target, tuple[int, ...]]
-    provenance: Provenance | None = None
-    anticipation: Anticipation | None = None
-    actions: ActionRanking | None = None
+    table: SegmentTable  # labelled segments
+    scores: Scores  # of those, in their order
+    vocabularies: Mapping[Target, Vocabulary]  # classes of the scores
+    training_counts: Mapping[Target, tuple[int, ...]]  # training segments of each class, where they are known
+    provenance: Provenance | None = None  # what the model was trained and chosen on
+    anticipation: Anticipation | None = None  # when it looked, if it answered before the actions
+    actions: ActionRanking | None = None  # the best pairs, of answers to anticipation that rank them by themselves
 
     def measure(self, *, annotations: Path | None, action_scoring: ActionScoring) -> dict[str, Any]:
         """Everything that `metrics.json` says; where segments were trained or chosen on, that is its first note.
 
-        Args:
-            annotations: Folder with the official lists, or None.
-            action_scoring: How actions are scored.
-
-        Raises:
-            AnnotationError: Labels that are missing or outside the vocabulary.
+        `annotations` is the folder with the official lists. Labels that are missing or outside the vocabulary are an
+        `AnnotationError`.
         """
-        labels = self._labels()
-        participants = [segment.participant_id for segment in self.table]
-        unseen = None if annotations is None else read_unseen_participants(annotations, participants=participants)
         tail, head = split_by_frequency(self.vocabularies, self.training_counts)
-        metrics = evaluate_scores(
-            {target: values for target, values in self.scores.by_target().items() if target in labels},
-            labels,  # type: ignore[arg-type]
-            participants=participants,
-            unseen=unseen,
-            action_scoring=action_scoring,
-            tail=tail,
-            head=head,
-        )
+        metrics = evaluate_scores(**self._measured(annotations), action_scoring=action_scoring, tail=tail, head=head)
         looked_at = self.table if self.anticipation is None else self.anticipation.observed(self.table)
         seen = {} if self.provenance is None else self.provenance.describe(looked_at)
         if seen and (notes := warn(seen)):
@@ -78,16 +53,8 @@ class SegmentEvaluation:
 
     def measure_anticipation(self, *, annotations: Path | None) -> dict[str, Any]:
         """Class-mean top-5 recall, as `evaluate_anticipation` gives it; arguments and errors are those of `measure`."""
-        labels = self._labels()
-        participants = [segment.participant_id for segment in self.table]
-        return evaluate_anticipation(
-            {target: values for target, values in self.scores.by_target().items() if target in labels},
-            {str(target): values for target, values in labels.items()},
-            actions=self.actions,
-            participants=participants,
-            unseen=None if annotations is None else read_unseen_participants(annotations, participants=participants),
-            tail={target: vocabulary.tail for target, vocabulary in self.vocabularies.items() if vocabulary.tail},
-        )
+        tail = {str(target): vocabulary.tail for target, vocabulary in self.vocabularies.items() if vocabulary.tail}
+        return evaluate_anticipation(**self._measured(annotations), actions=self.actions, tail=tail)
 
     def write(self, out: Path, metrics: dict[str, Any], *, model: Path, run: Path | None) -> None:
         """scores.npz, evaluation.json (what the report needs beside them), and metrics.json."""
@@ -103,6 +70,16 @@ class SegmentEvaluation:
         }
         write_json(out / EVALUATION_NAME, described)
         write_json(out / METRICS_NAME, metrics)
+
+    def _measured(self, annotations: Path | None) -> dict[str, Any]:
+        labels, participants = self._labels(), [segment.participant_id for segment in self.table]
+        unseen = None if annotations is None else read_unseen_participants(annotations, participants=participants)
+        return {
+            "scores": {target: values for target, values in self.scores.by_target().items() if target in labels},
+            "labels": labels,
+            "participants": participants,
+            "unseen": unseen,
+        }
 
     def _labels(self) -> dict[Target, Any]:
         return {target: v.encode(self.table, allow_unlabelled=False) for target, v in self.vocabularies.items()}

@@ -26,14 +26,7 @@ def compare_timeline_files(
 ) -> dict[str, Any]:
     """Write the comparison as JSON, with where to find the footage, and as a table; gives what the JSON holds.
 
-    Args:
-        first: A timeline, or a folder of them, to compare with.
-        second: The same, to be compared.
-        out: Folder to write.
-        json_name: Of the file that holds everything.
-        table_name: Of the CSV file.
-        num_draws: For the intervals.
-        seed: Of the draws.
+    What is compared, and with what, is a timeline or a folder of them.
 
     Raises:
         AnnotationError: Timelines that are damaged, without actions, or without an action in common; one that is on
@@ -88,8 +81,5 @@ def _rows(compared: dict[str, Any]) -> Iterable[list[Any]]:
             for measure in _MEASURES:
                 part = row["difference"].get(measure, {})
                 values += [a[measure], b[measure], *(part.get(key) for key in _DIFFERENCES)]
-            yield [_round(value) for value in (*values, a["share_of_time"], b["share_of_time"])]
-
-
-def _round(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
+            values += [a["share_of_time"], b["share_of_time"]]
+            yield [round(value, 4) if isinstance(value, float) else value for value in values]

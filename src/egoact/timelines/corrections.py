@@ -15,25 +15,15 @@ from egoact.timelines.output import CSV_NAME, JSON_NAME, PROXY_NAME, is_as_writt
 
 @dataclass(frozen=True)
 class FoundTimeline:
-    """A timeline on disk, and what its `timeline.json` tells beside the actions.
-
-    Args:
-        timeline: The actions.
-        path: The file that they were read from.
-        video: The recording, where that file is known and there.
-        playable: A copy of it that browsers play, where there is one.
-        is_corrected: Whether they are those of a `timeline.csv` that was edited.
-        told: Other values of `timeline.json`: origin, broken.
-        hands: Measures of each hand, or None.
-    """
+    """A timeline on disk, and what its `timeline.json` tells beside the actions."""
 
     timeline: Timeline
-    path: Path
-    video: Path | None = None
-    playable: Path | None = None
-    is_corrected: bool = False
-    told: Mapping[str, Any] = field(default_factory=dict)
-    hands: Mapping[str, Any] | None = None
+    path: Path  # the file that the actions were read from
+    video: Path | None = None  # the recording, where that file is known and there
+    playable: Path | None = None  # a copy of it that browsers play, where there is one
+    is_corrected: bool = False  # the actions are those of a `timeline.csv` that was edited
+    told: Mapping[str, Any] = field(default_factory=dict)  # other values of `timeline.json`: origin, broken
+    hands: Mapping[str, Any] | None = None  # measures of each hand
 
 
 def find_timelines(path: Path) -> dict[str, FoundTimeline]:
@@ -84,8 +74,8 @@ def _choose(folder: Path) -> Path:
 def _say_the_same(from_json: Path, from_csv: Path) -> bool:
     one, other = (
         {
-            (video, round(1000 * s.start_seconds), round(1000 * s.stop_seconds), s.verb, s.noun)
-            for video, timeline in _read(path).items()
+            (v, *(round(1000 * t) for t in s.span), s.verb, s.noun)
+            for v, timeline in _read(path).items()
             for s in timeline
         }
         for path in (from_json, from_csv)

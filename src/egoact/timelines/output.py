@@ -26,8 +26,7 @@ WRITTEN_NAME = ".written.json"
 def find_videos(path: Path) -> list[Path]:
     """A file, or the video files of a folder at any depth; of several chapters the first, which stands for all.
 
-    Raises:
-        MediaError: Not there, or no video in it.
+    One that is not there, or has no video in it, is a `MediaError`.
     """
     if not path.exists():
         raise MediaError("there is no such video or folder", path=path)
@@ -51,11 +50,7 @@ def name_folders(root: Path, videos: Sequence[Path]) -> list[str]:
 
 
 def check_writable(folder: Path) -> None:
-    """Find out now that nothing can be written, rather than after an hour.
-
-    Raises:
-        ArtifactError: Why not.
-    """
+    """Find out now that nothing can be written, an `ArtifactError`, rather than after an hour."""
     probe = folder / ".egoact"
     try:
         make_folder(folder)
@@ -90,11 +85,7 @@ def write_playable(video: Path, out: Path) -> None:
 
 
 def check_not_edited(out: Path) -> None:
-    """Refuse to replace what a person has corrected.
-
-    Raises:
-        ArtifactError: A file of a timeline that is not as `write_files` wrote it.
-    """
+    """Refuse to replace what is not as `write_files` wrote it, since a person has corrected it: an `ArtifactError`."""
     for name in (CSV_NAME, STATISTICS_NAME, VTT_NAME, JSON_NAME):
         if (path := out / name).exists() and not is_as_written(path):
             reason = "edited since egoact predict wrote it, or not written by it; give another --out, or --overwrite"
@@ -128,13 +119,8 @@ def write_prediction(
 ) -> None:
     """`timeline.json`, `.csv`, `.vtt` and `statistics.csv`; JSON last, so that it is there only when all are.
 
-    Args:
-        prediction: What was found.
-        video: In this recording; None where it is not at hand.
-        out: Folder to write.
-        run: That found it.
-        descriptions: Word the captions to be spoken.
-        features: The store that its features were read from; None where they were computed.
+    `video` is None where it is not at hand; `descriptions` words the captions to be spoken; `features` is the store
+    that features were read from, None where they were computed.
     """
     rules = run.segmenter.rules
     origin = {

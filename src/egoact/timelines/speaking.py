@@ -37,17 +37,8 @@ def speak_timeline(
 ) -> SpeechPlan:
     """Write the sound of a recording with the actions said over it, as WAV, or as MP4 with its pictures.
 
-    The recording's sound is read twice: once to find out where it is quiet, once to mix; never all at once.
-
-    Args:
-        timeline: Of the recording.
-        video: The recording.
-        path: File to write, `.wav` or `.mp4`.
-        voice: Speaks.
-        advance: Called with numbers of seconds as they are mixed.
-
-    Returns:
-        What is said when, and what is not.
+    The recording's sound is read twice: once to find out where it is quiet, once to mix; never all at once. `advance`
+    is called with numbers of seconds as they are mixed.
 
     Raises:
         MediaError: The recording cannot be read, the voice fails, or the file cannot be written.

@@ -34,13 +34,8 @@ def write_statistics(
 ) -> None:
     """`timeline.json` of each recording, `statistics.csv` of all, and `summary.json`, which lists the recordings.
 
-    One recording goes into `out` itself, several into a folder each.
-
-    Args:
-        found: video_id -> timeline; at least one.
-        out: Folder to write.
-        repetition_gap_seconds: The longest gap between two repetitions in a row.
-        proxy: Write `timeline.mp4` for recordings that browsers do not play, where there is no such copy yet.
+    One recording goes into `out` itself, several into a folder each; `proxy` writes `timeline.mp4` for those that
+    browsers do not play, where there is no such copy yet.
 
     Raises:
         ArtifactError: A folder that a timeline was read from, a file that was edited, or `out` is a file.
@@ -118,14 +113,13 @@ def _name_folders(video_ids: Mapping[str, Any]) -> Iterator[str]:
 def _describe(one: FoundTimeline, folder: Path) -> dict[str, Any]:
     """The values of `timeline.json`, but for the statistics."""
     targets = [target for target in TARGETS if any(segment.label(target) for segment in one.timeline)]
-    told_targets = one.told.get("targets")
     origin = dict(one.told.get("origin") or {})
     origin |= {"statistics_by": version("egoact"), "read_from": relative_path(one.path, folder)}
     values = one.timeline.to_dict() | {
         "video_path": None if one.video is None else relative_path(one.video, folder),
         "playable_path": None if one.playable is None else relative_path(one.playable, folder),
         "broken": one.told.get("broken"),
-        "targets": targets or told_targets or ["verb"],
+        "targets": targets or one.told.get("targets") or ["verb"],
         "origin": origin | {"corrected": one.is_corrected},
     }
     return values if one.hands is None else values | {"hands": dict(one.hands)}

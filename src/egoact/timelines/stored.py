@@ -27,7 +27,7 @@ from egoact.runs.loading import Run
 from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, TrainedSegmenter
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings, Stretch
-from egoact.timelines.dense import Rankings, find_actions
+from egoact.timelines.segmenter import find_actions
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +47,9 @@ class Thinned:
 
 @dataclass(frozen=True, eq=False)
 class StoredRecordings:
-    """The recordings of a store, as a run sees them.
+    """The recordings of a store that are there from beginning to end, as a run sees them."""
 
-    Args:
-        path: Of the run.
-        segmenter: Of the run.
-        recordings: Those that are there from beginning to end.
-    """
-
-    path: Path
+    path: Path  # of the run
     segmenter: TrainedSegmenter
     recordings: Recordings
 
@@ -88,14 +82,6 @@ class StoredRecordings:
         (stretch,) = self.recordings.whole(video_id)
         return len(stretch) / self.recordings.rate
 
-    def find_actions(self, video_id: str) -> tuple[Timeline, Rankings]:
-        """The timeline of a recording, and for each action the best classes.
-
-        Raises:
-            ArtifactError: The run does not say how scores become actions.
-        """
-        return find_actions(self.segmenter, self.features(video_id), video_id=video_id)
-
     def features(self, video_id: str) -> Thinned:
         """Those that the run looks at, of a recording that is here."""
         (stretch,) = self.recordings.whole(video_id)
@@ -103,15 +89,11 @@ class StoredRecordings:
 
     def predict(self, video_id: str) -> Prediction:
         """As `predict_recording`, of a recording that is here."""
-        timeline, top5 = self.find_actions(video_id)
+        timeline, top5 = find_actions(self.segmenter, self.features(video_id), video_id=video_id)
         return Prediction(timeline, tuple(self.segmenter.config.vocabularies), top5)
 
     def check_length(self, source: MediaSource) -> None:
-        """Refuse a file of the name of a recording that is here, and of another length.
-
-        Raises:
-            ArtifactError: How long both are.
-        """
+        """Refuse a file of the name of a recording that is here, and of another length: an `ArtifactError`."""
         stated, here = estimate_steps(source, rate=self.recordings.rate), self.seconds(source.video_id)
         if stated is not None and abs(stated / self.recordings.rate - here) > 2 + 0.01 * here:  # containers are vague
             reason = f"has {here:.0f} s of {source.video_id}, and {source.path} {stated / self.recordings.rate:.0f} s"
@@ -137,7 +119,7 @@ class StoredRecordings:
         found, truth = {}, {}
         for video in videos:
             seconds = self.seconds(video)
-            found[video] = shift(self.find_actions(video)[0], 0.0, duration=seconds)
+            found[video] = shift(self.predict(video).timeline, 0.0, duration=seconds)
             truth[video] = shift(labelled[video], 0.0, duration=seconds)
         return found, truth
 

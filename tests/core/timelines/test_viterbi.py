@@ -175,7 +175,7 @@ def test_temperature_makes_confidence_true() -> None:
 
 def test_training_segments_become_rules() -> None:
     from egoact.core.annotations.labels import build_vocabulary
-    from egoact.timelines.learning.rules import learn_rules
+    from egoact.timelines.learning.segmenter_training import learn_rules
 
     def segment(i: int, verb: str, noun: str) -> Segment:
         return Segment(f"s{i}", "P", "v", 2.0 * i, 2.0 * i + 1 + i % 2, verb=verb, noun=noun)

@@ -6,21 +6,19 @@ Each recording is left out once. What is measured is a mean over recordings; its
 would give, come from drawing recordings anew (bootstrap), with the curve fitted to each draw.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
+from egoact.core.metrics.comparison import interval
 from egoact.core.metrics.power_law import PowerLaw, fit_power_law
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND, edit_score, frame_accuracy, frame_pair, segmental_f1
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
-from egoact.timelines.dense import name_actions
-from egoact.timelines.learning.rules import learn_rules
-from egoact.timelines.learning.segmenter_training import SegmenterTraining, answer_held_out
-from egoact.training.segmentation.recordings import LabelledStretch
+from egoact.timelines.learning.segmenter_training import SegmenterTraining, answer_held_out, learn_rules
+from egoact.timelines.segmenter import name_actions
 
 Measured = Mapping[int, Mapping[str, Sequence[float]]]
 """Number of recordings -> recording that was asked about -> quality, one value a training."""
@@ -35,17 +33,11 @@ METRIC_NAMES: dict[Metric, str] = {
 LEAST_RECORDINGS = 4
 _MOST_FOLDS = 12
 _NUM_DRAWS = 400
-_LEVEL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training.
-
-    Args:
-        learned: The recordings that it learns from.
-        asked: The recordings that it is asked about.
-    """
+    """One training: the recordings that it learns from, and those that it is asked about."""
 
     learned: tuple[str, ...]
     asked: tuple[str, ...]
@@ -54,18 +46,11 @@ class Trial:
 def plan_trials(video_ids: Sequence[str], *, repetitions: int, seed: int) -> list[Trial]:
     """Trainings on 1, 2, 4, ... recordings and on all others, for each recording (or group of some) that is left out.
 
-    Args:
-        video_ids: All recordings, at least `LEAST_RECORDINGS`.
-        repetitions: How many draws of recordings there are of each size.
-        seed: Of the draws.
-
-    Raises:
-        ValueError: Too few recordings.
+    Of each size there are some draws; less than `LEAST_RECORDINGS` recordings are a `ValueError`.
     """
     names = list(dict.fromkeys(video_ids))
     if len(names) < LEAST_RECORDINGS:
-        reason = f"{len(names)} labelled recordings; a learning curve needs {LEAST_RECORDINGS} at least"
-        raise ValueError(reason)
+        raise ValueError(f"{len(names)} labelled recordings; a learning curve needs {LEAST_RECORDINGS} at least")
     random = np.random.default_rng(seed)
     order = [names[i] for i in random.permutation(len(names))]
     num_folds = min(len(order), _MOST_FOLDS)
@@ -98,37 +83,26 @@ def run_trials(
     metric: Metric,
     advance: Callable[[int], None] = lambda _: None,
 ) -> dict[int, dict[str, list[float]]]:
-    """Number of recordings -> recording that was asked about -> quality, one value a training.
+    """Number of recordings -> recording that was asked about -> quality, one value a training; `advance(1)` after each.
 
-    Args:
-        work: Knows all recordings.
-        trials: From `plan_trials`.
-        table: The labels.
-        metric: What is measured: of actions, where verb and noun are known, else of the only target.
-        advance: Called with 1 after each training.
+    What is measured is that of actions, where verb and noun are known, else of the only target.
     """
+    vocabularies = work.config.vocabularies
+    target: TimelineTarget = "action" if len(vocabularies) > 1 else next(iter(vocabularies))
     names = {each.video_id for each in work.stretches}
     found: dict[int, dict[str, list[float]]] = {}
     for trial in trials:
         fitted = work.fit(without=names.difference(trial.learned), members=1)
         seen = table.select(lambda segment, learned=trial.learned: segment.video_id in learned)  # type: ignore[misc]
         of_them = [each for each in work.stretches if each.video_id in trial.asked]
-        for video_id, value in _ask(fitted, of_them, table, seen, metric):
-            found.setdefault(len(trial.learned), {}).setdefault(video_id, []).append(value)
+        rules = learn_rules(seen, vocabularies, rate=fitted.config.steps_per_second)
+        for held in answer_held_out(fitted, of_them, table, seen):
+            video_id = held.truth.video_id
+            timeline, _ = name_actions(held.scores, rules, vocabularies, video_id=video_id)
+            quality = measure(timeline, held.truth, target, metric)
+            found.setdefault(len(trial.learned), {}).setdefault(video_id, []).append(quality)
         advance(1)
     return found
-
-
-def _ask(
-    fitted: Any, stretches: Sequence[LabelledStretch], table: SegmentTable, seen: SegmentTable, metric: Metric
-) -> Iterator[tuple[str, float]]:
-    config = fitted.config
-    vocabularies: Mapping[Target, Vocabulary] = config.vocabularies
-    target: TimelineTarget = "action" if len(vocabularies) > 1 else next(iter(vocabularies))
-    rules = learn_rules(seen, vocabularies, rate=config.steps_per_second)
-    for held in answer_held_out(fitted, stretches, table, seen):
-        timeline, _ = name_actions(held.scores, rules, vocabularies, video_id=held.truth.video_id)
-        yield held.truth.video_id, measure(timeline, held.truth, target, metric)
 
 
 def measure(found: Timeline, truth: Timeline, target: TimelineTarget, metric: Metric) -> float:
@@ -141,17 +115,10 @@ def measure(found: Timeline, truth: Timeline, target: TimelineTarget, metric: Me
     return segmental_f1([pair], overlap=25 if metric == "f1_25" else 50)
 
 
-def summarize_curve(
-    measured: Mapping[int, Mapping[str, Sequence[float]]], *, metric: Metric, seed: int
-) -> dict[str, Any]:
-    """What `learning_curve.json` says: measured and extrapolated points with 95 % intervals, and a verdict.
+def summarize_curve(measured: Measured, *, metric: Metric, seed: int) -> dict[str, Any]:
+    """What `learning_curve.json` says of what `run_trials` gives: points with 95 % intervals, and a verdict.
 
-        {"metric", "measured": [{"num_recordings", "value", "low", "high"}, ...], "extrapolated": [...], "verdict"}
-
-    Args:
-        measured: As `run_trials` gives it.
-        metric: What was measured.
-        seed: Of the draws.
+    {"metric", "measured": [{"num_recordings", "value", "low", "high"}, ...], "extrapolated": [...], "verdict"}
     """
     sizes = sorted(measured)
     videos = sorted({video for of_size in measured.values() for video in of_size})
@@ -188,13 +155,8 @@ def _fit(sizes: Sequence[int], values: np.ndarray) -> PowerLaw:
 
 
 def _point(size: int, value: float, draws: Sequence[float]) -> dict[str, Any]:
-    low, high = np.percentile(np.clip(draws, 0, 100), _LEVEL) if draws else (None, None)
-    return {
-        "num_recordings": size,
-        "value": min(max(value, 0.0), 100.0),
-        "low": None if low is None else float(low),
-        "high": None if high is None else float(high),
-    }
+    sure = interval(np.clip(draws, 0, 100)) if draws else {"low": None, "high": None}
+    return {"num_recordings": size, "value": min(max(value, 0.0), 100.0), **sure}
 
 
 def _verdict(name: str, most: int, points: Sequence[Mapping[str, Any]]) -> str:

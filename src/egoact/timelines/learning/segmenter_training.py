@@ -7,10 +7,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.timelines.files import class_names, timelines_of
+from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.timeline import Timeline, shift
-from egoact.core.timelines.viterbi import Floats
+from egoact.core.timelines.viterbi import Floats, Run, learn_grammar
 from egoact.models.detectors import DetectorModel
 from egoact.models.names import DETECTOR
 from egoact.models.segmenters import NETWORKS, DenseModel, LinearDesign, LinearSegmenter
@@ -25,28 +27,16 @@ MOST_TUNING_VIDEOS = 40
 
 @dataclass(frozen=True)
 class SegmenterTraining:
-    """What all trainings of a run have in common.
-
-    Args:
-        config: Of the run.
-        recipe: Hyperparameters of networks.
-        stretches: The training recordings.
-        seed: Of initial weights, and of the order and warps of recordings.
-        advance: Called with numbers of updates as they are done.
-    """
+    """What all trainings of a run have in common."""
 
     config: SegmenterConfig
-    recipe: SegmenterRecipe
-    stretches: Sequence[LabelledStretch]
-    seed: int
-    advance: Callable[[int], None] = lambda _: None
+    recipe: SegmenterRecipe  # of networks
+    stretches: Sequence[LabelledStretch]  # the training recordings
+    seed: int  # of initial weights, and of the order and warps of recordings
+    advance: Callable[[int], None] = lambda _: None  # called with numbers of updates as they are done
 
     def fit(self, *, without: Collection[str] = (), members: int | None = None) -> TrainedSegmenter:
-        """Train.
-
-        Args:
-            without: Recordings that are left out.
-            members: Of a network: how many; None: as many as the run has.
+        """Train without some recordings; of a network so many members, by default as many as the run has.
 
         Raises:
             ArtifactError: Features that are not finite.
@@ -103,19 +93,12 @@ def _is_network(config: SegmenterConfig) -> bool:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A recording, and what a segmenter that has not seen it says of it.
+    """A recording, and what a segmenter that has not seen it says of it."""
 
-    Args:
-        scores: Target -> log-probabilities of every step, background last.
-        truth: The labelled actions.
-        seen: What the segmenter was trained on.
-        begin_seconds: Where in the recording the steps begin, whose times count from there.
-    """
-
-    scores: Mapping[str, Floats]
+    scores: Mapping[str, Floats]  # target -> log-probabilities of every step, background last
     truth: Timeline
-    seen: SegmentTable
-    begin_seconds: float = 0.0
+    seen: SegmentTable  # what the segmenter was trained on
+    begin_seconds: float = 0.0  # where in the recording the steps begin, whose times count from there
 
 
 def answer_held_out(
@@ -136,3 +119,21 @@ def answer_held_out(
         names = {target: class_names(inside, vocabulary) for target, vocabulary in config.vocabularies.items()}
         truth = shift(timelines_of(inside, names=names)[each.video_id], begin, duration=len(steps) / rate)
         yield HeldOut(fitted.score(each.stretch[steps]), truth, seen, begin)
+
+
+def learn_rules(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int) -> TimelineRules:
+    """What labels say: which actions there are, how many of `rate` steps a second they last, and what follows what."""
+    ids = np.stack([v.encode(table, allow_unlabelled=False) for v in vocabularies.values()], axis=1)
+    actions, states = np.unique(ids, axis=0, return_inverse=True)
+    # Actions that share the first target's class, the verb where there is one, follow each other in the same way.
+    _, groups = np.unique(actions[:, 0], return_inverse=True)
+    tracks: dict[str, list[Run]] = {}
+    for segment, state in zip(table, states.reshape(-1).tolist(), strict=True):
+        start, stop = (round(seconds * rate) for seconds in (segment.start_seconds, segment.stop_seconds))
+        tracks.setdefault(segment.video_id, []).append((start, max(stop, start + 1), state + 1))
+    return TimelineRules(
+        rate=rate,
+        targets=tuple(vocabularies),
+        actions=tuple(tuple(action) for action in actions.tolist()),
+        grammar=learn_grammar([sorted(track) for track in tracks.values()], np.append(0, groups.reshape(-1) + 1)),
+    )

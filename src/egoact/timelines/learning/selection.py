@@ -20,19 +20,16 @@ from egoact.core.metrics.detection import temporal_overlaps
 from egoact.core.timelines.consensus import Consensus
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.rules import Decoding, TimelineRules
-from egoact.core.timelines.timeline import Timeline, TimelineTarget
+from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget
 from egoact.core.timelines.viterbi import Floats
-from egoact.timelines.dense import name_spans
-from egoact.timelines.learning.rules import learn_rules
-from egoact.timelines.learning.segmenter_training import HeldOut
+from egoact.timelines.learning.segmenter_training import HeldOut, learn_rules
+from egoact.timelines.segmenter import name_actions
 
 WEIGHTS = (0.4, 0.8, 1.5, 2.5, 4.0)  # of scores against the grammar
 BACKGROUND_PENALTIES = (0.0, 0.5, 1.0, 1.5)
 CHANGE_BONUSES = (0.0, 2.0)
 _QUARTERS = 4
-ACTION: TimelineTarget = "action"
 HIT = 0.25  # overlap with a true action of the same name, from which on an action counts as right
-
 
 DECODINGS: tuple[Decoding, ...] = (
     Decoding("argmax"),
@@ -44,11 +41,7 @@ KEPT = len(DECODINGS) // 2
 class RuleSelection:
     """What every decoding makes of held-out recordings; each is decoded once, however often is chosen.
 
-    Args:
-        held_out: What was said of recordings by segmenters that had not seen them; may be empty.
-        table: What the run is trained on.
-        vocabularies: Target -> classes.
-        rate: Steps that are looked at a second.
+    There may be none of these; `table` is what the run is trained on, at `rate` steps a second.
     """
 
     def __init__(
@@ -90,8 +83,8 @@ class RuleSelection:
         truth = {timeline.video_id: timeline for timeline in self._truth}
         confidences = np.array([segment.confidence for timeline in found.values() for segment in timeline])
         right = np.array([hit for name, timeline in found.items() for hit in hits(timeline, truth[name])], dtype=bool)
-        every: list[TimelineTarget] = [*self._vocabularies]
-        measured = evaluate_timelines(found, truth, targets=[*every, *([ACTION] if len(every) > 1 else [])])
+        targets = [t for t in TIMELINE_TARGETS if t in self._vocabularies or len(self._vocabularies) > 1]
+        measured = evaluate_timelines(found, truth, targets=targets)
         return measured | {"calibration_error": 100 * expected_calibration_error(confidences, right)}
 
     def timelines(self) -> dict[str, tuple[Timeline, Timeline]]:
@@ -124,9 +117,8 @@ class RuleSelection:
 
     def _timeline(self, number: int, ways: Sequence[int]) -> Timeline:
         """What some of the decodings agree on in a held-out recording."""
-        spans = self._answers[number].of(ways)
-        scores = self._held_out[number].scores
-        return name_spans(spans, scores, self._rules[number], self._vocabularies, video_id=str(number))[0]
+        scores, spans = self._held_out[number].scores, self._answers[number].of(ways)
+        return name_actions(scores, self._rules[number], self._vocabularies, video_id=str(number), spans=spans)[0]
 
     def _rules_of(self, table: SegmentTable) -> TimelineRules:
         return replace(learn_rules(table, self._vocabularies, rate=self._rate), decodings=DECODINGS)
@@ -137,7 +129,7 @@ class RuleSelection:
 
     def _quality(self, way: int, numbers: Sequence[int]) -> float:
         """Sum of frame accuracy, edit score and F1 at the three overlaps."""
-        target: TimelineTarget = ACTION if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
+        target: TimelineTarget = "action" if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
         found = {str(number): self._alone[way][number] for number in numbers}
         truth = {name: self._truth[int(name)] for name in found}
         measured = evaluate_timelines(found, truth, targets=[target], rate=self._rate)[target]
@@ -170,10 +162,9 @@ def _join(parts: Sequence[Timeline]) -> Timeline:
 def flat_measures(measured: Mapping[str, Any]) -> dict[str, Any]:
     """What `evaluate_timelines` gives, as target -> measure -> percent: frame_accuracy, edit, f1_10, ..., mean of all.
 
-    Raises:
-        ValueError: Nothing was measured.
+    Nothing that was measured is a `ValueError`.
     """
-    targets = [target for target in ("verb", "noun", ACTION) if target in measured]
+    targets = [target for target in TIMELINE_TARGETS if target in measured]
     if not targets:
         raise ValueError("none of the recordings that were left out has an action; there is nothing to judge by")
     found: dict[str, Any] = {"num_segments": measured["num_segments"]}
@@ -218,7 +209,6 @@ def hits(found: Timeline, truth: Timeline, *, overlap: float = HIT) -> list[bool
     """Of every action that was found, whether it overlaps a true one of its name by `overlap` (a share of both)."""
     answers = []
     for segment in found:
-        spans = [(t.start_seconds, t.stop_seconds) for t in truth if (t.verb, t.noun) == (segment.verb, segment.noun)]
-        best = temporal_overlaps(segment.start_seconds, segment.stop_seconds, spans).max() if spans else 0.0
-        answers.append(bool(best >= overlap))
+        spans = [t.span for t in truth if (t.verb, t.noun) == (segment.verb, segment.noun)]
+        answers.append(bool(temporal_overlaps(*segment.span, spans).max(initial=0.0) >= overlap))
     return answers
