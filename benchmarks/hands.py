@@ -19,8 +19,7 @@ import tyro
 
 from egoact.core.machine import describe_machine
 from egoact.core.timelines.files import read_timelines
-from egoact.core.timelines.hands.tracking import HandTracks
-from egoact.core.timelines.hands.use import measure_hand_use
+from egoact.core.timelines.hands import HandTracks, measure_hand_use
 from egoact.core.timelines.statistics import SIDES
 from egoact.engines.hands import HandDetector
 from egoact.extraction.recordings import HandPass, aspect_ratio_of

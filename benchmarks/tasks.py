@@ -23,15 +23,14 @@ from egoact.commands.learning.train import TrainSettings, train
 from egoact.commands.learning.train_timeline import TrainTimelineSettings, configure
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.segments import SegmentTable, read_segments
-from egoact.core.metrics.anticipation import MEASURE, evaluate_anticipation
 from egoact.core.metrics.calibration import softmax
 from egoact.core.metrics.detection import Detections, evaluate_detections
+from egoact.core.metrics.protocol import MEASURE, evaluate_anticipation
 from egoact.evaluation.grammar import Grammar, histories
 from egoact.evaluation.label_baselines import LabelledSets, list_by_frequency
 from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
-from egoact.timelines.detection import detect_stored
 from egoact.timelines.learning.segmenter_training import SegmenterTraining
 from egoact.timelines.stored import StoredRecordings
 from egoact.training.segmentation.recordings import read_recordings
@@ -116,7 +115,7 @@ def detection(settings: Settings, sets: LabelledSets) -> dict[str, Answer]:
         stretches = read_recordings(recordings, sets.train, sets.vocabularies, labelled_only=False)
         work = SegmenterTraining(configure(chosen, recordings, sets.vocabularies), chosen.recipe(), stretches, seed=0)
         stored = StoredRecordings(settings.data, work.fit(), recordings)
-        found[name] = detect_stored(stored, sets.validation.video_ids)
+        found[name] = stored.detect(sets.validation.video_ids)
     return {name: _detector(made, sets) for name, made in found.items()}
 
 

@@ -9,7 +9,7 @@ import pytest
 from egoact.cli import main
 from egoact.commands.measuring.baselines import BaselinesSettings, baselines
 from egoact.core.annotations.segments import Segment, SegmentTable
-from egoact.core.metrics.anticipation import MEASURE
+from egoact.core.metrics.protocol import MEASURE
 from egoact.evaluation.grammar import Grammar, histories
 from tests.makers.machines.places import SHARED
 

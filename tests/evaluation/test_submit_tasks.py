@@ -15,10 +15,10 @@ from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.action_ranking import ActionRanking, action_ranking
-from egoact.core.metrics.anticipation import MEASURE
 from egoact.core.metrics.challenges.detection_submission import check_detections, write_detections
 from egoact.core.metrics.challenges.submission import check_submission, write_submission
 from egoact.core.metrics.detection import Detections
+from egoact.core.metrics.protocol import MEASURE
 from egoact.core.metrics.scores import Scores
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from tests.makers.machines.places import SHARED

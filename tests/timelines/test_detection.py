@@ -12,7 +12,6 @@ from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.metrics.challenges.detection_submission import check_detections
 from egoact.core.timelines.files import read_timelines
 from egoact.runs.loading import load_run
-from egoact.timelines.detection import detect_stored
 from egoact.timelines.stored import StoredRecordings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -71,7 +70,7 @@ def test_detections_are_measured_and_submitted(work: Path, folder: Path, tmp_pat
     assert run(*asked) == 0
     found = check_detections(out).detections
     stored = StoredRecordings.of(load_run(work / name), folder / "features")
-    ours = detect_stored(stored, found.video_ids)
+    ours = stored.detect(found.video_ids)
     assert (found.verbs == 2 - ours.verbs).all() and (found.nouns == 2 - ours.nouns).all()
     (tmp_path / "noun_classes.csv").write_text("id,key,instances\n0,door,['door']\n")
     assert run(*asked) == 2

@@ -10,7 +10,7 @@ from egoact.cli import main
 from egoact.commands.using import predict as command
 from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
-from egoact.core.timelines.hands.tracking import Palm
+from egoact.core.timelines.hands import Palm
 from egoact.engines.hands import HandDetector, model_file
 from egoact.extraction.recordings import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps

@@ -10,7 +10,7 @@ from egoact.cli import main
 from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.segments import read_segments
-from egoact.core.metrics.anticipation import MEASURE
+from egoact.core.metrics.protocol import MEASURE
 from egoact.core.metrics.scores import load_scores
 from egoact.runs.loading import load_run
 from tests.makers.data.features import NOUNS, VERBS, write_store

@@ -31,8 +31,8 @@ from egoact.core.annotations.labels import (
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import AnnotationError
 from egoact.core.metrics.action_ranking import ActionRanking
-from egoact.core.metrics.anticipation import evaluate_anticipation
 from egoact.core.metrics.detection import Detections, evaluate_detections
+from egoact.core.metrics.protocol import evaluate_anticipation
 from egoact.evaluation.grammar import Grammar, History, histories
 
 NUM_PAIRS = 100  # as many as a submission names

@@ -17,10 +17,9 @@ from egoact.core.annotations.labels import (
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.files import make_folder, write_json
 from egoact.core.metrics.action_ranking import ActionRanking, ActionScoring
-from egoact.core.metrics.anticipation import evaluate_anticipation
 from egoact.core.metrics.evaluation_files import EVALUATION_NAME, METRICS_NAME, SCORES_NAME
 from egoact.core.metrics.imbalance import split_by_frequency
-from egoact.core.metrics.protocol import evaluate_scores
+from egoact.core.metrics.protocol import evaluate_anticipation, evaluate_scores
 from egoact.core.metrics.scores import Scores
 from egoact.runs.provenance import Provenance, warn
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from egoact.core.errors import MediaError
-from egoact.core.timelines.hands.tracking import HandTracks, Palm, track_hands
+from egoact.core.timelines.hands import HandTracks, Palm, track_hands
 from egoact.engines.streams import StreamEngine
 from egoact.extraction.run_ahead import run_ahead
 from egoact.media.pairs import frame_lag

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from egoact.core.annotations.labels import Target, Vocabulary
-from egoact.core.timelines.consensus import Action, Span
-from egoact.core.timelines.hands.use import measure_hand_use
+from egoact.core.timelines.hands import measure_hand_use
 from egoact.core.timelines.prediction import TOP, Prediction, Ranking
-from egoact.core.timelines.rules import TimelineRules
+from egoact.core.timelines.rules import Action, Span, TimelineRules
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.core.timelines.viterbi import Floats
-from egoact.extraction.recordings import compute_features
+from egoact.extraction.recordings import HandPass, aspect_ratio_of, compute_features
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run
 from egoact.runs.segmenter import TrainedSegmenter
@@ -54,11 +53,7 @@ def predict_recording(
     """
     segmenter = run.segmenter
     config = segmenter.config
-    hand_pass = None
-    if hands is not None:
-        from egoact.extraction.hands import HandPass, aspect_ratio_of
-
-        hand_pass = HandPass(hands, aspect_ratio=aspect_ratio_of(source))
+    hand_pass = None if hands is None else HandPass(hands, aspect_ratio=aspect_ratio_of(source))
     watch = {} if hand_pass is None else {"watch": hand_pass.add}
     with FeatureBuffer((sum(config.num_channels),), folder=folder) as buffer:
         broken = compute_features(

@@ -16,9 +16,11 @@ import numpy as np
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
+from egoact.core.metrics.detection import Detections
 from egoact.core.timelines.files import class_names, timelines_of
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND
 from egoact.core.timelines.prediction import Prediction
+from egoact.core.timelines.proposals import Proposals, pair_targets, proposals_of_scores, suppress
 from egoact.core.timelines.timeline import Timeline, shift
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaSource
@@ -28,6 +30,8 @@ from egoact.runs.segmenter import CONFIG_NAME, WEIGHTS_NAME, TrainedSegmenter
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings, Stretch
 from egoact.timelines.segmenter import find_actions
+
+_MOST_DETECTIONS = 1000  # of a recording
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +110,27 @@ class StoredRecordings:
             reason = f"{count} recordings, such as {missing[0]}, are not in the feature store"
             raise ArtifactError(f"{reason} from beginning to end", path=self.recordings.path)
 
+    def detect(self, video_ids: Sequence[str]) -> Detections:
+        """All actions found in recordings, in one list by how sure the run is of each, for mean average precision.
+
+        Other than in a timeline they may overlap, and what is hardly probable counts, too. A target that the run does
+        not know has class -1. A recording that is not in the store from beginning to end is an `ArtifactError`.
+        """
+        self.check_there(video_ids)
+        config = self.segmenter.config
+        parts = [_detect(self.segmenter, self.features(video)) for video in video_ids]
+        found = Proposals.join(parts)
+        columns = dict(zip(config.vocabularies, found.classes.T, strict=True))
+        unknown = np.full(len(found), -1)
+        return Detections(
+            tuple(video_ids),
+            np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+            found.spans / config.steps_per_second,
+            columns.get("verb", unknown),
+            columns.get("noun", unknown),
+            found.scores,
+        )
+
     def answer(self, table: SegmentTable) -> tuple[dict[str, Timeline], dict[str, Timeline]]:
         """What was found in the recordings of a table, and what is labelled there, up to the end of the features.
 
@@ -131,6 +156,16 @@ class StoredRecordings:
             "features": [_describe_store(store, videos) for store in self.recordings.stores],
             "labels": [{"path": str(path), "sha256": _digest(path)} for path in segments],
         }
+
+
+def _detect(segmenter: TrainedSegmenter, features: Thinned) -> Proposals:
+    """Of a recording: what a detector proposes, or stretches in which scores are high; times in steps."""
+    shares = {target: np.exp(values) for target, values in segmenter.score(features).items()}
+    proposed = segmenter.propose(features)
+    if proposed is None:
+        proposed = {target: proposals_of_scores(values) for target, values in shares.items()}
+    found = suppress(pair_targets(proposed, shares))
+    return found.select(np.argsort(-found.scores, kind="stable")[:_MOST_DETECTIONS])
 
 
 def _describe_store(store: FeatureStore, videos: Iterable[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from egoact.core.metrics.action_ranking import ActionRanking
-from egoact.core.metrics.anticipation import MEASURE, evaluate_anticipation, summarize_anticipation
+from egoact.core.metrics.protocol import MEASURE, evaluate_anticipation, summarize_anticipation
 from tests.makers.data.published_tasks import Asked, published_anticipation
 
 NUM_SEGMENTS = 120

@@ -1,6 +1,6 @@
 """What several answers about a recording agree on."""
 
-from egoact.core.timelines.consensus import Consensus
+from egoact.core.timelines.rules import Consensus
 
 OPEN, CLOSE = (0,), (1,)
 

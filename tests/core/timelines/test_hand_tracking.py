@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from egoact.core.timelines.hands.tracking import HandTracks, Palm, track_hands
+from egoact.core.timelines.hands import HandTracks, Palm, track_hands
 from tests.makers.films.hands import palm
 
 

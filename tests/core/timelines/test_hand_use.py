@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from egoact.core.timelines.hands.tracking import HandTracks
-from egoact.core.timelines.hands.use import find_stretches, measure_hand_use
+from egoact.core.timelines.hands import HandTracks, find_stretches, measure_hand_use
 from egoact.core.timelines.statistics import check_hands
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 

@@ -3,7 +3,7 @@
 import pytest
 
 from egoact.core.errors import ArtifactError
-from egoact.core.timelines.hands.tracking import Palm
+from egoact.core.timelines.hands import Palm
 from egoact.engines.hands.model_file import read_hand_model
 
 

@@ -74,7 +74,7 @@ def _detection_table(measured: dict[str, Any]) -> list[str]:
 
 def _anticipation_table(measured: dict[str, Any]) -> list[str]:
     """Class-mean top-5 recall, a line for each part of the segments and each baseline."""
-    from egoact.core.metrics.anticipation import MEASURE
+    from egoact.core.metrics.protocol import MEASURE
 
     lines = [f"{'class-mean top-5 recall, %':<28}{'verb':>8}{'noun':>8}{'action':>8}"]
     for part in ("all", "unseen", "tail"):

@@ -151,13 +151,12 @@ def _find_detections(
     """What a run of `egoact train-timeline` finds, in the numbers of the challenge's classes."""
     from egoact.evaluation.detections import renumber
     from egoact.runs.loading import load_run
-    from egoact.timelines.detection import detect_stored
     from egoact.timelines.stored import StoredRecordings
 
     assert settings.run is not None
     stored = StoredRecordings.of(load_run(settings.run), settings.features)
     ours = stored.segmenter.config.vocabularies
-    return renumber(detect_stored(stored, table.video_ids), ours, vocabularies)
+    return renumber(stored.detect(table.video_ids), ours, vocabularies)
 
 
 def _find_scores(settings: SubmitSettings, table: "SegmentTable") -> "Scores":

@@ -55,7 +55,7 @@ def evaluate(settings: EvaluateSettings) -> int:
         AnnotationError: Labels that are missing or outside the vocabulary.
         ArtifactError: A run, features or scores that do not fit, or recordings whose features are not all there.
     """
-    from egoact.core.metrics.anticipation import summarize_anticipation
+    from egoact.core.metrics.protocol import summarize_anticipation
     from egoact.evaluation.segments import summarize
     from egoact.runs.provenance import warn
 
@@ -103,7 +103,6 @@ def _evaluate_found(settings: EvaluateSettings, run: Path, table: "SegmentTable"
     from egoact.evaluation.detections import measure_detections
     from egoact.runs.loading import load_run
     from egoact.runs.provenance import Provenance, warn
-    from egoact.timelines.detection import detect_stored
     from egoact.timelines.stored import StoredRecordings
 
     if settings.annotations is not None:
@@ -114,7 +113,7 @@ def _evaluate_found(settings: EvaluateSettings, run: Path, table: "SegmentTable"
     provenance = Provenance.read(run)
     for note in warn(provenance.describe(table)) if provenance else ():
         print(note)
-    found = detect_stored(stored, table.video_ids)
+    found = stored.detect(table.video_ids)
     return measure_detections(found, table, labels, model=run, out=settings.out)
 
 

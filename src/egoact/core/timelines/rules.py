@@ -1,23 +1,29 @@
 """How a run turns scores of every step into actions: learned in training, kept in the run's `config.json`.
 
-Arrays in, actions out; knows nothing about features or files.
+Arrays in, actions out; knows nothing about features or files. A way of decoding that does best on a few held-out
+recordings does so partly by chance; what many good ways agree on does not depend on which of them came first. Source:
+minimum Bayes risk decoding (Kumar and Byrne, 2004), with the ways as the sample.
 
 Shapes: `F` steps, `K` classes of a target, `S` states: background, then the actions that training has seen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from egoact.core.bounds import MOST_CLASSES, MOST_RATE, check_number, check_whole
-from egoact.core.timelines.consensus import Action, Consensus, Span
+from egoact.core.timelines import metrics
 from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar, decode, runs
 
 MOST_STATES = 256
 MOST_DECODINGS = 100
 _STEPS_AT_ONCE = 1000
+_SAME = 100.0 * (2 + len(metrics.OVERLAPS))  # agreement of what is equal
+
+Action = tuple[int, ...]
+Span = tuple[int, int, Action]  # first step, step after the last, class ids
 
 Decoder = Literal["viterbi", "argmax"]
 
@@ -163,3 +169,47 @@ def _logit(shares: Floats) -> Floats:
     clipped = np.clip(shares, 1e-3, 1 - 1e-3)
     logits: Floats = np.log(clipped) - np.log1p(-clipped)
     return logits
+
+
+class Consensus:
+    """Which way of decoding found in a recording what is most like what others found; each two are compared once."""
+
+    def __init__(self, answers: Sequence[Sequence[Span]]) -> None:
+        kinds: dict[tuple[Span, ...], int] = {}
+        self._kind_of_answer = [kinds.setdefault(tuple(answer), len(kinds)) for answer in answers]
+        self._answers = list(kinds)
+        self._paths = _paths(self._answers)
+        self._known: dict[tuple[int, int], float] = {}
+
+    def of(self, numbers: Sequence[int]) -> list[Span]:
+        """Of some of the answers, the one with the highest mean agreement with them; among equals the first.
+
+        Agreement of two is the sum of frame accuracy, edit score and F1 at the three overlaps, one taken for the truth.
+        """
+        kinds = [self._kind_of_answer[number] for number in numbers]
+        means = {kind: sum(self._agreement(kind, other) for other in kinds) for kind in dict.fromkeys(kinds)}
+        return list(self._answers[max(means, key=means.__getitem__)])
+
+    def _agreement(self, one: int, other: int) -> float:
+        pair = (min(one, other), max(one, other))
+        if pair not in self._known:
+            self._known[pair] = _agreement(self._paths[pair[0]], self._paths[pair[1]]) if one != other else _SAME
+        return self._known[pair]
+
+
+def _paths(answers: Sequence[Sequence[Span]]) -> list[Counts]:
+    """The action of every step by a number, up to the last step that is in any action."""
+    numbers: dict[Action, int] = {}
+    num_steps = max((stop for answer in answers for _, stop, _ in answer), default=1)
+    paths = [np.full(num_steps, metrics.BACKGROUND, dtype=np.int64) for _ in answers]
+    for path, answer in zip(paths, answers, strict=True):
+        for start, stop, action in answer:
+            path[start:stop] = numbers.setdefault(action, len(numbers))
+    return paths
+
+
+def _agreement(one: Counts, other: Counts) -> float:
+    found, wanted = metrics.runs(one), metrics.runs(other)
+    hits = metrics.count_hits(found, wanted, [overlap / 100 for overlap in metrics.OVERLAPS])
+    f1 = 200 * hits.sum() / (len(found) + len(wanted))  # two that differ are not both empty
+    return float(metrics.frame_accuracy(one, other) + metrics.edit_score(one, other) + f1)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.core.timelines.hands.tracking import LEAST_SCORE, Palm
+from egoact.core.timelines.hands import LEAST_SCORE, Palm
 from egoact.engines.graphs.openvino_graphs import import_openvino
 from egoact.engines.hands.anchors import SIZE, palm_anchors
 from egoact.engines.hands.detections import decode, suppress

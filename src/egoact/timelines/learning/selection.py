@@ -17,9 +17,8 @@ from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.metrics.detection import temporal_overlaps
-from egoact.core.timelines.consensus import Consensus
 from egoact.core.timelines.metrics import evaluate_timelines
-from egoact.core.timelines.rules import Decoding, TimelineRules
+from egoact.core.timelines.rules import Consensus, Decoding, TimelineRules
 from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget
 from egoact.core.timelines.viterbi import Floats
 from egoact.timelines.learning.segmenter_training import HeldOut, learn_rules

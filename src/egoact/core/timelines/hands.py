@@ -1,26 +1,40 @@
-"""The two hands of whoever wears the camera, from the palms that a detector finds. Knows nothing about pictures.
+"""The two hands of whoever wears the camera: from the palms that a detector finds to tracks, and to measures of use.
 
-step       0    1    2    3    4    5
-left       o    o    ·    o                  seen at 0, 1 and 3, taken to be there at 2 (bridged)
-right                o    o    o    o
+    step       0    1    2    3    4    5
+    left       o    o    ·    o                  seen at 0, 1 and 3, taken to be there at 2 (bridged)
+    right                o    o    o    o
 
-Coordinates are shares of the picture, 0 to 1 from its left and from its top.
+    hand present   ├──────────┤   ├───────────────────┤
+    actions             ├──────────────────┤   ├─┤
+    interactions        ├─────┤   ├────────┤   ├─┤        the hand is there while something is done
+
+Coordinates are shares of the picture, 0 to 1 from its left and from its top. Knows nothing about pictures.
+
+Source: Likitlersuang et al., Egocentric video: a new tool for capturing hand use of individuals with spinal cord
+injury at home, J NeuroEng Rehabil 16:83 (2019), for the three measures of each hand; Tsai et al., Validity of novel
+outcome measures for hand function performance after stroke using egocentric video, Neurorehabil Neural Repair 37:142
+(2023), for the ratio. They find an interaction by looking at hand and object; what is taken for one here is cruder, see
+`docs/timeline.md`.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.timelines.statistics import SIDES
+from egoact.core.timelines.statistics import SIDES, Stretch, merge_stretches
+from egoact.core.timelines.timeline import Timeline
 
 BRIDGE_SECONDS = 1.0  # a hand that is missed for no longer is taken to be there
 LEAST_SCORE = 0.3  # of a palm where that hand was a moment ago
 _NEW_SCORE = 0.5  # of a palm anywhere else
 _REACH = 0.25  # of the picture's width or height: how far a hand gets while it is not seen
+SHORTEST_SECONDS = 0.5  # an interaction that is shorter does not count
+_DIGITS = 4
 
 Point = tuple[float, float]
 Bools = npt.NDArray[np.bool_]
@@ -139,3 +153,64 @@ def _bridge(seen: Bools, *, most_steps: float) -> Bools:
             if after - before - 1 <= most_steps:
                 present[before:after, side] = True
     return present
+
+
+def measure_hand_use(
+    tracks: HandTracks, timeline: Timeline, *, shortest_seconds: float = SHORTEST_SECONDS
+) -> dict[str, Any]:
+    """The measures of both hands, in the form that `statistics.check_hands` documents, and what they were made of.
+
+    A hand is in interaction at a step if it is present (seen, or missed for a moment) and the timeline says that an
+    action goes on. Steps in a row are one interaction, however many actions it has; those that are shorter than
+    `shortest_seconds` do not count, in any of the numbers.
+
+    Returns:
+        For "left" and "right": "share_of_time" of the recording in interaction, "mean_duration_seconds" of one (None
+        without any), "interactions_per_hour", "num_interactions", "interactions" ([start, stop] in seconds), and
+        "bridged_share", how much of the time that the hand is present it was not seen; "hand_use_ratio", share of time
+        of the left hand through that of the right one (None where that is 0); "steps_without_hands_share", of steps at
+        which no hand was seen; "bridge_seconds" and "shortest_seconds", as they were chosen.
+    """
+    num_steps = len(tracks.seen)
+    busy = _steps_in(merge_stretches(timeline), num_steps, rate=tracks.rate)
+    seconds = num_steps / tracks.rate
+    measures: dict[str, Any] = {}
+    shares = []
+    for side, name in enumerate(SIDES):
+        present, seen = tracks.present[:, side], tracks.seen[:, side]
+        found = [s for s in find_stretches(present & busy, rate=tracks.rate) if s[1] - s[0] >= shortest_seconds - 1e-9]
+        durations = [stop - start for start, stop in found]
+        shares.append(sum(durations) / seconds if seconds else 0.0)
+        measures[name] = {
+            "share_of_time": round(shares[-1], _DIGITS),
+            "mean_duration_seconds": round(float(np.mean(durations)), _DIGITS) if durations else None,
+            "interactions_per_hour": round(3600 * len(found) / seconds, _DIGITS) if seconds else None,
+            "num_interactions": len(found),
+            "interactions": [[round(start, _DIGITS), round(stop, _DIGITS)] for start, stop in found],
+            "bridged_share": round(float(1 - seen.sum() / present.sum()), _DIGITS) if present.any() else 0.0,
+        }
+    return measures | {
+        "hand_use_ratio": round(shares[0] / shares[1], _DIGITS) if shares[1] else None,
+        "steps_without_hands_share": round(float((~tracks.seen.any(axis=1)).mean()), _DIGITS) if num_steps else None,
+        "bridge_seconds": tracks.bridge_seconds,
+        "shortest_seconds": shortest_seconds,
+    }
+
+
+def find_stretches(steps: Bools, *, rate: float) -> list[Stretch]:
+    """Where steps in a row are true, in seconds: bool (N,) -> (start, stop), ascending.
+
+    >>> find_stretches(np.array([False, True, True, False, True]), rate=2)
+    [(0.5, 1.5), (2.0, 2.5)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], steps, [False]]).astype(np.int8)))
+    return [(float(start) / rate, float(stop) / rate) for start, stop in edges.reshape(-1, 2)]
+
+
+def _steps_in(stretches: list[Stretch], num_steps: int, *, rate: float) -> Bools:
+    """Which steps have their middle in a stretch; bool (N,)."""
+    middles = (np.arange(num_steps) + 0.5) / rate
+    inside = np.zeros(num_steps, dtype=np.bool_)
+    for start, stop in stretches:
+        inside |= (middles >= start) & (middles < stop)
+    return inside
