@@ -27,10 +27,9 @@ import tyro
 
 from egoact.benchmarking import extract
 from egoact.benchmarking.decode import count_decoded
-from egoact.benchmarking.gpu_limits import classifier_task, copy_tasks, finish, network_task
-from egoact.benchmarking.measuring import watch_training
+from egoact.benchmarking.engines import copy_tasks, finish, network_task
 from egoact.benchmarking.scale import NUM_CLIPS
-from egoact.benchmarking.synthetic_store import NUM_FRAMES, WIDTH, make_store
+from egoact.benchmarking.train import NUM_FRAMES, WIDTH, classifier_task, make_store, watch_training
 from egoact.benchmarking.workload import Workload
 from egoact.core.defaults import RATE
 from egoact.core.errors import MediaError

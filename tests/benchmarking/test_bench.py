@@ -14,7 +14,7 @@ from egoact.benchmarking.engines import _possible, _share_figure, count_flops
 from egoact.benchmarking.epic100 import distinct_share
 from egoact.benchmarking.measuring import own_bytes, take_turns, times_of, watch
 from egoact.benchmarking.results import Figure, Results, Table, write_results
-from egoact.benchmarking.synthetic_store import make_store
+from egoact.benchmarking.train import make_store
 from egoact.cli import main
 from egoact.commands.measuring.bench import BenchSettings, bench
 from egoact.core.annotations.segments import Segment, read_segments
@@ -183,7 +183,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not stop.value.code
         return own_bytes(os.getpid())
 
-    monkeypatch.setattr("egoact.benchmarking.measuring.watch", run)
+    monkeypatch.setattr("egoact.benchmarking.train.watch", run)
     monkeypatch.setattr("egoact.benchmarking.scale.NUM_CLIPS", 64 * 64)
     monkeypatch.setattr("egoact.benchmarking.epic100.NUM_TRAIN", 64 * 256)
     monkeypatch.setattr("egoact.benchmarking.epic100._STILL_SECONDS", 2)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egoact.benchmarking.edge.budget import Budget, choose
-from egoact.benchmarking.edge.exports import Measured, Variant, list_variants
+from egoact.benchmarking.edge.exports import Budget, Measured, Variant, choose, list_variants
 from egoact.benchmarking.edge.measurement import pareto_front
 from egoact.benchmarking.edge.questions import Questions, spread
 from egoact.commands.measuring.bench import BenchSettings, bench

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from egoact.benchmarking.engines import GOAL_FROM_HOST, _figures_from_host
-from egoact.benchmarking.gpu_limits import classifier_task, copy_tasks, matrix_figures, network_task
+from egoact.benchmarking.engines import GOAL_FROM_HOST, _figures_from_host, copy_tasks, network_task
+from egoact.benchmarking.train import classifier_task, matrix_figures
 from egoact.models.backbones.registry import load_backbone
 
 

@@ -1,11 +1,11 @@
 """`egoact bench decode`: from recordings to resized frames, without a backbone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
-from egoact.benchmarking.gpu_limits import finish
-from egoact.benchmarking.measuring import take_turns
+from egoact.benchmarking.engines import finish
+from egoact.benchmarking.measuring import Task, take_turns
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import NUM_FRAMES, Workload
 from egoact.core.machine import num_cores
@@ -18,7 +18,7 @@ def measure(work: Workload) -> Results:
     """Decode the frames of all segments, by one worker and by one a core."""
     root, table = work.recordings()
     jobs = clip_jobs(root, table, ClipSampling(NUM_FRAMES))
-    tasks: dict[str, Callable[[], float]] = {
+    tasks: dict[str, Task] = {
         f"{n} x {work.pixels}": partial(count_decoded, jobs, size=work.pixels, num_workers=n)
         for n in sorted({1, num_cores()})
     }

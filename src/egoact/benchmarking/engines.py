@@ -2,23 +2,26 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from egoact.benchmarking.gpu_limits import KINDS, copy_tasks, network_task, on_gpu
-from egoact.benchmarking.measuring import take_turns
+from egoact.benchmarking.measuring import Task, take_turns
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.workload import Workload, load_sample_engine, read_sample
+from egoact.benchmarking.workload import Workload, read_sample
 from egoact.engines import Engine, available_engines
+from egoact.engines.frame_model import frame_model
 from egoact.engines.loading import find_device, has_bf16
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.registry import Backbone
 
 PRECISIONS = ("f32", "bf16", "int8")
+KINDS = {"bf16": torch.bfloat16, "f16": torch.float16}
 GOAL_FROM_HOST = 80.0  # percent of what the network does on frames that lie on the GPU
 GOALS = {"f32": 75.0, "bf16": 55.0}  # percent of the peak
 _MATRIX = {"cpu": 2048, "cuda": 8192}  # side of the matrices: on a GPU smaller ones take less time than starting them
@@ -32,17 +35,24 @@ def measure(work: Workload) -> Results:
     sizes: tuple[int, ...] = (32, 128, 512) if has_gpu else (1, 4, 16)
     precisions = ("f32", *KINDS) if has_gpu else PRECISIONS
     frames = read_sample(root, table, count=4 * sizes[-1], size=backbone.spec.input_size)
-    limits = _limit_tasks(work, frames[: sizes[-1]])
-    engines, refused = _load_all(backbone, frames, work.device, precisions)
+    limits = copy_tasks(frames[: sizes[-1]], "cuda") if has_gpu else {}
+    for precision in KINDS if has_gpu else ():
+        limits[f"frames on the GPU, {precision}"] = network_task(
+            work.backbone(), frames[: sizes[-1]], precision=precision, device="cuda", is_compiled=not work.is_quick
+        )
+    engines, refused = _load_all(work, backbone, frames, precisions)
     sizes = sizes[-1:] if work.is_quick else sizes
-    tasks: dict[str, Callable[[], float]] = {f"peak {p}": task for p, task in peak_tasks(work.device).items()}
-    tasks |= limits
+    tasks = {f"peak {p}": task for p, task in peak_tasks(work.device).items()} | limits
     for key, engine in engines.items():
         for size in sizes:
             tasks[f"{key} {size}"] = partial(_run_ahead if has_gpu else _run, engine, frames, size)
     rates = take_turns(tasks, seconds=3 if work.is_quick else 60, min_rounds=2)
     flops = count_flops(backbone)
-    rows = [row for key in engines for row in _rows(key, sizes, rates, flops, _cosine(engines[key], engines, frames))]
+    expected = engines["torch f32"].run(frames[:16])
+    rows: list[list[Any]] = []
+    for key, engine in engines.items():
+        cosine = compare_features(expected, engine.run(frames[:16])).cosine
+        rows += _rows(key, sizes, rates, flops, round(cosine, 5))
     figures = [_share_figure(rows, precision) for precision in precisions] + _figures_from_host(rows, rates, limits)
     peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in precisions if f"peak {p}" in rates]
     found = [[name, round(rates[name], 1)] for name in limits]
@@ -77,16 +87,45 @@ def count_flops(backbone: Backbone) -> int:
     return counter.get_total_flops()
 
 
-def _limit_tasks(work: Workload, frames: np.ndarray) -> dict[str, Callable[[], float]]:
-    """What bounds engines on a GPU: copies, and the network on what was copied."""
-    if not on_gpu(work.device):
+def on_gpu(device: str) -> bool:
+    """Whether torch computes on a GPU here."""
+    return device != "cpu" and torch.cuda.is_available()
+
+
+def finish(device: str) -> None:
+    """Wait until a device has done all."""
+    if on_gpu(device):
+        torch.cuda.synchronize()
+
+
+def copy_tasks(frames: np.ndarray, device: str) -> dict[str, Task]:
+    """Frames to a GPU, from memory that it reads by itself and from other memory; of a processor nothing."""
+    if not on_gpu(device):
         return {}
-    tasks = copy_tasks(frames, "cuda")
-    for precision in KINDS:
-        tasks[f"frames on the GPU, {precision}"] = network_task(
-            work.backbone(), frames, precision=precision, device="cuda", is_compiled=not work.is_quick
-        )
-    return tasks
+    host = torch.from_numpy(frames)
+    there = torch.empty_like(host, device=device)
+
+    def copy(source: Tensor) -> float:
+        there.copy_(source, non_blocking=True)
+        finish(device)
+        return float(len(source))
+
+    return {"copies, pinned": partial(copy, host.pin_memory()), "copies, pageable": partial(copy, host)}
+
+
+def network_task(backbone: Backbone, frames: np.ndarray, *, precision: str, device: str, is_compiled: bool) -> Task:
+    """The network alone, on frames that lie on the device; takes the backbone's module there."""
+    model = frame_model(backbone).to(device).to(memory_format=torch.channels_last)
+    batch, kind = torch.from_numpy(frames).to(device), KINDS.get(precision)
+    compiled = torch.compile(model, dynamic=False) if is_compiled else model
+
+    def run() -> float:
+        with torch.inference_mode(), torch.autocast(torch.device(device).type, kind, enabled=kind is not None):
+            compiled(batch)
+        finish(device)
+        return float(len(batch))
+
+    return run
 
 
 def _figures_from_host(rows: list[list[Any]], rates: dict[str, float], limits: dict[str, Any]) -> list[Figure]:
@@ -102,24 +141,23 @@ def _figures_from_host(rows: list[list[Any]], rates: dict[str, float], limits: d
 
 
 def _load_all(
-    backbone: Backbone, frames: np.ndarray, device: str, precisions: tuple[str, ...]
+    work: Workload, backbone: Backbone, frames: np.ndarray, precisions: tuple[str, ...]
 ) -> tuple[dict[str, Engine], list[list[str]]]:
     """Engines by "engine precision"; and those that are not offered, with the reason."""
     engines: dict[str, Engine] = {}
     refused = []
-    has_gpu = on_gpu(device)
+    has_gpu = on_gpu(work.device)
     for name in ("torch", "onnxruntime", "tensorrt") if has_gpu else reversed(available_engines()):
         for precision in precisions:
             if precision == "bf16" and not has_gpu and not has_bf16("openvino"):
                 refused.append([name, precision, "this processor has no bf16 instructions"])
                 continue
             try:
-                place = find_device(device, "torch") if has_gpu else "cpu"
-                engine = load_sample_engine(backbone, frames, engine=name, precision=precision, device=place)
+                place = find_device(work.device, "torch") if has_gpu else "cpu"
+                chosen = replace(work, engine_name=name, precision=precision, device=place)
+                engines[f"{name} {precision}"] = chosen.engine(backbone, frames)
             except ValueError as error:
                 refused.append([name, precision, " ".join(str(error).split())[:120]])
-                continue
-            engines[f"{name} {precision}"] = engine
     return engines, refused
 
 
@@ -144,7 +182,7 @@ def peak_text(device: str) -> str:
     return f"torch reaches here multiplying {side} x {side} matrices in the same precision, measured in the same turns"
 
 
-def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
+def peak_tasks(device: str) -> dict[str, Task]:
     """Precision -> a large product that gives its number of operations."""
     place = "cuda" if on_gpu(device) else "cpu"
     side = _MATRIX[place]
@@ -171,22 +209,14 @@ def peak_tasks(device: str) -> dict[str, Callable[[], float]]:
     return {name: partial(task, product) for name, product in products.items()}
 
 
-def _cosine(engine: Engine, engines: dict[str, Engine], frames: np.ndarray) -> float:
-    """Mean cosine against torch in float32."""
-    return compare_features(engines["torch f32"].run(frames[:16]), engine.run(frames[:16])).cosine
-
-
 def _rows(key: str, sizes: tuple[int, ...], rates: dict[str, float], flops: int, cosine: float) -> list[list[Any]]:
     name, precision = key.split()
     peak = rates[f"peak {precision}"]
-    rows = []
-    for size in sizes:
-        rate = rates[f"{key} {size}"]
-        share = 100 * rate * flops / peak
-        rows.append(
-            [name, precision, size, round(rate, 1), round(rate * flops / 1e9, 1), round(share, 1), round(cosine, 5)]
-        )
-    return rows
+    speeds = {size: rates[f"{key} {size}"] for size in sizes}
+    return [
+        [name, precision, size, round(v, 1), round(v * flops / 1e9, 1), round(100 * v * flops / peak, 1), cosine]
+        for size, v in speeds.items()
+    ]
 
 
 def _possible(rows: list[list[Any]]) -> list[list[Any]]:

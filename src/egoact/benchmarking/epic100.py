@@ -11,14 +11,9 @@ import cv2
 import numpy as np
 
 from egoact.benchmarking.extract import time_extraction
-from egoact.benchmarking.measuring import watch_training
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.synthetic_store import CLIP_BYTES, make_store
-from egoact.benchmarking.workload import (
-    NUM_FRAMES,
-    Workload,
-    read_sample,
-)
+from egoact.benchmarking.train import CLIP_BYTES, make_store, watch_training
+from egoact.benchmarking.workload import NUM_FRAMES, Workload, read_sample
 from egoact.core.annotations.segments import Segment, SegmentTable, read_segments
 from egoact.core.epic import facts as epic
 from egoact.core.sampling import ClipSampling
@@ -30,8 +25,7 @@ NUM_EPOCHS = 100
 GOAL_HOURS = 3.0
 HEADS_TO_TRAIN = ("convnet1d", DEFAULT_HEAD)
 DISTINCT_SHARE = 0.983
-"""Of 20 frames a segment, how many differ from all others of the recording: short and overlapping segments "
-"share frames.
+"""Of 20 frames a segment, how many differ from all others of the recording, which short and overlapping ones share.
 Counted in 38,875 published segments (validation, test, and those of training in the adaptation challenge)."""
 _FRAME_SIZE = (256, 456)  # of the published frames, (height, width) in pixels
 _NUM_PICTURES, _STILL_SECONDS = 240, 20
@@ -51,15 +45,17 @@ def measure(work: Workload) -> Results:
         engine = work.engine(backbone, frames)
         rates = time_extraction(work, MediaRoot(folder), stills, backbone, engine, frames)
     fraction = 256 if work.is_quick else 16
-    epochs = _time_epochs(work.out, num_clips=NUM_TRAIN // fraction)
-    amount = f"{num_frames / 1e6:.2f} million frames at {rates['end to end']:.0f} frames/s"
-    extraction_hours = num_frames / rates["end to end"] / 3600
-    hours: list[list[Any]] = [
-        [f"extraction, {backbone.spec.name}, {engine.name} {engine.precision}", amount, round(extraction_hours, 2)]
-    ]
-    for head, seconds in epochs.items():
-        whole = NUM_EPOCHS * seconds * fraction / 3600
-        hours.append([f"{NUM_EPOCHS} epochs, {head}", f"{seconds * fraction:.1f} s an epoch", round(whole, 2)])
+    rate = rates["end to end"]
+    amount = f"{num_frames / 1e6:.2f} million frames at {rate:.0f} frames/s"
+    what = f"extraction, {backbone.spec.name}, {engine.name} {engine.precision}"
+    hours: list[list[Any]] = [[what, amount, round(num_frames / rate / 3600, 2)]]
+    with tempfile.TemporaryDirectory(dir=work.out) as folder:
+        labels, store = make_store(Path(folder), num_clips=NUM_TRAIN // fraction)
+        for head in HEADS_TO_TRAIN:
+            seconds = fraction * watch_training(labels, store, Path(folder) / head, head=head).epoch_seconds
+            whole = round(NUM_EPOCHS * seconds / 3600, 2)
+            hours.append([f"{NUM_EPOCHS} epochs, {head}", f"{seconds:.1f} s an epoch", whole])
+    speeds = [[name, round(rate, 1)] for name, rate in rates.items()]
     return Results(
         title="The whole of EPIC-KITCHENS-100",
         text=f"{NUM_TRAIN:,} training, {NUM_VALIDATION:,} validation and {NUM_TEST:,} test segments; {share:.1%} of "
@@ -68,18 +64,12 @@ def measure(work: Workload) -> Results:
         f"1/{fraction} of the training clips. The report needed six days on two GPUs for 100 epochs.",
         tables=[
             Table("hours", "Hours", ("work", "how much", "hours"), hours, bars="hours"),
-            Table(
-                "speed",
-                "Extraction and its parts, frames a second",
-                ("what", "frames/s"),
-                [[name, round(rate, 1)] for name, rate in rates.items()],
-                bars="frames/s",
-            ),
+            Table("speed", "Extraction and its parts, frames a second", ("what", "frames/s"), speeds, bars="frames/s"),
             Table("sizes", "Gigabytes", ("what", "GB"), _sizes(num_segments, work.pixels), bars="GB"),
         ],
         figures=[
             Figure(f"extraction and {NUM_EPOCHS} epochs, {head}", hours[0][2] + row[2], "h", GOAL_HOURS, is_most=True)
-            for head, row in zip(epochs, hours[1:], strict=True)
+            for head, row in zip(HEADS_TO_TRAIN, hours[1:], strict=True)
         ],
     )
 
@@ -133,14 +123,3 @@ def _film_stills(folder: Path, root: MediaRoot, table: SegmentTable) -> SegmentT
     path = folder / "segments.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return read_segments(path)
-
-
-def _time_epochs(out: Path, *, num_clips: int) -> dict[str, float]:
-    """Head -> seconds of an epoch."""
-    with tempfile.TemporaryDirectory(dir=out) as name:
-        folder = Path(name)
-        table, store = make_store(folder, num_clips=num_clips)
-        return {
-            head: watch_training(table, store, folder / head, head=head, epochs=2).epoch_seconds
-            for head in HEADS_TO_TRAIN
-        }

@@ -2,27 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from egoact.benchmarking.engines import PRECISIONS
 from egoact.benchmarking.measuring import times_of
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.workload import (
-    NUM_FRAMES,
-    Workload,
-    load_sample_engine,
-    read_sample,
-)
+from egoact.benchmarking.workload import NUM_FRAMES, Workload, read_sample
 from egoact.core.epic import facts as epic
 from egoact.engines import Engine
-from egoact.models.backbones.registry import Backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import DEFAULT_HEAD, build_head
-
-PRECISIONS = ("f32", "bf16", "int8")
 
 
 def measure(work: Workload) -> Results:
@@ -30,15 +24,14 @@ def measure(work: Workload) -> Results:
     root, table = work.recordings()
     backbone = work.backbone()
     frames = read_sample(root, table, count=64, size=backbone.spec.input_size)
-    model = _build(backbone)
+    head = build_head(DEFAULT_HEAD, feature_shape=backbone.spec.feature_shape, num_frames=NUM_FRAMES)
+    model = ActionClassifier(head, num_classes={"verb": epic.NUM_VERBS, "noun": epic.NUM_NOUNS}).eval()
     rounds = 5 if work.is_quick else 100
     rows: list[list[Any]] = []
     whole: dict[str, list[float]] = {}
     for precision in PRECISIONS if work.precision == "auto" else (work.precision,):
         try:
-            engine = load_sample_engine(
-                backbone, frames, engine=work.engine_name, precision=precision, device=work.device
-            )
+            engine = replace(work, precision=precision).engine(backbone, frames)
         except ValueError:
             continue
         tasks: dict[str, Callable[[], object]] = {
@@ -51,27 +44,15 @@ def measure(work: Workload) -> Results:
             rows.append(_row(name, f"{engine.name} {precision}", times))
             whole.setdefault(name, []).append(float(np.median(times)))
     features = np.zeros((NUM_FRAMES, *backbone.spec.feature_shape), dtype=np.float32)
-    rows.append(
-        _row(
-            "head alone",
-            f"torch f32, {DEFAULT_HEAD}",
-            1000 * times_of(partial(_answer, model, features), rounds=rounds),
-        )
-    )
+    times = 1000 * times_of(partial(_answer, model, features), rounds=rounds)
+    rows.append(_row("head alone", f"torch f32, {DEFAULT_HEAD}", times))
+    columns = ("what", "engine", "median, ms", "95th percentile, ms")
     return Results(
         title=f"Latency with {backbone.spec.name}, {work.pixels} x {work.pixels}",
         text=f"From uint8 frames in memory to probabilities of {epic.NUM_VERBS} verbs and {epic.NUM_NOUNS} nouns, by "
         f"the backbone and the head {DEFAULT_HEAD}; {rounds} rounds. A stream computes one frame at a time, and then "
         "the head.",
-        tables=[
-            Table(
-                "latency",
-                "Milliseconds",
-                ("what", "engine", "median, ms", "95th percentile, ms"),
-                rows,
-                bars="median, ms",
-            )
-        ],
+        tables=[Table("latency", "Milliseconds", columns, rows, bars="median, ms")],
         figures=[Figure(f"{name}, fastest engine", min(times), "ms") for name, times in whole.items()],
     )
 
@@ -85,11 +66,6 @@ def _threads_for(engine: Engine) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _build(backbone: Backbone) -> ActionClassifier:
-    head = build_head(DEFAULT_HEAD, feature_shape=backbone.spec.feature_shape, num_frames=NUM_FRAMES)
-    return ActionClassifier(head, num_classes={"verb": epic.NUM_VERBS, "noun": epic.NUM_NOUNS}).eval()
 
 
 def _answer_clip(model: ActionClassifier, engine: Engine, frames: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,31 +1,27 @@
 """Timing several things against each other: in turns, so that a busy moment of the machine hurts all of them alike.
 
-A command of egoact in a process of its own, watched: how long its epochs take, and how much memory it has.
+A command of egoact in a process of its own, watched: what it prints, and how much memory it has.
 """
 
-import csv
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+Task = Callable[[], float]
+
 _REST_SECONDS = 0.1  # threads of many libraries go on spinning for a while, on cores that the next one wants
+_LOOK_SECONDS = 0.05
 
 
-def take_turns(tasks: Mapping[str, Callable[[], float]], *, seconds: float, min_rounds: int = 3) -> dict[str, float]:
+def take_turns(tasks: Mapping[str, Task], *, seconds: float, min_rounds: int = 3) -> dict[str, float]:
     """How much of its unit each task does in a second: the median over rounds in which each has its turn.
 
-    A turn is a rest, a run that is not timed, which fills caches and wakes threads, and one that is.
-
-    Args:
-        tasks: Name -> function that does some work and says how much.
-        seconds: How long to go on, warm-up not counted.
-        min_rounds: At least so many rounds.
+    A task does some work and says how much. A turn is a rest, a run that is not timed, which fills caches and wakes
+    threads, and one that is. They go on for so many seconds, warm-up not counted, and at least so many rounds.
     """
     for task in tasks.values():
         task()
@@ -52,55 +48,16 @@ def times_of(task: Callable[[], object], *, rounds: int) -> np.ndarray:
     return np.array(found)
 
 
-_LOOK_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A training that has run.
-
-    Args:
-        epoch_seconds: Of its fastest epoch.
-        loss: Of its last epoch.
-        peak_bytes: Most memory that was its own, the page cache left out; None where the system does not tell.
-    """
-
-    epoch_seconds: float
-    loss: float
-    peak_bytes: int | None
-
-
-def watch_training(
-    table: Path, store: Path, run: Path, *, head: str, epochs: int, device: str = "auto", **changes: float
-) -> Watched:
-    """`egoact train` with the default recipe, and changes of it by the names of its fields.
-
-    Raises:
-        RuntimeError: It failed.
-    """
-    flags = ["--segments", table, "--features", store, "--run", run, "--head", head, "--epochs", epochs]
-    flags += ["--device", device]
-    flags += [word for name, value in changes.items() for word in (f"--{name.replace('_', '-')}", value)]
-    peak = watch([sys.executable, "-m", "egoact", "train", *map(str, flags)])
-    with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return Watched(min(float(row["seconds"]) for row in rows), float(rows[-1]["train_loss"]), peak)
-
-
 def watch(command: Sequence[str]) -> int | None:
-    """Run a command to its end; the most memory that was its own, bytes.
-
-    Raises:
-        RuntimeError: It failed; the message is the last line that it wrote.
-    """
+    """As `watch_output`, without what the command printed."""
     return watch_output(command)[1]
 
 
 def watch_output(command: Sequence[str]) -> tuple[str, int | None]:
-    """As `watch`, with what the command printed before it.
+    """Run a command to its end; what it printed, and the most memory that was its own, bytes.
 
     Raises:
-        RuntimeError: As `watch`.
+        RuntimeError: It failed; the message is the last line that it wrote.
     """
     peak = None
     with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:

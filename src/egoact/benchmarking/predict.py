@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from egoact.benchmarking.measuring import watch_output
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload
@@ -36,35 +38,28 @@ def measure(work: Workload) -> Results:
     videos = _files(root, table.video_ids[: 2 if work.is_quick else None])
     with tempfile.TemporaryDirectory(dir=work.out) as name:
         folder = Path(name)
-        run, features = work.run, None
+        run = work.run
+        ways: dict[str, tuple[object, ...]] = {"video": ()}
         if run is None:
-            run, features = _train(work, folder, videos)
-        _lay_out(videos, folder / "videos")
-        ways = {"video": ()} | ({} if features is None else {"stored features": ("--features", features)})
+            run, features = _train(work, table.path, folder, videos)
+            ways["stored features"] = ("--features", features)
+        _link(videos[:1], folder / "videos" / "a")  # it comes first, and does not count
+        _link(videos, folder / "videos" / "b")
         found = {way: _predict(work, folder, run, way, flags) for way, flags in ways.items()}
-        rows = _rows(folder, found)
+        rows = _rows(folder, [speeds for speeds, _ in found.values()])
     slowest = min(row[2] for row in rows)
     figures = [Figure("the slowest recording, from video", slowest, "x real time", GOAL)]
-    figures += [Figure(f"peak memory, from {way}", _megabytes(peak), "MB") for way, (_, peak) in found.items()]
+    for way, (_, peak) in found.items():
+        figures.append(Figure(f"peak memory, from {way}", None if peak is None else round(peak / 1e6, 1), "MB"))
+    described = "your run" if work.run else f"a linear segmenter that looks at {' and '.join(STREAMS)}"
+    columns = ("recording", "s of video", *(f"from {way}, x real time" for way in found))
     return Results(
         title=f"Timelines of {len(rows)} recordings",
-        text=f"egoact predict with {_describe_run(work)}, on a folder of recordings; what comes before the first of "
+        text=f"egoact predict with {described}, on a folder of recordings; what comes before the first of "
         f"them is left out. Memory is the process's own, at its most, network included.{_describe_load()}",
-        tables=[
-            Table(
-                "speed",
-                "Times real time",
-                ("recording", "s of video", *(f"from {way}, x real time" for way in found)),
-                rows,
-                bars="from video, x real time",
-            )
-        ],
+        tables=[Table("speed", "Times real time", columns, rows, bars="from video, x real time")],
         figures=figures,
     )
-
-
-def _describe_run(work: Workload) -> str:
-    return "your run" if work.run else f"a linear segmenter that looks at {' and '.join(STREAMS)}"
 
 
 def _describe_load() -> str:
@@ -81,31 +76,16 @@ def _files(root: MediaRoot, video_ids: Sequence[str]) -> list[Path]:
     return [source.path for source in sources]
 
 
-def _train(work: Workload, folder: Path, videos: Sequence[Path]) -> tuple[Path, Path]:
+def _train(work: Workload, labels: Path, folder: Path, videos: Sequence[Path]) -> tuple[Path, Path]:
     """A run on these recordings, and the store of their features."""
-    run, features, media = folder / "run", folder / "features", folder / "media"
+    run, features, media, csv = folder / "run", folder / "features", folder / "media", folder / "labels.csv"
     _link(videos, media)
     backbone = ["--backbone", work.backbone_name, "--size", work.pixels, *_engine_flags(work)]
     _call("extract", "--media", media, "--features", features, "--streams", *STREAMS, *backbone)
-    _, table = work.recordings()
-    _call("train-timeline", "--segments", _labels(table.path, videos, folder), "--features", features, "--run", run)
+    table = pd.read_csv(labels)
+    table[table["video_id"].astype(str).isin({video.stem for video in videos})].to_csv(csv, index=False)
+    _call("train-timeline", "--segments", csv, "--features", features, "--run", run)
     return run, features
-
-
-def _labels(csv: Path, videos: Sequence[Path], folder: Path) -> Path:
-    """The rows of these recordings."""
-    import pandas as pd
-
-    table = pd.read_csv(csv)
-    chosen = table[table["video_id"].astype(str).isin({video.stem for video in videos})]
-    chosen.to_csv(folder / "labels.csv", index=False)
-    return folder / "labels.csv"
-
-
-def _lay_out(videos: Sequence[Path], folder: Path) -> None:
-    """One recording that does not count, in the folder that comes first, then all of them."""
-    _link(videos[:1], folder / "a")
-    _link(videos, folder / "b")
 
 
 def _link(videos: Sequence[Path], folder: Path) -> None:
@@ -121,25 +101,18 @@ def _predict(
     work: Workload, folder: Path, run: Path, way: str, flags: Sequence[object]
 ) -> tuple[list[float], int | None]:
     """Times real time of each recording, and the most memory."""
-    out = folder / f"from {way}"
-    told, peak = _call(
-        "predict", folder / "videos", "--run", run, "--out", out, "--no-proxy", *flags, *_engine_flags(work)
-    )
-    speeds = [float(number.replace(",", "")) for number in _TOLD.findall(told)]
-    return speeds[1:], peak
+    where = [folder / "videos", "--run", run, "--out", folder / f"from {way}"]
+    told, peak = _call("predict", *where, "--no-proxy", *flags, *_engine_flags(work))
+    return [float(number.replace(",", "")) for number in _TOLD.findall(told)][1:], peak
 
 
-def _rows(folder: Path, found: dict[str, tuple[list[float], int | None]]) -> list[list[Any]]:
+def _rows(folder: Path, found: Sequence[Sequence[float]]) -> list[list[Any]]:
     recordings = read_json(folder / "from video" / "summary.json")["recordings"][1:]
-    if not recordings or any(len(speeds) != len(recordings) for speeds, _ in found.values()):
+    if not recordings or any(len(speeds) != len(recordings) for speeds in found):
         raise ValueError("not every recording could be answered; egoact predict says why")
     return [
-        [
-            Path(recording["video"]).stem,
-            round(recording["seconds"], 1),
-            *(speeds[place] for speeds, _ in found.values()),
-        ]
-        for place, recording in enumerate(recordings)
+        [Path(recording["video"]).stem, round(recording["seconds"], 1), *speeds]
+        for recording, *speeds in zip(recordings, *found, strict=True)
     ]
 
 
@@ -154,7 +127,3 @@ def _call(*words: object) -> tuple[str, int | None]:
         return watch_output([sys.executable, "-m", "egoact", *map(str, words)])
     except RuntimeError as error:
         raise ValueError(f"egoact {words[0]} failed: {error}") from None
-
-
-def _megabytes(peak: int | None) -> float | None:
-    return None if peak is None else round(peak / 1e6, 1)

@@ -1,26 +1,17 @@
 """What a measurement found: figures with their goals, and tables; written as JSON and CSV."""
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from egoact.core.files import write_json
+from egoact.core.files import write_csv, write_json
 from egoact.core.machine import describe_machine
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that matters.
-
-    Args:
-        name: What it is.
-        value: The number; None if it could not be measured here.
-        unit: Of it.
-        goal: What we want it to reach; None: nothing.
-        is_most: Whether the goal is the most it may be, rather than the least.
-    """
+    """One number that matters, None if it could not be measured; its goal is the least it should be, or the most."""
 
     name: str
     value: float | None
@@ -38,13 +29,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of numbers.
+    """Rows of text and numbers, None where there is none.
 
     Args:
         name: Of its CSV file, after that of the room.
-        title: For people.
         columns: Names with units.
-        rows: Text and numbers; None where there is none.
         bars: The column that is drawn as bars.
     """
 
@@ -60,11 +49,9 @@ class Scatter:
     """A picture of a table's rows as points; one part a column that is drawn to the right.
 
     Args:
-        table: Its name.
         xs: Columns of costs.
         y: Column of what they buy.
-        group: Column that has a colour for each value.
-        mark: Column that has a shape for each value.
+        group: Column that has a colour for each value, as `mark` has a shape.
         name: Columns that name a row.
         best: Column that is not empty where a row is on the Pareto front.
     """
@@ -80,20 +67,12 @@ class Scatter:
 
 @dataclass(frozen=True)
 class Results:
-    """All that a room found.
-
-    Args:
-        title: For people.
-        text: How it was measured, in a few sentences.
-        tables: The numbers.
-        figures: Those that matter.
-        scatter: A picture of one of the tables.
-    """
+    """All that a room found; `text` says in a few sentences how it was measured, `figures` are what matters."""
 
     title: str
     text: str
     tables: Sequence[Table]
-    figures: Sequence[Figure] = field(default=())
+    figures: Sequence[Figure] = ()
     scatter: Scatter | None = None
 
 
@@ -101,12 +80,8 @@ def write_results(out: Path, what: str, results: Results) -> None:
     """`WHAT.json` for the page, and `WHAT_TABLE.csv` for each table."""
     figures = [asdict(figure) | {"is_reached": figure.is_reached} for figure in results.figures]
     for table in results.tables:
-        with (out / f"{what}_{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(table.columns)
-            writer.writerows(table.rows)
-    tables = [asdict(table) for table in results.tables]
-    found: dict[str, Any] = {"title": results.title, "text": results.text, "figures": figures, "tables": tables}
-    if results.scatter is not None:
-        found["scatter"] = asdict(results.scatter)
-    write_json(out / f"{what}.json", {"what": what, "machine": describe_machine(), **found})
+        write_csv(out / f"{what}_{table.name}.csv", [table.columns, *table.rows])
+    values = asdict(results) | {"figures": figures}
+    if results.scatter is None:
+        del values["scatter"]
+    write_json(out / f"{what}.json", {"what": what, "machine": describe_machine(), **values})

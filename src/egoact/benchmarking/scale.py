@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from egoact.benchmarking.gpu_limits import matrix_figures
-from egoact.benchmarking.measuring import watch_training
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.synthetic_store import CLIP_BYTES, make_store
+from egoact.benchmarking.train import CLIP_BYTES, make_store, matrix_figures, watch_training
 from egoact.benchmarking.workload import Workload
 from egoact.core.annotations.segments import read_segments
 from egoact.core.sampling import ClipSampling
@@ -29,18 +27,19 @@ _BATCH_SIZE = 32
 def measure(work: Workload) -> Results:
     """Make stores, train on them in processes of their own, and read the largest in two orders."""
     num_clips = NUM_CLIPS // 64 if work.is_quick else NUM_CLIPS
-    rows, reading = [], []
+    rows: list[list[Any]] = []
+    reading: list[list[Any]] = []
     for fraction in FRACTIONS[::2] if work.is_quick else FRACTIONS:
         with tempfile.TemporaryDirectory(dir=work.out) as name:
             folder = Path(name)
             table, store = make_store(folder, num_clips=num_clips // fraction)
             for head in GOAL_SECONDS:
-                device = work.device.partition(":")[0]
-                run = watch_training(table, store, folder / head, head=head, epochs=2, device=device)
+                run = watch_training(table, store, folder / head, head=head, device=work.device)
                 peak = None if run.peak_bytes is None else round(run.peak_bytes / 1e9, 2)
                 rows.append([head, num_clips // fraction, round(run.epoch_seconds, 3), peak])
             if fraction == 1:
                 reading = _time_reading(table, store)
+    rates = {head: num_clips / s for head, clips, s, _ in rows if clips == num_clips and s}
     return Results(
         title=f"An epoch over {num_clips:,} clips",
         text=f"Clips of 20 x 1280 float16, {num_clips * CLIP_BYTES / 1e9:.2f} GB in all, batches of {_BATCH_SIZE}, by "
@@ -51,34 +50,22 @@ def measure(work: Workload) -> Results:
             Table("epochs", "Time and memory", ("head", "clips", "s an epoch", "peak memory, GB"), rows),
             Table("reading", "Reading the store once", ("order", "cache", "MB/s"), reading, bars="MB/s"),
         ],
-        figures=[*_figures(rows, num_clips), *_limit_figures(rows, num_clips, work.device)],
+        figures=[*_figures(rows, num_clips), *matrix_figures(work.device, rates, num_clips=num_clips)],
     )
 
 
 def _figures(rows: list[list[Any]], num_clips: int) -> list[Figure]:
     seconds = {(head, clips): s for head, clips, s, _ in rows}
     is_whole = num_clips == NUM_CLIPS
-    figures = [
-        Figure(f"one epoch, {head}", seconds[head, num_clips], "s", goal if is_whole else None, is_most=True)
-        for head, goal in GOAL_SECONDS.items()
-    ]
-    figures += [
-        Figure(
-            f"time at N against N/16, {head}",
-            seconds[head, num_clips] / few if (few := seconds[head, num_clips // 16]) else None,  # too few to be timed
-            "x",
-            GOAL_GROWTH if is_whole else None,
-            is_most=True,
-        )
-        for head in GOAL_SECONDS
-    ]
+    epochs, growths = [], []
+    for head, goal in GOAL_SECONDS.items():
+        whole, few = seconds[head, num_clips], seconds[head, num_clips // 16]
+        growth = whole / few if few else None  # too few to be timed
+        goals = (goal, GOAL_GROWTH) if is_whole else (None, None)
+        epochs.append(Figure(f"one epoch, {head}", whole, "s", goals[0], is_most=True))
+        growths.append(Figure(f"time at N against N/16, {head}", growth, "x", goals[1], is_most=True))
     peaks = [peak for *_, peak in rows if peak is not None]
-    return [*figures, Figure("peak memory", max(peaks, default=None), "GB", GOAL_GIGABYTES, is_most=True)]
-
-
-def _limit_figures(rows: list[list[Any]], num_clips: int, device: str) -> list[Figure]:
-    rates = {head: num_clips / s for head, clips, s, _ in rows if clips == num_clips and s}
-    return matrix_figures(device, rates, num_clips=num_clips)
+    return [*epochs, *growths, Figure("peak memory", max(peaks, default=None), "GB", GOAL_GIGABYTES, is_most=True)]
 
 
 def _time_reading(table: Path, path: Path) -> list[list[Any]]:

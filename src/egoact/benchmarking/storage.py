@@ -1,8 +1,8 @@
 """`egoact bench storage`: ways to keep clips on disk, as in the report's Appendix D, and as features."""
 
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from egoact.benchmarking.measuring import times_of
 from egoact.benchmarking.results import Figure, Results, Table
-from egoact.benchmarking.workload import (
-    NUM_FRAMES,
-    Workload,
-    load_sample_engine,
-    read_sample,
-)
+from egoact.benchmarking.workload import NUM_FRAMES, Workload, read_sample
 from egoact.media.stills.pictures import decode_still
 
 _JPEG_QUALITY = 95
@@ -29,7 +25,7 @@ def measure(work: Workload) -> Results:
     backbone = work.backbone()
     sizes = (1, 2) if work.is_quick else (1, 4, 16)
     frames = read_sample(root, table, count=NUM_FRAMES * sizes[-1], size=backbone.spec.input_size)
-    engine = load_sample_engine(backbone, frames, engine=work.engine_name, precision="f32")
+    engine = replace(work, precision="f32").engine(backbone, frames)
     step = engine.batch_size
     features = np.concatenate([engine.run(frames[i : i + step]) for i in range(0, len(frames), step)])
     features = features.astype(np.float16)
@@ -77,13 +73,9 @@ def _try_all(folder: Path, frames: np.ndarray, features: np.ndarray) -> list[tup
 
 
 def _time(path: Path, load: Callable[[], np.ndarray]) -> list[float]:
-    seconds = []
-    for _ in range(_ROUNDS):
-        begun = time.perf_counter()
-        array = load()
-        seconds.append(time.perf_counter() - begun)
     files = path.iterdir() if path.is_dir() else [path]
-    return [round(sum(f.stat().st_size for f in files) / 1e6, 3), round(array.nbytes / 1e6, 3), round(min(seconds), 4)]
+    seconds = times_of(load, rounds=_ROUNDS).min()
+    return [round(sum(f.stat().st_size for f in files) / 1e6, 3), round(load().nbytes / 1e6, 3), round(seconds, 4)]
 
 
 def _read_packed(path: Path) -> np.ndarray:

@@ -26,27 +26,14 @@ NUM_CALIBRATION_FRAMES = 64
 
 @dataclass(frozen=True)
 class Workload:
-    """What a measurement is to use.
+    """What a measurement is to use; most is as `egoact bench` has it.
 
     Args:
-        out: Folder for what is made on the way.
-        segments: Segments CSV, or None: the built-in kitchen.
-        media: Folders with its recordings.
-        backbone_name: As in `load_backbone`.
-        weights: As in `load_backbone`.
-        size: Of the frames, pixels; None: as `default_size` says, or what a video encoder was trained with.
+        segments: None: those of the built-in kitchen.
+        size: None: as `default_size` says, or what a video encoder was trained with.
         window: Of a video encoder: pictures of a window; None: as it was trained.
         is_random: Of a video encoder: do without its weights.
-        engine_name: As in `load_engine`.
-        precision: As in `load_engine`.
-        device: As in `load_engine`.
-        decoder: As in `choose_decoders`.
-        run: Of `egoact train-timeline`, or None: one that is trained for the measurement.
-        annotations: Folder with EPIC-KITCHENS-100's CSV files, or None.
-        is_quick: Measure less.
-        runs: Of `egoact train`, to export.
-        watts: Of a core at work.
-        num_clips: Most segments to answer about.
+        run: None: one that is trained for the measurement.
         command: Runs a command of egoact by name and flags; gives its words and how many inputs failed.
     """
 
@@ -115,10 +102,22 @@ class Workload:
         return load_backbone(self.backbone_name, weights=self.weights, size=self.size)
 
     def engine(self, backbone: "Backbone", frames: np.ndarray) -> Engine:
-        """The engine that was asked for; see `load_sample_engine`."""
-        return load_sample_engine(
-            backbone, frames, engine=self.engine_name, precision=self.precision, device=self.device
+        """The engine that was asked for; int8 is calibrated on the frames.
+
+        Raises:
+            ValueError: It is not offered here.
+        """
+        from egoact.engines.loading import find_device, load_engine, tune_batch
+
+        chosen = load_engine(
+            backbone,
+            engine=self.engine_name,
+            precision=self.precision,
+            device=self.device,
+            calibration=frames[:NUM_CALIBRATION_FRAMES] if self.precision == "int8" else None,
         )
+        tune_batch(chosen, backbone, device=find_device(self.device, self.engine_name))
+        return chosen
 
 
 def read_sample(root: MediaRoot, table: Sequence, *, count: int, size: tuple[int, int] | None) -> np.ndarray:
@@ -139,24 +138,3 @@ def _frames(root: MediaRoot, table: Sequence, size: tuple[int, int] | None) -> I
         for _, frame in read_frames(root.find(segment.video_id), times, size=size):
             if isinstance(frame, np.ndarray):
                 yield frame
-
-
-def load_sample_engine(
-    backbone: "Backbone", frames: np.ndarray, *, engine: str = "auto", precision: str = "auto", device: str = "auto"
-) -> Engine:
-    """An engine for a backbone; int8 is calibrated on the frames.
-
-    Raises:
-        ValueError: It is not offered here.
-    """
-    from egoact.engines.loading import find_device, load_engine, tune_batch
-
-    chosen = load_engine(
-        backbone,
-        engine=engine,
-        precision=precision,
-        device=device,
-        calibration=frames[:NUM_CALIBRATION_FRAMES] if precision == "int8" else None,
-    )
-    tune_batch(chosen, backbone, device=find_device(device, engine))
-    return chosen

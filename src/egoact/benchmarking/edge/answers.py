@@ -33,13 +33,8 @@ def use_one_core() -> None:
 def time_steps(run: Run, frames: np.ndarray, *, rounds: int) -> dict[str, Any]:
     """What a stream does for each frame: its features, and what the head says of the last T of them.
 
-    Args:
-        run: An export.
-        frames: uint8 (N, H, W, 3), which are shown in turn.
-        rounds: How many steps are timed.
-
-    Returns:
-        milliseconds: the median; cpu_milliseconds: the mean, of all cores; peak_bytes; cores.
+    Frames, uint8 (N, H, W, 3), are shown in turn. Gives the median milliseconds, the mean of cpu_milliseconds, of all
+    cores, peak_bytes and cores.
     """
     config, engine = run.config, run.engine
     window = np.zeros((1, config.num_frames, *config.feature_shape), np.float32)

@@ -49,14 +49,7 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Variant:
-    """A run in a format and a precision.
-
-    Args:
-        run: Its directory.
-        format: Key of `PRECISIONS`.
-        precision: Of its backbone.
-        run_name: What tables call the run.
-    """
+    """A run in a format and a precision of its backbone; `run_name` is what tables call the run."""
 
     run: Path
     format: str
@@ -74,7 +67,6 @@ class Measured:
     """How a variant does here.
 
     Args:
-        variant: Which.
         folder: The export.
         pixels: Height of its frames.
         megabytes: All files of the export.
@@ -111,17 +103,38 @@ class Measured:
         return f"{self.variant.name}: {cost}, accuracy {self.accuracy:.1f} %"
 
 
-def list_variants(runs: Sequence[Path], *, format: str | None = None, precision: str | None = None) -> list[Variant]:
-    """What can be made and run here.
+@dataclass(frozen=True)
+class Budget:
+    """What a step and the files, see `Measured`, may take; None: whatever it takes."""
 
-    Args:
-        runs: Their directories.
-        format: This one alone.
-        precision: This one alone.
+    milliseconds: float | None
+    megabytes: float | None
+
+    def excess(self, measured: Measured) -> float:
+        """How many times over the budget it is; up to 1 it is within."""
+        parts = ((measured.milliseconds, self.milliseconds), (measured.megabytes, self.megabytes))
+        return max(spent / most for spent, most in parts if most is not None)
+
+    def __str__(self) -> str:
+        units = ((self.milliseconds, "ms"), (self.megabytes, "MB"))
+        return " and ".join(f"{most:g} {unit}" for most, unit in units if most is not None)
+
+
+def choose(found: Sequence[Measured], budget: Budget) -> Measured:
+    """The most accurate within a budget, of equals the fastest.
 
     Raises:
-        ValueError: Nothing.
+        ValueError: There is none; names the nearest.
     """
+    within = [measured for measured in found if budget.excess(measured) <= 1]
+    if not within:
+        nearest = min(found, key=budget.excess)
+        raise ValueError(f"nothing is within {budget}; the nearest is {nearest.describe()}")
+    return max(within, key=lambda measured: (measured.accuracy, -measured.milliseconds))
+
+
+def list_variants(runs: Sequence[Path], *, format: str | None = None, precision: str | None = None) -> list[Variant]:
+    """What can be made and run here, of one format or precision or of all; a `ValueError` if there is nothing."""
     is_clear = len({run.name for run in runs}) == len(runs)
     names = [run.name if is_clear else f"{number}-{run.name}" for number, run in enumerate(runs, 1)]
     found = [
@@ -147,10 +160,9 @@ class Edge:
     """A measurement.
 
     Args:
-        command: Runs a command of egoact by name and flags.
+        command: As `Workload.command`.
         folder: For the exports.
-        root: Recordings.
-        media: Their folders, for the command.
+        media: Folders of the recordings, for the command.
         table: Segments to answer about, with labels or without.
         segments: Their CSVs, for the command.
         rounds: How many steps are timed.
@@ -187,9 +199,9 @@ class Edge:
             for number, variant in enumerate(variants, 1):
                 try:
                     measured = self._measure(variant, asked[variant.run])
+                except MediaError:
+                    raise
                 except (ValueError, InputError) as error:
-                    if isinstance(error, MediaError):
-                        raise
                     refusals.append(f"{variant.name}: {error}")
                     print(f"{number}/{len(variants)} left out: {refusals[-1]}", file=sys.stderr)
                 else:
@@ -204,18 +216,10 @@ class Edge:
         noted, key = out.with_name(f"{variant.name}.json"), self._key(variant)
         if not (noted.is_file() and is_export(out) and read_json(noted).get("key") == key):
             noted.unlink(missing_ok=True)
+            flags = {"run": variant.run, "out": out, "segments": tuple(self.segments), "media": tuple(self.media)}
+            flags |= {"format": variant.format, "precision": variant.precision, "weights": self.weights}
             with working(f"edge: exporting {variant.name}"), redirect_stdout(io.StringIO()):
-                self.command(
-                    "export",
-                    run=variant.run,
-                    out=out,
-                    segments=tuple(self.segments),
-                    media=tuple(self.media),
-                    format=variant.format,
-                    precision=variant.precision,
-                    weights=self.weights,
-                    whole=False,
-                )
+                self.command("export", **flags, whole=False)
             with working(f"edge: measuring {variant.name}"):
                 clips, rows = asked.clips
                 write_json(noted, {"key": key, "rows": rows, **self._time(out, clips, len(rows))})
@@ -226,15 +230,13 @@ class Edge:
         return Measured(
             variant,
             out,
-            asked.spec.input_size[0],
-            sum(path.stat().st_size for path in out.iterdir()) / 1e6,
-            values["milliseconds"],
-            values["cpu_milliseconds"],
-            None if peak is None else peak / 1e6,
-            accuracy,
-            asked.criterion,
-            num_judged,
-            values["cores"],
+            pixels=asked.spec.input_size[0],
+            megabytes=sum(path.stat().st_size for path in out.iterdir()) / 1e6,
+            memory_megabytes=None if peak is None else peak / 1e6,
+            accuracy=accuracy,
+            criterion=asked.criterion,
+            num_judged=num_judged,
+            **{name: values[name] for name in ("milliseconds", "cpu_milliseconds", "cores")},
         )
 
     def _key(self, variant: Variant) -> str:

@@ -14,19 +14,6 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.runs.provenance import Provenance, warn
 
 _NUM_QUICK_ROUNDS = 20
-COLUMNS = (
-    "Pareto",
-    "run",
-    "pixels",
-    "format",
-    "precision",
-    "accuracy, %",
-    "ms",
-    "CPU ms",
-    "mJ",
-    "MB",
-    "memory, MB",
-)
 
 
 def measure(work: Workload) -> Results:
@@ -52,8 +39,9 @@ def measure(work: Workload) -> Results:
     found, refusals = edge.measure(list_variants(work.runs))
     costs = [(-m.accuracy, m.milliseconds, m.megabytes, m.cpu_milliseconds) for m in found]
     rows = [_row(m, is_best, work.watts) for m, is_best in zip(found, pareto_front(costs), strict=True)]
-    rows.sort(key=lambda row: (-row[COLUMNS.index("accuracy, %")], row[COLUMNS.index("ms")]))
-    tables = [Table("exports", "Accuracy, latency, size and energy", COLUMNS, rows)]
+    rows.sort(key=lambda row: (-row["accuracy, %"], row["ms"]))
+    values = [list(row.values()) for row in rows]
+    tables = [Table("exports", "Accuracy, latency, size and energy", list(rows[0]), values)]
     if refusals:
         tables.append(Table("left_out", "Left out", ("why",), [[refusal] for refusal in refusals]))
     return Results(
@@ -83,21 +71,21 @@ def pareto_front(costs: Sequence[tuple[float, ...]]) -> list[bool]:
     return [not bool(((values <= each).all(1) & (values < each).any(1)).any()) for each in values]
 
 
-def _row(measured: Measured, is_best: bool, watts: float) -> list[Any]:
+def _row(measured: Measured, is_best: bool, watts: float) -> dict[str, Any]:
     variant, memory = measured.variant, measured.memory_megabytes
-    return [
-        "●" if is_best else "",
-        variant.run_name,
-        measured.pixels,
-        variant.format,
-        variant.precision,
-        round(measured.accuracy, 1),
-        round(measured.milliseconds, 2),
-        round(measured.cpu_milliseconds, 2),
-        round(measured.cpu_milliseconds * watts, 1),
-        round(measured.megabytes, 2),
-        None if memory is None else round(memory, 1),
-    ]
+    return {
+        "Pareto": "●" if is_best else "",
+        "run": variant.run_name,
+        "pixels": measured.pixels,
+        "format": variant.format,
+        "precision": variant.precision,
+        "accuracy, %": round(measured.accuracy, 1),
+        "ms": round(measured.milliseconds, 2),
+        "CPU ms": round(measured.cpu_milliseconds, 2),
+        "mJ": round(measured.cpu_milliseconds * watts, 1),
+        "MB": round(measured.megabytes, 2),
+        "memory, MB": None if memory is None else round(memory, 1),
+    }
 
 
 def _figures(found: Sequence[Measured], watts: float) -> list[Figure]:

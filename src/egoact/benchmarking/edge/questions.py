@@ -22,13 +22,7 @@ NUM_SEGMENTS = 200
 
 
 class Questions:
-    """Of one run.
-
-    Args:
-        run: Its directory.
-        root: Recordings.
-        table: Segments.
-        place: Folder for the clips, which are large.
+    """Of one run, about segments of recordings; the clips, which are large, go into the folder `place`.
 
     Raises:
         ArtifactError: Not a run that names clips of frames.
@@ -80,14 +74,14 @@ class Questions:
     def accuracy(
         self, scores: Mapping[str, np.ndarray], rows: Sequence[int], *, is_reference: bool
     ) -> tuple[float, int]:
-        """Percent that are right by the labels, in all targets; without labels, that are what the reference says.
+        """Percent that are right by the labels, in all targets, and of how many segments: those with labels.
 
-        With how many segments that is the share of: those with labels, or all.
+        Without labels: percent of all that are what a reference says.
 
         Args:
             scores: Target -> (N, classes).
             rows: The segments of the table that they are of.
-            is_reference: Without labels, what this says is right.
+            is_reference: Whether, without labels, what this says is right.
 
         Raises:
             ValueError: Neither labels nor a reference that went before.

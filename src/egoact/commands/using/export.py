@@ -130,8 +130,7 @@ def export(settings: ExportSettings) -> int:
 
 def _export_best(settings: ExportSettings) -> int:
     """Make and measure all that may be taken, beside OUT, and copy the best there."""
-    from egoact.benchmarking.edge.budget import Budget, choose
-    from egoact.benchmarking.edge.exports import Edge, list_variants
+    from egoact.benchmarking.edge.exports import Budget, Edge, choose, list_variants
     from egoact.benchmarking.edge.questions import spread
     from egoact.commands.command_line import run_command
     from egoact.commands.labels import read_and_tell
