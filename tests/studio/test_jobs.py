@@ -14,8 +14,7 @@ import pytest
 
 from egoact.studio.database import Database
 from egoact.studio.schemas.jobs import Job
-from egoact.studio.work.job_lines import read_progress
-from egoact.studio.work.jobs import Jobs, Plan
+from egoact.studio.work.jobs import Jobs, Plan, read_progress
 from tests.makers.machines.places import ROOT
 
 VERSION = Plan("extract", "quick", ("egoact", "--version"))

@@ -23,7 +23,7 @@ NUM_KILLS = 10
 GONE = (ConnectionError, http.client.HTTPException, TimeoutError)
 
 
-IMPORTS = ("egoact.commands.start.studio", "egoact.studio.application", "egoact.studio.server")
+IMPORTS = ("egoact.commands.start.studio", "egoact.studio.application")
 
 
 @contextmanager

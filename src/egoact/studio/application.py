@@ -1,21 +1,24 @@
-"""The application that answers requests: routes, errors as one line, the front end's files."""
+"""The application that answers requests: routes, errors as one line, the front end's files; uvicorn, which runs it."""
 
+import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from egoact.core.errors import InputError, MediaError
+from egoact.studio.events import Events
 from egoact.studio.refusal import Refusal
-from egoact.studio.routes.annotation_files import annotation_file_routes
 from egoact.studio.routes.jobs import job_routes
-from egoact.studio.routes.labels import label_routes
+from egoact.studio.routes.labels import annotation_file_routes, label_routes
 from egoact.studio.routes.live import live_routes
 from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
@@ -25,6 +28,8 @@ from egoact.studio.schemas.messages import ErrorAnswer
 from egoact.studio.workspace import Workspace
 
 WEB = Path(__file__).parent / "web"
+_MOST_MESSAGE_BYTES = 16_000_000
+_GRACE_SECONDS = 3
 _ROUTES = (
     project_routes,
     recording_routes,
@@ -46,14 +51,7 @@ programs can use the interface below <code>/api</code>.</p></body></html>
 def build_application(
     workspace: Workspace, *, host: str = "127.0.0.1", token: str | None = None, web: Path = WEB
 ) -> FastAPI:
-    """All routes on an open project, which is closed when the server ends.
-
-    Args:
-        workspace: The project.
-        host: The address that is listened on.
-        token: What a browser must know, where that is not loopback.
-        web: Folder of the built front end.
-    """
+    """All routes on an open project, which is closed when the server ends; `host` and `token` as `Gate` has them."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -74,7 +72,7 @@ def build_application(
         raise Refusal(404, f"there is no /api/{path[:80]}")
 
     application.include_router(api)
-    _serve_pages(application, web)
+    _serve_pages(application, web.resolve())
     return application
 
 
@@ -119,9 +117,7 @@ def _error(
     return JSONResponse(content, status_code=status, headers=headers)
 
 
-def _serve_pages(application: FastAPI, web: Path) -> None:
-    root = web.resolve()
-
+def _serve_pages(application: FastAPI, root: Path) -> None:
     @application.get("/{path:path}", include_in_schema=False)
     def page(path: str) -> Response:
         index = root / "index.html"
@@ -135,3 +131,26 @@ def _serve_pages(application: FastAPI, web: Path) -> None:
         if "." in path.rpartition("/")[2]:
             raise Refusal(404, "there is no such page")
         return FileResponse(index, headers={"cache-control": "no-cache"})
+
+
+class StudioServer(uvicorn.Server):
+    """uvicorn, which ends streams of events first when it ends: else it would wait for them."""
+
+    def __init__(self, application: ASGIApp, events: Events, *, port: int = 0) -> None:
+        self._events = events
+        config = uvicorn.Config(
+            application,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws_max_size=_MOST_MESSAGE_BYTES,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn once it has been told to end."""
+        self._events.tell(None)
+        await super().shutdown(sockets)

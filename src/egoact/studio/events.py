@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from egoact.studio.schemas.events import Event
+from egoact.studio.schemas.jobs import Event
 
 _MOST_WAITING = 1000
 
@@ -15,15 +15,8 @@ class Events:
         self._lock = threading.Lock()
         self._listeners: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
 
-    def tell(self, event: Event) -> None:
-        """Say it to all who listen now."""
-        self._send(event)
-
-    def close(self) -> None:
-        """Say to all who listen that nothing will follow."""
-        self._send(None)
-
-    def _send(self, event: Event | None) -> None:
+    def tell(self, event: Event | None) -> None:
+        """Say it to all who listen now; None: that nothing will follow."""
         with self._lock:
             listeners = list(self._listeners.items())
         for queue, loop in listeners:

@@ -1,28 +1,15 @@
 """What a person asks for, as command lines to be run in the project's folder."""
 
-import contextlib
-import re
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from egoact.core.annotations.labels import TARGETS, Target
 from egoact.core.files import write_atomically
 from egoact.media.sources import MediaSource
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.jobs import (
-    BlurJob,
-    EvaluateJob,
-    ExportJob,
-    ExtractJob,
-    JobRequest,
-    LearningCurveJob,
-    PlayableJob,
-    PredictJob,
-    QuickJob,
-    TrainJob,
-)
+from egoact.studio.schemas import jobs as asked
 from egoact.studio.work.jobs import Plan
 from egoact.studio.workspace import Workspace
 
@@ -30,76 +17,85 @@ _STREAMS = ("rgb", "grid", "motion")
 _CAUSAL_STREAMS = ("rgb", "motion")
 
 
-def make_plans(workspace: Workspace, request: JobRequest) -> list[Plan]:
+def make_plans(workspace: Workspace, request: asked.JobRequest) -> list[Plan]:
     """The jobs of a request; a `Refusal` where they could not even begin."""
-    match request:
-        case ExtractJob():
-            return [_extract(workspace, request.streams)]
-        case TrainJob():
-            return _train(workspace, request)
-        case PredictJob():
-            return [_predict(workspace, request)]
-        case EvaluateJob():
-            return [_evaluate(workspace, request)]
-        case ExportJob():
-            return [_export(workspace, request)]
-        case LearningCurveJob():
-            return _learning_curve(workspace, request)
-        case PlayableJob():
-            return [_playable(workspace, request)]
-        case QuickJob():
-            return [_quick(workspace, request)]
-        case BlurJob():
-            return [_blur(workspace, request)]
-
-
-def _media(workspace: Workspace) -> list[str]:
-    return [workspace.project.words(folder) for folder in workspace.project.media_folders]
+    made = _PLANS[type(request)](workspace, request)
+    return made if isinstance(made, list) else [made]
 
 
 def _extract(workspace: Workspace, streams: Sequence[str], labels: str | None = None) -> Plan:
     if not workspace.recordings.find_all()[0]:
         raise Refusal(409, "there are no recordings yet")
-    words = ["egoact", "extract", "--media", *_media(workspace), "--features", "features", "--streams", *streams]
+    media = map(workspace.project.words, workspace.project.media_folders)
+    words = ["egoact", "extract", "--media", *media, "--features", "features", "--streams", *streams]
     if labels is not None:
         words += ["--segments", labels, "--recordings"]
     return Plan("extract", "Features of recordings", words)
 
 
-def _train(workspace: Workspace, request: TrainJob) -> list[Plan]:
+def _train(workspace: Workspace, request: asked.TrainJob) -> list[Plan]:
     name = request.run or _next_name(workspace.project.runs)
     while request.run is None and workspace.jobs.unfinished("train", name) is not None:
         name = f"run-{int(name.removeprefix('run-')) + 1}"
     if (workspace.project.runs / name).exists() or workspace.jobs.unfinished("train", name) is not None:
         raise Refusal(409, f"there is a run called '{name}' already")
-    labels = _labels_to_learn(workspace, request.annotator, request.recordings, name=f"run_{name}")
-    streams = _CAUSAL_STREAMS if request.segmenter.startswith("causal") else _STREAMS
-    words = ["egoact", "train-timeline", "--segments", labels.path, "--features", "features", "--run", f"runs/{name}"]
-    words += ["--streams", *streams, "--segmenter", request.segmenter, *labels.words]
-    words += _class_words(workspace)
-    if request.labelled_only:
-        words.append("--labelled-only")
-    return [
-        _extract(workspace, streams, labels.path),
-        Plan("train", f"Train {name}", words, subject=name, follows=True),
-    ]
+    out = ["--run", f"runs/{name}"]
+    extract, flags = _lesson(workspace, request, request.recordings, name=f"run_{name}", out=out)
+    words = ["egoact", "train-timeline", *flags]
+    return [extract, Plan("train", f"Train {name}", words, subject=name, follows=True)]
 
 
-def _learning_curve(workspace: Workspace, request: LearningCurveJob) -> list[Plan]:
-    labels = _labels_to_learn(workspace, request.annotator, None, name=f"curve_{request.annotator}")
-    streams = _CAUSAL_STREAMS if request.segmenter == "causal" else _STREAMS
-    words = ["egoact", "learning-curve", "--segments", labels.path, "--features", "features"]
-    words += ["--out", f"studio/learning_curves/{request.annotator}", "--streams", *streams]
-    words += ["--segmenter", request.segmenter, *labels.words, *_class_words(workspace)]
-    words += ["--labelled-only"] if request.labelled_only else []
+def _learning_curve(workspace: Workspace, request: asked.LearningCurveJob) -> list[Plan]:
+    out = ["--out", f"studio/learning_curves/{request.annotator}"]
+    extract, flags = _lesson(workspace, request, None, name=f"curve_{request.annotator}", out=out)
+    words = ["egoact", "learning-curve", *flags]
     title = f"How much to label ({request.annotator})"
-    return [
-        _extract(workspace, streams, labels.path),
-        Plan("learning_curve", title, words, subject=request.annotator, follows=True),
-    ]
+    return [extract, Plan("learning_curve", title, words, subject=request.annotator, follows=True)]
 
 
-def _predict(workspace: Workspace, request: PredictJob) -> Plan:
+def _lesson(
+    workspace: Workspace,
+    request: asked.TrainJob | asked.LearningCurveJob,
+    wanted: Iterable[str] | None,
+    *,
+    name: str,
+    out: Sequence[str],
+) -> tuple[Plan, list[str]]:
+    """The extraction that it needs, and the flags that a command learns by.
+
+    Labels are the annotator's own file; or, in a file beside it, those rows of some recordings that have words.
+    """
+    annotator, labels = request.annotator, workspace.labels
+    labels.check(annotator)
+    labels.files.write_now(annotator)
+    segments = labels.read(annotator).segments
+    named = [s for s in segments if s.verb or s.noun]
+    chosen = _recordings_to_learn(workspace, annotator, {s.recording_id for s in named}, wanted)
+    of_them = [s for s in named if s.recording_id in chosen]
+    targets: tuple[Target, ...] = tuple(t for t in TARGETS if all(getattr(s, t) for s in of_them))
+    if not targets:  # some have a verb alone, others a noun alone
+        targets = (max(TARGETS, key=lambda t: sum(bool(getattr(s, t)) for s in of_them)),)
+    kept = {s.id for s in of_them if all(getattr(s, t) for t in targets)}
+    is_whole = kept == {s.id for s in segments}
+    path = f"labels/{annotator}.csv" if is_whole else _select(workspace, annotator, kept, name=name)
+    streams = _CAUSAL_STREAMS if request.segmenter.startswith("causal") else _STREAMS
+    flags = ["--segments", path, "--features", "features", *out, "--streams", *streams]
+    flags += ["--segmenter", request.segmenter]
+    if any(getattr(s, t) for s in of_them for t in TARGETS if t not in targets):
+        flags += ["--targets", *targets]
+    flags += [*_class_words(workspace), *(["--labelled-only"] if request.labelled_only else [])]
+    return _extract(workspace, streams, path), flags
+
+
+def _select(workspace: Workspace, annotator: str, ids: Collection[str], *, name: str) -> str:
+    """Some of somebody's segments as a CSV of their own; its path as the project's folder sees it."""
+    folder = workspace.project.own / "selections"
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / f"{name}.csv", workspace.labels.files.select(annotator, ids))
+    return f"studio/selections/{name}.csv"
+
+
+def _predict(workspace: Workspace, request: asked.PredictJob) -> Plan:
     workspace.runs.find(request.run)
     sources, _ = workspace.recordings.find_all()
     wanted = request.recordings
@@ -136,7 +132,7 @@ def _videos_to_predict(workspace: Workspace, paths: dict[str, Path]) -> list[str
     return [workspace.project.words(folder)]
 
 
-def _evaluate(workspace: Workspace, request: EvaluateJob) -> Plan:
+def _evaluate(workspace: Workspace, request: asked.EvaluateJob) -> Plan:
     """On recordings that are labelled from beginning to end, and that the run did not learn from."""
     workspace.runs.find(request.run)
     segments = workspace.labels.read(request.annotator).segments
@@ -146,27 +142,25 @@ def _evaluate(workspace: Workspace, request: EvaluateJob) -> Plan:
     if not kept:
         reason = f"{request.annotator} has labelled no recording to its end that {request.run} proposed for"
         raise Refusal(409, f"{reason} and did not learn from")
-    name = f"evaluate_{request.run}"
-    folder = workspace.project.own / "selections"
-    folder.mkdir(exist_ok=True)
-    write_atomically(folder / f"{name}.csv", workspace.labels.select(request.annotator, kept))
+    path = _select(workspace, request.annotator, kept, name=f"evaluate_{request.run}")
     words = ["egoact", "evaluate", "--timeline", f"timelines/{request.run}"]
-    words += ["--segments", f"studio/selections/{name}.csv", "--out", f"studio/evaluations/{request.run}"]
+    words += ["--segments", path, "--out", f"studio/evaluations/{request.run}"]
     return Plan("evaluate", f"Measure {request.run}", words, subject=request.run)
 
 
-def _export(workspace: Workspace, request: ExportJob) -> Plan:
+def _export(workspace: Workspace, request: asked.ExportJob) -> Plan:
     workspace.runs.find(request.run)
-    annotators = [name for name in workspace.labels.annotators() if workspace.labels.describe(name).num_segments]
+    annotators = [name for name in workspace.labels.files.annotators() if workspace.labels.describe(name).num_segments]
     if not annotators:
         raise Refusal(409, "an export is proven on labelled clips, and there are none")
-    workspace.labels.write_now(annotators[0])
+    workspace.labels.files.write_now(annotators[0])
     words = ["egoact", "export", "--run", f"runs/{request.run}", "--out", f"exports/{request.run}-{request.format}"]
-    words += ["--segments", f"labels/{annotators[0]}.csv", "--media", *_media(workspace), "--format", request.format]
+    media = map(workspace.project.words, workspace.project.media_folders)
+    words += ["--segments", f"labels/{annotators[0]}.csv", "--media", *media, "--format", request.format]
     return Plan("export", f"Export {request.run}", words, subject=request.run)
 
 
-def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
+def _playable(workspace: Workspace, request: asked.PlayableJob) -> Plan:
     source = workspace.recordings.find(request.recording)
     if workspace.recordings.playable(source) is not None:
         raise Refusal(409, "browsers play this recording already")
@@ -176,7 +170,7 @@ def _playable(workspace: Workspace, request: PlayableJob) -> Plan:
     return Plan("playable", f"A copy of {source.video_id} for browsers", words, subject=source.video_id)
 
 
-def _quick(workspace: Workspace, request: QuickJob) -> Plan:
+def _quick(workspace: Workspace, request: asked.QuickJob) -> Plan:
     source = workspace.recordings.find(request.recording)
     if workspace.recordings.quick(source) is not None or workspace.jobs.unfinished("quick", source.video_id):
         raise Refusal(409, "there is a quick copy of this recording, or it is being made")
@@ -189,7 +183,7 @@ def _copy_words(workspace: Workspace, source: MediaSource, *, is_quick: bool) ->
     return ["python", "-m", "egoact.studio.media.playable", workspace.project.words(source.path), copy]
 
 
-def _blur(workspace: Workspace, request: BlurJob) -> Plan:
+def _blur(workspace: Workspace, request: asked.BlurJob) -> Plan:
     """By the masks beside the copy, where there are some; what a person marked stays when faces are looked for."""
     source = workspace.recordings.find(request.recording)
     name = f"{source.video_id}_blurred.mp4"
@@ -205,46 +199,6 @@ def _blur(workspace: Workspace, request: BlurJob) -> Plan:
     words += ["--hide", *(f"{start:g}-{stop:g}" for start, stop in request.hide)] if request.hide else []
     title = f"Look for faces in {source.video_id}" if request.review else f"A copy of {source.video_id} without faces"
     return Plan("blur", title, words, subject=source.video_id)
-
-
-@dataclass(frozen=True)
-class _Lesson:
-    """What to learn from.
-
-    Args:
-        path: A segments CSV, as the project's folder sees it.
-        targets: What its rows name; empty: all that they have.
-    """
-
-    path: str
-    targets: tuple[Target, ...] = ()
-
-    @property
-    def words(self) -> list[str]:
-        """Of a command line."""
-        return ["--targets", *self.targets] if self.targets else []
-
-
-def _labels_to_learn(workspace: Workspace, annotator: str, wanted: Iterable[str] | None, *, name: str) -> _Lesson:
-    """The annotator's own file; or, in a file beside it, the rows of some recordings, and those that have labels."""
-    workspace.labels.check(annotator)
-    workspace.labels.write_now(annotator)
-    segments = workspace.labels.read(annotator).segments
-    named = [s for s in segments if s.verb or s.noun]
-    chosen = _recordings_to_learn(workspace, annotator, {s.recording_id for s in named}, wanted)
-    of_them = [s for s in named if s.recording_id in chosen]
-    targets: tuple[Target, ...] = tuple(t for t in TARGETS if all(getattr(s, t) for s in of_them))
-    if not targets:  # some have a verb alone, others a noun alone
-        targets = (max(TARGETS, key=lambda t: sum(bool(getattr(s, t)) for s in of_them)),)
-    kept = {s.id for s in of_them if all(getattr(s, t) for t in targets)}
-    has_others = any(getattr(s, t) for s in of_them for t in TARGETS if t not in targets)
-    flags = targets if has_others else ()
-    if kept == {s.id for s in segments}:
-        return _Lesson(f"labels/{annotator}.csv", flags)
-    folder = workspace.project.own / "selections"
-    folder.mkdir(exist_ok=True)
-    write_atomically(folder / f"{name}.csv", workspace.labels.select(annotator, kept))
-    return _Lesson(f"studio/selections/{name}.csv", flags)
 
 
 def _recordings_to_learn(
@@ -266,16 +220,25 @@ def _recordings_to_learn(
 def _class_words(workspace: Workspace) -> list[str]:
     """The class files, where there are some for every target that is labelled."""
     sets = workspace.classes.sets()
-    used = [t for t, entries in (("verb", sets.verbs), ("noun", sets.nouns)) if any(e.num_segments for e in entries)]
-    has_all = used and all(workspace.classes.vocabulary("verb" if t == "verb" else "noun") for t in used)
-    return ["--classes", "classes"] if has_all else []
+    entries = zip(TARGETS, (sets.verbs, sets.nouns), strict=True)
+    used = [target for target, words in entries if any(word.num_segments for word in words)]
+    return ["--classes", "classes"] if used and all(map(workspace.classes.vocabulary, used)) else []
 
 
 def _next_name(folder: Path, kind: str = "run") -> str:
     """`run-1`, `run-2`, ...: one above the highest."""
-    numbers = [0]
-    if folder.is_dir():
-        for path in folder.iterdir():
-            with contextlib.suppress(ValueError):
-                numbers.append(int(re.sub(rf"^{kind}-", "", path.stem)))
-    return f"{kind}-{max(numbers) + 1}"
+    stems = [path.stem.removeprefix(f"{kind}-") for path in folder.iterdir()] if folder.is_dir() else []
+    return f"{kind}-{max((int(stem) for stem in stems if stem.isdecimal()), default=0) + 1}"
+
+
+_PLANS: dict[type, Callable[[Workspace, Any], Plan | list[Plan]]] = {
+    asked.ExtractJob: lambda workspace, request: _extract(workspace, request.streams),
+    asked.TrainJob: _train,
+    asked.PredictJob: _predict,
+    asked.EvaluateJob: _evaluate,
+    asked.ExportJob: _export,
+    asked.LearningCurveJob: _learning_curve,
+    asked.PlayableJob: _playable,
+    asked.QuickJob: _quick,
+    asked.BlurJob: _blur,
+}

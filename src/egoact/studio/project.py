@@ -20,12 +20,7 @@ _FOLDERS = ("recordings", "labels", "studio")
 
 @dataclass(frozen=True)
 class Project:
-    """A folder, resolved.
-
-    Args:
-        folder: Of the project.
-        media: Other folders with recordings, which are only read.
-    """
+    """A folder, resolved; and other folders with recordings, which are only read."""
 
     folder: Path
     media: tuple[Path, ...] = ()
@@ -60,21 +55,6 @@ class Project:
     def media_folders(self) -> tuple[Path, ...]:
         """Where recordings are."""
         return (self.recordings, *self.media)
-
-    @property
-    def labels(self) -> Path:
-        """Segments CSVs, one an annotator."""
-        return self.folder / "labels"
-
-    @property
-    def classes(self) -> Path:
-        """Class files."""
-        return self.folder / "classes"
-
-    @property
-    def features(self) -> Path:
-        """A feature store."""
-        return self.folder / "features"
 
     @property
     def runs(self) -> Path:

@@ -2,14 +2,7 @@
 
 
 class Refusal(Exception):
-    """Becomes an `ErrorAnswer`.
-
-    Args:
-        status: Of HTTP, such as 404.
-        reason: One line.
-        details: Other fields of the answer.
-        retry_after: Seconds after which to ask again.
-    """
+    """Becomes an `ErrorAnswer` with a status of HTTP; other fields of it are details. Ask again after some seconds."""
 
     def __init__(
         self, status: int, reason: str, *, details: dict[str, object] | None = None, retry_after: int | None = None

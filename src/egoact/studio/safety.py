@@ -7,11 +7,10 @@ and where its own name was made to lead here (DNS rebinding) by `Host`, which is
 import ipaddress
 import secrets
 import socket
-from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,12 +36,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Gate:
-    """Middleware in front of everything.
-
-    Args:
-        app: What is guarded.
-        host: The address that is listened on; of another than loopback a token is needed.
-        token: Secret, or None.
+    """Middleware in front of everything; where the address that is listened on is not loopback, browsers need a token.
 
     Raises:
         ValueError: Reachable from elsewhere, and no token.
@@ -60,7 +54,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._application(scope, receive, send)
             return
-        refusal = self._refuse(scope, _Headers(scope["headers"]))
+        refusal = self._refuse(scope, Headers(scope=scope))
         if refusal is None:
             await self._application(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
@@ -69,14 +63,14 @@ class Gate:
         else:
             await refusal(scope, receive, _with_headers(send))
 
-    def _refuse(self, scope: Scope, headers: "_Headers") -> Response | None:
-        hosts, origins = headers.all("host"), headers.all("origin")
+    def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not self._is_known(hosts[0]):
             return _error(403, "this address is not the studio's; open it as http://127.0.0.1")
         if len(origins) > 1 or (origins and not _is_same(origins[0], hosts[0])):
             return _error(403, "another site may not use the studio")
-        is_foreign = headers.first("sec-fetch-site") in ("cross-site", "same-site")
-        if is_foreign and headers.first("sec-fetch-mode") != "navigate":
+        is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if is_foreign and headers.get("sec-fetch-mode") != "navigate":
             return _error(403, "another site may not use the studio")
         if self._token is None or self._is_admitted(headers):
             return None
@@ -102,13 +96,13 @@ class Gate:
             return False
         return not self._is_local
 
-    def _is_admitted(self, headers: "_Headers") -> bool:
-        authorization = headers.first("authorization")
+    def _is_admitted(self, headers: Headers) -> bool:
+        authorization = headers.get("authorization", "")
         if authorization.startswith("Bearer ") and self._fits(authorization.removeprefix("Bearer ")):
             return True
         cookie: SimpleCookie = SimpleCookie()
         try:
-            cookie.load("; ".join(headers.all("cookie")))
+            cookie.load("; ".join(headers.getlist("cookie")))
         except CookieError:
             return False
         return COOKIE in cookie and self._fits(cookie[COOKIE].value)
@@ -116,17 +110,6 @@ class Gate:
     def _fits(self, given: str) -> bool:
         assert self._token is not None
         return secrets.compare_digest(given.encode(), self._token.encode())
-
-
-class _Headers:
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._raw = [(name.lower(), value.decode("latin-1").strip()) for name, value in raw]
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self._raw if key == name.encode()]
-
-    def first(self, name: str) -> str:
-        return next(iter(self.all(name)), "")
 
 
 def _is_same(origin: str, host: str) -> bool:
@@ -145,9 +128,9 @@ def _error(status: int, reason: str) -> Response:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            present = {name.lower() for name, _ in message["headers"]}
-            more: list[Any] = [(n.encode(), v.encode()) for n, v in _HEADERS.items() if n.encode() not in present]
-            message = {**message, "headers": [*message["headers"], *more]}
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
         await send(message)
 
     return sending

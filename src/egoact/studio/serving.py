@@ -14,28 +14,18 @@ from egoact.studio.safety import is_loopback
 def serve(
     folder: Path, *, media: tuple[Path, ...], host: str, port: int, opens_browser: bool, max_upload_bytes: int
 ) -> None:
-    """Open a project and answer until somebody stops it.
-
-    Args:
-        folder: Of the project; made where it does not exist.
-        media: Other folders with recordings.
-        host: Address to listen on.
-        port: To listen on; 0: a free one.
-        opens_browser: Show the first page.
-        max_upload_bytes: The largest recording that is taken.
+    """Open a project, which is made where it does not exist, and answer until somebody stops it; port 0 is a free one.
 
     Raises:
         ArtifactError: The project cannot be opened, the address cannot be listened on, or the extra is missing.
     """
     try:
-        from egoact.studio.application import build_application
+        from egoact.studio.application import StudioServer, build_application
         from egoact.studio.project import Project
-        from egoact.studio.server import StudioServer
         from egoact.studio.workspace import Workspace
     except ModuleNotFoundError as error:
         raise ArtifactError(f"the studio needs {error.name}: pip install 'egoact[studio]'") from None
-    listener = _listen(host, port)
-    with listener:
+    with _listen(host, port) as listener:
         workspace = Workspace(Project.open(folder, media), max_upload_bytes=max_upload_bytes)
         token = None if is_loopback(host) else secrets.token_urlsafe(24)
         application = build_application(workspace, host=host, token=token)

@@ -14,8 +14,7 @@ from egoact.studio.media.measures import Measures
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.media.reviews import Reviews
 from egoact.studio.project import Project
-from egoact.studio.schemas.events import Event
-from egoact.studio.schemas.jobs import Job
+from egoact.studio.schemas.jobs import Event, Job
 from egoact.studio.schemas.project import Project as ProjectAnswer
 from egoact.studio.work.jobs import Jobs
 from egoact.studio.work.proposals import ProposalBook
@@ -37,10 +36,6 @@ _NEWS: dict[str, Literal["recordings", "runs", "proposals"]] = {
 class Workspace:
     """An open project; one process at a time may have it open.
 
-    Args:
-        project: Its folder.
-        max_upload_bytes: The largest recording that is taken.
-
     Raises:
         ArtifactError: Another studio has it open, or its state cannot be read.
     """
@@ -58,9 +53,9 @@ class Workspace:
         project = self.project
         self.events = Events()
         self.database = Database(project.own / "state.sqlite")
-        self.classes = Classes(self.database, project.classes)
+        self.classes = Classes(self.database, project.folder / "classes")
         self.recordings = Recordings(project, self.database, self._tell_recording)
-        self.labels = LabelBook(self.database, project.labels, self.classes, self._tell_labels)
+        self.labels = LabelBook(self.database, project.folder / "labels", self.classes, self._tell_labels)
         self.measures = Measures(project.own / "measures")
         self.reviews = Reviews(project, self.recordings)
         self.annotation_files = AnnotationFiles(self.labels, self.recordings)
@@ -72,18 +67,18 @@ class Workspace:
 
     def close(self) -> None:
         """Write what is not written yet, and let go of the project."""
-        self.events.close()
+        self.events.tell(None)
         self.jobs.close()
         self.live.close_all()
         self.measures.close()
-        self.labels.close()
+        self.labels.files.close()
         self.database.close()
         self._lock.release()
 
     def describe(self) -> ProjectAnswer:
         """What the first page shows."""
         sources, problems = self.recordings.find_all()
-        annotators = [self.labels.describe(name) for name in self.labels.annotators()]
+        annotators = [self.labels.describe(name) for name in self.labels.files.annotators()]
         return ProjectAnswer(
             name=self.project.folder.name,
             folder=str(self.project.folder),
@@ -91,7 +86,7 @@ class Workspace:
             annotators=annotators,
             num_recordings=len(sources),
             classes=self.classes.sets(),
-            problems=[*problems, *self.classes.problems(), *self.labels.problems()],
+            problems=[*problems, *self.classes.problems(), *self.labels.files.problems()],
             max_upload_bytes=self.max_upload_bytes,
             heavy_job=self.jobs.running,
         )
@@ -100,9 +95,8 @@ class Workspace:
         self.events.tell(Event(type="job", id=str(job.id), job=job))
         if job.state == "done":
             self.runs.forget()
-        news = _NEWS.get(job.kind) if job.state == "done" else None
-        if news is not None:
-            self.events.tell(Event(type=news, id=job.subject))
+            if news := _NEWS.get(job.kind):
+                self.events.tell(Event(type=news, id=job.subject))
 
     def _tell_recording(self, recording_id: str) -> None:
         self.events.tell(Event(type="recordings", id=recording_id))

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from egoact.studio.application import build_application
+from egoact.studio.application import StudioServer, build_application
 from egoact.studio.project import Project
-from egoact.studio.server import StudioServer
 from egoact.studio.workspace import Workspace
 
 

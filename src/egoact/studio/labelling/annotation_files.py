@@ -3,10 +3,10 @@
 import io
 import zipfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
-from egoact.core.annotations.formats.catalogue import FORMATS
+from egoact.core.annotations.formats.catalogue import FORMATS, recognise
 from egoact.core.annotations.formats.conversion import Encoded, decode_annotations, encode_annotations
 from egoact.core.annotations.formats.exchange import ReadOptions, Source
 from egoact.core.annotations.formats.label_words import LabelWords
@@ -16,45 +16,14 @@ from egoact.studio.labelling.label_rows import label_word
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.exchange import Format, Imported
-from egoact.studio.schemas.labels import AddEdit, Edits, LabelSegment, SegmentValues
+from egoact.studio.schemas.labels import AddEdit, Edits, ExportNotes, Imported, LabelSegment, SegmentValues
 
 POINT_SECONDS = 0.1
 _MOST_NAMED = 3
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Labels in another program's format.
-
-    Args:
-        file_name: To save it under.
-        content: The file; several are in a ZIP archive.
-        num_segments: In it.
-        notes: What the format cannot hold, a line each.
-    """
-
-    file_name: str
-    content: bytes
-    num_segments: int
-    notes: list[str]
-
-
-def list_formats() -> list[Format]:
-    """All that can be read and written."""
-    return [
-        Format(name=name, title=one.title, suffixes=list(one.suffixes), can_read=True, can_write=True)
-        for name, one in FORMATS.items()
-    ]
-
-
 class AnnotationFiles:
-    """Import and export.
-
-    Args:
-        labels: Where to and from.
-        recordings: Whose file names, rates and lengths formats ask for.
-    """
+    """Import and export; formats ask for the file names, rates and lengths of recordings."""
 
     def __init__(self, labels: LabelBook, recordings: Recordings) -> None:
         self._labels, self._recordings = labels, recordings
@@ -99,8 +68,9 @@ class AnnotationFiles:
             raise Refusal(415, str(error)) from None
         items = _in_recording(read.annotations, recording, known)
         notes = [*read.lines, *_tell(items, known)]
-        present = Counter(_content(segment) for segment in self._labels.read(annotator).segments)
-        ids = {segment.id for segment in self._labels.read(annotator).segments}
+        labels = self._labels.read(annotator)
+        present = Counter(map(_content, labels.segments))
+        ids = {segment.id for segment in labels.segments}
         edits: list[AddEdit] = []
         num_known = 0
         for item in items:
@@ -116,15 +86,15 @@ class AnnotationFiles:
                 continue
             ids.add(edit.id or "")
             edits.append(edit)
-        revision = self._labels.revision(annotator)
+        revision = labels.revision
         if edits:
             made = Edits.model_construct(request_id=request_id, edits=edits)  # more than a browser may send at once
             revision = self._labels.edit(annotator, made).revision
-        name = format_name or _format_of(source)
+        name = format_name or recognise(source)
         return Imported(format=name, num_added=len(edits), num_known=num_known, revision=revision, notes=notes)
 
-    def give(self, annotator: str, format_name: str, recording: str | None = None) -> Exported:
-        """Somebody's labels, of one recording or of all, in a format; 404 for one that is none."""
+    def give(self, annotator: str, format_name: str, recording: str | None = None) -> tuple[ExportNotes, bytes]:
+        """Somebody's labels, of one recording or of all, as a file or a ZIP archive; 404 for no such format."""
         if format_name not in FORMATS:
             raise Refusal(404, f"there is no format called '{format_name[:80]}'")
         segments = self._labels.read(annotator, recording).segments
@@ -137,9 +107,9 @@ class AnnotationFiles:
         except AnnotationError as error:
             raise Refusal(409, str(error)) from None
         stem = annotator if recording is None else f"{recording} {annotator}"
-        num_segments = len(items) - encoded.num_lost
         name, content = _one_file(encoded, stem)
-        return Exported(name, content, num_segments, list(encoded.lines))
+        num_segments = len(items) - encoded.num_lost
+        return ExportNotes(file_name=name, num_segments=num_segments, notes=list(encoded.lines)), content
 
     def _known(self) -> dict[str, Recording]:
         found = {}
@@ -207,12 +177,6 @@ def _tell(items: list[Annotation], known: dict[str, Recording]) -> list[str]:
         names = ", ".join(f"'{tier}'" for tier in sorted(tiers)[:_MOST_NAMED])
         lines.append(f"labels have no tiers: those of the file, such as {names}, lie in one")
     return lines
-
-
-def _format_of(source: Source) -> str:
-    from egoact.core.annotations.formats.catalogue import recognise
-
-    return recognise(source)
 
 
 def _one_file(encoded: Encoded, stem: str) -> tuple[str, bytes]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, read_class_file
 from egoact.core.annotations.spreadsheet import read_spreadsheet
@@ -14,12 +15,7 @@ from egoact.studio.schemas.project import ClassEntry, ClassSets
 
 
 class Classes:
-    """The verbs and nouns of a project.
-
-    Args:
-        database: Has words that were added, and those of labels.
-        folder: Of class files; may be missing.
-    """
+    """The verbs and nouns of a project; the folder of class files may be missing."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
@@ -29,23 +25,17 @@ class Classes:
         """All verbs and nouns."""
         return ClassSets(verbs=self._entries("verb"), nouns=self._entries("noun"))
 
-    def add(self, target: Target, name: str) -> None:
-        """A word that labels may use from now on."""
-        self.use(target, name)
-
-    def use(self, target: str, word: str | None) -> int | None:
+    def use(self, target: Target, word: str | None) -> int | None:
         """Know a word; gives its class id where there is a class file, which a new word is added to."""
         if word is None:
             return None
-        assert target in ("verb", "noun")
         self._database.execute("INSERT OR IGNORE INTO classes VALUES (?, ?)", target, word)
-        kind: Target = "verb" if target == "verb" else "noun"
-        vocabulary = self.vocabulary(kind)
+        vocabulary = self.vocabulary(target)
         if vocabulary is None:
             return None
         name = vocabulary.class_name(word)
         if name not in vocabulary.names:
-            self._append(kind, word)
+            self._append(target, word)
             return vocabulary.size
         return vocabulary.names.index(name)
 
@@ -62,17 +52,12 @@ class Classes:
     def replace(self, target: Target, content: bytes) -> None:
         """Take a class file; 400 where it is none."""
         self._folder.mkdir(exist_ok=True)
-        trial = self._folder / ".trial"
-        trial.mkdir(exist_ok=True)
-        path = trial / f"{target}_classes.csv"
-        try:
-            path.write_bytes(content)
-            read_class_file(trial, target)
-        except AnnotationError as error:
-            raise Refusal(400, f"not a class file: {error.reason}") from None
-        finally:
-            path.unlink(missing_ok=True)
-            trial.rmdir()
+        with TemporaryDirectory(dir=self._folder, prefix=".trial") as trial:
+            (Path(trial) / f"{target}_classes.csv").write_bytes(content)
+            try:
+                read_class_file(Path(trial), target)
+            except AnnotationError as error:
+                raise Refusal(400, f"not a class file: {error.reason}") from None
         for old in self._files(target):
             old.unlink()
         write_atomically(self._folder / f"{target}_classes.csv", content)

@@ -12,15 +12,7 @@ from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
 from egoact.core.errors import AnnotationError
 from egoact.core.files import csv_text
 
-OWN_COLUMNS = (
-    "narration_id",
-    "participant_id",
-    "video_id",
-    "start_timestamp",
-    "stop_timestamp",
-    "verb",
-    "noun",
-)
+OWN_COLUMNS = ("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "verb", "noun")
 OPTIONAL_COLUMNS = ("hand", "note")
 HANDS = ("left", "right", "both")
 DERIVED_COLUMNS = ("start_frame", "stop_frame", "start_seconds", "stop_seconds")
@@ -32,17 +24,12 @@ _HEADING = ",".join(OWN_COLUMNS) + "\n"
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A segment as the file has it.
+    """A segment as the file has it; its id is empty where the file gives none.
 
     Args:
-        id: Of the segment; empty where the file gives none.
-        recording_id: Its recording.
         start_us: Where it begins, microseconds from the first picture.
         stop_us: Where it ends, exclusive.
-        verb: The word, or None.
-        noun: The word, or None.
         hand: left, right, both or None.
-        note: What was noted.
         others: Cells of columns that are not the studio's.
     """
 
@@ -68,7 +55,6 @@ class LabelFile:
     """What a file holds.
 
     Args:
-        rows: What can be read.
         columns: Those that are not the studio's, in their order.
         unread: Rows that cannot be read: column -> cell.
         problems: Why not, one line each.
@@ -180,13 +166,13 @@ def _filled(sheet: Spreadsheet) -> Spreadsheet:
     if "participant_id" in sheet and "video_id" in sheet:
         people = zip(columns["participant_id"], columns["video_id"], strict=True)
         columns["participant_id"] = tuple(cell or video.partition("_")[0] or "-" for cell, video in people)
-    return Spreadsheet(sheet.path, columns, sheet.rows, sheet.delimiter)
+    return replace(sheet, columns=columns)
 
 
 def _read_alone(sheet: Spreadsheet, position: int) -> Segment | AnnotationError:
     columns: dict[str, tuple[str, ...]] = {name: (values[position],) for name, values in sheet.columns.items()}
     try:
-        return segments_of(_filled(Spreadsheet(sheet.path, columns, (sheet.rows[position],), sheet.delimiter)))[0]
+        return segments_of(_filled(replace(sheet, columns=columns, rows=(sheet.rows[position],))))[0]
     except AnnotationError as error:
         return error
 

@@ -1,6 +1,7 @@
 """Segments in the database: rows to what files and browsers know of them, and back."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from egoact.core.annotations.parsing import parse_optional_text
@@ -22,14 +23,26 @@ def label_word(text: str | None) -> str | None:
     return word
 
 
-def put_segment(
-    database: Database, annotator: str, row: LabelRow, *, version: int, revision: int, is_deleted: bool = False
-) -> None:
-    """Keep a segment as it is from a revision on."""
+def find_segment(database: Database, annotator: str, segment_id: str) -> Any:
+    """A row as it is now, deleted or not; None for one that never was."""
+    return database.row("SELECT * FROM segments WHERE annotator = ? AND id = ?", annotator, segment_id)
+
+
+def put_segment(database: Database, annotator: str, row: LabelRow, *, revision: int, is_deleted: bool = False) -> None:
+    """Keep a segment as it is from a revision on, as its next version."""
+    before = find_segment(database, annotator, row.id)
+    version = 1 if before is None else before["version"] + 1
     values = (annotator, row.id, version, is_deleted, row.recording_id, row.start_us, row.stop_us, row.verb)
     others = json.dumps(dict(row.others), ensure_ascii=False)
     rest = (row.noun, row.hand, row.note, others, revision)
     database.execute(f"INSERT OR REPLACE INTO segments VALUES ({', '.join('?' * 13)})", *values, *rest)
+
+
+def begin_revision(database: Database, annotator: str, edits: Any, *, request_id: str | None = None) -> int:
+    """Write into the journal what is about to be done; gives its number."""
+    insert = "INSERT INTO journal (annotator, at, request_id, edits, answer) VALUES (?, ?, ?, ?, '')"
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return database.execute(insert, annotator, at, request_id, json.dumps(edits, ensure_ascii=False))
 
 
 def last_revision(database: Database, annotator: str) -> int:
@@ -40,21 +53,10 @@ def last_revision(database: Database, annotator: str) -> int:
 
 def label_row(row: Any) -> LabelRow:
     """As a file has it."""
-    others = json.loads(row["others"])
     values = (row["id"], row["recording_id"], row["start_us"], row["stop_us"], row["verb"], row["noun"], row["hand"])
-    return LabelRow(*values, row["note"], others)
+    return LabelRow(*values, row["note"], json.loads(row["others"]))
 
 
 def label_segment(row: Any) -> LabelSegment:
-    """As browsers have it."""
-    return LabelSegment(
-        id=row["id"],
-        version=row["version"],
-        recording_id=row["recording_id"],
-        start_seconds=row["start_us"] / 1e6,
-        stop_seconds=row["stop_us"] / 1e6,
-        verb=row["verb"],
-        noun=row["noun"],
-        hand=row["hand"],
-        note=row["note"],
-    )
+    """As browsers have it, who take what they know of the columns."""
+    return LabelSegment(**dict(row), start_seconds=row["start_us"] / 1e6, stop_seconds=row["stop_us"] / 1e6)

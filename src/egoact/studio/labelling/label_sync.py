@@ -6,9 +6,8 @@ A file that is not as it was written was edited by somebody else (git, an editor
 import json
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,14 @@ from egoact.core.files import write_atomically
 from egoact.studio.database import Database
 from egoact.studio.labelling.classes import Classes
 from egoact.studio.labelling.label_files import CLASS_COLUMNS, LabelFile, LabelRow, read_label_file, write_label_text
-from egoact.studio.labelling.label_merge import give_ids, merge
-from egoact.studio.labelling.label_rows import LIVE, label_row, last_revision, put_segment
+from egoact.studio.labelling.label_rows import LIVE, begin_revision, label_row, last_revision, put_segment
 
 _WRITE_AFTER_SECONDS = 0.2
 _UNTIL_MENDED = "until that is mended, these labels cannot be edited here"
 
 
 class LabelSync:
-    """The files of all annotators.
-
-    Args:
-        database: What was edited.
-        folder: Of the files.
-        classes: Words that labels may use, which grow by them.
-        changed: Called with annotator and revision when a file's changes were taken over.
-    """
+    """The files of all annotators; `changed` is called with annotator and revision when changes were taken over."""
 
     def __init__(self, database: Database, folder: Path, classes: Classes, changed: Callable[[str, int], None]) -> None:
         self._database, self._folder, self._classes, self._changed = database, folder, classes, changed
@@ -89,7 +80,8 @@ class LabelSync:
                 return
             known = self._database.row("SELECT * FROM label_files WHERE annotator = ?", annotator)
             if known is not None and content in (known["text"], known["previous_text"]):
-                self._tell_unread(annotator, known)
+                if annotator not in self._problems and json.loads(known["unread"]):
+                    self._tell(annotator, read_label_file(path))
                 if content != known["text"] or known["revision"] != last_revision(self._database, annotator):
                     self.write_soon(annotator)
                 return
@@ -98,7 +90,7 @@ class LabelSync:
             except AnnotationError as error:
                 self._problems[annotator] = [f"{error}; {_UNTIL_MENDED}"]
                 return
-            self._problems[annotator] = [f"{line}; the row stays in the file" for line in file.problems]
+            self._tell(annotator, file)
             revision = self._take_over(annotator, file, content, known)
         if revision is not None:
             self._changed(annotator, revision)
@@ -109,32 +101,21 @@ class LabelSync:
         rows = [row if row.id else replace(row, id=f"{row.recording_id}_{secrets.token_hex(4)}") for row in rows]
         now = {row.id: row for row in rows}
         base = {} if known is None else self._base(annotator, known, now, own)
-        found = merge(now, base, own)
+        changed, deleted, contested = merge(now, base, own)
         revision = None
         with self._database.transaction():
-            if found.changed or found.deleted:
-                what = json.dumps({"file": [row.id for row in found.changed], "deleted": list(found.deleted)})
-                insert = "INSERT INTO journal (annotator, at, request_id, edits, answer) VALUES (?, ?, NULL, ?, '')"
-                at = datetime.now(UTC).isoformat(timespec="milliseconds")
-                revision = self._database.execute(insert, annotator, at, what)
-                for row in found.changed:
-                    put_segment(
-                        self._database, annotator, row, version=self._version(annotator, row.id) + 1, revision=revision
-                    )
-                for each in found.deleted:
-                    version = self._version(annotator, each) + 1
-                    put_segment(
-                        self._database, annotator, own[each], version=version, revision=revision, is_deleted=True
-                    )
-            statement = "INSERT OR REPLACE INTO label_files VALUES (?, ?, ?, ?, ?, ?)"
-            columns, unread = json.dumps(list(file.columns)), json.dumps([dict(cells) for cells in file.unread])
-            self._database.execute(
-                statement, annotator, content, content, columns, unread, last_revision(self._database, annotator)
-            )
+            if changed or deleted:
+                what = {"file": [row.id for row in changed], "deleted": deleted}
+                revision = begin_revision(self._database, annotator, what)
+                for row in changed:
+                    put_segment(self._database, annotator, row, revision=revision)
+                for each in deleted:
+                    put_segment(self._database, annotator, own[each], revision=revision, is_deleted=True)
+            self._keep(annotator, content, content, file)
         self._classes.learn(rows)
         lines = self._problems.setdefault(annotator, [])
         both = "was edited here and in the file at once; the file counts"
-        lines += [f"{self._path(annotator).name}: '{each}' {both}" for each in found.contested]
+        lines += [f"{self._path(annotator).name}: '{each}' {both}" for each in contested]
         mine = {row["id"]: label_row(row).content for row in self._database.rows(LIVE, annotator)}
         if mine != {row.id: row.content for row in rows}:  # edits that the file does not have yet
             self.write_soon(annotator)
@@ -158,16 +139,15 @@ class LabelSync:
         same = [sum(key in now and now[key].content == row.content for key, row in c.items()) for c in candidates]
         return candidates[same.index(max(same))] if candidates else {}
 
-    def _version(self, annotator: str, segment_id: str) -> int:
-        query = "SELECT version FROM segments WHERE annotator = ? AND id = ?"
-        row = self._database.row(query, annotator, segment_id)
-        return 0 if row is None else row["version"]
+    def _keep(self, annotator: str, content: bytes, previous: bytes, file: LabelFile) -> None:
+        """Remember what the file holds, and what it held before."""
+        told = (json.dumps(list(file.columns)), json.dumps([dict(cells) for cells in file.unread]))
+        statement = "INSERT OR REPLACE INTO label_files VALUES (?, ?, ?, ?, ?, ?)"
+        revision = last_revision(self._database, annotator)
+        self._database.execute(statement, annotator, content, previous, *told, revision)
 
-    def _tell_unread(self, annotator: str, known: Any) -> None:
-        if annotator not in self._problems and json.loads(known["unread"]):
-            self._problems[annotator] = [
-                f"{line}; the row stays in the file" for line in read_label_file(self._path(annotator)).problems
-            ]
+    def _tell(self, annotator: str, file: LabelFile) -> None:
+        self._problems[annotator] = [f"{line}; the row stays in the file" for line in file.problems]
 
     def write_soon(self, annotator: str) -> None:
         """Bring the file up to date in a moment, together with edits that follow at once."""
@@ -209,17 +189,50 @@ class LabelSync:
         if self.is_locked(annotator):
             return
         known = self._database.row("SELECT * FROM label_files WHERE annotator = ?", annotator)
-        unread = [] if known is None else json.loads(known["unread"])
         rows = [label_row(row) for row in self._database.rows(LIVE, annotator)]
-        columns = self._columns(annotator, rows)
-        content = write_label_text(rows, columns=columns, unread=unread).encode()
-        previous = content if known is None else known["text"]
-        statement = "INSERT OR REPLACE INTO label_files VALUES (?, ?, ?, ?, ?, ?)"
-        told = (json.dumps(columns), json.dumps(unread), last_revision(self._database, annotator))
-        self._database.execute(statement, annotator, content, previous, *told)
+        file = LabelFile(rows, self._columns(annotator, rows), [] if known is None else json.loads(known["unread"]))
+        content = write_label_text(rows, columns=file.columns, unread=file.unread).encode()
+        self._keep(annotator, content, content if known is None else known["text"], file)
         write_atomically(self._path(annotator), content)
         self._seen.pop(annotator, None)  # somebody may have written already: whoever asks next looks
         self._timers.pop(annotator, None)
 
     def _path(self, annotator: str) -> Path:
         return self._folder / f"{annotator}.csv"
+
+
+def give_ids(rows: Iterable[LabelRow], known: Iterable[LabelRow]) -> list[LabelRow]:
+    """Rows without an id get that of the same content, where there is one that no other row has."""
+    rows = list(rows)
+    taken = {row.id for row in rows if row.id}
+    free: dict[tuple[object, ...], list[str]] = {}
+    for row in known:
+        if row.id not in taken:
+            free.setdefault(row.content, []).append(row.id)
+    return [replace(row, id=free[row.content].pop(0)) if not row.id and free.get(row.content) else row for row in rows]
+
+
+def merge(
+    file: Mapping[str, LabelRow], base: Mapping[str, LabelRow], own: Mapping[str, LabelRow]
+) -> tuple[list[LabelRow], list[str], list[str]]:
+    """Three ways: what changed in the file since the studio wrote it counts; all else stays as the studio has it.
+
+    Args:
+        file: Id -> row, as the file is now.
+        base: As the studio wrote it; empty where it never did.
+        own: As the studio has it now.
+
+    Returns:
+        Segments that are new or other in the file, ids of those that are no longer in it, and ids of those that were
+        edited in both places.
+    """
+    changed, contested = [], []
+    for key, row in file.items():
+        before, mine = (rows[key].content if key in rows else None for rows in (base, own))
+        if row.content not in (before, mine):
+            changed.append(row)
+            if mine != before:
+                contested.append(key)
+    deleted = [key for key in base if key not in file and key in own]
+    contested += [key for key in deleted if own[key].content != base[key].content]
+    return changed, deleted, contested

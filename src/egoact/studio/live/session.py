@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,8 @@ from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.live import LiveAnswer
 from egoact.studio.schemas.messages import Target
 
+Said = tuple[float, tuple[str | None, str | None], float]  # seconds, verb and noun, probability
+
 _MOST_PIXELS = 4096 * 4096
 _MOST_BYTES = 8_000_000_000
 _SHORTEST_SECONDS = 0.4
@@ -32,8 +33,7 @@ class LiveSession:
     """One camera, one run.
 
     Args:
-        identity: Of the session.
-        run: Name of the run.
+        run: Its name.
         targets: What it recognises.
         push: Takes a picture, uint8 RGB (H, W, 3), and its time; gives what happens now, or None.
         folder: For its pictures; it is made anew.
@@ -53,15 +53,11 @@ class LiveSession:
         folder.mkdir(parents=True)
         self._pictures = (folder / "pictures.bin").open("wb")
         self._index: list[tuple[float, int, int]] = []  # seconds, first byte, number of bytes
-        self._answers: list[tuple[float, tuple[str | None, str | None], float]] = []  # seconds, names, probability
+        self._answers: list[Said] = []
         self._begun = self.used_at
 
     def answer(self, jpeg: bytes) -> LiveAnswer:
-        """What happens now.
-
-        Raises:
-            Refusal: 415 for what is no JPEG picture.
-        """
+        """What happens now; refuses with 415 what is no JPEG picture."""
         arrived = time.monotonic()
         return self._see(read_jpeg(jpeg), jpeg, arrived)
 
@@ -94,24 +90,16 @@ class LiveSession:
         return len(self._index)
 
     def save(self, video: Path, timeline: Path) -> None:
-        """Write the pictures as a recording, and the answers as its timeline.
-
-        Raises:
-            Refusal: 409 where there are no pictures.
-        """
+        """Write the pictures as a recording, and the answers as its timeline; refuses with 409 where there are none."""
         index, answers = list(self._index), list(self._answers)
         if len(index) < 2:
             raise Refusal(409, "this session has no pictures")
         self._pictures.flush()  # after the list was copied: all that it names is in the file then
         write_timed_video(video, self._read_pictures(index))
         found = timeline_of(video.stem, answers, begin=index[0][0], end=index[-1][0])
-        told: dict[str, Any] = found.to_dict() | {
-            "video_path": None,
-            "broken": None,
-            "targets": list(self.targets),
-            "origin": {"run": self.run, "live": True},
-        }
-        write_json(timeline, told)
+        origin = {"run": self.run, "live": True}
+        told = {"video_path": None, "broken": None, "targets": list(self.targets), "origin": origin}
+        write_json(timeline, found.to_dict() | told)
 
     def forget(self) -> None:
         """Delete its pictures."""
@@ -144,20 +132,10 @@ def read_jpeg(content: bytes) -> np.ndarray:
         raise Refusal(415, "this is not a JPEG picture") from None
 
 
-def timeline_of(
-    video_id: str,
-    answers: list[tuple[float, tuple[str | None, str | None], float]],
-    *,
-    begin: float,
-    end: float,
-) -> Timeline:
+def timeline_of(video_id: str, answers: list[Said], *, begin: float, end: float) -> Timeline:
     """Answers of moments as actions: what was said without a pause, for long enough to be believed.
 
-    Args:
-        video_id: The recording.
-        answers: Seconds, verb and noun, probability.
-        begin: What becomes 0.
-        end: When the last picture was taken.
+    The timeline's 0 is at `begin`; at `end` the last picture was taken.
     """
     segments = []
     first = 0

@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,18 +17,15 @@ from egoact.studio.project import Project
 from egoact.studio.refusal import Refusal
 from egoact.studio.work.runs import Runs
 
+if TYPE_CHECKING:
+    from egoact.live.streaming import Stream
+
 _KEPT_SECONDS = 3600.0
 _MOST_OPEN = 2
 
 
 class LiveSessions:
-    """Opens, saves and forgets sessions.
-
-    Args:
-        project: The folders.
-        runs: What can answer.
-        recordings: What sessions are saved as.
-    """
+    """Opens sessions of runs, saves them as recordings, and forgets them."""
 
     def __init__(self, project: Project, runs: Runs, recordings: Recordings) -> None:
         self._project, self._runs, self._recordings = project, runs, recordings
@@ -54,17 +51,15 @@ class LiveSessions:
             self._open.add(identity)
         try:
             stream, targets, rate = self._load(run, path)
-        except (ArtifactError, ValueError, OSError) as error:
+        except BaseException as error:
             self.close(identity)
-            raise Refusal(409, str(error)) from None
-        except BaseException:
-            self.close(identity)
+            if isinstance(error, ArtifactError | ValueError | OSError):
+                raise Refusal(409, str(error)) from None
             raise
 
         def push(picture: np.ndarray, seconds: float) -> OnlinePrediction | None:
             with self._computing:  # streams share the run's engine
-                answer: OnlinePrediction | None = stream.push(picture, seconds)
-                return answer
+                return stream.push(picture, seconds)
 
         session = LiveSession(identity, run, targets, push, self._folder / identity)
         with self._lock:
@@ -95,7 +90,7 @@ class LiveSessions:
         for session in sessions:
             session.forget()
 
-    def _load(self, run: str, path: Path) -> tuple[Any, tuple[Any, ...], float]:
+    def _load(self, run: str, path: Path) -> tuple["Stream", tuple[Any, ...], float]:
         """A stream that has seen nothing, targets, and pictures a second."""
         from egoact.live.streaming import FRAMES_PER_SECOND, open_run_stream
         from egoact.runs.loading import load_run
@@ -113,11 +108,8 @@ class LiveSessions:
     def _forget_old(self) -> None:
         now = time.monotonic()
         with self._lock:
-            old = [
-                key
-                for key, session in self._sessions.items()
-                if key not in self._open and now - session.used_at > _KEPT_SECONDS
-            ]
+            closed = self._sessions.keys() - self._open
+            old = [key for key in closed if now - self._sessions[key].used_at > _KEPT_SECONDS]
             forgotten = [self._sessions.pop(key) for key in old]
         for session in forgotten:
             session.forget()

@@ -16,9 +16,7 @@ _TIMEOUT_SECONDS, _GIVE_UP_SECONDS, _WAIT_SECONDS = 5.0, 60.0, 0.5
 
 
 def find_source(text: str, recordings: Recordings) -> Source:
-    """What somebody means: the id of a recording, the number of a camera, or an address.
-
-    Files outside of the project are no sources.
+    """What somebody means: the id of a recording, the number of a camera, or an address; no other file is a source.
 
     Raises:
         Refusal: 404 for none of these, 415 for what cannot be opened.
@@ -41,11 +39,7 @@ def find_source(text: str, recordings: Recordings) -> Source:
 
 
 class ServerCamera:
-    """Takes pictures in a thread of its own, until it is closed.
-
-    Args:
-        source: What to look at.
-        rate: Pictures a second at most.
+    """Takes pictures of a source in a thread of its own, at most so many a second, until it is closed.
 
     Attributes:
         said: The last line of the source that nobody has taken yet, such as that it broke and is tried again.
@@ -63,11 +57,7 @@ class ServerCamera:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no picture will come any more.
-
-        Raises:
-            Refusal: 415 where it broke.
-        """
+        """Whether no picture will come any more; refuses with 415 where it broke."""
         if self._grabber.error is not None:
             raise Refusal(415, str(self._grabber.error))
         return self._grabber.has_ended

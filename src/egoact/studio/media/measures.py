@@ -13,10 +13,12 @@ import numpy as np
 from egoact.core.errors import MediaError
 from egoact.core.files import make_folder, open_atomically, write_atomically
 from egoact.media.recording import read_steps
-from egoact.media.sound.reader import find_sound, read_sound
+from egoact.media.sound.reader import SoundTrack, find_sound, read_sound
 from egoact.media.sources import MediaSource, read_clip
+from egoact.media.stills.pictures import resize_area
 from egoact.media.video.chapters import measure_files
 from egoact.media.video.file import VideoFile, open_container, picture_stream
+from egoact.studio.media.pictures import write_jpeg
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.recordings import Frames, Waveform
 
@@ -30,17 +32,13 @@ _SLOW_PIXELS = 12_000_000  # that a browser may have to decode for a step: 1280 
 
 
 class Measures:
-    """Computes in the background, one recording at a time.
-
-    Args:
-        folder: To keep results in.
-    """
+    """Computes in the background, one recording at a time, and keeps what it found in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._folder.mkdir(exist_ok=True)
         self._lock = threading.Lock()
-        self._pending: dict[str, Future[None]] = {}
+        self._pending: dict[Path, Future[None]] = {}
         self._making: dict[Path, threading.Lock] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="measures")
 
@@ -49,24 +47,16 @@ class Measures:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def frames(self, source: MediaSource, playable: Path, *, num_pixels: int) -> Frames:
-        """When each picture is shown, and whether browsers step slowly; of the file that they play.
-
-        Args:
-            source: The recording.
-            playable: It, or a copy of it.
-            num_pixels: Of a picture.
-        """
+        """When each picture is shown, and whether browsers step slowly; of the file that they play, it or a copy."""
         copy = "" if playable == source.path else f".{playable.parent.name}.{playable.stat().st_mtime_ns:x}"
         path = self._path(source, f"pictures{copy}.npz")
-        self._once(path, lambda: self._save(path, **_measure_frames(playable)))
+        self._once(path, lambda: _save(path, **_measure_frames(playable)))
         with np.load(path) as kept:
             times, end, run = kept["times"], float(kept["end"]), int(kept["run"])
-        offset = _video_offset(playable)
-        seconds: list[float] = np.round(times, 6).tolist()
         return Frames(
-            times_seconds=seconds,
+            times_seconds=np.round(times, 6).tolist(),
             end_seconds=round(end, 6),
-            video_offset_seconds=round(offset, 6),
+            video_offset_seconds=round(_video_offset(playable), 6),
             is_quick=False,
             wants_quick=run * num_pixels > _SLOW_PIXELS,
         )
@@ -74,7 +64,7 @@ class Measures:
     def waveform(self, source: MediaSource, *, num_bins: int, start: float, stop: float | None) -> Waveform:
         """Sound and motion of a stretch; a `Refusal` with 503 where they are computed for the first time."""
         path = self._path(source, "waveform.npz")
-        self._in_background(path, lambda: self._save(path, **_measure_waveform(source)))
+        self._in_background(path, lambda: _save(path, **_measure_waveform(source)))
         with np.load(path) as kept:
             sound, motion, seconds = kept["sound"], kept["motion"], float(kept["seconds"])
         stop = seconds if stop is None else min(stop, seconds)
@@ -92,7 +82,7 @@ class Measures:
         """A small JPEG of what is shown at a time."""
         tenths = max(int(seconds * 10), 0)
         path = self._path(source, f"{tenths}.jpg")
-        self._once(path, lambda: _write_jpeg(path, read_clip(source, np.array([tenths / 10]))[0]))
+        self._once(path, lambda: _write_thumbnail(path, read_clip(source, np.array([tenths / 10]))[0]))
         return path
 
     def _path(self, source: MediaSource, name: str) -> Path:
@@ -111,24 +101,24 @@ class Measures:
         with self._lock:
             self._making.pop(path, None)
 
-    def _save(self, path: Path, **values: Any) -> None:
-        make_folder(path.parent)
-        with open_atomically(path) as file:
-            np.savez(file, **values)
-
     def _in_background(self, path: Path, compute: Callable[[], None]) -> None:
         """Wait a moment for what is computed; then refuse, and go on computing."""
         if path.exists():
             return
-        key = str(path)
         with self._lock:
-            future = self._pending.get(key)
+            future = self._pending.get(path)
             if future is None or (future.done() and not path.exists()):
-                future = self._pending[key] = self._worker.submit(compute)
+                future = self._pending[path] = self._worker.submit(compute)
         try:
             future.result(timeout=_WAIT_SECONDS)
         except TimeoutError:
             raise Refusal(503, "sound and motion are computed just now", retry_after=2) from None
+
+
+def _save(path: Path, **values: Any) -> None:
+    make_folder(path.parent)
+    with open_atomically(path) as file:
+        np.savez(file, **values)
 
 
 def _measure_frames(path: Path) -> dict[str, Any]:
@@ -163,7 +153,7 @@ def _video_offset(path: Path) -> float:
 
 def _measure_waveform(source: MediaSource) -> dict[str, Any]:
     track = find_sound(source.path)
-    sound = _peaks(source) if track.has_sound else np.empty(0, dtype=np.float32)
+    sound = _peaks(track) if track.has_sound else np.empty(0, dtype=np.float32)
     is_long = track.length_seconds > LONG_SECONDS
     found = _motion_of_key_frames(source.path, track.length_seconds) if is_long else _motion(source)
     largest = float(np.quantile(found, 0.99)) if len(found) else 0.0
@@ -209,8 +199,7 @@ def _motion_of_key_frames(path: Path, seconds: float) -> np.ndarray:
     return motion
 
 
-def _peaks(source: MediaSource) -> np.ndarray:
-    track = find_sound(source.path)
+def _peaks(track: SoundTrack) -> np.ndarray:
     size = max(track.form.rate // SOUND_BINS_PER_SECOND, 1)
     peaks, rest = [], np.empty(0, dtype=np.float32)
     for block in read_sound(track):
@@ -232,13 +221,8 @@ def _reduce(values: np.ndarray, rate: float, start: float, stop: float, num_bins
     return [round(float(values[a:b].max()), 4) for a, b in zip(firsts, lasts, strict=True)]
 
 
-def _write_jpeg(path: Path, picture: np.ndarray) -> None:
-    import cv2
-
+def _write_thumbnail(path: Path, picture: np.ndarray) -> None:
     height, width = picture.shape[:2]
-    size = (min(width, _THUMBNAIL_WIDTH), max(round(height * min(1, _THUMBNAIL_WIDTH / width)), 1))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    is_made, content = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert is_made
+    size = (max(round(height * min(1, _THUMBNAIL_WIDTH / width)), 1), min(width, _THUMBNAIL_WIDTH))
     make_folder(path.parent)
-    write_atomically(path, content.tobytes())
+    write_atomically(path, write_jpeg(resize_area(picture, size), quality=80))

@@ -28,12 +28,7 @@ _QUICK = PictureEncoding(
 
 
 def write_playable_copy(recording: Path, copy: Path, *, is_quick: bool = False) -> None:
-    """Write the copy, atomically.
-
-    Args:
-        recording: Video file.
-        copy: File to write.
-        is_quick: At most 540 lines, a key frame every six pictures.
+    """Write the copy, atomically; a quick one has at most 540 lines, and a key frame every six pictures.
 
     Raises:
         MediaError: The recording cannot be read, or the copy cannot be written.

@@ -25,16 +25,11 @@ from egoact.studio.schemas.recordings import RecordingChange
 
 _BUFFER_BYTES = 4_000_000
 _UPLOAD_PREFIX = ".upload-"
+_EMPTY = {"note": "", "is_labelled": 0}  # what has to have a value
 
 
 class Recordings:
-    """What lies in the folders of recordings now.
-
-    Args:
-        project: Their folder.
-        database: For what is known of them.
-        changed: Called with an id when something about a recording is other than before.
-    """
+    """What lies in the folders of recordings now; `changed` is called with the id of one that is other than before."""
 
     def __init__(self, project: Project, database: Database, changed: Callable[[str], None]) -> None:
         self._project, self._database, self._changed = project, database, changed
@@ -100,19 +95,17 @@ class Recordings:
         """What browsers can play of it: the file, or the copy that was made of it as it is now."""
         if self.probe(source)["is_playable"]:
             return source.path
-        return self._copy(source, is_quick=False)
+        copy = self.copy_path(source, is_quick=False)
+        return copy if is_copy_of(copy, source.path) else None
 
     def quick(self, source: MediaSource) -> Path | None:
         """The copy in which browsers step at once, if one was made of the file as it is now."""
-        return self._copy(source, is_quick=True)
+        copy = self.copy_path(source, is_quick=True)
+        return copy if is_copy_of(copy, source.path) else None
 
     def copy_path(self, source: MediaSource, *, is_quick: bool) -> Path:
         """Where a copy for browsers belongs."""
         return self._copies[is_quick] / f"{source.video_id}.mp4"
-
-    def _copy(self, source: MediaSource, *, is_quick: bool) -> Path | None:
-        copy = self.copy_path(source, is_quick=is_quick)
-        return copy if is_copy_of(copy, source.path) else None
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """Id -> what people added."""
@@ -125,9 +118,7 @@ class Recordings:
         with self._database.transaction():
             self._database.execute("INSERT OR IGNORE INTO recordings (id) VALUES (?)", source.video_id)
             for name, value in values.items():
-                kept = value.isoformat() if isinstance(value, date) else value
-                if name in ("note", "is_labelled"):
-                    kept = kept or ("" if name == "note" else 0)
+                kept = value.isoformat() if isinstance(value, date) else value or _EMPTY.get(name)
                 self._database.execute(f"UPDATE recordings SET {name} = ? WHERE id = ?", kept, source.video_id)
         self._changed(source.video_id)
 
@@ -145,7 +136,7 @@ class Recordings:
                 async for some in parts:
                     total += len(some)
                     if total > most_bytes:
-                        raise Refusal(413, f"larger than {most_bytes / 1e9:g} GB, which --max-upload-gigabytes allows")
+                        raise too_large(most_bytes)
                     waiting += some
                     if len(waiting) >= _BUFFER_BYTES:
                         await anyio.to_thread.run_sync(file.write, bytes(waiting))
@@ -192,6 +183,11 @@ class Recordings:
         return path
 
 
+def too_large(most_bytes: int) -> Refusal:
+    """What is said of a recording that is larger than the server takes."""
+    return Refusal(413, f"larger than {most_bytes / 1e9:g} GB, which --max-upload-gigabytes allows")
+
+
 def _probe(path: Path) -> dict[str, Any]:
     """What a container says; decodes nothing."""
     facts: dict[str, Any] = dict.fromkeys(("duration_seconds", "frame_rate", "num_frames", "width", "height", "codec"))
@@ -204,13 +200,12 @@ def _probe(path: Path) -> dict[str, Any]:
             stream = file.stream
             made = made or stream.metadata.get("creation_time", "")[:10]  # of several chapters only streams say it
             rate = stream.average_rate or stream.guessed_rate
-            width, height = stream.codec_context.width, stream.codec_context.height
             facts |= {
                 "duration_seconds": file.stated_seconds,
                 "frame_rate": float(rate) if rate else None,
                 "num_frames": stream.frames or None,
-                "width": width,
-                "height": height,
+                "width": stream.codec_context.width,
+                "height": stream.codec_context.height,
                 "codec": stream.codec_context.name,
             }
         facts["is_playable"] = is_playable(path)

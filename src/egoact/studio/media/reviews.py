@@ -15,16 +15,11 @@ from egoact.studio.media.pictures import write_jpeg
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.project import Project
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.review import Review, ReviewChange, ReviewedMask
+from egoact.studio.schemas.recordings import Review, ReviewChange, ReviewedMask
 
 
 class Reviews:
-    """Reads, changes and shows them.
-
-    Args:
-        project: The folders.
-        recordings: Whose.
-    """
+    """Reads, changes and shows them."""
 
     def __init__(self, project: Project, recordings: Recordings) -> None:
         self._project, self._recordings = project, recordings

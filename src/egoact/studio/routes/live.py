@@ -28,7 +28,7 @@ def live_routes(workspace: Workspace) -> APIRouter:
     async def live(socket: WebSocket, run: str, source: str | None = None) -> None:
         await socket.accept()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="live") as worker:
-            do = partial(_in_thread, worker)
+            do = partial(asyncio.get_running_loop().run_in_executor, worker)  # networks answer where they were loaded
             try:
                 watched = None if source is None else await do(find_source, source, workspace.recordings)
                 session, rate = await do(sessions.open, run)
@@ -108,8 +108,3 @@ async def _show_all(socket: WebSocket, session: LiveSession, camera: ServerCamer
 
 async def _say(socket: WebSocket, answer: Any) -> None:
     await socket.send_text(answer.model_dump_json())
-
-
-async def _in_thread(worker: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
-    """Networks answer in the thread that loaded them."""
-    return await asyncio.get_running_loop().run_in_executor(worker, partial(function, *arguments))

@@ -29,7 +29,7 @@ def project_routes(workspace: Workspace) -> APIRouter:
 
     @router.post("/classes/{target}")
     def add_class(target: Target, new: NewClass) -> ClassSets:
-        workspace.classes.add(target, new.name)
+        workspace.classes.use(target, new.name)
         return workspace.classes.sets()
 
     @router.put("/classes/{target}")

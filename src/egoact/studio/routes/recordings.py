@@ -9,9 +9,17 @@ from fastapi.responses import FileResponse, Response
 
 from egoact.core.timelines.timeline import Timeline
 from egoact.media.sources import MediaSource
+from egoact.studio.media.recordings import too_large
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.recordings import Frames, Recording, RecordingChange, RecordingState, Waveform
-from egoact.studio.schemas.review import Review, ReviewChange
+from egoact.studio.schemas.recordings import (
+    Frames,
+    Recording,
+    RecordingChange,
+    RecordingState,
+    Review,
+    ReviewChange,
+    Waveform,
+)
 from egoact.studio.work.proposals import uncertainty
 from egoact.studio.workspace import Workspace
 
@@ -31,12 +39,10 @@ def recording_routes(workspace: Workspace) -> APIRouter:
 
     @router.post("", status_code=201)
     async def upload(file_name: str, request: Request) -> Recording:
-        stated = request.headers.get("content-length", "")
-        if stated.isdecimal() and int(stated) > workspace.max_upload_bytes:
-            limit = workspace.max_upload_bytes / 1e9
-            raise Refusal(413, f"larger than {limit:g} GB, which --max-upload-gigabytes allows")
-        new = await recordings.upload(file_name, request.stream(), most_bytes=workspace.max_upload_bytes)
-        return one(new)
+        most_bytes, stated = workspace.max_upload_bytes, request.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > most_bytes:
+            raise too_large(most_bytes)
+        return one(await recordings.upload(file_name, request.stream(), most_bytes=most_bytes))
 
     @router.get("/{recording}")
     def one(recording: str, annotator: str | None = None) -> Recording:
@@ -120,29 +126,24 @@ def describe_recordings(
 
 
 def _describe(
-    workspace: Workspace,
-    source: MediaSource,
-    facts: dict[str, Any],
-    num_segments: int,
-    proposed: tuple[str, Timeline] | None,
+    workspace: Workspace, source: MediaSource, facts: dict[str, Any], num_segments: int, proposed: Timeline | None
 ) -> Recording:
     probe = workspace.recordings.probe(source)
     state: RecordingState = "in_work" if num_segments else "unlabelled" if proposed is None else "proposed"
     if facts.get("is_labelled"):
         state = "labelled"
     day = facts.get("recorded_on") or probe["recorded_on"]
-    told = {name: value for name, value in probe.items() if name not in ("recorded_on", "is_playable")}
+    told = probe | {"is_playable": workspace.recordings.playable(source) is not None}
+    told["recorded_on"] = date.fromisoformat(day) if day else None
     return Recording(
         id=source.video_id,
         file_name=source.path.name,
         **told,
-        is_playable=workspace.recordings.playable(source) is not None,
         playable_job=workspace.jobs.unfinished("playable", source.video_id),
         state=state,
         num_segments=num_segments,
-        num_proposals=0 if proposed is None else len(proposed[1]),
-        uncertainty=None if proposed is None else uncertainty(proposed[1]),
+        num_proposals=0 if proposed is None else len(proposed),
+        uncertainty=None if proposed is None else uncertainty(proposed),
         participant_id=facts.get("participant_id") or source.video_id.partition("_")[0],
-        recorded_on=date.fromisoformat(day) if day else None,
         note=facts.get("note") or "",
     )

@@ -10,8 +10,7 @@ from egoact.core.errors import InputError
 from egoact.core.files import read_json
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.labels import ConflictAnswer
-from egoact.studio.schemas.people import Agreement, Dashboard
-from egoact.studio.schemas.results import Confusion, LearningCurve, Mistakes, RunComparison
+from egoact.studio.schemas.results import Agreement, Confusion, Dashboard, LearningCurve, Mistakes, RunComparison
 from egoact.studio.schemas.runs import Decisions, DecisionsDone, Proposals, ProposedRecording, Run
 from egoact.studio.work.dashboard import DatedTimeline, dashboard_csv, make_dashboard
 from egoact.studio.workspace import Workspace
@@ -72,9 +71,8 @@ def result_routes(workspace: Workspace) -> APIRouter:
     @router.get("/dashboard.csv", response_class=Response)
     def table(run: str | None = None, annotator: str | None = None) -> Response:
         text = dashboard_csv(_dashboard(workspace, run, annotator))
-        return Response(
-            text, media_type="text/csv", headers={"content-disposition": "attachment; filename=dashboard.csv"}
-        )
+        headers = {"content-disposition": "attachment; filename=dashboard.csv"}
+        return Response(text, media_type="text/csv", headers=headers)
 
     @router.get("/agreement")
     def agreement(first: str, second: str) -> Agreement:
@@ -86,14 +84,14 @@ def result_routes(workspace: Workspace) -> APIRouter:
 def _dashboard(workspace: Workspace, run: str | None, annotator: str | None) -> Dashboard:
     if (run is None) == (annotator is None):
         raise Refusal(400, "give either run or annotator")
+    hands: dict[str, Any] = {}
     if run is not None:
         workspace.runs.find(run)
-        timelines = workspace.runs.timelines(run)
+        timelines, hands = workspace.runs.timelines(run), workspace.runs.hands(run)
     else:
         assert annotator is not None
         timelines = workspace.results.labelled(annotator)
     sources, facts = workspace.recordings.find_all()[0], workspace.recordings.facts()
-    hands = workspace.runs.hands(run) if run is not None else {}
     dated = []
     for name, timeline in timelines.items():
         probe: dict[str, Any] = workspace.recordings.probe(sources[name]) if name in sources else {}

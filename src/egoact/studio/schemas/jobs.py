@@ -1,4 +1,4 @@
-"""Jobs: what a person asks for, and how far it is."""
+"""Jobs: what a person asks for, and how far it is; and the stream of events, which tells of them."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -135,3 +135,13 @@ class JobLog(Answer):
 
     text: str
     is_cut: bool
+
+
+class Event(Answer):
+    """A message of the stream of events."""
+
+    type: Literal["job", "labels", "recordings", "runs", "proposals", "project"]
+    id: str | None = None
+    """The job, recording or run; of labels the annotator."""
+    revision: int | None = None
+    job: Job | None = None

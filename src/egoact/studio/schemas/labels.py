@@ -1,4 +1,4 @@
-"""Labelled segments, edits of them, and conflicts between edits."""
+"""Labelled segments, edits of them, conflicts between edits, and annotation files of other programs."""
 
 from typing import Annotated, Literal
 
@@ -108,3 +108,34 @@ class LabelChanges(Answer):
     revision: int
     segments: list[LabelSegment]
     deleted: list[str]
+
+
+class Format(Answer):
+    """A format of annotation files."""
+
+    name: str
+    title: str
+    suffixes: list[str]
+    can_read: bool
+    can_write: bool
+
+
+class Imported(Answer):
+    """What came of an annotation file."""
+
+    format: str
+    num_added: int
+    num_known: int
+    """Segments that were there already, exactly so."""
+    revision: int
+    notes: list[str]
+    """What the file said that labels cannot hold, and recordings that are not here."""
+
+
+class ExportNotes(Answer):
+    """What an export would be."""
+
+    file_name: str
+    num_segments: int
+    notes: list[str]
+    """What the format cannot hold."""

@@ -1,11 +1,14 @@
-"""Recordings, and what is measured of them."""
+"""Recordings, what is measured of them, and what is blurred before others see a copy."""
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from egoact.studio.schemas.messages import Answer, Name, Request, Text
+from pydantic import Field
+
+from egoact.studio.schemas.messages import Answer, Name, Request, Seconds, Text
 
 RecordingState = Literal["unlabelled", "proposed", "in_work", "labelled"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Recording(Answer):
@@ -72,3 +75,38 @@ class Waveform(Answer):
     motion: list[float]
     """The largest change between pictures a quarter of a second apart, relative to the recording's own; of recordings
     longer than 20 minutes between key frames."""
+
+
+class ReviewedMask(Request):
+    """A place that is blurred for a while."""
+
+    kind: Name
+    """face, or what a person calls it."""
+    score: Share
+    """How sure the detector was; 1 of a person's own."""
+    keyframes: Annotated[list[tuple[Seconds, Share, Share, Share, Share]], Field(min_length=1, max_length=100_000)]
+    """Seconds, and left, top, right, bottom as shares of the picture."""
+    is_blurred: bool
+    """Whether a person lets it be blurred."""
+
+
+class Review(Answer):
+    """All masks of a recording."""
+
+    recording_id: str
+    version: str
+    """Changes with each change; empty where there is nothing yet."""
+    masks: list[ReviewedMask]
+    hidden: list[tuple[float, float]]
+    """Stretches that become black and silent."""
+    has_copy: bool
+    """Whether there is a copy without them already."""
+
+
+class ReviewChange(Request):
+    """All of it anew."""
+
+    version: str
+    """The one that was changed."""
+    masks: Annotated[list[ReviewedMask], Field(max_length=10_000)]
+    hidden: Annotated[list[tuple[Seconds, Seconds]], Field(max_length=10_000)]

@@ -1,15 +1,14 @@
 """Each person's actions over days: counts, durations, and the clips behind each number."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
 from egoact.core.files import csv_text
 from egoact.core.timelines.statistics import merge_stretches
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.studio.schemas.people import ActionOverDays, Dashboard, DayPoint, Person
-from egoact.studio.schemas.results import Clip
+from egoact.studio.schemas.results import ActionOverDays, Clip, Dashboard, DayPoint, Person
 
 COLUMNS = (
     "participant_id",
@@ -29,16 +28,7 @@ _MOST_CLIPS = 50
 
 @dataclass(frozen=True)
 class DatedTimeline:
-    """A recording's actions, whose they are and when.
-
-    Args:
-        timeline: The actions.
-        participant_id: Whose.
-        day: On which day, or None.
-        seconds: How long the recording is, or None.
-        note: What was noted of it.
-        hands: Measures of each hand, or None.
-    """
+    """A recording's actions, whose they are and when; how long it is, what was noted of it, measures of each hand."""
 
     timeline: Timeline
     participant_id: str
@@ -72,7 +62,11 @@ def dashboard_csv(dashboard: Dashboard) -> str:
 def _person(name: str, recordings: list[DatedTimeline]) -> Person:
     days = sorted({one.day for one in recordings}, key=lambda day: (day is None, day or date.min))
     keys = {(s.verb, s.noun) for one in recordings for s in one.timeline}
-    actions = [_action(key, recordings, days) for key in keys]
+    actions = []
+    for verb, noun in keys:
+        points = [_day((verb, noun), day, [one for one in recordings if one.day == day]) for day in days]
+        name = " ".join(part for part in (verb, noun) if part)
+        actions.append(ActionOverDays(name=name, verb=verb, noun=noun, days=points))
     actions.sort(key=lambda action: (-sum(day.count for day in action.days), action.name))
     hands = [
         {"recording_id": one.timeline.video_id, "day": one.day and one.day.isoformat(), **one.hands}
@@ -87,14 +81,6 @@ def _person(name: str, recordings: list[DatedTimeline]) -> Person:
         hands=hands,
         notes={one.timeline.video_id: one.note for one in recordings if one.note},
     )
-
-
-def _action(
-    key: tuple[str | None, str | None], recordings: list[DatedTimeline], days: list[date | None]
-) -> ActionOverDays:
-    name = " ".join(part for part in key if part)
-    points = [_day(key, day, [one for one in recordings if one.day == day]) for day in days]
-    return ActionOverDays(name=name, verb=key[0], noun=key[1], days=points)
 
 
 def _day(key: tuple[str | None, str | None], day: date | None, recordings: list[DatedTimeline]) -> DayPoint:
@@ -115,15 +101,5 @@ def _day(key: tuple[str | None, str | None], day: date | None, recordings: list[
         mean_seconds=total / len(found) if found else None,
         per_hour=3600 * len(found) / seconds if seconds else None,
         share_of_time=min(1.0, covered / seconds) if seconds else None,
-        clips=[
-            Clip(
-                recording_id=video,
-                start_seconds=s.start_seconds,
-                stop_seconds=s.stop_seconds,
-                truth=None,
-                found=s.name,
-                confidence=s.confidence,
-            )
-            for video, s in found[:_MOST_CLIPS]
-        ],
+        clips=[Clip(recording_id=video, truth=None, found=s.name, **asdict(s)) for video, s in found[:_MOST_CLIPS]],
     )

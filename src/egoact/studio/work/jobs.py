@@ -9,6 +9,7 @@ known of jobs outlives the server; a job that ran when the server ended is calle
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import sqlite3
@@ -25,24 +26,43 @@ from typing import Any
 from egoact.studio.database import Database
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.jobs import Job, JobLog, Progress
-from egoact.studio.work.job_lines import read_progress
 
 _LOOK_SECONDS = 0.2
 _TELL_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
 _LIGHT = ("playable", "quick")
 _ENDED = ("done", "failed", "cancelled", "interrupted")
+_ENDED_FIRST = "the studio ended while it ran"
+_COUNTED = re.compile(
+    r"(?P<what>.{1,200}): (?P<done>\d+)/(?P<total>\d+) (?P<unit>\S+(?: \S+)?) \(\d+ %\), [^,]+"
+    r"(?:, (?P<left>(?:\d+ (?:h|min|s) ?)+) left)?(?:, .*)?"
+)
+_UNCOUNTED = re.compile(r"(?P<what>.{1,200}): (?P<done>\d+) (?P<unit>\S+(?: \S+)?), \d+ \S+(?: \S+)?/s")
+_PART = re.compile(r"(\d+) (h|min|s)")
+_SECONDS = {"h": 3600, "min": 60, "s": 1}
+
+
+def read_progress(line: str) -> Progress | None:
+    """How far a command is, where a line of `core/progress.py` says so.
+
+    >>> read_progress("extract: 30/120 steps (25 %), 12 steps/s, 1 min 05 s left").seconds_left
+    65.0
+    """
+    found = _COUNTED.fullmatch(line) or _UNCOUNTED.fullmatch(line)
+    if found is None:
+        return None
+    told: dict[str, Any] = {"total": None, "left": None} | found.groupdict()
+    parts = _PART.findall(told["left"] or "")
+    left = float(sum(int(number) * _SECONDS[unit] for number, unit in parts)) if parts else None
+    return Progress(**told, seconds_left=left)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A job to be.
+    """A job to be; what `schemas.jobs.Job` says of kind, title and subject.
 
     Args:
-        kind: Such as "train".
-        title: For people.
         words: Of the command line: "egoact", its command, its flags; or "python", "-m", a module, its arguments.
-        subject: The run or recording that it is about.
         follows: Whether it needs the plan before it to succeed.
     """
 
@@ -54,13 +74,9 @@ class Plan:
 
 
 class Jobs:
-    """The queue of a project, and the process that runs now.
+    """The queue, and the process that runs now in the project's folder; what it prints goes into the folder of logs.
 
-    Args:
-        database: Where they are kept.
-        project: The folder that commands run in.
-        logs: Folder of what they print.
-        changed: Called with a job when something about it is other than before.
+    `changed` is called with a job when something about it is other than before.
     """
 
     def __init__(self, database: Database, project: Path, logs: Path, changed: Callable[[Job], None]) -> None:
@@ -70,11 +86,8 @@ class Jobs:
         self._running: dict[bool, int] = {}  # whether it is light -> job
         self._cancelled: set[int] = set()
         self._wake, self._is_closing = threading.Condition(), False
-        database.execute(
-            "UPDATE jobs SET state = 'interrupted', ended_at = ?, last_line = 'the studio ended while it ran' "
-            "WHERE state = 'running'",
-            _now(),
-        )
+        update = "UPDATE jobs SET state = 'interrupted', ended_at = ?, last_line = ? WHERE state = 'running'"
+        database.execute(update, _now(), _ENDED_FIRST)
         self._threads = [
             threading.Thread(target=self._work, args=(is_light,), name="jobs", daemon=True)
             for is_light in (False, True)
@@ -184,10 +197,10 @@ class Jobs:
 
     def _next(self, is_light: bool) -> Any:
         """The first job that can run; those whose need failed are given up."""
-        query = (
-            "SELECT jobs.*, needed.state AS needed_state FROM jobs LEFT JOIN jobs AS needed ON needed.id = jobs.needs"
-        )
-        for row in self._database.rows(f"{query} WHERE jobs.state = 'queued' ORDER BY jobs.kind = 'quick', jobs.id"):
+        query = """SELECT jobs.*, needed.state AS needed_state
+            FROM jobs LEFT JOIN jobs AS needed ON needed.id = jobs.needs
+            WHERE jobs.state = 'queued' ORDER BY jobs.kind = 'quick', jobs.id"""
+        for row in self._database.rows(query):
             if (row["kind"] in _LIGHT) != is_light:
                 continue
             if row["needed_state"] in (None, "done"):
@@ -203,14 +216,12 @@ class Jobs:
         if self.find(number).state != "running":
             return  # cancelled at the last moment
         module, arguments = ("egoact", words[1:]) if words[0] == "egoact" else (words[2], words[3:])
-        command = [sys.executable, "-m", "egoact.studio.work.worker", module, *arguments]
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         with self._log(number).open("wb") as log:
             try:
                 process = subprocess.Popen(
-                    command,
+                    [sys.executable, "-m", "egoact.studio.work.worker", module, *arguments],
                     cwd=self._project,
-                    env=environment,
+                    env=os.environ | {"PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -226,7 +237,7 @@ class Jobs:
         if number in self._cancelled:
             state = "cancelled"
         elif self._is_closing and code:
-            state, line = "interrupted", "the studio ended while it ran"
+            state, line = "interrupted", _ENDED_FIRST
         self._end(number, state, code, line)
 
     def _watch(self, number: int, process: subprocess.Popen[bytes]) -> str:

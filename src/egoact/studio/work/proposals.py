@@ -7,14 +7,16 @@ Source: Lewis and Gale, A sequential algorithm for training text classifiers, 19
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import compress
 from typing import Any
 
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
 from egoact.studio.database import Database
+from egoact.studio.labelling.label_rows import last_revision
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.labels import AddEdit, ChangeEdit, DeleteEdit, Edits, EditsDone, LabelSegment, SegmentValues
+from egoact.studio.schemas.labels import AddEdit, ChangeEdit, DeleteEdit, Edits, EditsDone, SegmentValues
 from egoact.studio.schemas.runs import Decision, Decisions, DecisionsDone, Proposal, Proposals, ProposedRecording
 from egoact.studio.work.runs import Runs
 
@@ -22,13 +24,7 @@ _DONE = {"accept": "accepted", "correct": "corrected", "reject": "rejected"}
 
 
 class ProposalBook:
-    """Proposals of all runs, and decisions about them.
-
-    Args:
-        database: Where decisions are kept.
-        runs: Who proposes.
-        labels: What accepted proposals become.
-    """
+    """Proposals of all runs, and decisions about them, which the database keeps; accepted ones become labels."""
 
     def __init__(self, database: Database, runs: Runs, labels: LabelBook) -> None:
         self._database, self._runs, self._labels = database, runs, labels
@@ -40,16 +36,10 @@ class ProposalBook:
         for row in self._decided(run):
             decided.setdefault(row["recording_id"], {})[row["proposal_id"]] = row
         lines = []
-        for recording_id, timeline in self._runs.timelines(run).items():
-            proposals, level = _judge(timeline, decided.get(recording_id, {}))
-            lines.append(
-                ProposedRecording(
-                    recording_id=recording_id,
-                    uncertainty=level,
-                    num_proposals=len(proposals),
-                    num_open=sum(proposal.decision == "open" for proposal in proposals),
-                )
-            )
+        for name, timeline in self._runs.timelines(run).items():
+            proposals, level = _judge(timeline, decided.get(name, {}))
+            numbers = {"num_proposals": len(proposals), "num_open": sum(p.decision == "open" for p in proposals)}
+            lines.append(ProposedRecording(recording_id=name, uncertainty=level, **numbers))
         return sorted(lines, key=lambda line: (-line.uncertainty, line.recording_id))
 
     def read(self, run: str, recording_id: str, *, order: str = "time") -> Proposals:
@@ -87,7 +77,7 @@ class ProposalBook:
                 decisions.annotator, Edits(request_id=decisions.request_id, edits=edits), together_with=keep
             )
         else:
-            done = EditsDone(revision=self._labels.revision(decisions.annotator), segments=[], deleted=[])
+            done = EditsDone(revision=last_revision(self._database, decisions.annotator), segments=[], deleted=[])
             with self._database.transaction():
                 keep(done)
         wanted = {decision.proposal_id for decision, _ in kept}
@@ -100,29 +90,20 @@ class ProposalBook:
         """What a decision does to the labels."""
         if (decision.segment is None) == (decision.action == "correct"):
             raise Refusal(400, "a segment goes with 'correct', and with nothing else")
-        present = self._label(annotator, proposal.segment_id)
+        labels = self._labels.read(annotator).segments if proposal.segment_id else []
+        present = next((label for label in labels if label.id == proposal.segment_id), None)
         if decision.action in ("reject", "reopen"):
             if present is None:
                 return None, None
             return DeleteEdit(op="delete", id=present.id, version=present.version), None
-        values = decision.segment or SegmentValues(
-            recording_id=recording_id,
-            start_seconds=proposal.start_seconds,
-            stop_seconds=proposal.stop_seconds,
-            verb=proposal.verb,
-            noun=proposal.noun,
-        )
+        proposed = proposal.model_dump(include={"start_seconds", "stop_seconds", "verb", "noun"})
+        values = decision.segment or SegmentValues(recording_id=recording_id, **proposed)
         if values.recording_id != recording_id:
             raise Refusal(400, "a correction stays in its recording")
         if present is not None:
             return ChangeEdit(op="change", id=present.id, version=present.version, segment=values), present.id
         segment_id = f"{recording_id}_{proposal.id}"
         return AddEdit(op="add", id=segment_id, segment=values), segment_id
-
-    def _label(self, annotator: str, segment_id: str | None) -> LabelSegment | None:
-        if segment_id is None:
-            return None
-        return next((s for s in self._labels.read(annotator).segments if s.id == segment_id), None)
 
     def _keep(self, run: str, recording_id: str, annotator: str, decision: Decision, segment_id: str | None) -> None:
         key = (run, recording_id, decision.proposal_id)
@@ -157,14 +138,5 @@ def uncertainty(segments: Sequence[TimelineSegment] | Timeline) -> float:
 def _proposal(segment: TimelineSegment, decided: dict[str, Any]) -> Proposal:
     told = (round(segment.start_seconds * 1000), round(segment.stop_seconds * 1000), segment.verb, segment.noun)
     key = hashlib.sha256(repr(told).encode()).hexdigest()[:12]
-    row = decided.get(key)
-    return Proposal(
-        id=key,
-        start_seconds=segment.start_seconds,
-        stop_seconds=segment.stop_seconds,
-        verb=segment.verb,
-        noun=segment.noun,
-        confidence=segment.confidence,
-        decision="open" if row is None else row["decision"],
-        segment_id=None if row is None else row["segment_id"],
-    )
+    found = decided.get(key, {"decision": "open", "segment_id": None})
+    return Proposal(id=key, **asdict(segment), decision=found["decision"], segment_id=found["segment_id"])

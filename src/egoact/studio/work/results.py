@@ -3,52 +3,53 @@
 A recording that a run learned from counts with what was found there by a training without it, or not at all.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from egoact.core.timelines.agreement import Agreement as Measured
 from egoact.core.timelines.agreement import Pair, measure_agreement, pair_segments
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTarget
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.people import Agreement, AgreementOf, BoundaryDifferences
-from egoact.studio.schemas.results import Clip, Confusion, ConfusionCell, MetricComparison, Mistakes, RunComparison
+from egoact.studio.schemas.results import (
+    Agreement,
+    AgreementOf,
+    BoundaryDifferences,
+    Clip,
+    Confusion,
+    ConfusionCell,
+    MetricComparison,
+    Mistakes,
+    RunComparison,
+)
 from egoact.studio.work.runs import Runs
 
 _STEPS_PER_SECOND = 10.0
 _MOST_CLIPS = 100
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What is compared: recording -> found and true; and what is left out because the run has seen it."""
-
-    pairs: dict[str, tuple[Timeline, Timeline]]
-    seen: list[str]
+Compared = dict[str, tuple[Timeline, Timeline]]
 
 
 class Results:
-    """Runs against labels.
-
-    Args:
-        runs: What was found.
-        labels: What is true.
-        recordings: Which of them are labelled from beginning to end.
-    """
+    """Runs against labels, on recordings that are labelled from beginning to end."""
 
     def __init__(self, runs: Runs, labels: LabelBook, recordings: Recordings) -> None:
         self._runs, self._labels, self._recordings = runs, labels, recordings
 
-    def compare_with_labels(self, run: str, annotator: str) -> Compared:
-        """A run's honest answers beside the labels; of recordings that are labelled in part none."""
+    def compare_with_labels(self, run: str, annotator: str) -> tuple[Compared, list[str]]:
+        """A run's honest answers beside the labels; of recordings that are labelled in part none.
+
+        Returns:
+            Recording -> found and true; and the recordings that are left out because the run has seen them.
+        """
         truth = self.labelled(annotator)
         seen, held_out = self._runs.learned_from(run), self._runs.held_out(run)
         proposed = self._runs.timelines(run)
         complete = {name for name, facts in self._recordings.facts().items() if facts["is_labelled"]}
-        pairs, left_out = {}, []
+        pairs: Compared = {}
+        left_out = []
         for name, true in truth.items():
             if name in seen and name not in held_out:
                 left_out.append(name)
@@ -56,7 +57,7 @@ class Results:
                 pairs[name] = (held_out[name], true)
             elif name in proposed and name in complete:
                 pairs[name] = (proposed[name], true)
-        return Compared(pairs, left_out)
+        return pairs, left_out
 
     def labelled(self, annotator: str) -> dict[str, Timeline]:
         """Recording -> labels of somebody that have a verb or noun."""
@@ -69,7 +70,7 @@ class Results:
 
     def confusion(self, run: str, annotator: str, target: TimelineTarget) -> Confusion:
         """Labelled segments against what was found there, with the clips of each cell."""
-        compared = self.compare_with_labels(run, annotator)
+        compared, seen = self.compare_with_labels(run, annotator)
         cells: dict[tuple[str | None, str | None], list[Clip]] = {}
         for name, pair in _pairs(compared):
             clip = _clip(name, pair, target)
@@ -86,15 +87,15 @@ class Results:
                 ConfusionCell(truth=truth, found=found, count=len(clips), clips=clips[:_MOST_CLIPS])
                 for (truth, found), clips in ordered
             ],
-            recordings=sorted(compared.pairs),
-            seen_recordings=sorted(compared.seen),
+            recordings=sorted(compared),
+            seen_recordings=sorted(seen),
         )
 
     def mistakes(self, run: str, annotator: str, *, limit: int) -> Mistakes:
         """What was found and is not so, the most confident first."""
         targets = self._targets(run)
         wrong = []
-        for name, pair in _pairs(self.compare_with_labels(run, annotator)):
+        for name, pair in _pairs(self.compare_with_labels(run, annotator)[0]):
             truth, found = pair
             if found is None:
                 continue
@@ -105,8 +106,8 @@ class Results:
 
     def compare_runs(self, first: str, second: str) -> RunComparison:
         """Two runs: on the recordings that both answered without having seen them, else by what each says of itself."""
-        annotators = self._labels.annotators()
-        sides = [{a: self.compare_with_labels(run, a).pairs for a in annotators} for run in (first, second)]
+        annotators = self._labels.files.annotators()
+        sides = [{a: self.compare_with_labels(run, a)[0] for a in annotators} for run in (first, second)]
         shared = {a: sides[0][a].keys() & sides[1][a].keys() for a in annotators}
         best = max(shared, key=lambda a: len(shared[a]), default=None)
         targets = [t for t in self._targets(first) if t in self._targets(second)]
@@ -143,12 +144,17 @@ class Results:
 
 
 def _pairs(compared: Compared) -> Iterator[tuple[str, Pair]]:
-    for name, (found, true) in sorted(compared.pairs.items()):
+    for name, (found, true) in sorted(compared.items()):
         for pair in pair_segments(true, found):
             yield name, pair
 
 
 def _clip(name: str, pair: Pair, target: TimelineTarget) -> Clip:
+    def word(segment: TimelineSegment | None) -> str | None:
+        if segment is None:
+            return None
+        return {"verb": segment.verb, "noun": segment.noun, "action": segment.name}[target]
+
     truth, found = pair
     shown = truth or found
     assert shown is not None
@@ -156,16 +162,10 @@ def _clip(name: str, pair: Pair, target: TimelineTarget) -> Clip:
         recording_id=name,
         start_seconds=shown.start_seconds,
         stop_seconds=shown.stop_seconds,
-        truth=_name(truth, target),
-        found=_name(found, target),
+        truth=word(truth),
+        found=word(found),
         confidence=None if found is None else found.confidence,
     )
-
-
-def _name(segment: TimelineSegment | None, target: TimelineTarget) -> str | None:
-    if segment is None:
-        return None
-    return segment.name if target == "action" else segment.verb if target == "verb" else segment.noun
 
 
 def _comparison(first: str, second: str, measured: list[dict[str, Any]], *, is_same: bool) -> RunComparison:
@@ -195,22 +195,19 @@ def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _agreement(name: str | None, pairs: list[tuple[Timeline, Timeline]]) -> AgreementOf:
-    found: Measured = measure_agreement(pairs, rate=_STEPS_PER_SECOND)
-    starts, stops = found.start_differences, found.stop_differences
+    found = measure_agreement(pairs, rate=_STEPS_PER_SECOND)
+    boundaries: dict[str, float | None] = {}
+    for end, differences in (("start", found.start_differences), ("stop", found.stop_differences)):
+        boundaries[f"{end}_mean_seconds"] = _mean(differences)
+        boundaries[f"{end}_mean_absolute_seconds"] = _mean([abs(each) for each in differences])
     return AgreementOf(
         recording_id=name,
         kappa={str(target): value for target, value in found.kappa.items()},
-        boundaries=BoundaryDifferences(
-            num_pairs=len(starts),
-            start_mean_seconds=_mean(starts),
-            start_mean_absolute_seconds=_mean([abs(x) for x in starts]),
-            stop_mean_seconds=_mean(stops),
-            stop_mean_absolute_seconds=_mean([abs(x) for x in stops]),
-        ),
+        boundaries=BoundaryDifferences(num_pairs=len(found.start_differences), **boundaries),
         only_first=found.only_first,
         only_second=found.only_second,
     )
 
 
-def _mean(values: Any) -> float | None:
+def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,7 @@ _CAUSAL = ("causal", "causal_tcn")
 
 
 class Runs:
-    """What lies in `runs/` and `timelines/` now.
-
-    Args:
-        project: The folders.
-    """
+    """What lies in `runs/` and `timelines/` of a project now."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -42,7 +37,7 @@ class Runs:
     def find(self, name: str) -> Path:
         """The folder of a run; 404 where there is none."""
         folder = self._project.child(self._project.runs, name, what="run")
-        if not _has(folder, "config.json"):
+        if not (folder / "config.json").is_file():
             raise Refusal(404, f"'{name}' is no run that was trained to its end")
         return folder
 
@@ -81,11 +76,11 @@ class Runs:
         """Recordings that a run has seen in training."""
         return _learned_from(self.find(name))
 
-    def newest_timelines(self) -> Mapping[str, tuple[str, Timeline]]:
-        """Recording -> the run that proposed last there, and what."""
-        found: dict[str, tuple[str, Timeline]] = {}
+    def newest_timelines(self) -> dict[str, Timeline]:
+        """Recording -> what the run that is the newest of those which proposed there said."""
+        found: dict[str, Timeline] = {}
         for run in reversed(self.find_all()):
-            found |= {video: (run.name, timeline) for video, timeline in self.timelines(run.name).items()}
+            found |= self.timelines(run.name)
         return found
 
     def _found(self, name: str) -> dict[str, tuple[Timeline, Path]]:
@@ -135,10 +130,6 @@ class Runs:
             evaluation=_read_metrics(self._project.own / "evaluations" / folder.name),
             timelines=sorted(self.timelines(folder.name)),
         )
-
-
-def _has(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
 
 
 def _read_metrics(folder: Path) -> dict[str, Any] | None:
