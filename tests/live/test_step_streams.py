@@ -14,9 +14,8 @@ from egoact.core.annotations.labels import Vocabulary
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
 from egoact.engines.streams import GRID, stream_specs
-from egoact.live.features import EarlierFrames
 from egoact.live.memories import GAP_SECONDS
-from egoact.live.streaming import Stream, open_run_stream
+from egoact.live.streaming import EarlierFrames, Stream, open_run_stream
 from egoact.media.pairs import frame_lag, read_pairs
 from egoact.media.sources import MediaSource, read_frames
 from egoact.models.backbones.registry import load_backbone

@@ -4,7 +4,6 @@ source, in a thread of its own ──► [ the newest ] ──► whoever looks,
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -80,19 +79,16 @@ class Source(Protocol):
 class FrameGrabber:
     """Lets a source run in a thread of its own, and keeps its newest picture; a context manager.
 
-    Args:
-        source: Starts when the context is entered.
-        say: As `Source.frames`; called from the thread.
-
     Attributes:
         num_taken: Pictures so far.
+        has_ended: Whether no picture will come any more; one may still be there.
         error: Why the source ended, if not by its nature.
     """
 
     def __init__(self, source: Source, say: Say) -> None:
         self._source, self._say = source, say
         self._newest: CapturedFrame | None = None
-        self._has_ended = False
+        self.has_ended = False
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -107,24 +103,10 @@ class FrameGrabber:
         self._stop.set()
         self._thread.join(_JOIN_SECONDS)
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether no picture will come any more; one may still be there."""
-        return self._has_ended
-
     def next(self, *, timeout: float) -> CapturedFrame | None:
-        """The newest picture that was not given yet; None if none comes in time, or at the end.
-
-        Args:
-            timeout: Longest wait, seconds.
-        """
-        end = time.monotonic() + timeout
+        """The newest picture that was not given yet; None if none comes within `timeout` seconds, or at the end."""
         with self._changed:
-            while self._newest is None and not self._has_ended:
-                left = end - time.monotonic()
-                if left <= 0:
-                    return None
-                self._changed.wait(left)
+            self._changed.wait_for(lambda: self._newest is not None or self.has_ended, timeout)
             frame, self._newest = self._newest, None
             return frame
 
@@ -138,5 +120,5 @@ class FrameGrabber:
         except BaseException as error:  # it belongs to the thread that waits
             self.error = error
         with self._changed:
-            self._has_ended = True
+            self.has_ended = True
             self._changed.notify()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TextIO
 
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.online_prediction import OnlinePrediction
@@ -23,15 +23,11 @@ _WAIT_SECONDS = 0.1
 
 
 class LiveLoop:
-    """One source, looked at until it ends.
+    """One checked source, looked at until it ends by a stream that has seen nothing.
 
     Args:
-        source: Checked.
-        stream: Empty.
-        view: Shows predictions.
         size: (height, width) of the frames that the stream takes.
         lines: Where predictions go as JSON, or None.
-        window: Or None.
     """
 
     def __init__(
@@ -104,7 +100,7 @@ class LiveLoop:
     def _write(self, prediction: OnlinePrediction, delay: float) -> None:
         if self._lines is None:
             return
-        values: dict[str, Any] = {
+        values = {
             "time": round(time.time(), 3),
             **prediction.to_dict(),
             "age_ms": round(1000 * delay, 1),
@@ -118,11 +114,7 @@ class LiveLoop:
 
 @contextmanager
 def open_lines(where: str | None) -> Iterator[TextIO | None]:
-    """The place for lines of JSON.
-
-    Raises:
-        ArtifactError: It cannot be written.
-    """
+    """The place for lines of JSON; an `ArtifactError` where it cannot be written."""
     if where is None or where == "-":
         yield sys.stdout if where else None
         return

@@ -22,7 +22,7 @@ from egoact.runs.segmenter import TrainedSegmenter
 Probabilities = dict[str, np.ndarray]
 
 GAP_SECONDS = 2.0  # without a frame, after which what came before says nothing of what comes
-_GRID_TOLERANCE_SECONDS = 2e-3  # some containers round timestamps to milliseconds
+GRID_TOLERANCE_SECONDS = 2e-3  # some containers round timestamps to milliseconds
 
 
 class Memory(Protocol):
@@ -39,12 +39,7 @@ class Memory(Protocol):
 
 
 class FeatureRing:
-    """The last features with their times, in one block of memory.
-
-    Args:
-        capacity: How many.
-        shape: (F) of one.
-    """
+    """The last features, each of shape (F), with their times, in one block of memory."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...]) -> None:
         self._features = np.zeros((capacity, *shape), dtype=np.float32)
@@ -117,16 +112,15 @@ class WindowMemory:
         ages = self._ring.seconds[-1] - self._ring.seconds
         counts = [int((ages < length - 0.5 / self._rate).sum()) for length in self._lengths]
         covered = [float(ages[-count]) + 1 / self._rate for count in counts]
-        if min(covered) < min(self._lengths) / 2 - _GRID_TOLERANCE_SECONDS:
+        if min(covered) < min(self._lengths) / 2 - GRID_TOLERANCE_SECONDS:
             return None
         num_frames = self._recognizer.config.num_frames
         clips = np.stack([self._ring.clip(count, num_frames=num_frames) for count in dict.fromkeys(counts)])
         logits = self._recognizer.score(clips)
-        return max(covered), {target: self._mean(target, values) for target, values in logits.items()}
-
-    def _mean(self, target: str, logits: np.ndarray) -> np.ndarray:
-        """Over the windows: (W, K) -> (K,)."""
-        return softmax(log_softmax(logits / self._temperature.get(target, 1.0)).mean(0))
+        found = {}
+        for target, values in logits.items():
+            found[target] = softmax(log_softmax(values / self._temperature.get(target, 1.0)).mean(0))
+        return max(covered), found
 
 
 class RunningMemory:
@@ -152,9 +146,9 @@ class RunningMemory:
         self._prediction: tuple[float, Probabilities] | None = None
 
     def add(self, feature: np.ndarray, seconds: float) -> None:  # noqa: D102
-        self._since = seconds if self._since is None else self._since
         import torch
 
+        self._since = seconds if self._since is None else self._since
         device = next(self._model.classifiers.parameters()).device
         with torch.inference_mode():
             frame = torch.from_numpy(np.array(feature[None], np.float32)).to(device)
@@ -168,13 +162,10 @@ class RunningMemory:
 
 
 class StepMemory:
-    """The state of a segmenter that sees no future, at a cost that does not grow.
+    """The state of a segmenter that does not look ahead, at a cost that does not grow.
 
     Steps are as regular as in training: where frames come less often than that, the last one stands for the steps
     between, as it does in a recording. After `GAP_SECONDS` without a frame it begins anew.
-
-    Args:
-        segmenter: Must not look ahead.
     """
 
     def __init__(self, segmenter: TrainedSegmenter) -> None:

@@ -18,11 +18,11 @@ _HOPELESS_SECONDS = 1.0
 
 
 class Playback:
-    """One opened container.
+    """The pictures of a container.
 
     Args:
         container: Open.
-        stream: Its pictures.
+        stream: Of it.
         is_recorded: Whether to wait until each picture is due; a live stream is never waited for.
         begun: When the source began, on the clock of `time.monotonic`; None: with the first picture.
 
@@ -112,7 +112,10 @@ class Playback:
             self._begun = now if self._begun is None else self._begun
             self.shown_seconds = now - self._begun
             return CapturedFrame(now - self._begun, now, picture, self._reformatter)
-        seconds = self._next_seconds() if picture.pts is None else self._since_first(picture.pts)
+        if picture.pts is None:  # no timestamps: by the rate
+            seconds = self._newest_seconds + 1 / float(self._stream.average_rate or 25)
+        else:
+            seconds = self._since_first(picture.pts)
         if seconds <= self._newest_seconds:
             return None
         self._newest_seconds = self.shown_seconds = seconds
@@ -127,7 +130,3 @@ class Playback:
 
     def _since_first(self, ticks: int) -> float:
         return float((ticks - (self._stream.start_time or 0)) * (self._stream.time_base or 0))
-
-    def _next_seconds(self) -> float:
-        """Where a container has no timestamps: its rate."""
-        return self._newest_seconds + 1 / float(self._stream.average_rate or 25)

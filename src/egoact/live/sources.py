@@ -49,13 +49,13 @@ class FileSource:
     def frames(self, stop: threading.Event, say: Say) -> Iterator[CapturedFrame]:  # noqa: D102
         with open_container(self._path) as container:
             stream = picture_stream(container, self._path)
-            playback, num_shown = Playback(container, stream, is_recorded=True), 0
+            playback, is_shown = Playback(container, stream, is_recorded=True), False
             for frame in playback.frames(stop):
-                num_shown += 1
+                is_shown = True
                 yield frame
             if stop.is_set():
                 return
-            if not num_shown:
+            if not is_shown:
                 raise MediaError(f"not one picture can be decoded {playback.damage}".rstrip(), path=self._path)
             missing = 0.0
             if stream.duration is not None and stream.time_base is not None:
@@ -70,12 +70,7 @@ class UrlSource:
     """A stream of the network; when it breaks it is opened again, after waits that double each time.
 
     What has a length, such as an MP4 file of a web server, is played in real time and goes on where it broke; what
-    has none is live.
-
-    Args:
-        url: Any that FFmpeg knows: rtsp, http, https, rtmp, srt, udp.
-        timeout: Seconds of silence that count as a break.
-        give_up: Seconds without a picture after which it ends.
+    has none is live. `timeout` and `give_up` are those of `find_source`.
     """
 
     def __init__(self, url: str, *, timeout: float, give_up: float) -> None:

@@ -14,15 +14,11 @@ class LiveClock:
 
     The delay of a prediction is its age when it is given: from when its newest picture was taken until now. While it
     is shown it grows older, until the next one takes its place: that is its greatest age.
-
-    Attributes:
-        num_predictions: So far.
-        num_passed: Pictures that nobody looked at, because a newer one was there or they were not due.
     """
 
     def __init__(self) -> None:
         self.num_predictions = 0
-        self.num_passed = 0
+        self.num_passed = 0  # pictures that nobody looked at: a newer one was there, or they were not due
         self._num_looked_at = 0
         self._taken: float | None = None
         self._pictures: deque[tuple[float, int]] = deque(maxlen=_NUM_RECENT)

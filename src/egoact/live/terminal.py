@@ -15,12 +15,7 @@ _NUM_NEXT = 5  # what comes next is never sure: so many answers are named
 
 
 class LiveView:
-    """A context manager.
-
-    Args:
-        name: Of the source.
-        on_error_output: Whether standard output belongs to somebody else.
-    """
+    """A context manager, named by its source; where standard output belongs to somebody else, on error output."""
 
     def __init__(self, name: str, *, on_error_output: bool) -> None:
         self._name = name
@@ -55,12 +50,7 @@ class LiveView:
             print(f"live: {text}", file=sys.stderr, flush=True)
 
     def show(self, prediction: OnlinePrediction | None, clock: LiveClock) -> None:
-        """Bring it up to date.
-
-        Args:
-            prediction: The newest; None: still the one before.
-            clock: How fast and how old.
-        """
+        """Bring it up to date with the newest prediction, None where that is still the one before."""
         self._prediction = prediction or self._prediction
         if self._live is None:
             self._print(prediction, clock)

@@ -4,8 +4,6 @@ import os
 import sys
 from typing import Any
 
-import numpy as np
-
 from egoact.core.timelines.online_prediction import OnlinePrediction
 from egoact.live.capture import CapturedFrame
 from egoact.live.statistics import LiveClock
@@ -56,7 +54,8 @@ class LiveWindow:
         self._prediction = prediction or self._prediction
         if frame is not None and self.is_open:
             size = _fit(frame.size)
-            self._picture = self._tkinter.PhotoImage(data=_portable_pixmap(frame.rgb(size=size)), format="PPM")
+            data = b"P6 %d %d 255\n" % size[::-1] + frame.rgb(size=size).tobytes()
+            self._picture = self._tkinter.PhotoImage(data=data, format="PPM")
             self._canvas.configure(width=size[1], height=size[0])
             self._canvas.delete("all")
             self._canvas.create_image(0, 0, image=self._picture, anchor="nw")
@@ -68,19 +67,16 @@ class LiveWindow:
         height, width = size
         lines = ["..."]
         if self._prediction is not None:
-            target = self._prediction.targets[-1]
-            lines = [
-                f"{self._prediction.when}{name}  {share:.0%}" for name, share in self._prediction.top(target, _TOP)
-            ]
+            best = self._prediction.top(self._prediction.targets[-1], _TOP)
+            lines = [f"{self._prediction.when}{name}  {share:.0%}" for name, share in best]
         self._canvas.create_rectangle(0, height - 30 - 22 * len(lines), width, height, fill="black", stipple="gray75")
         for number, line in enumerate(lines):
             style = ("sans-serif", 16, "bold") if number == 0 else ("sans-serif", 12)
             at = height - 14 - 22 * (len(lines) - number)
             self._canvas.create_text(12, at, text=line, anchor="w", fill="white", font=style)
         state = f"{clock.predictions_per_second:.0f}/s, {1000 * clock.age_seconds:.0f} ms"
-        self._canvas.create_text(
-            width - 12, height - 14, text=state, anchor="e", fill="#cccccc", font=("sans-serif", 11)
-        )
+        style = ("sans-serif", 11)
+        self._canvas.create_text(width - 12, height - 14, text=state, anchor="e", fill="#cccccc", font=style)
 
     def _close(self) -> None:
         self.is_open = False
@@ -91,7 +87,3 @@ def _fit(size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) that fits the window, with the same shape."""
     scale = min(1.0, _WIDEST / size[1], _HIGHEST / size[0])
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
-
-
-def _portable_pixmap(picture: np.ndarray) -> bytes:
-    return b"P6 %d %d 255\n" % (picture.shape[1], picture.shape[0]) + picture.tobytes()
