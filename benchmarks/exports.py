@@ -28,7 +28,7 @@ from egoact.core.annotations.labels import Vocabulary, build_vocabulary
 from egoact.core.annotations.segments import read_segments
 from egoact.core.machine import describe_machine
 from egoact.engines.parity import compare_features, torch_features
-from egoact.export.export import Export
+from egoact.export.export import export_recognizer
 from egoact.export.graphs import build_segmenter
 from egoact.extraction.engine_choice import RealFrames
 from egoact.media.sources import MediaRoot
@@ -149,7 +149,7 @@ class Bench:
             self.fit(np.arange(len(self.recordings))).save(run)
         if not (out / "export.json").exists():
             loaded: Run = load_run(run, EngineChoice())
-            Export(loaded, out, format, precision, has_whole=False).write(self.frames, num_clips=8)
+            export_recognizer(loaded, out, format, self.frames, num_clips=8, precision=precision, has_whole=False)
         steps = self.out / f"{format}-steps"
         if not steps.exists():
             config = SegmenterConfig("causal", {"verb": self.vocabulary}, (self.backbone.spec,), rate=8)

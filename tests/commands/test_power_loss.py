@@ -21,7 +21,7 @@ from egoact.core.files import write_json
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.prediction import Prediction
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.export.folder import write_export
+from egoact.export.export import write_export
 from egoact.export.graphs import build_segmenter
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.runs.loading import Run, load_run

@@ -1,100 +1,90 @@
 """A run as graph files that answer without torch, proven on real clips before a byte is written."""
 
+import hashlib
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import LOCK_NAME, PART_SUFFIX
+from egoact.core.files import LOCK_NAME, PART_SUFFIX, make_folder, write_atomically, write_json
 from egoact.core.progress import working
 from egoact.engines.frame_model import frame_model
 from egoact.engines.parity import torch_features
-from egoact.export.folder import write_export
-from egoact.export.graphs import BUILDERS, ExportParts, check_tensorrt
-from egoact.export.modules import WindowModel
+from egoact.export.graphs import BUILDERS, ExportParts, WindowModel, check_tensorrt
 from egoact.export.parity import check_measured, measure_parity
 from egoact.extraction.engine_choice import NUM_FRAMES_TO_CALIBRATE, RealFrames
-from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, is_export
+from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, ExportManifest, is_export
 from egoact.runs.graph_files import GRAPH_NAMES, SUFFIXES
 from egoact.runs.loading import Run
-from egoact.runs.provenance import PROVENANCE_NAME
+from egoact.runs.provenance import PROVENANCE_NAME, Provenance
 from egoact.runs.recognizer import CONFIG_NAME
+from egoact.runs.segmenter import TrainedSegmenter
 
 
-@dataclass(frozen=True)
-class Export:
-    """An export.
+def export_recognizer(
+    run: Run,
+    out: Path,
+    format: str,
+    frames: RealFrames,
+    *,
+    num_clips: int,
+    precision: str = "f32",
+    has_whole: bool = True,
+    is_for_tensorrt: bool = False,
+) -> None:
+    """Write the graphs, unless they say something else than torch does.
 
     Args:
         run: What is exported.
         out: Folder for the graphs.
         format: Key of `BUILDERS`.
+        frames: Real frames, to prove the graphs on and to calibrate int8.
+        num_clips: How many clips to prove them on, spread over all segments.
         precision: Of the backbone, "f32", "int8" or, of litert, "f16"; what comes after it is always float32.
         has_whole: Write the graph of the whole, too.
         is_for_tensorrt: ONNX as TensorRT takes it.
+
+    Raises:
+        MediaError: Not one clip can be read.
+        ArtifactError: Other weights.
+        ValueError: The graphs do not agree with torch, or TensorRT would not take them.
     """
-
-    run: Run
-    out: Path
-    format: str
-    precision: str
-    has_whole: bool = True
-    is_for_tensorrt: bool = False
-
-    def write(self, frames: RealFrames, *, num_clips: int) -> None:
-        """Write the graphs, unless they say something else than torch does.
-
-        Args:
-            frames: Real frames, to prove the graphs on and to calibrate int8.
-            num_clips: How many clips to prove them on, spread over all segments.
-
-        Raises:
-            MediaError: Not one clip can be read.
-            ArtifactError: Other weights.
-            ValueError: The graphs do not agree with torch, or TensorRT would not take them.
-        """
-        recognizer, backbone = self.run.recognizer, self.run.backbone
-        recognizer.model.cpu()
-        with working("export: computing clips with torch"):
-            clips = frames.clips(num_clips, num_frames=recognizer.config.num_frames)
-            features = [torch_features(backbone, clip) for clip in clips]
-        with working(f"export: writing {self.format} graphs"):
-            built = BUILDERS[self.format](self._parts(frames))
-            files = {name: each for name, each in built.items() if self.has_whole or Path(name).stem != "recognizer"}
-        if self.is_for_tensorrt:
-            check_tensorrt(files)
-        with working("export: comparing them with torch"), _unpacked(files) as folder:
-            parity = measure_parity(folder, self.format, recognizer, clips, features, precision=self.precision)
-        check_measured(parity, self.format, self.precision)
-        write_export(self.out, self.run, files, format=self.format, precision=self.precision, parity=parity)
-        print(self._describe(parity))
-
-    def _parts(self, frames: RealFrames) -> ExportParts:
-        config, backbone = self.run.config, self.run.backbone
+    recognizer, backbone, config = run.recognizer, run.backbone, run.config
+    recognizer.model.cpu()
+    with working("export: computing clips with torch"):
+        clips = frames.clips(num_clips, num_frames=config.num_frames)
+        features = [torch_features(backbone, clip) for clip in clips]
+    with working(f"export: writing {format} graphs"):
         targets = tuple(config.vocabularies)
-        return ExportParts(
+        parts = ExportParts(
             frame=frame_model(backbone),
-            window=WindowModel(self.run.recognizer.model, targets).eval(),
+            window=WindowModel(recognizer.model, targets).eval(),
             targets=targets,
             input_size=backbone.spec.input_size,
             clip_shape=(config.num_frames, *backbone.spec.feature_shape),
-            calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if self.precision == "int8" else None,
-            precision=self.precision,
-            is_for_tensorrt=self.is_for_tensorrt,
+            calibration=frames.spread(NUM_FRAMES_TO_CALIBRATE) if precision == "int8" else None,
+            precision=precision,
+            is_for_tensorrt=is_for_tensorrt,
         )
-
-    def _describe(self, parity: dict[str, Any]) -> str:
-        answers = ", ".join(
-            f"{target} the same on {compared['same_answer']:.0%}, probabilities within {compared['max_difference']:.1g}"
-            for target, compared in parity["pair"].items()
-        )
-        return (
-            f"export: {self.out}: {self.format} {self.precision}, {parity['num_clips']} real clips against "
-            f"torch: features' cosine {parity['features']['lowest']:.5f}, {answers}"
-        )
+        built = BUILDERS[format](parts)
+        files = {name: each for name, each in built.items() if has_whole or Path(name).stem != "recognizer"}
+    if is_for_tensorrt:
+        check_tensorrt(files)
+    with working("export: comparing them with torch"), tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        parity = measure_parity(Path(folder), format, recognizer, clips, features, precision=precision)
+    check_measured(parity, format, precision)
+    write_export(out, run, files, format=format, precision=precision, parity=parity)
+    answers = ", ".join(
+        f"{target} the same on {compared['same_answer']:.0%}, probabilities within {compared['max_difference']:.1g}"
+        for target, compared in parity["pair"].items()
+    )
+    print(
+        f"export: {out}: {format} {precision}, {parity['num_clips']} real clips against torch: features' cosine "
+        f"{parity['features']['lowest']:.5f}, {answers}"
+    )
 
 
 def check_is_free(out: Path) -> None:
@@ -113,9 +103,32 @@ def _is_own(path: Path) -> bool:
     return is_graph or whole.name in (LOCK_NAME, CONFIG_NAME, LABELS_NAME, PROVENANCE_NAME, EXPORT_NAME)
 
 
-@contextmanager
-def _unpacked(files: dict[str, bytes]) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
-        yield Path(folder)
+def write_export(
+    out: Path, run: Run, graphs: Mapping[str, bytes], *, format: str, precision: str, parity: Mapping[str, Any]
+) -> None:
+    """Write graphs by file name, and what has to be known to use them, into a folder that may have to be made.
+
+    export.json, with what the comparison with torch on real clips gave, comes last: without it a folder is no export.
+    """
+    config = run.answers.config
+    make_folder(out)
+    (out / EXPORT_NAME).unlink(missing_ok=True)
+    for name, content in graphs.items():
+        write_atomically(out / name, content)
+    write_json(out / CONFIG_NAME, config.to_dict())
+    if (provenance := Provenance.read(run.path)) is not None:
+        provenance.write(out)
+    write_json(out / LABELS_NAME, {target: list(v.names) for target, v in config.vocabularies.items()})
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in graphs.items()}
+    reach = run.answers.model.reach if isinstance(run.answers, TrainedSegmenter) else None
+    manifest = ExportManifest(format, precision, tuple(config.vocabularies), digests, parity, reach)
+    write_json(out / EXPORT_NAME, manifest.to_dict())
+
+
+def copy_export(made: Path, out: Path) -> None:
+    """Put an export into another folder, export.json last."""
+    make_folder(out)
+    (out / EXPORT_NAME).unlink(missing_ok=True)
+    for path in sorted(made.iterdir(), key=lambda path: path.name == EXPORT_NAME):
+        if path.name != LOCK_NAME:
+            write_atomically(out / path.name, path.read_bytes())

@@ -10,30 +10,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.graphs import executorch_graphs, litert_graphs, onnx_graphs, openvino_graphs
 from egoact.engines.graphs.openvino_graphs import import_openvino
 from egoact.engines.graphs.openvino_precision import quantize
 from egoact.engines.graphs.tensorrt_rules import complaints
-from egoact.export.modules import SequenceModel, StepModel, flat
-from egoact.models.segmenters import RecordingModel
+from egoact.models.classifier import ActionClassifier
+from egoact.models.segmenters import DenseModel, RecordingModel
 
 
 @dataclass(frozen=True, eq=False)
 class ExportParts:
-    """What goes into the graphs.
+    """What goes into the graphs, of which `precision` is that of the backbone.
 
     Args:
-        frame: Frames to features.
         window: float32 (B, T, ...) to as many outputs as there are targets.
-        targets: Names of those outputs.
         input_size: (H, W) in pixels.
         clip_shape: (T, *feature).
         calibration: uint8 (N, H, W, 3) for int8; None: another precision.
-        precision: Of the backbone.
-        is_for_tensorrt: ONNX as TensorRT takes it.
     """
 
     frame: FrameModel
@@ -72,21 +68,15 @@ def check_tensorrt(files: Mapping[str, bytes]) -> None:
 
 def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     """Three pairs of OpenVINO files: name -> content."""
-    quantized = None
+    convert = partial(openvino_graphs.convert, parts.frame, parts.input_size)
+    frame: Callable[[], Any] = convert
     if parts.calibration is not None:
-        plain = openvino_graphs.convert(parts.frame, parts.input_size)
-        small = quantize(plain, parts.calibration)
-        quantized = openvino_graphs.pack(small)
-
-    def frame() -> Any:
-        if quantized is None:
-            return openvino_graphs.convert(parts.frame, parts.input_size)
-        return openvino_graphs.unpack(import_openvino().Core(), quantized)
-
+        quantized = openvino_graphs.pack(quantize(convert(), parts.calibration))
+        frame = partial(openvino_graphs.unpack, import_openvino().Core(), quantized)
     window = partial(_openvino_window, parts.window, parts.targets, parts.clip_shape)
     whole = openvino_graphs.join(frame(), window(), parts.frames_shape, parts.clip_shape)  # uses them up
     graphs = {"frame": _named(frame(), "frames", ("features",)), "window": window(), "recognizer": whole}
-    return {name: content for stem, graph in graphs.items() for name, content in _files(stem, graph).items()}
+    return _all_files(graphs)
 
 
 def build_litert(parts: ExportParts) -> dict[str, bytes]:
@@ -119,7 +109,7 @@ def build_frame(format: str, frame: FrameModel, input_size: tuple[int, int], nam
         return {f"{name}.tflite": _litert_frame(frame, input_size)}
     if format == "executorch":
         return {f"{name}.pte": executorch_graphs.convert_frames(frame, input_size, None)}
-    return _files(name, _named(openvino_graphs.convert(frame, input_size), "frames", ("features",)))
+    return _all_files({name: _named(openvino_graphs.convert(frame, input_size), "frames", ("features",))})
 
 
 def build_segmenter(
@@ -154,8 +144,7 @@ def build_segmenter(
     if format == "onnx":
         return {f"{stem}.onnx": content for stem, content in made.items()}
     core = import_openvino().Core()
-    files = {stem: _files(stem, core.read_model(content)) for stem, content in made.items()}
-    return {name: content for pair in files.values() for name, content in pair.items()}
+    return _all_files({stem: core.read_model(content) for stem, content in made.items()})
 
 
 def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> bytes:
@@ -169,8 +158,11 @@ def _openvino_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tu
     return _named(graph, "clip", targets)
 
 
-def _files(stem: str, graph: Any) -> dict[str, bytes]:
-    return dict(zip((f"{stem}.xml", f"{stem}.bin"), openvino_graphs.to_files(graph), strict=True))
+def _all_files(graphs: Mapping[str, Any]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for stem, graph in graphs.items():
+        files[f"{stem}.xml"], files[f"{stem}.bin"] = openvino_graphs.to_files(graph)
+    return files
 
 
 def _named(graph: Any, given: str, names: tuple[str, ...]) -> Any:
@@ -187,3 +179,52 @@ BUILDERS: dict[str, Callable[[ExportParts], dict[str, bytes]]] = {
     "executorch": build_executorch,
 }
 _OF_FIXED_LENGTH = {"litert": (litert_graphs.convert, ".tflite"), "executorch": (executorch_graphs.convert, ".pte")}
+
+
+class WindowModel(nn.Module):
+    """A classifier that gives probabilities, in the order of its targets: (B, T, ...) -> (B, classes) each."""
+
+    def __init__(self, classifier: ActionClassifier, targets: Sequence[str]) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.targets = tuple(targets)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
+        logits = self.classifier(features)
+        return tuple(logits[target].softmax(-1) for target in self.targets)
+
+
+class SequenceModel(nn.Module):
+    """What a model says of all steps of a recording: (1, F, D) -> (1, F, classes + 1) of each target."""
+
+    def __init__(self, model: RecordingModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
+        is_dense = isinstance(self.model, DenseModel)
+        said = self.model(features).transpose(1, 2) if is_dense else self.model(features[0])[None]
+        return tuple(said.split(self.model.sizes, dim=2))
+
+
+class StepModel(nn.Module):
+    """A step of a model: features (B, D) and its state in; (B, classes + 1) of each target, and the state, out."""
+
+    def __init__(self, model: RecordingModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
+        said, later = self.model.step(features, self._nested(state))
+        return (*said.split(self.model.sizes, dim=1), *flat(later))
+
+    def _nested(self, state: Sequence[Tensor]) -> Any:
+        if not isinstance(self.model, DenseModel):
+            return tuple(state)
+        each = len(state) // len(self.model.members)
+        return tuple(tuple(state[i : i + each]) for i in range(0, len(state), each))
+
+
+def flat(state: Sequence[Any]) -> list[Tensor]:
+    """The tensors of a state, of all members one after the other."""
+    return [tensor for part in state for tensor in ((part,) if isinstance(part, Tensor) else part)]

@@ -29,40 +29,26 @@ def measure_parity(
     *,
     precision: str,
 ) -> dict[str, Any]:
-    """The whole recognizer, and the streaming pair, against torch.
+    """The whole recognizer, whose graph may be missing, and the streaming pair, against torch.
 
-    Args:
-        folder: With the graphs; that of the whole recognizer may be missing.
-        format: Of them.
-        recognizer: The run.
-        clips: uint8 (N, T, H, W, 3).
-        features: What torch makes of them.
-        precision: Of the export.
-
-    Returns:
-        num_clips, features: an `Agreement`, and for each target of the whole recognizer and of the streaming pair the
-        largest difference of a probability, and the share (0 to 1) of clips with the same best class.
+    Of clips, uint8 (N, T, H, W, 3), and the features that torch makes of them. Gives num_clips, features (an
+    `Agreement`), and what `compare_answers` says of the recognizer and of the pair.
     """
     window = open_graph(folder, "window", format)
     frame = open_graph(folder, "frame", format, precision=precision)
     found = [frame(clip)["features"] for clip in clips]
-    agreement = compare_features(np.concatenate(features), np.concatenate(found))
-    expected = _torch_answers(recognizer, features)
+    with torch.inference_mode():
+        logits = [recognizer.model(torch.from_numpy(each)[None]) for each in features]
+    expected = [{target: values.softmax(-1).numpy() for target, values in each.items()} for each in logits]
     parity = {
         "num_clips": len(clips),
-        "features": asdict(agreement),
+        "features": asdict(compare_features(np.concatenate(features), np.concatenate(found))),
         "pair": compare_answers(expected, [window(each[None]) for each in found]),
     }
     if has_graph(folder, "recognizer", format):
         whole = open_graph(folder, "recognizer", format)
         parity["recognizer"] = compare_answers(expected, [whole(clip[None]) for clip in clips])
     return parity
-
-
-def _torch_answers(recognizer: Recognizer, features: Sequence[np.ndarray]) -> Answers:
-    with torch.inference_mode():
-        logits = [recognizer.model(torch.from_numpy(each)[None]) for each in features]
-    return [{target: values.softmax(-1).numpy() for target, values in each.items()} for each in logits]
 
 
 def compare_answers(expected: Answers, found: Answers) -> dict[str, dict[str, float]]:

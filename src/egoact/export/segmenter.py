@@ -14,7 +14,7 @@ from egoact.engines.frame_model import frame_model
 from egoact.engines.graphs.onnx_graphs import halve
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
-from egoact.export.folder import write_export
+from egoact.export.export import write_export
 from egoact.export.graphs import build_frame, build_segmenter, check_tensorrt
 from egoact.export.parity import check_measured, compare_answers
 from egoact.extraction.engine_choice import RealFrames
@@ -42,10 +42,10 @@ def export_segmenter(
 
     Args:
         run: Of `egoact train-timeline`.
-        out: Folder for the graphs.
+        out: As `export_recognizer`, like what follows.
         format: Key of `BUILDERS`.
         frames: Real frames, to prove the graphs on.
-        num_clips: How many clips to prove them on, spread over all segments; one after the other they are a recording.
+        num_clips: Spread over all segments; one after the other they are a recording.
         precision: Of the weights in their files, "f32" or, of onnx, "f16"; it computes in float32.
         is_for_tensorrt: ONNX that TensorRT is to take.
 

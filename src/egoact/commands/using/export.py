@@ -90,7 +90,7 @@ def export(settings: ExportSettings) -> int:
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked
     from egoact.engines.graphs import executorch_graphs, litert_graphs
-    from egoact.export.export import Export, check_is_free
+    from egoact.export.export import check_is_free, export_recognizer
     from egoact.export.segmenter import export_segmenter
     from egoact.export.web import check_page, find_runtime, write_page
     from egoact.extraction.engine_choice import RealFrames
@@ -112,16 +112,16 @@ def export(settings: ExportSettings) -> int:
         check_page(run)
     size = run.backbones[0].input_size
     frames = RealFrames(open_recordings(settings.media), read_and_tell(settings.segments), size)
+    options: dict[str, Any] = {"num_clips": settings.clips, "precision": precision, "is_for_tensorrt": is_for_tensorrt}
     with locked(settings.out, command="export"):
         if isinstance(run.answers, TrainedSegmenter):
             if precision == "int8" or (precision == "f16" and format != "onnx"):
                 which = "f32 or f16 only" if format == "onnx" else "f32 only"
                 raise ValueError(f"--precision {precision}: runs of whole recordings are exported in {which}")
-            options: dict[str, Any] = {"precision": precision, "is_for_tensorrt": is_for_tensorrt}
-            export_segmenter(run, settings.out, format, frames, num_clips=settings.clips, **options)
+            export_segmenter(run, settings.out, format, frames, **options)
         else:
-            made = Export(run, settings.out, format, precision, settings.whole and not is_web, is_for_tensorrt)
-            made.write(frames, num_clips=settings.clips)
+            has_whole = settings.whole and not is_web
+            export_recognizer(run, settings.out, format, frames, has_whole=has_whole, **options)
         if runtime is not None:
             write_page(settings.out, run, runtime)
             print(f"next: egoact serve-web {settings.out}", file=sys.stderr)
@@ -136,8 +136,7 @@ def _export_best(settings: ExportSettings) -> int:
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked
-    from egoact.export.export import check_is_free
-    from egoact.export.folder import copy_export
+    from egoact.export.export import check_is_free, copy_export
 
     check_is_free(settings.out)
     runs = (settings.run, *settings.or_runs)
