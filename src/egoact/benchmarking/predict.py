@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from egoact.benchmarking.measuring import watch_output
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload
@@ -78,6 +76,8 @@ def _files(root: MediaRoot, video_ids: Sequence[str]) -> list[Path]:
 
 def _train(work: Workload, labels: Path, folder: Path, videos: Sequence[Path]) -> tuple[Path, Path]:
     """A run on these recordings, and the store of their features."""
+    import pandas as pd  # which an installation that runs exports lacks
+
     run, features, media, csv = folder / "run", folder / "features", folder / "media", folder / "labels.csv"
     _link(videos, media)
     backbone = ["--backbone", work.backbone_name, "--size", work.pixels, *_engine_flags(work)]

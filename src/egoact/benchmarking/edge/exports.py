@@ -67,15 +67,11 @@ class Measured:
     """How a variant does here.
 
     Args:
-        folder: The export.
         pixels: Height of its frames.
         megabytes: All files of the export.
         milliseconds: Median of a step on one core: a frame to its features, the last ones to an answer.
-        cpu_milliseconds: Of a step.
         memory_megabytes: The most that a process with it has had; None where the system does not say.
-        accuracy: Percent, as `Questions.accuracy` has it.
-        criterion: What that is the share of.
-        num_judged: Of how many segments.
+        accuracy: Percent of so many that were judged, as `Questions.accuracy` has it, by `Questions.criterion`.
         cores: How many cores the process kept to.
     """
 
@@ -157,16 +153,9 @@ def is_installed(format: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """A measurement.
+    """A measurement of so many steps, about labelled segments or others; exports go into `folder`.
 
-    Args:
-        command: As `Workload.command`.
-        folder: For the exports.
-        media: Folders of the recordings, for the command.
-        table: Segments to answer about, with labels or without.
-        segments: Their CSVs, for the command.
-        rounds: How many steps are timed.
-        weights: Of the backbone, where the runs were given some.
+    What is as in `Workload` is for the command: `command`, `media`, `segments` and `weights`.
     """
 
     command: Callable[..., tuple[str, int]]
