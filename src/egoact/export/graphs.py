@@ -73,7 +73,12 @@ def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     if parts.calibration is not None:
         quantized = openvino_graphs.pack(quantize(convert(), parts.calibration))
         frame = partial(openvino_graphs.unpack, import_openvino().Core(), quantized)
-    window = partial(_openvino_window, parts.window, parts.targets, parts.clip_shape)
+
+    def window() -> Any:
+        """By way of ONNX: straight from torch, OpenVINO cannot trace a transformer."""
+        graph = import_openvino().Core().read_model(_onnx_window(parts.window, parts.targets, parts.clip_shape))
+        return _named(graph, "clip", parts.targets)
+
     whole = openvino_graphs.join(frame(), window(), parts.frames_shape, parts.clip_shape)  # uses them up
     graphs = {"frame": _named(frame(), "frames", ("features",)), "window": window(), "recognizer": whole}
     return _all_files(graphs)
@@ -152,12 +157,6 @@ def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[
     return onnx_graphs.trace(window, example, input_name="clip", output_names=list(targets))
 
 
-def _openvino_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> Any:
-    """By way of ONNX: straight from torch, OpenVINO cannot trace a transformer."""
-    graph = import_openvino().Core().read_model(_onnx_window(window, targets, clip_shape))
-    return _named(graph, "clip", targets)
-
-
 def _all_files(graphs: Mapping[str, Any]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for stem, graph in graphs.items():
@@ -215,14 +214,12 @@ class StepModel(nn.Module):
         self.model = model
 
     def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:  # noqa: D102
-        said, later = self.model.step(features, self._nested(state))
+        nested: Any = state
+        if isinstance(self.model, DenseModel):
+            each = len(state) // len(self.model.members)
+            nested = tuple(state[i : i + each] for i in range(0, len(state), each))
+        said, later = self.model.step(features, nested)
         return (*said.split(self.model.sizes, dim=1), *flat(later))
-
-    def _nested(self, state: Sequence[Tensor]) -> Any:
-        if not isinstance(self.model, DenseModel):
-            return tuple(state)
-        each = len(state) // len(self.model.members)
-        return tuple(tuple(state[i : i + each]) for i in range(0, len(state), each))
 
 
 def flat(state: Sequence[Any]) -> list[Tensor]:

@@ -29,25 +29,11 @@ FRAMES_A_CLIP = 20
 
 
 def export_segmenter(
-    run: Run,
-    out: Path,
-    format: str,
-    frames: RealFrames,
-    *,
-    num_clips: int,
-    precision: str = "f32",
-    is_for_tensorrt: bool = False,
+    run: Run, out: Path, format: str, frames: RealFrames, *, num_clips: int, precision: str, is_for_tensorrt: bool
 ) -> None:
-    """Write the graphs, unless they say something else than torch does in float32.
+    """Write the graphs, unless they say something else than torch does in float32; arguments as `export_recognizer`.
 
-    Args:
-        run: Of `egoact train-timeline`.
-        out: As `export_recognizer`, like what follows.
-        format: Key of `BUILDERS`.
-        frames: Real frames, to prove the graphs on.
-        num_clips: Spread over all segments; one after the other they are a recording.
-        precision: Of the weights in their files, "f32" or, of onnx, "f16"; it computes in float32.
-        is_for_tensorrt: ONNX that TensorRT is to take.
+    The clips are taken as one recording. Weights are kept in "f32" or, of onnx, "f16", and computed with in float32.
 
     Raises:
         MediaError: Not one clip can be read.

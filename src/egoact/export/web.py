@@ -53,10 +53,7 @@ def check_page(run: Run) -> None:
 
 
 def find_runtime(folder: Path | None) -> Path:
-    """The files of onnxruntime-web, each of them checked.
-
-    Args:
-        folder: Of the npm package; None: as node finds it, in `node_modules` here or above.
+    """The files of onnxruntime-web, each of them checked, in a folder of the npm package or where node finds it.
 
     Raises:
         ArtifactError: Not there, or another version.
@@ -75,13 +72,7 @@ def find_runtime(folder: Path | None) -> Path:
 
 
 def write_page(out: Path, run: Run, runtime: Path) -> None:
-    """Write the page beside the graphs of an export.
-
-    Args:
-        out: The export, in ONNX.
-        run: What was exported.
-        runtime: As `find_runtime` found it.
-    """
+    """Write the page beside the ONNX graphs of an export of a run, with the runtime that `find_runtime` found."""
     make_folder(out / "ort")
     for name in RUNTIME_FILES:
         shutil.copy(runtime / name, out / "ort" / name)

@@ -36,11 +36,7 @@ class PageHandler(SimpleHTTPRequestHandler):
 
 
 def open_server(folder: Path, port: int) -> ThreadingHTTPServer:
-    """A server that listens, and answers as soon as `serve_forever` is called.
-
-    Args:
-        folder: Of an export with a page.
-        port: 0: a free one.
+    """A server of an export that listens, and answers as soon as `serve_forever` is called; port 0 is a free one.
 
     Raises:
         ArtifactError: The folder has no page, or the port is taken.

@@ -69,7 +69,10 @@ class LiveSession:
     def _see(self, picture: np.ndarray, jpeg: bytes, arrived: float) -> LiveAnswer:
         seconds = arrived - self._begun
         prediction = self._push(picture, seconds)
-        self._keep(jpeg, seconds)
+        first = self._pictures.tell()
+        if first + len(jpeg) <= _MOST_BYTES:
+            self._pictures.write(jpeg)
+            self._index.append((seconds, first, len(jpeg)))
         self.used_at = time.monotonic()
         latency = self.used_at - arrived
         if prediction is None:
@@ -105,12 +108,6 @@ class LiveSession:
         """Delete its pictures."""
         self._pictures.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _keep(self, jpeg: bytes, seconds: float) -> None:
-        first = self._pictures.tell()
-        if first + len(jpeg) <= _MOST_BYTES:
-            self._pictures.write(jpeg)
-            self._index.append((seconds, first, len(jpeg)))
 
     def _read_pictures(self, index: list[tuple[float, int, int]]) -> Iterator[tuple[float, np.ndarray]]:
         with (self._folder / "pictures.bin").open("rb") as file:

@@ -43,7 +43,12 @@ class LiveSessions:
             Refusal: 404 for no such run, 409 where it looks into the future, or others are open.
         """
         path = self._runs.find(run)
-        self._forget_old()
+        with self._lock:
+            closed = self._sessions.keys() - self._open
+            old = [key for key in closed if time.monotonic() - self._sessions[key].used_at > _KEPT_SECONDS]
+            forgotten = [self._sessions.pop(key) for key in old]
+        for session in forgotten:
+            session.forget()
         with self._lock:
             if len(self._open) >= _MOST_OPEN:
                 raise Refusal(409, "two live sessions are open already; end one of them")
@@ -104,12 +109,3 @@ class LiveSessions:
         answers = loaded.answers
         rate = answers.config.steps_per_second if isinstance(answers, TrainedSegmenter) else FRAMES_PER_SECOND
         return stream, tuple(answers.config.vocabularies), float(rate)
-
-    def _forget_old(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            closed = self._sessions.keys() - self._open
-            old = [key for key in closed if now - self._sessions[key].used_at > _KEPT_SECONDS]
-            forgotten = [self._sessions.pop(key) for key in old]
-        for session in forgotten:
-            session.forget()

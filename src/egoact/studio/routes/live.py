@@ -54,9 +54,8 @@ def live_routes(workspace: Workspace) -> APIRouter:
 
     @router.post("/{session}/save", status_code=201)
     def save(session: str, wish: SaveLive) -> Recording:
-        recording = sessions.save(session, wish.name)
-        source = workspace.recordings.find(recording)
-        return describe_recordings(workspace, {source.video_id: source}, None)[0]
+        source = workspace.recordings.find(sessions.save(session, wish.name))
+        return describe_recordings(workspace, [source])[0]
 
     return router
 

@@ -1,13 +1,13 @@
 """Recordings: lists, uploads, videos in byte ranges, and what is computed of them."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
-from egoact.core.timelines.timeline import Timeline
 from egoact.media.sources import MediaSource
 from egoact.studio.media.recordings import too_large
 from egoact.studio.refusal import Refusal
@@ -35,7 +35,7 @@ def recording_routes(workspace: Workspace) -> APIRouter:
 
     @router.get("")
     def find_all(annotator: str | None = None) -> list[Recording]:
-        return describe_recordings(workspace, recordings.find_all()[0], annotator)
+        return describe_recordings(workspace, recordings.find_all()[0].values(), annotator)
 
     @router.post("", status_code=201)
     async def upload(file_name: str, request: Request) -> Recording:
@@ -46,8 +46,7 @@ def recording_routes(workspace: Workspace) -> APIRouter:
 
     @router.get("/{recording}")
     def one(recording: str, annotator: str | None = None) -> Recording:
-        source = recordings.find(recording)
-        return describe_recordings(workspace, {source.video_id: source}, annotator)[0]
+        return describe_recordings(workspace, [recordings.find(recording)], annotator)[0]
 
     @router.patch("/{recording}")
     def change(recording: str, change: RecordingChange) -> Recording:
@@ -109,7 +108,7 @@ def recording_routes(workspace: Workspace) -> APIRouter:
 
 
 def describe_recordings(
-    workspace: Workspace, sources: dict[str, MediaSource], annotator: str | None
+    workspace: Workspace, sources: Collection[MediaSource], annotator: str | None = None
 ) -> list[Recording]:
     """Everything that lists show, of some recordings."""
     if annotator is not None:
@@ -118,32 +117,27 @@ def describe_recordings(
     rows = workspace.database.rows(f"{query} GROUP BY recording_id", annotator or "")
     counts = Counter({row["recording_id"]: row["number"] for row in rows})
     facts, proposed = workspace.recordings.facts(), workspace.runs.newest_timelines()
-    workspace.recordings.probe_all(sources.values())
-    return [
-        _describe(workspace, source, facts.get(name, {}), counts[name], proposed.get(name))
-        for name, source in sorted(sources.items())
-    ]
-
-
-def _describe(
-    workspace: Workspace, source: MediaSource, facts: dict[str, Any], num_segments: int, proposed: Timeline | None
-) -> Recording:
-    probe = workspace.recordings.probe(source)
-    state: RecordingState = "in_work" if num_segments else "unlabelled" if proposed is None else "proposed"
-    if facts.get("is_labelled"):
-        state = "labelled"
-    day = facts.get("recorded_on") or probe["recorded_on"]
-    told = probe | {"is_playable": workspace.recordings.playable(source) is not None}
-    told["recorded_on"] = date.fromisoformat(day) if day else None
-    return Recording(
-        id=source.video_id,
-        file_name=source.path.name,
-        **told,
-        playable_job=workspace.jobs.unfinished("playable", source.video_id),
-        state=state,
-        num_segments=num_segments,
-        num_proposals=0 if proposed is None else len(proposed),
-        uncertainty=None if proposed is None else uncertainty(proposed),
-        participant_id=facts.get("participant_id") or source.video_id.partition("_")[0],
-        note=facts.get("note") or "",
-    )
+    probes = workspace.recordings.probe_all(sources)
+    told = []
+    for source in sorted(sources, key=lambda source: source.video_id):
+        name = source.video_id
+        known, probe, timeline = facts.get(name, {}), probes[name], proposed.get(name)
+        state: RecordingState = "in_work" if counts[name] else "unlabelled" if timeline is None else "proposed"
+        day = known.get("recorded_on") or probe["recorded_on"]
+        is_playable = workspace.recordings.playable(source) is not None
+        found = probe | {"is_playable": is_playable, "recorded_on": date.fromisoformat(day) if day else None}
+        told.append(
+            Recording(
+                id=name,
+                file_name=source.path.name,
+                **found,
+                playable_job=workspace.jobs.unfinished("playable", name),
+                state="labelled" if known.get("is_labelled") else state,
+                num_segments=counts[name],
+                num_proposals=0 if timeline is None else len(timeline),
+                uncertainty=None if timeline is None else uncertainty(timeline),
+                participant_id=known.get("participant_id") or name.partition("_")[0],
+                note=known.get("note") or "",
+            )
+        )
+    return told
