@@ -15,8 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from egoact.core.files import write_json
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
 from egoact.media.video.writer import write_timed_video
-from egoact.studio.live.session import LiveSession, read_jpeg, timeline_of
-from egoact.studio.live.sessions import LiveSessions
+from egoact.studio.live.sessions import LiveSession, LiveSessions, read_jpeg, timeline_of
 from tests.makers.films.media import jpeg, number_in, write_video
 from tests.makers.machines.studio import Client, running
 
@@ -125,7 +124,7 @@ def test_a_picture_may_come_while_the_session_is_saved(tmp_path: Path, monkeypat
         live.answer(jpeg(3))
         write_timed_video(path, pictures)
 
-    monkeypatch.setattr("egoact.studio.live.session.write_timed_video", write)
+    monkeypatch.setattr("egoact.studio.live.sessions.write_timed_video", write)
     live.save(tmp_path / "film.mp4", tmp_path / "timeline.json")
     with av.open(str(tmp_path / "film.mp4")) as film:
         assert film.streams.video[0].frames == 3 and live.num_pictures == 4

@@ -51,24 +51,23 @@ def measure(work: Workload) -> Results:
     expected = engines["torch f32"].run(frames[:16])
     rows: list[list[Any]] = []
     for key, engine in engines.items():
+        name, precision = key.split()
         cosine = compare_features(expected, engine.run(frames[:16])).cosine
-        rows += _rows(key, sizes, rates, flops, round(cosine, 5))
+        for size in sizes:
+            rate, share = rates[f"{key} {size}"], flops * rates[f"{key} {size}"] / rates[f"peak {precision}"]
+            speeds = [round(rate, 1), round(rate * flops / 1e9, 1), round(100 * share, 1)]
+            rows.append([name, precision, size, *speeds, round(cosine, 5)])
     figures = [_share_figure(rows, precision) for precision in precisions] + _figures_from_host(rows, rates, limits)
     peaks = [[p, round(rates[f"peak {p}"] / 1e9, 1)] for p in precisions if f"peak {p}" in rates]
     found = [[name, round(rates[name], 1)] for name in limits]
+    columns = ("engine", "precision", "batch", "frames/s", "GFLOP/s", "% of peak", "cosine")
     return Results(
         title=f"Engines for {backbone.spec.name}, {work.pixels} x {work.pixels}",
         text=f"A frame takes {flops / 1e9:.3f} GFLOP (a multiplication and an addition are two). The peak is what "
         f"{peak_text(work.device)}. Cosine: between features of an engine and torch's in float32, mean over real "
         "frames.",
         tables=[
-            Table(
-                "speed",
-                "Frames a second",
-                ("engine", "precision", "batch", "frames/s", "GFLOP/s", "% of peak", "cosine"),
-                _possible(rows),
-                bars="frames/s",
-            ),
+            Table("speed", "Frames a second", columns, _possible(rows), bars="frames/s"),
             Table("peak", "Matrix-multiply peak", ("precision", "GFLOP/s"), peaks),
             Table("absent", "Not offered here", ("engine", "precision", "why"), refused),
             *([Table("limits", "What the GPU does at most", ("what", "frames/s"), found)] if limits else []),
@@ -207,16 +206,6 @@ def peak_tasks(device: str) -> dict[str, Task]:
         return 2.0 * side**3
 
     return {name: partial(task, product) for name, product in products.items()}
-
-
-def _rows(key: str, sizes: tuple[int, ...], rates: dict[str, float], flops: int, cosine: float) -> list[list[Any]]:
-    name, precision = key.split()
-    peak = rates[f"peak {precision}"]
-    speeds = {size: rates[f"{key} {size}"] for size in sizes}
-    return [
-        [name, precision, size, round(v, 1), round(v * flops / 1e9, 1), round(100 * v * flops / peak, 1), cosine]
-        for size, v in speeds.items()
-    ]
 
 
 def _possible(rows: list[list[Any]]) -> list[list[Any]]:

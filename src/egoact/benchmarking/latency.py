@@ -1,7 +1,6 @@
 """`egoact bench latency`: from frames in memory to probabilities, one clip or one frame at a time."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from egoact.core.epic import facts as epic
 from egoact.engines import Engine
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import DEFAULT_HEAD, build_head
+from egoact.training.machine import few_threads
 
 
 def measure(work: Workload) -> Results:
@@ -39,7 +39,7 @@ def measure(work: Workload) -> Results:
             "one more frame": partial(engine.run, frames[:1]),
         }
         for name, task in tasks.items():
-            with _threads_for(engine):
+            with few_threads(pooled=engine.name != "torch"):  # as in `egoact live`: two would spin
                 times = 1000 * times_of(task, rounds=rounds)
             rows.append(_row(name, f"{engine.name} {precision}", times))
             whole.setdefault(name, []).append(float(np.median(times)))
@@ -55,17 +55,6 @@ def measure(work: Workload) -> Results:
         tables=[Table("latency", "Milliseconds", columns, rows, bars="median, ms")],
         figures=[Figure(f"{name}, fastest engine", min(times), "ms") for name, times in whole.items()],
     )
-
-
-@contextmanager
-def _threads_for(engine: Engine) -> Iterator[None]:
-    """One thread for the head, as in `egoact live`: two would go on spinning where another engine wants the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(before if engine.name == "torch" else 1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _answer_clip(model: ActionClassifier, engine: Engine, frames: np.ndarray) -> dict[str, np.ndarray]:

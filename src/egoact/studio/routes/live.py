@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from egoact.studio.live.session import LiveSession
+from egoact.studio.live.sessions import LiveSession
 from egoact.studio.live.watching import ServerCamera, find_source
 from egoact.studio.refusal import Refusal
 from egoact.studio.routes.recordings import describe_recordings
