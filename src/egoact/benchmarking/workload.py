@@ -58,11 +58,7 @@ class Workload:
     command: Callable[..., tuple[str, int]] | None = None
 
     def recordings(self) -> tuple[MediaRoot, SegmentTable]:
-        """The user's recordings, or a small kitchen, which is filmed once for all measurements in a folder.
-
-        Raises:
-            InputError: They cannot be used.
-        """
+        """The user's recordings, or an `InputError`; without any a small kitchen, filmed once for all in a folder."""
         if self.segments is not None:
             return MediaRoot(self.media), read_segments(self.segments)
         from egoact.kitchen import make_kitchen
@@ -102,11 +98,7 @@ class Workload:
         return load_backbone(self.backbone_name, weights=self.weights, size=self.size)
 
     def engine(self, backbone: "Backbone", frames: np.ndarray) -> Engine:
-        """The engine that was asked for; int8 is calibrated on the frames.
-
-        Raises:
-            ValueError: It is not offered here.
-        """
+        """The engine that was asked for, int8 calibrated on the frames; a `ValueError` where it is not offered here."""
         from egoact.engines.loading import find_device, load_engine, tune_batch
 
         chosen = load_engine(
@@ -121,11 +113,7 @@ class Workload:
 
 
 def read_sample(root: MediaRoot, table: Sequence, *, count: int, size: tuple[int, int] | None) -> np.ndarray:
-    """Real frames, spread over the segments, uint8 (count, H, W, 3); repeated if there are too few.
-
-    Raises:
-        MediaError: Not one can be read.
-    """
+    """Real frames over the segments, uint8 (count, H, W, 3), repeated if there are too few; `MediaError` if not one."""
     found = list(islice(_frames(root, table, size), count))
     if not found:
         raise MediaError("not one frame of these segments can be read", path=root.path)

@@ -88,11 +88,7 @@ def export_recognizer(
 
 
 def check_is_free(out: Path) -> None:
-    """Refuse to write over what is no export, nor what one left that was ended before it was whole.
-
-    Raises:
-        ArtifactError: The folder holds something else.
-    """
+    """An `ArtifactError` for a folder with what is no export, nor what one left that was ended before it was whole."""
     if out.is_file() or (out.is_dir() and not is_export(out) and any(not _is_own(path) for path in out.iterdir())):
         raise ArtifactError("this holds something that is no export; give an empty or new folder", path=out)
 

@@ -64,11 +64,7 @@ def compare_answers(expected: Answers, found: Answers) -> dict[str, dict[str, fl
 
 
 def check_measured(parity: dict[str, Any], format: str, precision: str) -> None:
-    """Refuse graphs that say something else.
-
-    Raises:
-        ValueError: Says what differs.
-    """
+    """A `ValueError` for graphs that say something else, which says what differs."""
     far = Agreement(**parity["features"]).complaint(precision)
     parts = (parity[name] for name in ("recognizer", "pair", "sequence", "step") if name in parity)
     worst = max(compared["max_difference"] for part in parts for compared in part.values())

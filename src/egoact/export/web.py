@@ -39,11 +39,7 @@ RUNTIME_FILES = {
 
 
 def check_page(run: Run) -> None:
-    """Whether a page can answer with a run.
-
-    Raises:
-        ArtifactError: It looks into the future, or at something else than single frames.
-    """
+    """An `ArtifactError` for a run that looks into the future, or at something else than single frames."""
     if others := [spec.stream for spec in run.backbones if spec.modality != "rgb"]:
         reason = f"a page sees single pictures, and this run also looks at {', '.join(others)}"
         raise ArtifactError(f"{reason}; train one with --streams rgb", path=run.path)

@@ -58,11 +58,7 @@ class Source(Protocol):
     """Something that takes pictures."""
 
     def check(self) -> None:
-        """Find out quickly what can be found out before pictures are wanted.
-
-        Raises:
-            MediaError: It cannot take any.
-        """
+        """Find out quickly what can be found out before pictures are wanted; a `MediaError` if it cannot take any."""
 
     def frames(self, stop: threading.Event, say: Say) -> Iterator[CapturedFrame]:
         """Pictures, each as soon as it is there, until there are no more or `stop` is set.

@@ -126,8 +126,7 @@ class WindowMemory:
 class RunningMemory:
     """The state of a head that steps: a prediction for all frames since the beginning, in O(1) a frame.
 
-    Raises:
-        ValueError: The head needs whole clips.
+    A `ValueError` for a head that needs whole clips.
     """
 
     def __init__(self, recognizer: Recognizer) -> None:

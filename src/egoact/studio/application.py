@@ -17,12 +17,11 @@ from starlette.types import ASGIApp
 from egoact.core.errors import InputError, MediaError
 from egoact.studio.events import Events
 from egoact.studio.refusal import Refusal
-from egoact.studio.routes.jobs import job_routes
 from egoact.studio.routes.labels import annotation_file_routes, label_routes
 from egoact.studio.routes.live import live_routes
 from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
-from egoact.studio.routes.runs import result_routes, run_routes
+from egoact.studio.routes.runs import job_routes, result_routes, run_routes
 from egoact.studio.safety import Gate
 from egoact.studio.schemas.messages import ErrorAnswer
 from egoact.studio.workspace import Workspace

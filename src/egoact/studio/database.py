@@ -42,11 +42,7 @@ CREATE TABLE decisions (
 
 
 class Database:
-    """One connection, one thread at a time; the file is made where it does not exist.
-
-    Raises:
-        ArtifactError: It is no database, or of a later version.
-    """
+    """One connection, one thread at a time; an `ArtifactError` for what is no database, or of a later version."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()

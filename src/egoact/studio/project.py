@@ -27,11 +27,7 @@ class Project:
 
     @classmethod
     def open(cls, folder: Path, media: tuple[Path, ...] = ()) -> "Project":
-        """Make what is missing of a project's folders.
-
-        Raises:
-            ArtifactError: It cannot be written, or a folder of recordings is missing.
-        """
+        """Make what is missing of its folders; an `ArtifactError` where that, or a folder of recordings, cannot be."""
         for other in media:
             if not other.is_dir():
                 raise ArtifactError("there is no such folder of recordings", path=other)
@@ -81,11 +77,7 @@ class Project:
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
 
     def child(self, folder: Path, name: str, *, what: str) -> Path:
-        """Something in a folder of the project, by a name that came from outside.
-
-        Raises:
-            Refusal: 404 where the name is none, is not there, or leads out of the project.
-        """
+        """Something in a folder of the project, by a name from outside; refuses with 404 what is none, or leads out."""
         path = folder / name
         if not _NAME.fullmatch(name) or not path.exists() or not self.owns(path):
             raise Refusal(404, f"there is no {what} called '{name[:80]}'")

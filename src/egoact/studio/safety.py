@@ -7,10 +7,10 @@ and where its own name was made to lead here (DNS rebinding) by `Host`, which is
 import ipaddress
 import secrets
 import socket
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,7 +54,7 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._application(scope, receive, send)
             return
-        refusal = self._refuse(scope, Headers(scope=scope))
+        refusal = self._refuse(HTTPConnection(scope))
         if refusal is None:
             await self._application(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
@@ -63,7 +63,8 @@ class Gate:
         else:
             await refusal(scope, receive, _with_headers(send))
 
-    def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
+    def _refuse(self, asked: HTTPConnection) -> Response | None:
+        headers = asked.headers
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not self._is_known(hosts[0]):
             return _error(403, "this address is not the studio's; open it as http://127.0.0.1")
@@ -72,10 +73,12 @@ class Gate:
         is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if is_foreign and headers.get("sec-fetch-mode") != "navigate":
             return _error(403, "another site may not use the studio")
-        if self._token is None or self._is_admitted(headers):
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = asked.cookies.get(COOKIE, "")
+        if self._token is None or self._fits(given) or (scheme == "Bearer" and self._fits(bearer)):
             return None
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/" and self._fits(given):
+        is_first = asked.scope["type"] == "http" and asked.scope["method"] == "GET" and asked.scope["path"] == "/"
+        if is_first and self._fits(asked.query_params.get("token", "")):
             answer = RedirectResponse("/", status_code=303)
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", max_age=30 * 24 * 3600)
             return answer
@@ -95,17 +98,6 @@ class Gate:
         except ValueError:
             return False
         return not self._is_local
-
-    def _is_admitted(self, headers: Headers) -> bool:
-        authorization = headers.get("authorization", "")
-        if authorization.startswith("Bearer ") and self._fits(authorization.removeprefix("Bearer ")):
-            return True
-        cookie: SimpleCookie = SimpleCookie()
-        try:
-            cookie.load("; ".join(headers.getlist("cookie")))
-        except CookieError:
-            return False
-        return COOKIE in cookie and self._fits(cookie[COOKIE].value)
 
     def _fits(self, given: str) -> bool:
         assert self._token is not None

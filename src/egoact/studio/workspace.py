@@ -34,11 +34,7 @@ _NEWS: dict[str, Literal["recordings", "runs", "proposals"]] = {
 
 
 class Workspace:
-    """An open project; one process at a time may have it open.
-
-    Raises:
-        ArtifactError: Another studio has it open, or its state cannot be read.
-    """
+    """An open project; an `ArtifactError` where another studio has it open, or its state cannot be read."""
 
     def __init__(self, project: Project, *, max_upload_bytes: int) -> None:
         self.project, self.max_upload_bytes = project, max_upload_bytes

@@ -117,11 +117,7 @@ class Budget:
 
 
 def choose(found: Sequence[Measured], budget: Budget) -> Measured:
-    """The most accurate within a budget, of equals the fastest.
-
-    Raises:
-        ValueError: There is none; names the nearest.
-    """
+    """The most accurate within a budget, of equals the fastest; if there is none, a `ValueError` names the nearest."""
     within = [measured for measured in found if budget.excess(measured) <= 1]
     if not within:
         nearest = min(found, key=budget.excess)

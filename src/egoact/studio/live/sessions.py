@@ -99,11 +99,6 @@ class LiveSession:
             latency_seconds=latency,
         )
 
-    @property
-    def num_pictures(self) -> int:
-        """That were kept."""
-        return len(self._index)
-
     def save(self, video: Path, timeline: Path) -> None:
         """Write the pictures as a recording, and the answers as its timeline; refuses with 409 where there are none."""
         index, answers = list(self._index), list(self._answers)
@@ -141,10 +136,9 @@ class LiveSessions:
         self._loaded: tuple[tuple[str, int], Any] | None = None
 
     def open(self, run: str) -> tuple[LiveSession, float]:
-        """A session on a run, and how many pictures a second it looks at; loading the run takes seconds.
+        """A session on a run, whose loading takes seconds, and how many pictures a second it looks at.
 
-        Raises:
-            Refusal: 404 for no such run, 409 where it looks into the future, or others are open.
+        Refuses with 404 for no such run, with 409 where it looks into the future, or others are open.
         """
         path = self._runs.find(run)
         with self._lock:

@@ -18,8 +18,7 @@ _TIMEOUT_SECONDS, _GIVE_UP_SECONDS, _WAIT_SECONDS = 5.0, 60.0, 0.5
 def find_source(text: str, recordings: Recordings) -> Source:
     """What somebody means: the id of a recording, the number of a camera, or an address; no other file is a source.
 
-    Raises:
-        Refusal: 404 for none of these, 415 for what cannot be opened.
+    Refuses with 404 what is none of these, with 415 what cannot be opened.
     """
     try:
         source: Source = FileSource(recordings.find(text).path)

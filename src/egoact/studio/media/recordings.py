@@ -125,8 +125,7 @@ class Recordings:
     async def upload(self, file_name: str, parts: AsyncIterator[bytes], *, most_bytes: int) -> str:
         """Stream a file to disk under a name of its own, look whether it is a video, and give it its name.
 
-        Raises:
-            Refusal: 400 for a name that cannot be, 409 for one that is taken, 413 too large, 415 no video.
+        Refuses with 400 a name that cannot be, with 409 one that is taken, with 413 too large, with 415 no video.
         """
         name = self._check_name(file_name)
         part = self._project.recordings / f"{_UPLOAD_PREFIX}{secrets.token_hex(8)}{name.suffix.lower()}"

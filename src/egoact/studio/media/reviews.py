@@ -41,11 +41,7 @@ class Reviews:
         )
 
     def change(self, recording_id: str, change: ReviewChange) -> Review:
-        """Keep what a person says.
-
-        Raises:
-            Refusal: 400 for places or stretches that are none, 409 where somebody else was faster.
-        """
+        """Keep what a person says; refuses with 400 places that are none, with 409 where somebody else was faster."""
         source = self._recordings.find(recording_id)
         path = self._path(source)
         try:

@@ -1,14 +1,16 @@
-"""Runs, what they propose, and how good they are."""
+"""Jobs, the runs that they train, what these propose, and how good they are."""
 
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
 
 from egoact.core.errors import InputError
 from egoact.core.files import read_json
+from egoact.studio.plans import make_plans
 from egoact.studio.refusal import Refusal
+from egoact.studio.schemas.jobs import Job, JobLog, JobRequest
 from egoact.studio.schemas.labels import ConflictAnswer
 from egoact.studio.schemas.results import Agreement, Confusion, Dashboard, LearningCurve, Mistakes, RunComparison
 from egoact.studio.schemas.runs import Decisions, DecisionsDone, Proposals, ProposedRecording, Run
@@ -16,7 +18,36 @@ from egoact.studio.work.dashboard import DatedTimeline, dashboard_csv, make_dash
 from egoact.studio.workspace import Workspace
 
 ConfusionTarget = Literal["verb", "noun", "action"]
+LogBytes = Annotated[int, Query(ge=1, le=10_000_000)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def job_routes(workspace: Workspace) -> APIRouter:
+    """Routes below `/api/jobs`."""
+    router = APIRouter(prefix="/jobs")
+    jobs = workspace.jobs
+
+    @router.get("")
+    def find_all() -> list[Job]:
+        return jobs.find_all()
+
+    @router.post("", status_code=201)
+    def submit(request: Annotated[JobRequest, Body()]) -> list[Job]:
+        return jobs.submit(make_plans(workspace, request))
+
+    @router.get("/{number}")
+    def one(number: int) -> Job:
+        return jobs.find(number)
+
+    @router.get("/{number}/log")
+    def log(number: int, max_bytes: LogBytes = 65_536) -> JobLog:
+        return jobs.read_log(number, max_bytes=max_bytes)
+
+    @router.post("/{number}/cancel")
+    def cancel(number: int) -> Job:
+        return jobs.cancel(number)
+
+    return router
 
 
 def run_routes(workspace: Workspace) -> APIRouter:
