@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, read_class_file
 from egoact.core.annotations.spreadsheet import read_spreadsheet
 from egoact.core.errors import AnnotationError
-from egoact.core.files import csv_text, write_atomically
+from egoact.core.files import write_atomically, write_csv
 from egoact.studio.database import Database
 from egoact.studio.labelling.label_files import LabelRow
 from egoact.studio.refusal import Refusal
@@ -101,7 +101,7 @@ class Classes:
         new |= {name: str(len(sheet)) for name in columns if name in ("id", f"{target}_id")}
         new |= {name: repr([word]) for name in columns if name in ("instances", f"{target}s")}
         rows = zip(*sheet.columns.values(), strict=True)
-        write_atomically(path, csv_text([columns, *rows, [new[name] for name in columns]]))
+        write_csv(path, [columns, *rows, [new[name] for name in columns]])
 
     def _learn_ids(self, target: Target, rows: Iterable[LabelRow]) -> None:
         words_of: dict[int, list[str]] = {}
@@ -119,7 +119,7 @@ class Classes:
         instances = [repr(sorted(set(words_of.get(i, [])))) for i in range(len(names))]
         self._folder.mkdir(exist_ok=True)
         table = [[str(i), name, words] for i, (name, words) in enumerate(zip(names, instances, strict=True))]
-        write_atomically(self._folder / f"{target}_classes.csv", csv_text([["id", "key", "instances"], *table]))
+        write_csv(self._folder / f"{target}_classes.csv", [["id", "key", "instances"], *table])
 
     def _entries(self, target: Target) -> list[ClassEntry]:
         query = f"SELECT {target} AS name, COUNT(*) AS number FROM segments WHERE NOT is_deleted GROUP BY {target}"

@@ -65,8 +65,8 @@ def _person(name: str, recordings: list[DatedTimeline]) -> Person:
     actions = []
     for verb, noun in keys:
         points = [_day((verb, noun), day, [one for one in recordings if one.day == day]) for day in days]
-        name = " ".join(part for part in (verb, noun) if part)
-        actions.append(ActionOverDays(name=name, verb=verb, noun=noun, days=points))
+        action_name = " ".join(part for part in (verb, noun) if part)
+        actions.append(ActionOverDays(name=action_name, verb=verb, noun=noun, days=points))
     actions.sort(key=lambda action: (-sum(day.count for day in action.days), action.name))
     hands = [
         {"recording_id": one.timeline.video_id, "day": one.day and one.day.isoformat(), **one.hands}

@@ -267,12 +267,15 @@ class Jobs:
     def _ask_to_end(self, process: subprocess.Popen[bytes], asked_at: float | None) -> float:
         """As Ctrl-C does at first, and after a while without asking."""
         now = time.monotonic()
-        if asked_at is None:
-            _signal(process, signal.SIGINT)
-            return now
-        if now - asked_at > (2.0 if self._is_closing else _PATIENCE_SECONDS):
-            _signal(process, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        return asked_at
+        if asked_at is not None and now - asked_at <= (2.0 if self._is_closing else _PATIENCE_SECONDS):
+            return asked_at
+        which = signal.SIGINT if asked_at is None else getattr(signal, "SIGKILL", signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, which)
+            else:
+                process.terminate()
+        return now if asked_at is None else asked_at
 
     def _end(self, number: int, state: str, code: int | None, line: str) -> None:
         update = "UPDATE jobs SET state = ?, exit_code = ?, ended_at = ?, last_line = ? WHERE id = ?"
@@ -284,17 +287,8 @@ class Jobs:
         return self._logs / f"{number}.log"
 
     def _describe(self, row: Any) -> Job:
-        values = {name: row[name] for name in row.keys() if name != "words"}  # noqa: SIM118
         words = shlex.join(json.loads(row["words"]))
-        return Job(**values, command_line=words, progress=self._progress.get(row["id"]))
-
-
-def _signal(process: subprocess.Popen[bytes], which: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, which)
-        else:
-            process.terminate()
+        return Job(**dict(row), command_line=words, progress=self._progress.get(row["id"]))
 
 
 def _now() -> str:
