@@ -10,9 +10,8 @@ import torch
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.bounds import load_json
 from egoact.engines.frame_model import frame_model
-from egoact.export.folder import write_export
-from egoact.export.graphs import BUILDERS, ExportParts, build_frame, build_segmenter
-from egoact.export.modules import WindowModel
+from egoact.export.export import write_export
+from egoact.export.graphs import BUILDERS, ExportParts, WindowModel, build_frame, build_segmenter
 from egoact.models.backbones.registry import load_backbone
 from egoact.runs.exported import EXPORT_NAME
 from egoact.runs.loading import Run, load_run
