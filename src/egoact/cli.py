@@ -116,7 +116,7 @@ COMMANDS: dict[str, Command] = {
     "explain": _command(
         "explain",
         "what a kernel looks for (filters), where and when a run looks (clip)",
-        report="egoact.report.explain.explain_filters:write_report",
+        report="egoact.report.explain:write_report",
     ),
     "predict": _command("predict", "recordings to timelines", report="egoact.report.timelines.timeline:write_report"),
     "live": _command("live", "what happens now: a camera, a file in real time, a stream"),

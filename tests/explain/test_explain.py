@@ -18,7 +18,7 @@ from egoact.core.sampling import sample_uniform
 from egoact.engines import load_engine
 from egoact.engines.streams import StreamEngine, build_streams, stream_specs
 from egoact.explain.activation import maximise, respond_to_frames
-from egoact.explain.images import FourierPictures, RandomViews
+from egoact.explain.images import FourierPictures, view_anew
 from egoact.explain.saliency import explain_clip_frames, map_correlation, shuffle_weights
 from egoact.explain.stream_inputs import read_stream_inputs
 from egoact.media.pairs import read_pairs
@@ -29,7 +29,7 @@ from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.weights import load_in_file_order
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
-from egoact.report.explain.explain_filters import lay_tiles
+from egoact.report.explain import lay_tiles
 from egoact.runs.loading import load_run
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.films.media import picture, write_video
@@ -83,11 +83,10 @@ def test_pictures_and_views_stay_pictures() -> None:
     seen = pictures()
     assert seen.shape == (2, 3, 48, 48)
     assert 0 <= seen.min() < 0.1 and 0.9 < seen.max() <= 1
-    views = RandomViews(generator)
-    moved = views(seen.detach())
+    moved = view_anew(seen.detach(), generator)
     assert moved.shape == seen.shape
-    assert not torch.equal(moved[0], views(seen.detach())[0])
-    still = RandomViews(generator, shift_pixels=0, zoom=0, degrees=0)(seen.detach())
+    assert not torch.equal(moved[0], view_anew(seen.detach(), generator)[0])
+    still = view_anew(seen.detach(), generator, shift_pixels=0, zoom=0, degrees=0)
     assert torch.allclose(still, seen, atol=1e-5)
 
 
@@ -95,10 +94,10 @@ def test_each_picture_pleases_its_own_kernel_most() -> None:
     backbone = load_backbone("tiny-random", cut=1, size=48, kind="maps")
     kernels = [0, 5, 9]
     painted = maximise(backbone, kernels, size=48, steps=150)
-    responses = respond_to_frames(backbone, [painted])[:, kernels]
+    responses = respond_to_frames(backbone, painted)[:, kernels]
     assert (responses.argmax(0) == np.arange(3)).all()
     frames = np.stack([picture(number, size=(48, 48)) for number in range(64)])
-    assert (responses.diagonal() > 1.1 * respond_to_frames(backbone, [frames])[:, kernels].max(0)).all()
+    assert (responses.diagonal() > 1.1 * respond_to_frames(backbone, frames)[:, kernels].max(0)).all()
     assert np.array_equal(painted, maximise(backbone, kernels, size=48, steps=150))
 
 
@@ -278,7 +277,7 @@ def test_streams_beside_frames_have_their_say(tmp_path: Path, video: Path) -> No
     pairs = list(read_pairs(source, times, lag_seconds=1 / 20, size=(64, 64)))
     features = engine.run(np.stack([p[1] for p in pairs]), np.stack([p[2] for p in pairs]), lag_seconds=1 / 20)  # type: ignore[arg-type]
     for look, expected in zip(looks, features, strict=True):
-        np.testing.assert_allclose(look.features().numpy(), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(look.features.numpy(), expected, rtol=1e-4, atol=1e-5)
     scores = recognizer.model.eval()(torch.from_numpy(np.concatenate(features, axis=1))[None])["verb"][0].softmax(0)
     described = json.loads((out / "clip.json").read_text())["answers"]["verb"]
     assert described["probability"] == pytest.approx(float(scores.detach().max()), abs=1e-3)

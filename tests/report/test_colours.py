@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egoact.core.timelines.timeline import Timeline, TimelineSegment
-from egoact.report.colours import colour_of
 from egoact.report.evaluation.timelines import _part
+from egoact.report.figures import colour_of
 
 
 @given(st.text())

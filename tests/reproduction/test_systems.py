@@ -10,7 +10,7 @@ from egoact.commands import command_module
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.registry import load_backbone
 from egoact.models.heads import HEADS
-from egoact.report.reproduction.systems import list_systems
+from egoact.report.reproduction.page import list_systems
 from egoact.reproduction.systems import SYSTEMS
 from egoact.runs.loading import load_run
 from tests.makers.data.recordings import write_labels, write_recording

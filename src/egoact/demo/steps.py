@@ -31,50 +31,32 @@ from egoact.media.sources import MediaRoot
 from egoact.runs.loading import load_run
 from egoact.store.reader import FeatureStore
 
-DEMO_NAME = "demo.json"
-TIMINGS_NAME = "timings.json"
-EVALUATION_FOLDER = "evaluation"
-
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo in a folder.
-
-    Args:
-        out: Folder for everything.
-        videos: How many recordings are filmed.
-        heads: Temporal heads to compare.
-        backbone: What looks at the single frames.
-        epochs: Of each training; None: as in `egoact train`.
-        seed: Of everything.
-        workers: Processes that film.
-        command: Runs a command of egoact by name and flags; gives its words and how many inputs failed.
-    """
+    """A demo in a folder: the flags of the command, and what runs others."""
 
     out: Path
     videos: int
     heads: tuple[str, ...]
     backbone: str
-    epochs: int | None
+    epochs: int | None  # of each training; None: as in `egoact train`
     seed: int
-    workers: int
-    command: Callable[..., tuple[str, int]]
+    workers: int  # processes that film
+    command: Callable[..., tuple[str, int]]  # by name and flags; gives its words and how many inputs failed
 
     def go(self) -> int:
-        """Do it all.
-
-        Returns:
-            Number of recordings whose features could not be computed.
+        """Do it all; gives the number of recordings whose features could not be computed.
 
         Raises:
             ArtifactError: `out` holds something else, or a demo with other settings.
         """
         make_folder(self.out)
-        clock, kitchen = StepClock(self.out / TIMINGS_NAME), self.out / "kitchen"
+        clock, kitchen = StepClock(self.out / "timings.json"), self.out / "kitchen"
         print(f"1/6 filming {self.videos} recordings in the built-in kitchens", flush=True)
         with clock.measure("film"):
             self.command("kitchen", out=kitchen, videos=self.videos, seed=self.seed, workers=self.workers)
-        write_json(self.out / DEMO_NAME, self._describe())  # not before the kitchen is known to be this one
+        write_json(self.out / "demo.json", self._describe())  # not before the kitchen is known to be this one
         print("2/6 computing the features of all frames, once", flush=True)
         with clock.measure("extract"):
             failed = self._extract()
@@ -119,16 +101,14 @@ class Demo:
 
     def _find_actions(self) -> None:
         """Learn to find actions, find those of the first recording of the unseen kitchen, and see how well it went."""
-        labels, out = self.out / "kitchen" / "validation.csv", self.out / "timeline"
-        if (out / EVALUATION_FOLDER / "metrics.json").exists():
+        kitchen, run, out = self.out / "kitchen", self.out / "runs" / "timeline", self.out / "timeline"
+        if (out / "evaluation" / "metrics.json").exists():
             return
-        kitchen, run = self.out / "kitchen", self.out / "runs" / "timeline"
-        features = (self.out / "features",)
-        segments = (kitchen / "train.csv",)
+        labels, segments, features = kitchen / "validation.csv", (kitchen / "train.csv",), (self.out / "features",)
         self.command("train-timeline", segments=segments, classes=kitchen, features=features, run=run, seed=self.seed)
         video = MediaRoot(kitchen / "videos").find(read_segments(labels).video_ids[0]).path
         self.command("predict", video=video, run=run, out=out)
-        self.command("evaluate", timeline=out / "timeline.json", segments=(labels,), out=out / EVALUATION_FOLDER)
+        self.command("evaluate", timeline=out / "timeline.json", segments=(labels,), out=out / "evaluation")
 
     def _describe(self) -> dict[str, Any]:
         shown = choose_shown_head(self.heads)
@@ -165,11 +145,9 @@ class StepClock:
         self._steps: dict[str, dict[str, Any]] = {}
         if path.exists():
             try:
-                known = load_json(path)["steps"]
-                self._steps = {
-                    step["name"]: {"seconds": float(step["seconds"]), "finished": bool(step["finished"])}
-                    for step in known
-                }
+                for step in load_json(path)["steps"]:
+                    found = {"seconds": float(step["seconds"]), "finished": bool(step["finished"])}
+                    self._steps[step["name"]] = found
             except (ValueError, KeyError, TypeError) as error:
                 raise ArtifactError(f"cannot be read ({error!r}); delete it", path=path) from None
 

@@ -4,16 +4,17 @@ Source: Erhan et al. 2009; Olah, Mordvintsev and Schubert 2017, "Feature Visuali
 Shapes: B frames, K kernels, S x S pixels.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from egoact.explain.images import FourierPictures, RandomViews
+from egoact.explain.images import FourierPictures, view_anew
 from egoact.models.backbones.registry import Backbone
 
 LEARNING_RATE = 0.1
+_BATCH = 16
 
 
 def maximise(
@@ -33,19 +34,18 @@ def maximise(
         size: S, pixels.
         steps: Of the optimiser (Adam).
         seed: Of start and views.
-        advance: Called after each step, with 1.
+        advance: Called with 1 after each step.
 
     Returns:
         uint8 (K, S, S, 3), RGB.
     """
     generator = torch.Generator().manual_seed(seed)
     pictures = FourierPictures(len(kernels), size, generator=generator)
-    views = RandomViews(generator)
     backbone.module.to(memory_format=torch.channels_last)  # a third faster on a CPU
     optimizer = torch.optim.Adam(pictures.parameters(), lr=LEARNING_RATE)
     for _ in range(steps):
         optimizer.zero_grad()
-        responses = respond(backbone, views(pictures()))
+        responses = _respond(backbone, backbone.normalise(view_anew(pictures(), generator)))
         # Each picture is judged by its own kernel alone: their sum keeps the gradients apart.
         torch.stack([-responses[i, kernel] for i, kernel in enumerate(kernels)]).sum().backward()
         optimizer.step()
@@ -55,22 +55,13 @@ def maximise(
     return (255 * found).round().byte().numpy()
 
 
-def respond(backbone: Backbone, pictures: Tensor) -> Tensor:
-    """The mean response of every kernel: float (B, 3, S, S) from 0 to 1 -> (B, C)."""
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (backbone.spec.mean, backbone.spec.std))
-    return backbone.module((pictures - mean) / std).mean(dim=(2, 3))
+def _respond(backbone: Backbone, images: Tensor) -> Tensor:
+    """The mean response of every kernel: float (B, 3, S, S), normalised -> (B, C)."""
+    return backbone.module(images).mean(dim=(2, 3))
 
 
-def respond_to_frames(backbone: Backbone, batches: Iterable[np.ndarray]) -> np.ndarray:
-    """The mean response of every kernel to real frames.
-
-    Args:
-        backbone: As for `maximise`.
-        batches: uint8 (B, S, S, 3), RGB.
-
-    Returns:
-        float32 (N, C) for all N frames.
-    """
+def respond_to_frames(backbone: Backbone, frames: np.ndarray) -> np.ndarray:
+    """The mean response of every kernel to real frames: uint8 (N, S, S, 3), RGB -> float32 (N, C)."""
+    batches = (frames[i : i + _BATCH] for i in range(0, len(frames), _BATCH))
     with torch.no_grad():
-        parts = [respond(backbone, torch.tensor(b).permute(0, 3, 1, 2).float() / 255) for b in batches]
-    return torch.cat(parts).numpy()
+        return torch.cat([_respond(backbone, backbone.images(batch)) for batch in batches]).numpy()

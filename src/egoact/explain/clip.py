@@ -18,9 +18,7 @@ from egoact.explain.stream_inputs import StreamInput, read_stream_inputs
 from egoact.media.sources import MediaSource
 from egoact.models.backbones.registry import Backbone
 from egoact.runs.loading import Run
-from egoact.runs.recognizer import Recognizer
 
-CLIP_NAME, MAPS_NAME = "clip.json", "clip.npz"
 EVEN_LOSS = 0.05  # nats; below it what single frames are worth does not differ
 
 
@@ -50,18 +48,14 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | Non
     """
     recognizer = run.recognizer
     times = sample_uniform(clip.start_seconds, clip.stop_seconds, num_frames=recognizer.config.num_frames)
-    first, *others = read_stream_inputs(run, clip.source, times, flow=flow)
-    backbone, frames, beside = first.backbone, first.seen, [other.features() for other in others]
-    assert backbone is not None
+    streams = read_stream_inputs(run, clip.source, times, flow=flow)
     model = recognizer.model.requires_grad_(False)
-    found = explain_clip_frames(backbone, model, frames, beside)
-    shuffled = Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed))
-    shuffled_head: Any = shuffle_weights(model, seed=seed)
-    shuffled_beside = [_shuffle(other, seed).features() for other in others]
+    found, shuffled = _explain(model, streams), shuffle_weights(model, seed=seed)
     check = {
-        "head": explain_clip_frames(backbone, shuffled_head, frames, beside),
-        "head_and_backbone": explain_clip_frames(shuffled, shuffled_head, frames, shuffled_beside),
+        "head": _explain(shuffled, streams),
+        "head_and_backbone": _explain(shuffled, [_shuffle(each, seed) for each in streams]),
     }
+    vocabularies: Any = recognizer.config.vocabularies
     described = {
         "run": str(run.path),
         "head": recognizer.config.head,
@@ -70,35 +64,31 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | Non
         "stop_seconds": clip.stop_seconds,
         "times_seconds": times.tolist(),
         "truth": clip.truth,
-        "answers": _describe(recognizer, found),
-        "correlation_with_shuffled_weights": _compare(found, check),
+        "answers": {
+            target: {"name": vocabularies[target].names[part.class_id], "probability": round(part.probability, 4)}
+            for target, part in found.targets.items()
+        },
+        "correlation_with_shuffled_weights": {
+            target: {
+                name: round(map_correlation(part.maps, other.targets[target].maps), 4) for name, other in check.items()
+            }
+            for target, part in found.targets.items()
+        },
     }
-    _write(out, described, frames, found)
+    _write(out, described, streams[0].seen, found)
     _say(described, found)
 
 
+def _explain(model: Any, streams: list[StreamInput]) -> ClipSaliency:
+    first, *others = streams
+    assert first.backbone is not None
+    return explain_clip_frames(first.backbone, model, first.seen, [other.features for other in others])
+
+
 def _shuffle(stream: StreamInput, seed: int) -> StreamInput:
-    backbone = stream.backbone
-    if backbone is None:
+    if stream.backbone is None:
         return stream
-    return StreamInput(Backbone(backbone.spec, shuffle_weights(backbone.module, seed=seed)), stream.seen)
-
-
-def _describe(recognizer: Recognizer, found: ClipSaliency) -> dict[str, Any]:
-    names = {target: vocabulary.names for target, vocabulary in recognizer.config.vocabularies.items()}
-    return {
-        target: {"name": names[target][part.class_id], "probability": round(part.probability, 4)}  # type: ignore[index]
-        for target, part in found.targets.items()
-    }
-
-
-def _compare(found: ClipSaliency, check: dict[str, ClipSaliency]) -> dict[str, dict[str, float]]:
-    return {
-        target: {
-            name: round(map_correlation(part.maps, other.targets[target].maps), 4) for name, other in check.items()
-        }
-        for target, part in found.targets.items()
-    }
+    return StreamInput(Backbone(stream.backbone.spec, shuffle_weights(stream.backbone.module, seed=seed)), stream.seen)
 
 
 def _write(out: Path, described: dict[str, Any], frames: np.ndarray, found: ClipSaliency) -> None:
@@ -110,8 +100,8 @@ def _write(out: Path, described: dict[str, Any], frames: np.ndarray, found: Clip
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     make_folder(out)
-    write_atomically(out / MAPS_NAME, content.getvalue())
-    write_json(out / CLIP_NAME, described)
+    write_atomically(out / "clip.npz", content.getvalue())
+    write_json(out / "clip.json", described)
 
 
 def _say(described: dict[str, Any], found: ClipSaliency) -> None:

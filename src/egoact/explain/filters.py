@@ -5,64 +5,30 @@ OUT/block_04/frame_0017.jpg      the real frame that moves it most
 OUT/filters.json                 both responses of every kernel
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from egoact.core.errors import MediaError
-from egoact.core.files import make_folder, write_atomically, write_json
+from egoact.core.files import make_folder, write_json
 from egoact.core.progress import Progress
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.media.recording import lay_grid
 from egoact.media.sources import MediaRoot, read_frames
+from egoact.media.stills.pictures import write_picture
 from egoact.models.backbones.registry import Backbone
-
-FILTERS_NAME = "filters.json"
-_BATCH = 16
-
-
-@dataclass(frozen=True)
-class FilterResult:
-    """One kernel.
-
-    Args:
-        block: Number of the block.
-        kernel: Channel of its output.
-        response: Mean of its map for the painted picture.
-        best_frame_response: The same for the real frame that moves it most.
-    """
-
-    block: int
-    kernel: int
-    response: float
-    best_frame_response: float
-
-
-@dataclass(frozen=True)
-class FilterPainting:
-    """How kernels are painted.
-
-    Args:
-        size: Of the pictures, pixels.
-        steps: Of the gradient ascent.
-        seed: Of all choices.
-    """
-
-    size: int
-    steps: int
-    seed: int
 
 
 def explain_filters(
     backbones: Sequence[tuple[Backbone, list[int]]],
     frames: np.ndarray,
     out: Path,
-    painting: FilterPainting,
     *,
+    size: int,
+    steps: int,
+    seed: int,
     described: dict[str, Any],
 ) -> None:
     """Paint kernels and write them down.
@@ -71,67 +37,50 @@ def explain_filters(
         backbones: Each cut after a block, with the kernels of that block.
         frames: Real frames to compare with, uint8 (N, S, S, 3).
         out: Folder to write.
-        painting: How.
+        size: Of the pictures, pixels.
+        steps: Of the gradient ascent.
+        seed: Of all choices.
         described: Goes into filters.json.
     """
-    results: list[FilterResult] = []
+    results: list[dict[str, Any]] = []
     make_folder(out)
-    with Progress("filters", total=painting.steps * len(backbones), unit="steps") as progress:
+    with Progress("filters", total=steps * len(backbones), unit="steps") as progress:
         for backbone, kernels in backbones:
-            pictures = maximise(
-                backbone,
-                kernels,
-                size=painting.size,
-                steps=painting.steps,
-                seed=painting.seed,
-                advance=progress.advance,
-            )
-            found = _compare(backbone, kernels, pictures, frames, out)
+            painted = maximise(backbone, kernels, size=size, steps=steps, seed=seed, advance=progress.advance)
+            found = _compare(backbone, kernels, painted, frames, out)
             progress.say(_describe(found))
             results += found
-    kernel_rows = [asdict(result) for result in results]
-    write_json(out / FILTERS_NAME, described | {"num_frames": len(frames), "kernels": kernel_rows})
+    write_json(out / "filters.json", described | {"num_frames": len(frames), "kernels": results})
     print(_describe(results))
 
 
 def _compare(
-    backbone: Backbone, kernels: list[int], pictures: np.ndarray, frames: np.ndarray, out: Path
-) -> list[FilterResult]:
-    """Measure both responses the same way, and write the pictures."""
+    backbone: Backbone, kernels: list[int], painted: np.ndarray, frames: np.ndarray, out: Path
+) -> list[dict[str, Any]]:
+    """Measure the mean of each kernel's map for its picture and the frame that moves it most, and write both."""
     block = backbone.spec.cut or 0
     folder = out / f"block_{block:02d}"
-    own = respond_to_frames(backbone, _batches(pictures))
-    real = respond_to_frames(backbone, _batches(frames))
-    folder.mkdir(exist_ok=True)
+    own, real = (respond_to_frames(backbone, pictures) for pictures in (painted, frames))
     results = []
     for i, kernel in enumerate(kernels):
         best = int(real[:, kernel].argmax())
-        _write(folder / f"kernel_{kernel:04d}.png", pictures[i])
-        _write(folder / f"frame_{kernel:04d}.jpg", frames[best])
-        results.append(FilterResult(block, kernel, float(own[i, kernel]), float(real[best, kernel])))
+        write_picture(folder / f"kernel_{kernel:04d}.png", painted[i])
+        write_picture(folder / f"frame_{kernel:04d}.jpg", frames[best])
+        responses = {"response": float(own[i, kernel]), "best_frame_response": float(real[best, kernel])}
+        results.append({"block": block, "kernel": kernel, **responses})
     return results
 
 
-def _batches(frames: np.ndarray) -> Iterator[np.ndarray]:
-    return (frames[i : i + _BATCH] for i in range(0, len(frames), _BATCH))
-
-
-def _write(path: Path, picture: np.ndarray) -> None:
-    write_atomically(path, cv2.imencode(path.suffix, picture[..., ::-1])[1].tobytes())
-
-
-def _describe(results: list[FilterResult]) -> str:
+def _describe(results: list[dict[str, Any]]) -> str:
     """One line: how much stronger the painted pictures are, weakest and median."""
-    blocks = sorted({result.block for result in results})
+    blocks = sorted({result["block"] for result in results})
     name = f"block {blocks[0]}" if len(blocks) == 1 else f"{len(results)} kernels of blocks {blocks}"
-    own = np.array([result.response for result in results])
-    real = np.array([result.best_frame_response for result in results])
-    num_beaten = int((own <= real).sum())
+    own, real = (np.array([row[key] for row in results]) for key in ("response", "best_frame_response"))
     closest = int((own - real).argmin())
     return (
         f"{name}: painted {np.median(own):.3f}, best real frame {np.median(real):.3f} (medians of {len(results)}); "
-        f"closest: kernel {results[closest].kernel} of block {results[closest].block} with {own[closest]:.3f} against "
-        f"{real[closest]:.3f}; not above: {num_beaten}"
+        f"closest: kernel {results[closest]['kernel']} of block {results[closest]['block']} with {own[closest]:.3f} "
+        f"against {real[closest]:.3f}; not above: {(own <= real).sum()}"
     )
 
 

@@ -46,29 +46,23 @@ class FourierPictures(nn.Module):
         return torch.einsum("rc,kchw->krhw", self.colours, channels).mul(4).sigmoid()
 
 
-class RandomViews:
-    """Small random shifts, zooms and turns, so that a picture must please the kernel whichever way it is seen.
+def view_anew(
+    pictures: Tensor, generator: torch.Generator, *, shift_pixels: float = 8, zoom: float = 0.1, degrees: float = 10
+) -> Tensor:
+    """Each picture a little shifted, zoomed and turned, so that it must please the kernel whichever way it is seen.
 
     Args:
+        pictures: (K, 3, S, S), from 0 to 1; what comes in from outside is grey.
         generator: Of the choices.
         shift_pixels: Largest jitter.
         zoom: Largest change of scale.
         degrees: Largest turn.
     """
-
-    def __init__(
-        self, generator: torch.Generator, *, shift_pixels: float = 8, zoom: float = 0.1, degrees: float = 10
-    ) -> None:
-        self.generator = generator
-        self.shift_pixels, self.zoom, self.degrees = shift_pixels, zoom, degrees
-
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Each picture seen anew: (K, 3, S, S) -> (K, 3, S, S), grey outside."""
-        count, _, _, size = pictures.shape
-        draws = 2 * torch.rand(4, count, generator=self.generator) - 1
-        shift = draws[:2] * self.shift_pixels * 2 / size
-        scale, angle = 1 + draws[2] * self.zoom, draws[3] * math.radians(self.degrees)
-        cosine, sine = scale * angle.cos(), scale * angle.sin()
-        rows = [torch.stack([cosine, -sine, shift[0]], -1), torch.stack([sine, cosine, shift[1]], -1)]
-        grid = nn.functional.affine_grid(torch.stack(rows, 1), list(pictures.shape), align_corners=False)
-        return nn.functional.grid_sample(pictures - _GREY, grid, align_corners=False) + _GREY
+    count, _, _, size = pictures.shape
+    draws = 2 * torch.rand(4, count, generator=generator) - 1
+    shift = draws[:2] * shift_pixels * 2 / size
+    scale, angle = 1 + draws[2] * zoom, draws[3] * math.radians(degrees)
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    rows = [torch.stack([cosine, -sine, shift[0]], -1), torch.stack([sine, cosine, shift[1]], -1)]
+    grid = nn.functional.affine_grid(torch.stack(rows, 1), list(pictures.shape), align_corners=False)
+    return nn.functional.grid_sample(pictures - _GREY, grid, align_corners=False) + _GREY

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.explain.stream_inputs import StreamInput
 from egoact.models.backbones.registry import Backbone
 from egoact.models.classifier import ActionClassifier
 from egoact.models.fusion import EarlyFusion, MixedFusion
@@ -29,32 +28,20 @@ class Attending(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TargetSaliency:
-    """Why one answer was given.
-
-    Args:
-        class_id: The predicted class.
-        probability: Of it.
-        maps: float32 (T, h, w), Grad-CAM of its logit, from 0 on; one scale for the whole clip.
-        importance: float32 (T,), log-probability that is lost without the frame.
-    """
+    """Why one answer was given."""
 
     class_id: int
     probability: float
-    maps: np.ndarray
-    importance: np.ndarray
+    maps: np.ndarray  # float32 (T, h, w), Grad-CAM of its logit, from 0 on; one scale for the whole clip
+    importance: np.ndarray  # float32 (T,), log-probability that is lost without the frame
 
 
 @dataclass(frozen=True, eq=False)
 class ClipSaliency:
-    """Why the answers to a clip were given.
-
-    Args:
-        targets: "verb" and/or "noun".
-        attention: The head's own weights, (T,) or (T, h, w), or None.
-    """
+    """Why the answers to a clip were given: those of "verb" and/or "noun"."""
 
     targets: dict[str, TargetSaliency]
-    attention: np.ndarray | None
+    attention: np.ndarray | None  # the head's own weights, (T,) or (T, h, w)
 
 
 def explain_clip_frames(
@@ -75,7 +62,7 @@ def explain_clip_frames(
     """
     trunk, pool = _split(backbone)
     with torch.no_grad():
-        maps = trunk(StreamInput(backbone, frames).images())
+        maps = trunk(backbone.images(frames))
     if maps.ndim != 4:
         raise ValueError(f"backbone {backbone.spec.name} has no spatial maps to look into")
     maps.requires_grad_()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +22,18 @@ from egoact.runs.streams import check_flow, load_spec
 
 @dataclass(frozen=True, eq=False)
 class StreamInput:
-    """One stream.
-
-    Args:
-        backbone: Its network; None: `seen` are its features.
-        seen: uint8 (T, H, W, 3), or float32 (T, D).
-    """
+    """What one stream sees, and its network; without one, `seen` are its features."""
 
     backbone: Backbone | None
-    seen: np.ndarray
+    seen: np.ndarray  # uint8 (T, H, W, 3), or float32 (T, D)
 
-    def images(self) -> Tensor:
-        """As its network takes them, float32 (T, 3, H, W)."""
-        assert self.backbone is not None
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.backbone.spec.mean, self.backbone.spec.std))
-        return (torch.tensor(self.seen).permute(0, 3, 1, 2).float() / 255 - mean) / std
-
+    @cached_property
     def features(self) -> Tensor:
         """(T, D) or (T, C, h, w)."""
+        if self.backbone is None:
+            return torch.from_numpy(self.seen)
         with torch.no_grad():
-            return torch.from_numpy(self.seen) if self.backbone is None else self.backbone.module(self.images())
+            return self.backbone.module(self.backbone.images(self.seen))
 
 
 def load_networks(run: Run) -> list[Backbone | None]:

@@ -2,20 +2,25 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
-from egoact.report.figures import BLUE, GREY, new_figure, save_picture, set_title, shorten
-from egoact.report.page import Bar, HasOut, format_duration, open_console, print_table, write_page, written_by
+from egoact.report.figures import BLUE, GREY, Axes, Figure, new_figure, save_picture, set_title, shorten
+from egoact.report.page import (
+    DASH,
+    Bar,
+    choose_gap,
+    format_duration,
+    format_number,
+    format_range,
+    print_table,
+    write_page,
+    written_by,
+)
 from egoact.report.timelines.model_timelines import write_model_timelines
 from egoact.report.timelines.timeline_comparison import write_timeline_comparison
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_DASH = "–"
 _MEASURES = ("top1", "top5", "mean_class")
 _COSTS: dict[str, tuple[str, str, Callable[[Any], str]]] = {
     "num_trainable_parameters": ("parameters", "Trainable parameters", lambda value: f"{value:,}"),
@@ -24,12 +29,8 @@ _COSTS: dict[str, tuple[str, str, Callable[[Any], str]]] = {
 }
 
 
-def write_report(settings: HasOut) -> None:
-    """Print the tables, and write `comparison.html` and `comparison.png`.
-
-    Raises:
-        ArtifactError: `comparison.json` is missing or damaged.
-    """
+def write_report(settings: Any) -> None:
+    """Print the tables, and write `comparison.html` and `comparison.png`."""
     path = settings.out / "comparison.json"
     comparison = read_json(path)
     if "timelines" in comparison:
@@ -63,19 +64,19 @@ def write_report(settings: HasOut) -> None:
 def _print_costs(models: list[dict[str, Any]]) -> None:
     rows = []
     for model in models:
-        costs = (_DASH if model[key] is None else form(model[key]) for key, (_, _, form) in _COSTS.items())
+        costs = (DASH if model[key] is None else form(model[key]) for key, (_, _, form) in _COSTS.items())
         rows.append([model["name"], *costs])
     print_table({"model": "text"} | {name: "number" for name, _, _ in _COSTS.values()}, rows)
 
 
 def _print_section(section: dict[str, Any], reference: str) -> None:
-    gap = " " if open_console().width >= 120 else "\n"
+    gap = choose_gap()
     numbers = ("top-1 %", "top-5 %", "mean class %", f"against{gap}{reference}", "p (Holm)")
     rows = []
     for row in section["rows"]:
         cells = [gap.join((cell["value"], cell["range"])).strip() for cell in (*row["cells"], row["difference"])]
         rows.append([row["name"], *cells, row["p_holm"]])
-    print_table({section["target"]: "text"} | dict.fromkeys(numbers, "number"), rows, padding=(0, 1, 0, 0))
+    print_table({section["target"]: "text"} | dict.fromkeys(numbers, "number"), rows, is_tight=True)
 
 
 def _section(models: list[dict[str, Any]], target: str) -> dict[str, Any]:
@@ -88,22 +89,21 @@ def _section(models: list[dict[str, Any]], target: str) -> dict[str, Any]:
 def _row(name: str, part: dict[str, Any], *, best: float | None) -> dict[str, Any]:
     row = {
         "name": name,
-        "cells": [{"value": f"{part[m]['value']:.1f}", "range": _range(part[m])} for m in _MEASURES],
+        "cells": [{"value": format_number(part[m]["value"]), "range": format_range(part[m])} for m in _MEASURES],
         "css": "main" if part["top1"]["value"] == best else "",
     }
     against = part.get("against")
     if against is None:
-        return row | {"difference": {"value": _DASH, "range": ""}} | dict.fromkeys(("pairs", "p", "p_holm"), _DASH)
+        return row | {"difference": {"value": DASH, "range": ""}} | dict.fromkeys(("pairs", "p", "p_holm"), DASH)
     return row | {
-        "difference": {"value": f"{against['difference']:+.1f}", "range": _range(against, sign="+")},
+        "difference": {
+            "value": format_number(against["difference"], sign="+"),
+            "range": format_range(against, sign="+"),
+        },
         "pairs": f"{against['num_only_this']} : {against['num_only_reference']}",
         "p": _probability(against["p"]),
         "p_holm": _probability(against["p_holm"]),
     }
-
-
-def _range(part: dict[str, float], *, sign: str = "") -> str:
-    return f"[{part['low']:{sign}.1f}, {part['high']:{sign}.1f}]" if "low" in part else ""
 
 
 def _probability(p: float) -> str:
@@ -117,7 +117,7 @@ def _list_bars(models: list[dict[str, Any]], key: str) -> dict[str, Any]:
     return {"title": title, "rows": [Bar(name, cost, form(cost)) for name, cost in known.items()]}
 
 
-def draw_intervals(models: list[dict[str, Any]], *, reference: str) -> "Figure":
+def draw_intervals(models: list[dict[str, Any]], *, reference: str) -> Figure:
     """Top-1 of every model with its interval, a panel a target; the dotted line is the reference's."""
     targets = [target for target in TARGETS if any(target in model for model in models)]
     figure = new_figure(max(5.0, 1.4 + 3.3 * len(targets)), 0.9 + 0.34 * len(models))
@@ -133,7 +133,7 @@ def draw_intervals(models: list[dict[str, Any]], *, reference: str) -> "Figure":
     return figure
 
 
-def _draw_interval(axis: "Axes", row: int, top1: dict[str, float], *, is_reference: bool) -> None:
+def _draw_interval(axis: Axes, row: int, top1: dict[str, float], *, is_reference: bool) -> None:
     colour = BLUE if is_reference else GREY
     if "low" in top1:
         axis.plot([top1["low"], top1["high"]], [row, row], color=colour, linewidth=2, solid_capstyle="butt")

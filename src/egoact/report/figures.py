@@ -1,12 +1,15 @@
 """What all pictures share: palette, matplotlib style, a way into the page; knows no picture's content.
 
-Colours are those of Okabe and Ito, told apart by colour-blind people as well.
+Colours are those of Okabe and Ito, told apart by colour-blind people as well. The same name of a class has the same
+colour on every page, whatever else is there.
 """
 
 import base64
+import colorsys
+import hashlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,11 +21,24 @@ from egoact.core.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:  # matplotlib takes long to import, and not every page has pictures
+    Axes = Figure = Any
 
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
 VERMILION = "#D55E00"
 GREY = "#666666"
+
+_KNOWN = {  # the verbs of most kitchens
+    "take": "#0072B2",
+    "put": "#E69F00",
+    "open": "#009E73",
+    "close": "#D55E00",
+    "wash": "#56B4E9",
+    "cut": "#CC79A7",
+    "pour": "#F0E442",
+}
+_LIGHTNESS = (0.38, 0.55, 0.72)
 
 _DOTS_PER_INCH = 120
 _LAYOUT: Literal["constrained"] | None = "constrained"
@@ -40,25 +56,54 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float, height: float) -> "Figure":
+def colour_of(name: str) -> str:
+    """#RRGGBB of a class.
+
+    >>> colour_of("take"), colour_of("cup") == colour_of("cup")
+    ('#0072B2', True)
+    """
+    if name in _KNOWN:
+        return _KNOWN[name]
+    digest = hashlib.sha256(name.encode()).digest()
+    hue, lightness = int.from_bytes(digest[:2], "big") / 65536, _LIGHTNESS[digest[2] % len(_LIGHTNESS)]
+    return "#" + "".join(f"{round(255 * part):02X}" for part in colorsys.hls_to_rgb(hue, lightness, 0.6))
+
+
+def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, whose parts make room for each other."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=_LAYOUT)
 
 
-def set_title(axis: "Axes", title: str) -> None:
+def set_title(axis: Axes, title: str) -> None:
     """A title as all our pictures have it."""
     axis.set_title(title, loc="left", fontweight="bold")
 
 
-def separate_cells(axis: "Axes", shape: tuple[int, ...], **line: Any) -> None:
+def separate_cells(axis: Axes, shape: tuple[int, ...], **line: Any) -> None:
     """Lines between the cells of a matrix that is shown as an image, instead of ticks and grid."""
     axis.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)
     axis.grid(visible=False)
     axis.grid(which="minor", **line)
     axis.tick_params(which="both", length=0)
+
+
+def draw_images(
+    images: Sequence[np.ndarray], *, num_columns: int, cell: tuple[float, float], titles: Sequence[str] = ()
+) -> Figure:
+    """Images of one size in rows, without axes; `cell` is the width and height of each, inches."""
+    num_rows = -(-len(images) // num_columns)
+    figure = new_figure(cell[0] * num_columns, cell[1] * num_rows)
+    axes = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for axis, image in zip(axes, images, strict=False):
+        axis.imshow(image)
+    for axis, title in zip(axes, titles, strict=False):
+        set_title(axis, title)
+    return figure
 
 
 def shorten(name: Any, *, most: int = 22) -> str:
@@ -71,7 +116,7 @@ def shorten(name: Any, *, most: int = 22) -> str:
     return text if len(text) <= most else f"{text[: most - 2]}…"
 
 
-def render_png(draw: Callable[[], "Figure"]) -> bytes:
+def render_png(draw: Callable[[], Figure]) -> bytes:
     """Draw in our style; the bytes of a PNG file."""
     import matplotlib
 
@@ -88,7 +133,7 @@ def inline_picture(content: bytes, *, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def save_picture(path: Path, draw: Callable[[], "Figure"]) -> str:
+def save_picture(path: Path, draw: Callable[[], Figure]) -> str:
     """Draw in our style into a PNG file; gives the picture as a `src`, too."""
     content = render_png(draw)
     write_atomically(path, content)
@@ -96,11 +141,7 @@ def save_picture(path: Path, draw: Callable[[], "Figure"]) -> str:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3), RGB.
-
-    Raises:
-        ArtifactError: Missing or damaged.
-    """
+    """uint8 (H, W, 3), RGB; an `ArtifactError` where it is missing or damaged."""
     import cv2
 
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)

@@ -2,20 +2,17 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
 import numpy as np
 
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, unpack_flow
 from egoact.core.errors import MediaError
-from egoact.core.files import read_json, write_atomically
+from egoact.core.files import read_json
 from egoact.media.stills.flow import find_flow, read_flow
-from egoact.report.figures import new_figure, read_picture, save_picture, set_title
+from egoact.media.stills.pictures import write_picture
+from egoact.report.figures import Figure, new_figure, read_picture, save_picture, set_title
 from egoact.report.page import written_by
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 METHOD_TITLES = {"tvl1": "TV-L1", "farneback": "Farnebäck", "dis": "DIS"}
 _NUM_MOMENTS = 4
@@ -23,18 +20,13 @@ _WHEEL_PIXELS = 96
 
 
 def write_pictures(settings: Any) -> None:
-    """Write `flow.png`, and for a pair each method's `u.png`, `v.png`, `magnitude.png` and `wheel.png`.
-
-    Raises:
-        ArtifactError: Flow of a pair that is missing or damaged.
-        MediaError: Flow of a recording that is missing or damaged.
-    """
+    """Write `flow.png`, and for a pair each method's `u.png`, `v.png`, `magnitude.png` and `wheel.png`."""
     out: Path = settings.out
     if settings.pair is not None:
         flows = read_pair(out)
         for method, flow in zip(METHOD_TITLES, flows.values(), strict=True):
             for name, picture in flow_pictures(flow, most=_most(flows)).items():
-                write_atomically(out / method / f"{name}.png", _encode(picture))
+                write_picture(out / method / f"{name}.png", picture)
         draw = partial(draw_flows, flows, first=read_picture(out / "first.png"))
     else:
         written = sorted(path.parent.name for path in out.glob("**/flow.json"))
@@ -70,11 +62,7 @@ def colour_wheel(flow: np.ndarray, *, most: float = BOUND_PIXELS) -> np.ndarray:
 
 
 def read_pair(out: Path) -> dict[str, np.ndarray]:
-    """`flow.npy` of each method, by the method's name: float32 (H, W, 2).
-
-    Raises:
-        ArtifactError: Missing or damaged.
-    """
+    """`flow.npy` of each method, by the method's name: float32 (H, W, 2)."""
     flows = {}
     for method, title in METHOD_TITLES.items():
         path = out / method / "flow.npy"
@@ -97,7 +85,7 @@ def read_moments(out: Path, video_id: str) -> dict[str, np.ndarray]:
     }
 
 
-def draw_flows(flows: dict[str, np.ndarray], *, first: np.ndarray | None = None) -> "Figure":
+def draw_flows(flows: dict[str, np.ndarray], *, first: np.ndarray | None = None) -> Figure:
     """A row a flow: u, v, magnitude and colour wheel; the first picture of a pair and the wheel's legend on top."""
     most, num_above = _most(flows), int(first is not None)
     figure = new_figure(12, 2.0 * (num_above + len(flows)))
@@ -129,8 +117,3 @@ def _legend() -> np.ndarray:
     """The wheel itself: each place shows the colour of a motion towards it."""
     reach = np.linspace(-1, 1, _WHEEL_PIXELS)
     return colour_wheel(np.stack(np.meshgrid(reach, reach), axis=-1), most=1.0)
-
-
-def _encode(picture: np.ndarray) -> bytes:
-    """A PNG of uint8 (H, W) or (H, W, 3) RGB."""
-    return cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])[1].tobytes()

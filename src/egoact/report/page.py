@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
@@ -14,13 +14,10 @@ if TYPE_CHECKING:
     import jinja2
     from rich.console import Console
 
+DASH = "–"
+"""Where there is no number."""
 
-class HasOut(Protocol):
-    """Settings that say where a stage wrote."""
-
-    @property
-    def out(self) -> Path:
-        """The folder that the stage wrote, and that the page goes to."""
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Bar(NamedTuple):
@@ -52,6 +49,16 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
 
 
+def format_number(value: float | None, *, sign: str = "") -> str:
+    """One decimal; a dash where there is no number."""
+    return DASH if value is None else f"{value:{sign}.1f}"
+
+
+def format_range(part: Mapping[str, Any], *, sign: str = "") -> str:
+    """Its interval, from `low` to `high`; nothing where it has none."""
+    return f"[{part['low']:{sign}.1f}, {part['high']:{sign}.1f}]" if "low" in part else ""
+
+
 @contextmanager
 def written_by(command: str, path: Path, *, advice: str = "run it again") -> Iterator[None]:
     """What goes wrong in here, with values that were read from `path`, is the fault of that file: an ArtifactError."""
@@ -75,14 +82,20 @@ def show(content: Any) -> None:
         open_console().print(content)
 
 
+def choose_gap() -> str:
+    """What stands between a value and its interval in a cell: a space, or a new line where lines are short."""
+    return " " if open_console().width >= 120 else "\n"
+
+
 def print_table(
-    columns: Mapping[str, str], rows: Iterable[Iterable[str]], *, title: str | None = None, padding: Any = (0, 1)
+    columns: Mapping[str, str], rows: Iterable[Iterable[str]], *, title: str | None = None, is_tight: bool = False
 ) -> None:
     """Print a table whose columns are names and "text" or "number", as those of the template's `table`."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    padding = (0, 1, 0, 0) if is_tight else (0, 1)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=padding)
     for name, css in columns.items():
         if css == "number":
@@ -100,13 +113,18 @@ def write_page(path: Path, template: str, **values: Any) -> Path:
     return path
 
 
+def read_scripts(*names: str) -> str:
+    """Scripts of `templates/`, one after another."""
+    return "\n".join((_TEMPLATES / f"{name}.js").read_text(encoding="utf-8") for name in names)
+
+
 @cache
 def _templates() -> "jinja2.Environment":
     """Once, since it keeps the templates that it has compiled."""
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

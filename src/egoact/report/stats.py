@@ -1,15 +1,14 @@
 """The page of `egoact stats`: reads the tables from the disk, draws them, writes PNG files and one `stats.html`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from egoact.core.files import read_json, read_table
-from egoact.report.figures import save_picture
+from egoact.report.figures import Figure, save_picture
 from egoact.report.page import plain_name, write_page, written_by
 from egoact.report.stats_figures import (
     draw_categories,
@@ -21,29 +20,21 @@ from egoact.report.stats_figures import (
 )
 from egoact.report.timelines.timeline import write_statistics_pages
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _TEXT = {column: str for column in ("name", "category", "verb", "noun", "participant_id")}
 _MOST_TABLE_ROWS = 400
 
 
-@dataclass(frozen=True)
-class _Section:
+class _Section(NamedTuple):
     name: str
     title: str
     text: str
     table: pd.DataFrame
-    draw: Callable[[], "Figure"]
+    draw: Callable[[], Figure]
     table_title: str = "The numbers"
 
 
 def write_report(settings: Any) -> None:
-    """Draw the tables in `settings.out` and write `stats.html` and one PNG a picture beside them; of timelines, pages.
-
-    Raises:
-        ArtifactError: A table that `summary.json` lists, or that file, is missing or unreadable.
-    """
+    """Draw the tables in `settings.out` into `stats.html`, and a PNG a picture beside it; of timelines write pages."""
     if settings.timeline is not None:
         write_statistics_pages(settings.out)
         return
@@ -122,7 +113,7 @@ def _plan_participants(table: pd.DataFrame) -> _Section:
 def _fill_section(out: Path, section: _Section) -> dict[str, Any]:
     table = section.table.head(_MOST_TABLE_ROWS)
     is_number = pd.api.types.is_numeric_dtype
-    return vars(section) | {
+    return section._asdict() | {
         "image": save_picture(out / f"{section.name}.png", section.draw),
         "columns": {plain_name(name): "number" if is_number(table[name]) else "text" for name in table.columns},
         "rows": [[_format(value) for value in row] for row in table.itertuples(index=False)],

@@ -1,22 +1,29 @@
 """Pictures of class distributions, durations, co-occurrence and participants: tables in, matplotlib figures out."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, new_figure, separate_cells, set_title, shorten
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from egoact.report.figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    VERMILION,
+    Axes,
+    Figure,
+    new_figure,
+    separate_cells,
+    set_title,
+    shorten,
+)
 
 _CLASSES_PER_ROW = 80
 _MOST_ROWS = 6
 _HEAD_PERCENT = 80.0
 
 
-def draw_classes(classes: pd.DataFrame, *, plural: str) -> "Figure":
+def draw_classes(classes: pd.DataFrame, *, plural: str) -> Figure:
     """Every class that occurs as a bar, the most frequent first, on a log scale; rows of equal length.
 
     The tail is what the head classes, with 80 % of the segments, leave; or the listed tail where there is a list.
@@ -45,7 +52,7 @@ def draw_classes(classes: pd.DataFrame, *, plural: str) -> "Figure":
     return figure
 
 
-def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
+def draw_categories(categories: pd.DataFrame, *, title: str) -> Figure:
     """Categories as horizontal bars on a log scale, with their counts and shares."""
     rows = categories[::-1]
     counts = rows["num_segments"].to_numpy()
@@ -65,7 +72,7 @@ def draw_categories(categories: pd.DataFrame, *, title: str) -> "Figure":
     return figure
 
 
-def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure":
+def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> Figure:
     """How long segments last, on a log time scale."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
@@ -95,7 +102,7 @@ def draw_durations(durations: pd.DataFrame, *, median_seconds: float) -> "Figure
     return figure
 
 
-def draw_pairs(pairs: pd.DataFrame) -> "Figure":
+def draw_pairs(pairs: pd.DataFrame) -> Figure:
     """How often the most frequent verbs and nouns occur together; white where they never do."""
     import matplotlib
     from matplotlib.colors import LogNorm
@@ -116,7 +123,7 @@ def draw_pairs(pairs: pd.DataFrame) -> "Figure":
     return figure
 
 
-def draw_participants(participants: pd.DataFrame) -> "Figure":
+def draw_participants(participants: pd.DataFrame) -> Figure:
     """Segments and labelled minutes of each participant."""
     from matplotlib.ticker import MaxNLocator
 
@@ -144,7 +151,7 @@ def is_tail(classes: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.bool_]]":
     return (before >= _HEAD_PERCENT - 1e-9).to_numpy()
 
 
-def _add_legend(axis: "Axes", listed: bool, plural: str) -> None:
+def _add_legend(axis: Axes, listed: bool, plural: str) -> None:
     from matplotlib.patches import Patch
 
     head = f"other {plural}" if listed else f"with {_HEAD_PERCENT:.0f} % of the segments"

@@ -1,20 +1,14 @@
 """The page of `egoact tune`: what was tried, what mattered, and the command to go on with. Reads files only."""
 
 import math
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from egoact.core.files import read_json
-from egoact.report.figures import BLUE, GREY, VERMILION, new_figure, save_picture, set_title, shorten
-from egoact.report.page import HasOut, plain_name, write_page, written_by
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from egoact.report.figures import BLUE, GREY, VERMILION, Axes, Figure, new_figure, save_picture, set_title, shorten
+from egoact.report.page import plain_name, write_page, written_by
 
 _MEASURES = {
     "top1": "top-1",
@@ -32,60 +26,47 @@ _LOGARITHMIC = ("learning_rate", "weight_decay", "penalty")
 _COLUMNS = 3
 
 
-def write_report(settings: HasOut) -> None:
-    """Write `tune.html` and its pictures beside what `egoact tune` or `egoact tune-timeline` wrote.
-
-    Raises:
-        ArtifactError: A file that is missing or damaged.
-    """
+def write_report(settings: Any) -> None:
+    """Write `tune.html` and its pictures beside what `egoact tune` or `egoact tune-timeline` wrote."""
     out = settings.out
     plan, best, importances = (read_json(out / f"{name}.json") for name in ("tune", "best", "importances"))
     with written_by("tune", out):
-        trials = pd.read_csv(out / "trials.csv", keep_default_na=True, dtype={"head_options": str})
-        print(f"see {_write_page(out, plan, best, importances, trials)}")
+        trials = pd.read_csv(out / "trials.csv", dtype={"head_options": str}).rename(
+            columns={best["objective"]: "value"}
+        )
+        target, _, measure = best["objective"].partition("_")
+        title = f"{target} {_MEASURES[measure]}"
+        own = ("trial", "state", "seconds", "value")
+        flags = [name for name in map(str, trials) if name not in own and not name.startswith("fold_")]
+        varied = [name for name in flags if trials[name].nunique(dropna=False) > 1 and name != "head_options"]
+        draws = {"trials": partial(draw_trials, trials, title=title)}
+        if importances:
+            draws["importances"] = partial(draw_importances, importances)
+        if varied:
+            draws["slices"] = partial(draw_slices, trials, varied, title=title)
+        ranked = trials.assign(rank=trials["state"].map(_OUTCOMES.index))
+        ranked = ranked.sort_values(["rank", "value", "trial"], ascending=[True, False, True])
+        page = write_page(
+            out / "tune.html",
+            "tuning",
+            plan=plan,
+            best=best,
+            title=title,
+            images={name: save_picture(out / f"{name}.png", draw) for name, draw in draws.items()},
+            counts={state: int((trials["state"] == state).sum()) for state in _OUTCOMES},
+            folds=list(zip(plan["folds"], best["folds"], strict=True)),
+            columns=["trial", "state", title, *map(plain_name, flags)],
+            rows=[_row(trial, flags) for trial in ranked.to_dict("records")],
+        )
+    print(f"see {page}")
 
 
-def _write_page(
-    out: Path, plan: dict[str, Any], best: dict[str, Any], importances: dict[str, float], trials: pd.DataFrame
-) -> Path:
-    target, _, measure = best["objective"].partition("_")
-    title = f"{target} {_MEASURES[measure]}"
-    trials = trials.rename(columns={best["objective"]: "value"})
-    own = ("trial", "state", "seconds", "value")
-    flags = [name for name in map(str, trials) if name not in own and not name.startswith("fold_")]
-    draws = {"trials": partial(draw_trials, trials, title=title)}
-    if importances:
-        draws["importances"] = partial(draw_importances, importances)
-    varied = [name for name in flags if trials[name].nunique(dropna=False) > 1 and name != "head_options"]
-    if varied:
-        draws["slices"] = partial(draw_slices, trials, varied, title=title)
-    counts = trials["state"].value_counts()
-    return write_page(
-        out / "tune.html",
-        "tuning",
-        plan=plan,
-        best=best,
-        title=title,
-        images={name: save_picture(out / f"{name}.png", draw) for name, draw in draws.items()},
-        counts={state: int(counts.get(state, 0)) for state in _OUTCOMES},
-        folds=list(zip(plan["folds"], best["folds"], strict=True)),
-        columns=["trial", "state", title, *map(plain_name, flags)],
-        rows=[_row(trial, flags) for trial in _sort(trials).to_dict("records")],
-    )
-
-
-def _sort(trials: pd.DataFrame) -> pd.DataFrame:
-    """Complete trials first, the best first."""
-    ranked = trials.assign(rank=trials["state"].map(_OUTCOMES.index))
-    return ranked.sort_values(["rank", "value", "trial"], ascending=[True, False, True])
-
-
-def _row(trial: Mapping[Any, Any], flags: list[str]) -> list[str]:
+def _row(trial: dict[Any, Any], flags: list[str]) -> list[str]:
     value = "" if trial["state"] == "diverged" else f"{trial['value']:.1f}"
     return [str(trial["trial"]), trial["state"], value, *("" if pd.isna(trial[f]) else str(trial[f]) for f in flags)]
 
 
-def draw_trials(trials: pd.DataFrame, *, title: str) -> "Figure":
+def draw_trials(trials: pd.DataFrame, *, title: str) -> Figure:
     """The objective of each trial in the order of the search, and the best so far."""
     from matplotlib.ticker import MaxNLocator
 
@@ -104,7 +85,7 @@ def draw_trials(trials: pd.DataFrame, *, title: str) -> "Figure":
     return figure
 
 
-def draw_importances(importances: dict[str, float]) -> "Figure":
+def draw_importances(importances: dict[str, float]) -> Figure:
     """Bars, the most important hyperparameter on top."""
     figure = new_figure(7.0, 0.8 + 0.28 * len(importances))
     axis = figure.subplots()
@@ -119,7 +100,7 @@ def draw_importances(importances: dict[str, float]) -> "Figure":
     return figure
 
 
-def draw_slices(trials: pd.DataFrame, names: list[str], *, title: str) -> "Figure":
+def draw_slices(trials: pd.DataFrame, names: list[str], *, title: str) -> Figure:
     """The objective over each hyperparameter that was varied, a panel each."""
     num_rows = math.ceil(len(names) / _COLUMNS)
     figure = new_figure(10.4, 0.3 + 2.3 * num_rows)
@@ -134,7 +115,7 @@ def draw_slices(trials: pd.DataFrame, names: list[str], *, title: str) -> "Figur
     return figure
 
 
-def _draw_slice(axis: "Axes", trials: pd.DataFrame, name: str) -> None:
+def _draw_slice(axis: Axes, trials: pd.DataFrame, name: str) -> None:
     from matplotlib.ticker import NullFormatter
 
     is_text = not pd.api.types.is_numeric_dtype(trials[name])

@@ -7,9 +7,10 @@ import numpy as np
 from egoact.core.sampling import sample_uniform
 from egoact.media.recording import lay_grid
 from egoact.media.sources import read_clip, read_frames
+from egoact.media.stills.pictures import write_picture
 from egoact.models.backbones.registry import load_backbone
 from egoact.reproduction.layers import count_report_parameters, trace_base
-from egoact.reproduction.work import NUM_FRAMES, Reproduction, find_annotations, write_picture
+from egoact.reproduction.work import NUM_FRAMES, Reproduction, find_annotations
 
 TRAIN_FILES = ("EPIC_100_train.csv", "EPIC_100_train_30fps.csv")  # the same rows; times of the second are whole 1/30 s
 CLASS_FILES = ("EPIC_train_action_labels.csv", *TRAIN_FILES, "EPIC_100_uda_source_train.csv")
@@ -78,14 +79,7 @@ def compute_flow(work: Reproduction) -> dict[str, Any]:
 
 def store_clips(work: Reproduction) -> dict[str, Any]:
     """Figure 19: `egoact bench storage`."""
-    work.command(
-        "bench",
-        what="storage",
-        out=work.out / "storage",
-        segments=work.data.validation,
-        media=work.data.media,
-        backbone=work.backbone,
-        weights=work.weights,
-        quick=work.effort.is_quick,
-    )
+    flags = {"backbone": work.backbone, "weights": work.weights, "quick": work.effort.is_quick}
+    recordings = {"segments": work.data.validation, "media": work.data.media}
+    work.command("bench", what="storage", out=work.out / "storage", **recordings, **flags)
     return {"folder": "storage"}

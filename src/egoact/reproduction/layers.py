@@ -62,16 +62,9 @@ def _measure_outputs(outputs: int) -> list[dict[str, Any]]:
         num_parameters = sum(p.numel() for p in counted.parameters() if p.requires_grad)
         for length in SEQUENCE_LENGTHS:
             features = torch.randn(1, length, *maps)
-            milliseconds = 1000 * _fastest_seconds(head, features, is_pooled=is_pooled)
-            rows.append(
-                {
-                    "layer": name,
-                    "outputs": outputs,
-                    "sequence_length": length,
-                    "milliseconds": round(milliseconds, 3),
-                    "num_parameters": num_parameters,
-                }
-            )
+            milliseconds = round(1000 * _fastest_seconds(head, features, is_pooled=is_pooled), 3)
+            row = {"layer": name, "outputs": outputs, "sequence_length": length}
+            rows.append(row | {"milliseconds": milliseconds, "num_parameters": num_parameters})
     return rows
 
 
@@ -86,16 +79,9 @@ def _fastest_seconds(head: nn.Module, features: Tensor, *, is_pooled: bool) -> f
 
 
 def trace_base(backbone: Backbone, frames: np.ndarray) -> dict[str, Any]:
-    """Figures 6 and 7: what becomes of real frames on their way, and that pooling is the mean of each map.
-
-    Args:
-        backbone: Pooled, uncut.
-        frames: uint8 (T, H, W, 3), RGB.
-    """
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (backbone.spec.mean, backbone.spec.std))
-    layers = list(backbone.module.children())
+    """Figures 6 and 7: what becomes of frames, uint8 (T, H, W, 3) RGB, and that pooling is the mean of each map."""
+    images, layers = backbone.images(frames), list(backbone.module.children())
     with torch.no_grad():
-        images = (torch.tensor(frames).permute(0, 3, 1, 2).float() / 255 - mean) / std
         maps = nn.Sequential(*layers[:-1])(images)
         pooled = backbone.module(images)
     means = maps.double().mean((2, 3))

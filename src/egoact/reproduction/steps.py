@@ -1,9 +1,8 @@
 """The steps of `egoact reproduce`, in order, and what each of them needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from egoact.reproduction.figures import (
     CATEGORY_FILES,
@@ -28,14 +27,8 @@ from egoact.reproduction.tables import (
 from egoact.reproduction.work import Reproduction
 
 
-@dataclass(frozen=True)
-class Step:
-    """Something to find out.
-
-    Args:
-        do: Finds it.
-        needs: Steps that come before it.
-    """
+class Step(NamedTuple):
+    """Something to find out, and the steps that come before it."""
 
     do: Callable[[Reproduction], dict[str, Any]]
     needs: tuple[str, ...] = ()

@@ -22,25 +22,15 @@ _ALL_BLOCKS: Mapping[str, Any] = {"views": 4, "augment": "flip", "epochs": 16}
 
 @dataclass(frozen=True)
 class System:
-    """What is looked at, and what is trained on it.
+    """What is looked at, and what is trained on it."""
 
-    Args:
-        title: One line for people.
-        source: The paper, or where the report speaks of it.
-        looks_at: Modalities, each a feature store.
-        features: Flags of extract, the same for all of them.
-        training: Flags of train.
-        finetuning: Flags of finetune, of systems whose backbone learns, too.
-        without_camera: Flow is looked at without the camera's own motion.
-    """
-
-    title: str
-    source: str
-    looks_at: tuple[str, ...] = ("rgb",)
-    features: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    finetuning: Mapping[str, Any] = field(default_factory=dict)
-    without_camera: bool = False
+    title: str  # one line for people
+    source: str  # the paper, or where the report speaks of it
+    looks_at: tuple[str, ...] = ("rgb",)  # modalities, each a feature store
+    features: Mapping[str, Any] = field(default_factory=dict)  # flags of extract, the same for all of them
+    training: Mapping[str, Any] = field(default_factory=dict)  # flags of train
+    finetuning: Mapping[str, Any] = field(default_factory=dict)  # flags of finetune, where the backbone learns, too
+    without_camera: bool = False  # flow is looked at without the camera's own motion
 
     def commands(
         self, *, segments: Path, media: Path, out: Path, run: Path, validation: Path | None = None
@@ -80,29 +70,24 @@ class System:
 
 
 _TWO = ("rgb", "flow")
+_WANG = "Wang et al. 2016, arXiv:1608.00859"
+_TSN: Mapping[str, Any] = {"head": "average", "num_frames": 8, "views": 4, "recipe": "default"}
 
 SYSTEMS: dict[str, System] = {
     "tsn-rgb": System(
         "temporal segment network on frames: snippets anywhere in their bins, average consensus",
-        "Wang et al. 2016, arXiv:1608.00859",
-        training={"head": "average", "num_frames": 8, "views": 4, "recipe": "default"},
+        _WANG,
+        training=_TSN,
     ),
     "tsn-two-stream": System(
         "the same on frames and optical flow, scores fused with weights searched on recordings left out",
-        "Wang et al. 2016, arXiv:1608.00859",
+        _WANG,
         _TWO,
-        training={
-            "head": "average",
-            "num_frames": 8,
-            "views": 4,
-            "fusion": "late",
-            "fusion_folds": 5,
-            "recipe": "default",
-        },
+        training={**_TSN, "fusion": "late", "fusion_folds": 5},
     ),
     "tsn-flow-stacks": System(
         "the same on stacks of five flows alone, all of the backbone fine-tuned (cross-modality initialisation)",
-        "Wang et al. 2016, arXiv:1608.00859",
+        _WANG,
         ("flow",),
         _STACKS,
         {"head": "average", **_SNIPPETS},
@@ -111,7 +96,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "tsn-difference-stacks": System(
         "the same on stacks of five differences of frames",
-        "Wang et al. 2016, arXiv:1608.00859",
+        _WANG,
         ("difference",),
         _STACKS,
         {"head": "average", **_SNIPPETS},

@@ -1,8 +1,6 @@
 """Steps of `egoact reproduce` that train and test: Tables 1 and 2, Figures 11 to 13, 20 and 21.
 
-Features are computed twice: as they should be, and as the report's test script did, without normalisation.
-
-The report's test-time mistake: its test script did not normalise pixels, its training did.
+Features are computed twice: as in the report's training, and as its test script did by mistake, without normalisation.
 """
 
 from dataclasses import replace
@@ -106,12 +104,8 @@ def compare_heads(work: Reproduction) -> dict[str, Any]:
 
 def compare_on_classes(work: Reproduction) -> dict[str, Any]:
     """Table 2: ConvNet1D of Figure 13 beside today's default head."""
-    return {
-        "heads": {
-            "convnet1d": work.memory.result("figure_13"),
-            "difference": train_on_classes(work, head="difference"),
-        }
-    }
+    difference = train_on_classes(work, head="difference")
+    return {"heads": {"convnet1d": work.memory.result("figure_13"), "difference": difference}}
 
 
 def _extract_flags(work: Reproduction, segments: Path, kind: str) -> dict[str, Any]:
@@ -158,11 +152,12 @@ def _unnormalised_path(work: Reproduction, kind: str) -> Path:
 
 def _measure(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     predictions = predict_classes(scores)
-    found: dict[str, Any] = {f"top{k}": top_k_accuracy(scores, labels, k=min(k, scores.shape[1])) for k in (1, 3, 5)}
-    found["predictions"] = predictions.tolist()
-    found["num_predicted_classes"] = len(np.unique(predictions))
-    found["largest_share"] = float(np.bincount(predictions).max() / len(predictions))
-    return found
+    counts = np.bincount(predictions)
+    return {f"top{k}": top_k_accuracy(scores, labels, k=min(k, scores.shape[1])) for k in (1, 3, 5)} | {
+        "predictions": predictions.tolist(),
+        "num_predicted_classes": np.count_nonzero(counts),
+        "largest_share": float(counts.max() / len(predictions)),
+    }
 
 
 def _mean_cosine(features: np.ndarray) -> float:

@@ -11,14 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from egoact.core.annotations.labels import read_vocabulary
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
-from egoact.core.files import make_folder, write_atomically, write_json
+from egoact.core.files import write_json
 from egoact.media.sources import MediaRoot
 from egoact.media.stills.folders import list_folders
 
@@ -44,19 +41,22 @@ QUICK_EFFORT = Effort(6, 30, 4, 128, 4, 48, is_quick=True)
 
 @dataclass(frozen=True)
 class ReproductionData:
-    """What is trained on and looked at.
+    """What is trained on and looked at; what would only be missed after minutes of work is looked for at once.
 
-    Args:
-        train: Segments CSV.
-        validation: Segments CSV.
-        media: Folders with the recordings.
-        classes: Folder with the class files, or None.
+    Raises:
+        AnnotationError: A CSV cannot be read.
+        MediaError: A folder does not exist, or not one recording of a CSV is there.
     """
 
-    train: Path
+    train: Path  # segments CSV
     validation: Path
-    media: tuple[Path, ...]
-    classes: Path | None
+    media: tuple[Path, ...]  # folders with the recordings
+    classes: Path | None  # folder with the class files
+
+    def __post_init__(self) -> None:
+        root = MediaRoot(list_folders(self.media))
+        for segments in (self.train, self.validation):
+            root.find(read_segments(segments)[0].video_id)
 
     def validation_table(self) -> SegmentTable:
         """The segments to measure on."""
@@ -72,30 +72,17 @@ class ReproductionData:
         return self.classes is not None and bool(read_vocabulary(self.classes, "verb").categories)
 
 
-STEPS_NAME = "steps"
-
-
 @dataclass
 class Memory:
-    """Steps that are done.
+    """Steps that are done."""
 
-    Args:
-        out: The folder of the reproduction.
-    """
-
-    out: Path
+    out: Path  # the folder of the reproduction
     _commands: list[str] = field(default_factory=list)
 
     def once(self, name: str, do: Callable[[], dict[str, Any]], *, command: str | None = None) -> dict[str, Any]:
-        """The result of a step; it is done if it was not before.
+        """The result of a step; it is done, and what it gives is written down, if it was not before.
 
-        Args:
-            name: Of the step.
-            do: Does it; what it gives is written down.
-            command: That does this step alone; the commands that it stands for are noted on the way.
-
-        Raises:
-            ArtifactError: What was written down cannot be read.
+        `command` does this step alone; the commands that it stands for are noted on the way.
         """
         if self.is_done(name):
             return self.result(name)
@@ -116,11 +103,7 @@ class Memory:
         return self._path(name).exists()
 
     def result(self, name: str) -> dict[str, Any]:
-        """What a step that is done has found.
-
-        Raises:
-            ArtifactError: It cannot be read.
-        """
+        """What a step that is done has found; an `ArtifactError` where it cannot be read."""
         path = self._path(name)
         try:
             return load_json(path)["result"]
@@ -132,11 +115,7 @@ class Memory:
         self._commands.append(command)
 
     def run(self, *arguments: str) -> None:
-        """Run `egoact` with these arguments in a process of its own.
-
-        Raises:
-            ArtifactError: It failed; what it said is on standard error.
-        """
+        """Run `egoact` in a process of its own; an `ArtifactError` where it fails, which says why on standard error."""
         self.note(" ".join(["egoact", *arguments]))
         done = subprocess.run([sys.executable, "-m", "egoact", *arguments], check=False)
         if done.returncode != 0:
@@ -145,34 +124,22 @@ class Memory:
             )
 
     def _path(self, name: str) -> Path:
-        return self.out / STEPS_NAME / f"{name}.json"
+        return self.out / "steps" / f"{name}.json"
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What the steps share.
+    """What the steps share."""
 
-    Args:
-        out: Folder for everything.
-        backbone: Name of the image backbone.
-        weights: File with its weights, or None.
-        annotations: Folder with EPIC-KITCHENS' CSVs, or None.
-        seed: Of everything.
-        effort: How much is done.
-        data: What is trained on.
-        memory: What is done already.
-        run_command: Runs a command of egoact by name and flags; gives its words and how many inputs failed.
-    """
-
-    out: Path
+    out: Path  # folder for everything
     backbone: str
-    weights: Path | None
-    annotations: Path | None
+    weights: Path | None  # of the backbone
+    annotations: Path | None  # folder with EPIC-KITCHENS' CSVs
     seed: int
     effort: Effort
     data: ReproductionData
     memory: Memory
-    run_command: Callable[..., tuple[str, int]]
+    run_command: Callable[..., tuple[str, int]]  # by name and flags; gives its words and how many inputs failed
 
     def command(self, name: str, **flags: Any) -> int:
         """Run a command, and note it for the step at hand; gives how many inputs failed."""
@@ -181,33 +148,11 @@ class Reproduction:
         return failed
 
 
-def check_data(data: ReproductionData) -> ReproductionData:
-    """The data, after a look at what would only be missed after minutes of work.
-
-    Raises:
-        AnnotationError: A CSV cannot be read.
-        MediaError: A folder does not exist, or not one recording of a CSV is there.
-    """
-    root = MediaRoot(list_folders(data.media))
-    for segments in (data.train, data.validation):
-        root.find(read_segments(segments)[0].video_id)
-    return data
-
-
 def find_annotations(folder: Path | None, *names: str) -> Path | None:
     """The first of some annotation files that a folder has, in itself or one level below."""
     if folder is None:
         return None
     if not folder.is_dir():
         raise ArtifactError("the annotations folder does not exist", path=folder)
-    for name in names:
-        found = sorted([*folder.glob(name), *folder.glob(f"*/{name}")])
-        if found:
-            return found[0]
-    return None
-
-
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """uint8 (H, W, 3), RGB, as PNG or JPEG."""
-    make_folder(path.parent)
-    write_atomically(path, cv2.imencode(path.suffix, picture[..., ::-1])[1].tobytes())
+    found = (path for name in names for path in sorted([*folder.glob(name), *folder.glob(f"*/{name}")]))
+    return next(found, None)

@@ -101,18 +101,18 @@ def reproduce(settings: ReproduceSettings) -> int:
 def _find_given_data(given: ReproduceSettings) -> "ReproductionData | None":
     """The recordings that were given; None: the kitchen stands in."""
     from egoact.reproduction.figures import TRAIN_FILES
-    from egoact.reproduction.work import ReproductionData, check_data, find_annotations
+    from egoact.reproduction.work import ReproductionData, find_annotations
 
     if given.segments is not None:
         assert given.validation is not None
-        return check_data(ReproductionData(given.segments, given.validation, given.media, given.classes))
+        return ReproductionData(given.segments, given.validation, given.media, given.classes)
     train = find_annotations(given.annotations, *TRAIN_FILES)
     validation = find_annotations(given.annotations, "EPIC_100_validation.csv")
     if not given.media:
         return None
     if train is None or validation is None:
         raise ArtifactError("no EPIC_100_train.csv and EPIC_100_validation.csv here", path=given.annotations)
-    return check_data(ReproductionData(train, validation, given.media, train.parent))
+    return ReproductionData(train, validation, given.media, train.parent)
 
 
 def _film_kitchen(settings: ReproduceSettings, memory: "Memory", effort: "Effort") -> "ReproductionData":

@@ -49,13 +49,4 @@ def demo(settings: DemoSettings) -> int:
     """
     from egoact.demo.steps import Demo
 
-    return Demo(
-        out=settings.out,
-        videos=settings.videos,
-        heads=settings.heads,
-        backbone=settings.backbone,
-        epochs=settings.epochs,
-        seed=settings.seed,
-        workers=settings.workers,
-        command=run_command,
-    ).go()
+    return Demo(**vars(settings), command=run_command).go()

@@ -114,7 +114,7 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
 
 
 def _paint(settings: FilterSettings) -> None:
-    from egoact.explain.filters import FilterPainting, choose_kernels, explain_filters, read_real_frames
+    from egoact.explain.filters import choose_kernels, explain_filters, read_real_frames
     from egoact.kitchen import make_kitchen
     from egoact.media.sources import MediaRoot
     from egoact.models.backbones.registry import load_backbone
@@ -134,8 +134,15 @@ def _paint(settings: FilterSettings) -> None:
         "backbone": settings.backbone,
         "frames": ", ".join(map(str, settings.media)) or "the built-in kitchen",
     }
-    painting = FilterPainting(settings.size, settings.steps, settings.seed)
-    explain_filters(backbones, frames, settings.out, painting, described=described)
+    explain_filters(
+        backbones,
+        frames,
+        settings.out,
+        size=settings.size,
+        steps=settings.steps,
+        seed=settings.seed,
+        described=described,
+    )
 
 
 def _find_clip(settings: ClipSettings, run: "Run") -> "Clip":

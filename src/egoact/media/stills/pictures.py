@@ -5,9 +5,12 @@ Eight bits a channel whatever the file has, without transparency; turned and mir
 Source: ISO/IEC 10918-1, B.1.1 (JPEG markers); ISO/IEC 15948, 5.3 (PNG chunks).
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from egoact.core.bounds import MOST_PICTURE_PIXELS
+from egoact.core.files import make_folder, write_atomically
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
@@ -51,6 +54,14 @@ def decode_still(
         raise ValueError(f"the {kind} picture cannot be decoded")
     resized = resize_area(picture, size)
     return resized if is_grey else cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write uint8 (H, W), or (H, W, 3) RGB, as PNG or JPEG by the name; makes the folder."""
+    import cv2
+
+    make_folder(path.parent)
+    write_atomically(path, cv2.imencode(path.suffix, picture if picture.ndim == 2 else picture[..., ::-1])[1].tobytes())
 
 
 def resize_area(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
@@ -40,6 +41,15 @@ class Backbone:
 
     spec: BackboneSpec
     module: nn.Module
+
+    def normalise(self, pictures: Tensor) -> Tensor:
+        """As its module takes them: float (B, 3, H, W) from 0 to 1."""
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (self.spec.mean, self.spec.std))
+        return (pictures - mean) / std
+
+    def images(self, frames: np.ndarray) -> Tensor:
+        """The same of uint8 (B, H, W, 3), RGB."""
+        return self.normalise(torch.tensor(frames).permute(0, 3, 1, 2).float() / 255)
 
 
 def load_backbone(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from egoact.core.files import read_json
 from egoact.core.metrics.accuracy import predict_classes
 from egoact.core.metrics.evaluation_files import Evaluation, TrainedRun, read_evaluation, read_run
 from egoact.core.metrics.scores import load_scores
+from egoact.media.sources import MediaRoot
 from egoact.report.page import written_by
 
 
@@ -47,6 +49,11 @@ class DemoResult:
     reversed_pairs: tuple[tuple[str, str], ...]
     timeline: dict[str, Any]
 
+    @cached_property
+    def videos(self) -> MediaRoot:
+        """Its recordings."""
+        return MediaRoot(self.out / "kitchen" / "videos")
+
     @property
     def reverse(self) -> dict[str, str]:
         """Verb -> the verb that it is backwards."""
@@ -54,11 +61,7 @@ class DemoResult:
 
 
 def read_demo(out: Path) -> DemoResult:
-    """Read everything.
-
-    Raises:
-        ArtifactError: A file is missing, damaged or does not fit the others.
-    """
+    """Read everything."""
     path = out / "demo.json"
     described = read_json(path)
     with written_by("demo", path):

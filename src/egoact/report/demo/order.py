@@ -11,9 +11,8 @@ import numpy as np
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.accuracy import Labels, ScoreArray
 from egoact.report.demo.files import DemoResult
-from egoact.report.demo.scenes import inline_strip, open_videos, read_strip
-from egoact.report.evaluation.page import format_percent
-from egoact.report.page import Bar
+from egoact.report.demo.scenes import inline_strip, read_strip
+from egoact.report.page import Bar, format_number
 
 _FEW_SEGMENTS = 10
 
@@ -37,7 +36,7 @@ def explain_order(result: DemoResult, table: SegmentTable, scenes: list[int]) ->
     for head, verb in zip(heads, verbs, strict=True):
         found = compare_backwards(verb.predictions, head.backwards, verb.labels, pairs=pairs)
         share = 100 * found.num_reversed / max(1, found.num_segments)
-        shown = Bar(head.name, share, format_percent(share), "main" if head is result.shown else "")
+        shown = Bar(head.name, share, format_number(share), "main" if head is result.shown else "")
         backwards.append({"name": head.name, "found": found, "bar": shown})
     return {
         "pairs": rows,
@@ -51,13 +50,9 @@ def explain_order(result: DemoResult, table: SegmentTable, scenes: list[int]) ->
 def _pair_row(name: str, counts: np.ndarray) -> dict[str, Any]:
     """From (H, 2): how many segments there are, the same for all heads, and how many answers are right."""
     num_segments = int(counts[0, 0])
+    shares = (100 * counts[:, 1] / num_segments).tolist()
     css = "few" if num_segments < _FEW_SEGMENTS else ""
-    return {
-        "name": name,
-        "num_segments": num_segments,
-        "shares": (100 * counts[:, 1] / num_segments).tolist(),
-        "css": css,
-    }
+    return {"name": name, "num_segments": num_segments, "shares": shares, "css": css}
 
 
 def _show_both_ways(result: DemoResult, table: SegmentTable, scenes: list[int]) -> list[dict[str, Any]]:
@@ -65,7 +60,7 @@ def _show_both_ways(result: DemoResult, table: SegmentTable, scenes: list[int]) 
     segment = next((table[i] for i in scenes if table[i].verb in result.reverse), None)
     if segment is None:
         return []
-    frames = read_strip(open_videos(result), segment)
+    frames = read_strip(result.videos, segment)
     ways = (
         (segment.verb, "as filmed", frames),
         (result.reverse[str(segment.verb)], "the same frames backwards", frames[::-1]),

@@ -1,7 +1,7 @@
 """The page of `egoact demo`: what it is, what the camera saw, which head answers best and why. Reads files only."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
@@ -11,12 +11,9 @@ from egoact.report.demo.order import explain_order
 from egoact.report.demo.scenes import choose_scenes, first_mistake, show_scenes, wrong_answers
 from egoact.report.evaluation.figures import finish_epochs
 from egoact.report.evaluation.page import write_evaluation_report
-from egoact.report.figures import BLUE, inline_picture, new_figure, render_png, set_title
-from egoact.report.page import Bar, HasOut, format_duration, write_page
+from egoact.report.figures import BLUE, Figure, inline_picture, new_figure, render_png, set_title
+from egoact.report.page import Bar, format_duration, write_page
 from egoact.report.timelines.timeline import write_timeline_page
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _STEPS = {
     "film": "filming the kitchens",
@@ -33,13 +30,8 @@ _PANELS = {
 }
 
 
-def write_report(settings: HasOut) -> None:
-    """Write `index.html` and every head's own `report.html`, and print where the page is.
-
-    Raises:
-        ArtifactError: A file of the demo is missing or damaged.
-        MediaError: A video of the demo is missing or damaged.
-    """
+def write_report(settings: Any) -> None:
+    """Write `index.html` and every head's own `report.html`, and print where the page is."""
     result = read_demo(settings.out)
     for head in result.heads:
         write_evaluation_report(head.evaluation.path, run=head.run.path)
@@ -86,7 +78,7 @@ def _list_times(seconds: dict[str, float]) -> list[Bar]:
     return [Bar(name, value, format_duration(value), "step") for name, value in merged.items()]
 
 
-def draw_curves_of_heads(histories: dict[str, pd.DataFrame], *, shown: str) -> "Figure":
+def draw_curves_of_heads(histories: dict[str, pd.DataFrame], *, shown: str) -> Figure:
     """Loss and accuracy of several heads over the epochs; the one to look at in colour, the others in greys."""
     figure = new_figure(11.4, 3.2)
     axes = figure.subplots(1, len(_PANELS))

@@ -53,17 +53,12 @@ def first_mistake(scenes: list[int], wrong: np.ndarray) -> int | None:
 
 
 def show_scenes(result: DemoResult, table: SegmentTable, scenes: list[int]) -> list[dict[str, Any]]:
-    """Each scene with its frames, and the answers of the heads, of the shown one first.
-
-    Raises:
-        MediaError: A video of the demo is missing or damaged.
-    """
-    videos = open_videos(result)
+    """Each scene with its frames, and the answers of the heads, of the shown one first."""
     heads = [head for head in (result.shown, result.blind) if head is not None]
     return [
         {
             "segment": table[i],
-            "image": inline_strip(read_strip(videos, table[i])),
+            "image": inline_strip(read_strip(result.videos, table[i])),
             "answers": [_answer(head, i) for head in heads],
         }
         for i in scenes
@@ -82,17 +77,8 @@ def _answer(head: HeadResult, position: int) -> dict[str, Any]:
     return {"head": head.name, "text": text, "is_right": not wrong_answers(head)[position]}
 
 
-def open_videos(result: DemoResult) -> MediaRoot:
-    """The recordings of the demo."""
-    return MediaRoot(result.out / "kitchen" / "videos")
-
-
 def read_strip(videos: MediaRoot, segment: Segment) -> np.ndarray:
-    """Six frames of a segment at the middles of equal bins: uint8 (T, H, W, 3), RGB.
-
-    Raises:
-        MediaError: The recording, or one of the frames, cannot be read.
-    """
+    """Six frames of a segment at the middles of equal bins: uint8 (T, H, W, 3), RGB."""
     times = sample_uniform(segment.start_seconds, segment.stop_seconds, num_frames=_NUM_FRAMES)
     return read_clip(videos.find(segment.video_id), times, size=_FRAME_SIZE)
 

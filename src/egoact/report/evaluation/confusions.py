@@ -5,9 +5,11 @@ Shapes: `C` classes. A confusion matrix has the truth in its rows and the answer
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Counts = npt.NDArray[np.int64]
 
@@ -28,31 +30,6 @@ class ShownMatrix:
         """Counts in percent of their row; NaN in the rows of classes that do not occur."""
         totals = self.counts.sum(axis=1, keepdims=True).astype(float)
         return 100 * self.counts / np.where(totals, totals, np.nan)
-
-
-@dataclass(frozen=True)
-class ClassResult:
-    """How one class fared: how many of its segments were recognised, and how often it was the answer, rightly or not.
-
-    `mistaken_for` is what it was most often taken for, `num_mistaken` times, or "".
-    """
-
-    name: str
-    num_segments: int
-    num_right: int
-    num_answers: int
-    mistaken_for: str
-    num_mistaken: int
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """A class that was taken for another one."""
-
-    truth: str
-    answer: str
-    count: int
-    num_segments: int
 
 
 def choose_shown(counts: Counts, names: Sequence[str], *, most: int) -> ShownMatrix:
@@ -76,25 +53,35 @@ def choose_shown(counts: Counts, names: Sequence[str], *, most: int) -> ShownMat
     )
 
 
-def list_classes(counts: Counts, names: Sequence[str]) -> list[ClassResult]:
-    """Every class that occurs, the most frequent first."""
-    totals, answers, wrong = counts.sum(axis=1), counts.sum(axis=0), _mistakes(counts)
-    found = []
-    for i in np.argsort(-totals, kind="stable").tolist():
-        if totals[i]:
-            worst = int(wrong[i].argmax())
-            mistaken = names[worst] if wrong[i, worst] else ""
-            numbers = (int(totals[i]), int(counts[i, i]), int(answers[i]))
-            found.append(ClassResult(names[i], *numbers, mistaken, int(wrong[i, worst])))
-    return found
+def list_classes(counts: Counts, names: Sequence[str]) -> list[Any]:
+    """A row for every class that occurs, the most frequent first.
+
+    Of `num_segments` `num_right` were recognised; `num_answers` times it was the answer, rightly or not. It was most
+    often taken for `mistaken_for`, `num_mistaken` times, or for nothing, "".
+    """
+    wrong = _mistakes(counts)
+    num_mistaken = wrong.max(axis=1)
+    table = pd.DataFrame(
+        {
+            "name": names,
+            "num_segments": counts.sum(axis=1),
+            "num_right": counts.diagonal(),
+            "num_answers": counts.sum(axis=0),
+            "mistaken_for": np.where(num_mistaken, np.array(names, dtype=object)[wrong.argmax(axis=1)], ""),
+            "num_mistaken": num_mistaken,
+        }
+    )
+    seen = table[table["num_segments"] > 0].sort_values("num_segments", ascending=False, kind="stable")
+    return list(seen.itertuples(index=False))
 
 
-def list_confusions(counts: Counts, names: Sequence[str], *, most: int) -> list[Confusion]:
-    """The most frequent mistakes, by how many segments they cost."""
-    totals, wrong = counts.sum(axis=1), _mistakes(counts)
-    worst = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    pairs = [divmod(place, len(names)) for place in worst.tolist()]
-    return [Confusion(names[i], names[j], int(wrong[i, j]), int(totals[i])) for i, j in pairs if wrong[i, j]]
+def list_confusions(counts: Counts, names: Sequence[str], *, most: int) -> list[Any]:
+    """The most frequent mistakes: `count` of the `num_segments` of the class `truth` were taken for `answer`."""
+    wrong, words = _mistakes(counts), np.array(names, dtype=object)
+    truths, answers = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable")[:most], wrong.shape)
+    columns = {"truth": words[truths], "answer": words[answers], "count": wrong[truths, answers]}
+    table = pd.DataFrame(columns | {"num_segments": counts.sum(axis=1)[truths]})
+    return list(table[table["count"] > 0].itertuples(index=False))
 
 
 def _mistakes(counts: Counts) -> Counts:

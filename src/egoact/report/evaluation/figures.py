@@ -1,16 +1,21 @@
 """Pictures of an evaluation: confusion matrices and learning curves; numbers in, matplotlib figures out."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from egoact.report.evaluation.confusions import ShownMatrix
-from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, new_figure, separate_cells, set_title, shorten
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from egoact.report.figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    VERMILION,
+    Axes,
+    Figure,
+    new_figure,
+    separate_cells,
+    set_title,
+    shorten,
+)
 
 MOST_NUMBERED = 32
 _ONE_COLOUR = ("#ffffff", "#cfe3f1", "#7db8dc", BLUE, "#003f63")
@@ -21,7 +26,7 @@ _CURVES = {
 }
 
 
-def draw_confusion(matrix: ShownMatrix, *, target: str) -> "Figure":
+def draw_confusion(matrix: ShownMatrix, *, target: str) -> Figure:
     """A confusion matrix in percent of its rows; with its numbers up to `MOST_NUMBERED` classes."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -49,7 +54,7 @@ def draw_confusion(matrix: ShownMatrix, *, target: str) -> "Figure":
     return figure
 
 
-def draw_learning_curves(history: pd.DataFrame) -> "Figure":
+def draw_learning_curves(history: pd.DataFrame) -> Figure:
     """Loss and validation accuracy over the epochs; the accuracy only where there was validation."""
     scored = [column for column in _CURVES if column in history and history[column].notna().any()]
     if len(scored) == 2:  # of one target, which is all of them
@@ -75,7 +80,7 @@ def draw_learning_curves(history: pd.DataFrame) -> "Figure":
     return figure
 
 
-def finish_epochs(axis: "Axes", num_epochs: int) -> None:
+def finish_epochs(axis: Axes, num_epochs: int) -> None:
     """An x axis that counts epochs; the points of a single epoch are made visible."""
     from matplotlib.ticker import MaxNLocator
 
@@ -87,7 +92,7 @@ def finish_epochs(axis: "Axes", num_epochs: int) -> None:
             line.set_marker("o")
 
 
-def _write_numbers(axis: "Axes", percent: "np.ndarray") -> None:
+def _write_numbers(axis: Axes, percent: "np.ndarray") -> None:
     for (row, column), value in np.ndenumerate(percent):
         if value >= 0.5:
             bold = "bold" if row == column else "normal"

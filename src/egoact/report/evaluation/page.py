@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from egoact.core.files import read_json, write_table
@@ -21,7 +22,7 @@ from egoact.report.evaluation.confusions import choose_shown, list_classes, list
 from egoact.report.evaluation.figures import MOST_NUMBERED, draw_confusion, draw_learning_curves
 from egoact.report.evaluation.timelines import write_timeline_report
 from egoact.report.figures import save_picture
-from egoact.report.page import Bar, plain_name, write_page
+from egoact.report.page import Bar, format_number, plain_name, write_page
 
 _BASELINES = {
     "majority": "most frequent answer",
@@ -40,11 +41,7 @@ _MOST_OPEN_ROWS = 32
 
 
 def write_report(settings: Any) -> None:
-    """Write `report.html` and the pictures into `settings.out`, beside what `egoact evaluate` wrote there.
-
-    Raises:
-        ArtifactError: A file that is missing or damaged.
-    """
+    """Write `report.html` and the pictures into `settings.out`, beside what `egoact evaluate` wrote there."""
     metrics = read_json(settings.out / METRICS_NAME)
     if metrics.get("task") == "detection":
         return  # a few numbers, which were printed
@@ -56,18 +53,10 @@ def write_report(settings: Any) -> None:
 
 
 def write_evaluation_report(out: Path, *, run: Path | None = None) -> Path:
-    """The page of segments; gives its path.
-
-    Args:
-        out: Folder with metrics.json, evaluation.json and scores.npz; the page and pictures go there.
-        run: Run directory, for learning curves and settings.
-
-    Raises:
-        ArtifactError: A file that is missing or damaged.
-    """
+    """Write the page of segments beside their evaluation, with curves and settings of the run; gives its path."""
     evaluation = read_evaluation(out)
     metrics = evaluation.metrics
-    trained = None if run is None else read_run(run)
+    trained = TrainedRun(out, history=None, settings=None) if run is None else read_run(run)
     measured = [target for target in TARGETS if target in metrics]
     return write_page(
         out / "report.html",
@@ -77,8 +66,8 @@ def write_evaluation_report(out: Path, *, run: Path | None = None) -> Path:
         comparisons=[_compare(metrics, target) for target in measured],
         parts=_list_parts(metrics),
         targets=[_show_target(out, target, result) for target, result in evaluation.targets.items()],
-        curves=_show_curves(out, trained),
-        settings=_list_settings(trained),
+        curves=_show_curves(out, trained.history),
+        settings=_list_settings(trained.settings or {}),
     )
 
 
@@ -98,23 +87,15 @@ def interval(percent: float, num_segments: int) -> tuple[float, float]:
     return 100 * max(0.0, (centre - spread) / scale), 100 * min(1.0, (centre + spread) / scale)
 
 
-def format_percent(value: float | None) -> str:
-    """One decimal; a dash where there is no number."""
-    return "–" if value is None else f"{value:.1f}"
-
-
 def _compare(metrics: dict[str, Any], target: str) -> dict[str, Any]:
     """The model beside its baselines: rows of a table, and bars."""
     found = {"this model": metrics[target]}
     for key, part in metrics.get("baselines", {}).items():
         if target in part:
             found[_BASELINES.get(key, key)] = part[target]
-    rows = [[name, *(format_percent(part.get(measure)) for measure in MEASURES)] for name, part in found.items()]
-    bars = [
-        Bar(name, part["top1"], format_percent(part["top1"]), "main" if name == "this model" else "")
-        for name, part in found.items()
-    ]
-    return {"target": target, "rows": rows, "bars": bars}
+    rows = [[name, *(format_number(part.get(measure)) for measure in MEASURES)] for name, part in found.items()]
+    bars = [Bar(name, part["top1"], format_number(part["top1"])) for name, part in found.items()]
+    return {"target": target, "rows": rows, "bars": [bars[0]._replace(css="main"), *bars[1:]]}
 
 
 def _list_parts(metrics: dict[str, Any]) -> list[list[str]]:
@@ -126,14 +107,14 @@ def _list_parts(metrics: dict[str, Any]) -> list[list[str]]:
             if target in part:
                 values = part | part[target]  # the number of unseen segments is that of all targets
                 name = of_action if target == "action" else of_class.format(target)
-                accuracies = (format_percent(values.get(measure)) for measure in ("top1", "mean_class"))
+                accuracies = (format_number(values.get(measure)) for measure in ("top1", "mean_class"))
                 rows.append([name, f"{values['num_segments']:,}", *accuracies])
     return rows
 
 
 def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]:
     counts, names = result.confusion, list(result.names)
-    num_used = int(((counts.sum(axis=0) + counts.sum(axis=1)) > 0).sum())
+    num_used = np.count_nonzero(counts.sum(axis=0) + counts.sum(axis=1))
     shown = choose_shown(counts, names, most=MOST_NUMBERED if num_used <= MOST_NUMBERED else _MOST_NAMED)
     table = pd.DataFrame(counts, index=names, columns=names)
     write_table(out / f"confusion_{target}.csv", table, index_label=f"true {target}")
@@ -150,18 +131,16 @@ def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]
     }
 
 
-def _show_curves(out: Path, trained: TrainedRun | None) -> str | None:
-    if trained is None or trained.history is None or "train_loss" not in trained.history:
+def _show_curves(out: Path, history: pd.DataFrame | None) -> str | None:
+    if history is None or "train_loss" not in history:
         return None
-    return save_picture(out / "learning_curves.png", partial(draw_learning_curves, trained.history))
+    return save_picture(out / "learning_curves.png", partial(draw_learning_curves, history))
 
 
-def _list_settings(trained: TrainedRun | None) -> dict[str, dict[str, str]]:
+def _list_settings(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
     """Groups of names and values; what was left at None is not shown."""
-    if trained is None or trained.settings is None:
-        return {}
-    groups = {name: values for name, values in trained.settings.items() if isinstance(values, dict)}
-    single = {name: value for name, value in trained.settings.items() if not isinstance(value, dict)}
+    groups = {name: values for name, values in settings.items() if isinstance(values, dict)}
+    single = {name: value for name, value in settings.items() if not isinstance(value, dict)}
     return {
         plain_name(title): {plain_name(k): _show(v) for k, v in values.items() if v is not None and v != []}
         for title, values in (groups | ({"model": single} if single else {})).items()

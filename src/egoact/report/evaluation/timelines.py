@@ -7,7 +7,7 @@ from typing import Any
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.core.timelines.timeline import Timeline
-from egoact.report.colours import colour_of
+from egoact.report.figures import colour_of
 from egoact.report.page import write_page, written_by
 
 _MOST_NAMED = 12
@@ -15,11 +15,7 @@ _OTHER = "#9aa1a9"  # classes beyond these
 
 
 def write_timeline_report(out: Path) -> Path:
-    """Write `report.html` from the metrics.json and timelines.json of a folder; gives its path.
-
-    Raises:
-        ArtifactError: A file that is missing or damaged.
-    """
+    """Write `report.html` from the metrics.json and timelines.json of a folder; gives its path."""
     metrics, compared = (read_json(out / name) for name in ("metrics.json", "timelines.json"))
     with written_by("evaluate --timeline", out):
         videos = {

@@ -1,22 +1,18 @@
 """Figures 3, 10, 14, 15, 18 and 19 of the report: labels, frames, their motion, and ways to keep them."""
 
-from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from egoact.core.epic.flow import flow_magnitude
 from egoact.core.files import read_json, read_table
-from egoact.report.figures import BLUE, VERMILION, new_figure, read_picture, set_title
+from egoact.report.figures import BLUE, VERMILION, Figure, draw_images, new_figure, read_picture, set_title
 from egoact.report.flow import draw_flows, read_pair
 from egoact.report.page import written_by
 from egoact.report.reproduction.files import Found, Reproduction, Table
 from egoact.report.stats_figures import draw_categories, draw_classes
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MOST_FREQUENT = 5
 _STORED_LINES = {
@@ -72,19 +68,8 @@ def show_frames(result: Reproduction, step: dict[str, Any]) -> Found:
     return Found(
         f"frames of {result.data_name} stand for Figure 14; Figure 15 is not shown, because no picture of ImageNet is "
         "part of this program and nothing is downloaded; how far its features carry, Table 2 measures.",
-        [(partial(draw_pictures, pictures), f"Frames of {result.data_name}.")],
+        [(partial(draw_images, pictures, num_columns=4, cell=(3, 2.3)), f"Frames of {result.data_name}.")],
     )
-
-
-def draw_pictures(pictures: Sequence[np.ndarray]) -> "Figure":
-    """Pictures of one size in rows of four."""
-    rows = -(-len(pictures) // 4)
-    figure = new_figure(12, 2.3 * rows)
-    for axis in (axes := figure.subplots(rows, 4, squeeze=False).ravel()):
-        axis.axis("off")
-    for axis, picture in zip(axes, pictures, strict=False):
-        axis.imshow(picture)
-    return figure
 
 
 def show_flow(result: Reproduction, step: dict[str, Any]) -> Found:
@@ -122,7 +107,7 @@ def show_storage(result: Reproduction, step: dict[str, Any]) -> Found:
     )
 
 
-def draw_storage(table: pd.DataFrame) -> "Figure":
+def draw_storage(table: pd.DataFrame) -> Figure:
     """Figure 19: MB on disk and in memory, and seconds to load, over the number of clips."""
     figure = new_figure(11.4, 3.5)
     panels = {"MB on disk": "On disk, MB", "MB in memory": "In memory, MB", "s to load": "To load, s"}

@@ -4,13 +4,11 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from egoact.core.files import read_json
+from egoact.report.figures import Figure
 from egoact.report.page import written_by
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 REPORT: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("report.toml").read_text(encoding="utf-8"))
 STEP_NAMES = ("features", "mistake_features", *dict.fromkeys(said["step"] for said in REPORT.values()))
@@ -36,7 +34,7 @@ class Found:
     """
 
     difference: str
-    pictures: Sequence[tuple[Callable[[], "Figure"], str]] = ()
+    pictures: Sequence[tuple[Callable[[], Figure], str]] = ()
     tables: Sequence[Table] = ()
     note: str = ""
 
@@ -71,11 +69,7 @@ class Reproduction:
 
 
 def read_reproduction(out: Path) -> Reproduction:
-    """Read everything.
-
-    Raises:
-        ArtifactError: A step is missing or damaged.
-    """
+    """Read everything."""
     settings = read_json(out / "reproduce.json")
     names = (*STEP_NAMES, *(["kitchen"] if (out / "steps" / "kitchen.json").exists() else []))
     return Reproduction(out, settings, {name: _read_step(out / "steps" / f"{name}.json") for name in names})

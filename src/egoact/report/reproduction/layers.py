@@ -1,17 +1,14 @@
 """Figures 5 to 9 of the report: what layers look for, what they cost, and how far they see."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from egoact.report.explain.explain_filters import draw_grids, read_filters, read_grids
-from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, new_figure, read_picture, set_title
+from egoact.report.explain import draw_grids, read_filters, read_grids
+from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, Figure, new_figure, read_picture, set_title
 from egoact.report.reproduction.files import Found, Reproduction, Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def show_kernels(result: Reproduction, step: dict[str, Any]) -> Found:
@@ -67,7 +64,7 @@ def show_pooling(result: Reproduction, step: dict[str, Any]) -> Found:
     )
 
 
-def draw_pooling(frame: np.ndarray, map_values: list[list[float]], *, mean: float, channel: int) -> "Figure":
+def draw_pooling(frame: np.ndarray, map_values: list[list[float]], *, mean: float, channel: int) -> Figure:
     """Figure 7: a frame, one of its maps with its numbers, and their mean."""
     figure = new_figure(9.6, 3.4)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 0.45])
@@ -104,7 +101,7 @@ def show_recurrent(result: Reproduction, step: dict[str, Any]) -> Found:
     )
 
 
-def draw_recurrent(table: pd.DataFrame) -> "Figure":
+def draw_recurrent(table: pd.DataFrame) -> Figure:
     """Figure 8: a panel for each number of outputs; time over sequence length, parameters in the legend."""
     outputs = sorted(table["outputs"].unique())
     figure = new_figure(3.1 * len(outputs), 3.0)
@@ -136,7 +133,7 @@ def show_reach(result: Reproduction, step: dict[str, Any]) -> Found:
     )
 
 
-def draw_reach(num_frames: int, levels: list[dict[str, int]]) -> "Figure":
+def draw_reach(num_frames: int, levels: list[dict[str, int]]) -> Figure:
     """Figure 9: one convolution over all frames, and many small ones; dots are outputs, lines what one of them sees."""
     figure = new_figure(10.5, 3.8)
     flat, deep = figure.subplots(1, 2, width_ratios=[1, 1.6])

@@ -5,11 +5,14 @@ import os
 import platform
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from egoact import __version__
+from egoact.core.files import read_json
+from egoact.core.metrics.evaluation_files import TARGETS
 from egoact.report.figures import inline_picture, render_png
-from egoact.report.page import HasOut, write_page, written_by
+from egoact.report.page import write_page, written_by
 from egoact.report.reproduction.data import show_categories, show_classes, show_flow, show_frames, show_storage
 from egoact.report.reproduction.files import HEAD_NAMES, REPORT, Found, Reproduction, read_reproduction
 from egoact.report.reproduction.layers import show_base, show_kernels, show_pooling, show_reach, show_recurrent
@@ -20,10 +23,10 @@ from egoact.report.reproduction.results import (
     show_confusions,
     show_curves,
 )
-from egoact.report.reproduction.systems import FOLDER, list_systems
+from egoact.reproduction.systems import SYSTEMS
 
 # Item of the report -> what shows a reproduction, and of it the step that belongs to the item.
-SHOW: dict[str, Callable[[Reproduction, dict[str, Any]], Found]] = {
+_SHOW: dict[str, Callable[[Reproduction, dict[str, Any]], Found]] = {
     "figure_3": show_classes,
     "figure_5": show_kernels,
     "figure_6": show_base,
@@ -44,12 +47,15 @@ SHOW: dict[str, Callable[[Reproduction, dict[str, Any]], Found]] = {
 }
 
 
-def write_report(settings: HasOut) -> None:
-    """Write `index.html`, and print where it is; nothing where single steps were asked for.
+_SYSTEMS = "systems"
+_SECTIONS = {
+    "Section 2.2.1: two-stream architectures": ("tsn-rgb", "tsn-two-stream", "convlstm-two-stream", "lsta"),
+    "Roads for investigation: optical flow in an attention mechanism": ("flow-attention",),
+}
 
-    Raises:
-        ArtifactError: A file of the reproduction is missing or damaged.
-    """
+
+def write_report(settings: Any) -> None:
+    """Write `index.html`, and print where it is; nothing where single steps were asked for."""
     if getattr(settings, "only", ()):
         return
     result = read_reproduction(settings.out)
@@ -85,9 +91,26 @@ def _system_command(result: Reproduction) -> str:
         "segments": given["segments"] or "EPIC_100_train.csv",
         "validation": given["validation"] or "EPIC_100_validation.csv",
         "media": given["media"][0],
-        "out": result.out / FOLDER,
+        "out": result.out / _SYSTEMS,
     }
     return "egoact systems NAME " + " ".join(f"--{flag} {shlex.quote(str(path))}" for flag, path in chosen.items())
+
+
+def list_systems(out: Path) -> list[dict[str, Any]]:
+    """For each section the systems that belong to it: (name, what it is, top-1 of its validation clips)."""
+    return [
+        {"title": title, "rows": [(name, SYSTEMS[name].title, _top1(out / _SYSTEMS / name)) for name in names]}
+        for title, names in _SECTIONS.items()
+    ]
+
+
+def _top1(run: Path) -> str:
+    path = run / "metrics.json"
+    if not path.is_file():
+        return "not run"
+    values = read_json(path)
+    with written_by("systems", path):
+        return ", ".join(f"{name} {values[name]['top1']:.1f} %" for name in TARGETS if name in values)
 
 
 def _list_cards(result: Reproduction) -> list[tuple[str, str]]:
@@ -107,23 +130,24 @@ def _show_item(result: Reproduction, name: str) -> dict[str, Any]:
     said = REPORT[name]
     step = result.steps[said["step"]]
     with written_by("reproduce", result.out / "steps" / f"{said['step']}.json", advice="delete it"):
-        found = SHOW[name](result, step.found)
+        found = _SHOW[name](result, step.found)
         pictures = [(inline_picture(render_png(draw)), caption) for draw, caption in found.pictures]
     notes = [found.note] if found.note else []
     if said.get("needs_recordings") and result.is_kitchen:
         notes.append("On the built-in kitchen, not on EPIC-KITCHENS: give --annotations and --media for that.")
-    return {
-        "id": name,
-        "title": said["title"],
-        "says": said["says"],
-        "difference": found.difference,
-        "notes": notes,
-        "tables": found.tables,
-        "pictures": pictures,
-        "side_by_side": said.get("side_by_side", False),
-        "commands": step.commands,
-        "seconds": _format_seconds(step.seconds),
-    }
+    return (
+        {"side_by_side": False}
+        | said
+        | {
+            "id": name,
+            "difference": found.difference,
+            "notes": notes,
+            "tables": found.tables,
+            "pictures": pictures,
+            "commands": step.commands,
+            "seconds": _format_seconds(step.seconds),
+        }
+    )
 
 
 def _format_seconds(seconds: float) -> str:

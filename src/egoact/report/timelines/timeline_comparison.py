@@ -4,9 +4,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from egoact.report.page import format_duration, open_console, print_table, write_page, written_by
+from egoact.report.page import (
+    DASH,
+    choose_gap,
+    format_duration,
+    format_number,
+    format_range,
+    print_table,
+    read_scripts,
+    write_page,
+    written_by,
+)
 
-_DASH = "–"
 _MEASURES = {"mean_seconds": "s", "per_hour": "an hour"}
 _CHANGES = {"slower": "mean_seconds", "faster": "mean_seconds", "rarer": "per_hour", "more frequent": "per_hour"}
 _HANDS = {
@@ -21,11 +30,7 @@ _HAND_COLUMNS = {"hand": "text", "measure": "text", "A": "number", "B": "number"
 
 
 def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
-    """Print what changed and the table, and write the page beside `path`, which holds the comparison.
-
-    Raises:
-        ArtifactError: The comparison is damaged.
-    """
+    """Print what changed and the table, and write the page beside `path`, which holds the comparison."""
     with written_by("compare --timelines", path):
         titles = [_title(name, side) for name, side in zip("AB", compared["sides"], strict=True)]
         changes, notes = list_changes(compared), _notes(compared)
@@ -54,10 +59,7 @@ def write_timeline_comparison(path: Path, compared: dict[str, Any]) -> None:
                 "names": [[r["video_id"] for r in side["recordings"]] for side in sides],
             },
             has_footage=any(any(of_side) for of_side in footage),
-            script="\n".join(
-                (Path(__file__).parents[1] / "templates" / f"{name}.js").read_text(encoding="utf-8")
-                for name in ("clips", "timeline_comparison")
-            ),
+            script=read_scripts("clips", "timeline_comparison"),
         )
     print(f"see {page}")
 
@@ -131,9 +133,9 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         "changes": ", ".join(row["changes"]),
         "measures": [
             {
-                "values": [_number(side[measure]) for side in (a, b)],
-                "difference": _number(part.get("value"), sign="+"),
-                "range": f"[{part['low']:+.1f}, {part['high']:+.1f}]" if "low" in part else "",
+                "values": [format_number(side[measure]) for side in (a, b)],
+                "difference": format_number(part.get("value"), sign="+"),
+                "range": format_range(part, sign="+"),
                 "p": f"p {_probability(part['p'])}, Holm {_probability(part['p_holm'])}" if "p" in part else "",
             }
             for measure in _MEASURES
@@ -142,17 +144,12 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _number(value: float | None, *, sign: str = "") -> str:
-    return _DASH if value is None else f"{value:{sign}.1f}"
-
-
 def _probability(value: float) -> str:
     return "< 0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def _print(kind: str, rows: list[dict[str, Any]]) -> None:
-    gap = " " if open_console().width >= 120 else "\n"
-    columns = {kind: "text"}
+    gap, columns = choose_gap(), {kind: "text"}
     columns |= dict.fromkeys(("count", "mean s", f"B - A{gap}s", "an hour", f"B - A{gap}an hour"), "number")
     lines = []
     for row in rows:
@@ -160,15 +157,14 @@ def _print(kind: str, rows: list[dict[str, Any]]) -> None:
         for part in row["measures"]:
             cells += [" → ".join(part["values"]), gap.join((part["difference"], part["range"])).strip()]
         lines.append([row["name"], *cells, row["changes"]])
-    print_table(columns | {"change": "text"}, lines, padding=(0, 1, 0, 0))
+    print_table(columns | {"change": "text"}, lines, is_tight=True)
 
 
 def _hand_row(row: dict[str, Any]) -> list[str]:
     title, scale, digits = _HANDS[row["measure"]]
-    part, values = row.get("difference"), row["sides"]
-    cells = [_DASH if value is None else f"{scale * value:.{digits}f}" for value in values]
-    difference = _DASH
-    if part is not None:
+    cells = [DASH if value is None else f"{scale * value:.{digits}f}" for value in row["sides"]]
+    difference = DASH
+    if (part := row.get("difference")) is not None:
         difference = f"{scale * part['value']:+.{digits}f}"
         if "low" in part:
             difference += f" [{scale * part['low']:+.{digits}f}, {scale * part['high']:+.{digits}f}]"

@@ -1,25 +1,43 @@
-"""The strip, the film and the page of `egoact explain clip`. Reads files only."""
+"""The pages of `egoact explain`: a clip with its strip and film, and grids of kernels, as in the report's Figure 5.
+
+Reads files only.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
 from egoact.core.files import read_json
 from egoact.media.video.writer import write_video
-from egoact.report.figures import BLUE, ORANGE, inline_picture, new_figure, save_picture, set_title
+from egoact.report.figures import (
+    BLUE,
+    ORANGE,
+    Figure,
+    draw_images,
+    inline_picture,
+    new_figure,
+    read_picture,
+    render_png,
+    save_picture,
+    set_title,
+)
 from egoact.report.page import write_page, written_by
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MOST_COLUMNS = 10
 _FILM_RATE = 5
 _FILM_SIZE = 256
 _OPACITY = 0.7
+_GAP = 4
+
+
+def write_report(settings: Any) -> None:
+    """Write the page of `egoact explain filters` or, where the settings name a run, of `egoact explain clip`."""
+    page = _write_clip_page(settings.out) if hasattr(settings, "run") else _write_filter_page(settings.out)
+    print(f"open {page.resolve()}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +67,8 @@ class ExplainedClip:
         return {"": frame} | {name: _overlay(frame, maps[i]) for name, maps in self.layers.items()}
 
 
-def write_clip_page(out: Path) -> Path:
-    """Write `strip.png`, `clip.mp4` and `index.html`; gives the page.
-
-    Raises:
-        ArtifactError: A file that is missing or damaged.
-    """
+def _write_clip_page(out: Path) -> Path:
+    """Write `strip.png`, `clip.mp4` and `index.html`; gives the page."""
     clip = _read_clip(out)
     film, path = _draw_film(clip), out / "clip.mp4"
     write_video(path, film, rate=_FILM_RATE, width=film.shape[2], height=film.shape[1])
@@ -89,7 +103,7 @@ def _overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return np.rint((1 - share) * frame + share * colours).astype(np.uint8)
 
 
-def _draw_strip(clip: ExplainedClip) -> "Figure":
+def _draw_strip(clip: ExplainedClip) -> Figure:
     """Rows: the frames, each layer over them, and how much each frame mattered."""
     times, num_rows = clip.described["times_seconds"], 1 + len(clip.layers)
     shown = np.unique(np.linspace(0, len(times) - 1, min(len(times), _MOST_COLUMNS)).round().astype(int))
@@ -148,3 +162,58 @@ def _panel(name: str, picture: np.ndarray) -> np.ndarray:
         ascii_name = name.encode("ascii", "replace").decode()
         cv2.putText(panel, ascii_name, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
     return panel
+
+
+def _write_filter_page(out: Path) -> Path:
+    described = read_filters(out)
+    painted, real = (read_grids(out, described, kind=kind) for kind in ("kernel.png", "frame.jpg"))
+    return write_page(
+        out / "index.html",
+        "explain_filters",
+        backbone=described["backbone"],
+        frames=f"{described['num_frames']} frames of {described['frames']}",
+        painted=save_picture(out / "filters.png", lambda: draw_grids(painted)),
+        real=inline_picture(render_png(lambda: draw_grids(real))),
+        kernels=described["kernels"],
+        num_beaten=sum(kernel["response"] <= kernel["best_frame_response"] for kernel in described["kernels"]),
+    )
+
+
+def read_filters(out: Path) -> dict[str, Any]:
+    """`filters.json`."""
+    path = out / "filters.json"
+    described = read_json(path)
+    with written_by("explain", path):
+        for kernel in described["kernels"]:
+            float(kernel["response"]), float(kernel["best_frame_response"]), int(kernel["block"]), int(kernel["kernel"])
+        str(described["backbone"]), int(described["num_frames"]), str(described["frames"])
+    return described
+
+
+def read_grids(out: Path, described: dict[str, Any], *, kind: str) -> dict[int, np.ndarray]:
+    """A picture a block, uint8 RGB: its kernels ("kernel.png"), or the frames that move them most ("frame.jpg")."""
+    name, _, suffix = kind.partition(".")
+    tiles: dict[int, list[np.ndarray]] = {}
+    for kernel in described["kernels"]:
+        block = kernel["block"]
+        path = out / f"block_{block:02d}" / f"{name}_{kernel['kernel']:04d}.{suffix}"
+        tiles.setdefault(block, []).append(read_picture(path))
+    return {block: lay_tiles(parts) for block, parts in tiles.items()}
+
+
+def lay_tiles(tiles: list[np.ndarray]) -> np.ndarray:
+    """Square pictures of one size in a grid that is as square as possible, with white gaps."""
+    size = tiles[0].shape[0]
+    columns = int(np.ceil(np.sqrt(len(tiles))))
+    rows = -(-len(tiles) // columns)
+    grid = np.full((rows * (size + _GAP) - _GAP, columns * (size + _GAP) - _GAP, 3), 255, np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = i // columns * (size + _GAP), i % columns * (size + _GAP)
+        grid[top : top + size, left : left + size] = tile
+    return grid
+
+
+def draw_grids(grids: dict[int, np.ndarray]) -> Figure:
+    """The grids of all blocks, side by side."""
+    titles = [f"block {block}" for block in grids]
+    return draw_images(list(grids.values()), num_columns=min(len(grids), 4), cell=(4.2, 4.4), titles=titles)
