@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 
 from egoact.commands.learning.train import TrainSettings, train
-from egoact.commands.learning.train_timeline import TrainTimelineSettings, configure
+from egoact.commands.learning.train_timeline import TrainTimelineSettings, prepare
 from egoact.core.annotations.anticipation import Anticipation
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.metrics.calibration import softmax
@@ -31,9 +31,7 @@ from egoact.evaluation.label_baselines import LabelledSets, list_by_frequency
 from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings
-from egoact.timelines.learning.segmenter_training import SegmenterTraining
 from egoact.timelines.stored import StoredRecordings
-from egoact.training.segmentation.recordings import read_recordings
 
 TARGETS = ("verb", "noun", "action")
 
@@ -112,8 +110,7 @@ def detection(settings: Settings, sets: LabelledSets) -> dict[str, Answer]:
             updates=settings.updates,
         )
         recordings = Recordings(open_features(chosen.features, ()))
-        stretches = read_recordings(recordings, sets.train, sets.vocabularies, labelled_only=False)
-        work = SegmenterTraining(configure(chosen, recordings, sets.vocabularies), chosen.recipe(), stretches, seed=0)
+        work = prepare(chosen, sets.train, sets.vocabularies, recordings)
         stored = StoredRecordings(settings.data, work.fit(), recordings)
         found[name] = stored.detect(sets.validation.video_ids)
     return {name: _detector(made, sets) for name, made in found.items()}

@@ -27,111 +27,71 @@ from egoact.help_text import complaint, did_you_mean, help_text, subcommands
 
 @dataclass(frozen=True)
 class Command:
-    """A verb of the command line.
+    """A verb of the command line; what does it is named as "module:name"."""
 
-    Args:
-        summary: One line for `egoact --help`.
-        settings: "module:dataclass" of its flags.
-        stage: "module:function" that does it; gives how many inputs failed.
-        report: "module:function" that draws what the stage wrote, or None.
-        following: What people mostly do next, with fields of the settings in braces.
-    """
-
-    summary: str
-    settings: str
-    stage: str
-    report: str | None = None
-    following: str | None = None
+    summary: str  # one line for `egoact --help`
+    settings: str  # dataclass of its flags
+    stage: str  # function; gives how many inputs failed
+    report: str | None  # function that draws what the stage wrote
 
 
-def _command(name: str, summary: str, *, report: str | None = None, following: str | None = None) -> Command:
+def _command(name: str, summary: str, *, report: str | None = None) -> tuple[str, Command]:
     module, function = command_module(name), name.replace("-", "_")
-    settings = name.title().replace("-", "")
-    return Command(summary, f"{module}:{settings}Settings", f"{module}:{function}", report, following)
+    settings = f"{name.title().replace('-', '')}Settings"
+    drawing = None if report is None else f"egoact.report.{report}:write_report"
+    return name, Command(summary, f"{module}:{settings}", f"{module}:{function}", drawing)
 
 
-COMMANDS: dict[str, Command] = {
-    "demo": _command("demo", "the whole story on the built-in kitchen", report="egoact.report.demo.page:write_report"),
-    "studio": _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
-    "kitchen": _command(
-        "kitchen",
-        "make the built-in kitchen's videos and labels",
-        following="egoact extract --segments {out}/train.csv --media {out}/videos --features features",
-    ),
-    "stats": _command("stats", "labels or timelines in numbers", report="egoact.report.stats:write_report"),
-    "convert": _command("convert", "annotations of other tools to ours, and back"),
-    "import-dataset": _command(
-        "import-dataset",
-        "labels and splits of a data set of the field, from its own files",
-        following="egoact extract --segments {out}/segments.csv --media RECORDINGS --features features",
-    ),
-    "extract": _command(
-        "extract",
-        "videos to features, once",
-        following="egoact train --segments {segments} --features {features} --run run",
-    ),
-    "flow": _command("flow", "optical flow of recordings or pictures", report="egoact.report.flow:write_pictures"),
-    "import-features": _command(
-        "import-features",
-        "features and labels that others made, to a store",
-        following="egoact train-timeline --segments LABELS.csv --features {out} --run run",
-    ),
-    "import-encoder": _command("import-encoder", "a published checkpoint of a video encoder, to weights for extract"),
-    "verify": _command("verify", "check a feature store"),
-    "blur": _command("blur", "a recording without faces, and without what you hide, to be shown to others"),
-    "train": _command(
-        "train",
-        "features and labels to a run directory",
-        following="egoact evaluate --run {first_run} --segments LABELS.csv --features {features} --out results\n"
-        "or, of whole recordings: egoact train-timeline --segments {segments} --features {features} --run timeline_run",
-    ),
-    "train-timeline": _command(
-        "train-timeline",
-        "features of whole recordings and labels to a run that finds actions in recordings",
-        following="egoact predict VIDEO --run {run} --out timeline",
-    ),
-    "learning-curve": _command(
-        "learning-curve", "how much must be labelled, by trainings on growing numbers of recordings"
-    ),
-    "tune": _command("tune", "search for the best settings of train", report="egoact.report.tuning:write_report"),
-    "tune-timeline": _command(
-        "tune-timeline",
-        "search for the best settings of train-timeline",
-        report="egoact.report.tuning:write_report",
-    ),
-    "finetune": _command(
-        "finetune",
-        "the last blocks of a run's backbone learn, too",
-        following="egoact extract --weights {out}/backbone.safetensors --segments LABELS.csv --media {media} "
-        "--features FEATURES",
-    ),
-    "compress": _command(
-        "compress",
-        "a run's backbone made smaller, without labels",
-        following="egoact extract --weights {out}/backbone.safetensors --media FOLDER --features FEATURES",
-    ),
-    "systems": _command("systems", "two streams, attention, the report's models: ready to run on any labels"),
-    "evaluate": _command("evaluate", "a run against labels", report="egoact.report.evaluation.page:write_report"),
-    "compare": _command("compare", "several models, or two timelines", report="egoact.report.comparison:write_report"),
-    "explain": _command(
-        "explain",
-        "what a kernel looks for (filters), where and when a run looks (clip)",
-        report="egoact.report.explain:write_report",
-    ),
-    "predict": _command("predict", "recordings to timelines", report="egoact.report.timelines.timeline:write_report"),
-    "live": _command("live", "what happens now: a camera, a file in real time, a stream"),
-    "export": _command("export", "a run as graphs for devices, or as a page for browsers, proven on real clips"),
-    "serve-web": _command("serve-web", "the page of an export for browsers, on this machine"),
-    "hub": _command("hub", "runs on the Hugging Face hub: push one, pull one"),
-    "bench": _command("bench", "measure this machine", report="egoact.report.bench:write_report"),
-    "reproduce": _command(
-        "reproduce",
-        "the report's figures and tables, measured anew",
-        report="egoact.report.reproduction.page:write_report",
-    ),
-    "baselines": _command("baselines", "what labels alone achieve in EPIC-KITCHENS' tasks"),
-    "submit": _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
+COMMANDS: dict[str, Command] = dict(
+    [
+        _command("demo", "the whole story on the built-in kitchen", report="demo.page"),
+        _command("studio", "all of it in the browser: label, train, correct, for people who do not type"),
+        _command("kitchen", "make the built-in kitchen's videos and labels"),
+        _command("stats", "labels or timelines in numbers", report="stats"),
+        _command("convert", "annotations of other tools to ours, and back"),
+        _command("import-dataset", "labels and splits of a data set of the field, from its own files"),
+        _command("extract", "videos to features, once"),
+        _command("flow", "optical flow of recordings or pictures", report="flow"),
+        _command("import-features", "features and labels that others made, to a store"),
+        _command("import-encoder", "a published checkpoint of a video encoder, to weights for extract"),
+        _command("verify", "check a feature store"),
+        _command("blur", "a recording without faces, and without what you hide, to be shown to others"),
+        _command("train", "features and labels to a run directory"),
+        _command("train-timeline", "features of whole recordings and labels to a run that finds actions in recordings"),
+        _command("learning-curve", "how much must be labelled, by trainings on growing numbers of recordings"),
+        _command("tune", "search for the best settings of train", report="tuning"),
+        _command("tune-timeline", "search for the best settings of train-timeline", report="tuning"),
+        _command("finetune", "the last blocks of a run's backbone learn, too"),
+        _command("compress", "a run's backbone made smaller, without labels"),
+        _command("systems", "two streams, attention, the report's models: ready to run on any labels"),
+        _command("evaluate", "a run against labels", report="evaluation.page"),
+        _command("compare", "several models, or two timelines", report="comparison"),
+        _command("explain", "what a kernel looks for (filters), where and when a run looks (clip)", report="explain"),
+        _command("predict", "recordings to timelines", report="timelines.timeline"),
+        _command("live", "what happens now: a camera, a file in real time, a stream"),
+        _command("export", "a run as graphs for devices, or as a page for browsers, proven on real clips"),
+        _command("serve-web", "the page of an export for browsers, on this machine"),
+        _command("hub", "runs on the Hugging Face hub: push one, pull one"),
+        _command("bench", "measure this machine", report="bench"),
+        _command("reproduce", "the report's figures and tables, measured anew", report="reproduction.page"),
+        _command("baselines", "what labels alone achieve in EPIC-KITCHENS' tasks"),
+        _command("submit", "the EPIC-KITCHENS challenge zip, written or checked"),
+    ]
+)
+
+FOLLOWING = {
+    "kitchen": "egoact extract --segments {out}/train.csv --media {out}/videos --features features",
+    "import-dataset": "egoact extract --segments {out}/segments.csv --media RECORDINGS --features features",
+    "extract": "egoact train --segments {segments} --features {features} --run run",
+    "import-features": "egoact train-timeline --segments LABELS.csv --features {out} --run run",
+    "train": "egoact evaluate --run {first_run} --segments LABELS.csv --features {features} --out results\n"
+    "or, of whole recordings: egoact train-timeline --segments {segments} --features {features} --run timeline_run",
+    "train-timeline": "egoact predict VIDEO --run {run} --out timeline",
+    "finetune": "egoact extract --weights {out}/backbone.safetensors --segments LABELS.csv --media {media} "
+    "--features FEATURES",
+    "compress": "egoact extract --weights {out}/backbone.safetensors --media FOLDER --features FEATURES",
 }
+"""Command -> what people mostly do next, with fields of its settings in braces."""
 
 HEADINGS = {
     "start": "Start here",
@@ -179,7 +139,9 @@ def main(arguments: list[str] | None = None) -> None:
     if given[0] not in COMMANDS:
         hint = did_you_mean(given[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         _fail(f"there is no command {given[0]!r}{hint}")
-    sys.exit(_run(COMMANDS[given[0]], given[0], given[1:], debug=debug))
+    with _polite():
+        code = _run(COMMANDS[given[0]], given[0], given[1:], debug=debug)
+    sys.exit(code)
 
 
 def _groups() -> str:
@@ -282,19 +244,14 @@ def _polite() -> Iterator[None]:
 
 
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
-    with _polite():
-        return _do(command, name, arguments, debug=debug)
-
-
-def _do(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
     try:
         settings = _parse(_load(command.settings), name, arguments)
         with working(f"{name}: working", is_told=False):
             failed = _load(command.stage)(settings)
             if command.report is not None:
                 _load(command.report)(settings)
-        if command.following is not None and not failed:
-            for line in f"next: {_fill(command.following, settings)}".splitlines():
+        if name in FOLLOWING and not failed:
+            for line in f"next: {_fill(FOLLOWING[name], settings)}".splitlines():
                 words = re.findall(r"(?:'[^']*'|\S)+", line)  # what a shell needs in quotes is one word
                 print(_wrapped(words, " \\\n    "), file=sys.stderr)
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """One module a command: its settings, whose fields are the flags and whose docstrings are the help, and one function.
 
-A command unpacks its settings and calls the rooms; nothing below knows settings. Imports everything but `report`, which
+A command unpacks its settings and calls the rooms; nothing below knows settings. It gives how many inputs failed, and
+raises a type of `core/errors.py` for bad input, `ValueError` for bad flags. Imports everything but `report`, which
 reads from disk what a command wrote. The folders are the groups of `egoact --help`; what several of them need lies
 beside them.
 """

@@ -15,12 +15,7 @@ _MOST_TOLD = 3
 def read_and_tell(paths: Path | Sequence[Path], *, merge_case: bool | None = None) -> SegmentTable:
     """Read segments CSVs, with a word on standard error about overlaps of files and, of labels, about spellings.
 
-    Args:
-        paths: One or several.
-        merge_case: Whether to spell words alike that differ in case and spaces alone; None: labels do not matter here.
-
-    Raises:
-        AnnotationError: They cannot be read, or contradict each other.
+    `merge_case`: whether to spell words alike that differ in case and spaces alone; None: labels do not matter here.
     """
     table = read_labels(paths)
     overlaps = find_overlaps(table)

@@ -19,7 +19,7 @@ _NUM_MOMENTS = 4
 _WHEEL_PIXELS = 96
 
 
-def write_pictures(settings: Any) -> None:
+def write_report(settings: Any) -> None:
     """Write `flow.png`, and for a pair each method's `u.png`, `v.png`, `magnitude.png` and `wheel.png`."""
     out: Path = settings.out
     if settings.pair is not None:

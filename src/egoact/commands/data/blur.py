@@ -67,12 +67,7 @@ class BlurSettings:
 
 
 def blur(settings: BlurSettings) -> int:
-    """Write masks, and the recording without what they cover.
-
-    Raises:
-        MediaError: The recording cannot be read.
-        ArtifactError: The network that finds faces is not here, masks are damaged, or a file is there already.
-    """
+    """Write masks, and the recording without what they cover."""
     from egoact.core.errors import ArtifactError
     from egoact.core.files import make_folder
     from egoact.core.progress import Progress

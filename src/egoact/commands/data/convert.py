@@ -66,12 +66,7 @@ class ConvertSettings:
 
 
 def convert(settings: ConvertSettings) -> int:
-    """Read, write, and tell what got lost; gives how many rows or annotations did.
-
-    Raises:
-        AnnotationError: A file that cannot be read at all, or OUT cannot be written.
-        MediaError: `media` cannot be listed.
-    """
+    """Read, write, and tell what got lost; gives how many rows or annotations did."""
     from egoact.core.annotations.formats.catalogue import FORMATS
     from egoact.core.annotations.formats.conversion import read_annotations, write_annotations
     from egoact.core.annotations.formats.exchange import ReadOptions, WriteOptions, count_of

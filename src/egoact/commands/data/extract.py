@@ -22,17 +22,7 @@ MAX_WORKERS = 8
 
 
 def extract(settings: ExtractSettings) -> int:
-    """Fill a feature store.
-
-    Returns:
-        Number of segments that failed.
-
-    Raises:
-        AnnotationError: The CSV is wrong.
-        MediaError: The media folder is wrong, or has not one of the videos.
-        ArtifactError: The store is damaged, made with other settings, in use, or the disk is full.
-        ValueError: Impossible settings.
-    """
+    """Fill a feature store; gives the number of segments that failed."""
     from egoact.core.machine import num_cores
 
     if settings.cluster is not None:
@@ -63,12 +53,7 @@ def extract(settings: ExtractSettings) -> int:
 
 
 def work_of(settings: ExtractSettings) -> "Work":
-    """What is to be done: labels and folders are read, and the network of a video encoder is loaded.
-
-    Raises:
-        AnnotationError: The CSV is wrong.
-        MediaError: The media folder is wrong.
-    """
+    """What is to be done: labels and folders are read, and the network of a video encoder is loaded."""
     from egoact.commands.labels import read_and_tell
     from egoact.commands.recordings import open_recordings
     from egoact.core.annotations.segments import SegmentTable, group_by_recording

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from egoact.commands.flags import check_least
 from egoact.core import defaults
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ class ExtractSettings:
         self.anticipation()
         if self.modality == "flow" and not self.segments:
             raise ValueError("--modality flow goes with --segments")
-        if self.rate < 1:
-            raise ValueError(f"--rate must be at least 1, got {self.rate}")
+        check_least(self, 1, "rate")
         self.clips()
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")

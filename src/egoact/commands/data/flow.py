@@ -51,16 +51,7 @@ class FlowSettings:
 
 
 def flow(settings: FlowSettings) -> int:
-    """Compute flow.
-
-    Returns:
-        Number of flow frames that failed, and of recordings.
-
-    Raises:
-        MediaError: A recording or picture that is missing or cannot be read.
-        ArtifactError: `out` holds flow made otherwise.
-        ValueError: Impossible settings.
-    """
+    """Compute flow; gives the number of flow frames that failed, and of recordings."""
     import cv2
 
     from egoact.commands.recordings import open_recordings

@@ -52,15 +52,7 @@ class ImportDatasetSettings:
 
 
 def import_dataset(settings: ImportDatasetSettings) -> int:
-    """Write the CSVs, and links where recordings have other names.
-
-    Returns:
-        Number of rows and files of annotations that cannot be used.
-
-    Raises:
-        AnnotationError: Annotations that cannot be used at all, or other labels in --out.
-        MediaError: --media cannot be listed.
-    """
+    """Write the CSVs, and links where recordings have other names; gives how many rows and files cannot be used."""
     from egoact.commands.recordings import open_recordings
     from egoact.core.annotations.datasets.catalogue import RECIPES, Options
     from egoact.core.annotations.datasets.dataset import write_labels

@@ -21,11 +21,7 @@ class ImportEncoderSettings:
 
 
 def import_encoder(settings: ImportEncoderSettings) -> int:
-    """Write the file and say which encoder it is.
-
-    Raises:
-        ArtifactError: No such checkpoint, or a file that cannot be written.
-    """
+    """Write the file and say which encoder it is."""
     from egoact.core.progress import working
     from egoact.models.backbones.vjepa21 import import_checkpoint
 

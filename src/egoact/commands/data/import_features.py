@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from egoact.commands.flags import check_least
+
 if TYPE_CHECKING:
     from egoact.extraction.importing import Imported
 
@@ -41,23 +43,13 @@ class ImportFeaturesSettings:
     """Replace other labels that are in --labels; without it they are left as they are."""
 
     def __post_init__(self) -> None:
-        if self.rate < 1:
-            raise ValueError(f"--rate must be at least 1, got {self.rate}")
+        check_least(self, 1, "rate")
         if self.name is not None and not self.name.strip():
             raise ValueError("--name is empty")
 
 
 def import_features(settings: ImportFeaturesSettings) -> int:
-    """Write the store and the CSVs.
-
-    Returns:
-        Number of recordings and bundles that cannot be used.
-
-    Raises:
-        ArtifactError: No features, or a store of others.
-        AnnotationError: A mapping.txt that cannot be used, or other labels in --labels.
-        ValueError: It cannot be told which axis of the files is time.
-    """
+    """Write the store and the CSVs; gives the number of recordings and bundles that cannot be used."""
     from egoact.core.progress import Progress
     from egoact.extraction.importing import ForeignFolder, import_folder
 

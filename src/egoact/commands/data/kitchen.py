@@ -19,12 +19,7 @@ class KitchenSettings:
 
 
 def kitchen(settings: KitchenSettings) -> int:
-    """Make the data set; 0, or an error.
-
-    Raises:
-        ValueError: A setting out of range.
-        ArtifactError: `out` cannot be written, or holds a kitchen with other settings.
-    """
+    """Make the data set; 0, or an error."""
     from egoact.core.progress import Progress
     from egoact.kitchen import make_kitchen
 

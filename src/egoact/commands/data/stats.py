@@ -7,10 +7,10 @@ Writes `summary.json` and, as CSV, `verbs`, `nouns`, `verb_categories`, `noun_ca
 import json
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from egoact.commands.flags import check_least
 from egoact.core.defaults import REPETITION_GAP_SECONDS
 from egoact.core.errors import ArtifactError
 
@@ -52,17 +52,11 @@ class StatsSettings:
             raise ValueError("give either --segments or --timeline")
         if self.timeline is not None and (self.merge_case or self.classes is not None):
             raise ValueError("--merge-case and --classes are for --segments, not for --timeline")
-        if not 0 <= self.repetition_gap < inf:
-            raise ValueError(f"--repetition-gap must be at least 0, got {self.repetition_gap}")
+        check_least(self, 0, "repetition_gap")
 
 
 def stats(settings: StatsSettings) -> int:
-    """Write the tables; gives how many recordings of timelines were not found.
-
-    Raises:
-        AnnotationError: Unreadable segments or class files, or labels outside them.
-        ArtifactError: `out` is a file, or holds edited files.
-    """
+    """Write the tables; gives how many recordings of timelines were not found."""
     if settings.timeline is not None:
         return _stats_of_timelines(settings, settings.timeline)
     from egoact.commands.labels import read_and_tell

@@ -27,12 +27,7 @@ class VerifySettings:
 
 
 def verify(settings: VerifySettings) -> int:
-    """Check the streams of a store; gives the number of problems.
-
-    Raises:
-        ArtifactError: There is no store, or its manifest or index is damaged.
-        AnnotationError: The CSV is wrong.
-    """
+    """Check the streams of a store; gives the number of problems."""
     from egoact.commands.labels import read_and_tell
     from egoact.core.progress import Progress
     from egoact.core.sampling import ClipSampling

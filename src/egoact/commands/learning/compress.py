@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from egoact.commands.flags import shared_flags
+
 if TYPE_CHECKING:
     from egoact.runs.loading import Run
 
@@ -52,13 +54,7 @@ class CompressSettings:
 
 
 def compress(settings: CompressSettings) -> int:
-    """Write the smaller run; 0, or an error.
-
-    Raises:
-        MediaError: No recording, or not one picture of them.
-        ArtifactError: Not a run, other weights, a folder that holds something, or torch-pruning is missing.
-        ValueError: A backbone that cannot be made so small.
-    """
+    """Write the smaller run; 0, or an error."""
     from egoact.adaptation.compression import compress as make_smaller
     from egoact.adaptation.distillation import DistillRecipe
     from egoact.adaptation.new_run import check_is_free, network_spec, write_backbone, write_run
@@ -89,7 +85,7 @@ def compress(settings: CompressSettings) -> int:
             pictures,
             keep=settings.keep,
             student_name=settings.distill_into,
-            recipe=DistillRecipe(epochs=settings.epochs, learning_rate=settings.learning_rate, seed=settings.seed),
+            recipe=DistillRecipe(**shared_flags(settings, DistillRecipe)),
         )
         how = f"--distill-into {settings.distill_into}" if settings.distill_into else f"--keep {settings.keep:g}"
         write_backbone(settings.out, found.trunk, found.spec, made_by=f"egoact compress {how}")

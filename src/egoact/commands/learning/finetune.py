@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from egoact.commands.flags import shared_flags
+
 _LEFT = ("checkpoint.pt", "frames.npy", "frames.json", "frames_of_clips.npy", "maps.npy", "maps.json")
 _OWN = (*_LEFT, "backbone.safetensors", "trained_on.json", "model.safetensors")
 
@@ -65,17 +67,7 @@ class FinetuneSettings:
 
 
 def finetune(settings: FinetuneSettings) -> int:
-    """Train and write the run.
-
-    Returns:
-        Number of segments that cannot be read.
-
-    Raises:
-        AnnotationError: Labels that cannot be used, or that the run does not know.
-        MediaError: A recording that is missing.
-        ArtifactError: Not such a run, other weights, or a folder that holds something else.
-        ValueError: Impossible settings.
-    """
+    """Train and write the run; gives the number of segments that cannot be read."""
     from egoact.adaptation.finetuned_run import Finetuning
     from egoact.adaptation.finetuning import FinetuneRecipe
     from egoact.adaptation.new_run import check_is_free
@@ -92,15 +84,8 @@ def finetune(settings: FinetuneSettings) -> int:
     check_is_free(settings.out, own=_OWN)
     run = load_run(settings.run, EngineChoice(weights=settings.weights))
     usual = 0.5 if run.backbones[0].stack == 1 else 1.0
-    recipe = FinetuneRecipe(
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        clips_at_once=settings.clips_at_once,
-        learning_rate=settings.learning_rate,
-        decay=usual if settings.decay is None else settings.decay,
-        weight_decay=settings.weight_decay,
-        seed=settings.seed,
-    )
+    decay = usual if settings.decay is None else settings.decay
+    recipe = FinetuneRecipe(**shared_flags(settings, FinetuneRecipe) | {"decay": decay})
     work = Finetuning(
         run,
         run.config.looks_at(read_and_tell(settings.segments)),

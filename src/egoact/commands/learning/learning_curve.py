@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from egoact.commands.flags import check_known, check_least, shared_flags
 from egoact.core import defaults
 
 
@@ -44,45 +45,25 @@ class LearningCurveSettings:
     def __post_init__(self) -> None:
         from egoact.models.detectors import TRAINABLE
 
-        if self.segmenter not in TRAINABLE:
-            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(TRAINABLE)}")
-        if self.repetitions < 1:
-            raise ValueError(f"--repetitions must be at least 1, got {self.repetitions}")
+        check_known("segmenter", [self.segmenter], TRAINABLE)
+        check_least(self, 1, "repetitions")
 
 
 def learning_curve(settings: LearningCurveSettings) -> int:
-    """Measure and write the curve.
-
-    Raises:
-        AnnotationError: Labels that cannot be used.
-        ArtifactError: Features that are missing, or `out` cannot be written.
-        ValueError: Too few recordings.
-    """
-    from egoact.commands.labels import read_and_tell
-    from egoact.commands.learning.train_timeline import TrainTimelineSettings, configure
+    """Measure and write the curve."""
+    from egoact.commands.learning.train_timeline import TrainTimelineSettings, prepare, read_what_to_learn
     from egoact.core.files import write_csv, write_json
     from egoact.core.progress import Progress
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
     from egoact.timelines.learning.learning_curve import plan_trials, run_trials, summarize_curve
-    from egoact.timelines.learning.segmenter_training import SegmenterTraining
     from egoact.timelines.output import check_writable
-    from egoact.training.data import choose_vocabularies
-    from egoact.training.segmentation.recordings import read_recordings
 
-    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    asked = TrainTimelineSettings(run=settings.out, **shared_flags(settings, TrainTimelineSettings))
+    table, vocabularies = read_what_to_learn(asked)
     trials = plan_trials(table.video_ids, repetitions=settings.repetitions, seed=settings.seed)
     check_writable(settings.out)
-    vocabularies = choose_vocabularies(
-        table, targets=settings.targets, classes=settings.classes, labels="classes", least=1
-    )
-    recordings = Recordings(open_features(settings.features, settings.streams))
-    stretches = read_recordings(recordings, table, vocabularies, labelled_only=settings.labelled_only)
-    asked = TrainTimelineSettings(
-        segments=settings.segments, features=settings.features, run=settings.out, segmenter=settings.segmenter
-    )
-    config = configure(asked, recordings, vocabularies)
-    work = SegmenterTraining(config, asked.recipe(), stretches, settings.seed)
+    work = prepare(asked, table, vocabularies, Recordings(open_features(settings.features, settings.streams)))
     with Progress("learning curve", total=len(trials), unit="trainings") as progress:
         measured = run_trials(work, trials, table, metric=settings.metric, advance=progress.advance)
     curve = summarize_curve(measured, metric=settings.metric, seed=settings.seed)

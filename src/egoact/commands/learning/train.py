@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from egoact.commands.flags import check_known, check_least, check_validation
 from egoact.core import defaults
 from egoact.training.recipes import Recipe, choose_recipe, with_larger_batches
 
@@ -140,18 +141,16 @@ class TrainSettings:
 
         if self.patience and self.validation is None and not self.validation_videos:
             raise ValueError("--patience waits for a better validation score: give --validation or --validation-videos")
-        if self.validation is not None and self.validation_videos:
-            raise ValueError("give --validation or --validation-videos, not both")
+        check_validation(self)
         if self.folds and (self.validation is not None or self.validation_videos or self.patience):
             raise ValueError("--folds chooses nothing by what it measures: leave --validation and --patience away")
         if self.folds < 0 or self.folds == 1:
             raise ValueError(f"--folds must be at least 2, got {self.folds}")
-        if self.seeds < 1:
-            raise ValueError(f"--seeds must be at least 1, got {self.seeds}")
+        check_least(self, 1, "seeds")
         if self.seeds > 1 and (self.folds or self.devices * self.nodes > 1):
             raise ValueError("--seeds goes without --folds, --devices and --nodes")
-        if self.head not in ("auto", *HEADS):
-            raise ValueError(f"unknown head {self.head!r}; there are {', '.join(HEADS)}")
+        if self.head != "auto":
+            check_known("head", [self.head], HEADS)
         if self.fusion_folds and (self.fusion != "late" or self.fusion_folds < 2 or self.devices * self.nodes > 1):
             raise ValueError("--fusion-folds is at least 2, and goes with --fusion late in one process")
         self.chosen_recipe()
@@ -235,12 +234,7 @@ def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def train(settings: TrainSettings) -> int:
-    """Train and write the run directory; see `TrainSettings`.
-
-    Raises:
-        AnnotationError: Labels that cannot be used.
-        ArtifactError: Features that are missing or not finite, or a run directory in use.
-    """
+    """Train and write the run directory; see `TrainSettings`."""
     from egoact.core.errors import ArtifactError
     from egoact.training.run_folder import METRICS_NAME, RunFolder, is_leader, plain
     from egoact.training.seeds import SEEDS_NAME, summarize_seeds

@@ -5,12 +5,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from egoact.commands.flags import check_known, check_least, check_validation
 from egoact.core import defaults
 
 if TYPE_CHECKING:
     from egoact.core.annotations.labels import Target, Vocabulary
-    from egoact.runs.segmenter import SegmenterConfig
+    from egoact.core.annotations.segments import SegmentTable
     from egoact.store.recordings import Recordings
+    from egoact.timelines.learning.segmenter_training import SegmenterTraining
     from egoact.training.run_folder import RunFolder
     from egoact.training.segmentation.recipe import SegmenterRecipe
 
@@ -86,13 +88,9 @@ class TrainTimelineSettings:
     def __post_init__(self) -> None:
         from egoact.models.detectors import TRAINABLE
 
-        if self.segmenter not in TRAINABLE:
-            raise ValueError(f"unknown segmenter {self.segmenter!r}; there are {', '.join(TRAINABLE)}")
-        if self.validation is not None and self.validation_videos:
-            raise ValueError("give --validation or --validation-videos, not both")
-        for name in ("rate", "components", "members"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"--{name} must be at least 1, got {value}")
+        check_known("segmenter", [self.segmenter], TRAINABLE)
+        check_validation(self)
+        check_least(self, 1, "rate", "components", "members")
         self.recipe()
 
     def recipe(self) -> "SegmenterRecipe":
@@ -105,13 +103,7 @@ class TrainTimelineSettings:
 
 
 def train_timeline(settings: TrainTimelineSettings) -> int:
-    """Train and write the run directory; see `TrainTimelineSettings`.
-
-    Raises:
-        AnnotationError: Labels that cannot be used.
-        ArtifactError: Features that are missing or not finite, or a run directory in use.
-        ValueError: Impossible settings.
-    """
+    """Train and write the run directory; see `TrainTimelineSettings`."""
     from egoact.training.run_folder import RunFolder, plain
 
     folder = RunFolder(settings.run, plain(settings, leave_out=("run", "overwrite")))
@@ -124,49 +116,41 @@ def train_timeline(settings: TrainTimelineSettings) -> int:
 
 
 def _train(settings: TrainTimelineSettings, folder: "RunFolder") -> None:
-    from egoact.commands.labels import read_and_tell
     from egoact.core.progress import Progress, format_seconds, working
     from egoact.evaluation.timelines import summarize_timelines, write_compared
     from egoact.models.backbones.own_files import carry
     from egoact.runs.provenance import Provenance
     from egoact.store.concatenation import open_features, own_weights
     from egoact.store.recordings import Recordings
-    from egoact.timelines.learning.segmenter_training import SegmenterTraining, answer_held_out
+    from egoact.timelines.learning.segmenter_training import answer_held_out
     from egoact.timelines.learning.selection import RuleSelection
-    from egoact.training.data import choose_vocabularies, split_segments
+    from egoact.training.data import split_segments
     from egoact.training.segmentation.recordings import read_recordings
 
     began = time.monotonic()
-    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    table, vocabularies = read_what_to_learn(settings)
     training, validation = split_segments(
         table, validation=settings.validation, validation_videos=settings.validation_videos
     )
-    vocabularies = choose_vocabularies(
-        table, targets=settings.targets, classes=settings.classes, labels=settings.labels, least=1
-    )
     source = open_features(settings.features, settings.streams)
     recordings = Recordings(source)
-    stretches = read_recordings(recordings, training, vocabularies, labelled_only=settings.labelled_only)
+    work = prepare(settings, training, vocabularies, recordings)
     others = None
     if validation is not None:
         others = read_recordings(recordings, validation, vocabularies, labelled_only=settings.labelled_only)
-    config = configure(settings, recordings, vocabularies)
-    recipe = settings.recipe()
-    work = SegmenterTraining(config, recipe, stretches, settings.seed)
     num_folds = work.num_folds if others is None else 0
     with Progress("train", total=work.count_updates(num_folds), unit="updates") as progress:
         work = replace(work, advance=progress.advance)
-        if others is None:
+        if validation is None or others is None:
             held_out = list(work.hold_out(training))
             fitted = work.fit()
         else:
-            assert validation is not None
             fitted = work.fit()
             held_out = list(answer_held_out(fitted, others, validation, training))
     with working("train: choosing how scores become actions"):
-        selection = RuleSelection(held_out, training, vocabularies, rate=config.steps_per_second)
+        selection = RuleSelection(held_out, training, vocabularies, rate=work.config.steps_per_second)
         rules, metrics = selection.rules(), selection.measure()
-    folder.write_settings(recipe, num_parameters=sum(p.numel() for p in fitted.model.parameters()))
+    folder.write_settings(work.recipe, num_parameters=sum(p.numel() for p in fitted.model.parameters()))
     if metrics:
         folder.write_metrics(metrics)
         write_compared(
@@ -178,7 +162,7 @@ def _train(settings: TrainTimelineSettings, folder: "RunFolder") -> None:
     carry(own_weights(source), settings.run)
     fitted.with_rules(rules).save(settings.run)
     print(
-        f"trained {settings.segmenter} on {len(stretches)} "
+        f"trained {settings.segmenter} on {len(work.stretches)} "
         f"{'stretches' if settings.labelled_only else 'recordings'} in {format_seconds(time.monotonic() - began)}; "
         f"{settings.run}"
     )
@@ -188,22 +172,35 @@ def _train(settings: TrainTimelineSettings, folder: "RunFolder") -> None:
         print(f"confidence is off by {metrics['calibration_error']:.0f} % on average")
 
 
-def configure(
-    settings: TrainTimelineSettings, recordings: "Recordings", vocabularies: "dict[Target, Vocabulary]"
-) -> "SegmenterConfig":
-    """What the run will need, of what was asked for.
+def read_what_to_learn(settings: TrainTimelineSettings) -> "tuple[SegmentTable, dict[Target, Vocabulary]]":
+    """The labels, and the classes that are learned."""
+    from egoact.commands.labels import read_and_tell
+    from egoact.training.data import choose_vocabularies
 
-    Raises:
-        ValueError: A rate that does not divide that of the store, or impossible options.
-    """
+    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
+    return table, choose_vocabularies(
+        table, targets=settings.targets, classes=settings.classes, labels=settings.labels, least=1
+    )
+
+
+def prepare(
+    settings: TrainTimelineSettings,
+    table: "SegmentTable",
+    vocabularies: "dict[Target, Vocabulary]",
+    recordings: "Recordings",
+) -> "SegmenterTraining":
+    """The training that was asked for, on the recordings that `table` labels."""
     from egoact.commands.learning.train import parse_options
     from egoact.runs.segmenter import SegmenterConfig
+    from egoact.timelines.learning.segmenter_training import SegmenterTraining
+    from egoact.training.segmentation.recordings import read_recordings
 
+    stretches = read_recordings(recordings, table, vocabularies, labelled_only=settings.labelled_only)
     rate = settings.rate or usual_rate(recordings.rate)
     if recordings.rate % rate:
         raise ValueError(f"--rate {rate} does not divide {recordings.rate}, the steps a second of the store")
     specs = [store.spec for store in recordings.stores]
-    return SegmenterConfig(
+    config = SegmenterConfig(
         segmenter=settings.segmenter,
         options=parse_options(settings.segmenter_options),
         vocabularies=vocabularies,
@@ -214,6 +211,7 @@ def configure(
         members=settings.members,
         precision=specs[0].precision,
     )
+    return SegmenterTraining(config, settings.recipe(), stretches, settings.seed)
 
 
 def usual_rate(rate: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.commands.command_line import command_line
+from egoact.commands.flags import check_known, check_least, check_some, shared_flags
 from egoact.core import defaults
 from egoact.core.bounds import load_json
 from egoact.training.recipes import LOSSES, choose_recipe
@@ -16,29 +17,12 @@ from egoact.training.tuning.space import SPACE
 
 if TYPE_CHECKING:
     from egoact.commands.learning.train import TrainSettings
+    from egoact.commands.learning.tune_timeline import TuneTimelineSettings
     from egoact.core.annotations.segments import SegmentTable
     from egoact.store.concatenation import FeatureSource
-    from egoact.training.tuning.search import Plan
+    from egoact.training.tuning.search import Plan, Search
 
 Objective = Literal["verb_top1", "verb_mean_class", "noun_top1", "noun_mean_class", "action_top1", "action_mean_class"]
-
-_FREE = ("out", "trials")
-_SHARED = (
-    "segments",
-    "features",
-    "streams",
-    "fusion",
-    "joint",
-    "targets",
-    "labels",
-    "classes",
-    "recipe",
-    "seed",
-    "device",
-    "num_frames",
-    "merge_case",
-    "views",
-)
 
 
 @dataclass(frozen=True)
@@ -100,25 +84,14 @@ class TuneSettings:
     def __post_init__(self) -> None:
         from egoact.models.heads import HEADS
 
-        if self.trials < 1:
-            raise ValueError(f"--trials must be at least 1, got {self.trials}")
-        if self.seeds < 1:
-            raise ValueError(f"--seeds must be at least 1, got {self.seeds}")
-        if self.folds < 2:
-            raise ValueError(f"--folds must be at least 2, got {self.folds}")
-        for name in ("search", "losses"):
-            if not getattr(self, name):
-                raise ValueError(f"--{name} needs one name at least")
-        if unknown := [head for head in self.heads if head not in HEADS]:
-            raise ValueError(f"unknown head {unknown[0]!r}; there are {', '.join(HEADS)}")
+        check_least(self, 1, "trials", "seeds")
+        check_least(self, 2, "folds")
+        check_some(self, "search", "losses")
+        check_known("head", self.heads, HEADS)
         self.fixed()
 
     def fixed(self) -> dict[str, Any]:
-        """--fix as keyword arguments.
-
-        Raises:
-            ValueError: Not of a recipe, or impossible.
-        """
+        """--fix as keyword arguments."""
         from egoact.commands.learning.train import parse_options
 
         fixed = parse_options(self.fix)
@@ -134,26 +107,19 @@ class TuneSettings:
         """What `egoact train` is told: what the search was told, what a trial chose, and some changes."""
         from egoact.commands.learning.train import TrainSettings
 
-        shared = {name: getattr(self, name) for name in _SHARED}
+        shared = shared_flags(self, TrainSettings, but=("folds", "seeds"))
         options = {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in flags.items()}
         return TrainSettings(run=run, **(shared | self.fixed() | options | changes))
 
 
 def tune(settings: TuneSettings) -> int:
-    """Make the trials that are missing and write what they gave; see `TuneSettings`.
-
-    Raises:
-        AnnotationError: Labels that cannot be used.
-        ArtifactError: Features that are missing, or a search of other settings or data in `out`.
-    """
+    """Make the trials that are missing and write what they gave; see `TuneSettings`."""
     from egoact.commands.labels import read_and_tell
-    from egoact.core.files import lock_folder
     from egoact.core.processes import worker_processes
     from egoact.core.sampling import ClipSampling
     from egoact.store.concatenation import open_features
-    from egoact.training.run_folder import plain
     from egoact.training.sharing import num_processes
-    from egoact.training.tuning.search import Search, refuse_foreign
+    from egoact.training.tuning.search import Search
     from egoact.training.tuning.study import import_optuna
 
     import_optuna()
@@ -167,19 +133,27 @@ def tune(settings: TuneSettings) -> int:
     plan = _plan(settings, table, store)
     # Several seeds share the cores by themselves.
     num_workers = num_processes(len(plan.folds), device=settings.device) - 1 if settings.seeds == 1 else 0
-    refuse_foreign(settings.out)
-    lock = lock_folder(settings.out, command="tune")
-    try:
-        with worker_processes(num_workers) as workers:
-            search = Search(settings.out, plan, partial(_train_fold, settings), command, workers)
-            # A search of one seed is that of an egoact which knew no others.
-            left_out = (*_FREE, "seeds") if settings.seeds == 1 else _FREE
-            search.claim(plain(settings, leave_out=left_out), settings.segments, store)
-            best = search.go(settings.trials)
-    finally:
-        lock.release()
-    print(shlex.join(command(best.flags)))
+    with worker_processes(num_workers) as workers:
+        search = Search(settings.out, plan, partial(_train_fold, settings), command, workers)
+        run_search(settings, store, search, name="tune")
     return 0
+
+
+def run_search(
+    settings: "TuneSettings | TuneTimelineSettings", store: "FeatureSource", search: "Search", *, name: str
+) -> None:
+    """Make the trials that are missing, and print the command that means the best one."""
+    from egoact.core.files import locked
+    from egoact.training.run_folder import plain
+    from egoact.training.tuning.search import refuse_foreign
+
+    refuse_foreign(settings.out)
+    with locked(settings.out, command=name):
+        # A search of one seed is that of an egoact which knew no others.
+        left_out = ("out", "trials", *(["seeds"] if getattr(settings, "seeds", 0) == 1 else []))
+        search.claim(plain(settings, leave_out=left_out), settings.segments, store)
+        best = search.go(settings.trials)
+    print(shlex.join(search.command(best.flags)))
 
 
 def _train_fold(settings: TuneSettings, flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.commands.command_line import command_line
+from egoact.commands.flags import check_known, check_least, check_some, shared_flags
+from egoact.commands.learning.tune import run_search
 from egoact.core import defaults
 from egoact.training.tuning.segmenter_space import OPTION_SPACE, SPACE
 
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from egoact.training.tuning.search import Plan
 
 Measure = Literal["mean", "frame_accuracy", "edit", "f1_10", "f1_25", "f1_50"]
-
-_FREE = ("out", "trials")
-_SHARED = ("segments", "features", "streams", "targets", "labels", "classes", "merge_case", "labelled_only", "seed")
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,9 @@ class TuneTimelineSettings:
     def __post_init__(self) -> None:
         from egoact.models.detectors import TRAINABLE
 
-        if self.trials < 1:
-            raise ValueError(f"--trials must be at least 1, got {self.trials}")
-        for name in ("search", "segmenters"):
-            if not getattr(self, name):
-                raise ValueError(f"--{name} needs one name at least")
-        if unknown := [one for one in self.segmenters if one not in TRAINABLE]:
-            raise ValueError(f"unknown segmenter {unknown[0]!r}; there are {', '.join(TRAINABLE)}")
+        check_least(self, 1, "trials")
+        check_some(self, "search", "segmenters")
+        check_known("segmenter", self.segmenters, TRAINABLE)
 
     def train_settings(self, flags: dict[str, Any], *, run: Path) -> "TrainTimelineSettings":
         """What `egoact train-timeline` is told: what the search was told, and what a trial chose."""
@@ -78,32 +73,21 @@ class TuneTimelineSettings:
 
         options = tuple(f"{name}={flags[name]}" for name in OPTION_SPACE if name in flags)
         chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in flags.items() if n not in OPTION_SPACE}
-        shared = {name: getattr(self, name) for name in _SHARED}
-        return TrainTimelineSettings(run=run, segmenter_options=options, **(shared | chosen))
+        return TrainTimelineSettings(
+            run=run, segmenter_options=options, **(shared_flags(self, TrainTimelineSettings) | chosen)
+        )
 
 
 def tune_timeline(settings: TuneTimelineSettings) -> int:
-    """Make the trials that are missing and write what they gave; see `TuneTimelineSettings`.
-
-    Raises:
-        AnnotationError: Labels that cannot be used.
-        ArtifactError: Features that are missing, or a search of other settings or data in `out`.
-        ValueError: A single recording, or nothing to vary.
-    """
-    from egoact.commands.labels import read_and_tell
-    from egoact.core.files import lock_folder
+    """Make the trials that are missing and write what they gave; see `TuneTimelineSettings`."""
+    from egoact.commands.learning.train_timeline import read_what_to_learn
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
-    from egoact.training.data import choose_vocabularies
-    from egoact.training.run_folder import plain
-    from egoact.training.tuning.search import Search, refuse_foreign
+    from egoact.training.tuning.search import Search
     from egoact.training.tuning.study import import_optuna
 
     import_optuna()
-    table = read_and_tell(settings.segments, merge_case=settings.merge_case)
-    vocabularies = choose_vocabularies(
-        table, targets=settings.targets, classes=settings.classes, labels=settings.labels, least=1
-    )
+    table, vocabularies = read_what_to_learn(settings.train_settings({}, run=settings.out))
     source = open_features(settings.features, settings.streams)
     plan = _plan(settings, table, vocabularies, Recordings(source))
 
@@ -113,15 +97,7 @@ def tune_timeline(settings: TuneTimelineSettings) -> int:
     def command(flags: dict[str, Any]) -> list[str]:
         return shlex.split(command_line("train-timeline", settings.train_settings(flags, run=settings.out / "run")))
 
-    search = Search(settings.out, plan, train_all, command)
-    refuse_foreign(settings.out)
-    lock = lock_folder(settings.out, command="tune-timeline")
-    try:
-        search.claim(plain(settings, leave_out=_FREE), settings.segments, source)
-        best = search.go(settings.trials)
-    finally:
-        lock.release()
-    print(shlex.join(command(best.flags)))
+    run_search(settings, source, Search(settings.out, plan, train_all, command), name="tune-timeline")
     return 0
 
 
@@ -155,28 +131,19 @@ def _plan(
 def _judge(
     asked: "TrainTimelineSettings", table: "SegmentTable", vocabularies: "dict[Target, Vocabulary]"
 ) -> dict[str, Any]:
-    """Measures of every target, of recordings that were left out in turn, as `egoact train-timeline` has them.
-
-    Raises:
-        ArtifactError: The training diverged.
-    """
+    """Measures of every target, of recordings that were left out in turn, as `egoact train-timeline` has them."""
     import numpy as np
 
-    from egoact.commands.learning.train_timeline import configure
+    from egoact.commands.learning.train_timeline import prepare
     from egoact.core.errors import ArtifactError
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
-    from egoact.timelines.learning.segmenter_training import SegmenterTraining
     from egoact.timelines.learning.selection import RuleSelection, flat_measures
     from egoact.training.loops.fitted import NotFiniteError
-    from egoact.training.segmentation.recordings import read_recordings
 
-    recordings = Recordings(open_features(asked.features, asked.streams))
-    stretches = read_recordings(recordings, table, vocabularies, labelled_only=asked.labelled_only)
-    config = configure(asked, recordings, vocabularies)
-    work = SegmenterTraining(config, asked.recipe(), stretches, asked.seed)
+    work = prepare(asked, table, vocabularies, Recordings(open_features(asked.features, asked.streams)))
     held_out = list(work.hold_out(table))
     if any(np.isnan(values).any() for each in held_out for values in each.scores.values()):
         raise ArtifactError("the training diverged") from NotFiniteError("scores are not numbers", [])
-    selection = RuleSelection(held_out, table, vocabularies, rate=config.steps_per_second)
+    selection = RuleSelection(held_out, table, vocabularies, rate=work.config.steps_per_second)
     return flat_measures(selection.measure())

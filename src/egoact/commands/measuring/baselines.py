@@ -1,9 +1,10 @@
 """`egoact baselines`: what labels alone achieve in EPIC-KITCHENS' tasks, for any segments with verbs and nouns."""
 
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import Any, Literal
+
+from egoact.commands.flags import check_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +31,11 @@ class BaselinesSettings:
     """Also write baselines.json into this folder."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gap < inf:
-            raise ValueError(f"--gap must be at least 0, got {self.gap}")
+        check_least(self, 0, "gap")
 
 
 def baselines(settings: BaselinesSettings) -> int:
-    """Print the figures; 0, or an error.
-
-    Raises:
-        AnnotationError: Segments that cannot be read, or without verbs and nouns.
-    """
+    """Print the figures; 0, or an error."""
     from egoact.commands.labels import read_and_tell
     from egoact.core.files import write_json
     from egoact.evaluation.label_baselines import LabelledSets, anticipation_baselines, detection_baselines

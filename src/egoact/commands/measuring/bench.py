@@ -7,6 +7,7 @@ from typing import Literal
 
 import tyro
 
+from egoact.commands.flags import check_together, shared_flags
 from egoact.core import defaults
 
 What = Literal["engines", "decode", "extract", "train", "scale", "latency", "predict", "storage", "epic100", "edge"]
@@ -65,8 +66,7 @@ class BenchSettings:
     """Measure less: a few seconds, and rougher numbers."""
 
     def __post_init__(self) -> None:
-        if bool(self.segments) != bool(self.media):
-            raise ValueError("--segments and --media belong together")
+        check_together(self, "segments", "media")
         if self.run is not None and self.what != "predict":
             raise ValueError("--run goes with predict")
         if bool(self.runs) != (self.what == "edge") or (self.runs and not self.segments):
@@ -80,35 +80,18 @@ class BenchSettings:
 
 
 def bench(settings: BenchSettings) -> int:
-    """Measure, and write `WHAT.json` and a CSV file a table into `settings.out`.
-
-    Raises:
-        InputError: Media, annotations or weights that cannot be used.
-        ValueError: An engine or precision that is not offered here.
-    """
+    """Measure, and write `WHAT.json` and a CSV file a table into `settings.out`."""
     from egoact.benchmarking.results import write_results
     from egoact.benchmarking.workload import Workload
     from egoact.commands.command_line import run_command
     from egoact.core.files import locked
 
     work = Workload(
-        out=settings.out,
-        segments=settings.segments,
-        media=settings.media,
+        **shared_flags(settings, Workload),
         backbone_name=settings.backbone,
-        weights=settings.weights,
-        size=settings.size,
-        window=settings.window,
-        is_random=settings.random,
         engine_name=settings.engine,
-        precision=settings.precision,
-        device=settings.device,
-        decoder=settings.decoder,
-        run=settings.run,
-        annotations=settings.annotations,
+        is_random=settings.random,
         is_quick=settings.quick,
-        runs=settings.runs,
-        watts=settings.watts,
         num_clips=settings.clips,
         command=run_command,
     )

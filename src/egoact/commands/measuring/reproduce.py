@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egoact.commands.command_line import command_line, run_command
+from egoact.commands.flags import shared_flags
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 
@@ -67,13 +68,7 @@ class ReproduceSettings:
 
 
 def reproduce(settings: ReproduceSettings) -> int:
-    """Do every step that is not done yet; gives the number of segments whose features could not be computed.
-
-    Raises:
-        ArtifactError: `out` holds a reproduction with other settings, or a step failed.
-        AnnotationError: Annotations that cannot be read.
-        MediaError: Recordings that cannot be read.
-    """
+    """Do every step that is not done yet; gives the number of segments whose features could not be computed."""
     from egoact.reproduction.steps import STEPS, wanted_steps
     from egoact.reproduction.work import EFFORT, QUICK_EFFORT, Memory, Reproduction
 
@@ -82,11 +77,7 @@ def reproduce(settings: ReproduceSettings) -> int:
     memory = Memory(settings.out)
     effort = QUICK_EFFORT if settings.quick else EFFORT
     work = Reproduction(
-        out=settings.out,
-        backbone=settings.backbone,
-        weights=settings.weights,
-        annotations=settings.annotations,
-        seed=settings.seed,
+        **shared_flags(settings, Reproduction),
         effort=effort,
         data=given or _film_kitchen(settings, memory, effort),
         memory=memory,

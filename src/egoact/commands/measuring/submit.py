@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from egoact.commands.flags import check_together, flag_of
 from egoact.core.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ class SubmitSettings:
             raise ValueError("--segments and --out are needed to write a submission (or --check FILE.zip to read one)")
         self._check_answers()
         if missing := [name for name, level in self._levels().items() if level is None]:
-            flag = "--" + missing[0].replace("_", "-")
             meanings = ", ".join(f"{n} {meaning}" for n, meaning in enumerate(SUPERVISION_LEVELS[missing[0]]))
             given = "--scores" if self.timeline is None else "--timeline"
-            raise ValueError(f"{flag} is needed with {given}; it is one of {meanings}")
+            raise ValueError(f"{flag_of(missing[0])} is needed with {given}; it is one of {meanings}")
 
     def _check_answers(self) -> None:
         if self.task == "detection":
@@ -77,15 +77,13 @@ class SubmitSettings:
                 raise ValueError(
                     "--task detection needs --classes and either --run with --features, or --timeline; no --scores"
                 )
-            if (self.run is None) == bool(self.features):
-                raise ValueError("--run and --features belong together")
+            check_together(self, "run", "features")
             return
         if self.timeline is not None or self.classes is not None:
             raise ValueError("--timeline and --classes are for --task detection")
         if (self.run is None) == (self.scores is None):
             raise ValueError("give either --run with --features, or --scores")
-        if (self.run is None) == bool(self.features):
-            raise ValueError("--run and --features belong together")
+        check_together(self, "run", "features")
 
     def _levels(self) -> dict[str, int | None]:
         given = {"sls_pt": self.sls_pt, "sls_tl": self.sls_tl, "sls_td": self.sls_td}
@@ -100,13 +98,7 @@ class SubmitSettings:
 
 
 def submit(settings: SubmitSettings) -> int:
-    """Write or check a submission; 0, or an error.
-
-    Raises:
-        AnnotationError: Unreadable segments.
-        ArtifactError: Scores or a zip that are damaged or do not fit the segments.
-        ValueError: Levels or numbers of classes that the challenge does not have.
-    """
+    """Write or check a submission; 0, or an error."""
     from egoact.core.annotations.segments import read_segments
     from egoact.core.metrics.challenges.submission import write_submission
 

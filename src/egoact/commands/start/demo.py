@@ -42,11 +42,7 @@ class DemoSettings:
 
 
 def demo(settings: DemoSettings) -> int:
-    """Do it all; gives the number of recordings whose features could not be computed.
-
-    Raises:
-        ArtifactError: `out` holds something else, or a demo with other settings.
-    """
+    """Do it all; gives the number of recordings whose features could not be computed."""
     from egoact.demo.steps import Demo
 
     return Demo(**vars(settings), command=run_command).go()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from egoact.commands.flags import check_positive
+
 
 @dataclass(frozen=True)
 class StudioSettings:
@@ -31,16 +33,11 @@ class StudioSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65536:
             raise ValueError(f"--port must be from 0 to 65535, got {self.port}")
-        if not 0 < self.max_upload_gigabytes < float("inf"):
-            raise ValueError(f"--max-upload-gigabytes must be a number above 0, got {self.max_upload_gigabytes}")
+        check_positive(self, "max_upload_gigabytes")
 
 
 def studio(settings: StudioSettings) -> int:
-    """Serve a project until Ctrl-C.
-
-    Raises:
-        ArtifactError: A folder or an address that cannot be used, or the extra `studio` is missing.
-    """
+    """Serve a project until Ctrl-C."""
     from egoact.studio.serving import serve
 
     serve(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import tyro
 
+from egoact.commands.flags import check_least, check_together
 from egoact.core import defaults
 
 COMPARISON_NAME = "comparison.json"
@@ -54,20 +55,12 @@ class CompareSettings:
             raise ValueError(f"--timelines takes two different files or folders, got {len(self.timelines)}")
         if not self.runs and not self.timelines:
             raise ValueError("give the runs or evaluation folders to compare")
-        if bool(self.segments) != bool(self.features):
-            raise ValueError("--segments and --features belong together")
-        for name in ("draws", "rounds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        check_together(self, "segments", "features")
+        check_least(self, 1, "draws", "rounds")
 
 
 def compare(settings: CompareSettings) -> int:
-    """Write comparison.json and comparison.csv; see `CompareSettings`.
-
-    Raises:
-        ArtifactError: A folder that is neither a run nor an evaluation, or models of different segments or labels.
-        AnnotationError: Timelines that are damaged, or share no action.
-    """
+    """Write comparison.json and comparison.csv; see `CompareSettings`."""
     if settings.timelines:
         return _compare_timelines(settings)
     if any(map(answers_with_timelines, settings.runs)):

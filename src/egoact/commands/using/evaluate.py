@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from egoact.commands.flags import check_together
+
 if TYPE_CHECKING:
     from egoact.core.annotations.segments import SegmentTable
     from egoact.evaluation.segments import SegmentEvaluation
+    from egoact.timelines.stored import StoredRecordings
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,7 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         if sum(given is not None for given in (self.run, self.scores, self.timeline)) != 1:
             raise ValueError("give either --run with --features, or --scores, or --timeline")
-        if (self.run is None) == bool(self.features):
-            raise ValueError("--run and --features belong together")
+        check_together(self, "run", "features")
         if self.task == "detection" and self.timeline is not None:
             raise ValueError("--task detection measures --scores, a zip of the challenge, or --run; leave it away")
         if self.task == "anticipation" and self.timeline is not None:
@@ -49,12 +51,7 @@ class EvaluateSettings:
 
 
 def evaluate(settings: EvaluateSettings) -> int:
-    """Write metrics.json, scores.npz and evaluation.json; for timelines metrics.json and timelines.json.
-
-    Raises:
-        AnnotationError: Labels that are missing or outside the vocabulary.
-        ArtifactError: A run, features or scores that do not fit, or recordings whose features are not all there.
-    """
+    """Write metrics.json, scores.npz and evaluation.json; for timelines metrics.json and timelines.json."""
     from egoact.core.metrics.protocol import summarize_anticipation
     from egoact.evaluation.segments import summarize
     from egoact.runs.provenance import warn
@@ -101,20 +98,28 @@ def _evaluate_detections(settings: EvaluateSettings) -> None:
 def _evaluate_found(settings: EvaluateSettings, run: Path, table: "SegmentTable") -> dict[str, Any]:
     """What a run of `egoact train-timeline` finds, by its own classes."""
     from egoact.evaluation.detections import measure_detections
+
+    stored, notes = _open_stored(settings, table)
+    vocabularies = stored.segmenter.config.vocabularies
+    labels = {str(t): v.encode(table, allow_unlabelled=False) for t, v in vocabularies.items()}
+    for note in notes:
+        print(note)
+    found = stored.detect(table.video_ids)
+    return measure_detections(found, table, labels, model=run, out=settings.out)
+
+
+def _open_stored(settings: EvaluateSettings, table: "SegmentTable") -> "tuple[StoredRecordings, tuple[str, ...]]":
+    """A run of `egoact train-timeline` and its recordings, and what is to be known of what it learned from."""
     from egoact.runs.loading import load_run
     from egoact.runs.provenance import Provenance, warn
     from egoact.timelines.stored import StoredRecordings
 
+    assert settings.run is not None
     if settings.annotations is not None:
         raise ValueError("--annotations: a run of egoact train-timeline is measured by its own classes; leave it away")
-    stored = StoredRecordings.of(load_run(run), settings.features)
-    vocabularies = stored.segmenter.config.vocabularies
-    labels = {str(t): v.encode(table, allow_unlabelled=False) for t, v in vocabularies.items()}
-    provenance = Provenance.read(run)
-    for note in warn(provenance.describe(table)) if provenance else ():
-        print(note)
-    found = stored.detect(table.video_ids)
-    return measure_detections(found, table, labels, model=run, out=settings.out)
+    provenance = Provenance.read(settings.run)
+    notes = () if provenance is None else tuple(warn(provenance.describe(table)))
+    return StoredRecordings.of(load_run(settings.run), settings.features), notes
 
 
 def finds_actions(run: Path | None) -> bool:
@@ -142,23 +147,15 @@ def _evaluate_recordings(settings: EvaluateSettings) -> dict[str, Any]:
     """Of a run that finds actions, in recordings whose features are in a store."""
     from egoact.commands.labels import read_and_tell
     from egoact.evaluation.timelines import measure_timelines
-    from egoact.runs.loading import load_run
-    from egoact.runs.provenance import Provenance, warn
-    from egoact.timelines.stored import StoredRecordings
 
-    assert settings.run is not None
-    if settings.annotations is not None:
-        raise ValueError("--annotations: a run of egoact train-timeline is measured by its own classes; leave it away")
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)
-    stored = StoredRecordings.of(load_run(settings.run), settings.features)
+    stored, notes = _open_stored(settings, table)
     found, truth = stored.answer(table)
-    provenance = Provenance.read(settings.run)
-    seen = {} if provenance is None else provenance.describe(table)
     return measure_timelines(
         found,
         truth,
         origin={"model": str(settings.run), "segments": str(table.path), **stored.describe(settings.segments, found)},
-        notes=warn(seen) if seen else (),
+        notes=notes,
         out=settings.out,
         rate=stored.frames_per_second,
     )

@@ -89,14 +89,7 @@ ExplainSettings = (
 
 
 def explain(settings: FilterSettings | ClipSettings) -> int:
-    """Do what was asked; 0, or an error.
-
-    Raises:
-        ArtifactError: Not a run, or weights that cannot be used.
-        MediaError: A recording that is missing, or frames that cannot be decoded.
-        AnnotationError: No such segment.
-        ValueError: A block or kernel that the backbone has not, or impossible settings.
-    """
+    """Do what was asked; 0, or an error."""
     from egoact.explain.clip import explain_clip
     from egoact.explain.stream_inputs import load_networks
     from egoact.runs.loading import EngineChoice, load_run

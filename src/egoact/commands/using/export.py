@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from egoact.commands.flags import check_least
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
@@ -51,8 +53,7 @@ class ExportSettings:
     """How many clips to prove it on, spread over all segments."""
 
     def __post_init__(self) -> None:
-        if self.clips < 1:
-            raise ValueError(f"--clips must be at least 1, got {self.clips}")
+        check_least(self, 1, "clips")
         if self.web_runtime is not None and self.format != "web":
             raise ValueError("--web-runtime goes with --format web")
         if self.precision == "f16" and self.format in ("openvino", "executorch", "tensorrt"):
@@ -77,12 +78,6 @@ def export(settings: ExportSettings) -> int:
     """Write the graphs, unless they say something else than torch does; 0, or an error.
 
     With a budget, those of the run, format and precision that are best within it.
-
-    Raises:
-        AnnotationError: The CSV is wrong.
-        MediaError: Not one clip can be read.
-        ArtifactError: Not a run, other weights, or a folder that holds something else.
-        ValueError: The graphs do not agree with torch, or cannot be made here; or nothing is within the budget.
     """
     if settings.has_budget:
         return _export_best(settings)

@@ -53,12 +53,7 @@ HubSettings = (
 
 
 def hub(settings: PushSettings | PullSettings) -> int:
-    """Do what was asked; 0, or an error.
-
-    Raises:
-        ArtifactError: No run, a hub that cannot be reached or does not allow it, or a folder that holds something.
-        ValueError: A name that no repository can have.
-    """
+    """Do what was asked; 0, or an error."""
     from egoact.core.progress import working
     from egoact.hub import pull, push
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from egoact.commands.flags import check_positive
 from egoact.core.errors import InputError
 
 
@@ -49,23 +50,11 @@ class LiveSettings:
     """auto, cpu, cuda or cuda:N; of an ONNX export cpu, cuda or tensorrt."""
 
     def __post_init__(self) -> None:
-        for name in ("rate", "timeout", "give_up", "max_seconds"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
+        check_positive(self, "rate", "timeout", "give_up", "max_seconds")
 
 
 def live(settings: LiveSettings) -> int:
-    """OnlinePrediction until the source ends.
-
-    Returns:
-        1 where the source broke before its end, else 0.
-
-    Raises:
-        MediaError: A source that cannot be opened.
-        ArtifactError: A run that cannot be used or looks into the future, a file that cannot be written.
-        ValueError: A head that needs whole clips, no display for the window.
-    """
+    """Predict until the source ends; gives 1 where the source broke before its end, else 0."""
     from egoact.live.loop import LiveLoop, open_lines, summarize
     from egoact.live.sources import find_source
     from egoact.live.streaming import open_run_stream

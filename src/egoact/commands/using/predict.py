@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,17 +81,7 @@ class PredictSettings:
 
 
 def predict(settings: PredictSettings) -> int:
-    """Write timelines.
-
-    Returns:
-        Number of recordings that cannot be read to their end, or whose timelines were edited.
-
-    Raises:
-        MediaError: The video is not there, or not one step of it can be read; or there is no voice to speak.
-        ArtifactError: A run that cannot be used, a folder or file that cannot be written, or a timeline that was
-            edited; or hands are wanted, and what finds them is not here; or features that do not fit.
-        ValueError: A folder of recordings and one file to speak into.
-    """
+    """Write timelines; gives how many recordings cannot be read to their end, or have edited timelines."""
     from egoact.core.files import locked
     from egoact.media.video.chapters import describe_chapters
     from egoact.runs.loading import EngineChoice, load_run
@@ -107,16 +98,27 @@ def predict(settings: PredictSettings) -> int:
         run = load_run(run_or_packaged(settings.run), choice)
         assert run.segmenter.rules  # or an error, before anything is read
         stored = _open_stored(run, settings)
-        options: dict[str, Any] = {"descriptions": settings.descriptions, "overwrite": settings.overwrite}
-        options |= {"proxy": settings.proxy, "hands": _load_detector(settings.hand_model) if settings.hands else None}
-        return _predict_all(run, settings, videos, speech=speech, stored=stored, **options)
+        hands = None
+        if settings.hands:
+            from egoact.engines.hands import HandDetector
+
+            hands = HandDetector(settings.hand_model)
+        return _predict_all(run, settings, videos, hands=hands, stored=stored, speech=speech)
 
 
-def _predict_all(run: "Run", settings: PredictSettings, videos: list[Path], *, speech: Any, **options: Any) -> int:
+def _predict_all(
+    run: "Run",
+    settings: PredictSettings,
+    videos: list[Path],
+    *,
+    hands: "HandDetector | None",
+    stored: "StoredRecordings | None",
+    speech: "tuple[Path, Voice] | None",
+) -> int:
     from egoact.core.files import write_json
     from egoact.timelines.output import SUMMARY_NAME, name_folders
 
-    stored = options["stored"]
+    predict_one = partial(_predict_one, run, settings, hands=hands, stored=stored)
     work: list[tuple[str, Path | str]]  # folder, and the recording: a file, or its name in the store
     if settings.video is None:
         assert stored is not None
@@ -124,11 +126,11 @@ def _predict_all(run: "Run", settings: PredictSettings, videos: list[Path], *, s
     elif settings.video.is_dir():
         work = list(zip(name_folders(settings.video, videos), videos, strict=True))
     else:
-        return _predict_one(run, videos[0], settings.out, speech=speech, **options)["broken"] is not None
+        return predict_one(videos[0], settings.out, speech=speech)["broken"] is not None
     rows: list[dict[str, Any]] = []
     for folder, recording in work:
         try:
-            row = _predict_one(run, recording, settings.out / folder, **options)
+            row = predict_one(recording, settings.out / folder)
         except (ArtifactError, MediaError) as error:
             print(f"predict: {error}", file=sys.stderr)
             row = {"video_id": Path(recording).stem, "failed": str(error)}
@@ -165,20 +167,12 @@ def _prepare_speech(settings: PredictSettings) -> "tuple[Path, Voice] | None":
     return settings.speak, Voice(settings.voice)
 
 
-def _load_detector(model: Path | None) -> "HandDetector":
-    from egoact.engines.hands import HandDetector
-
-    return HandDetector(model)
-
-
 def _predict_one(
     run: "Run",
+    settings: PredictSettings,
     recording: Path | str,
     out: Path,
     *,
-    descriptions: bool,
-    overwrite: bool,
-    proxy: bool,
     hands: "HandDetector | None",
     stored: "StoredRecordings | None",
     speech: "tuple[Path, Voice] | None" = None,
@@ -189,7 +183,7 @@ def _predict_one(
     from egoact.timelines.output import check_not_edited, write_playable, write_prediction
 
     make_folder(out)
-    if not overwrite:
+    if not settings.overwrite:
         check_not_edited(out)
     begun = time.monotonic()
     video = recording if isinstance(recording, Path) else None
@@ -197,8 +191,8 @@ def _predict_one(
     prediction, is_stored = _find_actions(run, recording, out, hands=hands, stored=stored)
     seconds = time.monotonic() - begun
     features = stored.recordings.path if stored is not None and is_stored else None
-    write_prediction(prediction, video, out, run, descriptions=descriptions, features=features)
-    if proxy and video is not None:
+    write_prediction(prediction, video, out, run, descriptions=settings.descriptions, features=features)
+    if settings.proxy and video is not None:
         write_playable(video, out)
     length = prediction.timeline.duration_seconds or 0.0
     num_actions, broken = len(prediction.timeline), prediction.broken

@@ -24,11 +24,7 @@ class ServeWebSettings:
 
 
 def serve_web(settings: ServeWebSettings) -> int:
-    """Serve; ends with Ctrl-C, and gives 0.
-
-    Raises:
-        ArtifactError: The folder has no page, or the port is taken.
-    """
+    """Serve; ends with Ctrl-C, and gives 0."""
     from egoact.export.web_server import HOST, open_server
 
     with open_server(settings.folder, settings.port) as server:
