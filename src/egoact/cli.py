@@ -12,8 +12,8 @@ import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from types import FrameType
 from typing import Any
 
@@ -178,7 +178,7 @@ def _parse(settings: Any, name: str, words: list[str]) -> Any:
             return tyro.cli(settings, prog=f"egoact {name}", args=given)
     except SystemExit as stop:
         if stop.code:
-            text = _one_line(re.sub("[╭╮╰╯│─]+", " ", told.getvalue())).partition(" For full helptext")[0]
+            text = clear_line(re.sub("[╭╮╰╯│─]+", " ", told.getvalue())).partition(" For full helptext")[0]
             text = re.sub(
                 r"^((Parsing error|Value error|Unrecognized options(?=.*:)|Error parsing [^:]+:) )+", "", text
             )
@@ -207,7 +207,7 @@ def _completion(words: list[str]) -> str:
     if len(words) != 1 or words[0] not in ("bash", "zsh", "fish"):
         _fail("--completion needs the name of a shell: bash, zsh or fish")
     parts = [
-        Annotated[_load(command.settings), tyro.conf.subcommand(name, description=command.summary)]
+        Annotated[resolve_name(command.settings), tyro.conf.subcommand(name, description=command.summary)]
         for name, command in COMMANDS.items()
     ]
     script = io.StringIO()
@@ -245,11 +245,11 @@ def _polite() -> Iterator[None]:
 
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
     try:
-        settings = _parse(_load(command.settings), name, arguments)
+        settings = _parse(resolve_name(command.settings), name, arguments)
         with working(f"{name}: working", is_told=False):
-            failed = _load(command.stage)(settings)
+            failed = resolve_name(command.stage)(settings)
             if command.report is not None:
-                _load(command.report)(settings)
+                resolve_name(command.report)(settings)
         if name in FOLLOWING and not failed:
             for line in f"next: {_fill(FOLLOWING[name], settings)}".splitlines():
                 words = re.findall(r"(?:'[^']*'|\S)+", line)  # what a shell needs in quotes is one word
@@ -262,7 +262,7 @@ def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> i
     except (InputError, ValueError, OSError) as error:
         if debug:
             traceback.print_exc()
-        _fail(_one_line(error))
+        _fail(clear_line(str(error)) or type(error).__name__)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         if debug or module not in EXTRAS:
@@ -285,11 +285,6 @@ def _fill(text: str, settings: Any) -> str:
     return re.sub(r"\{(\w+)\}", words, text)
 
 
-def _one_line(error: BaseException | str) -> str:
-    text = clear_line(str(error))
-    return text or type(error).__name__
-
-
 def _fail(reason: str) -> None:
     print(_wrapped(["egoact:", *reason.split(" ")], "\n"), file=sys.stderr)
     sys.exit(2)
@@ -308,8 +303,3 @@ def _wrapped(words: list[str], joint: str) -> str:
         else:
             lines.append(word)
     return joint.join(lines)
-
-
-def _load(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)

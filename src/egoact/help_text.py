@@ -43,10 +43,7 @@ def subcommands(settings: Any) -> dict[str, type]:
 def help_text(name: str, settings: type, *, default_recipe: Any = None) -> str:
     """Everything that a command takes, wrapped at words to the width of the terminal.
 
-    Args:
-        name: Of the command.
-        settings: Its dataclass.
-        default_recipe: What training takes for fields that are None.
+    `default_recipe` is what training takes for fields that are None.
     """
     width = max(shutil.get_terminal_size().columns, 40)
     every = {field.name: field for field in fields(settings)}

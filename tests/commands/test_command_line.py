@@ -167,8 +167,9 @@ def test_settings_come_without_anything_heavy() -> None:
     """So that `--help` and a mistyped flag are answered at once."""
     code = (
         "import sys\n"
-        "from egoact.cli import COMMANDS, _load\n"
-        "print([_load(command.settings) for command in COMMANDS.values()] and\n"
+        "from pkgutil import resolve_name\n"
+        "from egoact.cli import COMMANDS\n"
+        "print([resolve_name(command.settings) for command in COMMANDS.values()] and\n"
         "      {'torch', 'numpy', 'pandas', 'av', 'cv2', 'matplotlib', 'lightning'} & set(sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -178,10 +179,9 @@ def test_settings_come_without_anything_heavy() -> None:
 def test_commands_in_the_documents_parse() -> None:
     """Every `egoact ...` line of README and docs has flags that exist, with values of the right kind."""
     import shlex
+    from pkgutil import resolve_name
 
     import tyro
-
-    from egoact.cli import _load
 
     root = ROOT
     lines = [
@@ -192,5 +192,5 @@ def test_commands_in_the_documents_parse() -> None:
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("egoact ")]
     assert len(commands) > 5
     for words in commands:
-        settings = _load(COMMANDS[words[1]].settings)
+        settings = resolve_name(COMMANDS[words[1]].settings)
         assert tyro.cli(settings, args=words[2:]) is not None

@@ -13,12 +13,7 @@ from egoact.commands import command_module
 
 
 def command_line(name: str, settings: Any) -> str:
-    """The command with every flag that is not at its default.
-
-    Args:
-        name: Of the command, such as "train".
-        settings: Its settings dataclass.
-    """
+    """The command, such as "train", with every flag that is not at its default."""
     words = ["egoact", name]
     for field in fields(settings):
         value = getattr(settings, field.name)
@@ -41,15 +36,9 @@ def _words(value: Any) -> Iterable[str]:
 
 
 def run_command(name: str, *, announce: bool = False, **flags: Any) -> tuple[str, int]:
-    """Run a command in this process.
+    """Run a command in this process; gives the words that mean the same, and how many inputs failed.
 
-    Args:
-        name: Of the command.
-        announce: Print the words that mean it before it runs.
-        **flags: Fields of its settings.
-
-    Returns:
-        The words that mean the same, and how many inputs failed.
+    `announce`: print the words before it runs.
     """
     module = import_module(command_module(name))
     settings = getattr(module, f"{name.title().replace('-', '')}Settings")(**flags)

@@ -35,12 +35,8 @@ class Clip:
 def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | None = None) -> None:
     """Explain one clip, and write it down.
 
-    Args:
-        run: Its weights are not changed.
-        clip: What it answers about.
-        out: Folder to write.
-        seed: Of the shuffled weights.
-        flow: Folder of the recording's optical flow, for a run that looks at that, too.
+    `seed` is that of the shuffled weights; those of the run are not changed. A run that looks at optical flow, too,
+    needs the folder with that of the recording.
 
     Raises:
         ArtifactError: A backbone with other weights than the run's, streams that cannot be shown, or no flow.

@@ -31,16 +31,10 @@ def explain_filters(
     seed: int,
     described: dict[str, Any],
 ) -> None:
-    """Paint kernels and write them down.
+    """Paint kernels, compare their pictures with real frames, uint8 (N, S, S, 3) RGB, and write them into a folder.
 
-    Args:
-        backbones: Each cut after a block, with the kernels of that block.
-        frames: Real frames to compare with, uint8 (N, S, S, 3).
-        out: Folder to write.
-        size: Of the pictures, pixels.
-        steps: Of the gradient ascent.
-        seed: Of all choices.
-        described: Goes into filters.json.
+    Each backbone is cut after a block, and comes with the kernels of that block. `size`, `steps` and `seed` are those
+    of `maximise`; what is `described` goes into filters.json, too.
     """
     results: list[dict[str, Any]] = []
     make_folder(out)

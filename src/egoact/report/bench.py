@@ -91,11 +91,9 @@ def _format(value: Any) -> str:
 
 
 def draw_scatter(scatter: Mapping[str, Any], table: Mapping[str, Any]) -> Figure:
-    """A part for each cost, on a log scale; the front is filled, joined and named, all else is hollow.
+    """A part for each cost of a table, on a log scale; the front is filled, joined and named, all else is hollow.
 
-    Args:
-        scatter: Fields of `egoact.benchmarking.results.Scatter`.
-        table: The table that it is of.
+    `scatter` has the fields of `egoact.benchmarking.results.Scatter`.
     """
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
     colours = _assign([row[scatter["group"]] for row in rows], _COLOURS)

@@ -37,12 +37,8 @@ class System:
     ) -> Iterator[tuple[str, Flags]]:
         """What makes a run of it, in order: commands and their flags.
 
-        Args:
-            segments: Labels.
-            media: Folder of the recordings.
-            out: Folder for flow and features.
-            run: Folder for the run; of a system whose backbone learns, "-frozen" and "-features" stand beside it.
-            validation: Labels of the same recordings or others in the folder, to measure on.
+        Flow and features come into `out`. Beside the run of a system whose backbone learns, "-frozen" and "-features"
+        stand. `validation` has labels of the same recordings or others in the folder, to measure on.
         """
         labels = (segments,) if validation is None else (segments, validation)
         kind = "stacks" if "stack" in self.features else str(self.features.get("kind", "pooled"))

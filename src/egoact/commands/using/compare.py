@@ -62,7 +62,17 @@ class CompareSettings:
 def compare(settings: CompareSettings) -> int:
     """Write comparison.json and comparison.csv; see `CompareSettings`."""
     if settings.timelines:
-        return _compare_timelines(settings)
+        from egoact.timelines.comparison import compare_timeline_files
+
+        compare_timeline_files(
+            *settings.timelines,
+            out=settings.out,
+            json_name=COMPARISON_NAME,
+            table_name=TABLE_NAME,
+            num_draws=settings.draws,
+            seed=settings.seed,
+        )
+        return 0
     if any(map(answers_with_timelines, settings.runs)):
         return _compare_finders(settings)
     import pandas as pd
@@ -96,22 +106,6 @@ def compare(settings: CompareSettings) -> int:
     written = pd.DataFrame(map(flatten, document["models"]), columns=list(columns))
     write_table(settings.out / TABLE_NAME, written, index=False)
     write_json(settings.out / COMPARISON_NAME, document)
-    return 0
-
-
-def _compare_timelines(settings: CompareSettings) -> int:
-    from egoact.timelines.comparison import compare_timeline_files
-
-    first, second = settings.timelines
-    compare_timeline_files(
-        first,
-        second,
-        out=settings.out,
-        json_name=COMPARISON_NAME,
-        table_name=TABLE_NAME,
-        num_draws=settings.draws,
-        seed=settings.seed,
-    )
     return 0
 
 

@@ -82,12 +82,7 @@ class Backwards(NamedTuple):
 def choose_of_two(scores: ScoreArray, labels: Labels, *, pair: tuple[int, int]) -> tuple[int, int]:
     """Asked only which of two verbs it was: how many segments there are, and how many answers are right.
 
-    A guess is right in half of the cases. Equal scores count as wrong.
-
-    Args:
-        scores: (N, V).
-        labels: (N,) true verbs.
-        pair: Ids of the two verbs.
+    Of scores (N, V) and true verbs (N,). A guess is right in half of the cases. Equal scores count as wrong.
     """
     members = np.flatnonzero(np.isin(labels, pair))
     truth = labels[members]
@@ -99,17 +94,10 @@ def choose_of_two(scores: ScoreArray, labels: Labels, *, pair: tuple[int, int]) 
 def compare_backwards(
     forwards: Labels, backwards: Labels, labels: Labels, *, pairs: Sequence[tuple[int, int]]
 ) -> Backwards:
-    """Compare answers to clips with answers to the same clips played backwards.
-
-    Args:
-        forwards: (N,) answers.
-        backwards: (N,) answers when the frames come in reverse.
-        labels: (N,) true verbs; only those of a pair count.
-        pairs: Ids of verbs that are each other's reverse.
-    """
-    reverse = {a: b for a, b in pairs} | {b: a for a, b in pairs}
+    """Compare answers to clips, (N,), with those to the same clips backwards; true verbs of no pair do not count."""
+    reverse = dict(pairs) | {b: a for a, b in pairs}
     members = np.isin(labels, list(reverse))
-    expected = np.array([reverse.get(int(verb), -1) for verb in forwards], dtype=np.int64)
+    expected = np.array([reverse.get(int(verb), -1) for verb in forwards])
     return Backwards(
         num_segments=int(members.sum()),
         num_same=int((forwards == backwards)[members].sum()),

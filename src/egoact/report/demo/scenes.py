@@ -20,12 +20,7 @@ _QUALITY = 82
 
 
 def choose_scenes(table: SegmentTable, *, reverse: Mapping[str, str]) -> list[int]:
-    """Which segments to show: two reversed pairs, on one noun each, then other verbs; always the first of their kind.
-
-    Args:
-        table: N segments.
-        reverse: Verb -> the verb that it is backwards.
-    """
+    """Which segments to show: two reversed pairs, of one noun each, then other verbs; of each kind the first one."""
     chosen = [*_first_pair(table, "open", "close"), *_first_pair(table, "take", "put")]
     seen = {*reverse, *(table[i].verb for i in chosen)}
     for i, segment in enumerate(table):

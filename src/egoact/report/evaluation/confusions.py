@@ -33,12 +33,9 @@ class ShownMatrix:
 
 
 def choose_shown(counts: Counts, names: Sequence[str], *, most: int) -> ShownMatrix:
-    """The classes that occur or were answered, in their own order; if those are too many, the most frequent ones.
+    """The classes that occur or were answered, in their own order.
 
-    Args:
-        counts: (C, C) confusion matrix.
-        names: C names.
-        most: Largest number of classes to name; what is left is summed up as "all others".
+    If there are more than `most`, the most frequent ones, and what is left is summed up as "all others".
     """
     used = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     if len(used) <= most:
