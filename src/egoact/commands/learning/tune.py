@@ -17,7 +17,6 @@ from egoact.training.tuning.space import SPACE
 
 if TYPE_CHECKING:
     from egoact.commands.learning.train import TrainSettings
-    from egoact.commands.learning.tune_timeline import TuneTimelineSettings
     from egoact.core.annotations.segments import SegmentTable
     from egoact.store.concatenation import FeatureSource
     from egoact.training.tuning.search import Plan, Search
@@ -139,10 +138,8 @@ def tune(settings: TuneSettings) -> int:
     return 0
 
 
-def run_search(
-    settings: "TuneSettings | TuneTimelineSettings", store: "FeatureSource", search: "Search", *, name: str
-) -> None:
-    """Make the trials that are missing, and print the command that means the best one."""
+def run_search(settings: Any, store: "FeatureSource", search: "Search", *, name: str) -> None:
+    """Make the trials that are missing, by the settings of a search, and print the command that means the best one."""
     from egoact.core.files import locked
     from egoact.training.run_folder import plain
     from egoact.training.tuning.search import refuse_foreign
