@@ -5,7 +5,7 @@ import torch
 from egoact.models.segmenters import NETWORKS, SEGMENTERS, DenseModel, LinearDesign, LinearSegmenter, build_model
 from egoact.models.segmenters.asformer import attend
 from egoact.models.segmenters.linear import window_mean
-from egoact.models.segmenters.narrow import NarrowInput
+from egoact.models.segmenters.model import NarrowInput
 
 SIZES = [4, 3]
 CHANNELS = [20, 5]

@@ -6,7 +6,7 @@ answers are averaged. Deviations alone are computed channel by channel.
 Shapes: F steps, D channels of all streams, W kinds of windows, K outputs of all targets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,8 +44,7 @@ class LinearScorer:
 
     Args:
         center: What is taken off every channel, (D,).
-        weight: (W, D, K).
-        bias: (K,).
+        weight: (W, D, K); `bias`: (K,).
         sizes: Classes of each target, background included; together K.
         rate: Steps a second.
         is_causal: Windows end at the step instead of lying around it.
@@ -65,18 +64,9 @@ class LinearScorer:
         return 2 * longest, 0 if self.is_causal else 2 * longest
 
     def score(self, features: np.ndarray, *, chunk_steps: int = CHUNK_STEPS) -> Floats:
-        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K).
-
-        It is taken in chunks that overlap by the reach, so that they say what the whole would say, in memory that does
-        not grow with the features.
-        """
-        parts = []
-        before, after = self.reach
-        for start in range(0, len(features), chunk_steps):
-            stop = min(start + chunk_steps, len(features))
-            first, last = max(start - before, 0), min(stop + after, len(features))
-            parts.append(self._log_shares(self._answer(features[first:last])[start - first : stop - first]))
-        return np.concatenate(parts)
+        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K); see `chunks`."""
+        parts = [self._answer(features[read])[kept] for read, kept in chunks(len(features), chunk_steps, self.reach)]
+        return np.concatenate([self._log_shares(part) for part in parts])
 
     def _answer(self, features: np.ndarray) -> Floats:
         windows = windows_in_steps(self.rate)
@@ -117,6 +107,22 @@ class LinearScorer:
             rest = part - part.max(axis=1, keepdims=True)
             parts.append(rest - np.log(np.exp(rest).sum(axis=1, keepdims=True)))
         return np.concatenate(parts, axis=1)
+
+
+def chunks(num_steps: int, chunk_steps: int, reach: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """What to read of a recording at a time, and which steps of that to keep.
+
+    Chunks overlap by the steps before and after a step that its scores depend on, so that they say what the whole would
+    say, in memory that does not grow with the features.
+
+    >>> list(chunks(5, 3, (1, 9)))
+    [(slice(0, 5, None), slice(0, 3, None)), (slice(2, 5, None), slice(1, 3, None))]
+    """
+    before, after = reach
+    for start in range(0, num_steps, chunk_steps):
+        stop = min(start + chunk_steps, num_steps)
+        first = max(start - before, 0)
+        yield slice(first, min(stop + after, num_steps)), slice(start - first, stop - first)
 
 
 def window_mean(x: Floats, before: int, after: int) -> Floats:

@@ -39,11 +39,11 @@ class Detector(nn.Module):
     """ActionFormer (Zhang et al. 2022, arXiv:2202.07925), small, with a branch of its own for verbs and for nouns.
 
     Blocks of local attention and a convolution; from level to level every second point is kept. The branches are the
-    same at all levels, but for how long an action is expected to be.
+    same at all levels, but for how long an action is expected to be. There is no output for background.
 
     Args:
         num_features: C.
-        sizes: Classes of each target, background included, which a detector has no output for.
+        sizes: Classes of each target, background included.
         width: Channels of every layer.
         levels: Of the pyramid; points of the last one are 2^(levels - 1) steps apart.
         window: Points before and after one that it attends to.

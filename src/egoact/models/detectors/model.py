@@ -9,64 +9,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from egoact.core.bounds import MOST_LAYERS, MOST_WIDTH, check_whole
 from egoact.core.timelines.proposals import Proposals
 from egoact.models.detectors.detector import Detector
-from egoact.models.segmenters.model import CHUNK_STEPS
-from egoact.models.segmenters.narrow import NarrowInput
+from egoact.models.segmenters.model import Ensemble, NarrowInput
 
 MOST_PROPOSALS = 2000  # of a target in a recording
 _LEAST = 1e-3  # score of a proposal, and share of a step
 
 
-class DetectorModel(nn.Module):
-    """Narrow input, and one detector or several, whose probabilities and ends are averaged point by point.
-
-    Args:
-        narrow: What the features pass through.
-        members: Detectors, each trained from other initial weights.
-        sizes: Classes of each target, background included.
-    """
+class DetectorModel(Ensemble):
+    """Detectors whose probabilities and ends are averaged point by point."""
 
     reach = None  # what it says of a step depends on all of the recording
 
-    def __init__(self, narrow: NarrowInput, members: Sequence[Detector], sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.narrow = narrow
-        self.members = nn.ModuleList(members)
-        self.sizes = list(sizes)
-
-    @property
-    def segmenters(self) -> tuple[Detector, ...]:
-        """The members, by their type."""
-        return tuple(member for member in self.members if isinstance(member, Detector))
-
     @torch.inference_mode()
     def propose(self, features: Any) -> list[Proposals]:
-        """Where actions of each target may be, the most probable first.
-
-        Args:
-            features: float16 (F, D), an array or what can be sliced like one.
-        """
-        parts = [features[first : first + CHUNK_STEPS] for first in range(0, len(features), CHUNK_STEPS)]
-        x = torch.cat([self.narrow(torch.from_numpy(np.array(part, np.float32))) for part in parts]).T[None]
-        said = [member(x, torch.ones_like(x[:, :1])) for member in self.segmenters]
+        """Where actions of each target may be, the most probable first; features are as of `narrow_recording`."""
+        x = self.narrow_recording(features)
+        said = [member(x, torch.ones_like(x[:, :1])) for member in self.members]
         return [self._of_target(said, target, len(features)) for target in range(len(self.sizes))]
 
     def _of_target(self, said: list[list[Any]], target: int, num_steps: int) -> Proposals:
-        spans, classes, scores = [], [], []
+        found = []
         for same in zip(*said, strict=True):  # a level, by all members
             shares = torch.stack([level.logits[target][0].sigmoid() for level in same]).mean(0)
             left, right = torch.stack([level.reaches[target][0] for level in same]).mean(0)
             points = torch.arange(shares.shape[1]) * same[0].stride + 0.5  # the middle of a step
             of_class, point = torch.nonzero(shares > _LEAST, as_tuple=True)
             both = torch.stack([points - left, points + right], 1).clamp(0, num_steps)
-            spans.append(both[point])
-            classes.append(of_class)
-            scores.append(shares[of_class, point])
-        ends, kinds, sure = torch.cat(spans).double(), torch.cat(classes), torch.cat(scores).double()
+            found.append((both[point].double(), of_class, shares[of_class, point].double()))
+        ends, kinds, sure = (torch.cat(part) for part in zip(*found, strict=True))
         is_long = ends[:, 1] - ends[:, 0] > _LEAST
         order = torch.argsort(torch.where(is_long, sure, -1.0), descending=True, stable=True)
         order = order[: min(int(is_long.sum()), MOST_PROPOSALS)]
@@ -83,19 +58,14 @@ class DetectorModel(nn.Module):
             shares = np.full((len(features), size), _LEAST)
             edges = np.rint(proposals.spans).astype(np.int64)
             for (start, stop), kind, sure in zip(edges, proposals.classes, np.sqrt(proposals.scores), strict=True):
-                shares[start : max(stop, start + 1), kind] = np.maximum(
-                    shares[start : max(stop, start + 1), kind], sure
-                )
+                held = shares[start : max(stop, start + 1), kind]
+                np.maximum(held, sure, out=held)
             shares[:, -1] = np.maximum(1 - shares[:, :-1].max(1, initial=0.0), _LEAST)
             columns.append(np.log(shares / shares.sum(1, keepdims=True)))
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def initial_state(self, batch_size: int) -> Any:
-        """A detector has none.
-
-        Raises:
-            ValueError: Always.
-        """
+        """A detector has none: a `ValueError`."""
         raise ValueError("a detector looks into the future, and cannot answer while things happen")
 
     def step(self, features: Tensor, states: Any) -> tuple[Tensor, Any]:
@@ -106,26 +76,18 @@ class DetectorModel(nn.Module):
 def build_detector(
     *, num_channels: Sequence[int], sizes: Sequence[int], components: int, members: int, options: dict[str, Any]
 ) -> DetectorModel:
-    """A detector, untrained.
-
-    Args:
-        num_channels: D of each stream.
-        sizes: Classes of each target, background included.
-        components: Principal components that it gets of each stream.
-        members: How many are averaged.
-        options: Keyword arguments of `Detector`: width, levels, window, dropout.
+    """A detector, untrained; arguments as of `segmenters.build_model`, options as of `Detector`.
 
     Raises:
         ValueError: Unknown options, or impossible values.
     """
+    most = {"width": MOST_WIDTH, "levels": MOST_LAYERS, "window": MOST_WIDTH}
     for option, value in options.items():
-        if option not in ("width", "levels", "window", "dropout"):
+        if option in most:
+            check_whole(f"the detector's {option}", value, most=most[option])
+        elif option != "dropout":
             raise ValueError(f"the detector has no option {option!r}; there are width, levels, window and dropout")
-        if option != "dropout":
-            check_whole(
-                f"the detector's {option}", value, least=1, most=MOST_LAYERS if option == "levels" else MOST_WIDTH
-            )
-        if option == "dropout" and not 0 <= value < 1:
+        elif not 0 <= value < 1:
             raise ValueError(f"the detector's dropout must be from 0 to below 1, got {value!r}")
     narrow = NarrowInput(num_channels, [components] * len(num_channels))
     return DetectorModel(narrow, [Detector(narrow.num_features, sizes, **options) for _ in range(members)], sizes)

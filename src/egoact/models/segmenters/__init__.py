@@ -11,12 +11,10 @@ from typing import Any
 
 from egoact.core.bounds import MOST_LAYERS, MOST_WIDTH, check_number, check_whole
 from egoact.models.segmenters.asformer import ASFormer
-from egoact.models.segmenters.causal import CausalTCN
 from egoact.models.segmenters.gru import GRUSegmenter
 from egoact.models.segmenters.linear import LinearDesign, LinearSegmenter
-from egoact.models.segmenters.model import DenseModel
-from egoact.models.segmenters.mstcn import MSTCN
-from egoact.models.segmenters.narrow import NarrowInput
+from egoact.models.segmenters.model import DenseModel, NarrowInput
+from egoact.models.segmenters.mstcn import MSTCN, CausalTCN
 from egoact.models.segmenters.segmenter import Segmenter, SteppingSegmenter
 
 NETWORKS: dict[str, type[Segmenter]] = {
@@ -63,8 +61,8 @@ def build_model(
         num_channels: D of each stream.
         sizes: Classes of each target, background included.
         rate: Steps a second.
-        components: Of a network: principal components that it gets of each stream.
-        members: Of a network: how many are averaged.
+        components: Principal components that a network gets of each stream.
+        members: How many networks are averaged.
         options: The segmenter's own keyword arguments, such as `width`.
 
     Raises:
@@ -75,8 +73,7 @@ def build_model(
     make: Any = SEGMENTERS[name]
     _check_options(name, make, options)
     if name not in NETWORKS:
-        linear: LinearSegmenter = make(num_channels, sizes, rate=rate, **options)
-        return linear
+        return make(num_channels, sizes, rate=rate, **options)  # type: ignore[no-any-return]
     narrow = NarrowInput(num_channels, [components] * len(num_channels))
     return DenseModel(narrow, [make(narrow.num_features, sizes, **options) for _ in range(members)], sizes)
 

@@ -15,15 +15,8 @@ class ASFormer(Segmenter):
 
     An encoder of blocks (dilated convolution, self-attention within 2^i steps), and decoders whose attention mixes
     what the encoder saw by what the stage before said. Each step is normalised by itself and not over the recording,
-    so that a recording can be taken in pieces.
-
-    Args:
-        num_features: C.
-        sizes: Classes of each target, background included.
-        width: Channels of every block.
-        layers: Blocks of the encoder and of each decoder.
-        stages: Decoders.
-        dropout: Of the input, channel by channel.
+    so that a recording can be taken in pieces. `layers` are blocks of the encoder and of each of the `stages` decoders;
+    dropout is of the input, channel by channel.
     """
 
     def __init__(

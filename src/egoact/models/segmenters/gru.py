@@ -10,12 +10,7 @@ from egoact.models.segmenters.segmenter import Segmenter
 class GRUSegmenter(Segmenter):
     """Bidirectional gated recurrent units (Cho et al. 2014, arXiv:1406.1078), and a linear classifier of each step.
 
-    Args:
-        num_features: C.
-        sizes: Classes of each target, background included.
-        width: Units in each direction.
-        layers: Recurrent layers.
-        dropout: Of what enters and leaves them.
+    `width` is units in each direction; dropout is of what enters and leaves them.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ windows, K outputs of all targets.
 
 import copy
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -24,10 +25,10 @@ from egoact.models.linear_scores import (
     SHARPNESS,
     WINDOWS,
     LinearScorer,
+    chunks,
     windows_in_steps,
 )
-
-State = tuple[Tensor, ...]
+from egoact.models.segmenters.segmenter import State, log_shares
 
 MOST_ROWS = 3000
 _SCALE_OF_PENALTY = 10.0
@@ -36,15 +37,8 @@ _SCALE_OF_PENALTY = 10.0
 class LinearSegmenter(nn.Module):
     """Scores every step by a linear function of windows around it (ridge regression, Hoerl and Kennard 1970).
 
-    Args:
-        num_channels: D of each stream; streams and kinds of windows weigh the same, however many channels they have.
-        sizes: Classes of each target, background included.
-        rate: Steps a second.
-        penalty: Of the weights.
-        is_causal: Windows end at the step instead of lying around it: for streams.
-
-    Attributes:
-        reach: Steps before and after a step that its scores depend on.
+    Streams and kinds of windows weigh the same, however many channels they have; `penalty` is that of the weights.
+    Other arguments are those of `LinearScorer`.
     """
 
     center: Tensor
@@ -64,35 +58,36 @@ class LinearSegmenter(nn.Module):
         self.num_channels, self.sizes = list(num_channels), list(sizes)
         self.penalty, self.is_causal = penalty, is_causal
         self.rate, self.windows = rate, windows_in_steps(rate)
-        longest = max(half for _, half in self.windows)
-        self.reach = (2 * longest, 0 if is_causal else 2 * longest)
         self.register_buffer("center", torch.zeros(sum(num_channels)))
         self.register_buffer("weight", torch.zeros(len(WINDOWS), sum(num_channels), sum(sizes)))
         self.register_buffer("bias", torch.zeros(sum(sizes)))
 
-    def score(self, features: np.ndarray, *, chunk_steps: int = CHUNK_STEPS) -> np.ndarray:
-        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K); see `LinearScorer`."""
+    @property
+    def _scorer(self) -> LinearScorer:
         center, weight, bias = (each.numpy() for each in (self.center, self.weight, self.bias))
-        scorer = LinearScorer(center, weight, bias, self.sizes, self.rate, self.is_causal)
-        return scorer.score(features, chunk_steps=chunk_steps)
+        return LinearScorer(center, weight, bias, self.sizes, self.rate, self.is_causal)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Steps before and after a step that its scores depend on."""
+        return self._scorer.reach
+
+    def score(self, features: np.ndarray, *, chunk_steps: int = CHUNK_STEPS) -> np.ndarray:
+        """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K)."""
+        return self._scorer.score(features, chunk_steps=chunk_steps)
 
     def forward(self, features: Tensor) -> Tensor:
         """Log-probabilities of every step of a recording, float32 (F, D) -> (F, K)."""
         said = self.bias[:, None]
         for weight, shown in zip(self.weight, self.windows_of(features), strict=True):
             said = said + weight.T @ shown
-        return self._log_shares(said.T)
+        return log_shares(said.T * SHARPNESS, self.sizes)
 
     def windows_of(self, features: Tensor) -> Iterator[Tensor]:
         """What each kind of window of every step shows: float32 (F, D) -> W times (D, F)."""
         x = (features - self.center).T.contiguous()
-        means: dict[tuple[int, int], Tensor] = {}
-
-        def mean(before: int, after: int) -> Tensor:
-            if (before, after) not in means:
-                means[before, after] = window_mean(x, before, after)
-            return means[before, after]
-
+        mean = cache(partial(window_mean, x))
+        length = features.shape[0]
         for kind, half in self.windows:
             around = (2 * half, 0) if self.is_causal else (half, half)
             if kind == "mean":
@@ -101,13 +96,11 @@ class LinearSegmenter(nn.Module):
                 yield _spread(window_mean(x.square(), *around), mean(*around))
             elif self.is_causal:
                 late = mean(half - 1, 0)
-                yield torch.cat([torch.zeros_like(late[:, :half]), late[:, half:] - late[:, :-half]], 1)[
-                    :, : features.shape[0]
-                ]
+                change = torch.cat([torch.zeros_like(late[:, :half]), late[:, half:] - late[:, :-half]], 1)
+                yield change[:, :length]
             else:
-                places = torch.arange(features.shape[0])
-                last = features.shape[0] - 1
-                yield mean(*around)[:, (places + half).clamp_max(last)] - mean(*around)[:, (places - half).clamp_min(0)]
+                places, whole = torch.arange(length), mean(*around)
+                yield whole[:, (places + half).clamp_max(length - 1)] - whole[:, (places - half).clamp_min(0)]
 
     def initial_state(self, batch_size: int) -> State:
         """What is known before the first step: the last steps (B, R, D), and how many of them there are (B, 1)."""
@@ -130,10 +123,7 @@ class LinearSegmenter(nn.Module):
                 change = _mean_of_last(last, count, half) - _mean_of_last(last[:, :-half], count - half, half)
                 mean = torch.where(count > half, change, torch.zeros_like(change))
             said = said + mean @ self.weight[number]
-        return self._log_shares(said), (last, count)
-
-    def _log_shares(self, said: Tensor) -> Tensor:
-        return torch.cat([(part * SHARPNESS).log_softmax(-1) for part in said.split(self.sizes, dim=-1)], -1)
+        return log_shares(said * SHARPNESS, self.sizes), (last, count)
 
 
 class LinearDesign:
@@ -141,23 +131,15 @@ class LinearDesign:
 
     Args:
         model: What is trained; not changed.
-        recordings: Features, float16 or float32 (F, D) each.
+        recordings: Features, float16 or float32 (F, D) each; of more than `MOST_ROWS` steps evenly spread ones count.
         labels: int64 (targets, F) each; -1 where nothing is known.
-        most_rows: Steps to learn from; evenly spread ones, where there are more.
     """
 
     @torch.no_grad()
-    def __init__(
-        self,
-        model: LinearSegmenter,
-        recordings: Sequence[np.ndarray],
-        labels: Sequence[np.ndarray],
-        *,
-        most_rows: int = MOST_ROWS,
-    ) -> None:
+    def __init__(self, model: LinearSegmenter, recordings: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> None:
         self.model = copy.deepcopy(model)
         known = [np.flatnonzero((each >= 0).any(axis=0)) for each in labels]
-        every = max(1, -(-sum(map(len, known)) // most_rows))
+        every = max(1, -(-sum(map(len, known)) // MOST_ROWS))
         rows = [each[::every] for each in known]
         self._recording_of_row = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
         count = max(len(self._recording_of_row), 1)
@@ -202,15 +184,13 @@ class LinearDesign:
 
     def _windows(self, features: np.ndarray, rows: np.ndarray) -> list[Tensor]:
         """W times the chosen steps of a recording, float16 (N, D)."""
-        before, after = self.model.reach
         parts: list[list[Tensor]] = []
-        for start in range(0, len(features), CHUNK_STEPS):
-            stop = min(start + CHUNK_STEPS, len(features))
-            mine = rows[(rows >= start) & (rows < stop)]
-            first, last = max(start - before, 0), min(stop + after, len(features))
-            shown = self.model.windows_of(_wide(features[first:last])) if len(mine) else ()
-            parts.append([each[:, mine - first].T.half() for each in shown])
-        joined = [torch.cat(each) for each in zip(*(part for part in parts if part), strict=True)]
+        for read, kept in chunks(len(features), CHUNK_STEPS, self.model.reach):
+            places = rows - read.start
+            mine = places[(places >= kept.start) & (places < kept.stop)]
+            if len(mine):
+                parts.append([each[:, mine].T.half() for each in self.model.windows_of(_wide(features[read]))])
+        joined = [torch.cat(each) for each in zip(*parts, strict=True)]
         return joined or [torch.empty(0, len(self.model.center), dtype=torch.float16)] * len(self.model.windows)
 
     def _one_hot(self, labels: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -1,43 +1,99 @@
-"""A segmenter with its input: features of recordings in, log-probabilities of every step out."""
+"""A segmenter with its input: features of recordings in, log-probabilities of every step out.
 
-from collections.abc import Iterator, Sequence
+Shapes: B recordings, F steps, D channels of all streams, C narrow features, K outputs of all targets.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.models.segmenters.narrow import NarrowInput
-from egoact.models.segmenters.segmenter import Segmenter, State, SteppingSegmenter
+from egoact.models.linear_scores import chunks
+from egoact.models.segmenters.segmenter import Segmenter, State, SteppingSegmenter, log_shares
 
 CHUNK_STEPS = 2048
 
 
-class DenseModel(nn.Module):
-    """Narrow input, and one segmenter or several whose log-probabilities are averaged.
+class NarrowInput(nn.Module):
+    """The features of each stream, standardised and projected to their principal components, side by side.
 
-    Shapes: B recordings, F steps, D channels of all streams, K outputs of all targets.
-
-    Args:
-        narrow: What the features pass through.
-        members: Segmenters, each trained from other initial weights.
-        sizes: Classes of each target, background included.
+    With few recordings a network on thousands of channels learns the recordings by heart; what is left of each stream
+    are the directions in which its features differ most. Fitted on training recordings, not learned. `widths` is how
+    many components are kept of each stream, at most as many as it has channels.
     """
 
-    def __init__(self, narrow: NarrowInput, members: Sequence[Segmenter], sizes: Sequence[int]) -> None:
+    mean: Tensor
+
+    def __init__(self, num_channels: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
-        self.narrow = narrow
+        self.num_channels = list(num_channels)
+        self.widths = [min(pair) for pair in zip(num_channels, widths, strict=True)]
+        self.num_features = sum(self.widths)
+        self.register_buffer("mean", torch.zeros(sum(num_channels)))
+        for number, shape in enumerate(zip(self.num_channels, self.widths, strict=True)):
+            self.register_buffer(f"basis{number}", torch.zeros(shape))
+
+    @torch.no_grad()
+    def fit(self, features: Tensor) -> None:
+        """Learn mean and components from the features of some steps, float32 (N, D).
+
+        Channels are standardised before. Components are scaled together, so that their mean square over a stream is 1:
+        what varies more counts more.
+        """
+        self.mean.copy_(features.mean(0))
+        for number, own in enumerate((features - self.mean).split(self.num_channels, 1)):
+            spread = own.std(0, correction=0)
+            # A channel that never changes in training says nothing.
+            scale = torch.where(spread > 1e-5, 1 / spread, torch.zeros_like(spread))
+            width = self.widths[number]
+            torch.manual_seed(0)  # the decomposition is a randomised one
+            _, values, vectors = torch.pca_lowrank(own * scale, q=min(width + 8, *own.shape), center=False, niter=4)
+            kept = vectors[:, :width]
+            size = (values[:width].square().sum() / (len(own) * width)).sqrt().clamp_min(1e-6)
+            basis = getattr(self, f"basis{number}").zero_()
+            basis[:, : kept.shape[1]] = scale[:, None] * kept / size
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., D) -> (..., C)."""
+        parts = (features - self.mean).split(self.num_channels, -1)
+        return torch.cat([part @ getattr(self, f"basis{i}") for i, part in enumerate(parts)], -1)
+
+
+class Ensemble(nn.Module):
+    """A narrow input, and one network or several, trained from other initial weights, whose answers are averaged.
+
+    `sizes` are the classes of each target, background included.
+    """
+
+    def __init__(self, narrow: NarrowInput, members: Sequence[nn.Module], sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.narrow, self.sizes = narrow, list(sizes)
         self.members = nn.ModuleList(members)
-        self.sizes = list(sizes)
 
     @property
-    def segmenters(self) -> tuple[Segmenter, ...]:
-        """The members, by their type."""
-        return tuple(member for member in self.members if isinstance(member, Segmenter))
+    def segmenters(self) -> tuple[Any, ...]:
+        """The members."""
+        return tuple(self.members)
+
+    def narrow_recording(self, features: Any, chunk_steps: int = CHUNK_STEPS) -> Tensor:
+        """All of a recording, (F, D), an array or what can be sliced like one -> (1, C, F), a hundredth of it."""
+        starts = range(0, len(features), chunk_steps)
+        return torch.cat([self._narrow(features[start : start + chunk_steps]) for start in starts]).T[None]
+
+    def _narrow(self, features: np.ndarray) -> Tensor:
+        return self.narrow(torch.from_numpy(np.array(features, np.float32)))
+
+
+class DenseModel(Ensemble):
+    """Segmenters whose log-probabilities are averaged."""
 
     @property
     def reach(self) -> tuple[int, int] | None:
         """Of the members; see `Segmenter`."""
-        return self.segmenters[0].reach
+        first: Segmenter = self.segmenters[0]
+        return first.reach
 
     def forward(self, features: Tensor) -> Tensor:
         """Log-probabilities of whole recordings, all steps there: (B, F, D) -> (B, K, F)."""
@@ -46,51 +102,30 @@ class DenseModel(nn.Module):
     def score_narrow(self, x: Tensor) -> Tensor:
         """The same of narrow features, (B, C, F)."""
         mask = torch.ones_like(x[:, :1])
-        said = [self.log_shares(member(x, mask)[-1]) for member in self.segmenters]
-        return self.log_shares(torch.stack(said).mean(0))
+        return self._average([member(x, mask)[-1] for member in self.members])
 
-    def log_shares(self, logits: Tensor) -> Tensor:
-        """Logits of all targets -> log-probabilities of each; classes are axis 1."""
-        return torch.cat([part.log_softmax(1) for part in logits.split(self.sizes, dim=1)], 1)
+    def _average(self, logits: Sequence[Tensor]) -> Tensor:
+        said = torch.stack([log_shares(each, self.sizes) for each in logits])
+        return log_shares(said.mean(0), self.sizes)
 
     @torch.inference_mode()
     def score(self, features: np.ndarray, *, chunk_steps: int = CHUNK_STEPS) -> np.ndarray:
-        """Log-probabilities of a recording, float16 (F, D), may be mapped -> float32 (F, K).
-
-        It is taken in chunks that overlap by the reach of the segmenter, so that they say what the whole would say,
-        in memory that does not grow with the features.
-        """
-        return np.concatenate(list(self._score_chunks(features, chunk_steps)))
-
-    def _score_chunks(self, features: np.ndarray, chunk_steps: int) -> Iterator[np.ndarray]:
-        num_steps = len(features)
-        if self.reach is None:  # the features of all steps once they are narrow: a hundredth of them
-            parts = [self._narrow(features[a : a + chunk_steps]) for a in range(0, num_steps, chunk_steps)]
-            yield self.score_narrow(torch.cat(parts).T[None])[0].T.numpy()
-            return
-        before, after = self.reach
-        for start in range(0, num_steps, chunk_steps):
-            stop = min(start + chunk_steps, num_steps)
-            first, last = max(start - before, 0), min(stop + after, num_steps)
-            said = self.score_narrow(self._narrow(features[first:last]).T[None])[0].T
-            yield said[start - first : stop - first].numpy()
-
-    def _narrow(self, features: np.ndarray) -> Tensor:
-        return self.narrow(torch.from_numpy(np.array(features, np.float32)))
+        """Log-probabilities of a recording, float16 (F, D), may be mapped -> float32 (F, K); see `chunks`."""
+        if self.reach is None:
+            return self.score_narrow(self.narrow_recording(features, chunk_steps))[0].T.numpy()
+        parts = []
+        for read, kept in chunks(len(features), chunk_steps, self.reach):
+            parts.append(self.score_narrow(self._narrow(features[read]).T[None])[0].T[kept].numpy())
+        return np.concatenate(parts)
 
     def initial_state(self, batch_size: int) -> tuple[State, ...]:
         """Of all members, which must step."""
-        return tuple(member.initial_state(batch_size) for member in self._stepping())
+        if not all(isinstance(member, SteppingSegmenter) for member in self.members):
+            raise ValueError("this segmenter looks into the future, and cannot answer while things happen")
+        return tuple(member.initial_state(batch_size) for member in self.segmenters)
 
     def step(self, features: Tensor, states: Sequence[State]) -> tuple[Tensor, tuple[State, ...]]:
         """Take in a step, (B, D): log-probabilities (B, K), and the states after it."""
         x = self.narrow(features)
-        both = [member.step(x, state) for member, state in zip(self._stepping(), states, strict=True)]
-        said = torch.stack([self.log_shares(logits) for logits, _ in both]).mean(0)
-        return self.log_shares(said), tuple(state for _, state in both)
-
-    def _stepping(self) -> list[SteppingSegmenter]:
-        found = [member for member in self.segmenters if isinstance(member, SteppingSegmenter)]
-        if len(found) < len(self.members):
-            raise ValueError("this segmenter looks into the future, and cannot answer while things happen")
-        return found
+        logits, later = zip(*(m.step(x, state) for m, state in zip(self.segmenters, states, strict=True)), strict=True)
+        return self._average(logits), later

@@ -1,4 +1,4 @@
-"""What every segmenter is: the network that scores each step of a recording, and the pieces that several of them use.
+"""What every segmenter is: the network that scores each step of a recording.
 
 Shapes: B recordings (or parts of them) in a batch, F steps, C narrow features, K outputs: the classes of all targets,
 each target with background as its last class, one target after the other.
@@ -15,6 +15,9 @@ State = tuple[Tensor, ...]
 
 class Segmenter(nn.Module, ABC):
     """Scores every step of a recording.
+
+    All are made from `num_features`, C, and `sizes`, the classes of each target, background included. Of their own
+    options `width` is channels of every layer, and `dropout` what is left out in training.
 
     Attributes:
         reach: Steps before and after a step that its scores depend on; None: all of the recording.
@@ -48,24 +51,11 @@ class SteppingSegmenter(Segmenter):
         """Take in a step, (B, C): its logits (B, K), and the state after it."""
 
 
-class DilatedLayer(nn.Module):
-    """Dilated convolution over 3 steps, ReLU, a convolution over 1, dropout, residual (MS-TCN, arXiv:1903.01945).
-
-    `is_causal`: the three steps are the present one and earlier ones.
-    """
-
-    def __init__(self, width: int, dilation: int, dropout: float, *, is_causal: bool = False) -> None:
-        super().__init__()
-        self.padding = (2 * dilation, 0) if is_causal else (dilation, dilation)
-        self.dilated = nn.Conv1d(width, width, 3, dilation=dilation)
-        self.pointwise = nn.Conv1d(width, width, 1)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # noqa: D102
-        padded = nn.functional.pad(x, self.padding)
-        return (x + self.dropout(self.pointwise(self.dilated(padded).relu()))) * mask
-
-
 def shares(logits: Tensor, sizes: Sequence[int]) -> Tensor:
     """Probabilities of the classes of each target, (B, K, F) -> (B, K, F): what a refinement stage looks at."""
     return torch.cat([part.softmax(1) for part in logits.split(list(sizes), dim=1)], 1)
+
+
+def log_shares(logits: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Log-probabilities of the classes of each target, which are axis 1: (B, K, ...) -> (B, K, ...)."""
+    return torch.cat([part.log_softmax(1) for part in logits.split(list(sizes), dim=1)], 1)
