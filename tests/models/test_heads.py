@@ -15,7 +15,7 @@ from egoact.models.backbones.registry import load_backbone
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import HEADS, Head, build_head
-from egoact.models.heads.average import AverageHead
+from egoact.models.heads.consensus import AverageHead
 from egoact.models.heads.convlstm import ConvLSTM
 from egoact.models.heads.head import Standardize
 from egoact.models.names import FIXED_HEADS

@@ -24,36 +24,45 @@ from egoact.models.heads.head import Standardize, without_absent
 Mixture = Literal["sum", "max", "conv"]
 
 
-class EarlyFusion(Head):
-    """One head on the channels of all stores, each channel standardised.
+class _FusedHead(Head):
+    """One head on the channels of all stores, each channel standardised, and what becomes of them at each place."""
+
+    def __init__(self, head: Head, standardize: Standardize | None, conv: nn.Linear | None = None) -> None:
+        super().__init__()
+        self.kind, self.width = head.kind, head.width
+        self.queries, self.num_replicas = head.queries, head.num_replicas
+        self.standardize, self.conv, self.head = standardize, conv, head
+
+    def mix(self, standard: Tensor) -> Tensor:
+        """Channels last: (B, T, ..., C + D + ...) -> what the head takes."""
+        return standard if self.conv is None else self.conv(standard)
+
+    def fuse(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the head is given: (B, T, C + D + ..., ...) -> (B, T, ..., ...)."""
+        if self.standardize is None:
+            return features
+        last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
+        mixed = self.mix(self.standardize(features.movedim(2, last))).movedim(last, 2)
+        return without_absent(mixed, mask)
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
+        return self.head(self.fuse(features, mask), mask)
+
+
+class EarlyFusion(_FusedHead):
+    """One head on the channels of all stores, side by side.
 
     A head that standardises by itself is left to it; others, such as the report's, would listen most to the store
     with the largest numbers.
     """
 
     def __init__(self, head: Head, num_channels: int) -> None:
-        super().__init__()
-        self.kind, self.width = head.kind, head.width
-        self.queries, self.num_replicas = head.queries, head.num_replicas
         standardizes = any(isinstance(module, Standardize) for module in head.modules())
-        self.standardize = None if standardizes else Standardize(num_channels)
-        self.head = head
-
-    def fuse(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the head is given: (B, T, C, ...) -> (B, T, C, ...)."""
-        if self.standardize is None:
-            return features
-        last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
-        standard = self.standardize(features.movedim(2, last)).movedim(last, 2)
-        return without_absent(standard, mask)
-
-    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        embedding: Tensor = self.head(self.fuse(features, mask), mask)
-        return embedding
+        super().__init__(head, None if standardizes else Standardize(num_channels))
 
 
-class MixedFusion(Head):
-    """One head on a mixture of the stores, each channel standardised before.
+class MixedFusion(_FusedHead):
+    """One head on a mixture of the stores.
 
     Args:
         head: Takes features of as many channels as the first store has.
@@ -65,31 +74,18 @@ class MixedFusion(Head):
     """
 
     def __init__(self, head: Head, num_channels: Sequence[int], mixture: Mixture) -> None:
-        super().__init__()
         if mixture != "conv" and len(set(num_channels)) > 1:
             counts = ", ".join(map(str, num_channels))
             raise ValueError(f"fusion {mixture} needs stores of the same number of channels, these have {counts}")
-        self.kind, self.width = head.kind, head.width
-        self.queries, self.num_replicas = head.queries, head.num_replicas
+        total = sum(num_channels)
+        super().__init__(head, Standardize(total), nn.Linear(total, num_channels[0]) if mixture == "conv" else None)
         self.num_channels, self.mixture = list(num_channels), mixture
-        self.standardize = Standardize(sum(num_channels))
-        self.conv = nn.Linear(sum(num_channels), num_channels[0]) if mixture == "conv" else None
-        self.head = head
 
-    def fuse(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the head is given: (B, T, C + D + ..., ...) -> (B, T, C, ...)."""
-        last = features.ndim - 1  # counted from the front: the ONNX exporter takes -1 for a place of its own
-        standard = self.standardize(features.movedim(2, last))
-        if self.conv is not None:
-            mixed: Tensor = self.conv(standard)
-        else:
-            parts = torch.stack(standard.split(self.num_channels, dim=last))
-            mixed = parts.sum(0) if self.mixture == "sum" else parts.amax(0)
-        return without_absent(mixed.movedim(last, 2), mask)
-
-    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
-        embedding: Tensor = self.head(self.fuse(features, mask), mask)
-        return embedding
+    def mix(self, standard: Tensor) -> Tensor:  # noqa: D102
+        if self.mixture == "conv":
+            return super().mix(standard)
+        parts = torch.stack(standard.split(self.num_channels, dim=standard.ndim - 1))
+        return parts.sum(0) if self.mixture == "sum" else parts.amax(0)
 
 
 class LateFusion(Head):

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from egoact.models.classifier import ActionClassifier
+from egoact.models.classifier import ActionClassifier, QueryClassifier
 from egoact.models.heads.probe import ProbeHead
 from egoact.models.names import ACTION
-from egoact.models.queries import QueryClassifier
 
 _LEFT_OUT = ("module.", "pooler.")
 

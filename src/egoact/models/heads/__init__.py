@@ -1,4 +1,4 @@
-"""Temporal heads: what makes one embedding out of the features of a clip. One file a head, one line here.
+"""Temporal heads: what makes one embedding out of the features of a clip. One line here a head.
 
 Imports `core`, `models.names` and torch. Offers `HEADS`, `build_head`, and `Head` and `SteppingHead` to derive from.
 """
@@ -9,21 +9,18 @@ from typing import Any
 from egoact.core import defaults
 from egoact.core.bounds import MOST_FRAMES, MOST_LAYERS, MOST_WIDTH, check_number, check_whole
 from egoact.models import names
-from egoact.models.heads.attention import AttentionHead
-from egoact.models.heads.average import AverageHead, MaxHead
-from egoact.models.heads.consensus import ConsensusHead
+from egoact.models.heads.attention import AttentionHead, TransformerHead
+from egoact.models.heads.consensus import AverageHead, ConsensusHead, MaxHead
 from egoact.models.heads.convlstm import ConvLSTMHead
 from egoact.models.heads.convnet1d import ConvNet1DHead
-from egoact.models.heads.difference import DifferenceHead
+from egoact.models.heads.difference import DifferenceHead, StatisticsHead
 from egoact.models.heads.flow_attention import FlowAttentionHead
 from egoact.models.heads.head import Head, SteppingHead
 from egoact.models.heads.lsta import LSTAHead
 from egoact.models.heads.probe import ProbeHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 from egoact.models.heads.relation import RelationHead
-from egoact.models.heads.statistics import StatisticsHead
 from egoact.models.heads.tcn import TCNHead
-from egoact.models.heads.transformer import TransformerHead
 
 _CLASSES: tuple[type[Head], ...] = (
     AverageHead,
@@ -79,8 +76,7 @@ def _check_counts(name: str, options: dict[str, Any]) -> None:
     """Whole numbers of at least 1 for every option that a head declares as int; torch would take 0 and warn."""
     for option, parameter in inspect.signature(HEADS[name]).parameters.items():
         value = options.get(option, 1)
-        is_count = parameter.annotation is int or (parameter.annotation == int | None and value is not None)
-        if is_count:
+        if parameter.annotation is int or (parameter.annotation == int | None and value is not None):
             check_whole(f"head {name!r}: {option}", value, most=_MOST.get(option, MOST_WIDTH))
         elif parameter.annotation == tuple[int, ...]:
             chosen = options.get(option, ())

@@ -52,10 +52,8 @@ class ConvLSTM(nn.Module):
 
     def initial_state(self, batch_size: int, size: tuple[int, int]) -> State:
         """Hidden and cell state before the first of some maps of (h, w)."""
-        if self.padding == "same":
-            height, width = (-(-pixels // self.stride) for pixels in size)
-        else:
-            height, width = ((pixels - self.kernel_size) // self.stride + 1 for pixels in size)
+        lost = 0 if self.padding == "same" else self.kernel_size - 1
+        height, width = (-(-(pixels - lost) // self.stride) for pixels in size)
         zeros = self.input.weight.new_zeros(batch_size, self.kernels, height, width)
         return zeros, zeros
 

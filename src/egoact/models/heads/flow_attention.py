@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from egoact.models.heads.average import AverageHead
+from egoact.models.heads.consensus import AverageHead
 from egoact.models.heads.difference import DifferenceHead
 from egoact.models.heads.head import Head, Standardize
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
@@ -30,8 +30,7 @@ class FlowAttentionHead(Head):
         flow    (F, h, w) ──┴► gate ► softmax ──┘
 
     It takes both maps as channels side by side, the flow's last. The gate sees standardised channels, and starts near
-    zero, which weighs all cells nearly the same. `flow_channels` is F, by default half of all; `gate`, the units of the
-    gate; `temporal`, one of `TEMPORAL`.
+    zero, which weighs all cells nearly the same. `flow_channels` is F, by default half of all; `gate`, its units.
     """
 
     kind = "maps"
@@ -64,13 +63,11 @@ class FlowAttentionHead(Head):
 
     def attend(self, features: Tensor) -> Tensor:
         """Where it looks: (B, T, C + F, h, w) -> (B, T, h, w), each frame summing to 1."""
-        batch, num_frames, _, height, width = features.shape
         standard = self.standardize(features.flatten(0, 1).movedim(1, 3)).movedim(3, 1)
-        weight = self.gate(standard).view(batch, num_frames, height * width).softmax(2)
-        return weight.view(batch, num_frames, height, width)
+        weight = self.gate(standard).flatten(1).softmax(1)
+        return weight.view(*features.shape[:2], *features.shape[3:])
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: D102
         weight = self.attend(features).unsqueeze(2)
         seen = (features[:, :, : self.num_picture] * weight).sum((3, 4))
-        embedding: Tensor = self.temporal(seen, mask)
-        return embedding
+        return self.temporal(seen, mask)

@@ -34,9 +34,6 @@ class ProbeHead(Head):
         replicas: Probes of other initial weights that are trained together; what they say is averaged.
         streams: Of each stream how many numbers it has, and of how many parts of the picture they are, part by part;
             empty: one stream of whole pictures.
-
-    Raises:
-        ValueError: A depth beyond 4, or widths that do not divide.
     """
 
     queries = QUERIES
@@ -90,10 +87,10 @@ class _Probe(nn.Module):
 
     def forward(self, features: Tensor, bias: Tensor | None) -> Tensor:
         each = features.split([size for size, _ in self.streams], 2)
-        parts = [
-            part.reshape(*part.shape[:2], number, -1) for part, (_, number) in zip(each, self.streams, strict=True)
+        projected = [
+            project(part.reshape(*part.shape[:2], number, -1))
+            for project, part, (_, number) in zip(self.project, each, self.streams, strict=True)
         ]
-        projected = [project(part) for project, part in zip(self.project, parts, strict=True)]
         placed = torch.cat(projected, 2) + self.positions(features.shape[1])[:, None] + self.places
         tokens = placed.flatten(1, 2)
         for block in self.blocks:
