@@ -12,10 +12,9 @@ from egoact.adaptation.distillation import normalise
 from egoact.adaptation.refitting import fit_projection
 from egoact.adaptation.students import start_student
 from egoact.models.backbones.own_files import OwnFile, write_own_file
-from egoact.models.backbones.projection import project
 from egoact.models.backbones.registry import assemble, load_backbone, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.backbones.trunks import Trunk, sequential_trunk
+from egoact.models.backbones.trunks import Trunk, project, sequential_trunk
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = 64

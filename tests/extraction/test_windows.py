@@ -11,7 +11,7 @@ from egoact.core.sampling import Floats, step_times
 from egoact.extraction.decoding import FrameBatch, FrameFailure, JobDone, VideoJob
 from egoact.extraction.video.windows import window_events
 from egoact.media.sources import MediaSource
-from egoact.models.backbones.window import Window
+from egoact.models.backbones.spec import Window
 from tests.makers.films.media import number_in, write_video
 
 RATE, NUM_FRAMES = 24, 66  # 2.75 seconds

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from egoact.adaptation.distillation import Network, maps_spec, normalise
 from egoact.adaptation.refitting import fit_projection, refit_blocks
 from egoact.engines.interface import Engine
-from egoact.models.backbones.projection import project
 from egoact.models.backbones.registry import load_trunk
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.backbones.trunks import Trunk
+from egoact.models.backbones.trunks import Trunk, project
 
 _BATCH = 8
 

@@ -16,16 +16,16 @@ MLP_RATIO = 4  # width of the feed-forward layer by that of the tokens
 class SelfAttentionBlock(nn.Module):
     """Self-attention, then a feed-forward layer; both normalise first and are added: (B, N, E) -> (B, N, E)."""
 
-    def __init__(self, width: int, num_heads: int) -> None:
+    def __init__(self, width: int, attention: nn.Module, *, inner: int | None = None, epsilon: float = 1e-5) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.attn = SelfAttention(width, num_heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = FeedForward(width, MLP_RATIO * width)
+        self.norm1 = nn.LayerNorm(width, epsilon)
+        self.attn = attention
+        self.norm2 = nn.LayerNorm(width, epsilon)
+        self.mlp = FeedForward(width, inner or MLP_RATIO * width)
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        """`bias`, (B, 1, 1, N), is added to the scores of keys: very low for tokens that are not there."""
-        tokens = tokens + self.attn(self.norm1(tokens), bias)
+    def forward(self, tokens: Tensor, *given: Tensor | None) -> Tensor:
+        """What else is given is for the attention."""
+        tokens = tokens + self.attn(self.norm1(tokens), *given)
         return tokens + self.mlp(self.norm2(tokens))
 
 
@@ -45,7 +45,10 @@ class CrossAttentionBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention."""
+    """Multi-head self-attention.
+
+    `bias`, (B, 1, 1, N), is added to the scores of keys: very low for tokens that are not there.
+    """
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()

@@ -12,8 +12,6 @@ from egoact.models.classifier import ActionClassifier, QueryClassifier
 from egoact.models.heads.probe import ProbeHead
 from egoact.models.names import ACTION
 
-_LEFT_OUT = ("module.", "pooler.")
-
 
 def load_published_probe(
     states: Sequence[Mapping[str, Tensor]],
@@ -37,7 +35,7 @@ def load_published_probe(
     Raises:
         ValueError: Tensors that are missing, left over or of other shapes, or actions that are named twice.
     """
-    plain = [_strip(state) for state in states]
+    plain = [{n.removeprefix("module.").removeprefix("pooler."): t for n, t in state.items()} for state in states]
     try:
         width = plain[0]["query_tokens"].shape[2]
         numbers = {name: len(plain[0][f"{name}_classifier.bias"]) for name in ("verb", "noun", ACTION)}
@@ -66,15 +64,6 @@ def load_published_probe(
                 nn.init.zeros_(added)  # type: ignore[arg-type]
             _fill(model, probe, state, number, order)
     return model.eval()
-
-
-def _strip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    plain = {}
-    for name, tensor in state.items():
-        for prefix in _LEFT_OUT:
-            name = name.removeprefix(prefix)
-        plain[name] = tensor
-    return plain
 
 
 def _fill(

@@ -14,7 +14,7 @@ from egoact.core.sampling import Floats
 from egoact.extraction.decoding import SILENT_SECONDS, Event, FrameBatch, FrameFailure, JobDone, VideoJob
 from egoact.media.pairs import Picture
 from egoact.media.sources import read_frames
-from egoact.models.backbones.window import Window
+from egoact.models.backbones.spec import Window
 
 
 @dataclass(frozen=True, eq=False)

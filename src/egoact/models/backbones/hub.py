@@ -43,23 +43,17 @@ class Source:
     folder: Path | None = None
 
     @property
-    def repository(self) -> str:
-        """`OWNER/NAME`."""
-        return self.name.removeprefix(PREFIX).partition("@")[0]
+    def place(self) -> str:
+        """For `from_pretrained`."""
+        return self.name.removeprefix(PREFIX).partition("@")[0] if self.folder is None else str(self.folder)
 
     @property
-    def revision(self) -> str | None:
-        """That was asked for."""
+    def _revision(self) -> str | None:
         return self.name.partition("@")[2] or None
 
     @property
-    def place(self) -> str:
-        """For `from_pretrained`."""
-        return self.repository if self.folder is None else str(self.folder)
-
-    @property
     def _where(self) -> dict[str, Any]:
-        return {"revision": self.revision, "local_files_only": self.folder is not None}
+        return {"revision": self._revision, "local_files_only": self.folder is not None}
 
     def _get(self, get: Callable[[], Any]) -> Any:
         if self.folder is not None and not self.folder.is_dir():
@@ -87,7 +81,7 @@ class Source:
 
     def pinned_name(self, config: Any) -> str:
         """Its name with the revision that was asked for, or the commit that was found."""
-        commit = None if self.folder is not None or self.revision else getattr(config, "_commit_hash", None)
+        commit = None if self.folder is not None or self._revision else getattr(config, "_commit_hash", None)
         return f"{self.name}@{commit}" if commit else self.name
 
     def model(
@@ -129,11 +123,7 @@ class Source:
         return model
 
     def preprocessing(self) -> "Preprocessing":
-        """How its pictures are made.
-
-        Raises:
-            ArtifactError: Nobody says it.
-        """
+        """How its pictures are made; an `ArtifactError` where nobody says it."""
         from transformers.utils import cached_file
 
         for file in _PREPROCESSING:

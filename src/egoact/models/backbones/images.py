@@ -101,7 +101,7 @@ def hub_trunk(name: str, weights: Path | None, size: int) -> Trunk:
             raise ValueError(f"{name} gives pooled features alone; timm:{config.architecture} gives maps, too")
         return [maps]
 
-    return Trunk(0, layers, [pooled], nn.Identity(), made.mean, made.std, model)
+    return Trunk(0, layers, [pooled], made.mean, made.std, model)
 
 
 class _Pooled(nn.Module):

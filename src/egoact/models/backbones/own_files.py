@@ -5,7 +5,7 @@ backbone and the size of its pictures. Its layers may be narrower than the model
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,18 +19,11 @@ if TYPE_CHECKING:
 
 FILE_NAME = BACKBONE_FILE
 PROJECTION = "projection"  # the module at the end of a student that gives as many features as its teacher
-_NAME, _SIZE, _MADE = "backbone", "size", "made_by"
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """What such a file says of itself.
-
-    Args:
-        backbone: Name of the backbone whose layers these are.
-        size: Height and width of its pictures, pixels.
-        made_by: How it was made, for people.
-    """
+    """What such a file says of itself: whose layers these are, height and width of its pictures, how it was made."""
 
     backbone: str
     size: int
@@ -44,7 +37,7 @@ def describe_own_file(path: Path) -> OwnFile | None:
     try:
         with safe_open(path, framework="np") as file:
             said = file.metadata() or {}
-        return OwnFile(said[_NAME], int(said[_SIZE]), said[_MADE])
+        return OwnFile(said["backbone"], int(said["size"]), said["made_by"])
     except (SafetensorError, OSError, KeyError, ValueError):
         return None
 
@@ -57,20 +50,16 @@ def check_made_for(path: Path, name: str) -> None:
 
 
 def write_own_file(path: Path, model: "nn.Module", own: OwnFile, *, described: Mapping[str, str]) -> None:
-    """Write all of a model but its classifier.
+    """Write all of a model, in the layout that `load_backbone` reads, but its classifier.
 
-    Args:
-        path: A `.safetensors` file.
-        model: In the layout that `load_backbone` reads.
-        own: What the file will say of itself.
-        described: Other metadata that the model's weights came with, and must be read with.
+    `described` is other metadata that the model's weights came with, and must be read with.
     """
     from safetensors.torch import save
 
     state = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if not n.startswith("classifier.")}
-    said = {"format": "pt", _NAME: own.backbone, _SIZE: str(own.size), _MADE: own.made_by}
+    said = {key: str(value) for key, value in asdict(own).items()}
     make_folder(path.parent)
-    write_atomically(path, save(state, metadata={**described, **said}))
+    write_atomically(path, save(state, metadata={**described, "format": "pt", **said}))
 
 
 def carry(path: Path | None, folder: Path) -> None:
@@ -83,9 +72,8 @@ def carry(path: Path | None, folder: Path) -> None:
 def narrow(model: "nn.Module", values: "Mapping[str, torch.Tensor]") -> None:
     """Make convolutions, batch norms and linear layers as wide as some tensors, whose values are not taken over.
 
-    A model also gets the `PROJECTION` that there is among the tensors.
-
-    What differs in more than its number of channels is left as it is; loading will refuse it.
+    A model also gets the `PROJECTION` that there is among the tensors. What differs in more than its number of channels
+    is left as it is; loading will refuse it.
     """
     import torch
     from torch import nn
@@ -117,9 +105,7 @@ def _fit_tensors(module: "nn.Module", name: str, values: "Mapping[str, torch.Ten
     import torch
     from torch import nn
 
-    for key, parameter in module.named_parameters(recurse=False):
+    for key, old in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
         if f"{name}.{key}" in values:
-            setattr(module, key, nn.Parameter(torch.empty_like(values[f"{name}.{key}"]), parameter.requires_grad))
-    for key, _ in module.named_buffers(recurse=False):
-        if f"{name}.{key}" in values:
-            setattr(module, key, torch.empty_like(values[f"{name}.{key}"]))
+            new = torch.empty_like(values[f"{name}.{key}"])
+            setattr(module, key, nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new)

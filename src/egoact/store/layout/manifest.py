@@ -15,8 +15,7 @@ from egoact.core import defaults
 from egoact.core.bounds import MOST_RATE, check_inside, check_name, check_whole, load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
-from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
-from egoact.models.backbones.window import Window
+from egoact.models.backbones.spec import BackboneSpec, Kind, Modality, Window
 from egoact.store.layout.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 2
