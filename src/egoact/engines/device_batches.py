@@ -4,11 +4,12 @@
     copies            fetch 0  fetch 1   fetch 2    into two buffers of the device, when what lay there was computed
     work                       compute 0 compute 1  features go back into pinned memory of their own
 
-The device is a few hooks (`Device`): `engines/cuda.py` has those of CUDA, tests some that work as late as they may.
+The device is a few hooks (`Device`): those of CUDA are here, tests have some that work as late as they may.
 
 Shapes: B frames of a batch.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,9 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
+
+from egoact.engines.frame_model import FrameModel
+from egoact.engines.interface import Options, checked_frames
 
 Finish = Callable[[], np.ndarray]
 """Waits for features that were begun, and gives them."""
@@ -76,12 +80,9 @@ class _Found:
 
 
 class DeviceBatches:
-    """Computes frames in batches; not for several threads at once.
+    """Computes frames of a shape in batches; not for several threads at once.
 
-    Args:
-        compute: uint8 (B, ...) on the device -> float32 (B, ...) there.
-        device: Its hooks.
-        shape: Of a frame.
+    `compute` turns uint8 (B, ...) on the device into float32 (B, ...) there.
     """
 
     def __init__(self, compute: Callable[[Tensor], Tensor], device: Device, *, shape: tuple[int, ...]) -> None:
@@ -142,3 +143,97 @@ class DeviceBatches:
 
 def _copy(source: Tensor, target: Tensor) -> None:
     target.copy_(source, non_blocking=True)
+
+
+class DeviceEngine(ABC):
+    """What engines that compute on this processor or on a GPU have in common."""
+
+    batch_size: int
+    graph: bytes | None = None
+    _batches: DeviceBatches | None = None
+
+    def __init__(self, model: FrameModel, options: Options) -> None:
+        self._shape = (*model.window, *options.input_size, model.num_channels)
+        self.device = torch.device(options.device)
+
+    def _compute_on(self, device: Device | None, compute: Callable[[Tensor], Tensor]) -> None:
+        """On what has such hooks; None: those of a GPU, and of a CPU none."""
+        if device is None and self.device.type == "cuda":
+            device = CudaDevice(self.device)
+        if device is not None:
+            self._batches = DeviceBatches(compute, device, shape=self._shape)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it works beside this processor."""
+        return self._batches is not None
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 (B, H, W, 3) -> float32 features."""
+        return self.start(frames)()
+
+    def start(self, frames: np.ndarray | Tensor) -> Finish:
+        """Begin with frames, which may lie on the device already; gives what waits for their features."""
+        if isinstance(frames, np.ndarray):
+            frames = checked_frames(frames, self._shape)
+        if self._batches is not None:
+            return self._batches.start(frames, self.batch_size)
+        found = self._run_here(frames)
+        return lambda: found
+
+    @abstractmethod
+    def _run_here(self, frames: np.ndarray | Tensor) -> np.ndarray: ...
+
+
+class CudaDevice:
+    """Hooks of CUDA: copies in a stream of their own, work in the stream that torch uses anyway, as decoders do."""
+
+    def __init__(self, place: torch.device) -> None:
+        self.place = place
+        self.copies: Queue = _Stream(torch.cuda.Stream(place))
+        self.work: Queue = _Stream(torch.cuda.default_stream(place))
+
+    def pinned(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Torch gives its memory to others only when all copies that were begun from it and into it are done."""
+        return torch.empty(shape, dtype=dtype, pin_memory=True)
+
+
+class _Stream:
+    def __init__(self, stream: torch.cuda.Stream) -> None:
+        self._stream = stream
+
+    def do(self, work: Callable[[], None]) -> None:
+        with torch.cuda.stream(self._stream):
+            work()
+
+    def mark(self) -> Mark:
+        mark: Mark = self._stream.record_event()
+        return mark
+
+    def wait_for(self, mark: Mark) -> None:
+        assert isinstance(mark, torch.cuda.Event)
+        self._stream.wait_event(mark)
+
+
+def capture(compute: Callable[[Tensor], Tensor], example: Tensor) -> Callable[[Tensor], Tensor]:
+    """What replays a computation on batches of one shape, without the time that it takes to begin each of its kernels.
+
+    The features are overwritten by the next call. Whatever torch raises says that it cannot be captured.
+    """
+    given = example.clone()
+    stream = torch.cuda.Stream(given.device)
+    stream.wait_stream(torch.cuda.current_stream(given.device))
+    with torch.cuda.stream(stream):  # compilers and cuDNN choose their kernels now
+        for _ in range(3):
+            compute(given)
+    torch.cuda.current_stream(given.device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):  # others may use the GPU meanwhile
+        found = compute(given)
+
+    def replay(batch: Tensor) -> Tensor:
+        given.copy_(batch)
+        graph.replay()
+        return found
+
+    return replay

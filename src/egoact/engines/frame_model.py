@@ -8,23 +8,25 @@ from egoact.models.backbones.registry import Backbone
 
 def frame_model(backbone: Backbone) -> "FrameModel":
     """A backbone's module with its own normalisation in front, in eval mode."""
-    if backbone.spec.window is not None:
-        model = WindowModel(backbone.module, mean=backbone.spec.mean, std=backbone.spec.std)
-        model.window = (backbone.spec.window.num_pictures,)
-        return model.eval()
-    return FrameModel(backbone.module, mean=backbone.spec.mean, std=backbone.spec.std).eval()
+    spec = backbone.spec
+    window = () if spec.window is None else (spec.window.num_pictures,)
+    return FrameModel(backbone.module, mean=spec.mean, std=spec.std, window=window).eval()
 
 
 class FrameModel(nn.Module):
-    """A module with its normalisation in front: uint8 (B, H, W, 3) in, float32 features out."""
+    """A module with its normalisation in front: uint8 (B, H, W, 3) in, float32 features out.
+
+    Of a video encoder, whose windows have `window` pictures: uint8 (B, N, H, W, 3) in, float32 rows (B, T, D) out.
+    """
 
     scale: Tensor
     shift: Tensor
-    window: tuple[int, ...] = ()  # pictures of a window; of single frames none
 
-    def __init__(self, module: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, module: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...], window: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.window = module, window
         scale = torch.tensor([1 / (255 * s) for s in std])
         shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
         self.register_buffer("scale", scale.view(1, -1, 1, 1), persistent=False)
@@ -36,13 +38,6 @@ class FrameModel(nn.Module):
         return self.scale.shape[1]
 
     def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
-        images = frames.to(self.scale.dtype).permute(0, 3, 1, 2)  # TensorRT takes bytes if they are converted first
-        return self.module(images * self.scale + self.shift).float()
-
-
-class WindowModel(FrameModel):
-    """The same for a video encoder: uint8 (B, N, H, W, 3) in, float32 rows (B, T, D) out."""
-
-    def forward(self, frames: Tensor) -> Tensor:  # noqa: D102
-        images = frames.to(self.scale.dtype).permute(0, 1, 4, 2, 3)
+        numbers = frames.to(self.scale.dtype)  # TensorRT takes bytes if they are converted first
+        images = numbers.permute(0, 1, 4, 2, 3) if self.window else numbers.permute(0, 3, 1, 2)
         return self.module(images * self.scale + self.shift).float()

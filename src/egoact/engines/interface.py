@@ -57,14 +57,11 @@ class Options:
             raise ValueError("int8 is calibrated on real frames, and none were given")
         if isinstance(self.calibration, bytes):
             return self.calibration
-        return quantize(checked_frames(self.calibration, self.input_size))
+        return quantize(checked_frames(self.calibration, (*self.input_size, 3)))
 
 
-def checked_frames(
-    frames: np.ndarray, input_size: tuple[int, int], num_channels: int = 3, window: tuple[int, ...] = ()
-) -> np.ndarray:
-    """Frames as one block of memory; floats from 0 to 1 are refused: they would give features too, only wrong ones."""
-    shape = (*window, *input_size, num_channels)
+def checked_frames(frames: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Frames of a shape as one block of memory; floats are refused: they would give features too, only wrong ones."""
     if frames.dtype != np.uint8 or frames.shape[1:] != shape or not len(frames):
         wanted = f"uint8 of shape (B, {', '.join(map(str, shape))})"
         raise ValueError(f"frames must be {wanted}, got {frames.dtype} of shape {frames.shape}")

@@ -7,22 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egoact.engines.cuda import CudaDevice
-from egoact.engines.device_batches import Device, DeviceBatches, Finish
+from egoact.engines.device_batches import Device, DeviceEngine
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.graphs.onnx_graphs import export_graph, quantize
-from egoact.engines.interface import Options, checked_frames
+from egoact.engines.interface import Options
 from egoact.engines.onnx_session import open_session, what_lacks
 
 
-class OnnxEngine:
-    """The exported graph in an ONNX Runtime session; float32 or int8.
-
-    Args:
-        model: On the processor.
-        options: How.
-        device: Hooks of what it computes on; None: those of a GPU, and of a CPU none.
-    """
+class OnnxEngine(DeviceEngine):
+    """The exported graph of a model on the processor in an ONNX Runtime session; float32 or int8."""
 
     name, on_gpu = "onnxruntime", "cuda"
     offered: tuple[str, ...] = ("f32", "int8")
@@ -31,13 +24,9 @@ class OnnxEngine:
         if options.precision not in ("auto", *self.offered):
             offered = " and ".join(self.offered)
             raise ValueError(f"engine {self.name} offers precision {offered}, not {options.precision}")
-        self.input_size, self.num_channels = options.input_size, model.num_channels
-        self.device = torch.device(options.device)
-        if device is None and self.device.type == "cuda":
-            device = CudaDevice(self.device)
+        super().__init__(model, options)
         self.precision = "f32" if options.precision == "auto" else options.precision
         self.batch_size = 16
-        self.graph: bytes | None = None
         if self.precision == "int8":
             self.graph = options.int8_graph(lambda frames: quantize(export_graph(model, options.input_size), frames))
         graph = self.graph or export_graph(model, options.input_size)
@@ -49,35 +38,18 @@ class OnnxEngine:
             if self.graph is None:
                 raise
             raise ValueError(f"this is no quantised ONNX graph ({type(error).__name__})") from None
-        shape = (*self.input_size, self.num_channels)
-        self._batches = None if device is None else DeviceBatches(bind(self._session, self.device), device, shape=shape)
+        self._compute_on(device, bind(self._session, self.device))
 
     def _open(self, graph: bytes) -> Any:
         if self.device.type == "cpu":
             return open_session(graph)
         if lacks := what_lacks(self.on_gpu):
             raise ValueError(lacks)
-        shape = (*self.input_size, self.num_channels)
         number = self.device.index or 0
-        return open_session(graph, device=self.on_gpu, precision=self.precision, number=number, frame=shape)
+        return open_session(graph, device=self.on_gpu, precision=self.precision, number=number, frame=self._shape)
 
-    @property
-    def is_ahead(self) -> bool:
-        """Whether it works beside this processor."""
-        return self._batches is not None
-
-    def run(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 (B, H, W, 3) -> float32 features."""
-        return self.start(frames)()
-
-    def start(self, frames: np.ndarray | Tensor) -> Finish:
-        """Begin with frames, which may lie on the device already; gives what waits for their features."""
-        if isinstance(frames, np.ndarray):
-            frames = checked_frames(frames, self.input_size, self.num_channels)
-        if self._batches is not None:
-            return self._batches.start(frames, self.batch_size)
-        found = self._session.run(None, {"frames": frames})[0]
-        return lambda: found
+    def _run_here(self, frames: np.ndarray | Tensor) -> np.ndarray:
+        return self._session.run(None, {"frames": frames})[0]
 
 
 class TensorRtEngine(OnnxEngine):

@@ -27,10 +27,9 @@ class OpenVinoEngine:
     def __init__(self, model: FrameModel, options: Options) -> None:
         self._core = import_openvino().Core()
         offered = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.input_size, self.num_channels = options.input_size, model.num_channels
-        self._window = model.window
+        self._shape = (*model.window, *options.input_size, model.num_channels)
         self.precision = _choose(options.precision, offered)
-        self.batch_size = 1 if self._window else 32  # a window is a batch of pictures by itself
+        self.batch_size = 1 if model.window else 32  # a window is a batch of pictures by itself
         self.graph: bytes | None = None
         self._hint = self.precision
         if self.precision == "int8":
@@ -48,7 +47,7 @@ class OpenVinoEngine:
         hint = "LATENCY" if len(frames) == 1 else "THROUGHPUT"
         if hint not in self._streams:
             self._streams[hint] = _Streams(self._core, self._graph, self._hint, hint)
-        return self._streams[hint].run(checked_frames(frames, self.input_size, self.num_channels, self._window))
+        return self._streams[hint].run(checked_frames(frames, self._shape))
 
 
 class _Streams:

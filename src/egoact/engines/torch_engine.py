@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from egoact.engines.cuda import CudaDevice, capture
-from egoact.engines.device_batches import Device, DeviceBatches, Finish
+from egoact.engines.device_batches import Device, DeviceEngine, capture
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.interface import Options, checked_frames
+from egoact.engines.interface import Options
 
 _TYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 
-class TorchEngine:
+class TorchEngine(DeviceEngine):
     """Torch, channels-last; autocast to half precision where that is asked for, and on a GPU by default.
 
     Compiled, it is 1.6 times as fast on a CPU (`docs/LOG.md`), after up to half a minute. Every batch has the full size
@@ -24,54 +23,27 @@ class TorchEngine:
 
     On a GPU, frames are copied there while those before are computed, see `DeviceBatches`.
 
-    Args:
-        model: What it computes.
-        options: How.
-        device: Hooks of what it computes on; None: those of a GPU, and of a CPU none.
-
     Attributes:
         replays: Whether whole batches are replayed as one graph of the GPU, which saves the time to begin each kernel.
     """
 
     name = "torch"
-    graph: bytes | None = None
 
     def __init__(self, model: FrameModel, options: Options, device: Device | None = None) -> None:
-        self.input_size, self.num_channels = options.input_size, model.num_channels
-        self.device = torch.device(options.device)
+        super().__init__(model, options)
         self.precision = _choose(options.precision, self.device)
-        self.batch_size = 128 if self.device.type == "cuda" else 16
-        self._window, self._model = model.window, model.to(self.device)
-        if self._window:  # a window is a batch of pictures by itself
-            self.batch_size = 8 if self.device.type == "cuda" else 1
+        self._model = model.to(self.device)
+        on_gpu = self.device.type == "cuda"
+        if model.window:  # a window is a batch of pictures by itself
+            self.batch_size = 8 if on_gpu else 1
         else:
+            self.batch_size = 128 if on_gpu else 16
             self._model = self._model.to(memory_format=torch.channels_last)
         self._compiled = torch.compile(self._model, dynamic=False) if options.is_compiled else None
         self.replays = False
-        if device is None and self.device.type == "cuda":
-            device = CudaDevice(self.device)
-        shape = (*self._window, *self.input_size, self.num_channels)
-        self._batches = None if device is None else DeviceBatches(self._compute, device, shape=shape)
         self._replay: Callable[[Tensor], Tensor] | None = None
         self._replayed = 0  # frames of its batch
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether it works beside this processor."""
-        return self._batches is not None
-
-    def run(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 (B, H, W, 3) -> float32 features."""
-        return self.start(frames)()
-
-    def start(self, frames: np.ndarray | Tensor) -> Finish:
-        """Begin with frames, which may lie on the device already; gives what waits for their features."""
-        if isinstance(frames, np.ndarray):
-            frames = checked_frames(frames, self.input_size, self.num_channels, self._window)
-        if self._batches is not None:
-            return self._batches.start(frames, self.batch_size)
-        found = self._run_here(frames)
-        return lambda: found
+        self._compute_on(device, self._compute)
 
     def _run_here(self, frames: np.ndarray | Tensor) -> np.ndarray:
         batch = torch.tensor(frames) if isinstance(frames, np.ndarray) else frames
@@ -82,11 +54,9 @@ class TorchEngine:
     @contextmanager
     def _manner(self) -> Iterator[None]:
         """Without gradients, in the precision; a graph casts its weights itself, as a cache of them would not last."""
-        kind, may_cache = _TYPES.get(self.precision), not self.replays
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, kind, enabled=kind is not None, cache_enabled=may_cache),
-        ):
+        kind = _TYPES.get(self.precision)
+        autocast = torch.autocast(self.device.type, kind, enabled=kind is not None, cache_enabled=not self.replays)
+        with torch.inference_mode(), autocast:
             yield
 
     def _compute(self, batch: Tensor) -> Tensor:
@@ -98,8 +68,7 @@ class TorchEngine:
                 try:
                     self._replay, self._replayed = capture(self._run, batch), self.batch_size
                 except Exception as error:  # of CUDA, its libraries and compilers
-                    reason = " ".join(str(error).split())[:120]
-                    print(f"torch: cannot replay the backbone ({reason}); going on without", file=sys.stderr)
+                    _warn("replay", error)
                     self.replays = False
                     return self._run(batch)
             return self._replay(batch)
@@ -110,10 +79,14 @@ class TorchEngine:
             try:
                 return self._compiled(filled)[: len(batch)].float()
             except Exception as error:  # compilers, and what they call, fail in many ways
-                reason = " ".join(str(error).split())[:120]
-                print(f"torch: cannot compile the backbone ({reason}); going on without", file=sys.stderr)
+                _warn("compile", error)
                 self._compiled = None
         return self._model(batch).float()
+
+
+def _warn(what: str, error: Exception) -> None:
+    reason = " ".join(str(error).split())[:120]
+    print(f"torch: cannot {what} the backbone ({reason}); going on without", file=sys.stderr)
 
 
 def half_of_gpu(device: str | torch.device) -> str:
@@ -124,9 +97,7 @@ def half_of_gpu(device: str | torch.device) -> str:
 def _choose(precision: str, device: torch.device) -> str:
     on_gpu = device.type == "cuda"
     if precision == "auto":
-        if not on_gpu:
-            return "f32"
-        return half_of_gpu(device)
+        return half_of_gpu(device) if on_gpu else "f32"
     if precision == "int8":
         raise ValueError("engine torch offers no int8; use --engine openvino or onnxruntime")
     if precision == "f16" and not on_gpu:
