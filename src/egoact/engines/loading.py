@@ -145,33 +145,24 @@ def engines_of_gpu() -> list[str]:
 
 
 def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device: str) -> list[Speed]:
-    """The fastest first; what this machine does not offer is left out.
-
-    Args:
-        backbone: As for `load_engine`.
-        pairs: (engine, precision), other than int8.
-        device: "cpu", "cuda" or "cuda:N".
+    """The fastest (engine, precision) first, other than int8; what this machine does not offer is left out.
 
     Raises:
         ValueError: None of them runs here.
     """
-    cache, channels = SpeedCache(backbone, device=device), backbone.spec.num_channels
+    cache = SpeedCache(backbone, device=device)
     speeds: list[Speed] = []
     refusal: ValueError | None = None
     for name, precision in pairs:
         speed = cache.get(name, precision)
-        if speed is None:
-            try:
+        try:
+            if speed is None:
                 with working(f"measuring {name} in {precision}, once on this machine"):
                     engine = load_engine(backbone, engine=name, precision=precision, device=device)
-                    kind = device.partition(":")[0]
-                    speed = cache.put(
-                        measure(engine, input_size=backbone.spec.input_size, kind=kind, num_channels=channels)
-                    )
-            except ValueError as error:
-                refusal = error
-                continue
-        speeds.append(speed)
+                    speed = _measure_once(engine, backbone, device, cache)
+            speeds.append(speed)
+        except ValueError as error:
+            refusal = error
     if refusal is not None and not speeds:
         raise refusal
     return sorted(speeds, key=lambda speed: -speed.frames_per_second)
@@ -180,11 +171,13 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
 def tune_batch(engine: Engine, backbone: Backbone, *, device: str) -> None:
     """Give an engine the batch size that is best here, measured unless it is known."""
     cache = SpeedCache(backbone, device=device)
-    speed = cache.get(engine.name, engine.precision)
-    if speed is None:
-        size, channels, kind = backbone.spec.input_size, backbone.spec.num_channels, device.partition(":")[0]
-        speed = cache.put(measure(engine, input_size=size, kind=kind, num_channels=channels))
-    set_pace(engine, speed)
+    known = cache.get(engine.name, engine.precision)
+    set_pace(engine, known or _measure_once(engine, backbone, device, cache))
+
+
+def _measure_once(engine: Engine, backbone: Backbone, device: str, cache: SpeedCache) -> Speed:
+    spec, kind = backbone.spec, device.partition(":")[0]
+    return cache.put(measure(engine, input_size=spec.input_size, kind=kind, num_channels=spec.num_channels))
 
 
 def set_pace(engine: Engine, speed: Speed) -> None:
@@ -200,11 +193,11 @@ def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", n
     On a GPU also whether it pays to replay them; what does not fit into its memory is passed over, and a `ValueError`
     says so where nothing does.
     """
-    best: Speed | None = None
+    best = Speed(engine.name, engine.precision, 0, 0.0)
     on_gpu = kind == "cuda"
     for batch in [size for size in BATCHES[kind] if on_gpu or size >= engine.batch_size]:
         for replays in (False, True) if on_gpu and isinstance(engine, TorchEngine) else (False,):
-            paced = Speed(engine.name, engine.precision, batch, 0.0, replays)
+            paced = replace(best, batch_size=batch, replays=replays)
             if on_gpu:
                 set_pace(engine, paced)
             try:
@@ -212,12 +205,11 @@ def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", n
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 continue
-            if best is None or rate > WORTH_MEMORY * best.frames_per_second:
+            if rate > WORTH_MEMORY * best.frames_per_second:
                 best = replace(paced, frames_per_second=rate, replays=getattr(engine, "replays", False))
-    if best is None:
-        raise ValueError(
-            f"{engine.name} in {engine.precision}: not {BATCHES[kind][0]} frames fit into the GPU's memory"
-        )
+    if not best.batch_size:
+        what = f"not {BATCHES[kind][0]} frames fit into the GPU's memory"
+        raise ValueError(f"{engine.name} in {engine.precision}: {what}")
     return replace(best, frames_per_second=round(best.frames_per_second, 1))
 
 

@@ -18,8 +18,7 @@ def check_device(device: str) -> None:
     """Whether the ONNX Runtime that is installed can use a device: a `ValueError` if not."""
     if device not in PROVIDERS:
         raise ValueError(f"unknown device {device!r}; of an ONNX export there are {', '.join(PROVIDERS)}")
-    reason = what_lacks(device)
-    if reason:
+    if reason := what_lacks(device):
         raise ValueError(f"--device {device}: {reason}, or leave it away")
 
 
@@ -63,13 +62,12 @@ def open_session(
 def _settings(provider: str, precision: str, number: int, frame: tuple[int, ...]) -> dict[str, Any]:
     if provider != "TensorrtExecutionProvider":
         return {"device_id": number}
-    folder = str(cache_folder() / "tensorrt")  # to build an engine takes minutes
     sizes = "x".join(map(str, frame))
     profile = {f"trt_profile_{end}_shapes": f"frames:{batch}x{sizes}" for end, batch in _PLANNED.items()}
     return (profile if frame else {}) | {
         "device_id": number,
         "trt_fp16_enable": precision == "f16",
         "trt_engine_cache_enable": True,
-        "trt_engine_cache_path": folder,
+        "trt_engine_cache_path": str(cache_folder() / "tensorrt"),  # to build an engine takes minutes
         "trt_int8_enable": precision == "int8",
     }

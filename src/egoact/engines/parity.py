@@ -32,12 +32,7 @@ class Agreement:
 
 
 def check_parity(engine: Engine, backbone: Backbone, frames: np.ndarray) -> Agreement:
-    """How near an engine's features are to torch's in float32, over some real frames.
-
-    Args:
-        engine: The engine to check.
-        backbone: What it was made from, on the CPU or a GPU.
-        frames: uint8 (B, H, W, 3).
+    """How near an engine's features are to torch's in float32, over some real frames, uint8 (B, H, W, 3).
 
     Raises:
         ValueError: Features of another shape, not finite, or too far from torch's in direction or length.
@@ -45,16 +40,14 @@ def check_parity(engine: Engine, backbone: Backbone, frames: np.ndarray) -> Agre
     backbone.module.float()
     expected = torch_features(backbone, frames)
     found = engine.run(frames)
+    gives = f"{engine.name} in {engine.precision} gives"
     if found.shape != expected.shape or not np.isfinite(found).all():
         what = f"shape {found.shape}, needed {expected.shape}" if found.shape != expected.shape else "not finite"
-        raise ValueError(f"{engine.name} in {engine.precision} gives broken features ({what}); choose another --engine")
+        raise ValueError(f"{gives} broken features ({what}); choose another --engine")
     agreement = compare_features(expected, found)
-    complaint = agreement.complaint(engine.precision)
-    if complaint is not None:
-        raise ValueError(
-            f"{engine.name} in {engine.precision} gives other features than torch in f32: {complaint}; "
-            "choose another --engine or --precision f32"
-        )
+    if complaint := agreement.complaint(engine.precision):
+        what = f"other features than torch in f32: {complaint}"
+        raise ValueError(f"{gives} {what}; choose another --engine or --precision f32")
     return agreement
 
 

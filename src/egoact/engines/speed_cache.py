@@ -68,17 +68,11 @@ class SpeedCache:
 
 def machine_facts(device: str) -> dict[str, Any]:
     """What a speed depends on besides the network."""
-    packages = (
-        "egoact",
-        "torch",
-        "openvino",
-        "onnxruntime",
-        *(("onnxruntime-gpu", "tensorrt") if device != "cpu" else ()),
-    )
+    of_gpu = ("onnxruntime-gpu", "tensorrt") if device != "cpu" else ()
     return {
         "processor": processor_name(),
         "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device != "cpu" else "cpu",
-        "versions": {name: package_version(name) for name in packages},
+        "versions": {name: package_version(name) for name in ("egoact", "torch", "openvino", "onnxruntime", *of_gpu)},
     }

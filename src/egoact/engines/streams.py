@@ -31,12 +31,9 @@ _MOTION_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class ComputedStream:
-    """One stream, and what computes it.
+    """One stream, and the engine that computes it; motion has none.
 
-    Args:
-        spec: What it is.
-        engine: Of its network; None for motion, which has none.
-        num_parts: Parts a side that the engine's features are of; more than the spec's where their mean is wanted.
+    `num_parts` is how many parts a side the engine's features are of: more than the spec's where their mean is wanted.
     """
 
     spec: BackboneSpec
@@ -117,15 +114,12 @@ class StreamEngine:
     def run(
         self, frames: Pixels, earlier: Pixels | None = None, *, lag_seconds: float | None = None
     ) -> list[np.ndarray]:
-        """Compute all streams.
+        """Compute all streams: S arrays float32 (B, D_s); maps are (B, C, h, w).
 
         Args:
             frames: uint8 (B, H, W, 3) RGB, of `input_size`; may be tensors on a device.
             earlier: What was shown before each, likewise; only where `needs_earlier`.
             lag_seconds: How long before; default: `lag_seconds` of the streams.
-
-        Returns:
-            S arrays float32 (B, D_s); maps are (B, C, h, w).
 
         Raises:
             ValueError: Frames of another type or size, or no earlier ones where they are needed.
@@ -136,11 +130,8 @@ class StreamEngine:
         self, frames: Pixels, earlier: Pixels | None = None, *, lag_seconds: float | None = None
     ) -> Callable[[], list[np.ndarray]]:
         """Begin with all streams, as `run`; gives what waits for them."""
-        if not self.needs_earlier:
-            before = frames
-        elif earlier is not None and earlier.shape == frames.shape:
-            before = earlier
-        else:
+        before = frames if earlier is None or not self.needs_earlier else earlier
+        if self.needs_earlier and (earlier is None or earlier.shape != frames.shape):
             given = "none" if earlier is None else f"shape {earlier.shape} for frames of shape {frames.shape}"
             raise ValueError(f"these streams need the frame before each frame, got {given}")
         lag = self.lag_seconds if lag_seconds is None else lag_seconds
@@ -170,28 +161,24 @@ class StreamEngine:
 def stream_specs(
     names: Sequence[Stream], backbones: "Mapping[int, Backbone]", *, input_size: tuple[int, int]
 ) -> list[BackboneSpec]:
-    """What streams of some names are.
+    """What streams of some names are, of frames of (height, width) pixels.
 
-    Args:
-        names: Of `STREAMS`.
-        backbones: Parts a side -> the network that pools so: 1 for rgb and difference, `GRID` for grid, as
-            `grids_of` says.
-        input_size: (height, width) in pixels of the frames.
+    `backbones` has, for the parts a side that `grids_of` says, the network that pools so.
     """
-    return [_stream_spec(name, backbones, input_size) for name in names]
+    made: dict[Stream, BackboneSpec] = {}
+    for name in names:
+        if name == "motion":
+            made[name] = motion_spec(input_size)
+        elif name == "difference":
+            made[name] = replace(backbones[1].spec, modality="difference", lag_seconds=LAG_SECONDS)
+        else:
+            made[name] = backbones[GRID if name == "grid" else 1].spec
+    return [made[name] for name in names]
 
 
 def grids_of(names: Sequence[Stream]) -> tuple[int, ...]:
     """Which ways of pooling streams need of the network: parts a side, ascending; none for motion alone."""
     return tuple(sorted({GRID if name == "grid" else 1 for name in names if name != "motion"}))
-
-
-def _stream_spec(name: Stream, backbones: "Mapping[int, Backbone]", input_size: tuple[int, int]) -> BackboneSpec:
-    if name == "motion":
-        return motion_spec(input_size)
-    if name == "difference":
-        return replace(backbones[1].spec, modality="difference", lag_seconds=LAG_SECONDS)
-    return backbones[GRID if name == "grid" else 1].spec
 
 
 def motion_spec(input_size: tuple[int, int]) -> BackboneSpec:
@@ -215,12 +202,9 @@ def motion_spec(input_size: tuple[int, int]) -> BackboneSpec:
 def build_streams(
     specs: Sequence[BackboneSpec], backbones: "Mapping[int, Backbone]", load: "Callable[[Backbone], Engine]"
 ) -> list[ComputedStream]:
-    """Put the networks of some streams on engines, none that another makes needless.
+    """Put the networks of some streams on engines by `load`, none that another makes needless.
 
-    Args:
-        specs: Of the streams.
-        backbones: Parts a side -> the network that pools so; one for every grid of the specs.
-        load: Puts one of them on an engine.
+    `backbones` has a network for every grid of the specs.
     """
     from egoact.models.backbones.registry import is_mean_of_parts
 
