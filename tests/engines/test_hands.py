@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from egoact.core.errors import ArtifactError
-from egoact.engines.hands import HandDetector, model_file
-from egoact.engines.hands.anchors import SIZE, palm_anchors
-from egoact.engines.hands.detections import decode, overlap, suppress
-from egoact.engines.hands.detector import letterbox
+from egoact.engines.hands import HandDetector, network
+from egoact.engines.hands.detections import SIZE, decode, grid_anchors, overlap, suppress
+from egoact.engines.hands.detector import GRIDS, PALMS
+from egoact.engines.hands.network import letterbox
 from egoact.media.sources import MediaSource, read_frames
 from tests.makers.films.hands import needs_hand_model
 from tests.makers.machines.places import SHARED
@@ -30,7 +30,7 @@ def test_anchors_are_those_of_the_published_graph() -> None:
             for x in range(cells):
                 expected += [((x + 0.5) / cells, (y + 0.5) / cells)] * num_each
         layer = last
-    anchors = palm_anchors()
+    anchors = grid_anchors(GRIDS)
     assert anchors.shape == (2016, 2) == (len(expected), 2)
     np.testing.assert_allclose(anchors, expected, atol=1e-7)
 
@@ -90,7 +90,7 @@ def test_the_network_is_read_from_a_wheel_or_a_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("mediapipe/modules/palm_detection/palm_detection_lite.tflite", content)
     plain.write_bytes(content)
-    assert model_file.read_hand_model(wheel) == content == model_file.read_hand_model(plain)
+    assert PALMS.read(wheel) == content == PALMS.read(plain)
 
 
 def test_what_is_no_palm_detector_is_refused_and_it_is_said_how_to_get_one(
@@ -113,7 +113,7 @@ def test_what_is_no_palm_detector_is_refused_and_it_is_said_how_to_get_one(
     text.write_bytes(b"\0\0\0\0TFL3" + b"\1" * 99)
     with pytest.raises(ArtifactError, match=f"a damaged network.*{how}"):
         HandDetector(text)
-    monkeypatch.setattr(model_file, "_find_spec", lambda: None)
+    monkeypatch.setattr(network, "_find_spec", lambda: None)
     with pytest.raises(ArtifactError, match=f"MediaPipe is not installed; .*{how}"):
         HandDetector()
 

@@ -11,7 +11,7 @@ from egoact.commands.using import predict as command
 from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.hands import Palm
-from egoact.engines.hands import HandDetector, model_file
+from egoact.engines.hands import HandDetector
 from egoact.extraction.recordings import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
@@ -78,7 +78,7 @@ def test_without_the_flag_nobody_looks_for_hands(folder: Path, tmp_path: Path, d
 def test_without_the_network_nothing_is_begun(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(model_file, "_find_spec", lambda: None)
+    monkeypatch.setattr(network, "_find_spec", lambda: None)
     video, out = str(folder / "videos" / "kitchen_9.mp4"), str(tmp_path / "out")
     with pytest.raises(SystemExit) as stop:
         main(["predict", video, "--run", str(folder / "run"), "--out", out, "--hands"])

@@ -4,13 +4,12 @@ import pytest
 
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.hands import Palm
-from egoact.engines.hands.model_file import read_hand_model
 
 
 def needs_hand_model() -> None:
     """Skip the test where the network is not here, saying how to get it."""
     try:
-        read_hand_model()
+        PALMS.read()
     except ArtifactError as error:
         pytest.skip(str(error))
 

@@ -7,23 +7,16 @@ at square parts of it that overlap by a third at least, six tenths as wide as th
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from egoact.engines.hands.anchors import SIZE
-from egoact.engines.hands.detections import decode, overlap, suppress
-from egoact.engines.hands.detector import letterbox, load_detector
-from egoact.engines.hands.model_file import read_network
+from egoact.engines.hands.detections import overlap
+from egoact.engines.hands.network import NetworkFile, SquareDetector, letterbox
 
-HOW_TO_GET_IT = (
-    "`pip install --no-deps mediapipe==0.10.21` brings the face detector (it is read and never imported), "
-    "or give its file with --face-model"
-)
+FACES = NetworkFile("modules/face_detection/face_detection_full_range_sparse.tflite", "faces", "face", "--face-model")
 LEAST_SCORE = 0.3
-_INSIDE = "modules/face_detection/face_detection_full_range_sparse.tflite"
+GRIDS = ((4, 1),)
 _NUM_KEYPOINTS = 6
-_STRIDE = 4
 _PART = 0.6  # of the shorter side
 _MOST_ASPECT = 4.0
 _SAME = 0.3  # overlap of two boxes of one face
@@ -56,16 +49,7 @@ class FaceDetector:
     """
 
     def __init__(self, model: Path | None = None, *, min_score: float = LEAST_SCORE) -> None:
-        self._min_score = min_score
-        self._anchors = face_anchors()
-        content = read_network(model, inside=_INSIDE, what="faces", how_to_get_it=HOW_TO_GET_IT)
-        self._queue, self._outputs = load_detector(
-            content,
-            path=model,
-            num_anchors=len(self._anchors),
-            num_values=4 + 2 * _NUM_KEYPOINTS,
-            how_to_get_it=HOW_TO_GET_IT,
-        )
+        self._network = SquareDetector(FACES, model, grids=GRIDS, num_keypoints=_NUM_KEYPOINTS, min_score=min_score)
 
     def run(self, frame: np.ndarray) -> tuple[Face, ...]:
         """The faces of a picture, best first.
@@ -81,54 +65,17 @@ class FaceDetector:
         height, width = frame.shape[:2]
         if not 1 / _MOST_ASPECT <= width / height <= _MOST_ASPECT:
             raise ValueError(f"a picture of {width} x {height} is of no shape that faces are found in")
-        parts = list(picture_parts(height, width))
-        answers: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * len(parts)
-        places = []
-
-        def keep(request: Any, number: int) -> None:  # must not fail: OpenVINO ends the process then
-            boxes, scores = (np.array(request.get_output_tensor(i).data[0]) for i in self._outputs)
-            answers[number] = boxes, scores[:, 0]
-
-        self._queue.set_callback(keep)
-        for number, (top, left, bottom, right) in enumerate(parts):
+        parts, squares, found = list(picture_parts(height, width)), [], []
+        for top, left, bottom, right in parts:
             square, place = letterbox(frame[top:bottom, left:right], aspect_ratio=(right - left) / (bottom - top))
-            places.append(place)
-            self._queue.start_async([2 * square[None] - 1], number)  # from -1 to 1, unlike palms
-        self._queue.wait_all()
-        found = [
-            face
-            for part, place, answer in zip(parts, places, answers, strict=True)
-            for face in self._faces(*answer, place, part, (height, width))
-        ]
+            squares.append((2 * square - 1, place))  # from -1 to 1, unlike palms
+        for (top, left, bottom, right), (points, scores) in zip(parts, self._network.find(squares), strict=True):
+            corners = points[:, :2] * (right - left, bottom - top) + (left, top)
+            for box, score in zip(np.clip(corners / (width, height), 0.0, 1.0).tolist(), scores.tolist(), strict=True):
+                (x0, y0), (x1, y1) = box
+                if x1 > x0 and y1 > y0:
+                    found.append(Face((x0, y0, x1, y1), score))
         return _unite(found)
-
-    def _faces(
-        self,
-        outputs: np.ndarray,
-        logits: np.ndarray,
-        place: tuple[float, ...],
-        part: tuple[int, int, int, int],
-        size: tuple[int, int],
-    ) -> Iterator[Face]:
-        coordinates, scores = suppress(*decode(outputs, logits, self._anchors), min_score=self._min_score)
-        (left, top, width, height), (first_row, first_column, last_row, last_column) = place, part
-        for row, score in zip(coordinates[:, :4].reshape(-1, 2, 2), scores.tolist(), strict=True):
-            points = (row - (left, top)) / (width, height) * (last_column - first_column, last_row - first_row)
-            shares = (points + (first_column, first_row)) / (size[1], size[0])
-            (x0, y0), (x1, y1) = np.clip(shares, 0.0, 1.0).tolist()
-            if x1 > x0 and y1 > y0:
-                yield Face((x0, y0, x1, y1), score)
-
-
-def face_anchors() -> np.ndarray:
-    """Centres of the anchors, as shares of the input: float32 (2304, 2), one at each of 48 x 48 places.
-
-    >>> face_anchors().shape, face_anchors()[1].round(4).tolist()
-    ((2304, 2), [0.03130000084638596, 0.010400000028312206])
-    """
-    middles = (np.arange(SIZE // _STRIDE) + 0.5) * _STRIDE / SIZE
-    y, x = np.meshgrid(middles, middles, indexing="ij")
-    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
 def picture_parts(height: int, width: int) -> Iterator[tuple[int, int, int, int]]:

@@ -2,18 +2,37 @@
 
 Shapes: A anchors, N candidates, K keypoints.
 
-Source: SSD, arXiv:1512.02325, section 2; BlazePalm in arXiv:2006.10214, section 2.1; blending of overlapping boxes
+Sources: SSD, arXiv:1512.02325, section 2; BlazePalm in arXiv:2006.10214, section 2.1; blending of overlapping boxes
 ("weighted non-maximum suppression") in BlazeFace, arXiv:1907.05047, section 3.3.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from egoact.engines.hands.anchors import SIZE
-
+SIZE = 192  # pixels a side of the network's input
 MIN_SCORE = 0.5
 MAX_OVERLAP = 0.3
 _MOST_LOGIT = 80.0  # beyond, float32 cannot hold the exponential
 _NUM_BOX = 4  # the numbers of a box; those after them are keypoints
+
+
+def grid_anchors(grids: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Centres of anchors, the places that each row of a detector's output is about: float32 (A, 2), x before y.
+
+    They are shares of the input: row by row and from left to right, all anchors of a place in a row. All are squares as
+    large as the picture ("fixed anchor size"), so that the centre is all there is to them. Of each grid the stride in
+    pixels is given, and how many anchors are at each place.
+
+    >>> grid_anchors([(8, 2), (16, 6)]).shape, grid_anchors([(4, 1)])[1].round(4).tolist()
+    ((2016, 2), [0.03130000084638596, 0.010400000028312206])
+    """
+    parts = []
+    for stride, num_each in grids:
+        middles = (np.arange(SIZE // stride) + 0.5) * stride / SIZE
+        y, x = np.meshgrid(middles, middles, indexing="ij")
+        parts.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), num_each, axis=0))
+    return np.concatenate(parts).astype(np.float32)
 
 
 def decode(outputs: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +42,7 @@ def decode(outputs: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> tupl
         outputs: float32 (A, 4 + 2 K): centre x and y from the anchor, width, height, keypoints from the anchor; pixels
             of the network's input.
         logits: float32 (A,).
-        anchors: (A, 2), see `palm_anchors`.
+        anchors: (A, 2), see `grid_anchors`.
 
     Returns:
         Coordinates, float32 (A, 4 + 2 K): left, top, right, bottom, and x and y of each keypoint, as shares of the
