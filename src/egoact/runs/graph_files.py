@@ -12,8 +12,8 @@ import numpy as np
 from egoact.core.bounds import check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.machine import num_cores
+from egoact.engines.graphs.converters import silenced
 from egoact.engines.graphs.openvino_graphs import import_openvino
-from egoact.engines.graphs.silence import silenced
 from egoact.engines.onnx_session import open_session
 
 SUFFIXES = {

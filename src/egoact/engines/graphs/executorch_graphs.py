@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.engines.graphs.converters import check_packages, converting
-from egoact.engines.graphs.silence import silenced
+from egoact.engines.graphs.converters import check_packages, converting, silenced
 
 if TYPE_CHECKING:
     from egoact.engines.frame_model import FrameModel
@@ -32,25 +31,12 @@ class _Pixels(nn.Module):
 
 
 def check_installed() -> None:
-    """Refuse, before any work, where programs cannot be made.
-
-    Raises:
-        ValueError: Says what to install.
-    """
+    """Refuse, before any work, where programs cannot be made: a `ValueError` says what to install."""
     check_packages("executorch", ("executorch", "torchao"), "pip install 'egoact[executorch]'")
 
 
 def convert_frames(model: "FrameModel", input_size: tuple[int, int], calibration: np.ndarray | None) -> bytes:
-    """A model of frames as a program: uint8 (1, H, W, 3) to features.
-
-    Args:
-        model: In eval mode.
-        input_size: (H, W) in pixels.
-        calibration: Real frames, uint8 (N, H, W, 3), for int8; None: float32.
-
-    Raises:
-        ValueError: What converts it is not installed, or cannot convert it.
-    """
+    """A model of frames of (H, W) pixels, in eval mode, as a program: uint8 (1, H, W, 3) to features; see `convert`."""
     examples = {"frames": torch.zeros(1, *input_size, 3, dtype=torch.uint8)}
     plain = _Pixels(model).to(memory_format=torch.contiguous_format)  # it takes no weights that are channels-last
     return convert(plain.eval(), examples, ["features"], calibration=calibration)

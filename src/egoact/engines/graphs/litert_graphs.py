@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.engines.graphs.converters import check_packages, converting
-from egoact.engines.graphs.silence import silenced
+from egoact.engines.graphs.converters import check_packages, converting, silenced
 from egoact.engines.interface import num_wide
 
 
@@ -32,11 +31,7 @@ class _Named(nn.Module):
 
 
 def check_installed() -> None:
-    """Refuse, before any work, where graphs cannot be made.
-
-    Raises:
-        ValueError: Says what to install.
-    """
+    """Refuse, before any work, where graphs cannot be made: a `ValueError` says what to install."""
     remedy = "in an environment of its own, because it may bring an older torch: pip install 'egoact[litert-export]'"
     check_packages("litert", ("litert_torch", "ai_edge_litert"), remedy)
 

@@ -4,7 +4,7 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,42 +62,27 @@ def trace_named(
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise ValueError(f"this network cannot become an ONNX graph ({str(error).splitlines()[0]})") from error
-    return fix_sizes(buffer.getvalue(), [_numbers(examples, free, longer) for longer in (0, 1)])
-
-
-def _numbers(examples: Mapping[str, Tensor], free: dict[str, dict[int, str]], longer: int) -> dict[str, np.ndarray]:
-    """Zeros for each input, its free axes by so much longer than in the example."""
-    return {
-        name: np.zeros([n + longer * (axis in free.get(name, {})) for axis, n in enumerate(each.shape)], _dtype(each))
-        for name, each in examples.items()
-    }
-
-
-def _dtype(tensor: Tensor) -> Any:
-    return tensor.numpy().dtype
+    given = {name: each.numpy() for name, each in examples.items()}
+    more = {name: [(0, axis in free.get(name, {})) for axis in range(each.ndim)] for name, each in given.items()}
+    longer = {name: np.pad(each, more[name]) for name, each in given.items()}
+    return fix_sizes(buffer.getvalue(), [given, longer])
 
 
 class _Frames:
     """Real frames, one at a time, as ONNX Runtime's calibration wants them."""
 
     def __init__(self, frames: np.ndarray) -> None:
-        self._left: Iterator[np.ndarray] = iter(frames)
+        self._left = iter([{"frames": frame[None]} for frame in frames])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        frame = next(self._left, None)
-        return None if frame is None else {"frames": frame[None]}
+        return next(self._left, None)
 
 
 def quantize(graph: bytes, frames: np.ndarray, *, is_symmetric: bool = False) -> bytes:
     """A float32 graph in int8: per channel, ranges from real frames uint8 (N, H, W, 3), by ONNX Runtime's own tool.
 
     The first convolutions, the depthwise ones and sums stay in float32: this tool corrects no biases, and they lose the
-    most (`docs/LOG.md`).
-
-    Args:
-        graph: Takes "frames".
-        frames: Real ones.
-        is_symmetric: As TensorRT wants it: zero is 0 in all ranges, and biases stay in float32.
+    most (`docs/LOG.md`). `is_symmetric` is as TensorRT wants it: zero is 0 in all ranges, and biases stay in float32.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static

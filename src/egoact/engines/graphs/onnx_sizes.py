@@ -29,7 +29,11 @@ def fix_sizes(graph: bytes, examples: Sequence[Mapping[str, np.ndarray]]) -> byt
     asked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in computed)
     session = open_session(asked.SerializeToString())
     found = [session.run(computed, dict(example)) for example in examples]
-    fixed = {name: each[0] for name, *each in zip(computed, *found, strict=True) if _all_equal(each)}
+    fixed = {
+        name: first
+        for name, first, *others in zip(computed, *found, strict=True)
+        if all(np.array_equal(first, each) for each in others)
+    }
     kept = [node for node in model.graph.node if not all(name in fixed for name in node.output)]
     model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in fixed.items())
     _replace(model.graph.node, kept)
@@ -47,10 +51,6 @@ def _computed_from_sizes(graph: Any) -> list[str]:
             known.update(node.output)
             computed += [] if node.op_type == "Constant" else node.output
     return computed
-
-
-def _all_equal(values: Sequence[np.ndarray]) -> bool:
-    return all(np.array_equal(value, values[0]) for value in values)
 
 
 def _remove_unused(graph: Any) -> None:
