@@ -1,4 +1,4 @@
-"""What libraries that turn torch into other graphs have in common: some may be missing, they may fail, and they print."""
+"""What libraries that turn torch into other graphs have in common: they may be missing, may fail, and print a lot."""
 
 import os
 import sys
