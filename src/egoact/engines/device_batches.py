@@ -99,12 +99,10 @@ class DeviceBatches:
         self._buffers = [_Buffer(*pair, mark) for pair in zip(hosts, devices, strict=True)]
 
     def start(self, frames: np.ndarray | Tensor, batch_size: int) -> Finish:
-        """Begin with frames; more can be begun before these are finished.
+        """Begin with frames, in batches of `batch_size` at most; more can be begun before these are finished.
 
-        Args:
-            frames: uint8 (B, ...) of host memory, which may be changed again when this returns; or on the device, made
-                by what is in the queue `work` already.
-            batch_size: Most frames of a batch.
+        They are uint8 (B, ...) of host memory, which may be changed again when this returns; or on the device, made by
+        what is in the queue `work` already.
         """
         found = [self._begin(frames[i : i + batch_size], batch_size) for i in range(0, len(frames), batch_size)]
         return lambda: found[0].wait() if len(found) == 1 else np.concatenate([each.wait() for each in found])

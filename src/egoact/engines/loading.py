@@ -145,10 +145,9 @@ def engines_of_gpu() -> list[str]:
 
 
 def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device: str) -> list[Speed]:
-    """The fastest (engine, precision) first, other than int8; what this machine does not offer is left out.
+    """The fastest (engine, precision) first, other than int8, without what this machine does not offer.
 
-    Raises:
-        ValueError: None of them runs here.
+    A `ValueError` where it offers none of them.
     """
     cache = SpeedCache(backbone, device=device)
     speeds: list[Speed] = []

@@ -4,9 +4,6 @@
     frame - earlier frame, round 128 ► network ──► difference (D,)
     frame, earlier frame ────────────► flow ─────► motion (M,)
 
-What looks at recordings, whether to keep features (`egoact extract`) or to use them once (`egoact predict`), has them
-from here.
-
 Shapes: B frames, H x W pixels, S streams, D_s numbers of a stream.
 """
 
@@ -42,13 +39,9 @@ class ComputedStream:
 
 
 class StreamEngine:
-    """The streams of some frames; not for several threads at once.
+    """The streams of some frames, in the order in which their features are wanted; not for several threads at once.
 
-    Args:
-        streams: In the order in which their features are wanted.
-
-    Raises:
-        ValueError: No stream, or streams that need frames of different sizes or times.
+    A `ValueError` for no stream, or streams that need frames of different sizes or times.
     """
 
     def __init__(self, streams: Sequence[ComputedStream]) -> None:
@@ -119,7 +112,7 @@ class StreamEngine:
         Args:
             frames: uint8 (B, H, W, 3) RGB, of `input_size`; may be tensors on a device.
             earlier: What was shown before each, likewise; only where `needs_earlier`.
-            lag_seconds: How long before; default: `lag_seconds` of the streams.
+            lag_seconds: How long before; None: as the streams say.
 
         Raises:
             ValueError: Frames of another type or size, or no earlier ones where they are needed.

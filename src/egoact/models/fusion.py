@@ -62,15 +62,10 @@ class EarlyFusion(_FusedHead):
 
 
 class MixedFusion(_FusedHead):
-    """One head on a mixture of the stores.
+    """One head on a mixture of the stores: sum, max, or conv, a learned linear mixture of all channels at a place.
 
-    Args:
-        head: Takes features of as many channels as the first store has.
-        num_channels: Of each store; the same of all for sum and max.
-        mixture: sum, max, or conv: a learned linear mixture of all channels at a place (a convolution of size 1).
-
-    Raises:
-        ValueError: Stores of different channels for sum or max.
+    The head takes features of as many channels as the first store has. A `ValueError` for stores of different channels
+    for sum or max.
     """
 
     def __init__(self, head: Head, num_channels: Sequence[int], mixture: Mixture) -> None:
@@ -89,7 +84,7 @@ class MixedFusion(_FusedHead):
 
 
 class LateFusion(Head):
-    """A head for each store, in the order of their channels; its embedding is theirs side by side: (B, E + F + ...)."""
+    """A head for each store, in the order of their channels; their embeddings side by side: (B, E + F + ...)."""
 
     def __init__(self, heads: Sequence[Head], num_channels: Sequence[int]) -> None:
         super().__init__()

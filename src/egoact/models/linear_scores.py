@@ -40,14 +40,10 @@ def windows_in_steps(rate: int) -> list[tuple[Kind, int]]:
 
 @dataclass(frozen=True, eq=False)
 class LinearScorer:
-    """A trained `LinearSegmenter` that only answers.
+    """A trained `LinearSegmenter` that only answers: `rate` steps a second, windows around a step, or causal ones.
 
-    Args:
-        center: What is taken off every channel, (D,).
-        weight: (W, D, K); `bias`: (K,).
-        sizes: Classes of each target, background included; together K.
-        rate: Steps a second.
-        is_causal: Windows end at the step instead of lying around it.
+    `center` is what is taken off every channel, (D,); `weight` is (W, D, K), `bias` (K,). `sizes` are the classes of
+    each target, background included, together K.
     """
 
     center: Floats

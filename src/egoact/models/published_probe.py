@@ -30,10 +30,10 @@ def load_published_probe(
         num_frames: T, rows of the features of a clip.
         num_parts: Tokens of a row, part by part.
         num_heads: Of the attention, which no tensor tells.
-        actions: Verb and noun of each row of `action_classifier`.
+        actions: Verb and noun of each row of `action_classifier`; none is named twice.
 
     Raises:
-        ValueError: Tensors that are missing, left over or of other shapes, or actions that are named twice.
+        ValueError: Tensors that are missing, left over or of other shapes.
     """
     plain = [{n.removeprefix("module.").removeprefix("pooler."): t for n, t in state.items()} for state in states]
     try:

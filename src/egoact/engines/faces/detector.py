@@ -24,26 +24,16 @@ _SAME = 0.3  # overlap of two boxes of one face
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a picture.
-
-    Args:
-        box: Left, top, right, bottom, as shares of the picture.
-        score: How sure the detector is, 0 to 1.
-    """
+    """A face in a picture: left, top, right, bottom, as shares, and how sure the detector is, 0 to 1."""
 
     box: tuple[float, float, float, float]
     score: float
 
 
 class FaceDetector:
-    """Finds faces; not for several threads at once.
+    """Finds faces, where they are at least as sure as `min_score`; not for several threads at once.
 
-    Args:
-        model: `.tflite` file or wheel of MediaPipe; None: the installed one.
-        min_score: Faces below are left out, 0 to 1.
-
-    Raises:
-        ArtifactError: The network is not here, or is another one.
+    `model` is a `.tflite` file or wheel of MediaPipe; None: the installed one. An `ArtifactError` where it is not here.
 
     Source: Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, arXiv:1907.05047.
     """
@@ -52,13 +42,9 @@ class FaceDetector:
         self._network = SquareDetector(FACES, model, grids=GRIDS, num_keypoints=_NUM_KEYPOINTS, min_score=min_score)
 
     def run(self, frame: np.ndarray) -> tuple[Face, ...]:
-        """The faces of a picture, best first.
+        """The faces of a picture, uint8 (H, W, 3) RGB, in its true shape, best first.
 
-        Args:
-            frame: uint8 (H, W, 3) RGB, in its true shape.
-
-        Raises:
-            ValueError: A frame of another type or shape, or many times as wide as high.
+        A `ValueError` for a frame of another type or shape, or many times as wide as high.
         """
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"a frame must be uint8 (H, W, 3), got {frame.dtype} of shape {frame.shape}")

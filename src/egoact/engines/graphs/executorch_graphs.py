@@ -49,16 +49,13 @@ def convert(
     *,
     calibration: np.ndarray | None = None,
 ) -> bytes:
-    """A module as a program.
+    """A module in eval mode as a program; a `ValueError` where what converts it is missing, or cannot convert it.
 
     Args:
-        model: Takes the examples, in their order, in eval mode.
+        model: Takes the examples, in their order.
         examples: Input name -> a tensor of the shape and type that it will always have.
         output_names: Of what it gives back.
         calibration: For int8, real inputs (N, ...) of a model with one input; None: float32.
-
-    Raises:
-        ValueError: What converts it is not installed, or cannot convert it.
     """
     check_installed()
     names = f"{' '.join(examples)}\n{' '.join(output_names)}"

@@ -37,15 +37,12 @@ def check_installed() -> None:
 
 
 def convert(model: nn.Module, examples: Mapping[str, Tensor], output_names: Sequence[str]) -> bytes:
-    """A module as a float32 graph.
+    """A module in eval mode as a float32 graph; a `ValueError` where what converts it is missing, or cannot convert it.
 
     Args:
-        model: Takes the examples, in their order, in eval mode.
+        model: Takes the examples, in their order.
         examples: Input name -> a tensor of the shape and type that it will always have.
         output_names: Of what it gives back.
-
-    Raises:
-        ValueError: What converts it is not installed, or cannot convert it.
     """
     check_installed()
     with silenced(), tempfile.TemporaryDirectory() as folder:

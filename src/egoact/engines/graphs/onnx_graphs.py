@@ -35,16 +35,13 @@ def trace(model: nn.Module, example: Tensor, *, input_name: str, output_names: l
 def trace_named(
     model: nn.Module, examples: Mapping[str, Tensor], output_names: list[str], *, free: dict[str, dict[int, str]]
 ) -> bytes:
-    """Any module as ONNX.
+    """Any module as ONNX; a `ValueError` where it does something that ONNX has no word for.
 
     Args:
         model: Takes the examples, in their order.
         examples: Input name -> what it may be given.
         output_names: Of what it gives back.
         free: Name of an input or output -> its axes of any length, and what to call them.
-
-    Raises:
-        ValueError: It does something that ONNX has no word for.
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # the exporter that writes to memory is called legacy by torch

@@ -13,10 +13,7 @@ def fix_sizes(graph: bytes, examples: Sequence[Mapping[str, np.ndarray]]) -> byt
 
     Tracing leaves such arithmetic wherever a network asks how large its input is, as convolutions padded like
     TensorFlow's do. Runtimes then repeat it for every frame, and cannot merge the padding into the convolution.
-
-    Args:
-        graph: The graph.
-        examples: Inputs that differ in the lengths of their free axes alone; what is equal for all is a constant.
+    `examples` are inputs that differ in the lengths of their free axes alone: what is equal for all is a constant.
     """
     import onnx
 

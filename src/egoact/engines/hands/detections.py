@@ -45,8 +45,8 @@ def decode(outputs: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> tupl
         anchors: (A, 2), see `grid_anchors`.
 
     Returns:
-        Coordinates, float32 (A, 4 + 2 K): left, top, right, bottom, and x and y of each keypoint, as shares of the
-        network's input; and scores (A,), from 0 to 1.
+        float32 (A, 4 + 2 K): left, top, right, bottom, and x and y of each keypoint, as shares of the network's input;
+        and scores (A,), from 0 to 1.
     """
     values = outputs.astype(np.float32) / SIZE
     centre, half = values[:, :2] + anchors, values[:, 2:_NUM_BOX] / 2
@@ -60,14 +60,9 @@ def suppress(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each palm once: the best candidate, blended with those that overlap it, all weighted by their scores.
 
-    Args:
-        coordinates: (N, 4 + 2 K) of `decode`.
-        scores: (N,).
-        min_score: Candidates below are left out, as are boxes inside out.
-        max_overlap: Intersection over union, above which two candidates are of the same palm.
-
-    Returns:
-        Coordinates (M, 4 + 2 K) and scores (M,) of the best candidates, best first.
+    Two candidates are of the same palm where their intersection over union is above `max_overlap`. Those below
+    `min_score` are left out, as are boxes inside out. Takes (N, 4 + 2 K) and (N,) of `decode`; gives (M, 4 + 2 K) and
+    (M,), best first.
     """
     is_box = (coordinates[:, :2] <= coordinates[:, 2:_NUM_BOX]).all(axis=1)
     kept = np.flatnonzero((scores >= min_score) & is_box)

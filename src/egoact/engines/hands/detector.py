@@ -17,14 +17,9 @@ _WRIST, _KNUCKLE = 0, 2  # where the arm begins, and where the middle finger doe
 
 
 class HandDetector:
-    """Finds the palms in pictures; not for several threads at once.
+    """Finds the palms in pictures, where they are at least as sure as `min_score`; not for several threads at once.
 
-    Args:
-        model: `.tflite` file or wheel of MediaPipe; None: the installed one.
-        min_score: Palms below are left out, 0 to 1.
-
-    Raises:
-        ArtifactError: The network is not here, or is another one.
+    `model` is a `.tflite` file or wheel of MediaPipe; None: the installed one. An `ArtifactError` where it is not here.
 
     Source: Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, arXiv:2006.10214.
     """

@@ -36,13 +36,9 @@ class NetworkFile:
         return f"{brings} (it is read and never imported), or give its file with {self.flag}"
 
     def read(self, path: Path | None = None) -> bytes:
-        """The network, as TensorFlow Lite stores it.
+        """The network of a `.tflite` file or a wheel of MediaPipe, as TensorFlow Lite stores it; None: the installed.
 
-        Args:
-            path: A `.tflite` file, or a wheel of MediaPipe; None: the one that is installed.
-
-        Raises:
-            ArtifactError: It is not there, or something else; says how to get it.
+        An `ArtifactError` says how to get what is not there, or something else.
         """
         path = self._installed() if path is None else path
         try:
@@ -80,17 +76,8 @@ class SquareDetector:
     """A network that sees 192 x 192 pixels; not for several threads at once.
 
     It sees one picture at a time: its file fixes the batch. As many go through at the same time as OpenVINO thinks good
-    for this processor.
-
-    Args:
-        file: Which network.
-        path: Its file or wheel; None: the installed one.
-        grids: Of its anchors, see `grid_anchors`.
-        num_keypoints: K, of what it finds.
-        min_score: What is below is left out, 0 to 1.
-
-    Raises:
-        ArtifactError: The network is not here, damaged, or one for something else.
+    for this processor. `grids` are those of its anchors; an `ArtifactError` for what is not here, damaged, or another
+    one.
     """
 
     def __init__(
@@ -128,9 +115,8 @@ class SquareDetector:
     def find(self, squares: Iterable[tuple[np.ndarray, Place]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """What is in pictures of `letterbox`, best first.
 
-        Returns:
-            Of each: x and y of left and top, of right and bottom, and of each keypoint, (N, 2 + K, 2), as shares of the
-            picture; and scores (N,).
+        Of each picture x and y of left and top, right and bottom, and each keypoint, (N, 2 + K, 2), as shares, and
+        scores (N,).
         """
         answers: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         places = []
@@ -153,12 +139,9 @@ class SquareDetector:
 
 
 def letterbox(frame: np.ndarray, *, aspect_ratio: float) -> tuple[np.ndarray, Place]:
-    """A picture, uint8 (H, W, 3), in its true shape, in the middle of a black square.
+    """A picture, uint8 (H, W, 3), in a true shape `aspect_ratio` times as wide as high, amid a black square.
 
-    `aspect_ratio` is the width through height that it should have.
-
-    Returns:
-        float32 (192, 192, 3) from 0 to 1, and where the picture is in it.
+    Gives float32 (192, 192, 3) from 0 to 1, and where the picture is in it.
     """
     width, height = (max(1, round(SIZE * min(1.0, side))) for side in (aspect_ratio, 1 / aspect_ratio))
     left, top = (SIZE - width) // 2, (SIZE - height) // 2

@@ -32,11 +32,9 @@ _PREPROCESSING = ("video_preprocessor_config.json", "preprocessor_config.json", 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an encoder comes from: a name on the hub, or a folder.
+    """Where an encoder comes from: the hub, `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`, or its cache; or a folder.
 
-    Args:
-        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`.
-        folder: With config.json, model.safetensors and the preprocessing; None: the hub, or its cache.
+    The folder has config.json, model.safetensors and the preprocessing.
     """
 
     name: str
@@ -89,14 +87,8 @@ class Source:
     ) -> nn.Module:
         """The encoder in float32.
 
-        Args:
-            config: As `configuration` gives it.
-            kind: Class of `transformers`.
-            unused: Beginnings of names that need not be there.
-            is_random: Do without weights.
-
-        Raises:
-            ArtifactError: There are no safetensors, or tensors are missing.
+        `kind` is its class of `transformers`; `unused` are beginnings of names that need not be there; `is_random` does
+        without weights. An `ArtifactError` where there are no safetensors, or tensors are missing.
         """
 
         def get() -> Any:

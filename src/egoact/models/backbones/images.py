@@ -1,9 +1,6 @@
 """Frozen image encoders of `transformers`, as trunks: pooled as they pool themselves, or their tokens as maps.
 
-    pictures (B, 3, H, W) normalised ──► encoder ──► pooled (B, D)  or  tokens ──► maps (B, D, h, w)
-
-DINOv2 and DINOv3, the vision towers of SigLIP, SigLIP 2 and CLIP, and what timm's own repositories on the hub hold,
-such as the Perception Encoder.
+pictures (B, 3, H, W) normalised ──► encoder ──► pooled (B, D)  or  tokens ──► maps (B, D, h, w)
 """
 
 from collections.abc import Mapping
@@ -58,28 +55,18 @@ def pin(name: str, weights: Path | None) -> str:
 
 
 def hub_size(name: str, weights: Path | None) -> int:
-    """Height and width of the pictures of an encoder, as its preprocessing has them, or it was trained with.
-
-    Raises:
-        ArtifactError: It is not there.
-        ValueError: No image encoder.
-    """
+    """Height and width of the pictures of an encoder, as its preprocessing has them, or it was trained with."""
     source = Source(name, weights)
     config, family = _describe(source)
     return _preprocessing(source, config, family).size or _vision(config).image_size
 
 
 def hub_trunk(name: str, weights: Path | None, size: int) -> Trunk:
-    """An encoder in parts; it does not show its blocks.
-
-    Args:
-        name: `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`.
-        weights: Folder, as `Source` has it; None: the hub, or its cache.
-        size: Of its pictures.
+    """An encoder in parts, which does not show its blocks; name and weights as of `Source`.
 
     Raises:
         ArtifactError: It is not there, has no safetensors, or needs code of its own.
-        ValueError: No image encoder, or a size that it cannot take.
+        ValueError: No image encoder, or a size of pictures that it cannot take.
     """
     source = Source(name, weights)
     config, family = _describe(source)

@@ -1,9 +1,6 @@
 """Frozen image backbones: a name gives weights together with the preprocessing they were trained with.
 
-    frames (B, 3, H, W) normalised ──► module ──► pooled (B, D)  or  maps (B, C, h, w)
-
-Shapes: B frames, H x W pixels, D pooled features, C x h x w a feature map.
-Knows nothing about videos or engines: a module and its spec, no more.
+frames (B, 3, H, W) normalised ──► module ──► pooled (B, D)  or  maps (B, C, h, w)
 """
 
 import hashlib
@@ -71,9 +68,8 @@ def load_backbone(
             `hf:OWNER/NAME@REVISION` for one of transformers (`images`).
         weights: A safetensors file in the model's own key layout, instead of the packaged or downloaded weights; of
             those of transformers a folder.
-        cut: Stop after this block (counted from 0), and leave out all that follows it. For `mobilenet_v2`, block 12
-            is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16. For timm's models, blocks are
-            numbered as in `trunks`.
+        cut: Stop after this block (counted from 0; of timm's models as in `trunks`), and leave out all that follows it.
+            For `mobilenet_v2`, block 12 is the last with 96 channels; at 256 pixels its maps are 96 x 16 x 16.
         size: Height and width of the input, pixels; None: as `default_size` says.
         kind: "pooled" (averaged over space) or "maps".
         modality: What it will look at; the weights are the same.
@@ -150,9 +146,9 @@ def assemble(
 
 
 def default_size(name: str, weights: Path | None = None) -> int:
-    """Height and width of the input unless told otherwise, pixels: of others' models what they were trained with.
+    """Height and width of the input unless told otherwise, pixels.
 
-    A file of weights that was made here says it itself. A `ValueError` for a model that timm does not have.
+    A file of weights that was made here says it itself; others' models take what they were trained with.
     """
     own = None if weights is None else describe_own_file(weights)
     if own is not None:

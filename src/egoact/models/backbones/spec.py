@@ -39,8 +39,8 @@ class Window:
         next window            | . . . . . . . . . . . . . . . . |
                                |  c  | keep  keep | c  |
 
-    A row stands for `pictures_per_row` pictures and is known by the moment in the middle of them, as the steps of any
-    stream are: there are `rate` rows a second. Before the recording its first picture stands still, behind it its last.
+    A row is known by the moment in the middle of its pictures, as the steps of any stream are. Before the recording its
+    first picture stands still, behind it its last. A `ValueError` for numbers that do not divide each other.
 
     Args:
         num_pictures: Of a window.
@@ -50,9 +50,6 @@ class Window:
         parts: (rows, columns) of the picture that tokens are averaged over; their means lie side by side.
         stride: Rows that are kept of a window, and by which the next one is later.
         first: Number of the first row that is kept; those before and behind are context.
-
-    Raises:
-        ValueError: Numbers that do not divide each other.
     """
 
     num_pictures: int
@@ -106,18 +103,17 @@ class BackboneSpec:
         weights_hash: sha256 (hex) of the weights that were used, in order of their names; "" without a network.
         input_size: (height, width) in pixels that a frame is resized to.
         mean: Per channel (red, green, blue, or those of a stack), on the scale 0 to 1.
-        std: Per channel, on the scale 0 to 1.
+        std: Likewise.
         kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).
         modality: What it looks at: "rgb" frames; the "difference" of a frame and an earlier one, as a picture; "motion"
             between the two, as numbers and without a network; "flow", pictures of u, v and magnitude; "video", windows
             of many frames; or "imported": made by others, nobody here knows from what.
-        grid: Pooled features are averaged over grid x grid parts of the picture, and then one vector: row by row, D
-            numbers a part.
+        grid: Pooled features are of grid x grid parts of the picture: row by row, D numbers a part.
         lag_seconds: How much earlier the earlier frame was shown; 0 where there is none.
         stack: How many differences, or flows (u and v), it looks at side by side, as channels; 1: at one picture.
-        window: Of "video", how its windows lie; None elsewhere.
+        window: Of "video", how its windows lie.
         without_camera: Of "flow", whether the camera's own motion was taken off.
     """
 
@@ -237,11 +233,7 @@ def seen_as(network: BackboneSpec, stream: BackboneSpec) -> BackboneSpec:
 
 
 def stacked_channels(modality: str, stack: int) -> int:
-    """Channels of a stack: u and v of flow, red, green and blue of differences.
-
-    Raises:
-        ValueError: Nothing to stack, or less than two of it.
-    """
+    """Channels of a stack: u and v of flow, red, green and blue of differences; a `ValueError` for anything else."""
     each = {"flow": 2, "difference": 3}
     if stack < 2 or modality not in each:
         raise ValueError(f"a stack is of two or more of {' or '.join(each)}, not of {stack} of {modality}")

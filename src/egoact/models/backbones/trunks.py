@@ -28,7 +28,8 @@ class Trunk:
         layers: Block, or None for all of the backbone -> modules that turn normalised frames (B, 3, H, W) into the
             maps (B, C, h, w) after it, one after the other. They hold nothing of what follows.
         pooled: Modules that turn frames into its features (B, D).
-        mean: Per channel, on the scale 0 to 1; `std` likewise.
+        mean: Per channel, on the scale 0 to 1.
+        std: Likewise.
         model: What all these modules are parts of, in the layout of weight files.
         described: Metadata of its weight file that change how it is built.
         is_sequence: Whether `layers` are its blocks one by one, and what follows them.
@@ -108,11 +109,8 @@ def widen(trunk: Trunk, num_channels: int) -> Trunk:
 
     Every filter of the first convolution is averaged over red, green and blue, and repeated for every channel of the
     stack, times 3 / C: a stack of C equal grey pictures gives what the network gives of that picture, where its
-    normalisation is the same for red, green and blue. Before any training it says of a stack what it says of the grey
-    mean of its channels.
-
-    Raises:
-        ValueError: A backbone whose first layer is no convolution of three channels, or of another stack.
+    normalisation is the same for red, green and blue. A `ValueError` where the first layer is no such convolution, or
+    that of another stack.
 
     Source: Temporal Segment Networks, Wang et al. 2016, arXiv:1608.00859, section 3.3; without the factor, which the
     first batch norm has to learn there.
@@ -205,11 +203,7 @@ class _Level(nn.Module):
 
 
 def timm_size(name: str) -> int:
-    """Height and width of the pictures that a model of timm was trained with; of unknown ones 256.
-
-    Raises:
-        ValueError: timm has no such model.
-    """
+    """Height and width of the pictures that a model of timm was trained with; of unknown ones 256."""
     import timm
 
     _check_name(name)

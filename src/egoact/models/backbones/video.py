@@ -2,8 +2,6 @@
 
     pictures (B, N, 3, H, W) normalised ──► encoder ──► tokens (B, t * h * w, D) ──► mean ──► rows (B, T, P * D)
 
-Where they come from, `hub` knows; those of V-JEPA 2.1, which `transformers` does not have, are in `vjepa21`.
-
 Shapes: B windows, N pictures, T rows, P parts of the picture, D channels.
 """
 
@@ -85,7 +83,7 @@ def load_video_backbone(
         weights: As `Source` has its folder; of V-JEPA 2.1 a file that `egoact import-encoder` wrote.
         size: Height and width of pictures, where the encoder takes any.
         windows: How they are laid.
-        is_random: Do without weights: random ones, for measuring speed.
+        is_random: Random weights, for measuring speed.
 
     Raises:
         ValueError: No video encoder, or windows that it cannot take.
@@ -127,18 +125,10 @@ def load_video_backbone(
 
 @dataclass(frozen=True)
 class _Encoder:
-    """What all encoders have in common.
+    """What all encoders have in common: windows of `grid` (t, h, w) tokens, each of which spans `tubelet` pictures.
 
-    Args:
-        model: Pictures (B, N, 3, H, W) -> tokens (B, t * h * w, D), perhaps after a class token, or an output that has
-            them as `last_hidden_state`.
-        family: What differs.
-        name: With its revision.
-        grid: (t, h, w).
-        tubelet: Pictures that a token spans.
-        pixels: H and W.
-        width: D.
-        mean: Per channel, on the scale 0 to 1; `std` likewise.
+    The model turns pictures (B, N, 3, H, W) into tokens (B, t * h * w, D), perhaps after a class token, or gives an
+    output that has them as `last_hidden_state`.
     """
 
     model: nn.Module
@@ -172,11 +162,7 @@ class VideoEncoder(nn.Module):
 
 
 def is_video_encoder(name: str, weights: Path | None = None) -> bool:
-    """Whether a backbone looks at windows of pictures; asks the hub, or the folder, where the name does not tell.
-
-    Raises:
-        ArtifactError: Its configuration is not there.
-    """
+    """Whether a backbone looks at windows of pictures; asks the hub, or the folder, where the name does not tell."""
     return name in vjepa21.SHAPES or (
         name.startswith(PREFIX) and Source(name, weights).configuration().model_type in FAMILIES
     )

@@ -3,8 +3,8 @@
     pictures (B, N, 3, H, W) ──► tubelets of 2 x 16 x 16 ──► + "this is video" ──► blocks ──► norm ──► (B, t * h * w, D)
 
 They differ from V-JEPA 2, which `transformers` has, in how angles are shared among channels, in heights and widths that
-are stretched to those of 256 pixels, in the token that says video or image, and in the norm behind the last block.
-Channels of a head: 20 turn with time, 20 with height, 20 with width, 4 not at all.
+are stretched to those of 256 pixels, in the token that says video or image, and in the norm behind the last block. Of
+the channels of a head 20 turn with time, 20 with height, 20 with width, 4 not at all.
 
 Sources: V-JEPA 2.1 and its published code (github.com/facebookresearch/vjepa2, app/vjepa_2_1), whose parameters are
 called so; rotations: RoFormer, arXiv:2104.09864.

@@ -34,13 +34,8 @@ def find_packaged(distribution: str, ending: str, *, install: str) -> Path:
 def load_in_file_order(model: nn.Module, path: Path, *, sha256: str | None = None) -> None:
     """Fill a model from a file with other names but the same tensors in the same order.
 
-    Args:
-        model: Filled in place.
-        path: What `torch.save` wrote; nothing but tensors is read from it.
-        sha256: That the file must have, hex; None: any.
-
-    Raises:
-        ArtifactError: Another file, or tensors of other shapes.
+    Nothing but tensors is read of what `torch.save` wrote. An `ArtifactError` for a file of another sha256 (hex), if
+    one is given, or tensors of other shapes.
     """
     if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise ArtifactError("these are not the published weights: the file's sha256 is another", path=path)
@@ -56,13 +51,8 @@ def load_named(
 ) -> dict[str, str]:
     """Fill a model from a safetensors file that uses the model's own names; gives the file's metadata.
 
-    Layers of a file that was made here may be narrower, and the model's become so.
-
-    Args:
-        model: Filled in place.
-        path: A `.safetensors` file.
-        only: Prefix of the names that must be there; others are left as they are.
-        ignore: Prefixes of names that may be in the file or the model alone, such as an ImageNet classifier.
+    Layers of a file that was made here may be narrower, and the model's become so. Names that begin with `only` must be
+    there; those of `ignore`, such as an ImageNet classifier, may be in the file or the model alone.
     """
     values, metadata = read_safetensors(path)
     for name, tensor in values.items():

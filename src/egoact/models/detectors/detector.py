@@ -19,14 +19,13 @@ from egoact.models.segmenters.asformer import attend
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """What a level of the pyramid says.
+    """What a level of the pyramid says, whose points are `stride` steps apart, the first one at the first step.
 
     Args:
-        stride: Steps from one point to the next; the first point is at the first step.
+        stride: Steps.
         mask: Where there are points, float (B, P).
         logits: Of each target, (B, K, P), each class by itself (sigmoid).
-        reaches: Of each target, (B, 2, P): steps from a point to the beginning and to the end of its action, not
-            negative.
+        reaches: Of each target, (B, 2, P): steps from a point back to the beginning and on to the end of its action.
     """
 
     stride: int
@@ -38,16 +37,9 @@ class Level:
 class Detector(nn.Module):
     """ActionFormer (Zhang et al. 2022, arXiv:2202.07925), small, with a branch of its own for verbs and for nouns.
 
-    Blocks of local attention and a convolution; from level to level every second point is kept. The branches are the
-    same at all levels, but for how long an action is expected to be. There is no output for background.
-
-    Args:
-        num_features: C.
-        sizes: Classes of each target, background included.
-        width: Channels of every layer.
-        levels: Of the pyramid; points of the last one are 2^(levels - 1) steps apart.
-        window: Points before and after one that it attends to.
-        dropout: Of the input channel by channel, and inside blocks.
+    Blocks of local attention and a convolution, of `width` channels; from level to level every second point is kept,
+    and each attends to the `window` points before and after it. The branches are the same at all levels, but for how
+    long an action is expected to be; there is no output for background, though `sizes` count it.
     """
 
     def __init__(

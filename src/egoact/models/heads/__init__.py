@@ -48,13 +48,7 @@ __all__ = ["DEFAULT_HEAD", "HEADS", "Head", "SteppingHead", "build_head"]
 
 
 def build_head(name: str, *, feature_shape: tuple[int, ...], num_frames: int, **options: Any) -> Head:
-    """A head by name.
-
-    Args:
-        name: Key of `HEADS`.
-        feature_shape: (D,) or (C, h, w) of one frame.
-        num_frames: T, frames per clip.
-        **options: The head's own keyword arguments, such as `width`.
+    """A head by its name in `HEADS`, on features (D,) or (C, h, w) of `num_frames` frames, with options of its own.
 
     Raises:
         ValueError: Unknown head or option, or features of the wrong kind.

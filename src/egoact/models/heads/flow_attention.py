@@ -1,9 +1,7 @@
 """Motion says where to look: every cell of the picture's maps is weighed by the flow at the same place and time.
 
 A road of the report ("Deep Learning for egocentric vision"); attention over cells as in Sharma, Kiros and Salakhutdinov
-2015, arXiv:1511.04119, with the flow in place of the recurrent state.
-
-Shapes: B clips, T frames, h x w cells, C channels of the picture's maps, F of the flow's.
+2015, arXiv:1511.04119, with the flow in place of the recurrent state. Shapes are those of `head`; F channels of flow.
 """
 
 from collections.abc import Mapping

@@ -25,15 +25,10 @@ class ProbeHead(Head):
                                                                 ├─► + place in time and picture ─► blocks ─► queries
         stream B (B, T, P_B, D_B) ──► standardise ──► project ──┘
 
-    Args:
-        feature_shape: (D,), the numbers of all streams side by side.
-        num_frames: T.
-        width: E.
-        depth: Attention blocks, 1 to 4: the last one is that of the queries, those before are among tokens.
-        num_heads: Of the attention.
-        replicas: Probes of other initial weights that are trained together; what they say is averaged.
-        streams: Of each stream how many numbers it has, and of how many parts of the picture they are, part by part;
-            empty: one stream of whole pictures.
+    The last of the `depth` blocks, 1 to 4, is that of the queries, those before are among tokens. `width` is E.
+    `replicas` are probes of other initial weights that are trained together; what they say is averaged. Of each of the
+    `streams` it is given how many numbers it has, and of how many parts of the picture they are, part by part; empty:
+    one of whole pictures.
     """
 
     queries = QUERIES

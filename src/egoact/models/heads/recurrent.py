@@ -79,19 +79,14 @@ class GRUHead(SteppingHead):
 
 
 def lstm_states(gates: Tensor, weight: Tensor) -> Tensor:
-    """The recurrence of an LSTM that begins at zero: torch's numbers, on a CPU in three quarters of the time.
+    """Every state of an LSTM that begins at zero, (T, B, W): torch's numbers, on a CPU in three quarters of the time.
 
     torch's own, by oneDNN, also computes the gradient of the features, which nobody asks for; it costs as much as that
-    of the weights. Here features are multiplied by their weights outside, all frames in one product, and autograd
-    leaves out what is not wanted.
+    of the weights. Here features are multiplied by their weights outside, all frames in one product.
 
     Args:
-        gates: What features and biases add to the gates, (T, B, 4 W), which lie as torch has them: input, forget, cell,
-            output.
+        gates: What features and biases add to the gates, (T, B, 4 W): input, forget, cell, output.
         weight: From a state to the gates of the next frame, (4 W, W).
-
-    Returns:
-        Every state, (T, B, W).
     """
     states: Tensor = _Recurrence.apply(gates, weight)
     return states

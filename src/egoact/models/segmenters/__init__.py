@@ -54,19 +54,16 @@ def build_model(
     members: int,
     options: dict[str, Any],
 ) -> RecordingModel:
-    """A model by the name of its segmenter, untrained.
+    """A model by the name of its segmenter in `SEGMENTERS`, untrained.
 
     Args:
-        name: Key of `SEGMENTERS`.
+        name: Of the segmenter.
         num_channels: D of each stream.
         sizes: Classes of each target, background included.
         rate: Steps a second.
         components: Principal components that a network gets of each stream.
         members: How many networks are averaged.
-        options: The segmenter's own keyword arguments, such as `width`.
-
-    Raises:
-        ValueError: Unknown segmenter or option, or an impossible value.
+        options: The segmenter's own keyword arguments; a `ValueError` for unknown ones, or an impossible value.
     """
     if name not in SEGMENTERS:
         raise ValueError(f"unknown segmenter {name!r}; there are {', '.join(SEGMENTERS)}")

@@ -6,8 +6,7 @@ What tells actions apart is less what is seen at a moment than how it differs ov
     spread   ---[~~~~~~~~~~~~~~~]---        its standard deviation there
     change   ---[~~~~~~~)[~~~~~~~]--        second half minus first half
 
-It is fitted in closed form, in seconds. Shapes: F steps, N of them to learn from, D channels of all streams, W kinds of
-windows, K outputs of all targets.
+Shapes: F steps, N of them to learn from, D channels of all streams, W kinds of windows, K outputs of all targets.
 """
 
 import copy
