@@ -110,7 +110,9 @@ def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, s
         raise ValueError(f"unknown precision {precision!r}; there are auto, {', '.join(PRECISIONS)}")
     engines = [engine] if engine != "auto" else engines_of_gpu() if device != "cpu" else available_engines()
     if precision == "int8":  # to measure it, it would have to be calibrated: the first that can do it
-        return [next(((name, "int8") for name in engines if _can_int8(name)), (engines[0], "int8"))]
+        has_nncf = find_spec("nncf") is not None
+        able = [name for name in engines if name == "onnxruntime" or (name == "openvino" and has_nncf)]
+        return [((able or engines)[0], "int8")]
     if precision == "auto":
         if device != "cpu":
             # f16 has three more bits than bf16, which MobileNetV2 needs to be near enough.
@@ -127,10 +129,6 @@ def has_bf16(engine: str) -> bool:
     if "bf16" not in PRECISIONS_OF[engine] or "openvino" not in available_engines():
         return False
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _can_int8(engine: str) -> bool:
-    return engine == "onnxruntime" or (engine == "openvino" and find_spec("nncf") is not None)
 
 
 def available_engines() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import get_symmetric_quantization_config
 from torchao.quantization.pt2e import MovingAverageMinMaxObserver
-from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
+from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, Quantizer
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from egoact.engines.interface import num_wide
@@ -26,7 +26,9 @@ class Convolutions(Quantizer):
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
         """Say what becomes int8."""
         config = get_symmetric_quantization_config(is_per_channel=True)
-        activation = _with_moving_range(config.input_activation)
+        # From a moving average of each frame's lowest and highest: ranges from histograms lose more.
+        observer = MovingAverageMinMaxObserver.with_args(eps=2**-12)
+        activation = replace(config.input_activation, observer_or_fake_quant_ctr=observer)
         found = [node for node in model.graph.nodes if node.target is _CONVOLUTION]
         for node in found[2 * num_wide(len(found)) :]:
             given = {node.args[0]: activation, node.args[1]: config.weight}
@@ -37,11 +39,6 @@ class Convolutions(Quantizer):
 
     def validate(self, model: torch.fx.GraphModule) -> None:
         """Nothing that was said can be wrong."""
-
-
-def _with_moving_range(spec: QuantizationSpec) -> QuantizationSpec:
-    """The same, from a moving average of each frame's lowest and highest: ranges from histograms lose more."""
-    return replace(spec, observer_or_fake_quant_ctr=MovingAverageMinMaxObserver.with_args(eps=2**-12))
 
 
 def _clamped(node: Any) -> Any:

@@ -6,7 +6,6 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +94,8 @@ def quantize(graph: bytes, frames: np.ndarray, *, is_symmetric: bool = False) ->
             quant_pre_process(plain, prepared, skip_symbolic_shape=True)
             convolutions = [node for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
             wide = num_wide(len(convolutions))
-            kept = [node.name for n, node in enumerate(convolutions) if n < wide or _is_depthwise(node)]
+            groups = [{each.name: each.i for each in node.attribute}.get("group", 1) for node in convolutions]
+            kept = [node.name for n, node in enumerate(convolutions) if n < wide or groups[n] > 1]
             quantize_static(
                 prepared,
                 small,
@@ -112,10 +112,6 @@ def quantize(graph: bytes, frames: np.ndarray, *, is_symmetric: bool = False) ->
             return small.read_bytes()
     finally:
         root.setLevel(level)
-
-
-def _is_depthwise(node: Any) -> bool:
-    return any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
 
 
 def halve(graph: bytes) -> bytes:

@@ -70,19 +70,15 @@ def keep_depthwise(graph: Any, *, but: Sequence[Any] = ()) -> None:
 
     `but` are convolutions that stay in float32.
     """
+    from openvino import opset13 as operations
+
     exact = {node.get_friendly_name() for node in but}
     for node in convolutions(graph):
         if is_depthwise(node) and node.get_friendly_name() not in exact:
-            _keep_sums(node)
+            weights = _constant(node.input_value(1).get_node())
+            if weights is not None:
+                node.input(1).replace_source_output(operations.constant(round_keeping_sums(weights)).output(0))
             _keep_bias(node)
-
-
-def _keep_sums(convolution: Any) -> None:
-    from openvino import opset13 as operations
-
-    weights = _constant(convolution.input_value(1).get_node())
-    if weights is not None:
-        convolution.input(1).replace_source_output(operations.constant(round_keeping_sums(weights)).output(0))
 
 
 def _keep_bias(convolution: Any) -> None:

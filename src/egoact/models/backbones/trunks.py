@@ -63,12 +63,11 @@ class SpatialGrid(nn.Module):
         self.num_parts = num_parts
 
     def forward(self, maps: Tensor) -> Tensor:  # noqa: D102
-        rows, columns = (_parts(size, self.num_parts) for size in maps.shape[2:])
+        number = self.num_parts
+        rows, columns = (
+            [slice(i * size // number, -(-(i + 1) * size // number)) for i in range(number)] for size in maps.shape[2:]
+        )
         return torch.cat([maps[:, :, row, column].mean(dim=(2, 3)) for row in rows for column in columns], dim=1)
-
-
-def _parts(size: int, num_parts: int) -> list[slice]:
-    return [slice(i * size // num_parts, -(-(i + 1) * size // num_parts)) for i in range(num_parts)]
 
 
 def sequential_trunk(

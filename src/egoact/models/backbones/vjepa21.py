@@ -12,7 +12,6 @@ called so; rotations: RoFormer, arXiv:2104.09864.
 Shapes: B windows, N pictures, t x h x w tokens, n of them, D channels, k heads.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +127,9 @@ def import_checkpoint(checkpoint: Path, out: Path) -> str:
         part = next(found[key] for key in _CHECKPOINT_KEYS if key in found)
         every = {name: tensor for name, tensor in part.items() if isinstance(tensor, Tensor)}
         named = {name.removeprefix("module.").removeprefix("backbone."): tensor for name, tensor in every.items()}
-        width, depth, inner, last = _numbers(named)
+        inner, width = named["blocks.0.mlp.fc1.weight"].shape
+        depth = len({name.split(".")[1] for name in named if name.startswith("blocks.")})
+        last = max(int(name.split(".")[1]) for name in named if name.startswith("norms_block."))
     except OSError as error:
         raise ArtifactError(f"cannot be read ({error.strerror or error})", path=checkpoint) from None
     except Exception as error:  # the unpickler raises what it likes
@@ -149,10 +150,3 @@ def import_checkpoint(checkpoint: Path, out: Path) -> str:
     state = {name: tensor.float().contiguous() for name, tensor in kept.items()}
     write_atomically(out, save(state, metadata={"format": "pt", "encoder": name}))
     return name
-
-
-def _numbers(named: Mapping[str, Tensor]) -> tuple[int, int, int, int]:
-    """Width, blocks, channels inside of feed-forward layers, and number of the last norm."""
-    inner, width = named["blocks.0.mlp.fc1.weight"].shape
-    last = max(int(name.split(".")[1]) for name in named if name.startswith("norms_block."))
-    return width, len({name.split(".")[1] for name in named if name.startswith("blocks.")}), inner, last

@@ -82,24 +82,21 @@ class _Block(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, *, window: int) -> Tensor:
     """Attention of each step to those at most `window` away: three times (B, F, C), mask (B, F) -> (B, F, C).
 
-    Blocks of `window` queries look at their own block and both neighbours: cost and memory grow with F, not its square.
+    Blocks of `window` queries look at their own block and both neighbours, (B, N, 3 W, C): cost and memory grow with F,
+    not its square.
     """
     num_steps, width = query.shape[1:]
     missing = -num_steps % window
     pad = nn.functional.pad
     blocks = pad(query, (0, 0, 0, missing)).unflatten(1, (-1, window))
     keys, values, there = (
-        _with_neighbours(pad(each, (0, 0, window, window + missing)).unflatten(1, (-1, window)))
+        pad(each, (0, 0, window, window + missing)).unflatten(1, (-1, window))
         for each in (key, value, mask[:, :, None])
     )
+    keys, values, there = (torch.cat([x[:, :-2], x[:, 1:-1], x[:, 2:]], dim=2) for x in (keys, values, there))
     own, others = torch.arange(window, device=query.device), torch.arange(3 * window, device=query.device)
     is_near = ((others - window)[None] - own[:, None]).abs() <= window
     scores = blocks @ keys.transpose(2, 3) / width**0.5
     scores = scores.masked_fill(~is_near | (there.transpose(2, 3) == 0), _FAR_BELOW)
     mixed = scores.softmax(-1) @ values
     return mixed.flatten(1, 2)[:, :num_steps]
-
-
-def _with_neighbours(blocks: Tensor) -> Tensor:
-    """Every block but the first and last, between its neighbours: (B, N + 2, W, C) -> (B, N, 3 W, C)."""
-    return torch.cat([blocks[:, :-2], blocks[:, 1:-1], blocks[:, 2:]], dim=2)
