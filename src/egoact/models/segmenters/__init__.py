@@ -1,4 +1,4 @@
-"""Segmenters: models that score every step of a recording. One file a segmenter, one line here.
+"""Segmenters: models that score every step of a recording. One line here a segmenter.
 
 Imports `torch` alone. Offers `SEGMENTERS` and `build_model`, which makes what `score` and, of those that see no future,
 `step` are asked of; `Segmenter` is what a network derives from.
