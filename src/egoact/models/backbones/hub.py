@@ -53,7 +53,8 @@ class Source:
     def _where(self) -> dict[str, Any]:
         return {"revision": self._revision, "local_files_only": self.folder is not None}
 
-    def _get(self, get: Callable[[], Any]) -> Any:
+    def _get(self, get: Callable[[Any], Any]) -> Any:
+        """By `transformers`."""
         if self.folder is not None and not self.folder.is_dir():
             raise ArtifactError("--weights of such an encoder is a folder, with config.json in it", path=self.place)
         try:
@@ -62,20 +63,15 @@ class Source:
             raise ArtifactError(f"{self.name} needs transformers; pip install 'egoact[video]'") from None
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        return weight_files.download(get, self.name)
+        return weight_files.download(lambda: get(transformers), self.name)
 
     def configuration(self, *, known: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None) -> Any:
         """Its configuration; of those that are `known` no file is needed."""
-
-        def get() -> Any:
-            from transformers import AutoConfig
-
-            if known is not None and self.place in known:
-                family, shape = known[self.place]
-                return AutoConfig.for_model(family, **shape)
-            return AutoConfig.from_pretrained(self.place, trust_remote_code=False, **self._where)
-
-        return self._get(get)
+        if known is not None and self.place in known:
+            family, shape = known[self.place]
+            return self._get(lambda library: library.AutoConfig.for_model(family, **shape))
+        given = {"trust_remote_code": False, **self._where}
+        return self._get(lambda library: library.AutoConfig.from_pretrained(self.place, **given))
 
     def pinned_name(self, config: Any) -> str:
         """Its name with the revision that was asked for, or the commit that was found."""
@@ -91,10 +87,8 @@ class Source:
         without weights. An `ArtifactError` where there are no safetensors, or tensors are missing.
         """
 
-        def get() -> Any:
-            import transformers
-
-            made = getattr(transformers, kind)
+        def get(library: Any) -> Any:
+            made = getattr(library, kind)
             if is_random:
                 torch.manual_seed(0)
                 return made.from_config(config), {"missing_keys": ()}
@@ -116,11 +110,14 @@ class Source:
 
     def preprocessing(self) -> "Preprocessing":
         """How its pictures are made; an `ArtifactError` where nobody says it."""
-        from transformers.utils import cached_file
+
+        def find(library: Any, file: str) -> Any:
+            return library.utils.cached_file(
+                self.place, file, _raise_exceptions_for_missing_entries=False, **self._where
+            )
 
         for file in _PREPROCESSING:
-            get = partial(cached_file, self.place, file, _raise_exceptions_for_missing_entries=False, **self._where)
-            found = self._get(get)
+            found = self._get(partial(find, file=file))
             if not found:
                 continue
             try:

@@ -4,7 +4,6 @@ pictures (B, 3, H, W) normalised ──► encoder ──► pooled (B, D)  or  
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,17 @@ from torch import Tensor, nn
 from egoact.models.backbones.hub import PREFIX, Preprocessing, Source
 from egoact.models.backbones.trunks import Trunk
 
-
-@dataclass(frozen=True)
-class ImageFamily:
-    """What differs between image encoders.
-
-    Args:
-        kind: Class of `transformers` that holds the encoder alone.
-        resized: For the forward pass on pictures of another size than those it was trained with.
-        is_timm: Whether it is one of timm's, which says nothing of its tokens.
-    """
-
-    kind: str = "AutoModel"
-    resized: Mapping[str, Any] = field(default_factory=dict)
-    is_timm: bool = False
-
-
-_INTERPOLATED = {"interpolate_pos_encoding": True}
-_SIGLIP = ImageFamily("SiglipVisionModel", _INTERPOLATED)
-_CLIP = ImageFamily("CLIPVisionModel", _INTERPOLATED)
 IMAGE_FAMILIES = {
-    "dinov2": ImageFamily(),
-    "dinov3_vit": ImageFamily(),
-    "siglip": _SIGLIP,
-    "siglip_vision_model": _SIGLIP,
-    "clip": _CLIP,
-    "clip_vision_model": _CLIP,
-    "timm_wrapper": ImageFamily(is_timm=True),
+    "dinov2": "AutoModel",
+    "dinov3_vit": "AutoModel",
+    "siglip": "SiglipVisionModel",
+    "siglip_vision_model": "SiglipVisionModel",
+    "clip": "CLIPVisionModel",
+    "clip_vision_model": "CLIPVisionModel",
+    "timm_wrapper": "AutoModel",
 }
+"""Type of a model -> class of `transformers` that holds the encoder alone."""
+_TIMM = "timm_wrapper"  # says nothing of its tokens
 
 
 def is_of_hub(name: str) -> bool:
@@ -56,9 +38,8 @@ def pin(name: str, weights: Path | None) -> str:
 
 def hub_size(name: str, weights: Path | None) -> int:
     """Height and width of the pictures of an encoder, as its preprocessing has them, or it was trained with."""
-    source = Source(name, weights)
-    config, family = _describe(source)
-    return _preprocessing(source, config, family).size or _vision(config).image_size
+    _, vision, made = _describe(Source(name, weights))
+    return made.size or vision.image_size
 
 
 def hub_trunk(name: str, weights: Path | None, size: int) -> Trunk:
@@ -69,22 +50,22 @@ def hub_trunk(name: str, weights: Path | None, size: int) -> Trunk:
         ValueError: No image encoder, or a size of pictures that it cannot take.
     """
     source = Source(name, weights)
-    config, family = _describe(source)
-    made = _preprocessing(source, config, family)
-    vision = _vision(config)
-    if family.is_timm and size != made.size:
-        raise ValueError(
-            f"{name} takes pictures of {made.size} pixels, got {size}; timm:{config.architecture} takes others"
-        )
-    if not family.is_timm and size % vision.patch_size:
+    config, vision, made = _describe(source)
+    kind, is_timm = IMAGE_FAMILIES[config.model_type], config.model_type == _TIMM
+    if is_timm and size != made.size:
+        only = f"{name} takes pictures of {made.size} pixels"
+        raise ValueError(f"{only}, got {size}; timm:{config.architecture} takes others")
+    if not is_timm and size % vision.patch_size:
         raise ValueError(f"{name} takes pictures of multiples of {vision.patch_size} pixels, got {size}")
-    model = source.model(vision, kind=family.kind)
-    arguments = {} if family.is_timm or size == vision.image_size else family.resized
-    side = 0 if family.is_timm else size // vision.patch_size
-    pooled, maps = _Pooled(model, arguments), _Maps(model, arguments, side)
+    model = source.model(vision, kind=kind)
+    is_told = (
+        kind != "AutoModel" and size != vision.image_size
+    )  # DINO finds out by itself that pictures have other sizes
+    arguments = {"interpolate_pos_encoding": True} if is_told else {}
+    pooled, maps = _Pooled(model, arguments), _Maps(model, arguments, 0 if is_timm else size // vision.patch_size)
 
     def layers(cut: int | None) -> list[nn.Module]:
-        if family.is_timm:
+        if is_timm:
             raise ValueError(f"{name} gives pooled features alone; timm:{config.architecture} gives maps, too")
         return [maps]
 
@@ -114,22 +95,13 @@ class _Maps(_Pooled):
         return tokens[:, tokens.shape[1] - self.side**2 :].transpose(1, 2).unflatten(2, (self.side, self.side))
 
 
-def _describe(source: Source) -> tuple[Any, ImageFamily]:
+def _describe(source: Source) -> tuple[Any, Any, Preprocessing]:
+    """Its configuration, that of its pictures, where it has one of words, too, and how pictures are made."""
     config = source.configuration()
-    family = IMAGE_FAMILIES.get(config.model_type)
-    if family is None:
+    if config.model_type not in IMAGE_FAMILIES:
         names = ", ".join(IMAGE_FAMILIES)
         raise ValueError(f"{source.name} is a {config.model_type}, no encoder of single pictures, which are {names}")
-    return config, family
-
-
-def _vision(config: Any) -> Any:
-    """Of a model of pictures and words that of its pictures."""
-    return getattr(config, "vision_config", config)
-
-
-def _preprocessing(source: Source, config: Any, family: ImageFamily) -> Preprocessing:
-    if not family.is_timm:
-        return source.preprocessing()
+    if config.model_type != _TIMM:
+        return config, getattr(config, "vision_config", config), source.preprocessing()
     said = config.pretrained_cfg
-    return Preprocessing(tuple(said["mean"]), tuple(said["std"]), said["input_size"][-1])
+    return config, config, Preprocessing(tuple(said["mean"]), tuple(said["std"]), said["input_size"][-1])
