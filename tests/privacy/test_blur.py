@@ -6,10 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from egoact.engines.faces.detector import Face
 
 from egoact.cli import main
 from egoact.commands.data.blur import BlurSettings, blur
+from egoact.engines.faces import Face
 from egoact.media.video.writer import is_playable
 from egoact.privacy.faces import find_faces
 from egoact.privacy.masks import Mask, Masks

@@ -11,7 +11,7 @@ from egoact.commands.using import predict as command
 from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.hands import Palm
-from egoact.engines.hands import HandDetector
+from egoact.engines.hands import HandDetector, network
 from egoact.extraction.recordings import HandPass, aspect_ratio_of
 from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource

@@ -4,6 +4,7 @@ import pytest
 
 from egoact.core.errors import ArtifactError
 from egoact.core.timelines.hands import Palm
+from egoact.engines.hands.detector import PALMS
 
 
 def needs_hand_model() -> None:

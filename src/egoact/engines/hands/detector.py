@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from egoact.core.timelines.hands import LEAST_SCORE, Palm
-from egoact.engines.hands.anchors import SIZE
+from egoact.engines.hands.detections import SIZE
+from egoact.engines.hands.network import NetworkFile, SquareDetector, letterbox
 
 PALMS = NetworkFile("modules/palm_detection/palm_detection_lite.tflite", "hands", "palm", "--hand-model")
 GRIDS = ((8, 2), (16, 6))  # of `palm_detection_cpu.pbtxt`: three layers of stride 16 have two anchors each
