@@ -25,11 +25,7 @@ _CLASS = re.compile(r"(?P<number>\d{1,8}) (?P<name>.+)", re.ASCII)
 
 
 def read_mapping(path: Path) -> tuple[str, ...]:
-    """The classes of a `mapping.txt`, by their numbers.
-
-    Raises:
-        AnnotationError: Not a number and a word in each line, or numbers other than 0, 1, 2, ... once each.
-    """
+    """The classes of a `mapping.txt`, whose numbers are 0, 1, 2, ... once each, in their order."""
     return read_numbered(path, _CLASS, what="a number and the name of a class, such as '3 pour'", first=0)
 
 
@@ -84,11 +80,7 @@ def read_frame_labels(path: Path, *, known: Collection[str] | None = None) -> tu
 
 
 def read_bundle(path: Path) -> tuple[str, ...]:
-    """The recordings of one side of a split.
-
-    Raises:
-        AnnotationError: It cannot be read, or a recording is there twice.
-    """
+    """The recordings of one side of a split; an `AnnotationError` where one is there twice."""
     found: dict[str, int] = {}
     for place, line in enumerate(read_lines(path), 1):
         if not line:
@@ -117,11 +109,7 @@ def find_stretches(
 
 
 def files_of_recordings(folder: Path, suffix: str) -> dict[str, Path]:
-    """The files of a folder by the recordings that they are of.
-
-    Raises:
-        AnnotationError: Two of one recording.
-    """
+    """The files of a folder by the recordings that they are of; an `AnnotationError` where two are of one."""
     named: dict[str, Path] = {}
     for path in list_files(folder, suffix):
         video = parse_video_id(path.name.removesuffix(suffix))
@@ -139,11 +127,7 @@ def list_files(folder: Path, suffix: str) -> tuple[Path, ...]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines without blanks around them, and without empty ones at the end.
-
-    Raises:
-        AnnotationError: It cannot be read, is no text, or too large for a list of labels.
-    """
+    """Lines without blanks around them, and without empty ones at the end; an `AnnotationError` for what is no list."""
     raw = read_content(path, most_bytes=_MOST_BYTES)
     try:
         text = raw.decode("utf-8-sig")

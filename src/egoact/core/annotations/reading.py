@@ -13,11 +13,7 @@ _DELIMITERS = (",", ";", "\t")
 
 
 def read_content(path: Path, *, most_bytes: int | None = None) -> bytes:
-    """The bytes of a file; of one that is too large, one more than there may be.
-
-    Raises:
-        AnnotationError: It cannot be read.
-    """
+    """The bytes of a file, of a larger one a byte more than `most_bytes`; or an `AnnotationError`."""
     try:
         with path.open("rb") as file:
             return file.read(None if most_bytes is None else most_bytes + 1)

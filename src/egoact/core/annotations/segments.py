@@ -15,15 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from egoact.core.annotations.parsing import (
-    find_time_columns,
+    parse_decimal_comma,
     parse_optional_text,
     parse_optional_whole,
+    parse_timestamp,
     parse_video_id,
+    parse_whole,
     parse_wholes,
-    read_times,
 )
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
 from egoact.core.bounds import LONGEST_NAME, check_name
+from egoact.core.epic.facts import frame_rate, frame_seconds
 from egoact.core.errors import AnnotationError
 
 
@@ -161,11 +163,7 @@ class SegmentTable(Sequence[Segment]):
         return tuple(dict.fromkeys(segment.video_id for segment in self.segments))
 
     def select(self, keep: Callable[[Segment], bool] | Sequence[bool] | npt.NDArray[np.bool_]) -> "SegmentTable":
-        """The segments that a predicate accepts, or where a mask is true; places stay those of the file.
-
-        Raises:
-            ValueError: A mask of another length than the table.
-        """
+        """The segments that a predicate accepts, or where a mask as long as the table is true; places stay."""
         mask = [keep(segment) for segment in self.segments] if callable(keep) else list(keep)
         if len(mask) != len(self):
             raise ValueError(f"a mask of {len(mask)} values for {len(self)} segments")
@@ -193,9 +191,9 @@ def segments_of(sheet: Spreadsheet) -> SegmentTable:
     if "video_id" not in sheet:
         raise sheet.missing("column video_id")
     sheet.columns["video_id"] = tuple(map(parse_video_id, sheet.columns["video_id"]))
-    start_column, stop_column = find_time_columns(sheet)
-    times = read_times(sheet, start_column, stop_column)
-    columns_of = {"start_seconds": start_column, "stop_seconds": stop_column}
+    time_columns = _find_time_columns(sheet)
+    times = [_read_times(sheet, column) for column in time_columns]
+    columns_of = dict(zip(("start_seconds", "stop_seconds"), time_columns, strict=True))
     id_column = "uid" if "uid" in sheet and "narration_id" not in sheet else "narration_id"
     segments = []
     for position, values in enumerate(zip(*_read_fields(sheet, id_column, *times), strict=True)):
@@ -211,6 +209,37 @@ def segments_of(sheet: Spreadsheet) -> SegmentTable:
             reason = f"'{segment.narration_id}' is already the id of row {sheet.rows[other]}; ids must differ"
             raise sheet.error(reason, position=position, column=id_column)
     return SegmentTable(sheet.path, tuple(segments), sheet.rows)
+
+
+def _find_time_columns(sheet: Spreadsheet) -> tuple[str, str]:
+    """The first pair of columns that is there: timestamps, seconds, frames; half a pair is an error."""
+    for unit in ("timestamp", "seconds", "frame"):
+        pair = (f"start_{unit}", f"stop_{unit}")
+        present = [column in sheet for column in pair]
+        if all(present):
+            return pair
+        if any(present):
+            raise sheet.missing(f"column {pair[present.index(False)]}")
+    raise sheet.missing("columns start_timestamp and stop_timestamp (nor start_frame and stop_frame)")
+
+
+def _read_times(sheet: Spreadsheet, column: str) -> list[float]:
+    """Seconds; of frames by the rate of EPIC-KITCHENS' ids, else by the column fps."""
+    if not column.endswith("_frame"):
+        return sheet.convert(column, parse_timestamp if sheet.delimiter == "," else parse_decimal_comma)
+    rates = sheet.convert("fps", parse_decimal_comma) if "fps" in sheet else [0.0] * len(sheet)
+    rates = [frame_rate(video) or rate for video, rate in zip(sheet.columns["video_id"], rates, strict=True)]
+    seconds = []
+    for position, (frame, rate) in enumerate(zip(sheet.convert(column, parse_whole), rates, strict=True)):
+        try:
+            if not rate > 0:
+                video = sheet.columns["video_id"][position]
+                reason = f"start and stop are frames, and the rate of video '{video}' is unknown; add a column fps"
+                raise ValueError(reason)
+            seconds.append(frame_seconds(frame, rate=rate))
+        except ValueError as error:
+            raise sheet.error(str(error), position=position, column=column) from None
+    return seconds
 
 
 def _read_fields(sheet: Spreadsheet, id_column: str, starts: list[float], stops: list[float]) -> list[Iterable[Any]]:

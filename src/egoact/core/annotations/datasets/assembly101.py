@@ -43,11 +43,7 @@ _PERSON = re.compile(r"_(\d{4})-")
 
 
 def read_assembly101(folder: Path, *, views: Sequence[str]) -> Dataset:
-    """The coarse actions of all sequences that a split names, in each of the views; those of the test are withheld.
-
-    Raises:
-        AnnotationError: No splits or labels, or an `actions.csv` that cannot be used.
-    """
+    """The coarse actions of all sequences that a split names, in each of the views; those of the test are withheld."""
     splits = locate(folder, "coarse_splits")
     dataset = Dataset(splits.parent)
     actions = _read_actions(read_spreadsheet(splits.parent / "actions.csv"), dataset)

@@ -29,12 +29,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A data set.
-
-    Args:
-        title: For people.
-        read: Takes the folder of its annotations.
-    """
+    """A data set: its title, and what reads the folder of its annotations, or raises an `AnnotationError`."""
 
     title: str
     read: Callable[[Path, Options], Dataset]

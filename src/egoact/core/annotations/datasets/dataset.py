@@ -47,11 +47,7 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
 
     def add(self, segment: Segment, *, split: str = "") -> None:
-        """Keep a segment, in a side of a split where one is named.
-
-        Raises:
-            ValueError: Another segment has its id, or it is in this side already.
-        """
+        """Keep a segment, in a side of a split where one is named; a `ValueError` where its id is there already."""
         if self.segments.setdefault(segment.narration_id, segment) != segment:
             raise ValueError(f"{segment.narration_id} is the id of another segment, too, with other labels or times")
         if split:
@@ -141,11 +137,7 @@ def classes_text(vocabulary: Vocabulary) -> str:
 
 
 def write_labels(dataset: Dataset, out: Path, *, overwrite: bool, flag: str = "--out") -> list[Path]:
-    """Write what `Dataset.texts` gives into a folder, or nothing.
-
-    Raises:
-        AnnotationError: Files with other content are there, and may not be replaced.
-    """
+    """Write what `Dataset.texts` gives; an `AnnotationError`, and nothing, where other files may not be replaced."""
     texts = dataset.texts()
     for name, text in texts.items():
         if not overwrite and (out / name).exists() and (out / name).read_bytes() != text:
@@ -158,11 +150,7 @@ def write_labels(dataset: Dataset, out: Path, *, overwrite: bool, flag: str = "-
 
 
 def locate(folder: Path, name: str) -> Path:
-    """The one file or folder of this name in a folder or up to three levels below it.
-
-    Raises:
-        AnnotationError: None, or several.
-    """
+    """The one file or folder of this name here or up to three levels below; an `AnnotationError` for none, or two."""
     found = locate_any(folder, name)
     if found is None:
         raise AnnotationError(f"no {name} here or up to {_DEPTH} folders below", path=folder)
@@ -181,11 +169,7 @@ def locate_any(folder: Path, name: str) -> Path | None:
 
 
 def read_json_labels(path: Path, *, most_bytes: int = MOST_JSON_BYTES) -> Any:
-    """The value of a JSON file.
-
-    Raises:
-        AnnotationError: It cannot be read, or is none.
-    """
+    """The value of a JSON file; an `AnnotationError` where it cannot be read."""
     try:
         return parse_json(read_bounded(path, most_bytes=most_bytes).decode("utf-8-sig"))
     except OSError as error:

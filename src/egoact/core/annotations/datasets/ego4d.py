@@ -29,11 +29,7 @@ _TEXT = re.compile(r"#\s*(?P<who>\w+)\s+(?:[Cc]\b)?\s*(?P<what>.*)", re.DOTALL)
 
 
 def read_narrations(folder: Path) -> Dataset:
-    """Narrations of what the wearer does, with the word after "#C C" as verb; splits by `split_fho` of ego4d.json.
-
-    Raises:
-        AnnotationError: No narration.json, or none in its layout.
-    """
+    """What the wearer does, with the word after "#C C" as verb; splits by `split_fho` of ego4d.json."""
     path = locate(folder, "narration.json")
     dataset = Dataset(path.parent)
     known = _read_metadata(folder, dataset)
@@ -45,13 +41,16 @@ def read_narrations(folder: Path) -> Dataset:
     for video, said in videos.items():
         for number in (1, 2):
             name = f"narration_pass_{number}"
+            participant, split = known.get(video, (video, ""))
             with dataset.row(path, f"{video}, {name}"):
                 narrations = (said.get(name) or {}).get("narrations") or []
                 length = _length_seconds([one["timestamp_sec"] for one in narrations])
                 for position, narration in enumerate(narrations):
                     with dataset.row(path, f"{video}, {name}, narration {position + 1}"):
-                        identity = f"{video}_{number}_{position}"
-                        num_others += not _add_narration(narration, identity, video, length, known, dataset)
+                        segment = _segment_of(narration, f"{video}_{number}_{position}", participant, video, length)
+                        num_others += segment is None
+                        if segment is not None:
+                            dataset.add(segment, split=split)
     if num_others:
         dataset.notes.append(f"{num_others:,} narrations are not of the wearer (#C) or without words, and left out")
     return dataset
@@ -65,32 +64,22 @@ def _length_seconds(times: Sequence[float]) -> float:
     return (gap or MEAN_GAP_SECONDS) / MEAN_GAP_SECONDS
 
 
-def _add_narration(
-    narration: Mapping[str, Any],
-    identity: str,
-    video: str,
-    length: float,
-    known: Mapping[str, tuple[str, str]],
-    dataset: Dataset,
-) -> bool:
+def _segment_of(
+    narration: Mapping[str, Any], identity: str, participant: str, video: str, length: float
+) -> Segment | None:
+    """What the wearer does; None where it is somebody else, or has no words."""
     text = " ".join(narration["narration_text"].split())
     parts = _TEXT.fullmatch(text)
     if parts is None or parts["who"] not in "Cc" or not parts["what"]:
-        return False
-    participant, split = known.get(video, (video, ""))
+        return None
     middle = narration["timestamp_sec"]
     start, stop = max(middle - length / 2, 0.0), middle + length / 2
     verb = parts["what"].split()[0].strip(".,;:").lower() or None
-    dataset.add(Segment(identity, participant, video, start, stop, verb=verb, narration=text), split=split)
-    return True
+    return Segment(identity, participant, video, start, stop, verb=verb, narration=text)
 
 
 def read_moments(folder: Path) -> Dataset:
-    """The labels of the primary categories, by all annotators, as in the published evaluation.
-
-    Raises:
-        AnnotationError: No moments_train.json, or none in its layout.
-    """
+    """The labels of the primary categories, by all annotators, as in the published evaluation."""
     train = locate(folder, "moments_train.json")
     dataset = Dataset(train.parent)
     known = _read_metadata(folder, dataset)
@@ -100,22 +89,15 @@ def read_moments(folder: Path) -> Dataset:
             continue
         for number, video in enumerate(_read_videos(path), 1):
             with dataset.row(path, f"video {number}"):
+                name = video["video_uid"]
+                who = known.get(name, (name,))[0], name
                 for clip in video["clips"]:
-                    _read_clip(clip, video["video_uid"], path, known, dataset, split=split)
+                    _read_clip(clip, who, path, dataset, split=split)
     dataset.name_verbs()
     return dataset
 
 
-def _read_clip(
-    clip: Mapping[str, Any],
-    video: str,
-    path: Path,
-    known: Mapping[str, tuple[str, str]],
-    dataset: Dataset,
-    *,
-    split: str,
-) -> None:
-    participant, _ = known.get(video, (video, ""))
+def _read_clip(clip: Mapping[str, Any], who: tuple[str, str], path: Path, dataset: Dataset, *, split: str) -> None:
     for annotator, annotation in enumerate(clip["annotations"]):
         for number, label in enumerate(annotation["labels"]):
             place = f"clip {clip['clip_uid']}, annotation {annotator + 1}, label {number + 1}"
@@ -123,7 +105,7 @@ def _read_clip(
                 if label["primary"]:
                     identity = f"{clip['clip_uid']}_{annotator}_{number}"
                     times = float(label["video_start_time"]), float(label["video_end_time"])
-                    dataset.add(Segment(identity, participant, video, *times, verb=label["label"]), split=split)
+                    dataset.add(Segment(identity, *who, *times, verb=label["label"]), split=split)
 
 
 def _read_metadata(folder: Path, dataset: Dataset) -> dict[str, tuple[str, str]]:

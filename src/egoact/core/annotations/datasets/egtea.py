@@ -22,11 +22,7 @@ _CLIP = re.compile(r"(?P<video>(?P<person>[^-\s]+)-.+?)-(?P<start>\d+)-(?P<stop>
 
 
 def read_egtea(folder: Path) -> Dataset:
-    """The clips of all splits that are there.
-
-    Raises:
-        AnnotationError: No split, or lists of classes that cannot be used.
-    """
+    """The clips of all splits that are there."""
     annotations = locate(folder, "verb_idx.txt").parent
     dataset = Dataset(annotations)
     for target in TARGETS:

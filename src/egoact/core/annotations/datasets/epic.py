@@ -26,11 +26,7 @@ EPIC_100 = {
 
 
 def read_epic(folder: Path, files: Mapping[str, str]) -> Dataset:
-    """The segments of all files that are there; the training labels must be.
-
-    Raises:
-        AnnotationError: No training labels or classes, or the first cell that is wrong, also a class that is none.
-    """
+    """The segments of all files that are there; the training labels must be, and every class must be one."""
     dataset = Dataset(folder)
     annotations = locate(folder, files["train"]).parent
     dataset.classes = {target: read_vocabulary(annotations, target) for target in TARGETS}

@@ -28,11 +28,7 @@ _COLUMNS = (
 
 
 def read_hd_epic(folder: Path) -> Dataset:
-    """The narrated actions, each with its first main action; other nouns of it come after.
-
-    Raises:
-        AnnotationError: The narrations are there as a pickle alone, or not at all; or other columns.
-    """
+    """The narrated actions, each with its first main action; other nouns of it come after."""
     path = locate_any(folder, _NAME)
     if path is None:
         pickle = locate(folder, _NAME.replace(".csv", ".pkl"))

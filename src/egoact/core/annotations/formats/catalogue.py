@@ -169,11 +169,7 @@ FORMATS: dict[str, Format] = {
 
 
 def recognise(source: Source) -> str:
-    """The name of the format of a file, by its content and its extension.
-
-    Raises:
-        AnnotationError: No format fits.
-    """
+    """The name of the format of a file, by its content and its extension; an `AnnotationError` where none fits."""
     fitting = [name for name, one in FORMATS.items() if one.recognise(source)]
     if not fitting:
         raise source.error(f"of no format that is known; give --from, one of {', '.join(FORMATS)}")
@@ -181,11 +177,7 @@ def recognise(source: Source) -> str:
 
 
 def choose(suffix: str) -> str:
-    """The name of the format that an extension means, to write.
-
-    Raises:
-        ValueError: None does, or several do.
-    """
+    """The name of the format that an extension means, to write; a `ValueError` where none does, or several do."""
     if suffix.lower() == ".csv":
         return "segments"
     fitting = [name for name, one in FORMATS.items() if suffix.lower() in one.suffixes]

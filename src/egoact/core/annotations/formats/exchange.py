@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording, learn
 from egoact.core.annotations.formats.words import recording_name
+from egoact.core.annotations.labels import Target
 from egoact.core.annotations.reading import reading_row
 from egoact.core.errors import AnnotationError
 
@@ -56,11 +57,7 @@ class Source:
 
     @cached_property
     def text(self) -> str:
-        """The content as text: UTF-8 or UTF-16, without a byte order mark, all line ends as line feeds.
-
-        Raises:
-            AnnotationError: Another encoding, or no text.
-        """
+        """UTF-8 or UTF-16 without its mark, all line ends as line feeds; an `AnnotationError` for what is no text."""
         encoding = "utf-16" if self.content.startswith(_UTF16_MARKS) else "utf-8-sig"
         try:
             text = self.content.decode(encoding)
@@ -105,6 +102,17 @@ class ReadOptions:
             raise ValueError(f"{self.fps:g} frames per second; a number above 0 is needed")
         if not math.isfinite(self.media_offset_seconds):
             raise ValueError(f"{self.media_offset_seconds} s is no offset")
+
+    @property
+    def tiers(self) -> dict[Target, str]:
+        """Names of tiers by what they hold, as far as they are given."""
+        given: dict[Target, str | None] = {"verb": self.verb_tier, "noun": self.noun_tier}
+        return {target: name for target, name in given.items() if name is not None}
+
+    def target_of(self, name: str) -> Target | None:
+        """What a tier of this name holds, where it is given."""
+        same = (target for target, tier in self.tiers.items() if tier.casefold() == name.strip().casefold())
+        return next(same, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +175,7 @@ class Reading:
         return reading_row(partial(self.problem, place), "this format")
 
     def rate(self, name: str = "") -> float:
-        """Frames per second: as asked for, as the file says of this recording, or as is known of it.
-
-        Raises:
-            AnnotationError: Neither is known.
-        """
+        """Frames per second, as asked for, as the file says, or as is known; else an `AnnotationError`."""
         name = name or self.source.recording
         rate = self.options.fps or self.recordings.get(name, Recording(name)).fps
         if rate is None and self.options.known is not None and (known := self.options.known(name)) is not None:
@@ -184,12 +188,7 @@ class Reading:
 
 @dataclass
 class Losses:
-    """What a format could not hold, while it is written; the same kind in several files is one sentence.
-
-    Args:
-        counts: (sentence with {} for a count, what is counted) -> how many.
-        num_lost: Annotations that are not in the file at all.
-    """
+    """What a format could not hold, while it is written; the same kind in several files is one sentence."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     num_lost: int = 0
@@ -216,11 +215,7 @@ def count_of(count: int, noun: str) -> str:
 
 
 def rate_of(annotations: Annotations, name: str, options: WriteOptions) -> float:
-    """Frames per second of a recording, for a format that counts frames.
-
-    Raises:
-        AnnotationError: Not known.
-    """
+    """Frames per second of a recording, for a format that counts frames; an `AnnotationError` where that is unknown."""
     rate = options.fps or annotations.recording(name).fps
     if rate is None:
         reason = f"this format counts frames, and the frame rate of {name} is not known; give --fps or --media"

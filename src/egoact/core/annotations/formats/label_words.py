@@ -26,11 +26,7 @@ class Meaning(NamedTuple):
 
 
 def read_mapping(path: str | Path) -> dict[str, Meaning]:
-    """Label in lower case -> its verb and noun.
-
-    Raises:
-        AnnotationError: Missing columns, or one label twice with different meanings.
-    """
+    """Label in lower case -> its verb and noun; an `AnnotationError` where one has two meanings."""
     sheet = read_spreadsheet(path)
     if "label" not in sheet or not ("verb" in sheet or "noun" in sheet):
         raise sheet.missing("columns label, and verb or noun")

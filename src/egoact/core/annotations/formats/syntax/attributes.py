@@ -63,13 +63,10 @@ def _joined(fields: Mapping[str, Any]) -> str:
 
 
 def _field(name: str, options: ReadOptions) -> str:
-    key = name.strip().casefold()
-    for field, wanted in (("verb", options.verb_tier), ("noun", options.noun_tier)):
-        if wanted is not None and key == wanted.casefold():
-            return field
-    field = _FIELDS.get(key, "")
-    is_other = (field == "verb" and options.verb_tier) or (field == "noun" and options.noun_tier)
-    return "" if is_other else field
+    if target := options.target_of(name):
+        return target
+    field = _FIELDS.get(name.strip().casefold(), "")
+    return "" if field in options.tiers else field
 
 
 def said_by(item: Annotation) -> dict[str, str]:

@@ -8,11 +8,7 @@ from egoact.core.bounds import parse_json
 
 
 def load_json(source: Source) -> Any:
-    """The value of a JSON file.
-
-    Raises:
-        AnnotationError: No JSON, nested too deep, or numbers that are none.
-    """
+    """The value of a JSON file; an `AnnotationError` where it is none, nested too deep, or has endless numbers."""
     try:
         return parse_json(source.text, parse_constant=lambda name: None if name == "NaN" else float("inf"))
     except json.JSONDecodeError as error:

@@ -29,11 +29,7 @@ def column_name(text: str) -> str:
 
 
 def split_lines(source: Source, text: str = "", *, delimiter: str = "") -> list[tuple[int, list[str]]]:
-    """All records of a file, or of this text of it, that are not blank, each with the line where it begins.
-
-    Raises:
-        AnnotationError: Quotes that do not end.
-    """
+    """All records of a file, or of this text of it, that are not blank, each with the line where it begins."""
 
     def refuse(error: csv.Error, line: int) -> AnnotationError:
         return source.error(f"not a readable table: {error}", place=f"line {line}")
@@ -49,11 +45,7 @@ def header_of(source: Source) -> list[str]:
 
 
 def read_rows(reading: Reading, records: Sequence[tuple[int, list[str]]]) -> list[Row]:
-    """The records below a header, which is the first of them; one with too many cells is a problem.
-
-    Raises:
-        AnnotationError: No header, or two columns of one name.
-    """
+    """The records below a header, which is the first of them, of different names; too many cells are a problem."""
     if not records:
         raise reading.source.error("the file is empty; a header and at least one row are expected")
     line, header = records[0]

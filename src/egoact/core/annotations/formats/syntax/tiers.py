@@ -63,20 +63,15 @@ Group = dict[Role, list[tuple[Cell, TierName]]]
 def parse_tier(name: str, options: ReadOptions) -> TierName | None:
     """What a tier holds; None where the options name the tiers of verbs and nouns, and it is another."""
     name = name.strip()
-    if options.verb_tier is not None and name.casefold() == options.verb_tier.casefold():
-        return TierName("verb")
-    if options.noun_tier is not None and name.casefold() == options.noun_tier.casefold():
-        return TierName("noun")
-    if options.verb_tier is not None and options.noun_tier is not None:
+    if target := options.target_of(name):
+        return TierName(target)
+    if len(options.tiers) == 2:
         return None
-    if match := _NAME.fullmatch(name):
-        role = _ROLES[match["role"].casefold()]
-        is_taken = (role == "verb" and options.verb_tier) or (role == "noun" and options.noun_tier)
-        if not is_taken:
-            tier, who = match["tier"] or "", match["who"] or ""
-            if parse_hand(tier) and not who:
-                tier, who = "", tier
-            return TierName(role) if options.verb_tier or options.noun_tier else TierName(role, tier, who)
+    if (match := _NAME.fullmatch(name)) and (role := _ROLES[match["role"].casefold()]) not in options.tiers:
+        tier, who = match["tier"] or "", match["who"] or ""
+        if parse_hand(tier) and not who:
+            tier, who = "", tier
+        return TierName(role) if options.tiers else TierName(role, tier, who)
     plain, _, who = name.partition("@")
     return TierName("label", plain, who or name)
 
@@ -85,8 +80,8 @@ def add_cells(reading: Reading, cells: Sequence[Cell]) -> None:
     """Merge the cells of a file into annotations of the reading."""
     names = {cell.tier: parse_tier(cell.tier, reading.options) for cell in cells}
     known = {name.casefold() for name in names}
-    for wanted in (reading.options.verb_tier, reading.options.noun_tier):
-        if wanted is not None and wanted.casefold() not in known and names:
+    for wanted in reading.options.tiers.values():
+        if wanted.casefold() not in known and names:
             raise reading.source.error(f"no tier '{wanted}'; the tiers are: {', '.join(sorted(names))}")
     if left_out := sorted(tier for tier, name in names.items() if name is None):
         count = sum(names[cell.tier] is None for cell in cells)

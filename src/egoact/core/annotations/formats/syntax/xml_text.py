@@ -14,11 +14,7 @@ class _Refused(Exception):
 
 
 def check_xml(source: Source) -> None:
-    """Refuse XML that could make a parser expand entities, read other files or use up memory.
-
-    Raises:
-        AnnotationError: Such XML, or none that is well-formed.
-    """
+    """An `AnnotationError` for XML that makes a parser expand entities, read files or fill memory, and for none."""
     if len(source.content) > MOST_XML_BYTES:
         raise source.error(f"more than {MOST_XML_BYTES // 2**20} MiB of XML; this is hardly a file of annotations")
     depth = 0

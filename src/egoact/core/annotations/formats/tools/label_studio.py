@@ -34,7 +34,7 @@ def read(reading: Reading) -> None:
             cells += _cells_of_task(reading, number, task)
     # The name of the only control of a configuration says nothing.
     controls = {c.tier for c in cells if (name := parse_tier(c.tier, reading.options)) and name.role == "label"}
-    if len(controls) == 1 and not (reading.options.verb_tier or reading.options.noun_tier):
+    if len(controls) == 1 and not reading.options.tiers:
         cells = [replace(cell, tier="") if cell.tier in controls else cell for cell in cells]
     add_cells(reading, cells)
 

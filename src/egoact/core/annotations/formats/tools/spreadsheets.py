@@ -103,13 +103,11 @@ def read_segments_table(reading: Reading) -> None:
 
 def _chosen(reading: Reading, header: Sequence[str]) -> dict[str, str]:
     """The columns that the options name."""
-    chosen = {}
-    for field, name in (("verb", reading.options.verb_tier), ("noun", reading.options.noun_tier)):
-        if name is not None:
-            column = "_".join(name.casefold().split())
-            if column not in header:
-                raise reading.source.error(f"no column '{name}'; the columns are: {', '.join(header)}", place="line 1")
-            chosen[field] = column
+    chosen: dict[str, str] = {}
+    for field, name in reading.options.tiers.items():
+        chosen[field] = "_".join(name.casefold().split())
+        if chosen[field] not in header:
+            raise reading.source.error(f"no column '{name}'; the columns are: {', '.join(header)}", place="line 1")
     return chosen
 
 
