@@ -71,9 +71,8 @@ def read_frame_labels(path: Path, *, known: Collection[str] | None = None) -> tu
     labels = read_lines(path)
     if not labels:
         raise AnnotationError("there is no label in it", path=path)
-    allowed = None if known is None else set(known)
     for name in dict.fromkeys(labels):
-        if not name or (allowed is not None and name not in allowed):
+        if not name or (known is not None and name not in known):
             what = f"{show(name)} is not in mapping.txt" if name else "the line is empty; each frame needs a label"
             raise AnnotationError(what, path=path, place=f"line {labels.index(name) + 1}")
     return tuple(map(sys.intern, labels))  # hours of frames share a few words
@@ -92,7 +91,7 @@ def read_bundle(path: Path) -> tuple[str, ...]:
 
 
 def find_stretches(
-    labels: Sequence[str], *, rate: int, background: Collection[str] = BACKGROUND
+    labels: Sequence[str], *, rate: float, background: Collection[str] = BACKGROUND
 ) -> list[tuple[float, float, str]]:
     """Neighbouring frames of one word: where they begin and end in seconds, and the word; without background.
 

@@ -1,5 +1,6 @@
 """What is read of files that people made: their bytes, the records of a table, a row; or one clear error."""
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from egoact.core.errors import AnnotationError
 from egoact.core.files import unguard
 
 _DELIMITERS = (",", ";", "\t")
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+Refuse = Callable[[str, int], AnnotationError]
+"""What is wrong, and in which line, from 1 on -> what is raised."""
 
 
 def read_content(path: Path, *, most_bytes: int | None = None) -> bytes:
@@ -23,21 +28,27 @@ def read_content(path: Path, *, most_bytes: int | None = None) -> bytes:
         raise AnnotationError(f"cannot be read: {error.strerror}", path=path) from None
 
 
+def decode_text(raw: bytes, refuse: Refuse, *, advice: str = "") -> str:
+    """A file's text: UTF-8, or UTF-16 with its mark; without the mark."""
+    try:
+        text = raw.decode("utf-16" if raw.startswith(_UTF16_MARKS) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise refuse(f"byte 0x{raw[error.start]:02x} is not {error.encoding} text{advice}", line) from None
+    if "\0" in text:
+        raise refuse("a zero byte; this is not a text file", text.count("\n", 0, text.index("\0")) + 1)
+    return text
+
+
 def find_delimiter(line: str) -> str:
     """What separates the cells of this line most: a comma where nothing does."""
     return max(_DELIMITERS, key=line.count)
 
 
-def read_records(
-    text: str, *, delimiter: str, strict: bool, error: Callable[[csv.Error, int], AnnotationError]
-) -> Iterator[tuple[int, list[str]]]:
+def read_records(text: str, refuse: Refuse, *, delimiter: str, strict: bool) -> Iterator[tuple[int, list[str]]]:
     """All records of a table that are not blank: the line where each begins, from 1 on, and its cells, stripped.
 
-    Args:
-        text: The table.
-        delimiter: Between cells.
-        strict: Whether quotes must end, and nothing may follow them.
-        error: What is raised of a record that cannot be read, which begins on that line.
+    With `strict`, quotes must end, and nothing may follow them.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
     begins = 1
@@ -47,8 +58,8 @@ def read_records(
             if any(stripped):
                 yield begins, stripped
             begins = reader.line_num + 1
-    except csv.Error as reason:
-        raise error(reason, begins) from None
+    except csv.Error as error:
+        raise refuse(f"not a readable CSV record: {error}", begins) from None
 
 
 @contextmanager

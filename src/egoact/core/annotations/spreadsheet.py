@@ -4,19 +4,16 @@ Accepts what spreadsheet programs write: a byte order mark, commas, semicolons o
 blank lines, quoted cells, an apostrophe before what is no formula. Anything else is one clear `AnnotationError`.
 """
 
-import codecs
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from egoact.core.annotations.reading import find_delimiter, read_content, read_records
+from egoact.core.annotations.reading import Refuse, decode_text, find_delimiter, read_content, read_records
 from egoact.core.errors import AnnotationError
 
 Value = TypeVar("Value")
 
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZIP_MARK = b"PK\x03\x04"
 
 
@@ -59,19 +56,26 @@ class Spreadsheet:
 def read_spreadsheet(path: str | Path) -> Spreadsheet:
     """All cells of a CSV file as text; there are a header of different names and at least one record."""
     path = Path(path)
-    text = _read_text(path)
 
-    def refuse(error: csv.Error, row: int) -> AnnotationError:
-        return AnnotationError(f"not a readable CSV record: {error}", path=path, place=f"row {row}")
+    def refuse(reason: str, row: int) -> AnnotationError:
+        return AnnotationError(reason, path=path, place=f"row {row}")
 
+    if path.is_dir():
+        raise AnnotationError("this is a folder; a CSV file is expected", path=path)
+    raw = read_content(path)
+    if raw.startswith(_ZIP_MARK):
+        raise AnnotationError("this is a workbook or an archive; save the sheet as 'CSV UTF-8'", path=path)
+    text = decode_text(raw, refuse, advice="; save the file as 'CSV UTF-8'")
+    if not text.strip():
+        raise AnnotationError("the file is empty; a header and at least one row are expected", path=path)
     delimiter = find_delimiter(text.lstrip().partition("\n")[0])
-    lines = read_records(text, delimiter=delimiter, strict=True, error=refuse)
-    header = _clean_header(path, next(lines, (1, []))[1])
+    lines = read_records(text, refuse, delimiter=delimiter, strict=True)
+    header = _clean_header(next(lines, (1, []))[1], refuse)
     records, rows = [], []
     for row, cells in lines:
         if len(cells) < len(header) or any(cells[len(header) :]):
             reason = f"{len(cells)} cells where the header has {len(header)}; quote cells that contain the separator"
-            raise AnnotationError(reason, path=path, place=f"row {row}")
+            raise refuse(reason, row)
         records.append(cells[: len(header)])
         rows.append(row)
     if not records:
@@ -79,31 +83,10 @@ def read_spreadsheet(path: str | Path) -> Spreadsheet:
     return Spreadsheet(path, dict(zip(header, zip(*records, strict=True), strict=True)), tuple(rows), delimiter)
 
 
-def _read_text(path: Path) -> str:
-    if path.is_dir():
-        raise AnnotationError("this is a folder; a CSV file is expected", path=path)
-    raw = read_content(path)
-    if raw.startswith(_ZIP_MARK):
-        raise AnnotationError("this is a workbook or an archive; save the sheet as 'CSV UTF-8'", path=path)
-    try:
-        text = raw.decode("utf-16" if raw.startswith(_UTF16_MARKS) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        reason = f"byte 0x{raw[error.start]:02x} is not {error.encoding} text; save the file as 'CSV UTF-8'"
-        raise AnnotationError(reason, path=path, place=f"row {line}") from None
-    if "\0" in text:
-        place = f"row {text.count(chr(10), 0, text.index(chr(0))) + 1}"
-        raise AnnotationError("a zero byte; this is not a text file", path=path, place=place)
-    if not text.strip():
-        raise AnnotationError("the file is empty; a header and at least one row are expected", path=path)
-    return text
-
-
-def _clean_header(path: Path, cells: list[str]) -> list[str]:
+def _clean_header(cells: list[str], refuse: Refuse) -> list[str]:
     names = ["_".join(cell.lower().split()) for cell in cells]
     while names and not names[-1]:
         names.pop()
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise AnnotationError(f"two columns are called '{name}'", path=path, place="row 1")
+    if twice := [name for position, name in enumerate(names) if name in names[:position]]:
+        raise refuse(f"two columns are called '{twice[0]}'", 1)
     return names

@@ -1,6 +1,5 @@
 """What readers and writers of formats are given and give back: a file's content, options, problems and losses."""
 
-import codecs
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -13,12 +12,10 @@ from typing import Any, NamedTuple
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording, learn
 from egoact.core.annotations.formats.words import recording_name
 from egoact.core.annotations.labels import Target
-from egoact.core.annotations.reading import reading_row
+from egoact.core.annotations.reading import decode_text, reading_row
 from egoact.core.errors import AnnotationError
 
 MOST_BYTES = 256 * 2**20
-
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,11 @@ class Source:
     @cached_property
     def text(self) -> str:
         """UTF-8 or UTF-16 without its mark, all line ends as line feeds; an `AnnotationError` for what is no text."""
-        encoding = "utf-16" if self.content.startswith(_UTF16_MARKS) else "utf-8-sig"
-        try:
-            text = self.content.decode(encoding)
-        except UnicodeDecodeError as error:
-            line = self.content.count(b"\n", 0, error.start) + 1
-            raise self.error(f"this is not {encoding.upper()[:6]} text", place=f"line {line}") from None
-        if "\0" in text:
-            raise self.error("a zero byte; this is not a text file")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        return decode_text(self.content, self.refuse).replace("\r\n", "\n").replace("\r", "\n")
+
+    def refuse(self, reason: str, line: int) -> AnnotationError:
+        """As `error`, about a line."""
+        return self.error(reason, place=f"line {line}")
 
     def error(self, reason: str, *, place: str | None = None) -> AnnotationError:
         """An `AnnotationError` about this file, to be raised by the caller."""
@@ -103,7 +96,7 @@ class ReadOptions:
         if not math.isfinite(self.media_offset_seconds):
             raise ValueError(f"{self.media_offset_seconds} s is no offset")
 
-    @property
+    @cached_property
     def tiers(self) -> dict[Target, str]:
         """Names of tiers by what they hold, as far as they are given."""
         given: dict[Target, str | None] = {"verb": self.verb_tier, "noun": self.noun_tier}

@@ -12,7 +12,7 @@ def load_json(source: Source) -> Any:
     try:
         return parse_json(source.text, parse_constant=lambda name: None if name == "NaN" else float("inf"))
     except json.JSONDecodeError as error:
-        raise source.error(f"not readable as JSON: {error.msg}", place=f"line {error.lineno}") from None
+        raise source.refuse(f"not readable as JSON: {error.msg}", error.lineno) from None
     except ValueError as error:
         raise source.error(f"not readable as JSON: {error}") from None
 

@@ -8,7 +8,6 @@ from itertools import zip_longest
 
 from egoact.core.annotations.formats.exchange import Reading, Source
 from egoact.core.annotations.reading import find_delimiter, read_records
-from egoact.core.errors import AnnotationError
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,8 @@ def column_name(text: str) -> str:
 
 def split_lines(source: Source, text: str = "", *, delimiter: str = "") -> list[tuple[int, list[str]]]:
     """All records of a file, or of this text of it, that are not blank, each with the line where it begins."""
-
-    def refuse(error: csv.Error, line: int) -> AnnotationError:
-        return source.error(f"not a readable table: {error}", place=f"line {line}")
-
     delimiter = delimiter or find_delimiter(source.first_line)
-    return list(read_records(text or source.text, delimiter=delimiter, strict=False, error=refuse))
+    return list(read_records(text or source.text, source.refuse, delimiter=delimiter, strict=False))
 
 
 def header_of(source: Source) -> list[str]:

@@ -38,10 +38,9 @@ def check_xml(source: Source) -> None:
     try:
         parser.Parse(source.content, True)
     except expat.ExpatError as error:
-        reason = f"not well-formed XML: {expat.ErrorString(error.code)}"
-        raise source.error(reason, place=f"line {error.lineno}") from None
+        raise source.refuse(f"not well-formed XML: {expat.ErrorString(error.code)}", error.lineno) from None
     except (_Refused, ValueError, LookupError) as error:  # the last two: an encoding that is not supported, or none
-        raise source.error(str(error), place=f"line {parser.CurrentLineNumber}") from None
+        raise source.refuse(str(error), parser.CurrentLineNumber) from None
 
 
 def load_xml(source: Source) -> ElementTree.Element:

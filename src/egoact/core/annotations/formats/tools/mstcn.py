@@ -8,6 +8,7 @@ from itertools import groupby
 
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions, rate_of
+from egoact.core.annotations.frame_labels import find_stretches
 
 _ALWAYS_BACKGROUND = frozenset({"background", "SIL", "action_start", "action_end"})  # GTEA, Breakfast, 50Salads
 
@@ -23,16 +24,12 @@ def recognise(source: Source) -> bool:
 
 def read(reading: Reading) -> None:
     """Stretches of frames with the same label."""
-    rate = reading.rate()
+    rate, name = reading.rate(), reading.source.recording
     labels = [line.strip() for line in reading.source.text.rstrip("\n").split("\n")]
     nothing = _ALWAYS_BACKGROUND | {reading.options.background, ""}
-    frame = 0
-    for label, run in groupby(labels):
-        first, frame = frame, frame + len(list(run))
-        if label not in nothing:
-            times = first / rate, frame / rate
-            place, name = f"line {first + 1}", reading.source.recording
-            reading.add(place=place, recording=name, start_seconds=times[0], stop_seconds=times[1], description=label)
+    for start, stop, label in find_stretches(labels, rate=rate, background=nothing):
+        place = f"line {round(start * rate) + 1}"
+        reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, description=label)
 
 
 def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
