@@ -229,7 +229,6 @@ def import_everything() -> None:
     import sklearn.linear_model  # noqa: F401
     import timm  # noqa: F401
     import torch
-    import torchmetrics  # noqa: F401
 
     torch.set_num_threads(1)
 

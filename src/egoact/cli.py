@@ -103,7 +103,7 @@ HEADINGS = {
 """Group of commands -> what help calls it."""
 
 EXTRAS = {"cv2": "opencv", "huggingface_hub": "hub", "openvino": "openvino"} | dict.fromkeys(
-    ["lightning", "matplotlib", "pandas", "pyarrow", "safetensors", "timm", "torch", "torchmetrics", "torchvision"],
+    ["lightning", "matplotlib", "pandas", "pyarrow", "safetensors", "timm", "torch", "torchvision"],
     "train",
 )
 """Module -> the extra that brings it, of those that an installation which only runs exports does without."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import torch
@@ -29,7 +28,6 @@ from egoact.runs.recognizer import Recognizer
 from egoact.store.reader import FeatureStore
 from egoact.training.data import balanced_odds
 from egoact.training.history import curves
-from egoact.training.loops.fit import fewer_warnings
 from egoact.training.loops.loop import Loop
 from egoact.training.machine import Machine
 from egoact.training.recipes import choose_recipe
@@ -255,16 +253,6 @@ def test_a_device_that_is_not_there(data: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ValueError, match="this machine has 2 CUDA devices"):
         settings_for(data, device="auto", devices=3)
-
-
-def test_a_gpu_that_is_not_asked_for_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning.pytorch.trainer import setup
-
-    monkeypatch.setattr(setup.CUDAAccelerator, "is_available", lambda: True)
-    with pytest.warns(match="GPU available but not used"):
-        lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
-    with fewer_warnings():  # warnings are errors here
-        lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
 
 
 def test_balanced_odds_are_equal_for_every_class() -> None:

@@ -21,7 +21,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.models.heads import HEADS
 from egoact.report.tuning import write_report
-from egoact.training.loops.fitted import NotFiniteError
+from egoact.training.loops.steps import NotFiniteError
 from egoact.training.recipes import Recipe, choose_recipe
 from egoact.training.tuning.space import RECIPE_SPACE, SPACE, Range, default_parameters, default_width
 from egoact.training.tuning.study import Study

@@ -14,7 +14,6 @@ from egoact.adaptation.clip_inputs import Augment, ClipInputs, FreshFrames, keep
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart, finetune
 from egoact.adaptation.mirroring import mirror_classes
 from egoact.adaptation.new_run import write_backbone, write_run
-from egoact.adaptation.sharing import first_alone
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.imbalance import count_classes
@@ -32,6 +31,7 @@ from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import RecognizerConfig
 from egoact.runs.streams import check_flow, load_spec, weights_of
 from egoact.training.data import target_losses
+from egoact.training.machine import Machine
 from egoact.training.recipes import Recipe
 from egoact.training.run_folder import is_leader, part_ways
 
@@ -53,7 +53,7 @@ class Finetuning:
         num_views: Clips of a segment, at random times but for the first.
         recipe: Hyperparameters.
         recomputes: See `TrainedPart`.
-        num_processes: That share every step, see `sharing`.
+        num_processes: Of this machine, that share every step, each with a device.
     """
 
     run: Run
@@ -86,11 +86,15 @@ class Finetuning:
         frozen, blocks, pool = self._cut(trunk, spec)
         sampling = ClipSampling(config.num_frames, self.num_views)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        with first_alone(self.num_processes):
-            found = load_clip_frames(self.root, self.out, list(self.table), sampling, spec=spec)
-            table = self.table.select(found.is_whole)
-            clips = _label(config, table, found.rows[found.is_whole])
-            inputs = self._inputs(found.frames, frozen, spec, device)
+        machine = Machine(devices=self.num_processes)
+        if not is_leader():
+            machine.meet()  # the first starts the others when it has decoded alone; they find what it made
+        found = load_clip_frames(self.root, self.out, list(self.table), sampling, spec=spec)
+        table = self.table.select(found.is_whole)
+        clips = _label(config, table, found.rows[found.is_whole])
+        inputs = self._inputs(found.frames, frozen, spec, device)
+        if is_leader():
+            machine.meet()
         counts = {target: count_classes(clips.labels[target], num_classes=n) for target, n in config.sizes.items()}
         follows = spec.stack > 1 and not frozen
         model = self.run.recognizer.model

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from egoact.adaptation.clip_inputs import ClipInputs
-from egoact.adaptation.sharing import apart, joined, rank_and_size, sum_of_all
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.models.classifier import ActionClassifier
+from egoact.training.machine import rank_and_size, share_gradients, sum_of_all
 
 CHECKPOINT_NAME = "checkpoint.pt"
 _LEAST_SIZE = 1e-3  # of a tensor of zeros, too
@@ -152,14 +152,13 @@ def finetune(
     tell = (lambda _, __: None) if rank else advance
     tell(first * len(clips.rows), "")
     part.train()
-    network = joined(part)
     for epoch in range(first, recipe.epochs):
         random = np.random.default_rng((recipe.seed, epoch))
         torch.manual_seed((recipe.seed * 1_000_003 + epoch) * size + rank)
         order = random.permutation(len(clips.rows))
         for start in range(0, len(order), num_together):
             chosen = order[start : start + num_together]
-            loss = _accumulate(network, losses, clips, inputs, chosen, recipe, random if is_mirrored else None)
+            loss = _accumulate(part, losses, clips, inputs, chosen, recipe, random if is_mirrored else None)
             if not np.isfinite(loss):
                 raise ArtifactError("the loss is not finite; use a smaller --learning-rate", path=folder)
             nn.utils.clip_grad_norm_(part.parameters(), 5.0)
@@ -173,7 +172,7 @@ def finetune(
 
 
 def _accumulate(
-    network: nn.Module,
+    part: TrainedPart,
     losses: Mapping[str, nn.Module],
     clips: LabelledClips,
     inputs: ClipInputs,
@@ -182,7 +181,7 @@ def _accumulate(
     mirroring: np.random.Generator | None,
 ) -> float:
     """Gradients of a step, a few clips at a time; gives the mean loss."""
-    device = next(network.parameters()).device
+    device = next(part.parameters()).device
     views = np.random.default_rng(int(chosen.sum()) + recipe.seed).integers(clips.rows.shape[1], size=len(chosen))
     turned = np.zeros(len(chosen), dtype=bool)
     if mirroring is not None:
@@ -198,14 +197,14 @@ def _accumulate(
         rows, mirrored = clips.rows[chosen[some], views[some]], turned[some]
         labels = {t: torch.from_numpy(np.where(mirrored, clips.mirrored_labels[t][chosen[some]], v[chosen[some]]))
                   for t, v in clips.labels.items()}  # fmt: skip
-        with apart(network, is_apart=start + recipe.clips_at_once < len(own)):
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                outputs = network(inputs.get(rows, mirrored).to(device), rows.shape[1])
-            every = [losses[target](logits.float(), labels[target].to(device)) for target, logits in outputs]
-            loss = torch.stack(every).sum() * weight * len(some)
-            loss.backward()
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = part(inputs.get(rows, mirrored).to(device), rows.shape[1])
+        every = [losses[target](logits.float(), labels[target].to(device)) for target, logits in outputs]
+        loss = torch.stack(every).sum() * weight * len(some)
+        loss.backward()
         total += float(loss.detach()) / size
-    return sum_of_all(total)
+    share_gradients([parameter.grad for parameter in part.parameters() if parameter.grad is not None])
+    return float(sum_of_all(torch.tensor(total, dtype=torch.float64, device=device)))
 
 
 def _groups(part: TrainedPart, recipe: FinetuneRecipe) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
-"""Features on disk: the feature store, its reader and writer, several stores as one, batches for training.
+"""Features on disk: the feature store, its reader and writer, and several stores as one.
 
-Imports `core` and the spec of a backbone. Offers `FeatureStore`, `StoreWriter`, `open_features`, `find_streams` and
-`ClipBatches`. Knows neither videos nor how features are computed.
+Imports `core` and the spec of a backbone. Offers `FeatureStore`, `StoreWriter`, `open_features` and `find_streams`.
+Knows neither videos nor how features are computed.
 """

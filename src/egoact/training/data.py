@@ -20,7 +20,6 @@ from egoact.core.metrics.imbalance import CLASS_WEIGHTS, count_classes
 from egoact.core.sampling import ClipSampling
 from egoact.models.classifier import encode_pairs, pairs_seen
 from egoact.models.names import ACTION
-from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import FeatureSource, clips_at_once
 from egoact.training.losses import TargetLoss
 from egoact.training.recipes import Recipe
@@ -134,23 +133,18 @@ def load_split(
     return Split(table, store.locate(table, sampling), labels)
 
 
-def plain_batches(store: FeatureSource, split: Split) -> ClipBatches:
-    """Every clip once, in order, view 0."""
-    return ClipBatches(store, split.rows, split.labels, batch_size=clips_at_once(store, split.rows.shape[2]))  # type: ignore[arg-type]
-
-
 def finite_features(store: FeatureSource, split: Split) -> Iterator[torch.Tensor]:
-    """All features of a split as float32 batches.
+    """All features of a split, view 0, as float32 batches.
 
     Raises:
         ArtifactError: Names the first segment whose features are not finite.
     """
-    for batch in plain_batches(store, split):
-        features = batch.features.float()
+    step = clips_at_once(store, split.rows.shape[2])
+    for start in range(0, len(split.rows), step):
+        features = torch.from_numpy(store.gather(split.rows[start : start + step])).float()
         finite = torch.isfinite(features).flatten(1).all(1)
         if not finite.all():
-            first = int(batch.positions[int((~finite).nonzero()[0])])
-            name = split.table[first].narration_id
+            name = split.table[start + int((~finite).nonzero()[0])].narration_id
             raise ArtifactError(f"features of segment {name} are not finite; run egoact verify", path=store.path)
         yield features
 

@@ -1,15 +1,18 @@
-"""Where a training runs; knows nothing of how, so that asking for it loads no training loop."""
+"""Where a training runs, and how the processes that share it meet; asking for it loads neither torch nor a loop."""
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
-PRECISIONS: dict[str, Any] = {"f32": "32-true", "bf16": "bf16-mixed"}
 Precision = Literal["auto", "f32", "bf16"]
+_PATIENCE = timedelta(days=7)  # the first process may decode for hours before the others have anything to do
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,52 @@ class Machine:
         is_cuda = self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available())
         return torch.device("cuda" if is_cuda else "cpu")
 
-    def trainer_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of Lightning's Trainer."""
-        return {
-            "accelerator": "gpu" if self.device == "cuda" else self.device,
-            "precision": PRECISIONS["f32" if self.precision == "auto" else self.precision],
-            "devices": self.devices,
-            "num_nodes": self.nodes,
-            "strategy": "auto" if self.is_alone else "ddp",
-        }
+    def meet(self) -> None:
+        """Begin what several processes do together: the first starts those that nobody else starts, and all meet.
+
+        Each of the others is the same command once more.
+        """
+        if self.is_alone:
+            return
+        from lightning.fabric import Fabric
+        from lightning.fabric.strategies import DDPStrategy
+        from torch import distributed
+
+        if distributed.is_initialized():
+            return
+        logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+        strategy, accelerator = DDPStrategy(timeout=_PATIENCE), "gpu" if self.device == "cuda" else self.device
+        Fabric(accelerator=accelerator, devices=self.devices, num_nodes=self.nodes, strategy=strategy).launch()
+
+
+def rank_and_size() -> tuple[int, int]:
+    """Which of the processes this is, and how many share the training: (0, 1) before they have met."""
+    from torch import distributed
+
+    is_shared = distributed.is_available() and distributed.is_initialized()
+    return (distributed.get_rank(), distributed.get_world_size()) if is_shared else (0, 1)
+
+
+def sum_of_all(values: "Tensor") -> "Tensor":
+    """What all processes have, added up; they lie on the device of the training."""
+    from torch import distributed
+
+    if rank_and_size()[1] > 1:
+        values = values.clone()
+        distributed.all_reduce(values)
+    return values
+
+
+def share_gradients(gradients: "Sequence[Tensor]") -> None:
+    """Give every process the mean of the gradients of all, in place."""
+    import torch
+
+    size = rank_and_size()[1]
+    if size == 1:
+        return
+    means = sum_of_all(torch.cat([each.flatten() for each in gradients]) / size)
+    for each, mean in zip(gradients, means.split([each.numel() for each in gradients]), strict=True):
+        each.copy_(mean.view_as(each))
 
 
 @contextlib.contextmanager

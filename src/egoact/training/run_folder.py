@@ -32,7 +32,7 @@ _OWN_FILES = (
         for model in ("best", "last")
         for name in ("config.json", "model.safetensors", "trained_on.json", "backbone.safetensors")
     ),
-    *(f"checkpoints/{phase}{name}.ckpt" for phase in ("", "classifiers/") for name in ("best", "last")),
+    *(f"checkpoints/{phase}last.ckpt" for phase in ("", "classifiers/")),
 )
 _BEFORE = (LOCK_NAME, "folds", "cross_validation.json")  # made before the run itself
 _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
@@ -129,7 +129,7 @@ def plain(settings: Any, *, leave_out: tuple[str, ...]) -> dict[str, Any]:
 def is_leader() -> bool:
     """Whether this process writes the run directory: the only one, or the first of all.
 
-    Goes by what Lightning, torchrun and SLURM tell their processes, because it is asked before they have met.
+    Goes by what the launcher, torchrun and SLURM tell their processes, because it is asked before they have met.
     """
     return all(os.environ.get(name, "0") == "0" for name in _RANKS)
 

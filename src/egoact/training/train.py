@@ -1,9 +1,9 @@
 """Training a run: fit it, choose the weights, measure them, and write them down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,21 +17,17 @@ from egoact.models.classifier import ActionClassifier
 from egoact.runs.features import score_rows
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
-from egoact.store.batches import ClipBatches
 from egoact.store.concatenation import own_weights
-from egoact.training.data import TrainingData, balanced_odds, finite_features, plain_batches, target_losses
+from egoact.training.data import Split, TrainingData, balanced_odds, finite_features, target_losses
 from egoact.training.fusion_weights import search_weights
 from egoact.training.history import curves
 from egoact.training.loops.clips import Clips
-from egoact.training.loops.fitted import Fitted, NotFiniteError
 from egoact.training.loops.loop import Loop, Member
-from egoact.training.machine import Machine, few_threads, working_recurrence
+from egoact.training.loops.steps import Fitted, NotFiniteError
+from egoact.training.machine import Machine, few_threads, rank_and_size, working_recurrence
 from egoact.training.recipes import Recipe
 from egoact.training.ridge import fit_ridge
 from egoact.training.run_folder import is_leader
-
-if TYPE_CHECKING:
-    from egoact.training.loops.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -141,35 +137,11 @@ class Training:
         print(f"chosen by leaving out recordings: {', '.join(said)}")
         return Fitted(model, None)
 
-    def fit_shared(self, model: ActionClassifier, recipe: Recipe, *, phase: str = "") -> Fitted:
-        """The loop of one of several processes."""
-        from egoact.training.loops.fit import fit  # not before it is wanted: Lightning takes longer than ridge does
-        from egoact.training.loops.learner import Learner
-
-        labels = self.data.classifier_labels(self.config.pairs)
-        learner = Learner(model, self.losses(recipe), recipe, seed=self.seed)
-        batches = self._batches(learner, recipe, labels)
-        validation = None if self.data.validation is None else plain_batches(self.data.store, self.data.validation)
-        return fit(learner, batches, validation, run=self.run, phase=phase, machine=self.machine)
-
     def losses(self, recipe: Recipe) -> dict[str, torch.nn.Module]:
         """Of every classifier."""
         labels = self.data.classifier_labels(self.config.pairs)
         counts = {target: count_classes(labels[target], num_classes=n) for target, n in self.config.sizes.items()}
         return target_losses(recipe, counts)
-
-    def _batches(self, learner: "Learner", recipe: Recipe, labels: dict[str, np.ndarray]) -> ClipBatches:
-        """Shuffled training batches, in another order each epoch."""
-        return ClipBatches(
-            self.data.store,
-            self.data.training.rows,
-            labels,
-            batch_size=recipe.batch_size,
-            seed=self.seed,
-            shuffle=True,
-            weights=self.odds(recipe),
-            epoch=lambda: learner.current_epoch,
-        )
 
     def odds(self, recipe: Recipe) -> np.ndarray | None:
         """Of each clip, for class-balanced sampling."""
@@ -235,49 +207,38 @@ def _fit(
     until: float = 1.0,
 ) -> list[Fitted]:
     first = trainings[0]
-    try:
-        if not first.machine.is_alone:
-            return [first.fit_shared(models[0], recipe, phase=phase)]
-        return _fit_alone(trainings, models, recipe, phase, until)
-    except NotFiniteError as error:
-        names = [first.data.training.table[i].narration_id for i in error.positions[:3]]
-        raise ArtifactError(
-            f"{error} (segments {', '.join(names)}, ...); use a smaller --learning-rate or --gradient-clip 1",
-            path=first.run,
-        ) from error
-
-
-def _fit_alone(
-    trainings: Sequence[Training], models: Sequence[ActionClassifier], recipe: Recipe, phase: str, until: float
-) -> list[Fitted]:
-    first, device = trainings[0], trainings[0].machine.torch_device()
+    first.machine.meet()
+    device, data, is_first = first.machine.torch_device(), first.data, not rank_and_size()[0]
     models = [model.to(device) for model in models]
     # What nothing changes is computed once: of several trainings only if it is the same for all.
     head = models[0].head
     is_same = not any(p.requires_grad if len(models) == 1 else True for p in head.parameters())
     embed = head.eval() if is_same and not recipe.mixup else None
-    clips = [
-        None if split is None else Clips(first.data.store, split.rows, labels, device=device, embed=embed)  # type: ignore[arg-type]
-        for split, labels in (
-            (first.data.training, first.data.classifier_labels(first.config.pairs)),
-            (first.data.validation, first.data.validation and first.data.validation.labels),
-        )
-    ]
-    assert clips[0] is not None
+
+    def hold(split: Split, labels: Mapping[str, np.ndarray]) -> Clips:
+        return Clips(data.store, split.rows, labels, device=device, embed=embed)
+
     history = f"history{phase and '_'}{phase}.csv"
     loop = Loop(
         [Member(model, t.seed, t.run / history) for model, t in zip(models, trainings, strict=True)],
         {target: loss.to(device) for target, loss in first.losses(recipe).items()},
         recipe,
-        clips[0],
-        clips[1],
+        hold(data.training, data.classifier_labels(first.config.pairs)),
+        None if data.validation is None else hold(data.validation, data.validation.labels),  # type: ignore[arg-type]
         odds=first.odds(recipe),
         checkpoint=first.run / "checkpoints" / phase / "last.ckpt",
         is_half=first.machine.precision == "bf16",
     )
-    with (
-        few_threads(pooled=head.kind == "pooled"),
-        working_recurrence(first.machine.precision),
-        curves([training.run / "tensorboard" / phase for training in trainings]) as writers,
-    ):
-        return loop.run(phase or "train", writers=writers, until=until)
+    try:
+        with (
+            few_threads(pooled=head.kind == "pooled"),
+            working_recurrence(first.machine.precision),
+            curves([training.run / "tensorboard" / phase for training in trainings if is_first]) as writers,
+        ):
+            return loop.run(phase or "train", writers=writers, until=until)
+    except NotFiniteError as error:
+        names = [data.training.table[i].narration_id for i in error.positions[:3]]
+        raise ArtifactError(
+            f"{error} (segments {', '.join(names)}, ...); use a smaller --learning-rate or --gradient-clip 1",
+            path=first.run,
+        ) from error

@@ -139,7 +139,7 @@ def _judge(
     from egoact.store.concatenation import open_features
     from egoact.store.recordings import Recordings
     from egoact.timelines.learning.selection import RuleSelection, flat_measures
-    from egoact.training.loops.fitted import NotFiniteError
+    from egoact.training.loops.steps import NotFiniteError
 
     work = prepare(asked, table, vocabularies, Recordings(open_features(asked.features, asked.streams)))
     held_out = list(work.hold_out(table))

@@ -1,5 +1,4 @@
-"""The loops that fit a model: our own in one process, many seeds side by side, and Lightning's in several.
+"""The loop that fits a model: many seeds side by side, in one process or in several.
 
-Imports `training`'s recipes, losses and history, `models` and `store`. Offers `Loop` in `loop`, for one process, and
-`fit`, for several.
+Imports `training`'s recipes, losses and history, `models` and `store`. Offers `Loop` in `loop`.
 """

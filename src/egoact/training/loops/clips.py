@@ -16,6 +16,36 @@ _HELD_BYTES = 2**29  # on a CPU: what is not copied is in the page cache
 Part = tuple[np.ndarray, np.ndarray]  # positions of clips and a view of each, int64 (B,)
 
 
+def shuffled(
+    rows: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    weights: np.ndarray | None = None,
+    rank: int = 0,
+    num_processes: int = 1,
+) -> list[Part]:
+    """Which clips each step of an epoch takes, and which view of each.
+
+    Args:
+        rows: (N, V, ...), as from `locate`.
+        batch_size: Clips of a step.
+        seed: Of the training.
+        epoch: Its number; with the seed it says everything, so that a resumed training sees what an unbroken one would.
+        weights: float64 (N,): draw N clips with these odds, with replacement, instead of each once.
+        rank: Number of this process, which gets every `num_processes`-th clip.
+        num_processes: That take as many steps each: what is left over waits for another epoch.
+    """
+    random, order = np.random.default_rng((seed, epoch)), np.arange(len(rows))
+    order = (
+        random.permutation(order) if weights is None else random.choice(order, len(order), p=weights / weights.sum())
+    )
+    views, most = random.integers(rows.shape[1], size=len(order)), len(rows) // num_processes
+    order, views = order[rank::num_processes][:most], views[rank::num_processes][:most]
+    return [(order[i : i + batch_size], views[i : i + batch_size]) for i in range(0, most, batch_size)]
+
+
 class Clips:
     """Features and labels by position.
 
@@ -45,10 +75,10 @@ class Clips:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def in_order(self) -> list[Part]:
-        """View 0 of every clip once, in parts of a size that can be looked at at once."""
-        positions = np.arange(len(self))
-        cuts = range(self._step, len(self), self._step)
+    def in_order(self, rank: int = 0, num_processes: int = 1) -> list[Part]:
+        """View 0 of every clip of a process once, in parts of a size that can be looked at at once."""
+        positions = np.arange(rank, len(self), num_processes)
+        cuts = range(self._step, len(positions), self._step)
         return [(part, np.zeros_like(part)) for part in np.split(positions, list(cuts))]
 
     def read(self, parts: Sequence[Part]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:

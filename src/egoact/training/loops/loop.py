@@ -1,12 +1,16 @@
-"""The training loop of one process: trainings that differ in nothing but their seed, side by side on the same clips.
+"""The training loop: trainings that differ in nothing but their seed, side by side on the same clips.
 
 Each is what it would be alone: it has its own initial weights, order of the clips, random numbers, best epoch and early
 stopping. They share what costs most where clips are few: what is imported and read, and the embeddings of a head that
 training does not change. Weights of all lie in one tensor a name, so that the optimiser steps once for all.
 
+Where several processes share a training, each has this loop, with its share of the clips of every step and of the
+validation; they take the same step, by the mean of their gradients. The first one writes.
+
 Shapes: M trainings, B clips.
 """
 
+import contextlib
 import copy
 import io
 import json
@@ -18,20 +22,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
-from egoact.store.batches import shuffled
 from egoact.training.history import MONITORED, write_history
 from egoact.training.loops.adamw import AdamW
-from egoact.training.loops.clips import Clips, Part
-from egoact.training.loops.draws import Draws
-from egoact.training.loops.fitted import Fitted, NotFiniteError
-from egoact.training.loops.stack import Stack, clip_norms
-from egoact.training.loops.steps import Losses, follow, rate_at, sum_of_losses, training_loss
+from egoact.training.loops.clips import Clips, Part, shuffled
+from egoact.training.loops.stack import Draws, Stack, clip_norms
+from egoact.training.loops.steps import (
+    Fitted,
+    Losses,
+    NotFiniteError,
+    follow,
+    rate_at,
+    sum_of_losses,
+    training_loss,
+)
+from egoact.training.machine import rank_and_size, share_gradients, sum_of_all
 from egoact.training.recipes import Recipe
 
 _SAVING_SHARE = 20  # a training is saved as often as takes a twentieth of its time
@@ -96,6 +106,10 @@ class Loop:
         decayed, others = [each for each in trained if each.ndim > 2], [each for each in trained if each.ndim <= 2]
         self._optimizer = AdamW(decayed, others, weight_decay=recipe.weight_decay)
         self._epoch = self._num_steps = 0
+        self._rank, self._size = rank_and_size()
+        for clips in (training, validation):
+            if clips is not None and len(clips) < self._size:
+                raise ValueError(f"{self._size} processes cannot share {len(clips)} clips; use fewer")
 
     @property
     def _kept(self) -> Stack:
@@ -116,9 +130,12 @@ class Loop:
         """
         self._load()
         due, stop = time.monotonic(), math.ceil(until * self.recipe.epochs)
-        with Progress(name, total=max(0, stop - self._epoch), unit="epochs") as progress:
+        progress = Progress(name, total=max(0, stop - self._epoch), unit="epochs")
+        with contextlib.nullcontext() if self._rank else progress:
             while not self._is_over and self._epoch < stop:
                 self._run_epoch(writers)
+                if self._rank:
+                    continue
                 progress.advance(1, note=self._note())
                 begun = time.monotonic()
                 if self._is_over or self._epoch == stop or begun >= due:
@@ -142,7 +159,8 @@ class Loop:
             row = {"epoch": self._epoch, "train_loss": round(losses[number], 6)}
             row |= {key: round(value, 6) for key, value in measured[number].items()}
             member.rows.append(row | {"learning_rate": rate, "seconds": seconds})
-            write_history(member.run, member.rows)
+            if not self._rank:
+                write_history(member.run, member.rows)
             for key in row.keys() - {"epoch"} if writers else ():
                 writers[number].add_scalar(key, row[key], self._epoch)
             self._judge(number, measured[number])
@@ -166,7 +184,7 @@ class Loop:
         parts, active = self._parts()
         told: list[list[Tensor]] = [[] for _ in self.members]
         clips = self.training.read([part for step in parts for part in step])
-        self._draws.begin([(m.seed * 1_000_003 + self._epoch * 101) % 2**63 for m in self.members])
+        self._draws.begin([(m.seed * 1_000_003 + self._epoch * 101 + self._rank) % 2**63 for m in self.members])
         for number in active:
             self.members[number].model.train()
         rate = self.recipe.learning_rate * rate_at(self.recipe, self._epoch)
@@ -175,10 +193,11 @@ class Loop:
             for number, (features, labels) in zip(active, clips, strict=False):
                 with self._draws.of(number), self._autocast():
                     loss = self._loss(self.members[number].model, features, labels)
-                if loss.device.type == "cpu" and not torch.isfinite(loss):
-                    raise self._lost(loss, len(told[number]), step[active.index(number)])
+                if self._size == 1 and loss.device.type == "cpu" and not torch.isfinite(loss):
+                    self._refuse_lost([(len(told[number]), loss.item(), step[active.index(number)])])
                 loss.backward()
                 told[number].append(loss.detach())
+            share_gradients([whole.grad for whole in self._weights.trained if whole.grad is not None])
             if self.recipe.gradient_clip:
                 clip_norms(self._weights.trained, self.recipe.gradient_clip)
             self._optimizer.step(rate)
@@ -191,12 +210,18 @@ class Loop:
     def _parts(self) -> tuple[list[list[Part]], list[int]]:
         """For each step a part of the clips for each training that goes on, and which these are."""
         active = [number for number, member in enumerate(self.members) if member.stopped is None]
-        size, every = self.recipe.batch_size, []
-        for number in active:
-            order, views = shuffled(
-                self.training.rows, seed=self.members[number].seed, epoch=self._epoch, weights=self.odds
+        every = [
+            shuffled(
+                self.training.rows,
+                batch_size=self.recipe.batch_size,
+                seed=self.members[number].seed,
+                epoch=self._epoch,
+                weights=self.odds,
+                rank=self._rank,
+                num_processes=self._size,
             )
-            every.append([(order[i : i + size], views[i : i + size]) for i in range(0, len(order), size)])
+            for number in active
+        ]
         return [list(step) for step in zip(*every, strict=True)], active
 
     def _loss(self, model: ActionClassifier, features: Tensor, labels: dict[str, Tensor]) -> Tensor:
@@ -211,15 +236,22 @@ class Loop:
         if number not in active:
             return 0.0
         losses, place = torch.stack(told[number]).double().cpu(), active.index(number)
-        if not torch.isfinite(losses).all():
-            first = int((~torch.isfinite(losses)).nonzero()[0])
-            raise self._lost(losses[first], first, parts[first][place])
+        lost = (~torch.isfinite(losses)).nonzero()[:1, 0].tolist()
+        self._refuse_lost([(first, losses[first].item(), parts[first][place]) for first in lost])
         sizes = torch.tensor([len(step[place][0]) for step in parts], dtype=torch.float64)
-        return float((losses * sizes).sum() / sizes.sum())
+        whole = sum_of_all(torch.stack([(losses * sizes).sum(), sizes.sum()]).to(self.training.device))
+        return float(whole[0] / whole[1])
 
-    def _lost(self, loss: Tensor, batch: int, part: Part) -> NotFiniteError:
-        reason = f"the loss became {loss.item()} in epoch {self._epoch}, batch {batch}"
-        return NotFiniteError(reason, part[0].tolist())
+    def _refuse_lost(self, found: list[tuple[int, float, Part]]) -> None:
+        """End with the first batch whose loss is not finite, of all processes: one alone would have the others wait."""
+        if self._size > 1:
+            every: list[Any] = [None] * self._size
+            distributed.all_gather_object(every, found)
+            found = [each for some in every for each in some]
+        if found:
+            batch, loss, (positions, _) = min(found, key=lambda each: each[0])
+            reason = f"the loss became {loss} in epoch {self._epoch}, batch {batch}"
+            raise NotFiniteError(reason, positions.tolist())
 
     @torch.no_grad()
     def _validate(self) -> list[dict[str, float]]:
@@ -228,8 +260,8 @@ class Loop:
         if clips is None:
             return [{} for _ in self.members]
         models = [member.model for member in self.members] if self._averages is None else self._averages
-        sums: list[dict[str, Tensor | float]] = [{} for _ in models]
-        for features, labels in clips.read(clips.in_order()):
+        sums: list[dict[str, Tensor]] = [{} for _ in models]
+        for features, labels in clips.read(clips.in_order(self._rank, self._size)):
             for model, found in zip(models, sums, strict=True):
                 with self._autocast():
                     logits = model.eval().classify(features) if clips.is_embedded else model.eval()(features)
@@ -240,7 +272,11 @@ class Loop:
                 # With one target the last one is that target's accuracy, with two the action's: what is selected by.
                 for key, right in [*((f"validation_{t}_top1", h) for t, h in hits.items()), (MONITORED, both)]:
                     found[key] = found.get(key, 0.0) + 100 * right.sum().double()
-        return [{key: float(total) / len(clips) for key, total in found.items()} for found in sums]
+        totals = [sum_of_all(torch.stack(list(found.values()))).tolist() for found in sums]
+        return [
+            {key: total / len(clips) for key, total in zip(found, each, strict=True)}
+            for found, each in zip(sums, totals, strict=True)
+        ]
 
     def _autocast(self) -> Any:
         return torch.autocast(self.training.device.type, torch.bfloat16, enabled=self.is_half)
@@ -285,13 +321,9 @@ class Loop:
                 self._average.load(state["average"])
             self._best, self._epoch, self._num_steps = state["best"], state["epoch"], state["num_steps"]
             self._optimizer.load(state["optimizer"])
-            for member, (rows, best, num_waited, stopped) in zip(self.members, state["members"], strict=True):
-                member.rows, member.best, member.num_waited, member.stopped = (
-                    json.loads(rows),
-                    best,
-                    num_waited,
-                    stopped,
-                )
+            for member, (rows, *rest) in zip(self.members, state["members"], strict=True):
+                member.rows = json.loads(rows)
+                member.best, member.num_waited, member.stopped = rest
         except Exception as error:  # whatever unpickling raises
             reason = f"this checkpoint cannot be read ({error}); use --overwrite to start again"
             raise ArtifactError(reason, path=self.checkpoint) from error

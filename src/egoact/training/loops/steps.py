@@ -1,18 +1,46 @@
-"""What one step of a training does, whatever loop it is in: loss, learning rate, moving average.
+"""What one step of a training does: loss, learning rate, moving average; and what a training ends with.
 
 Shapes: B clips.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from egoact.models.classifier import ActionClassifier
 from egoact.training.recipes import Recipe
 
 Supervised = Iterable[tuple[str, Tensor]]  # target and logits, of everything that a loss is put on
 Losses = Mapping[str, nn.Module] | nn.ModuleDict
+
+
+class NotFiniteError(ValueError):
+    """The loss became NaN or infinite; `positions` are the clips of that batch."""
+
+    def __init__(self, reason: str, positions: list[int]) -> None:
+        super().__init__(reason)
+        self.positions = positions
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training ends with, on the CPU.
+
+    Args:
+        last: The model after the last epoch.
+        best: The model of the epoch with the best validation score; None without validation.
+    """
+
+    last: ActionClassifier
+    best: ActionClassifier | None
+
+    @property
+    def models(self) -> dict[str, ActionClassifier]:
+        """By name: best and last, or only."""
+        return {"only": self.last} if self.best is None else {"best": self.best, "last": self.last}
 
 
 def sum_of_losses(losses: Losses, outputs: Supervised, labels: Mapping[str, Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import LOCK_NAME, write_csv, write_json
 from egoact.core.progress import Progress
 from egoact.store.concatenation import FeatureSource
-from egoact.training.loops.fitted import NotFiniteError
+from egoact.training.loops.steps import NotFiniteError
 from egoact.training.run_folder import changed_settings
 from egoact.training.tuning.space import Space
 from egoact.training.tuning.study import FoldResult, Study, TrialResult
