@@ -1,4 +1,11 @@
-"""A run to a repository of the hub, in one commit; and back: files by name, checked like any run of somebody else."""
+"""A run to a repository of the hub, in one commit; and back, checked like any run of somebody else.
+
+Files go by their names; nothing else is pushed, and nothing else is pulled:
+
+    run       config.json, model.safetensors, backbone.safetensors (of a backbone of its own)
+    export    config.json, export.json, labels.json and the graphs that export.json lists
+    either    README.md (the model card), trained_on.json, metrics.json
+"""
 
 import logging
 import tempfile
@@ -7,18 +14,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from egoact.core.bounds import MOST_JSON_BYTES
 from egoact.core.errors import ArtifactError, InputError
 from egoact.core.files import make_folder, rename
 from egoact.hub.card import write_card
-from egoact.hub.run_files import CARD_NAME, MOST_BYTES, list_files, make_a_run
 from egoact.models.names import BACKBONE_FILE
-from egoact.runs.exported import is_export
+from egoact.runs.exported import EXPORT_NAME, LABELS_NAME, is_export
+from egoact.runs.graph_files import GRAPH_NAMES, SUFFIXES
 from egoact.runs.loading import Run, load_run
+from egoact.runs.provenance import PROVENANCE_NAME
+from egoact.runs.recognizer import CONFIG_NAME, WEIGHTS_NAME
 from egoact.runs.streams import load_spec
+from egoact.training.run_folder import METRICS_NAME
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import ModelInfo
+
+_CARD_NAME = "README.md"
+_JSON = (CONFIG_NAME, PROVENANCE_NAME, METRICS_NAME, EXPORT_NAME, LABELS_NAME)
+_WEIGHTS = (
+    WEIGHTS_NAME,
+    BACKBONE_FILE,
+    *(f"{name}{suffix}" for name in GRAPH_NAMES for suffixes in SUFFIXES.values() for suffix in suffixes),
+)
+
+_MOST_BYTES: dict[str, int] = {
+    _CARD_NAME: 2**20,
+    **dict.fromkeys(_JSON, MOST_JSON_BYTES),
+    **dict.fromkeys(_WEIGHTS, 16 * 2**30),
+}
+"""Name of a file of a run -> how large it can be."""
 
 _LOG_IN = "hf auth login, or the environment variable HF_TOKEN, says who you are"
 
@@ -45,8 +71,8 @@ def push(
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 
     run = load_run(path)
-    ours: dict[str, Path | bytes] = {each.name: each for each in list_files(path)}
-    ours.setdefault(CARD_NAME, write_card(run, name, license=license).encode())
+    ours: dict[str, Path | bytes] = {each: path / each for each in _MOST_BYTES if (path / each).is_file()}
+    ours.setdefault(_CARD_NAME, write_card(run, name, license=license).encode())
     if get_token() is None:
         raise ArtifactError(f"you are not logged in to the hub: {_LOG_IN}")
     hub = HfApi(endpoint=endpoint, library_name="egoact")
@@ -57,7 +83,7 @@ def push(
             name,
             [
                 *(CommitOperationAdd(each, content) for each, content in ours.items()),
-                *(CommitOperationDelete(each) for each in sorted(there & MOST_BYTES.keys() - ours.keys())),
+                *(CommitOperationDelete(each) for each in sorted(there & _MOST_BYTES.keys() - ours.keys())),
             ],
             commit_message=f"A run of egoact: {run.title}",
         )
@@ -105,12 +131,12 @@ def pull(name: str, out: Path, *, revision: str | None = None, endpoint: str | N
 
 def _wanted(info: "ModelInfo", name: str) -> dict[str, int]:
     """Files of the run -> bytes."""
-    sizes = {each.rfilename: each.size or 0 for each in info.siblings or () if each.rfilename in MOST_BYTES}
-    if not make_a_run(sizes):
+    sizes = {each.rfilename: each.size or 0 for each in info.siblings or () if each.rfilename in _MOST_BYTES}
+    if CONFIG_NAME not in sizes or not (WEIGHTS_NAME in sizes or EXPORT_NAME in sizes):
         raise ArtifactError("this repository holds no run of egoact: config.json with its weights or graphs", path=name)
     for each, size in sizes.items():
-        if size > MOST_BYTES[each]:
-            reason = f"larger than {MOST_BYTES[each] / 2**20:,.0f} MiB, which nothing of its kind is"
+        if size > _MOST_BYTES[each]:
+            reason = f"larger than {_MOST_BYTES[each] / 2**20:,.0f} MiB, which nothing of its kind is"
             raise ArtifactError(reason, path=name, place=each)
     return sizes
 

@@ -124,11 +124,7 @@ class Masks:
 
     @classmethod
     def read(cls, path: Path) -> "Masks":
-        """Back from JSON; `start_seconds` and `stop_seconds` follow from the keyframes and are not read.
-
-        Raises:
-            ArtifactError: It is not there, or damaged.
-        """
+        """Back from JSON, whose start and stop of masks follow from keyframes; or an `ArtifactError`."""
         try:
             values = load_json(path)
             if values["format_version"] != FORMAT_VERSION:

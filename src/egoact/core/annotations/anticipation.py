@@ -14,7 +14,6 @@ from math import inf
 from egoact.core.annotations.segments import Segment, SegmentTable
 
 GAP_SECONDS = 1.0
-OBSERVED_SECONDS = 2.5
 _SHORTEST_SECONDS = 1 / 60  # a picture of the fastest recordings
 
 
@@ -31,7 +30,7 @@ class Anticipation:
     """
 
     gap_seconds: float = GAP_SECONDS
-    observed_seconds: float = OBSERVED_SECONDS
+    observed_seconds: float = 2.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.gap_seconds < inf:
@@ -69,8 +68,8 @@ class Anticipation:
 
 def choose_anticipation(gap_seconds: float | None, observed_seconds: float | None) -> Anticipation | None:
     """What two flags ask for; without a gap there is nothing to anticipate, without a length it is the usual one."""
-    if gap_seconds is None:
-        if observed_seconds is not None:
-            raise ValueError("--observe goes with --gap, which says how long before the actions")
-        return None
-    return Anticipation(gap_seconds, OBSERVED_SECONDS if observed_seconds is None else observed_seconds)
+    if gap_seconds is not None:
+        return Anticipation(gap_seconds) if observed_seconds is None else Anticipation(gap_seconds, observed_seconds)
+    if observed_seconds is not None:
+        raise ValueError("--observe goes with --gap, which says how long before the actions")
+    return None

@@ -59,15 +59,7 @@ def read_numbered(path: Path, line: re.Pattern[str], *, what: str, first: int) -
 
 
 def read_frame_labels(path: Path, *, known: Collection[str] | None = None) -> tuple[str, ...]:
-    """The word of every frame of a recording.
-
-    Args:
-        path: Of `groundTruth`.
-        known: Words that are allowed; None: all.
-
-    Raises:
-        AnnotationError: It cannot be read, is empty, or has an empty line or another word.
-    """
+    """The word of every frame of a recording; an `AnnotationError` where there is none, or one that is not `known`."""
     labels = read_lines(path)
     if not labels:
         raise AnnotationError("there is no label in it", path=path)

@@ -32,12 +32,7 @@ _SLACK_SECONDS = 2.0
 def read_actionsense(folder: Path, *, rate_of: Callable[[str], float | None]) -> Dataset:
     """The activities of all HDF5 files of a folder, at any depth.
 
-    Args:
-        folder: With the files.
-        rate_of: Frames a second of the video of a recording; None: as many as were taken, on average.
-
-    Raises:
-        AnnotationError: No such file, or h5py is not installed.
+    `rate_of` tells the frames a second of the video of a recording; None: as many as were taken, on average.
     """
     try:
         import h5py

@@ -31,15 +31,7 @@ _BREAKFAST = re.compile(r"(?P<person>P\d+)_(?P<camera>[a-z]+\d*)_(?P<file>.+)", 
 
 
 def read_ms_tcn(folder: Path, *, rate: int) -> Dataset:
-    """The stretches of equal labels of all recordings; background as in the published evaluation.
-
-    Args:
-        folder: Of the data set, with `groundTruth` in it or below.
-        rate: Frames a second.
-
-    Raises:
-        AnnotationError: No labels, or a `mapping.txt` that cannot be used.
-    """
+    """The stretches of equal labels of all recordings, which have `rate` frames a second, without background."""
     truth = locate(folder, "groundTruth")
     dataset = Dataset(truth.parent)
     mapping = truth.parent / "mapping.txt"

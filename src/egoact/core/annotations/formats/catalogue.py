@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from egoact.core.annotations.formats.annotation import Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
@@ -21,7 +22,6 @@ from egoact.core.annotations.formats.tools import (
 
 _NO_IDS = frozenset({"verb", "noun", "description", "hand", "note", "annotator", "tier"})
 _IDS = frozenset({"participant", "identity", "verb_class", "noun_class"})
-_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class Format:
     has_names: bool = True
     separator: str = ""
 
+
+_one_text = partial(Format, keeps=frozenset(), is_alone=True, has_names=False, separator=" ")
+"""A format with one text an annotation, and nothing else."""
 
 FORMATS: dict[str, Format] = {
     "boris": Format(
@@ -92,39 +95,19 @@ FORMATS: dict[str, Format] = {
         video_labels.read_fiftyone,
         video_labels.write_fiftyone,
     ),
-    "audacity": Format(
-        "Audacity labels",
-        (".txt",),
-        markers.is_audacity,
-        markers.read_audacity,
-        markers.write_audacity,
-        keeps=_NOTHING,
-        is_alone=True,
-        has_names=False,
-        separator=" ",
+    "audacity": _one_text(
+        "Audacity labels", (".txt",), markers.is_audacity, markers.read_audacity, markers.write_audacity
     ),
-    "premiere": Format(
+    "premiere": _one_text(
         "Premiere markers",
         (".csv", ".txt", ".tsv"),
         markers.is_premiere,
         markers.read_premiere,
         markers.write_premiere,
         keeps=frozenset({"note"}),
-        is_alone=True,
-        has_names=False,
-        separator=" ",
     ),
-    "webvtt": Format(
-        "WebVTT",
-        (".vtt", ".srt"),
-        markers.is_webvtt,
-        markers.read_webvtt,
-        markers.write_webvtt,
-        keeps=_NOTHING,
-        has_points=False,
-        is_alone=True,
-        has_names=False,
-        separator=" ",
+    "webvtt": _one_text(
+        "WebVTT", (".vtt", ".srt"), markers.is_webvtt, markers.read_webvtt, markers.write_webvtt, has_points=False
     ),
     "activitynet": Format(
         "ActivityNet JSON",
@@ -152,17 +135,8 @@ FORMATS: dict[str, Format] = {
         keeps=_NO_IDS | _IDS,
         has_points=False,
     ),
-    "mstcn": Format(
-        "MS-TCN frame labels",
-        (".txt",),
-        mstcn.recognise,
-        mstcn.read,
-        mstcn.write,
-        keeps=_NOTHING,
-        has_points=False,
-        is_alone=True,
-        has_names=False,
-        separator="_",
+    "mstcn": _one_text(
+        "MS-TCN frame labels", (".txt",), mstcn.recognise, mstcn.read, mstcn.write, has_points=False, separator="_"
     ),
 }
 """The order decides which of two is meant that both recognise a file."""

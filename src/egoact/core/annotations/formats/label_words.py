@@ -40,11 +40,7 @@ def read_mapping(path: str | Path) -> dict[str, Meaning]:
 
 
 def read_class_numbers(folder: str | Path) -> dict[Target, dict[str, int]]:
-    """Verb or noun -> word -> number of its class, of a folder of class files; words of several classes are left out.
-
-    Raises:
-        AnnotationError: Neither of both class files is there, or one cannot be read.
-    """
+    """Verb or noun -> word -> number of its class, of a folder of class files; without words of several classes."""
     found: dict[Target, dict[str, int]] = {}
     present = [target for target in TARGETS if list(Path(folder).glob(f"*{target}_classes.csv"))]
     for target in present or TARGETS:

@@ -37,29 +37,24 @@ def fields_of(values: Mapping[str, Any], options: ReadOptions, *, label: str | N
     for name, value in values.items():
         text = "" if value is None else one_line(str(value))
         field = _field(name, options)
-        if field == "hand" and text and not parse_hand(text):
-            field = ""
-        if not text:
-            continue
-        if field and field not in found:
-            found[field] = parse_hand(text) if field == "hand" else text
-        else:
+        said = parse_hand(text) if field == "hand" else text
+        if field and said and field not in found:
+            found[field] = said
+        elif text:
             others.append((name, text))
     if not ({"verb", "description"} & set(found)):
         if label:
             found["verb" if "noun" in found else "description"] = one_line(label)
         elif others and label is None:
             found["description"] = others.pop(0)[1]
-    elif label and label not in (found.get("verb"), found.get("description"), _joined(found)):
-        others.append(("label", label))
+    elif label:
+        words = " ".join(found[name] for name in ("verb", "noun") if name in found)
+        if label not in (found.get("verb"), found.get("description"), words):
+            others.append(("label", label))
     notes = [found.get("note", ""), *(f"{name}={text}" for name, text in others)]
     if any(notes):
         found["note"] = " | ".join(filter(None, notes))
     return found
-
-
-def _joined(fields: Mapping[str, Any]) -> str:
-    return " ".join(fields[name] for name in ("verb", "noun") if name in fields)
 
 
 def _field(name: str, options: ReadOptions) -> str:

@@ -27,6 +27,7 @@ _LEAST_SECONDS = 0.001
 _MISSING = "ELAN documents take pympi-ling: pip install 'egoact[formats]'"
 _ROLES: tuple[Role, ...] = ("verb", "noun", "description", "note")
 _TIME = re.compile(r"\d+(?:[.,]\d+)?|\d{1,3}:\d{2}:\d{2}[.,:;]\d{1,3}", re.ASCII)
+_OFFSET = re.compile(r"-- offset:\s*(-?\d{1,12})\s*$", re.ASCII)  # milliseconds
 _HEADER = ("Tier", "Participant", "Begin Time - ss.msec", "End Time - ss.msec", "Duration - ss.msec", "Annotation")
 _FILES = ("file", "media")
 
@@ -179,16 +180,6 @@ def _is_media(line: str) -> bool:
     return line.lstrip('"').startswith("#")
 
 
-def _parse_media(line: str) -> tuple[str, float]:
-    """Media file and its offset in seconds: "#file:///C:/a.mp4 -- offset: 1230"."""
-    text = line.strip().strip('"').removeprefix("#")
-    media, mark, milliseconds = text.rpartition("-- offset:")
-    digits = milliseconds.strip().removeprefix("-")
-    if not mark or not digits.isdecimal() or len(digits) > 12:
-        return text.strip(), 0.0
-    return media.strip(), int(milliseconds) / 1000
-
-
 def _time_span(cells: Sequence[str]) -> tuple[int, int]:
     """First and last + 1 of the first run of cells that are times."""
     first = next((i for i, cell in enumerate(cells) if _TIME.fullmatch(cell)), len(cells))
@@ -204,7 +195,9 @@ def read_elan_text(reading: Reading) -> None:
     records = [(number, [c.strip() for c in line.split("\t")]) for number, line in lines if line.strip()]
     name = reading.source.recording
     while records and _is_media(records[0][1][0]):
-        media, offset = _parse_media(records[0][1][0])
+        text = records.pop(0)[1][0].strip('"').removeprefix("#")
+        match = _OFFSET.search(text)
+        media, offset = text[: match.start() if match else None].strip(), int(match[1]) / 1000 if match else 0.0
         if not media.casefold().endswith(".eaf"):
             name = recording_name(media) or name
             reading.know(Recording(name, media))
@@ -213,7 +206,6 @@ def read_elan_text(reading: Reading) -> None:
                 f"{reading.source.name} says that the media has an offset of {offset:g} s; unless ELAN added it when "
                 f"exporting, give --media-offset {offset:g}"
             )
-        records = records[1:]
     if not records:
         raise reading.source.error("no annotations in it")
     header = [cell.casefold() for cell in records[0][1]]
