@@ -59,7 +59,8 @@ class Demo:
         write_json(self.out / "demo.json", self._describe())  # not before the kitchen is known to be this one
         print("2/6 computing the features of all frames, once", flush=True)
         with clock.measure("extract"):
-            failed = self._extract()
+            media, features = (kitchen / "videos",), self.out / "features"
+            failed = self.command("extract", media=media, features=features, backbone=self.backbone)[1]
         for number, head in enumerate(self.heads, 1):
             print(f"3/6 training head {number} of {len(self.heads)}: {head}", flush=True)
             with clock.measure(f"train {head}"):
@@ -73,10 +74,6 @@ class Demo:
             self._find_actions()
         print("6/6 drawing the page", flush=True)
         return failed
-
-    def _extract(self) -> int:
-        media, features = (self.out / "kitchen" / "videos",), self.out / "features"
-        return self.command("extract", media=media, features=features, backbone=self.backbone)[1]
 
     def _train(self, head: str) -> None:
         kitchen = self.out / "kitchen"

@@ -19,6 +19,7 @@ from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec, FlowWriter, encode_grey
 from egoact.media.recording import lay_grid
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
+from egoact.media.stills.pictures import write_picture
 
 FAILURES_NAME = "flow_failures.csv"
 PAIR_FRAMES = ("first.png", "second.png")
@@ -143,7 +144,7 @@ def compute_pair_flow(paths: tuple[Path, Path], out: Path, *, size: int) -> None
         raise MediaError(f"is {second.shape[1::-1]} pixels, the first is {first.shape[1::-1]}", path=paths[1])
     make_folder(out)
     for name, picture in zip(PAIR_FRAMES, (first, second), strict=True):
-        _write_png(out / name, picture)
+        write_picture(out / name, picture)
     for method in FLOW_METHODS:
         found = load_flow_method(method)(first, second)
         folder = out / method
@@ -174,8 +175,3 @@ def _read_picture(path: Path, shorter: int) -> np.ndarray:
     if size != picture.shape[1::-1]:
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def _write_png(path: Path, picture: np.ndarray) -> None:
-    content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
-    write_atomically(path, content)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Literal
 
 from egoact.core.files import read_json
-from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, Axes, Figure, new_figure, save_picture, shorten
+from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, Figure, new_figure, save_picture, shorten
 from egoact.report.page import Bar, print_table, show, write_page, written_by
 
 _COLOURS = (BLUE, VERMILION, "#009E73", ORANGE, "#CC79A7", "#56B4E9", "#F0E442", GREY)
@@ -123,7 +123,7 @@ def _assign(values: list[str], choices: Any) -> dict[str, Any]:
     return {value: choices[i % len(choices)] for i, value in enumerate(dict.fromkeys(values))}
 
 
-def _join_front(axis: Axes, rows: list[dict[str, Any]], x: str, scatter: Mapping[str, Any]) -> None:
+def _join_front(axis: Any, rows: list[dict[str, Any]], x: str, scatter: Mapping[str, Any]) -> None:
     """The steps of the best that each cost buys, with names where a step goes up."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -143,7 +143,7 @@ def _join_front(axis: Axes, rows: list[dict[str, Any]], x: str, scatter: Mapping
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _add_legend(axis: Axes, colours: Mapping[str, Any], marks: Mapping[str, Any]) -> None:
+def _add_legend(axis: Any, colours: Mapping[str, Any], marks: Mapping[str, Any]) -> None:
     from matplotlib.lines import Line2D
 
     def mark(label: str, colour: str = GREY, shape: str = "o", fill: Literal["full", "none"] = "full") -> Line2D:

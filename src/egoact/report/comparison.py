@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from egoact.core.files import read_json
 from egoact.core.metrics.evaluation_files import TARGETS
-from egoact.report.figures import BLUE, GREY, Axes, Figure, new_figure, save_picture, set_title, shorten
+from egoact.report.figures import BLUE, GREY, Figure, new_figure, save_picture, set_title, shorten
 from egoact.report.page import (
     DASH,
     Bar,
@@ -18,10 +19,10 @@ from egoact.report.page import (
     write_page,
     written_by,
 )
-from egoact.report.timelines.model_timelines import write_model_timelines
 from egoact.report.timelines.timeline_comparison import write_timeline_comparison
 
 _MEASURES = ("top1", "top5", "mean_class")
+_FINDER_MEASURES = {"frame_accuracy": "frames", "edit": "edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50"}
 _COSTS: dict[str, tuple[str, str, Callable[[Any], str]]] = {
     "num_trainable_parameters": ("parameters", "Trainable parameters", lambda value: f"{value:,}"),
     "training_seconds": ("epochs", "All epochs of training", format_duration),
@@ -37,14 +38,12 @@ def write_report(settings: Any) -> None:
         write_timeline_comparison(path, comparison["timelines"])
         return
     if "finders" in comparison:
-        write_model_timelines(path, comparison["finders"])
+        _write_finders(path, comparison["finders"])
         return
     with written_by("compare", path):
         models, reference = comparison["models"], comparison["reference"]
         sections = [section for target in TARGETS if (section := _section(models, target))["rows"]]
-        for model in models:
-            for note in model["notes"]:
-                print(f"{model['name']}: {note}")
+        _print_notes(models)
         _print_costs(models)
         for section in sections:
             _print_section(section, reference)
@@ -59,6 +58,12 @@ def write_report(settings: Any) -> None:
             has_unknown=any(model[key] is None for model in models for key in _COSTS),
         )
     print(f"see {page}")
+
+
+def _print_notes(models: list[dict[str, Any]]) -> None:
+    for model in models:
+        for note in model["notes"]:
+            print(f"{model['name']}: {note}")
 
 
 def _print_costs(models: list[dict[str, Any]]) -> None:
@@ -133,10 +138,63 @@ def draw_intervals(models: list[dict[str, Any]], *, reference: str) -> Figure:
     return figure
 
 
-def _draw_interval(axis: Axes, row: int, top1: dict[str, float], *, is_reference: bool) -> None:
+def _draw_interval(axis: Any, row: int, top1: dict[str, float], *, is_reference: bool) -> None:
     colour = BLUE if is_reference else GREY
     if "low" in top1:
         axis.plot([top1["low"], top1["high"]], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
     axis.plot([top1["value"]], [row], "o", color=colour, markersize=6)
     if is_reference:
         axis.axvline(top1["value"], color=BLUE, linestyle=":", linewidth=1, zorder=0)
+
+
+def _write_finders(path: Path, comparison: dict[str, Any]) -> None:
+    """The same of models that find actions in recordings."""
+    with written_by("compare", path):
+        models, reference = comparison["models"], comparison["reference"]
+        _print_notes(models)
+        sections = [
+            {"target": target, "rows": [_finder_row(model, target) for model in models]}
+            for target in comparison["targets"]
+        ]
+        for section in sections:
+            _print_finders(section, reference)
+        page = write_page(
+            path.with_suffix(".html"),
+            "model_timelines",
+            comparison=comparison,
+            sections=sections,
+            titles=_FINDER_MEASURES,
+        )
+    print(f"see {page}")
+
+
+def _finder_row(model: dict[str, Any], target: str) -> dict[str, Any]:
+    size = model["num_parameters"]
+    return {
+        "name": model["name"],
+        "segmenter": model["segmenter"] or DASH,
+        "size": DASH if size is None else f"{size:,}",
+        "cells": [_finder_cell(model[target][measure]) for measure in _FINDER_MEASURES],
+    }
+
+
+def _finder_cell(part: dict[str, Any]) -> dict[str, str]:
+    cell = {"value": format_number(part["value"]), "range": format_range(part), "difference": "", "p": ""}
+    if (against := part.get("against")) is not None:
+        difference = f"{against['difference']:+.1f} {format_range(against, sign='+')}".strip()
+        cell |= {"difference": difference, "p": f"{against['p_holm']:.3f}"}
+    return cell
+
+
+def _print_finders(section: dict[str, Any], reference: str) -> None:
+    gap, titles = choose_gap(), _FINDER_MEASURES.values()
+    rows = [
+        [row["name"], *(gap.join((cell["value"], cell["range"])).strip() for cell in row["cells"])]
+        for row in section["rows"]
+    ]
+    print_table({section["target"]: "text"} | dict.fromkeys(titles, "number"), rows, is_tight=True)
+    for row in section["rows"]:
+        cells = row["cells"]
+        if any(cell["difference"] for cell in cells):
+            told = [f"{title} {cell['difference']} (p {cell['p']})" for title, cell in zip(titles, cells, strict=True)]
+            print(f"{row['name']} against {reference}: {', '.join(told)}")

@@ -19,10 +19,9 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 else:  # matplotlib takes long to import, and not every page has pictures
-    Axes = Figure = Any
+    Figure = Any
 
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
@@ -76,12 +75,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=_LAYOUT)
 
 
-def set_title(axis: Axes, title: str) -> None:
+def set_title(axis: Any, title: str) -> None:
     """A title as all our pictures have it."""
     axis.set_title(title, loc="left", fontweight="bold")
 
 
-def separate_cells(axis: Axes, shape: tuple[int, ...], **line: Any) -> None:
+def separate_cells(axis: Any, shape: tuple[int, ...], **line: Any) -> None:
     """Lines between the cells of a matrix that is shown as an image, instead of ticks and grid."""
     axis.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)

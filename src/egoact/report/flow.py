@@ -92,7 +92,10 @@ def draw_flows(flows: dict[str, np.ndarray], *, first: np.ndarray | None = None)
     axes = figure.subplots(num_above + len(flows), 4, squeeze=False)
     if first is not None:
         _show(axes[0][0], first, "first picture")
-        _show(axes[0][1], _legend(), f"directions; full colour: {most:.1f} pixels")
+        # The wheel itself: each place shows the colour of a motion towards it.
+        reach = np.linspace(-1, 1, _WHEEL_PIXELS)
+        wheel = colour_wheel(np.stack(np.meshgrid(reach, reach), axis=-1), most=1.0)
+        _show(axes[0][1], wheel, f"directions; full colour: {most:.1f} pixels")
         for axis in axes[0][2:]:
             axis.axis("off")
     for row, (title, flow) in zip(axes[num_above:], flows.items(), strict=True):
@@ -111,9 +114,3 @@ def _show(axis: Any, picture: np.ndarray, title: str) -> None:
     axis.imshow(picture, cmap="gray", vmin=0, vmax=255)
     axis.axis("off")
     set_title(axis, title)
-
-
-def _legend() -> np.ndarray:
-    """The wheel itself: each place shows the colour of a motion towards it."""
-    reach = np.linspace(-1, 1, _WHEEL_PIXELS)
-    return colour_wheel(np.stack(np.meshgrid(reach, reach), axis=-1), most=1.0)

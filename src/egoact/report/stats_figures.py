@@ -5,18 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from egoact.report.figures import (
-    BLUE,
-    GREY,
-    ORANGE,
-    VERMILION,
-    Axes,
-    Figure,
-    new_figure,
-    separate_cells,
-    set_title,
-    shorten,
-)
+from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, Figure, new_figure, separate_cells, set_title, shorten
 
 _CLASSES_PER_ROW = 80
 _MOST_ROWS = 6
@@ -151,7 +140,7 @@ def is_tail(classes: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.bool_]]":
     return (before >= _HEAD_PERCENT - 1e-9).to_numpy()
 
 
-def _add_legend(axis: Axes, listed: bool, plural: str) -> None:
+def _add_legend(axis: Any, listed: bool, plural: str) -> None:
     from matplotlib.patches import Patch
 
     head = f"other {plural}" if listed else f"with {_HEAD_PERCENT:.0f} % of the segments"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from egoact.core.files import read_json
-from egoact.report.figures import BLUE, GREY, VERMILION, Axes, Figure, new_figure, save_picture, set_title, shorten
+from egoact.report.figures import BLUE, GREY, VERMILION, Figure, new_figure, save_picture, set_title, shorten
 from egoact.report.page import plain_name, write_page, written_by
 
 _MEASURES = {
@@ -115,7 +115,7 @@ def draw_slices(trials: pd.DataFrame, names: list[str], *, title: str) -> Figure
     return figure
 
 
-def _draw_slice(axis: Axes, trials: pd.DataFrame, name: str) -> None:
+def _draw_slice(axis: Any, trials: pd.DataFrame, name: str) -> None:
     from matplotlib.ticker import NullFormatter
 
     is_text = not pd.api.types.is_numeric_dtype(trials[name])

@@ -122,7 +122,10 @@ class ExtractSettings:
         if self.dtype == "int8" and self.kind != "maps":
             raise ValueError("--dtype int8 is for --kind maps: pooled features have one number a channel")
         self._check_streams()
-        self._check_stack()
+        if self.modality == "difference" and self.stack == 1:
+            raise ValueError("--modality difference needs --stack; of single ones: --streams difference")
+        if self.stack != 1:
+            self.channels()
         if not self.may_be_video:
             self.check_window_flags(is_video=False)
         if self.cluster is None and as_url(self.features) is not None:
@@ -133,12 +136,6 @@ class ExtractSettings:
             raise ValueError(f"--frame-rate must be positive, got {self.frame_rate}")
         if self.modality == "flow" and self.frame_rate:
             raise ValueError("--modality flow goes without --frame-rate (flow.json beside the flow says it)")
-
-    def _check_stack(self) -> None:
-        if self.modality == "difference" and self.stack == 1:
-            raise ValueError("--modality difference needs --stack; of single ones: --streams difference")
-        if self.stack != 1:
-            self.channels()
 
     @property
     def may_be_video(self) -> bool:

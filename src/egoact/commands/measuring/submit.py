@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from egoact.commands.flags import check_together, flag_of
 from egoact.core.errors import ArtifactError
@@ -66,7 +66,7 @@ class SubmitSettings:
         if self.segments is None or self.out is None:
             raise ValueError("--segments and --out are needed to write a submission (or --check FILE.zip to read one)")
         self._check_answers()
-        if missing := [name for name, level in self._levels().items() if level is None]:
+        if missing := [name for name, level in self.levels.items() if level is None]:
             meanings = ", ".join(f"{n} {meaning}" for n, meaning in enumerate(SUPERVISION_LEVELS[missing[0]]))
             given = "--scores" if self.timeline is None else "--timeline"
             raise ValueError(f"{flag_of(missing[0])} is needed with {given}; it is one of {meanings}")
@@ -85,16 +85,12 @@ class SubmitSettings:
             raise ValueError("give either --run with --features, or --scores")
         check_together(self, "run", "features")
 
-    def _levels(self) -> dict[str, int | None]:
-        given = {"sls_pt": self.sls_pt, "sls_tl": self.sls_tl, "sls_td": self.sls_td}
-        if self.run is None:
-            return given
-        return {name: _LEVELS_OF_A_RUN[name] if level is None else level for name, level in given.items()}
-
     @property
-    def levels(self) -> dict[str, int]:
-        """The three levels to write."""
-        return {name: level for name, level in self._levels().items() if level is not None}
+    def levels(self) -> dict[str, Any]:
+        """The three levels to write; None: not given."""
+        given = {"sls_pt": self.sls_pt, "sls_tl": self.sls_tl, "sls_td": self.sls_td}
+        known = _LEVELS_OF_A_RUN if self.run is not None else {}
+        return {name: known.get(name) if level is None else level for name, level in given.items()}
 
 
 def submit(settings: SubmitSettings) -> int:

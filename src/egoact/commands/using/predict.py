@@ -14,6 +14,8 @@ from egoact.core import defaults
 from egoact.core.errors import ArtifactError, MediaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from egoact.core.timelines.prediction import Prediction
     from egoact.core.timelines.timeline import Timeline
     from egoact.engines.hands import HandDetector
@@ -86,7 +88,7 @@ def predict(settings: PredictSettings) -> int:
     from egoact.media.video.chapters import describe_chapters
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.packaged import run_or_packaged
-    from egoact.timelines.output import check_writable, find_videos
+    from egoact.timelines.output import check_writable, find_videos, name_folders
 
     videos = [] if settings.video is None else find_videos(settings.video)
     for told in filter(None, map(describe_chapters, videos)):
@@ -103,30 +105,22 @@ def predict(settings: PredictSettings) -> int:
             from egoact.engines.hands import HandDetector
 
             hands = HandDetector(settings.hand_model)
-        return _predict_all(run, settings, videos, hands=hands, stored=stored, speech=speech)
+        predict_one = partial(_predict_one, run, settings, hands=hands, stored=stored)
+        if settings.video is None:
+            assert stored is not None
+            return _predict_all(settings, zip(stored.recordings, stored.recordings, strict=True), predict_one)
+        if settings.video.is_dir():
+            return _predict_all(settings, zip(name_folders(settings.video, videos), videos, strict=True), predict_one)
+        return predict_one(videos[0], settings.out, speech=speech)["broken"] is not None
 
 
 def _predict_all(
-    run: "Run",
-    settings: PredictSettings,
-    videos: list[Path],
-    *,
-    hands: "HandDetector | None",
-    stored: "StoredRecordings | None",
-    speech: "tuple[Path, Voice] | None",
+    settings: PredictSettings, work: "Iterable[tuple[str, Path | str]]", predict_one: "Callable[..., dict[str, Any]]"
 ) -> int:
+    """Recordings, files or names in the store, each into a folder; gives how many failed."""
     from egoact.core.files import write_json
-    from egoact.timelines.output import SUMMARY_NAME, name_folders
+    from egoact.timelines.output import SUMMARY_NAME
 
-    predict_one = partial(_predict_one, run, settings, hands=hands, stored=stored)
-    work: list[tuple[str, Path | str]]  # folder, and the recording: a file, or its name in the store
-    if settings.video is None:
-        assert stored is not None
-        work = [(name, name) for name in stored.recordings]
-    elif settings.video.is_dir():
-        work = list(zip(name_folders(settings.video, videos), videos, strict=True))
-    else:
-        return predict_one(videos[0], settings.out, speech=speech)["broken"] is not None
     rows: list[dict[str, Any]] = []
     for folder, recording in work:
         try:

@@ -1,21 +1,12 @@
 """Pictures of an evaluation: confusion matrices and learning curves; numbers in, matplotlib figures out."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from egoact.report.evaluation.confusions import ShownMatrix
-from egoact.report.figures import (
-    BLUE,
-    GREY,
-    ORANGE,
-    VERMILION,
-    Axes,
-    Figure,
-    new_figure,
-    separate_cells,
-    set_title,
-    shorten,
-)
+from egoact.report.figures import BLUE, GREY, ORANGE, VERMILION, Figure, new_figure, separate_cells, set_title, shorten
 
 MOST_NUMBERED = 32
 _ONE_COLOUR = ("#ffffff", "#cfe3f1", "#7db8dc", BLUE, "#003f63")
@@ -80,7 +71,7 @@ def draw_learning_curves(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def finish_epochs(axis: Axes, num_epochs: int) -> None:
+def finish_epochs(axis: Any, num_epochs: int) -> None:
     """An x axis that counts epochs; the points of a single epoch are made visible."""
     from matplotlib.ticker import MaxNLocator
 
@@ -92,7 +83,7 @@ def finish_epochs(axis: Axes, num_epochs: int) -> None:
             line.set_marker("o")
 
 
-def _write_numbers(axis: Axes, percent: "np.ndarray") -> None:
+def _write_numbers(axis: Any, percent: "np.ndarray") -> None:
     for (row, column), value in np.ndenumerate(percent):
         if value >= 0.5:
             bold = "bold" if row == column else "normal"

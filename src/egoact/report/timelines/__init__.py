@@ -1,4 +1,4 @@
-"""The pages of timelines: of one recording, of two sides compared, and of models side by side.
+"""The pages of timelines: of one recording, and of two sides compared.
 
-Imports `report.page` and `report.colours`.
+Imports `report.page` and `report.figures`.
 """
