@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from egoact.cli import main
-from egoact.commands.using import predict as command
 from egoact.commands.using.predict import PredictSettings, predict
 from egoact.core.timelines.files import read_timelines
 from egoact.core.timelines.hands import Palm
@@ -42,7 +41,7 @@ def detectors(monkeypatch: pytest.MonkeyPatch) -> list[RightWhereRed]:
         made.append(RightWhereRed(model))
         return made[-1]
 
-    monkeypatch.setattr(command, "_load_detector", make)
+    monkeypatch.setattr("egoact.engines.hands.HandDetector", make)
     return made
 
 
