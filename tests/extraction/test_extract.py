@@ -23,6 +23,7 @@ from egoact.extraction import decoding, engine_choice
 from egoact.extraction.extraction import Extraction, fill_up
 from egoact.media.sources import read_frames
 from egoact.store.buffer import FeatureBuffer
+from egoact.store.layout.index import grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
 from tests.makers.checks import files
@@ -698,7 +699,7 @@ def test_a_video_damaged_in_the_middle_keeps_what_can_be_read(tmp_path: Path, en
     assert extract(chosen) == 1
     store = FeatureStore.open(chosen.features)
     row = store.index.rows["P01_100"]
-    steps = row.steps(rate=8)
+    steps = row.find_moments(grid_moments(np.arange(row.num_steps), rate=8))
     missing = np.flatnonzero(steps < 0)
     assert row.num_steps == len(steps) == 64 and 5 <= len(missing) <= 20
     assert (np.diff(missing) == 1).all() and missing[0] > 20 and missing[-1] < 50

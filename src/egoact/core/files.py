@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import hashlib
 import io
 import json
 import os
@@ -142,6 +143,12 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"cannot be read ({error.strerror}); run the command again", path=path) from None
     except ValueError as error:
         raise ArtifactError(f"not readable as JSON ({error}); run the command again", path=path) from None
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file's bytes, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(descriptor: int) -> None:

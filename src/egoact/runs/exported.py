@@ -14,7 +14,6 @@ Of a run that finds actions in recordings there is no recognizer and no window, 
 Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 
 from egoact.core.bounds import MOST_FEATURES, check_name, check_whole, load_json
 from egoact.core.errors import ArtifactError
+from egoact.core.files import file_sha256
 from egoact.engines.onnx_session import check_device
 from egoact.runs.graph_files import SUFFIXES, check_own, open_graph
 
@@ -121,9 +121,7 @@ def check_file(path: Path, digest: str) -> None:
     """
     if not path.is_file():
         raise ArtifactError("this file of the export is missing; export again", path=path)
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != digest:
+    if file_sha256(path) != digest:
         raise ArtifactError("this file of the export is damaged; export again", path=path)
 
 

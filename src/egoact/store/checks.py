@@ -1,19 +1,17 @@
 """What is wrong with a feature store: shapes, hashes, numbers that are not finite, segments that are missing."""
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
+from egoact.core.files import file_sha256
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import IMPORTED
 from egoact.store.layout.encoding import decode
-from egoact.store.layout.index import RecordingRow
+from egoact.store.layout.index import CHUNK_BYTES, REPAIR
 from egoact.store.reader import FeatureStore
-
-_CHUNK_BYTES = 32 << 20
 
 
 def shard_problems(store: FeatureStore, number: int) -> Iterator[str]:
@@ -25,18 +23,12 @@ def shard_problems(store: FeatureStore, number: int) -> Iterator[str]:
     except ArtifactError as error:
         yield str(error)
         return
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != row.shard_sha256:
-        yield f"{path}: its bytes have changed since it was written; delete it and run egoact extract again"
+    if file_sha256(path) != row.shard_sha256:
+        yield f"{path}: its bytes have changed since it was written; {REPAIR}"
     may_be_zero = store.spec.modality in ("motion", IMPORTED)  # nothing moves in a still picture; others may pad
-    yield from _number_problems(features, row, store.spec.dtype, may_be_zero=may_be_zero)
-
-
-def _number_problems(features: np.ndarray, row: RecordingRow, dtype: str, *, may_be_zero: bool) -> Iterator[str]:
-    step = max(1, _CHUNK_BYTES // features[:1].nbytes) if len(features) else 1
+    step = max(1, CHUNK_BYTES // max(features[:1].nbytes, 1))
     for start in range(0, len(features), step):
-        flat = decode(features[start : start + step], dtype)
+        flat = decode(features[start : start + step], store.spec.dtype)
         flat = flat.reshape(len(flat), -1)
         bad = {
             "features that are not finite numbers": ~np.isfinite(flat).all(axis=1),

@@ -33,11 +33,18 @@ class ConcatenatedStores:
 
     def __init__(self, stores: Sequence[FeatureStore]) -> None:
         self.stores = tuple(stores)
-        first = self.stores[0]
-        for number, store in enumerate(self.stores[1:], 1):
-            if store.path.resolve() in {other.path.resolve() for other in self.stores[:number]}:
+        first, seen = self.stores[0], set[Path]()
+        for store in self.stores:
+            if store.path.resolve() in seen:
                 raise ArtifactError("this feature store is given twice", path=store.path)
-            _check_fits(store, first)
+            seen.add(store.path.resolve())
+            ours, theirs = store.spec, first.spec
+            if ours.kind != theirs.kind:
+                reason = f"its kind is {ours.kind}, that of {first.path} is {theirs.kind}"
+                raise ArtifactError(f"{reason}; stores that are used together must agree", path=store.path)
+            if ours.feature_shape[1:] != theirs.feature_shape[1:]:
+                sizes = f"{ours.feature_shape[1:]}, those of {first.path} {theirs.feature_shape[1:]}"
+                raise ArtifactError(f"its maps have size {sizes}; choose another --cut or --size", path=store.path)
 
     @property
     def path(self) -> Path:
@@ -54,10 +61,7 @@ class ConcatenatedStores:
         return np.stack([store.locate(segments, sampling) for store in self.stores], axis=-1)
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some clips side by side, float16 (N, T, D + E + ...) or (N, T, C + K + ..., h, w).
-
-        Arguments as `FeatureStore.gather`, with rows int64 (N, V, T, S).
-        """
+        """Features side by side, as `FeatureStore.gather`, of rows int64 (N, V, T, S)."""
         parts = [store.gather(rows[..., number], views=views) for number, store in enumerate(self.stores)]
         return np.concatenate(parts, axis=2)
 
@@ -75,11 +79,7 @@ def own_weights(source: FeatureSource) -> Path | None:
 
 
 def open_features(paths: str | Path | Sequence[str | Path], streams: Sequence[str] = ()) -> FeatureSource:
-    """One stream of one features folder, or several read as one.
-
-    Args:
-        paths: Features folders.
-        streams: Those of their streams to read, see `choose_streams`; none: all that they have.
+    """Some streams of features folders, see `choose_streams`, or all that they have, read as one.
 
     Raises:
         ArtifactError: No store, no such stream, a damaged one, or stores that do not fit together.
@@ -95,16 +95,6 @@ def open_stores(paths: Sequence[Path]) -> FeatureSource:
     """As `open_features`, of these stores alone, whatever streams are beside them."""
     stores = [FeatureStore.open(path) for path in paths]
     return stores[0] if len(stores) == 1 else ConcatenatedStores(stores)
-
-
-def _check_fits(store: FeatureStore, first: FeatureStore) -> None:
-    ours, theirs = store.spec, first.spec
-    if ours.kind != theirs.kind:
-        reason = f"its kind is {ours.kind}, that of {first.path} is {theirs.kind}"
-        raise ArtifactError(f"{reason}; stores that are used together must agree", path=store.path)
-    if ours.feature_shape[1:] != theirs.feature_shape[1:]:
-        sizes = f"{ours.feature_shape[1:]}, those of {first.path} {theirs.feature_shape[1:]}"
-        raise ArtifactError(f"its maps have size {sizes}; choose another --cut or --size", path=store.path)
 
 
 def clips_at_once(store: FeatureSource, num_frames: int) -> int:

@@ -19,14 +19,14 @@ import numpy as np
 from filelock import FileLock
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import LOCK_NAME, PART_SUFFIX, rename, write_atomically
+from egoact.core.files import LOCK_NAME, PART_SUFFIX, file_sha256, rename, write_atomically
 from egoact.core.machine import cache_folder
 from egoact.core.progress import Progress
 from egoact.models.backbones.own_files import FILE_NAME
 from egoact.models.backbones.spec import STREAMS
 from egoact.store.layout.failures import FAILURES_NAME
-from egoact.store.layout.index import INDEX_NAME, SHARDS_NAME, RecordingRow, StoreIndex
-from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec, read_manifest
+from egoact.store.layout.index import INDEX_NAME, REPAIR, SHARDS_NAME, RecordingRow, StoreIndex
+from egoact.store.layout.manifest import MANIFEST_NAME, NO_STORE, StoreSpec, read_manifest
 from egoact.store.remote import RemoteFolder, as_url, local_path
 
 STORES = ("", *(f"streams/{name}/" for name in STREAMS if name != "rgb"))
@@ -48,7 +48,7 @@ def local_copy(features: Path) -> Path:
     names = (MANIFEST_NAME, INDEX_NAME, FAILURES_NAME, FILE_NAME)
     files = RemoteFolder(features).read(f"{store}{name}" for store in STORES for name in names)
     if not any(name.endswith(MANIFEST_NAME) for name in files):
-        raise ArtifactError(f"{url}: there is no feature store here (no manifest.json); make one with egoact extract")
+        raise ArtifactError(f"{url}: {NO_STORE}")
     commit = hashlib.sha256()
     for name, content in sorted(files.items()):
         commit.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -87,35 +87,26 @@ def fetch_shards(store: Path) -> None:
 
 
 def download_shards(remote: RemoteFolder, store: str, rows: list[RecordingRow], spec: StoreSpec, *, into: Path) -> None:
-    """Copy shards of a store, checked by size before and by hash after it.
-
-    Args:
-        remote: The features folder.
-        store: Where the store is in it, one of `STORES`.
-        rows: Whose shards.
-        spec: Of the store.
-        into: A folder.
+    """Copy the shards of some rows of a store, one of `STORES`, checked by size before and by hash after it.
 
     Raises:
         ArtifactError: One is missing, or is not what its row says.
     """
+
+    def changed(name: str, what: str) -> ArtifactError:
+        return ArtifactError(f"{remote.name}/{name}: its bytes have changed since it was written ({what}); {REPAIR}")
+
     names = [f"{store}{SHARDS_NAME}/{row.shard}" for row in rows]
     for row, name, size in zip(rows, names, remote.sizes(names), strict=True):
         dtype, shape = spec.layout(len(row.moments))
         if not 0 <= size - dtype.itemsize * int(np.prod(shape)) <= _MOST_HEADER:
-            raise _changed(remote, name, f"{size} bytes")
+            raise changed(name, f"{size} bytes")
     parts = [into / f"{row.shard}{PART_SUFFIX}" for row in rows]
     remote.download(names, parts)
     for row, name, part in zip(rows, names, parts, strict=True):
-        with part.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != row.shard_sha256:
-                raise _changed(remote, name, "another hash")
+        if file_sha256(part) != row.shard_sha256:
+            raise changed(name, "another hash")
         rename(part, into / row.shard)
-
-
-def _changed(remote: RemoteFolder, name: str, what: str) -> ArtifactError:
-    reason = f"its bytes have changed since it was written ({what}); delete it and run egoact extract again"
-    return ArtifactError(f"{remote.name}/{name}: {reason}")
 
 
 def _is_linked(shard: str, others: list[Path], shards: Path) -> bool:

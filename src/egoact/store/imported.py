@@ -16,7 +16,7 @@ import numpy as np
 from egoact.core.bounds import DAMAGED_ARRAY
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.spec import IMPORTED
-from egoact.store.layout.index import grid_moments
+from egoact.store.layout.index import CHUNK_BYTES, grid_moments
 from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
@@ -24,19 +24,12 @@ from egoact.store.writer import StoreWriter
 Layout = Literal["DxF", "FxD"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
-_CHUNK_BYTES = 32 << 20
 _MOST_CHANNELS = 65_536
 _DTYPES = ("float16", "float32", "float64")
 
 
 def imported_spec(name: str, *, num_channels: int, rate: int) -> StoreSpec:
-    """What a store says of features that cannot be computed here.
-
-    Args:
-        name: What they are called: a run takes only features of the name that it was trained on.
-        num_channels: D.
-        rate: Frames a second.
-    """
+    """What a store says of features that cannot be computed here; a run takes only those of its training's name."""
     return StoreSpec(
         backbone=name,
         weights_hash="",
@@ -158,8 +151,7 @@ def add_recording(writer: StoreWriter, video_id: str, frames: np.ndarray) -> boo
     if len(known.moments):
         store = FeatureStore(writer.path, writer.spec, writer.index)
         stored = store.shard(writer.index.video_ids.index(video_id))
-        same = len(stored) == len(frames)
-        if not same or any((stored[a : a + len(part)] != part).any() for a, part in _chunks(frames)):
+        if len(stored) != len(frames) or any((stored[a : a + len(part)] != part).any() for a, part in _chunks(frames)):
             raise ArtifactError(f"the store has other features of {video_id} already; give another --out")
         return False
     with writer.begin() as buffer:
@@ -172,7 +164,7 @@ def add_recording(writer: StoreWriter, video_id: str, frames: np.ndarray) -> boo
 
 def _chunks(frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Pieces as float16, each with the number of its first frame; what is too large is infinite."""
-    step = max(1, _CHUNK_BYTES // (frames.shape[1] * frames.itemsize))
+    step = max(1, CHUNK_BYTES // (frames.shape[1] * frames.itemsize))
     for first in range(0, len(frames), step):
         with np.errstate(over="ignore"):
             yield first, np.ascontiguousarray(frames[first : first + step].astype(np.float16))

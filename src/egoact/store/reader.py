@@ -11,6 +11,7 @@ Shapes: N segments, V views, T frames, M moments, *feature = (D,) or (C, h, w).
 
 import mmap
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,17 @@ from egoact.core.files import make_folder
 from egoact.core.sampling import ClipSampling
 from egoact.store.copies import fetch_shards
 from egoact.store.layout.encoding import decode
-from egoact.store.layout.index import INDEX_NAME, StoreIndex
+from egoact.store.layout.index import INDEX_NAME, REPAIR, StoreIndex
 from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec, read_manifest, write_manifest
-from egoact.store.layout.mapped import MappedShard, most_mapped
 
 __all__ = ["FeatureStore", "StoreSpec"]
+
+_OPEN_FILES = 16_384
+_STORES = 8  # that may be read side by side: streams, and other files of the process
+_LEFT_OVERS = {".lock", "shards", "streams", "failures.csv", MANIFEST_NAME + ".part"}
+_DENSE = 4
+_WILL_NEED: int | None = getattr(mmap, "MADV_WILLNEED", None)  # not on Windows
+_PATIENCE = 16  # batches out of memory alone before prefetching stops
 
 
 class FeatureStore:
@@ -39,12 +46,10 @@ class FeatureStore:
     """
 
     def __init__(self, path: Path, spec: StoreSpec, index: StoreIndex) -> None:
-        self.path = path
-        self.spec = spec
-        self.index = index
-        self._mapped: dict[int, MappedShard] = {}
-        self._most_mapped = most_mapped()
-        self._prefetching = Prefetching()
+        self.path, self.spec, self.index = path, spec, index
+        self._mapped: dict[int, np.memmap] = {}
+        self._most_mapped = _most_mapped()
+        self._patience = _PATIENCE
 
     @classmethod
     def open(cls, path: str | Path) -> "FeatureStore":
@@ -56,9 +61,8 @@ class FeatureStore:
         path = Path(path)
         spec = read_manifest(path)
         if not (path / INDEX_NAME).exists():
-            raise ArtifactError(
-                "the feature store holds no finished recording yet; run egoact extract again", path=path
-            )
+            reason = "the feature store holds no finished recording yet; run egoact extract again"
+            raise ArtifactError(reason, path=path)
         fetch_shards(path)
         return cls(path, spec, StoreIndex.read(path))
 
@@ -73,11 +77,8 @@ class FeatureStore:
         if (path / MANIFEST_NAME).exists():
             found = read_manifest(path)
             if found.fingerprint != spec.fingerprint:
-                raise ArtifactError(
-                    f"this feature store was made with {'; '.join(found.differences(spec))}; "
-                    "use the same settings or another folder",
-                    path=path,
-                )
+                reason = f"this feature store was made with {'; '.join(found.differences(spec))}"
+                raise ArtifactError(f"{reason}; use the same settings or another folder", path=path)
         else:
             check_is_free(path)
             make_folder(path)
@@ -118,11 +119,9 @@ class FeatureStore:
         if len(missing):
             named = [segments[int(i)] for i in missing[:3]]
             names = ", ".join(f"{s.video_id} from {s.start_seconds:.2f} to {s.stop_seconds:.2f} s" for s in named)
-            raise ArtifactError(
-                f"{len(missing)} of {len(segments)} segments have no features here, such as {names}; run egoact "
-                "extract with this CSV, and see failures.csv",
-                path=self.path,
-            )
+            reason = f"{len(missing)} of {len(segments)} segments have no features here, such as {names}"
+            how = "run egoact extract with this CSV, and see failures.csv"
+            raise ArtifactError(f"{reason}; {how}", path=self.path)
         return rows
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
@@ -142,64 +141,61 @@ class FeatureStore:
         shards = np.searchsorted(self.index.ends, frames[:, 0], side="right")
         offsets = frames - np.append(0, self.index.ends)[shards][:, None]
         out = np.empty((*frames.shape, *self.spec.feature_shape), dtype=np.float16)
-        if self._prefetching.begin():
+        num_read = _count_reads()
+        if _WILL_NEED is not None and self._patience > 0:
             self._prefetch(shards, offsets)
         # Sorted by place, so that reads of one shard run forward through its file.
         order = np.lexsort((offsets[:, 0], shards))
         for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
             if len(part):
                 out[part] = decode(self.shard(int(shards[part[0]]))[offsets[part]], self.spec.dtype)
-        self._prefetching.end()
+        self._patience = _PATIENCE if _count_reads() > num_read else self._patience - 1
         return out
 
     def _prefetch(self, shards: np.ndarray, offsets: np.ndarray) -> None:
+        """Tell the system which parts of the mapped files are wanted next (readahead, `madvise`).
+
+        What is not in memory is otherwise read when it is touched: one run of pages at a time, with neighbours that a
+        shuffled order does not want. Told before, a batch is read at once and nothing else; a cold store came eight
+        times as fast (`docs/LOG.md`). Where everything is in memory that only costs time, so it stops when nothing is
+        read.
+        """
         for number, rows in zip(shards.tolist(), offsets, strict=True):
-            shard = self._map_shard(number)
-            (each,) = shard.features.strides[:1]
+            shard = self._map(number)
+            mapped, start = shard.base, shard.offset % mmap.ALLOCATIONGRANULARITY
+            assert isinstance(mapped, mmap.mmap)
             # The frames of a short clip lie side by side; those of a long one are far apart. Where the store has both
             # steps and exact moments, they may be out of order.
             begin, end = rows.min(), rows.max()
             is_dense = end - begin < _DENSE * len(rows)
             for first, last in [(begin, end)] if is_dense else zip(rows, rows, strict=True):
-                prefetch(shard.mapped, shard.start + int(first) * each, int(last + 1 - first) * each)
+                each = shard.strides[0]
+                prefetch(mapped, start + int(first) * each, int(last + 1 - first) * each)
 
     def shard(self, number: int) -> np.ndarray:
         """The features of one recording as they lie on disk, mapped and not read; `decode` makes float16 of them."""
-        return self._map_shard(number).features
+        return self._map(number).view(np.ndarray)  # np.memmap is slow to index
 
-    def _map_shard(self, number: int) -> "MappedShard":
-        found = self._mapped.get(number)
-        if found is None:
-            while len(self._mapped) >= self._most_mapped:  # the one that was mapped first; whoever reads it keeps it
-                self._mapped.pop(next(iter(self._mapped)), None)
-            found = self._mapped[number] = self._map(number)
-        return found
-
-    def _map(self, number: int) -> "MappedShard":
+    def _map(self, number: int) -> np.memmap:
+        if number in self._mapped:
+            return self._mapped[number]
         path = self.index.shard_path(self.path, number)
         try:
             check_inside(path, self.path)
             features = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
-            raise ArtifactError(
-                "this shard of the feature store is missing; run egoact extract again", path=path
-            ) from None
+            reason = "this shard of the feature store is missing; run egoact extract again"
+            raise ArtifactError(reason, path=path) from None
         except DAMAGED_ARRAY as error:
             raise ArtifactError(f"this shard is damaged ({error}); {REPAIR}", path=path) from None
         dtype, shape = self.spec.layout(len(self.index.rows[self.index.video_ids[number]].moments))
         if not isinstance(features, np.memmap) or features.dtype != dtype or features.shape != shape:
-            raise ArtifactError(
-                f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}",
-                path=path,
-            )
-        mapped = features.base
-        assert isinstance(mapped, mmap.mmap)
-        start = features.offset % mmap.ALLOCATIONGRANULARITY
-        return MappedShard(features.view(np.ndarray), mapped, start)  # np.memmap is slow to index
-
-
-REPAIR = "delete it and run egoact extract again"
-_LEFT_OVERS = {".lock", "shards", "streams", "failures.csv", MANIFEST_NAME + ".part"}
+            reason = f"this shard should be {dtype} {shape}, but is {features.dtype} {features.shape}; {REPAIR}"
+            raise ArtifactError(reason, path=path)
+        while len(self._mapped) >= self._most_mapped:  # the one that was mapped first; whoever reads it keeps it
+            self._mapped.pop(next(iter(self._mapped)), None)
+        self._mapped[number] = features
+        return features
 
 
 def check_is_free(path: Path) -> None:
@@ -208,10 +204,8 @@ def check_is_free(path: Path) -> None:
         raise ArtifactError("the feature store must be a folder, this is a file", path=path)
     others = sorted(p.name for p in path.iterdir() if p.name not in _LEFT_OVERS) if path.exists() else []
     if others:
-        raise ArtifactError(
-            f"this folder is no feature store but holds other files, such as {others[0]}; give an empty or new folder",
-            path=path,
-        )
+        reason = f"this folder is no feature store but holds other files, such as {others[0]}"
+        raise ArtifactError(f"{reason}; give an empty or new folder", path=path)
 
 
 def _choose_views(rows: np.ndarray, views: int | np.ndarray) -> np.ndarray:
@@ -220,33 +214,6 @@ def _choose_views(rows: np.ndarray, views: int | np.ndarray) -> np.ndarray:
     if len(chosen) and not (chosen.min() >= 0 and chosen.max() < rows.shape[1]):
         raise ValueError(f"there are views 0 to {rows.shape[1] - 1}, got {chosen.min()} to {chosen.max()}")
     return rows[np.arange(len(rows)), chosen]
-
-
-_DENSE = 4
-_WILL_NEED: int | None = getattr(mmap, "MADV_WILLNEED", None)  # not on Windows
-_PATIENCE = 16  # batches out of memory alone before prefetching stops
-
-
-class Prefetching:
-    """Decides whether the system is told which parts of the mapped files are wanted next (readahead, `madvise`).
-
-    What is not in memory is otherwise read when it is touched: one run of pages at a time, with neighbours that a
-    shuffled order does not want. Told before, a batch is read at once and nothing else; a cold store came eight times
-    as fast (`docs/LOG.md`). Where everything is in memory that only costs time, so it stops when nothing is read.
-    """
-
-    def __init__(self) -> None:
-        self._patience = _PATIENCE
-        self._read = 0
-
-    def begin(self) -> bool:
-        """A batch is about to be read: whether to prefetch it."""
-        self._read = _count_reads()
-        return _WILL_NEED is not None and self._patience > 0
-
-    def end(self) -> None:
-        """It has been read."""
-        self._patience = _PATIENCE if _count_reads() > self._read else self._patience - 1
 
 
 def prefetch(mapped: mmap.mmap, start: int, length: int) -> None:
@@ -263,3 +230,21 @@ def _count_reads() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_inblock
+
+
+def _most_mapped() -> int:
+    """How many shards of a store may be mapped at once: each holds a file open, of which systems allow 1,024 and fewer.
+
+    Raises this process's limit first, as far as the system lets it.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return _OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return _OPEN_FILES if soft == resource.RLIM_INFINITY else max(soft // _STORES, 16)

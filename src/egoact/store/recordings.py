@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,8 @@ class Recordings(Mapping[str, np.ndarray]):
     def __init__(self, source: FeatureSource) -> None:
         self.stores = source.stores if isinstance(source, ConcatenatedStores) else (source,)
         self.path, self.rate = source.path, self.stores[0].spec.rate
-        self._whole = {
-            video_id: found
-            for video_id in self.stores[0].index.rows
-            if (found := self._find_whole(video_id)) is not None
-        }
+        each = {video_id: self._find_whole(video_id) for video_id in self.stores[0].index.rows}
+        self._whole = {video_id: found for video_id, found in each.items() if found is not None}
 
     def __getitem__(self, video_id: str) -> np.ndarray:
         return self._whole[video_id][:]
@@ -94,9 +92,7 @@ class Recordings(Mapping[str, np.ndarray]):
         if any(video_id not in store.index.rows for store in self.stores):
             return []
         steps = [self._steps(store, video_id) for store in self.stores]
-        common = steps[0]
-        for other in steps[1:]:
-            common = np.intersect1d(common, other, assume_unique=True)
+        common = reduce(partial(np.intersect1d, assume_unique=True), steps)
         runs = np.split(common, np.flatnonzero(np.diff(common) > 1) + 1)
         return [self._stretch(video_id, run) for run in runs if len(run)]
 
@@ -110,12 +106,11 @@ class Recordings(Mapping[str, np.ndarray]):
 
     def _stretch(self, video_id: str, steps: np.ndarray) -> Stretch:
         moments = grid_moments(steps, rate=self.rate)
-        parts = []
-        for store in self.stores:
-            row = store.index.rows[video_id]
-            places = row.find_moments(moments)
-            parts.append((store, store.index.video_ids.index(video_id), places))
-        return Stretch(video_id, int(steps[0]) if len(steps) else 0, self.rate, self.path, tuple(parts))
+        parts = tuple(
+            (store, store.index.video_ids.index(video_id), store.index.rows[video_id].find_moments(moments))
+            for store in self.stores
+        )
+        return Stretch(video_id, int(steps[0]) if len(steps) else 0, self.rate, self.path, parts)
 
     def _steps(self, store: FeatureStore, video_id: str) -> np.ndarray:
         """Numbers of the steps that a store holds; moments between them are left out."""

@@ -34,10 +34,7 @@ def local_path(features: Path) -> Path:
 
 
 class RemoteFolder:
-    """A features folder behind fsspec; names are relative to it.
-
-    Args:
-        features: A URL or a path.
+    """A features folder, a URL or a path, behind fsspec; names are relative to it.
 
     Raises:
         ArtifactError: From every method too: nobody understands the URL, or what is behind it does not answer.
@@ -118,13 +115,11 @@ class RemoteFolder:
             yield
         except InputError:
             raise
-        except ImportError as error:
-            raise ArtifactError(
-                f"{self.name}: a package is missing to reach it ({error}); pip install s3fs for s3://"
-            ) from None
-        except FileNotFoundError as error:
-            raise ArtifactError(
-                f"{self.name}: {str(error) or 'a file'} is missing there; give the command again"
-            ) from None
         except Exception as error:  # every file system has its own types
-            raise ArtifactError(f"{self.name}: cannot be reached ({type(error).__name__}: {error})") from None
+            if isinstance(error, ImportError):
+                reason = f"a package is missing to reach it ({error}); pip install s3fs for s3://"
+            elif isinstance(error, FileNotFoundError):
+                reason = f"{str(error) or 'a file'} is missing there; give the command again"
+            else:
+                reason = f"cannot be reached ({type(error).__name__}: {error})"
+            raise ArtifactError(f"{self.name}: {reason}") from None

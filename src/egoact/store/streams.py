@@ -72,24 +72,14 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
     for other, path in list_streams(features).items():
         if path == stream_path(features, name) and other != IMPORTED:
             continue  # the store itself says what is wrong
-        known = read_manifest(path)
-        if (
-            {known.kind, spec.kind} != {"pooled"}
-            or {"flow", "video", IMPORTED}
-            & {
-                known.modality,
-                spec.modality,
-            }
-            or max(known.stack, spec.stack) > 1
-        ):
+        manifest = read_manifest(path)
+        known = manifest.backbone_spec
+        if not (_may_stand_beside_others(known) and _may_stand_beside_others(spec)):
             reason = "maps, and features of flow, video or stacks, or made by others, are not beside other streams"
             what = "imported features are" if other == IMPORTED else f"there is {other}"
             raise ArtifactError(f"{what} here already: {reason}; give another folder", path=features)
-        theirs, ours = (
-            _shared_facts(known.backbone_spec, spec, known.rate),
-            _shared_facts(spec, known.backbone_spec, rate),
-        )
-        for fact, here in theirs.items():
+        ours = _shared_facts(spec, known, rate)
+        for fact, here in _shared_facts(known, spec, manifest.rate).items():
             if here != ours[fact]:
                 reason = f"{other} here has {fact} {here}, {name} would have {ours[fact]}"
                 raise ArtifactError(f"{reason}; streams of one folder must agree", path=features)
@@ -100,6 +90,10 @@ def list_streams(features: Path) -> dict[str, Path]:
     own = {read_manifest(features).backbone_spec.stream: features} if is_store(features) else {}
     paths = {name: stream_path(features, name) for name in STREAMS if name != "rgb"}
     return own | {name: path for name, path in paths.items() if is_store(path)}
+
+
+def _may_stand_beside_others(spec: BackboneSpec) -> bool:
+    return spec.kind == "pooled" and spec.modality not in ("flow", "video", IMPORTED) and spec.stack == 1
 
 
 def _shared_facts(spec: BackboneSpec, other: BackboneSpec, rate: int) -> dict[str, object]:

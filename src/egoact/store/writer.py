@@ -6,24 +6,22 @@ ever names finished shards; what it does not name is waste and is swept away by 
 """
 
 import hashlib
+import os
 import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from filelock import BaseFileLock
 
 from egoact.core.errors import InputError
-from egoact.core.files import LOCK_NAME, PART_SUFFIX, lock_folder, make_folder, rename, sync
+from egoact.core.files import LOCK_NAME, PART_SUFFIX, file_sha256, lock_folder, make_folder, rename, sync
 from egoact.store.buffer import FeatureBuffer
-from egoact.store.layout.index import SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
+from egoact.store.layout.index import CHUNK_BYTES, SHARDS_NAME, UNKNOWN, Moments, RecordingRow, StoreIndex
 from egoact.store.layout.manifest import MANIFEST_NAME, StoreSpec
 from egoact.store.reader import FeatureStore
-
-_CHUNK_BYTES = 32 << 20
 
 
 class StoreWriter:
@@ -38,9 +36,7 @@ class StoreWriter:
     """
 
     def __init__(self, path: str | Path, spec: StoreSpec) -> None:
-        self.path = Path(path)
-        self.spec = spec
-        self.index = StoreIndex()
+        self.path, self.spec, self.index = Path(path), spec, StoreIndex()
         self._lock: BaseFileLock | None = None
         self._is_new = False
 
@@ -59,13 +55,9 @@ class StoreWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
-        if self._is_new and kind is not None and issubclass(kind, InputError):
-            self._remove_begun()
-
-    def _remove_begun(self) -> None:
-        """Remove a folder that was made in vain: nothing but the beginning of a store is in it."""
-        if {entry.name for entry in self.path.iterdir()} == {LOCK_NAME, MANIFEST_NAME, SHARDS_NAME}:
-            with suppress(OSError):  # there are shards
+        begun = {LOCK_NAME, MANIFEST_NAME, SHARDS_NAME}
+        if self._is_new and kind is not None and issubclass(kind, InputError) and set(os.listdir(self.path)) == begun:
+            with suppress(OSError):  # there are shards; else the folder was made in vain
                 (self.path / SHARDS_NAME).rmdir()
                 shutil.rmtree(self.path)
 
@@ -103,7 +95,8 @@ class StoreWriter:
             row = old
         else:
             return
-        index = self.index.with_recording(replace(row, num_steps=num_steps))
+        row = replace(row, num_steps=num_steps)
+        index = StoreIndex((self.index.rows | {row.video_id: row}).values())
         index.write(self.path)
         self.index = index
         if old.shard not in ("", row.shard):
@@ -111,13 +104,18 @@ class StoreWriter:
 
     def _write_shard(self, old: RecordingRow, new: np.ndarray, moments: Moments, order: np.ndarray) -> RecordingRow:
         """Old and new features in the order of their moments; the row says nothing of the recording's end."""
-        folder = self.path / SHARDS_NAME
+        folder, stem = self.path / SHARDS_NAME, re.sub(r"[^\w.\-]", "_", old.video_id)[:80]
         unique = hashlib.sha256(old.video_id.encode()).hexdigest()[:12]  # stems of different ids can be equal
-        part = folder / f"{_file_stem(old.video_id)}.{unique}.npy{PART_SUFFIX}"
-        before = self._old_features(old) if old.shard else new[:0]
-        step = max(1, _CHUNK_BYTES // max(new[:1].nbytes, 1))
+        part = folder / f"{stem}.{unique}.npy{PART_SUFFIX}"
+        before = new[:0]
+        if old.shard:
+            store = FeatureStore(self.path, self.spec, self.index)
+            before = store.shard(self.index.video_ids.index(old.video_id))
+        step = max(1, CHUNK_BYTES // max(new[:1].nbytes, 1))
+        dtype, shape = self.spec.layout(len(moments))
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         with part.open("wb") as file:
-            _write_header(file, *self.spec.layout(len(moments)))
+            np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(order), step):
                 chosen = order[start : start + step]
                 is_new = chosen >= len(before)
@@ -126,15 +124,11 @@ class StoreWriter:
                 file.write(rows.tobytes())
             file.flush()
             sync(file.fileno())
-        with part.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(part)
         # The content's hash in the name lets the old shard live until the index no longer needs it.
-        name = f"{_file_stem(old.video_id)}.{digest[:12]}.npy"
+        name = f"{stem}.{digest[:12]}.npy"
         rename(part, folder / name)
         return RecordingRow(old.video_id, name, digest, UNKNOWN, moments)
-
-    def _old_features(self, old: RecordingRow) -> np.ndarray:
-        return FeatureStore(self.path, self.spec, self.index).shard(self.index.video_ids.index(old.video_id))
 
     def _sweep(self) -> None:
         """Remove what a killed writer left behind."""
@@ -148,14 +142,3 @@ class StoreWriter:
         if len(kept) < len(self.index.rows):  # deleted on purpose, as `verify` advises for a damaged shard
             self.index = StoreIndex(kept)
             self.index.write(self.path)
-
-
-def _write_header(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Write an .npy header."""
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _file_stem(video_id: str) -> str:
-    """A file name for a video, whatever characters its id has."""
-    return re.sub(r"[^\w.\-]", "_", video_id)[:80]

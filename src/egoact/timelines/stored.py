@@ -16,6 +16,7 @@ import numpy as np
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
+from egoact.core.files import file_sha256
 from egoact.core.metrics.detection import Detections
 from egoact.core.timelines.files import class_names, timelines_of
 from egoact.core.timelines.metrics import FRAMES_PER_SECOND
@@ -150,11 +151,13 @@ class StoredRecordings:
 
     def describe(self, segments: Sequence[Path], videos: Iterable[str]) -> dict[str, Any]:
         """What answers come from, by content: the run, the features of these recordings, the labels."""
-        run = {name: _digest(self.path / name) for name in (CONFIG_NAME, WEIGHTS_NAME) if (self.path / name).exists()}
+        run = {
+            name: file_sha256(self.path / name) for name in (CONFIG_NAME, WEIGHTS_NAME) if (self.path / name).exists()
+        }
         return {
             "run": {"path": str(self.path.resolve()), "sha256": run},
             "features": [_describe_store(store, videos) for store in self.recordings.stores],
-            "labels": [{"path": str(path), "sha256": _digest(path)} for path in segments],
+            "labels": [{"path": str(path), "sha256": file_sha256(path)} for path in segments],
         }
 
 
@@ -172,11 +175,6 @@ def _describe_store(store: FeatureStore, videos: Iterable[str]) -> dict[str, Any
     shards = "".join(f"{video} {store.index.rows[video].shard_sha256}\n" for video in sorted(videos))
     digest = hashlib.sha256(shards.encode()).hexdigest()
     return {"path": str(store.path), "fingerprint": store.spec.fingerprint, "sha256": digest}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def true_timelines(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]) -> dict[str, Timeline]:

@@ -19,28 +19,14 @@ _SMALLEST_SCALE, _LARGEST_SCALE = 2.0**-24, 515.5
 def shard_layout(
     dtype: str, shape: tuple[int, ...], feature_shape: tuple[int, ...]
 ) -> tuple[np.dtype, tuple[int, ...]]:
-    """Element type and shape of an array on disk.
-
-    Args:
-        dtype: One of `DTYPES`.
-        shape: Of the array in frames, such as (moments,).
-        feature_shape: Of one frame.
-    """
+    """Element type and shape on disk of an array of frames, whose `shape` is such as (moments,)."""
     if dtype == "float16":
         return np.dtype("<f2"), (*shape, *feature_shape)
     return np.dtype([("scale", "<f2", feature_shape[:1]), ("values", "i1", feature_shape)]), shape
 
 
 def encode(features: np.ndarray, dtype: str) -> np.ndarray:
-    """Features as they lie on disk.
-
-    Args:
-        features: float16, (M, *feature), finite.
-        dtype: One of `DTYPES`; int8 only for maps.
-
-    Returns:
-        float16 as it came, or records of shape (M,).
-    """
+    """Features as they lie on disk: float16 (M, *feature), finite, as it came, or of maps records of shape (M,)."""
     if dtype == "float16":
         return features
     element, shape = shard_layout(dtype, features.shape[:1], features.shape[1:])

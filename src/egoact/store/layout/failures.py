@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,8 @@ def write_failures(folder: Path, failures: Iterable[Failure]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    write_csv(
-        path,
-        [_COLUMNS, *((f.video_id, f"{f.start_seconds:.3f}", f"{f.stop_seconds:.3f}", f.reason) for f in rows)],
-    )
+    cells = [(f.video_id, f"{f.start_seconds:.3f}", f"{f.stop_seconds:.3f}", f.reason) for f in rows]
+    write_csv(path, [_COLUMNS, *cells])
 
 
 def read_failures(folder: Path) -> list[Failure]:
@@ -41,9 +40,7 @@ def read_failures(folder: Path) -> list[Failure]:
     found = []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         for row in list(csv.reader(file))[1:]:
-            try:
+            with suppress(ValueError):
                 video_id, start, stop, reason = map(unguard, row)
                 found.append(Failure(video_id, float(start), float(stop), reason))
-            except ValueError:
-                continue
     return found

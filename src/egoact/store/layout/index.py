@@ -21,22 +21,18 @@ from egoact.core.annotations.parsing import normalise_video_id
 from egoact.core.bounds import MOST_SECONDS, MOST_STEPS, check_inside, check_name, check_whole, shorten
 from egoact.core.errors import ArtifactError
 from egoact.core.files import open_atomically
-from egoact.core.sampling import Floats, step_times, to_microseconds
+from egoact.core.sampling import Floats, to_microseconds
 
 INDEX_NAME = "recordings.parquet"
 SHARDS_NAME = "shards"
+CHUNK_BYTES = 32 << 20  # of features that are held in memory at once
+REPAIR = "delete it and run egoact extract again"
 UNKNOWN = -1
 _MOST_RECORDINGS = 1_000_000
 _MOST_BYTES = 2**31  # of the index, decompressed
-SCHEMA = pa.schema(
-    [
-        pa.field("video_id", pa.string(), nullable=False),
-        pa.field("shard", pa.string(), nullable=False),
-        pa.field("shard_sha256", pa.string(), nullable=False),
-        pa.field("num_steps", pa.int64(), nullable=False),
-        pa.field("moments", pa.list_(pa.int64()), nullable=False),
-    ]
-)
+_COLUMNS = {name: pa.string() for name in ("video_id", "shard", "shard_sha256")}
+_COLUMNS |= {"num_steps": pa.int64(), "moments": pa.list_(pa.int64())}
+SCHEMA = pa.schema([pa.field(name, kind, nullable=False) for name, kind in _COLUMNS.items()])
 
 Moments = npt.NDArray[np.int64]
 
@@ -83,10 +79,6 @@ class RecordingRow:
         steps = np.floor(times * rate).astype(np.int64)
         steps = np.where(steps == self.num_steps, steps - 1, steps)
         return np.where(exact >= 0, exact, self.find_moments(grid_moments(steps, rate=rate)))
-
-    def steps(self, *, rate: int) -> Moments:
-        """Rows of the grid's steps 0, 1, 2, ... up to the end of the recording, int64 (F,); -1 for those not here."""
-        return self.find_moments(to_microseconds(step_times(max(self.num_steps, 0), rate=rate)))
 
     def find_moments(self, wanted: Moments) -> Moments:
         """Rows of the shard that hold these very moments, int64 of the same shape; -1 where there is none."""
@@ -136,11 +128,8 @@ class StoreIndex:
                 for (video_id, shard, digest, num_steps), each in zip(values, moments, strict=True)
             ]
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise ArtifactError(
-                f"the index of the feature store is damaged ({error}); restore it, or delete the folder and "
-                "run egoact extract again",
-                path=path,
-            ) from None
+            how = "restore it, or delete the folder and run egoact extract again"
+            raise ArtifactError(f"the index of the feature store is damaged ({error}); {how}", path=path) from None
         for row in rows:
             try:
                 row.check()
@@ -150,8 +139,7 @@ class StoreIndex:
 
     def write(self, folder: Path) -> None:
         """Replace the index of the store in `folder`, atomically."""
-        rows = self.rows.values()
-        columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+        columns = {name: [getattr(row, name) for row in self.rows.values()] for name in SCHEMA.names}
         table = pa.Table.from_pydict(columns, schema=SCHEMA)
         with open_atomically(folder / INDEX_NAME) as file:
             # Steps of a grid are evenly spaced: as differences an hour of them takes a few hundred bytes.
@@ -161,10 +149,6 @@ class StoreIndex:
     def __len__(self) -> int:
         """How many moments there are."""
         return int(self.ends[-1]) if self.rows else 0
-
-    def with_recording(self, row: RecordingRow) -> "StoreIndex":
-        """The index in which `row` is all there is of its recording."""
-        return StoreIndex((self.rows | {row.video_id: row}).values())
 
     @cached_property
     def video_ids(self) -> tuple[str, ...]:
@@ -179,8 +163,7 @@ class StoreIndex:
     @cached_property
     def starts(self) -> dict[str, int]:
         """video_id -> number of its first moment among those of all recordings."""
-        firsts = [0, *self.ends[:-1].tolist()]
-        return dict(zip(self.rows, firsts, strict=False))
+        return dict(zip(self.rows, [0, *self.ends[:-1].tolist()], strict=False))
 
     def shard_path(self, folder: Path, number: int) -> Path:
         """Where a shard is."""

@@ -5,7 +5,7 @@ Two stores with the same fingerprint hold interchangeable features; a store is o
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,9 @@ from egoact.store.layout.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
-_LEFT_OUT = {
-    "quantized": "",
-    "modality": "rgb",
-    "grid": 1,
-    "lag_seconds": 0.0,
-    "stack": 1,
-    "window": None,
-    "without_camera": False,
-}  # fields that a manifest has only where they are others
+NO_STORE = "there is no feature store here (no manifest.json); make one with egoact extract"
+_LEFT_OUT = {"quantized": ""} | {f.name: f.default for f in fields(BackboneSpec) if f.default is not MISSING}
+"""Fields that a manifest has only where they are not these."""
 RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source pixel weighted by its area
 
 
@@ -131,18 +125,14 @@ def read_manifest(folder: Path) -> StoreSpec:
         check_inside(path, folder)
         values = load_json(path)
     except FileNotFoundError:
-        raise ArtifactError(
-            "there is no feature store here (no manifest.json); make one with egoact extract", path=folder
-        ) from None
+        raise ArtifactError(NO_STORE, path=folder) from None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"the manifest cannot be read ({error})", path=path) from None
     try:
         if values["spec"]["format_version"] < FORMAT_VERSION:
             reason = "this feature store was made by an earlier version of egoact, which kept clips instead of moments"
-            raise ArtifactError(
-                f"{reason}; delete it and run egoact extract --segments CSV --media FOLDER --features {folder}",
-                path=path,
-            )
+            how = f"delete it and run egoact extract --segments CSV --media FOLDER --features {folder}"
+            raise ArtifactError(f"{reason}; {how}", path=path)
         spec = StoreSpec.from_dict(values["spec"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"the manifest is damaged or of another version: {error}", path=path) from None
