@@ -330,7 +330,7 @@ def test_whatever_comes_first_every_moment_keeps_its_features(
     spec = replace(SPEC, kind="maps", feature_shape=(2, 1, 1), dtype=dtype)
     path, have = tmp_path_factory.mktemp("store") / "s", set()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_writer, "_CHUNK_BYTES", 16)
+        patch.setattr(store_writer, "CHUNK_BYTES", 16)
         for part in parts:
             new = sorted(part - have)
             order.shuffle(new)

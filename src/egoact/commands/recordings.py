@@ -3,7 +3,7 @@
 import sys
 
 from egoact.media.sources import MediaRoot
-from egoact.media.stills.folders import Folders
+from egoact.media.stills.frames import Folders
 
 
 def open_recordings(folders: Folders, *, frame_rate: float | None = None) -> MediaRoot:

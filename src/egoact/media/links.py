@@ -8,10 +8,7 @@ from pathlib import Path
 def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]], links: Path) -> dict[str, Path]:
     """Make a link for each recording that is there; one of a former call is replaced where it leads elsewhere.
 
-    Args:
-        folders: With the recordings.
-        places: Recording -> its file below one of them, or several, of which the first one that is there counts.
-        links: Folder for the links.
+    `places`: recording -> its file below one of the folders, or several, of which the first one that is there counts.
 
     Returns:
         Recording -> its link, of those that have one.
@@ -26,14 +23,9 @@ def link_recordings(folders: Sequence[Path], places: Mapping[str, Sequence[str]]
         if not (link.exists() and link.samefile(target)):
             links.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
-            _link(target.resolve(), link)
+            try:
+                link.symlink_to(target.resolve())
+            except OSError:  # the system does not let people make those (Windows)
+                os.link(target.resolve(), link)
         made[recording] = link
     return made
-
-
-def _link(target: Path, link: Path) -> None:
-    """A symbolic link; where the system does not let people make those (Windows), a hard one."""
-    try:
-        link.symlink_to(target)
-    except OSError:
-        os.link(target, link)

@@ -35,7 +35,7 @@ def frame_lag(source: MediaSource, lag_seconds: float) -> float:
             rate = stills_rate(source, stills)
     else:
         with VideoFile(source.path) as file:
-            rate = float(file.stream.average_rate or file.stream.guessed_rate or 0)
+            rate = file.rate or 0.0
     return max(round(lag_seconds * rate), 1) / rate if rate > 0 else lag_seconds
 
 

@@ -16,7 +16,7 @@ from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.sampling import step_times
 from egoact.media.pairs import read_pairs
 from egoact.media.sources import MediaSource, open_stills, stills_rate
-from egoact.media.video.file import VideoFile
+from egoact.media.video.file import VideoFile, shown_ticks
 
 MOST_HOURS = 24
 _RATE_TOLERANCE = 1e-6
@@ -48,13 +48,11 @@ def lay_grid(source: MediaSource) -> FrameGrid:
     """
     if source.is_stills:
         with open_stills(source) as stills:
-            rate = stills_rate(source, stills)
-            return FrameGrid(stills.last_number(), rate)
+            return FrameGrid(stills.last_number(), stills_rate(source, stills))
     with VideoFile(source.path) as file:
-        stream_rate = file.stream.average_rate or file.stream.guessed_rate
-        rate = epic.frame_rate(source.video_id) or (float(stream_rate) if stream_rate else 0.0)
+        rate = epic.frame_rate(source.video_id) or file.rate
         seconds = _last_picture_seconds(file)
-    if not rate > 0:
+    if rate is None:
         raise MediaError("this video does not say how many frames per second it has", path=source.path)
     # The last picture is shown for as long as one frame.
     return FrameGrid(int(np.floor(seconds * rate + 0.5 * (1 + _RATE_TOLERANCE))) + 1, rate)
@@ -62,11 +60,7 @@ def lay_grid(source: MediaSource) -> FrameGrid:
 
 def _last_picture_seconds(file: VideoFile) -> float:
     """When the last picture begins, seconds from the first: by the packets, as containers overstate their length."""
-    times: list[int] = []
-    while (packet := file.read()) is not None:
-        ticks = packet.dts if packet.pts is None else packet.pts
-        if ticks is not None and not packet.is_discard:
-            times.append(ticks)
+    times = [ticks for packet in iter(file.read, None) if (ticks := shown_ticks(packet)) is not None]
     if not times:
         reason = re.sub(r"\s+", " ", file.damage) or "it has no pictures"
         raise MediaError(f"cannot find out how long this video is: {reason}", path=file.path)

@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +18,19 @@ import numpy as np
 
 from egoact.core.annotations.parsing import VIDEO_SUFFIXES, normalise_video_id
 from egoact.core.epic import facts as epic
+from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import MediaError
-from egoact.media.stills.flow import FlowSource, read_flow_pictures
-from egoact.media.stills.folders import Folders, list_folders, name_folders
-from egoact.media.stills.frames import FRAME_NAME, FrameFolder, Stills, TarFrames, read_still_frames
+from egoact.media.stills.flow import FlowSource, read_flow
+from egoact.media.stills.frames import (
+    FRAME_NAME,
+    Folders,
+    FrameFolder,
+    Stills,
+    TarFrames,
+    list_folders,
+    name_folders,
+    read_still_frames,
+)
 from egoact.media.video.chapters import describe_chapters, name_recording, recording_of
 from egoact.media.video.reader import read_video_frames
 
@@ -51,7 +60,7 @@ class MediaSource:
 
     @property
     def is_stills(self) -> bool:
-        """Whether frames were extracted by somebody, rather than decoded from the video here."""
+        """Whether frames were extracted by somebody."""
         return self.kind != "video"
 
 
@@ -70,25 +79,27 @@ class MediaRoot:
     def __init__(self, folders: Folders, *, frame_rate: float | None = None) -> None:
         self.folders = list_folders(folders)
         self.frame_rate = frame_rate
-        self._found: dict[str, list[_Candidate]] = defaultdict(list)
+        self._found: dict[str, list[tuple[int, MediaSource]]] = defaultdict(list)  # with ranks, of which 0 is best
         self._chapters: dict[str, Path] = {}  # name of a file that is part of a recording -> its first chapter
         try:
             for folder in self.folders:
-                for candidate in _walk(folder, ()):
-                    self._add(candidate)
+                for kind, path, above in _walk(folder, ()):
+                    self._add(kind, path, above)
         except OSError as error:
             raise MediaError(f"cannot list this folder: {error.strerror}", path=error.filename) from None
 
-    def _add(self, candidate: "_Candidate") -> None:
-        if candidate.kind == "video":
-            first = recording_of(candidate.path) or candidate.path
-            video_id = normalise_video_id(name_recording(first))
-            if first != candidate.path or video_id != candidate.video_id:
-                self._chapters[candidate.video_id] = first
-            if first != candidate.path:
+    def _add(self, kind: Kind, path: Path, above: tuple[str, ...]) -> None:
+        video_id = normalise_video_id(path.name if kind == "folder" else path.stem)
+        if kind == "video":
+            first = recording_of(path) or path
+            name = normalise_video_id(name_recording(first))
+            if first != path or name != video_id:
+                self._chapters[video_id] = first
+            if first != path:
                 return
-            candidate = replace(candidate, video_id=video_id)
-        self._found[candidate.video_id].append(candidate)
+            video_id = name
+        source = MediaSource(video_id, path, kind, self.frame_rate)
+        self._found[video_id].append((_rank(source, above), source))
 
     @property
     def chapters(self) -> list[str]:
@@ -112,23 +123,21 @@ class MediaRoot:
             MediaError: There is none, or two are equally good.
         """
         video_id = normalise_video_id(video_id)
-        ranked = [(c.rank(video_id), c) for c in self._found.get(video_id, [])]
+        ranked = self._found.get(video_id)
         if not ranked:
             raise MediaError(self._not_found(video_id), path=self.path)
         best = min(rank for rank, _ in ranked)
-        equals = {c.path.resolve(): c for rank, c in ranked if rank == best}
+        equals = {source.path.resolve(): source for rank, source in ranked if rank == best}
         if len(equals) > 1:
-            first, second, *_ = sorted(str(c.path) for c in equals.values())
-            raise MediaError(
-                f"two recordings are called {video_id}: {first} and {second}; remove or rename one", path=self.path
-            )
-        chosen = next(iter(equals.values()))
-        return MediaSource(video_id, chosen.path, chosen.kind, self.frame_rate)
+            first, second, *_ = sorted(str(source.path) for source in equals.values())
+            reason = f"two recordings are called {video_id}: {first} and {second}; remove or rename one"
+            raise MediaError(reason, path=self.path)
+        return next(iter(equals.values()))
 
     def _not_found(self, video_id: str) -> str:
         if video_id in self._chapters:
             return f"no recording called {video_id}: {describe_chapters(self._chapters[video_id])}"
-        names = sorted(c[0].video_id for c in self._found.values())
+        names = self.video_ids
         others = f"found {len(names)} others, such as {', '.join(names[:3])}" if names else "found no recording at all"
         endings = ", ".join(suffix[1:] for suffix in VIDEO_SUFFIXES[1:])
         return (
@@ -138,11 +147,7 @@ class MediaRoot:
 
 
 def find_media(root: Folders, video_id: str, *, frame_rate: float | None = None) -> MediaSource:
-    """The recording of one video; for many videos make one `MediaRoot`.
-
-    Raises:
-        MediaError: There is none, or two are equally good.
-    """
+    """The recording of one video, as `MediaRoot.find`; for many videos make one `MediaRoot`."""
     return MediaRoot(root, frame_rate=frame_rate).find(video_id)
 
 
@@ -176,14 +181,13 @@ def read_frames(
     if times.ndim != 1 or not np.isfinite(times).all() or (times < 0).any() or (np.diff(times) < 0).any():
         raise ValueError("times_seconds must be one ascending row of finite times from 0 on")
     if isinstance(source, FlowSource):
-        yield from read_flow_pictures(source, times, size=size)
-        return
-    if source.kind == "video":
+        for positions, packed in read_flow(source, times, size=size):
+            yield positions, packed if isinstance(packed, MediaError) else flow_picture(packed)
+    elif source.is_stills:
+        with open_stills(source) as stills:
+            yield from read_still_frames(stills, times, rate=stills_rate(source, stills), size=size)
+    else:
         yield from read_video_frames(source.path, times, size=size, num_threads=num_threads)
-        return
-    with open_stills(source) as stills:
-        rate = stills_rate(source, stills)
-        yield from read_still_frames(stills, times, rate=rate, size=size)
 
 
 def read_clip(
@@ -212,48 +216,41 @@ def stills_rate(source: MediaSource, stills: Stills) -> float:
     """Extracted frames per second; a `MediaError` where nobody says it."""
     rate = stills.stated_rate() or source.frame_rate or epic.frame_rate(source.video_id)
     if rate is None:
-        raise MediaError(
-            "how many frames per second are these? Give --frame-rate, or write the number into a file fps.txt "
-            "beside the frames (only ids of EPIC-KITCHENS have a known rate)",
-            path=source.path,
-        )
+        how = "Give --frame-rate, or write the number into a file fps.txt beside the frames"
+        reason = f"how many frames per second are these? {how} (only ids of EPIC-KITCHENS have a known rate)"
+        raise MediaError(reason, path=source.path)
     return rate
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    video_id: str
-    path: Path
-    kind: Kind
-    folders: tuple[str, ...]  # between the root and it
-
-    def rank(self, video_id: str) -> int:
-        participant = video_id.partition("_")[0]
-        if self.folders == (participant, "rgb_frames") and self.kind != "video":
-            return 0 if self.kind == "folder" else 1
-        if self.folders == (participant, "videos") and self.path.suffix.lower() == ".mp4":
-            return 2
-        return 3
+def _rank(source: MediaSource, above: tuple[str, ...]) -> int:
+    """Its place in the order at the top of this module, by the folders between the root and it."""
+    participant = source.video_id.partition("_")[0]
+    if above == (participant, "rgb_frames") and source.is_stills:
+        return 0 if source.kind == "folder" else 1
+    return 2 if above == (participant, "videos") and source.path.suffix.lower() == ".mp4" else 3
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[_Candidate]:
-    """Candidates in a folder and below it; a folder of frames is recognised by its first one and not listed."""
+def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[Kind, Path, tuple[str, ...]]]:
+    """Recordings in a folder and below it, each with the folders above it.
+
+    A folder of frames is recognised by its first one and not listed.
+    """
     below: list[os.DirEntry[str]] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            stem, suffix = os.path.splitext(normalise_video_id(entry.name))
             if entry.name.startswith("."):
                 continue
             if FRAME_NAME.fullmatch(entry.name):
                 if above:
-                    yield _Candidate(normalise_video_id(above[-1]), folder, "folder", above[:-1])
+                    yield "folder", folder, above[:-1]
                 return
+            suffix = os.path.splitext(entry.name)[1].lower()
             if entry.is_dir():
                 below.append(entry)
-            elif suffix.lower() in VIDEO_SUFFIXES:
-                yield _Candidate(stem, Path(entry.path), "video", above)
-            elif suffix.lower() == ".tar":
-                yield _Candidate(stem, Path(entry.path), "tar", above)
+            elif suffix in VIDEO_SUFFIXES:
+                yield "video", Path(entry.path), above
+            elif suffix == ".tar":
+                yield "tar", Path(entry.path), above
     for entry in below:
         if len(above) < MAX_DEPTH and entry.name not in _FLOW_FOLDERS:
             yield from _walk(Path(entry.path), (*above, entry.name))

@@ -6,7 +6,8 @@
 Source: Simonyan and Zisserman 2014, arXiv:1406.2199; Temporal Segment Networks, Wang et al. 2016, arXiv:1608.00859.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -27,13 +28,8 @@ def read_stacks(
 ) -> Iterator[tuple[slice, Picture]]:
     """As `read_frames`, with a stack at every moment; before the recording begins it shows its first picture.
 
-    Args:
-        source: Frames, of which differences are stacked, or flow.
-        times_seconds: float64 (M,), ascending.
-        count: Differences or flows in a stack.
-        lag_seconds: Between the frames of a difference, as `frame_lag` says; flows follow each other as they are.
-        size: (height, width) in pixels.
-        num_threads: For decoding.
+    A stack is of `count` flows, which follow each other as they are, or of as many differences between frames that lie
+    `lag_seconds` apart, as `frame_lag` says.
 
     Yields:
         One position each, in ascending order, and the stack there, uint8 (H, W, C), or the first `MediaError` in it.
@@ -41,30 +37,30 @@ def read_stacks(
     Raises:
         MediaError: The recording as a whole cannot be read.
     """
-    is_flow = isinstance(source, FlowSource)
-    lag = source.stride / source.frame_rate if isinstance(source, FlowSource) else frame_lag(source, lag_seconds)
-    num_pictures = count if is_flow else count + 1
+    read: Callable[..., Iterator[tuple[slice, Picture]]]
+    if isinstance(source, FlowSource):
+        read, num_pictures = partial(read_flow, source), count
+        lag = source.stride / source.frame_rate
+    else:
+        read, num_pictures = partial(read_frames, source, num_threads=num_threads), count + 1
+        lag = frame_lag(source, lag_seconds)
     times = np.asarray(times_seconds, dtype=np.float64)
-    every = np.maximum(times[:, None] - lag * np.arange(num_pictures - 1, -1, -1), 0.0)
-    order = np.argsort(every, axis=None, kind="stable")
+    every = np.maximum(times[:, None] - lag * np.arange(num_pictures - 1, -1, -1), 0.0).ravel()
+    order = np.argsort(every, kind="stable")
     stacks: dict[int, list[Picture]] = {}  # moments whose stack is not whole yet; pictures are shared by them
     done = 0
-    if isinstance(source, FlowSource):
-        pictures = read_flow(source, every.flatten()[order], size=size)
-    else:
-        pictures = read_frames(source, every.flatten()[order], size=size, num_threads=num_threads)
-    for positions, picture in pictures:
+    for positions, picture in read(every[order], size=size):
         for number in order[positions] // num_pictures:
             stacks.setdefault(int(number), []).append(picture)
         while len(stacks.get(done, ())) == num_pictures:
-            yield slice(done, done + 1), _stack(stacks.pop(done), is_flow=is_flow)
+            yield slice(done, done + 1), _stack(stacks.pop(done), is_flow=num_pictures == count)
             done += 1
 
 
 def _stack(pictures: list[Picture], *, is_flow: bool) -> Picture:
-    good = [picture for picture in pictures if isinstance(picture, np.ndarray)]
-    if len(good) < len(pictures):
-        return next(picture for picture in pictures if isinstance(picture, MediaError))
-    if not is_flow:
-        good = list(difference_pictures(np.stack(good[1:]), np.stack(good[:-1])))
-    return np.concatenate(good, axis=2)
+    good = []
+    for picture in pictures:
+        if isinstance(picture, MediaError):
+            return picture
+        good.append(picture)
+    return np.concatenate(good if is_flow else difference_pictures(np.stack(good[1:]), np.stack(good[:-1])), axis=2)

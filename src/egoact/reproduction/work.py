@@ -17,7 +17,7 @@ from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.media.sources import MediaRoot
-from egoact.media.stills.folders import list_folders
+from egoact.media.stills.frames import list_folders
 
 NUM_FRAMES = 20
 

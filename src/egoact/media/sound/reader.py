@@ -4,6 +4,7 @@ Shapes: N samples of C channels, float32 from -1 to 1.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from egoact.core.errors import MediaError
 from egoact.core.timelines.speech import Loudness
-from egoact.media.video.file import JUMP_SECONDS, VideoFile, open_container
+from egoact.media.video.file import JUMP_SECONDS, VideoFile, open_container, shown_ticks
 
 LOUDNESS_SECONDS = 0.05
 _RATES = (22050, 24000, 32000, 44100, 48000)  # that speech sounds well at, and that every player takes
@@ -86,10 +87,9 @@ def _picture_times(path: Path) -> tuple[float, float, bool]:
     """When the first picture begins, how long all of them last, and whether every packet has its times."""
     with VideoFile(path) as file:
         starts, stops, has_times = [], [], file.has_picture_times
-        while (packet := file.read()) is not None:
+        for packet in iter(file.read, None):
             has_times &= packet.pts is not None and packet.dts is not None
-            ticks = packet.dts if packet.pts is None else packet.pts
-            if ticks is not None and not packet.is_discard:
+            if (ticks := shown_ticks(packet)) is not None:
                 starts.append(ticks)
                 stops.append(ticks + (packet.duration or file.frame_ticks))
         if not starts:
@@ -146,10 +146,8 @@ def decode_sound(container: Any, form: SoundFormat) -> Iterator[tuple[float | No
     for frame in _frames(container, stream):
         parts = None
         if resampler is not None:
-            try:
+            with suppress(ValueError):  # from here on it has another rate or layout
                 parts = resampler.resample(frame)
-            except ValueError:  # from here on it has another rate or layout
-                parts = None
         if parts is None:
             # 16 bits, because of floats FFmpeg would add up the channels to more than 1.
             resampler = av.AudioResampler(format="s16", layout=form.layout, rate=form.rate)

@@ -84,14 +84,14 @@ class Voice:
             raise MediaError(f"the voice {self._words[0]} fails: {error}") from None
 
     def _decode(self, sound: bytes, rate: int) -> np.ndarray:
+        name = self._words[0]
         try:
             with av.open(io.BytesIO(sound)) as container:
                 if not container.streams.audio:
-                    raise MediaError(f"the voice {self._words[0]} gives no sound")
+                    raise MediaError(f"the voice {name} gives no sound")
                 blocks: list[Any] = [block for _, block in decode_sound(container, SoundFormat(rate, 1))]
         except av.error.FFmpegError as error:
-            reason = f"the voice {self._words[0]} gives no sound that can be read ({error.strerror})"
-            raise MediaError(reason) from None
+            raise MediaError(f"the voice {name} gives no sound that can be read ({error.strerror})") from None
         return np.concatenate([np.empty((0, 1), np.float32), *blocks])[:, 0]
 
 

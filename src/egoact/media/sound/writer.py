@@ -67,12 +67,8 @@ def write_sound(
     Pictures are copied as they are where MP4 has a place for them, and otherwise encoded again as H.264. Sound and
     pictures begin at 0.
 
-    Args:
-        path: File to write, `.wav` or `.mp4`.
-        blocks: float32 (N, C) each.
-        track: What the blocks are of.
-        comment: What the file says of itself; by default what `is_ours` looks for.
-        encoding: Of pictures.
+    `blocks`, float32 (N, C) each, are of the recording's `track`; `comment` is what the file says of itself, by default
+    what `is_ours` looks for.
 
     Raises:
         ValueError: Another suffix.
@@ -83,18 +79,13 @@ def write_sound(
         raise ValueError(f"{path.name}: sound is written as {' or '.join(SUFFIXES)}")
     try:
         if suffix == ".wav":
-            _write_wav(path, blocks, track.form, comment)
+            with new_container(path, kind="wav", options={"rf64": "auto"}) as made:
+                made.metadata[_COMMENT] = comment
+                _mux_until(made, _encode(made, "pcm_s16le", track.form, blocks), float("inf"))
         else:
             _write_mp4(path, blocks, track, comment, encoding or PictureEncoding())
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"cannot be written ({error.strerror or error})", path=path) from None
-
-
-def _write_wav(path: Path, blocks: Iterable[np.ndarray], form: SoundFormat, comment: str) -> None:
-    with new_container(path, kind="wav", options={"rf64": "auto"}) as made:
-        made.metadata[_COMMENT] = comment
-        for _, packets in _Encoder(made, "pcm_s16le", form).encode(blocks):
-            made.mux(packets)
 
 
 def _write_mp4(
@@ -109,18 +100,12 @@ def _write_mp4(
         if is_copied:
             pictures = _copied(container, stream, made, start)
         else:
-            pictures = encode_again(
-                stream,
-                made,
-                options=encoding.options,
-                most_lines=encoding.most_lines,
-                start_ticks=start,
-                edit=encoding.edit,
-            )
+            how = {"options": encoding.options, "most_lines": encoding.most_lines, "edit": encoding.edit}
+            pictures = encode_again(stream, made, start_ticks=start, **how)  # type: ignore[arg-type]
         first = next(pictures, None)
         if first is None:
             raise MediaError("no picture of this recording can be decoded", path=track.path)
-        sound = _Encoder(made, "aac", track.form).encode(blocks)
+        sound = _encode(made, "aac", track.form, blocks)
         ahead = _mux_until(made, sound, _seconds(first))
         made.mux(first)
         for packets in pictures:
@@ -162,22 +147,18 @@ def _mux_until(made: Any, sound: Iterator[tuple[float, list[Packet]]], seconds: 
     return float("inf")
 
 
-class _Encoder:
-    """A stream of sound in a file that is written."""
-
-    def __init__(self, made: Any, codec: str, form: SoundFormat) -> None:
-        self._form = form
-        self._stream = made.add_stream(codec, rate=form.rate, layout=form.layout)
-        if codec == "aac":
-            self._stream.bit_rate = _BITS_PER_CHANNEL * form.num_channels
-
-    def encode(self, blocks: Iterable[np.ndarray]) -> Iterator[tuple[float, list[Packet]]]:
-        """For each block when it ends, in seconds, and the packets that it brings."""
-        position = 0
-        for block in blocks:
-            samples = np.ascontiguousarray(block, dtype=np.float32).reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(samples, format="flt", layout=self._form.layout)
-            frame.sample_rate, frame.pts, frame.time_base = self._form.rate, position, Fraction(1, self._form.rate)
-            position += len(block)
-            yield position / self._form.rate, self._stream.encode(frame)
-        yield position / self._form.rate, self._stream.encode(None)
+def _encode(
+    made: Any, codec: str, form: SoundFormat, blocks: Iterable[np.ndarray]
+) -> Iterator[tuple[float, list[Packet]]]:
+    """Blocks as a stream of a file: for each when it ends, in seconds, and the packets that it brings."""
+    stream = made.add_stream(codec, rate=form.rate, layout=form.layout)
+    if codec == "aac":
+        stream.bit_rate = _BITS_PER_CHANNEL * form.num_channels
+    position = 0
+    for block in blocks:
+        samples = np.ascontiguousarray(block, dtype=np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, format="flt", layout=form.layout)
+        frame.sample_rate, frame.pts, frame.time_base = form.rate, position, Fraction(1, form.rate)
+        position += len(block)
+        yield position / form.rate, stream.encode(frame)
+    yield position / form.rate, stream.encode(None)

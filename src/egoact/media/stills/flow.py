@@ -19,10 +19,16 @@ import numpy as np
 from egoact.core.annotations.parsing import normalise_video_id
 from egoact.core.bounds import load_json
 from egoact.core.epic import facts as epic
-from egoact.core.epic.flow import flow_picture
 from egoact.core.errors import MediaError
-from egoact.media.stills.folders import Folders, list_folders, name_folders
-from egoact.media.stills.frames import FrameFolder, Stills, TarFrames, each_frame_once
+from egoact.media.stills.frames import (
+    Folders,
+    FrameFolder,
+    Stills,
+    TarFrames,
+    each_frame_once,
+    list_folders,
+    name_folders,
+)
 from egoact.media.stills.pictures import decode_still
 
 FLOW_FOLDER = "flow_frames"
@@ -60,11 +66,7 @@ class FlowRoot:
         return name_folders(self.folders)
 
     def find(self, video_id: str) -> FlowSource:
-        """The flow of one video.
-
-        Raises:
-            MediaError: There is none, two are equally good, or nobody says its rate and stride.
-        """
+        """As `find_flow`; that nobody says its rate and stride is a `MediaError`, too."""
         try:
             return find_flow(self.folders, video_id)
         except ValueError as error:
@@ -89,14 +91,10 @@ class FlowRoot:
 def find_flow(
     root: Folders, video_id: str, *, frame_rate: float | None = None, stride: int | None = None
 ) -> FlowSource:
-    """The flow of one video.
+    """The flow of one video in a folder, or several.
 
-    Args:
-        root: Folder with the recordings, or several.
-        video_id: The recording.
-        frame_rate: RGB frames per second; None: as the file flow.json beside the flow says, or the rule for the ids of
-            EPIC-KITCHENS.
-        stride: RGB frames per flow frame; None: likewise.
+    RGB frames per second and per flow frame are as the file flow.json beside the flow says, or the rule for the ids of
+    EPIC-KITCHENS, unless they are given.
 
     Raises:
         MediaError: There is none, or two are equally good.
@@ -105,11 +103,10 @@ def find_flow(
     folders, video_id = list_folders(root), normalise_video_id(video_id)
     taken_apart = unicodedata.normalize("NFD", video_id)  # as macOS may have written it
     found = _find_named(folders, video_id) or _find_named(folders, taken_apart)
-    if not found:
+    if len(found) != 1:
         reason = f"no optical flow of {video_id}: no {video_id}/u/ and no {FLOW_FOLDER}/{video_id}.tar"
-        raise MediaError(reason, path=name_folders(folders))
-    if len(found) > 1:
-        reason = f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one"
+        if found:
+            reason = f"two sets of flow of {video_id}: {found[0]} and {found[1]}; remove or rename one"
         raise MediaError(reason, path=name_folders(folders))
     stated_rate, stated_stride, without_camera = _read_stated(found[0])
     frame_rate = frame_rate or stated_rate or epic.frame_rate(video_id)
@@ -154,11 +151,6 @@ def read_flow(
 
     Resizing leaves the values alone: they stay pixels of the size that flow was computed at.
 
-    Args:
-        source: From `find_flow`.
-        times_seconds: float64 (M,), ascending.
-        size: (height, width) in pixels; None: as recorded.
-
     Yields:
         Positions, and uint8 (H, W, 2), x and y motion around 127.5 (`core.epic.flow` makes pixels of it); or a
         `MediaError`.
@@ -171,25 +163,17 @@ def read_flow(
         return epic.flow_index(epic.frame_index(seconds, rate=source.frame_rate), stride=source.stride)
 
     with ExitStack() as stack:
-        parts = [_open(source, component, stack) for component in ("u", "v")]
+        parts: list[Stills] = []
+        for component in ("u", "v"):
+            folder = source.path / component
+            if not source.path.is_dir():
+                parts.append(stack.enter_context(TarFrames(source.path, component=component)))
+            elif folder.is_dir():
+                parts.append(FrameFolder(folder))
+            else:
+                raise MediaError(f"the folder {component}/ of the optical flow is missing", path=source.path)
 
         def decode(number: int) -> np.ndarray:
             return np.stack([decode_still(part.read(number), size=size, is_grey=True) for part in parts], axis=-1)
 
         yield from each_frame_once(times_seconds, number_at, decode, path=parts[0].path, name="flow frame")
-
-
-def read_flow_pictures(
-    source: FlowSource, times_seconds: np.ndarray, *, size: tuple[int, int] | None = None
-) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
-    """As `read_flow`, but as pictures uint8 (H, W, 3) of u, v and magnitude: what an image backbone takes."""
-    for positions, packed in read_flow(source, times_seconds, size=size):
-        yield positions, packed if isinstance(packed, MediaError) else flow_picture(packed)
-
-
-def _open(source: FlowSource, component: str, stack: ExitStack) -> Stills:
-    if source.path.is_dir():
-        if not (source.path / component).is_dir():
-            raise MediaError(f"the folder {component}/ of the optical flow is missing", path=source.path)
-        return FrameFolder(source.path / component)
-    return stack.enter_context(TarFrames(source.path, component=component))

@@ -4,8 +4,10 @@ frame_0000000001.jpg, frame_0000000002.jpg, ...      1-based; or .png
 """
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -14,7 +16,25 @@ import numpy as np
 from egoact.core.epic import facts as epic
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.media.stills.pictures import decode_still, still_size
-from egoact.media.stills.tar_index import index_tar
+from egoact.media.stills.tar_index import FRAME_NAME, RATE_NAME, index_tar
+
+Folders = str | Path | Sequence[str | Path]
+
+
+def list_folders(folders: Folders) -> tuple[Path, ...]:
+    """Each of them; a `MediaError` where one does not exist, or is not a folder, a `ValueError` where there is none."""
+    paths = tuple(Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders))
+    if not paths:
+        raise ValueError("give at least one folder with recordings")
+    for path in paths:
+        if not path.is_dir():
+            raise MediaError("the media folder does not exist (or is not a folder)", path=path)
+    return paths
+
+
+def name_folders(folders: Sequence[Path]) -> Path:
+    """All of them as one name, for a complaint."""
+    return Path(" + ".join(str(folder) for folder in folders))
 
 
 def read_still_frames(
@@ -33,9 +53,7 @@ def read_still_frames(
             expected = _recording_size(stills, number, content)
         return decode_still(content, size=size, expected=expected)
 
-    yield from each_frame_once(
-        times, lambda time: epic.frame_index(time, rate=rate), decode, path=stills.path, name="frame"
-    )
+    yield from each_frame_once(times, partial(epic.frame_index, rate=rate), decode, path=stills.path, name="frame")
 
 
 def each_frame_once(
@@ -63,10 +81,6 @@ def _recording_size(stills: "Stills", number: int, content: bytes) -> tuple[int,
         return still_size(content)
 
 
-FRAME_NAME = re.compile(r"frame_(\d{10})\.(?:jpe?g|png)", re.ASCII | re.IGNORECASE)
-RATE_NAME = "fps.txt"
-
-
 class FrameFolder:
     """Frames of one folder."""
 
@@ -80,11 +94,7 @@ class FrameFolder:
         self._suffix = os.path.splitext(first)[1]  # .jpg, .JPG, .jpeg or .png
 
     def read(self, number: int) -> bytes:
-        """The bytes of frame `number`, counted from 1.
-
-        Raises:
-            MediaError: It does not exist or cannot be read.
-        """
+        """The bytes of frame `number`, counted from 1; a `MediaError` where it does not exist or cannot be read."""
         path = self.path / f"frame_{number:010d}{self._suffix}"
         try:
             return path.read_bytes()
@@ -118,13 +128,13 @@ class TarFrames:
     """
 
     def __init__(self, path: Path, *, component: str = "") -> None:
-        self.path = path
-        self._component = component
+        self.path, self._component = path, component
         try:
             self._index = index_tar(path)
             self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise MediaError(f"cannot open this archive: {error.strerror}", path=path) from None
+        self._hint = "; the archive is truncated: an incomplete download?" if self._index.is_truncated else ""
 
     def __enter__(self) -> "TarFrames":
         return self
@@ -133,35 +143,27 @@ class TarFrames:
         self._file.close()
 
     def read(self, number: int) -> bytes:
-        """The bytes of frame `number`, counted from 1.
-
-        Raises:
-            MediaError: It is not in the archive, or lies beyond the place where the archive was cut.
-        """
+        """As of a folder; what lies beyond the place where the archive was cut is a `MediaError`, too."""
         place = self._index.find(self._component, number)
         if place is None:
-            raise _missing_frame(number, last=self._index.last(self._component), path=self.path, hint=self._hint())
-        offset, size = place
-        self._file.seek(offset)
-        content = self._file.read(size)
-        if len(content) != size:
-            raise MediaError(f"frame {number} is cut off{self._hint()}", path=self.path)
+            raise _missing_frame(number, last=self.last_number(), path=self.path, hint=self._hint)
+        content = self._read(*place)
+        if len(content) != place[1]:
+            raise MediaError(f"frame {number} is cut off{self._hint}", path=self.path)
         return content
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(size)
 
     def stated_rate(self) -> float | None:
         """Frames per second as a member `fps.txt` says it."""
-        if self._index.rate_place is None:
-            return None
-        offset, size = self._index.rate_place
-        self._file.seek(offset)
-        return _parse_rate(self._file.read(size), path=self.path / RATE_NAME)
+        place = self._index.rate_place
+        return None if place is None else _parse_rate(self._read(*place), path=self.path / RATE_NAME)
 
     def last_number(self) -> int:
         """The number of the last frame."""
         return self._index.last(self._component)
-
-    def _hint(self) -> str:
-        return "; the archive is truncated: an incomplete download?" if self._index.is_truncated else ""
 
 
 Stills = FrameFolder | TarFrames
@@ -177,11 +179,8 @@ def _missing_frame(number: int, *, last: int, path: Path, hint: str = "") -> Med
 
 def _parse_rate(content: bytes, *, path: Path) -> float:
     """Frames per second out of the text "59.94" or "30000/1001"."""
-    try:
-        numerator, _, denominator = content.decode("ascii").strip().partition("/")
-        rate = float(numerator) / float(denominator or 1)
+    with suppress(ValueError, ZeroDivisionError):
+        rate = float(Fraction(content.decode("ascii").strip()))
         if 0 < rate < 10_000:
             return rate
-    except (ValueError, ZeroDivisionError):
-        pass
     raise MediaError("this file should hold one number, the frames per second, such as 29.97", path=path)

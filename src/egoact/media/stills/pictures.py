@@ -12,7 +12,7 @@ import numpy as np
 from egoact.core.bounds import MOST_PICTURE_PIXELS
 from egoact.core.files import make_folder, write_atomically
 
-_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_NEITHER = "this is not a JPEG or PNG picture"
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 
 
@@ -40,9 +40,8 @@ def decode_still(
         raise ValueError(f"the {kind} picture is truncated")
     height, width = still_size(content)
     if expected is not None and (height, width) != expected:
-        raise ValueError(
-            f"the picture is {width} x {height} pixels, but the recording is {expected[1]} x {expected[0]}"
-        )
+        other = f"{expected[1]} x {expected[0]}"
+        raise ValueError(f"the picture is {width} x {height} pixels, but the recording is {other}")
     if height * width > MOST_PICTURE_PIXELS:
         raise ValueError(f"the picture is {width} x {height} pixels, more than any camera's")
     try:
@@ -87,16 +86,15 @@ def still_size(content: bytes) -> tuple[int, int]:
     while position + 9 <= len(content) and content[position] == 0xFF:
         marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4])
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return (
-                int.from_bytes(content[position + 5 : position + 7]),
-                int.from_bytes(content[position + 7 : position + 9]),
-            )
+            height, width = content[position + 5 : position + 7], content[position + 7 : position + 9]
+            return int.from_bytes(height), int.from_bytes(width)
         position += 2 + length
-    raise ValueError("this is not a JPEG or PNG picture")
+    raise ValueError(_NEITHER)
 
 
 def _kind(content: bytes) -> str:
-    kind = "JPEG" if content.startswith(_JPEG) else "PNG" if content.startswith(_PNG) and len(content) >= 24 else None
-    if kind is None:
-        raise ValueError("this is not a JPEG or PNG picture")
-    return kind
+    if content.startswith(b"\xff\xd8"):
+        return "JPEG"
+    if content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) >= 24:
+        return "PNG"
+    raise ValueError(_NEITHER)

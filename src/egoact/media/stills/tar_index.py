@@ -5,21 +5,24 @@ Formats: ustar, GNU (long names, base-256 sizes) and pax (size of a member), not
 """
 
 import functools
-import os
 import re
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from egoact.core.errors import MediaError
 
+FRAME_NAME = re.compile(r"frame_(\d{10})\.(?:jpe?g|png)", re.ASCII | re.IGNORECASE)
+RATE_NAME = "fps.txt"
 BLOCK = 512
-_FRAME = re.compile(
-    r"(?:(?P<folder>.*)/)?frame_(?P<number>\d{10})\.(?:jpe?g|png)", re.ASCII | re.IGNORECASE | re.DOTALL
-)
 _MAX_EXTENSION_BYTES = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+Place = tuple[int, int]
+"""Offset and size, bytes."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,11 @@ class TarIndex:
     """Frames of one tar, by component: "" for RGB, "u", "v"."""
 
     places: dict[str, np.ndarray]  # frame numbers (ascending), offsets and sizes, int64 (3, N)
-    rate_place: tuple[int, int] | None  # offset and size of `fps.txt`
+    rate_place: Place | None  # of `fps.txt`
     is_truncated: bool  # it ends without the archive's end mark
 
-    def find(self, component: str, number: int) -> tuple[int, int] | None:
-        """Offset and size of a frame in bytes, or None."""
+    def find(self, component: str, number: int) -> Place | None:
+        """Where a frame is, or None."""
         places = self.places.get(component)
         if places is None:
             return None
@@ -42,8 +45,7 @@ class TarIndex:
 
     def last(self, component: str) -> int:
         """Number of the last frame, 0 if there is none."""
-        places = self.places.get(component)
-        return 0 if places is None else int(places[0, -1])
+        return int(self.places[component][0, -1]) if component in self.places else 0
 
 
 def index_tar(path: Path) -> TarIndex:
@@ -60,34 +62,48 @@ def index_tar(path: Path) -> TarIndex:
 def _index(path: Path, modified_ns: int, size: int) -> TarIndex:
     if size < BLOCK:
         raise MediaError(f"this archive is truncated: it has {size} bytes", path=path)
-    scan = _Scan(path, size)
+    found: dict[str, dict[int, Place]] = defaultdict(dict)
+    folders: dict[str, str] = {}
+    rate_place, is_truncated = None, True
+    for member in _members(path, size):
+        if member is None:
+            is_truncated = False
+            break
+        folder, _, name = member[0].rpartition("/")
+        if name == RATE_NAME:
+            rate_place = member[1]
+        match = FRAME_NAME.fullmatch(name)
+        if match is None:
+            continue
+        last = folder.rpartition("/")[2]
+        component = last if last in ("u", "v") else ""
+        if folders.setdefault(component, folder) != folder:
+            both = f"{folders[component]!r} and {folder!r}"
+            reason = f"frames are in two folders of this archive, {both}; one archive holds one recording"
+            raise MediaError(reason, path=path)
+        found[component][int(match[1])] = member[1]
+    places = {
+        component: np.array([(number, *frames[number]) for number in sorted(frames)], dtype=np.int64).T
+        for component, frames in found.items()
+    }
+    return TarIndex(places, rate_place, is_truncated)
+
+
+def _members(path: Path, num_bytes: int) -> Iterator[tuple[str, Place] | None]:
+    """Names and places of files, by the headers from the first to the end mark, which is None."""
+    position, long_name, pax_size = 0, None, None
     with path.open("rb", buffering=0) as file:
-        scan.run(file.fileno())
-    return scan.result()
-
-
-@dataclass
-class _Scan:
-    path: Path
-    size: int
-    found: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
-    folders: dict[str, str] = field(default_factory=dict)
-    rate_place: tuple[int, int] | None = None
-    ended: bool = False
-
-    def run(self, descriptor: int) -> None:
-        """Follow the headers from the first to the end mark."""
-        position, long_name, pax_size = 0, None, None
-        while position + BLOCK <= self.size:
-            header = _read(descriptor, BLOCK, position)
+        while position + BLOCK <= num_bytes:
+            file.seek(position)
+            header = file.read(BLOCK)
             if not any(header):
-                self.ended = True
+                yield None
                 return
-            self._check(header, position)
+            _check(header, position, path)
             size = _number(header[124:136]) if pax_size is None else pax_size
             kind, data = header[156:157], position + BLOCK
             if kind in b"LxgK":
-                extension = _read(descriptor, min(size, _MAX_EXTENSION_BYTES), data)
+                extension = file.read(min(size, _MAX_EXTENSION_BYTES))
                 if kind == b"L":
                     long_name = extension.rstrip(b"\0")
                 elif kind == b"x":
@@ -96,54 +112,22 @@ class _Scan:
                     pax_size = int(records[b"size"]) if records.get(b"size", b"").isdigit() else None
             else:
                 if kind in b"0\0":
-                    self._add(long_name or _name(header), data, size)
+                    name = (long_name or _name(header)).decode("utf-8", "replace").removeprefix("./")
+                    yield name, (data, size)
                 long_name = pax_size = None
             position = data + -(-size // BLOCK) * BLOCK
 
-    def result(self) -> TarIndex:
-        """The index of what was found."""
-        places = {
-            component: np.array([(n, *frames[n]) for n in sorted(frames)], dtype=np.int64).T
-            for component, frames in self.found.items()
-        }
-        return TarIndex(places, self.rate_place, not self.ended)
 
-    def _add(self, name: bytes, offset: int, size: int) -> None:
-        text = name.decode("utf-8", "replace").removeprefix("./")
-        if text.rpartition("/")[2] == "fps.txt":
-            self.rate_place = offset, size
-        match = _FRAME.fullmatch(text)
-        if match is None:
-            return
-        folder = match["folder"] or ""
-        last = folder.rpartition("/")[2]
-        component = last if last in ("u", "v") else ""
-        if self.folders.setdefault(component, folder) != folder:
-            raise MediaError(
-                f"frames are in two folders of this archive, {self.folders[component]!r} and {folder!r}; "
-                "one archive holds one recording",
-                path=self.path,
-            )
-        self.found.setdefault(component, {})[int(match["number"])] = offset, size
-
-    def _check(self, header: bytes, position: int) -> None:
-        stated = header[148:156].strip(b" \0")
-        if _is_octal(stated) and int(stated, 8) == sum(header) - sum(header[148:156]) + 8 * 32:
-            return
-        if position == 0:
-            packed = next((name for mark, name in _COMPRESSED.items() if header.startswith(mark)), None)
-            reason = f"is compressed with {packed}; decompress it, but do not unpack it" if packed else "is not a tar"
-            raise MediaError(f"this archive {reason}", path=self.path)
-        raise MediaError(
-            "this archive is damaged here: no header where one should be", path=self.path, place=f"byte {position}"
-        )
-
-
-def _read(descriptor: int, size: int, position: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, size, position)
-    os.lseek(descriptor, position, os.SEEK_SET)
-    return os.read(descriptor, size)
+def _check(header: bytes, position: int, path: Path) -> None:
+    stated = header[148:156].strip(b" \0")
+    if _is_octal(stated) and int(stated, 8) == sum(header) - sum(header[148:156]) + 8 * 32:
+        return
+    if position == 0:
+        packed = next((name for mark, name in _COMPRESSED.items() if header.startswith(mark)), None)
+        reason = f"is compressed with {packed}; decompress it, but do not unpack it" if packed else "is not a tar"
+        raise MediaError(f"this archive {reason}", path=path)
+    reason = "this archive is damaged here: no header where one should be"
+    raise MediaError(reason, path=path, place=f"byte {position}")
 
 
 def _is_octal(text: bytes) -> bool:

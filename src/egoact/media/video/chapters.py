@@ -12,6 +12,7 @@ Source: GoPro Camera File Naming Convention.
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -41,7 +42,11 @@ def find_chapters(path: Path) -> tuple[Path, ...]:
         if not following.is_file():
             break
         found.append(following)
-    return (path,) if len(found) > 1 and _are_apart(path.parent) else tuple(found)
+    if len(found) > 1:
+        with suppress(OSError):
+            said = (path.parent / SWITCH_NAME).read_text("utf-8", errors="replace")
+            return (path,) if said.strip().lower() == APART else tuple(found)
+    return tuple(found)
 
 
 def recording_of(path: Path) -> Path | None:
@@ -90,10 +95,7 @@ def is_copy_of(copy: Path, path: Path) -> bool:
 
 
 def join(chapters: Sequence[tuple[Path, InputContainer]]) -> InputContainer:
-    """Open chapters as one file: each begins when the pictures of the one before end.
-
-    Args:
-        chapters: Paths and what is open; closed by whoever opened them.
+    """Open chapters as one file: each begins when the pictures of the one before end; whoever opened them closes them.
 
     Raises:
         MediaError: One of them has no pictures, does not say how long it is, or is not of the same kind as the first.
@@ -122,10 +124,3 @@ def _pictures(path: Path, container: InputContainer) -> tuple[tuple[str, int, in
     context = stream.codec_context
     begin = (stream.start_time or 0) * stream.time_base
     return (context.name, context.width, context.height), begin, stream.duration * stream.time_base
-
-
-def _are_apart(folder: Path) -> bool:
-    try:
-        return (folder / SWITCH_NAME).read_text("utf-8", errors="replace").strip().lower() == APART
-    except OSError:
-        return False

@@ -1,7 +1,5 @@
 """A decoder that gives whole pictures only, and a way from its pictures to RGB."""
 
-from collections.abc import Iterable
-
 import av.error
 import numpy as np
 from av.packet import Packet
@@ -59,21 +57,20 @@ class Decoder:
             pictures = self._context.decode(packet)
         except av.error.FFmpegError as error:
             return self._recover(packet, error.strerror or str(error))
-        if any(picture.is_corrupt for picture in pictures):
-            return [*self._whole(pictures), *self._recover(packet, "the picture is incomplete")]
-        return self._whole(pictures)
+        whole = [picture for picture in pictures if not picture.is_corrupt]
+        return whole if len(whole) == len(pictures) else [*whole, *self._recover(packet, "the picture is incomplete")]
 
     def flush(self) -> list[VideoFrame]:
         """Take out all pictures; the next packet will not continue the last one."""
         if self._is_empty:
             return []
+        pictures: list[VideoFrame] = []
         try:
-            pictures = self._whole(self._context.decode(None))
+            pictures = [picture for picture in self._context.decode(None) if not picture.is_corrupt]
         except av.error.FFmpegError as error:
             if not self._is_exact:
                 raise DamagedError from None
             self.damage = error.strerror or str(error)
-            pictures = []
         self._context.flush_buffers()
         self._awaits_key, self._is_empty, self._is_at_start = True, True, False
         return pictures
@@ -91,23 +88,16 @@ class Decoder:
         self._awaits_key, self.damage = True, reason
         return pictures
 
-    @staticmethod
-    def _whole(pictures: Iterable[VideoFrame]) -> list[VideoFrame]:
-        return [picture for picture in pictures if not picture.is_corrupt]
-
 
 def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[int, int] | None) -> np.ndarray:
-    """A decoded picture the way a person sees it: upright, RGB, full range, resized by area.
+    """A decoded picture the way a person sees it: upright, RGB, full range, resized by area; uint8 (H, W, 3).
 
-    Args:
-        picture: From the decoder.
-        reformatter: Kept between the pictures of a video.
-        size: (height, width) in pixels after turning; None: as recorded.
-
-    Returns:
-        uint8 (H, W, 3).
+    `size` is (height, width) in pixels after turning, None: as recorded; `reformatter` is kept between pictures.
     """
     is_turned, flips_rows, flips_columns = _orientation(picture)
+    colorspace = None
+    if picture.colorspace == UNSPECIFIED:  # what players assume for the size
+        colorspace = Colorspace.ITU709 if picture.height >= HD_HEIGHT else Colorspace.ITU601
     height, width = size or ((picture.width, picture.height) if is_turned else (picture.height, picture.width))
     if is_turned:
         height, width = width, height
@@ -116,7 +106,7 @@ def to_rgb(picture: VideoFrame, reformatter: VideoReformatter, *, size: tuple[in
         width=width,
         height=height,
         format="rgb24",
-        src_colorspace=_colorspace(picture),
+        src_colorspace=colorspace,
         dst_color_range=ColorRange.JPEG,
         interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
         threads=1,
@@ -136,10 +126,3 @@ def _orientation(picture: VideoFrame) -> tuple[bool, bool, bool]:
     # x' = a x + c y, y' = b x + d y
     a, b, _, c, d, *_ = np.frombuffer(matrix, dtype=np.int32)  # type: ignore[call-overload]
     return (True, b < 0, c < 0) if abs(b) > abs(a) else (False, d < 0, a < 0)
-
-
-def _colorspace(picture: VideoFrame) -> Colorspace | None:
-    """None where the video says it; else the one that players assume for the size."""
-    if picture.colorspace != UNSPECIFIED:
-        return None
-    return Colorspace.ITU709 if picture.height >= HD_HEIGHT else Colorspace.ITU601

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,11 @@ class DeviceReader:
                 yield positions, answer
         except RefusedError as refusal:
             self._tell(path, str(refusal))
+            import torch
+
             for positions, answer in read_video_frames(path, times[done:], size=size, num_threads=1):
-                found = self._lay(answer) if done and isinstance(answer, np.ndarray) else answer
+                is_laid = done and isinstance(answer, np.ndarray)
+                found = torch.from_numpy(answer).to(self.device) if is_laid else answer
                 yield slice(positions.start + done, positions.stop + done), found
 
     def _tell(self, path: Path, reason: str) -> None:
@@ -74,27 +78,17 @@ class DeviceReader:
             self._told.add(reason)
             print(f"torchcodec: {path.name} goes to PyAV ({reason}), and others like it", file=sys.stderr)
 
-    def _lay(self, picture: np.ndarray) -> "Tensor":
-        import torch
-
-        return torch.from_numpy(picture).to(self.device)
-
     def _read(self, path: Path, times: np.ndarray, size: tuple[int, int] | None) -> Iterator[DeviceAnswer]:
         listing = list_pictures(path, times)
-        waiting: list[tuple[slice, int]] = []
+        answers: list[tuple[slice, Any]] = listing.answers
         decoder = None
-        for positions, answer in listing.answers:
-            if not isinstance(answer, MediaError):
-                waiting.append((positions, answer))
-            if waiting and (isinstance(answer, MediaError) or len(waiting) == _PICTURES_AT_ONCE):
-                decoder = decoder or _Pictures(path, listing, self.device, size, times)
-                yield from decoder.take(waiting)
-                waiting = []
-            if isinstance(answer, MediaError):
-                yield positions, answer
-        if waiting:
+        for is_wrong, run in groupby(answers, key=lambda answer: isinstance(answer[1], MediaError)):
+            if is_wrong:
+                yield from run
+                continue
             decoder = decoder or _Pictures(path, listing, self.device, size, times)
-            yield from decoder.take(waiting)
+            while some := list(islice(run, _PICTURES_AT_ONCE)):
+                yield from decoder.take(some)
 
 
 class _Pictures:
@@ -143,17 +137,14 @@ def _open(path: Path, listing: Listing, device: str) -> Any:
     """A decoder that knows the pictures as we list them, and never skips any: what is before a key frame counts."""
     from torchcodec.decoders import VideoDecoder
 
-    steps = np.diff(listing.begins, append=listing.begins[-1] + 1)
+    begins, steps = listing.begins, np.diff(listing.begins, append=listing.begins[-1] + 1)
     frames = [
-        {"pts": begin, "duration": step, "key_frame": int(number == 0)}
-        for number, (begin, step) in enumerate(zip(listing.begins.tolist(), steps.tolist(), strict=True))
+        {"pts": begin, "duration": step, "key_frame": int(begin == begins[0])}
+        for begin, step in zip(begins.tolist(), steps.tolist(), strict=True)
     ]
-    return VideoDecoder(
-        str(path.absolute()),
-        stream_index=listing.stream_index,
-        device=device,
-        custom_frame_mappings=json.dumps({"frames": frames}),
-    )
+    mappings = json.dumps({"frames": frames})
+    index = listing.stream_index
+    return VideoDecoder(str(path.absolute()), stream_index=index, device=device, custom_frame_mappings=mappings)
 
 
 def resize_by_area(pictures: "Tensor", size: tuple[int, int]) -> "Tensor":
@@ -161,10 +152,8 @@ def resize_by_area(pictures: "Tensor", size: tuple[int, int]) -> "Tensor":
     import torch
 
     number = torch.float16 if pictures.is_cuda else torch.float32  # half precision rounds by 0.06 of 255 at most
-    rows, columns = (
-        _shares(given, wanted).to(pictures.device, number)
-        for given, wanted in zip(pictures.shape[2:], size, strict=True)
-    )
+    sides = zip(pictures.shape[2:], size, strict=True)
+    rows, columns = (_shares(given, wanted).to(pictures.device, number) for given, wanted in sides)
     resized = rows @ (pictures.to(number) @ columns.T)
     return resized.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 

@@ -69,10 +69,15 @@ class VideoFile:
         return float(self.stream.time_base or 0)
 
     @property
+    def rate(self) -> float | None:
+        """Pictures a second on average; None where nobody knows."""
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        return float(rate) if rate else None
+
+    @property
     def frame_ticks(self) -> int:
         """How long a picture lasts, by the stream's average rate."""
-        rate = self.stream.average_rate or self.stream.guessed_rate or 25
-        return max(round(1 / (float(rate) * self.tick_seconds)), 1)
+        return max(round(1 / ((self.rate or 25.0) * self.tick_seconds)), 1)
 
     @property
     def has_picture_times(self) -> bool:
@@ -192,15 +197,17 @@ def _exact_rate(rate: Fraction | None) -> Fraction | None:
 def _has_one_clock(path: Path, num_bytes: int, modified_ns: int) -> bool:
     """Whether timestamps never jump back in this file, which has this size and was changed then."""
     with VideoFile(path) as file:
-        while file.read() is not None:
-            if file.has_jumped:
-                return False
-        return True
+        return not any(file.has_jumped for _ in iter(file.read, None))
 
 
 def _after(first: Packet, others: Iterator[Packet]) -> Generator[Packet, None, None]:
     yield first
     yield from others
+
+
+def shown_ticks(packet: Packet) -> int | None:
+    """When the picture of a packet is shown, or decoded where that is all it says; None where it is not shown."""
+    return None if packet.is_discard else packet.dts if packet.pts is None else packet.pts
 
 
 def open_container(path: Path) -> InputContainer:
@@ -219,9 +226,8 @@ def _open_file(path: Path) -> InputContainer:
         # Text can be a playlist to FFmpeg: it must not lead to the network. An absolute path is never a URL.
         return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
     except av.error.InvalidDataError:
-        raise MediaError(
-            "this is not a video that can be read: truncated, damaged or another kind of file", path=path
-        ) from None
+        reason = "this is not a video that can be read: truncated, damaged or another kind of file"
+        raise MediaError(reason, path=path) from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"cannot open this video: {reason}", path=path) from None

@@ -37,31 +37,27 @@ class _Pass:
     """What both ways share: a file just opened, and what to answer from it; arguments as `media.read_frames`."""
 
     def __init__(self, file: VideoFile, times: np.ndarray, size: tuple[int, int] | None, manner: Manner) -> None:
-        self._file = file
-        self._times = times
-        self._size = size
-        self._manner = manner
+        self._file, self._times, self._size, self._manner = file, times, size, manner
         self._decoder = Decoder(file, num_threads=manner.num_threads)
         self._reformatter = VideoReformatter()
 
     def _rgb(self, picture: VideoFrame) -> np.ndarray:
         return to_rgb(picture, self._reformatter, size=self._size)
 
-    def _error(self, position: int, reason: str) -> MediaError:
-        return MediaError(reason, path=self._file.path, place=f"at {self._times[position]:.3f} s")
+    def _error(self, position: int, reason: str, kind: type[MediaError] = MediaError) -> MediaError:
+        return kind(reason, path=self._file.path, place=f"at {self._times[position]:.3f} s")
 
     def _beyond_end(self, position: int, end_seconds: float) -> MediaError:
         reason = f"beyond the end of the video, whose pictures last {end_seconds:.3f} s"
         stated = self._file.stated_seconds
-        place = f"at {self._times[position]:.3f} s"
         if self._file.has_grown:
             reason += ": somebody is still writing to this file; read it again when it is complete"
-            return MediaError(reason, path=self._file.path, place=place)
-        if self._file.damage or (stated is not None and stated > end_seconds + 1):
+        elif self._file.damage or (stated is not None and stated > end_seconds + 1):
             reason += f" though it says {stated:.3f} s" if stated else ""
             reason += f": truncated or damaged {self._file.damage}".rstrip()
-            return MediaError(reason, path=self._file.path, place=place)
-        return EndOfRecordingError(reason, path=self._file.path, place=place)
+        else:
+            return self._error(position, reason, EndOfRecordingError)
+        return self._error(position, reason)
 
     def _undecodable(self, position: int) -> MediaError:
         damage = self._decoder.damage or "the decoder gives no picture"
@@ -113,7 +109,8 @@ class PlannedPass(_Pass):
                 if self._held and self._held[0].pts == first.pts:
                     yield first.positions, self._rgb(self._held[0])
                 elif self._held or is_complete:
-                    self._refuse_unless_damaged()
+                    if not self._decoder.damage:  # no error told why: the packets may promise more than there is
+                        raise CannotSkipError if self._manner.may_skip else UnplannableError
                     yield first.positions, self._undecodable(first.positions.start)
                 else:
                     return
@@ -124,11 +121,6 @@ class PlannedPass(_Pass):
             return self._error(step.positions.start, step.reason)
         end_seconds = (step.end_ticks - (self._start or 0)) * self._file.tick_seconds
         return self._beyond_end(step.positions.start, end_seconds)
-
-    def _refuse_unless_damaged(self) -> None:
-        """A picture did not come, and no error told why: the packets may promise more than there is."""
-        if not self._decoder.damage:
-            raise CannotSkipError if self._manner.may_skip else UnplannableError
 
     def _drop_before(self, pts: int) -> None:
         while self._held and (self._held[0].pts is None or self._held[0].pts < pts):

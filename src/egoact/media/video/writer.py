@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -52,7 +52,10 @@ def is_playable(path: Path) -> bool:
         stream = picture_stream(container, path)
         context = stream.codec_context
         is_known = context.name.removeprefix("lib").split("-")[0] in codecs and context.pix_fmt in PLAYABLE_PIXELS
-        return is_known and stream == container.streams.video[0] and _late_seconds(container, stream) < _MOST_LATE
+        # Where the file begins, which sound may do before the pictures, browsers have their time 0.
+        begin = float((stream.start_time or 0) * (stream.time_base or 0))
+        late = begin - max((container.start_time or 0) / av.time_base, 0.0)
+        return is_known and stream == container.streams.video[0] and late < _MOST_LATE
 
 
 def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lambda _: None) -> None:
@@ -64,12 +67,6 @@ def write_proxy(path: Path, proxy: Path, *, advance: Callable[[int], None] = lam
         source = picture_stream(container, path)
         for packets in encode_again(source, made, most_lines=_PROXY_HEIGHT, options=_PROXY_OPTIONS, advance=advance):
             made.mux(packets)
-
-
-def _late_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """By how much the first picture comes after the beginning of the file, where browsers have their time 0."""
-    begin = float((stream.start_time or 0) * (stream.time_base or 0))
-    return begin - max((container.start_time or 0) / av.time_base, 0.0)
 
 
 def encode_again(
@@ -109,9 +106,9 @@ def encode_again(
             if start_ticks is None:
                 start_ticks = ticks
             if stream is None:
-                first = to_rgb(picture, reformatter, size=None)
-                scale = 1.0 if most_lines is None else min(1.0, most_lines / first.shape[0])
-                size = tuple(max(2, round(side * scale / 2) * 2) for side in first.shape[:2])
+                sides = to_rgb(picture, reformatter, size=None).shape[:2]
+                scale = 1.0 if most_lines is None else min(1.0, most_lines / sides[0])
+                size = tuple(max(2, round(side * scale / 2) * 2) for side in sides)
                 stream = made.add_stream("libx264", rate=source.average_rate or 30)
                 stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
                 stream.time_base = stream.codec_context.time_base = time_base
