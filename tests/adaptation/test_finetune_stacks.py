@@ -17,8 +17,8 @@ from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
+from egoact.media.pairs import read_stacks
 from egoact.media.sources import MediaRoot
-from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.own_files import FILE_NAME
 from egoact.models.backbones.registry import load_backbone

@@ -9,7 +9,7 @@ import pytest
 from egoact.core.errors import EndOfRecordingError
 from egoact.core.sampling import Floats, step_times
 from egoact.extraction.decoding import FrameBatch, FrameFailure, JobDone, VideoJob
-from egoact.extraction.video.windows import window_events
+from egoact.extraction.windows import window_events
 from egoact.media.sources import MediaSource
 from egoact.models.backbones.spec import Window
 from tests.makers.films.media import number_in, write_video

@@ -4,8 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from egoact.media.flow.camera import remove_camera_motion, split_camera_motion
-from egoact.media.flow.descriptors import CELLS, NUM_NUMBERS, MotionDescriptor, describe_flow
+from egoact.media.flow.descriptors import (
+    CELLS,
+    NUM_NUMBERS,
+    MotionDescriptor,
+    describe_flow,
+    remove_camera_motion,
+    split_camera_motion,
+)
 
 SIDE = 256
 LAG = 0.1

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from egoact.core.errors import MediaError
-from egoact.media import stacks
+from egoact.media import pairs
+from egoact.media.pairs import read_stacks
 from egoact.media.sources import MediaSource, read_clip
-from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowSource
 from tests.makers.films.media import write_video
 
@@ -37,7 +37,7 @@ def test_of_flow_it_is_u_and_v_of_the_last_five(tmp_path: Path, monkeypatch: pyt
             made = np.full((2, 2, 2), (number, number + 10), np.uint8)
             yield slice(position, position + 1), error if number == 9 else made
 
-    monkeypatch.setattr(stacks, "read_flow", read)
+    monkeypatch.setattr(pairs, "read_flow", read)
     source = FlowSource("a", tmp_path, frame_rate=60, stride=2)
     found = list(read_stacks(source, np.array([2, 8, 9, 30]) / 30, count=5, lag_seconds=0, size=(2, 2)))
     seen = [stack if stack is error else stack[0, 0].tolist() for _, stack in found]  # type: ignore[index, union-attr]

@@ -20,9 +20,8 @@ from egoact.core.annotations.segments import Segment, group_by_recording
 from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.sampling import ClipSampling, Floats
 from egoact.extraction.run_ahead import run_ahead
-from egoact.media.pairs import Picture, Pixels, frame_lag, read_pairs
+from egoact.media.pairs import Picture, Pixels, frame_lag, read_pairs, read_stacks
 from egoact.media.sources import MediaRoot, MediaSource, read_frames
-from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot, FlowSource
 from egoact.media.video.device_reader import DeviceReader
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +19,8 @@ from egoact.core.sampling import sample_uniform
 from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
 from egoact.engines.loading import find_device, offered_pairs, set_pace
 from egoact.engines.streams import ComputedStream, StreamEngine, build_streams
-from egoact.media.pairs import Picture
+from egoact.media.pairs import Picture, read_stacks
 from egoact.media.sources import MediaRoot, read_clip, read_frames
-from egoact.media.stacks import read_stacks
 from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.registry import Backbone
 from egoact.models.backbones.spec import BackboneSpec
@@ -32,6 +32,7 @@ NUM_FRAMES_TO_CALIBRATE = 64
 GRAPH_NAME = "quantized.graph"
 _NUM_CLIPS = 16
 _SECONDS_WORTH_COMPILING = 300  # compiling takes up to half a minute, and saves more than a third
+_SECONDS_WORTH_COMPILING_VIDEO = 600  # an encoder of 24 blocks takes one to three minutes to compile
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,3 +236,62 @@ def _known_engine(features: Path, spec: BackboneSpec, engine: str, precision: st
         if made is not None and made.backbone_spec.has_network and (path == own or made.precision != "int8"):
             return made.engine if engine == "auto" else engine, made.precision if precision == "auto" else precision
     return engine, precision
+
+
+def choose_video_engine(
+    backbone: Backbone, *, engine: str, precision: str, device: str, store: Path, frames: RealFrames, num_rows: int
+) -> Engine:
+    """Torch, or OpenVINO where it is asked for, in the precision of the store or the one that was asked for.
+
+    Torch is compiled where it has to work for long.
+
+    Prints how many windows there are, how large their features are, and about how long they take.
+
+    Args:
+        backbone: With a window.
+        engine: "auto" (torch), "torch" or "openvino".
+        precision: "auto" is that of the store; of a new one f32 on a CPU, half precision on a GPU.
+        device: As `load_engine`.
+        store: Where the features go.
+        frames: Real ones, to prove it on if it is not torch in f32 as it is.
+        num_rows: Rows that are wanted, about.
+
+    Raises:
+        ValueError: Another engine, or features that are others than torch's in f32.
+    """
+    window = backbone.spec.window
+    assert window is not None
+    is_new = not is_store(store)
+    precision = read_manifest(store).precision if precision == "auto" and not is_new else precision
+    device = find_device(device, engine)
+    chosen = load_engine(backbone, engine=engine, precision=precision, device=device)
+    seconds = _seconds_a_window(chosen, window.num_pictures, backbone.spec.input_size)
+    num_windows = -(-num_rows // window.stride)
+    size = 2 * num_rows * backbone.spec.feature_width
+    print(
+        f"extract: about {num_windows:,} windows of {window.num_pictures} pictures at "
+        f"{window.pictures_per_second} a second; {num_rows:,} rows of features, {window.rate} a second, "
+        f"{size / 1e9:.2f} GB; about {num_windows * seconds / 3600:.2f} hours "
+        f"({seconds:.2f} s a window, {chosen.name} {chosen.precision})",
+        flush=True,
+    )
+    is_long = chosen.name == "torch" and num_windows * seconds > _SECONDS_WORTH_COMPILING_VIDEO
+    if is_long:
+        chosen = load_engine(backbone, engine=engine, precision=precision, device=device, is_compiled=True)
+    if is_new and (is_long or chosen.name != "torch" or chosen.precision != "f32"):
+        found = frames.spread(window.num_pictures)
+        if found is not None and len(found) == window.num_pictures:
+            check_parity(chosen, backbone, found[None])
+    return chosen
+
+
+def _seconds_a_window(engine: Engine, num_pictures: int, size: tuple[int, int]) -> float:
+    """The faster of two batches, since others only ever slow one down."""
+    shape = (engine.batch_size, num_pictures, *size, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    seconds = []
+    for _ in range(2):
+        begun = time.perf_counter()
+        engine.run(pictures)
+        seconds.append((time.perf_counter() - begun) / engine.batch_size)
+    return min(seconds)

@@ -18,8 +18,8 @@ from egoact.core.sampling import Floats, to_microseconds
 from egoact.engines.streams import StreamEngine
 from egoact.extraction.decoding import Decoders, Event, FrameBatch, FrameFailure, JobDone, VideoJob, decode
 from egoact.extraction.filling import Filling
-from egoact.extraction.video.windows import window_events
 from egoact.extraction.wanted import WantedMoments
+from egoact.extraction.windows import window_events
 from egoact.media.pairs import Pixels
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource

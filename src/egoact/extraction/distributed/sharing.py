@@ -74,10 +74,7 @@ def put_recording(folder: RemoteFolder, features: Path, video_id: str, held: Map
 
 
 class SharedFeatures:
-    """The one process that names shards: a context manager, which commits at its end.
-
-    Args:
-        features: The folder, a path or a URL.
+    """The one process that names the shards of a folder, a path or a URL: a context manager, which commits at its end.
 
     Attributes:
         heads: How its features are made.
@@ -89,8 +86,7 @@ class SharedFeatures:
     def __init__(self, features: Path) -> None:
         self.folder = RemoteFolder(features)
         self.heads: Heads = {}
-        self._rows: dict[str, dict[str, RecordingRow]] = {}
-        self._failures: dict[str, dict[str, tuple[Failure, ...]]] = {}
+        self._held: dict[str, dict[str, Held]] = {}  # store -> recording -> what it has of it
         self._written: dict[str, bytes] = {}  # the indexes as they were written last
         self._replaced: list[str] = []
         self._changed: set[str] = set()
@@ -124,41 +120,36 @@ class SharedFeatures:
                 self._written[name] = content
             index = StoreIndex.read(path) if (path / INDEX_NAME).exists() else StoreIndex()
             there = set(self.folder.list(f"{store}{SHARDS_NAME}"))
-            self._rows[store] = {video_id: row for video_id, row in index.rows.items() if row.shard in there}
-            failures = read_failures(path)
-            self._failures[store] = {
-                video_id: tuple(f for f in failures if f.video_id == video_id)
-                for video_id in {f.video_id for f in failures}
-            }
+            failures: dict[str, list[Failure]] = {video_id: [] for video_id in index.rows}
+            for failure in read_failures(path):
+                failures.setdefault(failure.video_id, []).append(failure)
+            rows = {video_id: row for video_id, row in index.rows.items() if row.shard in there}
+            self._held[store] = {video: Held(rows.get(video), tuple(each)) for video, each in failures.items()}
         self.sweep()
 
     def sweep(self) -> None:
         """Remove what lost workers left behind: shards that no index names."""
-        for store, rows in self._rows.items():
-            named, folder = {row.shard for row in rows.values()}, f"{store}{SHARDS_NAME}"
-            left = [
-                name for name in self.folder.list(folder) if name.endswith((PART_SUFFIX, ".npy")) and name not in named
-            ]
-            self.folder.delete([f"{folder}/{name}" for name in left])
+        for store in self._held:
+            named, folder = {row.shard for row in self._rows(store)}, f"{store}{SHARDS_NAME}"
+            left = set(self.folder.list(folder)) - named
+            self.folder.delete([f"{folder}/{name}" for name in left if name.endswith((PART_SUFFIX, ".npy"))])
+
+    def _rows(self, store: str) -> list[RecordingRow]:
+        return [held.row for held in self._held[store].values() if held.row is not None]
 
     def held(self, video_id: str) -> dict[str, Held]:
         """What every store has of a recording."""
-        return {
-            store: Held(rows.get(video_id), self._failures[store].get(video_id, ()))
-            for store, rows in self._rows.items()
-        }
+        return {store: recordings.get(video_id, Held(None, ())) for store, recordings in self._held.items()}
 
     def add(self, video_id: str, found: Mapping[str, Held]) -> None:
         """Take over what `put_recording` gave; it is committed when the time that takes is worth it."""
-        for store, held in found.items():
-            old = self._rows[store].get(video_id)
-            if old is not None and held.row is not None and held.row.shard != old.shard:
-                self._replaced.append(f"{store}{SHARDS_NAME}/{old.shard}")
-            if held != self.held(video_id)[store]:
+        for store, old in self.held(video_id).items():
+            new = found[store]
+            if old.row is not None and new.row is not None and new.row.shard != old.row.shard:
+                self._replaced.append(f"{store}{SHARDS_NAME}/{old.row.shard}")
+            if new != old:
                 self._changed.add(store)
-            if held.row is not None:
-                self._rows[store][video_id] = held.row
-            self._failures[store][video_id] = held.failures
+            self._held[store][video_id] = Held(new.row or old.row, new.failures)
         if time.monotonic() >= self._next_commit:
             self.commit()
 
@@ -167,9 +158,9 @@ class SharedFeatures:
         begun = time.monotonic()
         for store in sorted(self._changed):
             path = self._place / store
-            write_failures(path, [failure for each in self._failures[store].values() for failure in each])
-            if self._rows[store]:
-                StoreIndex(self._rows[store].values()).write(path)
+            write_failures(path, [failure for held in self._held[store].values() for failure in held.failures])
+            if rows := self._rows(store):
+                StoreIndex(rows).write(path)
             self._replace(f"{store}{FAILURES_NAME}")
             self._replace(f"{store}{INDEX_NAME}")
         self._changed.clear()

@@ -26,7 +26,7 @@ from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, pack_flow
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import make_folder, part_path, write_atomically
-from egoact.media.flow.camera import remove_camera_motion
+from egoact.media.flow.descriptors import remove_camera_motion
 from egoact.media.flow.methods import load_flow_method
 from egoact.media.recording import FrameGrid
 from egoact.media.sources import MediaSource, read_frames
@@ -70,7 +70,9 @@ class FlowWriter:
 
     def __init__(self, out: Path, source: MediaSource, spec: FlowSpec) -> None:
         self.source, self.spec = source, spec
-        self.path = _flow_home(out, source.video_id)
+        is_epic = epic.frame_rate(source.video_id) is not None
+        home = out / source.video_id.partition("_")[0] / FLOW_FOLDER if is_epic else out
+        self.path = home / source.video_id
         for component in ("u", "v"):
             make_folder(self.path / component)
         _claim(self.path / FLOW_NAME, spec)
@@ -108,18 +110,16 @@ class FlowWriter:
                     waiting.popleft().result()
                     done(1)
             except BaseException:
-                for future in waiting:
-                    future.cancel()
+                pool.shutdown(cancel_futures=True)
                 raise
         return failures
 
     def _pairs(self, numbers: list[int]) -> Iterator[tuple[int, np.ndarray | MediaError, np.ndarray | MediaError]]:
         """Flow frame numbers with their two pictures; every RGB frame is decoded once."""
         needed = sorted({rgb for number in numbers for rgb in self.spec.pair(number)})
-        grid = FrameGrid(self.spec.num_rgb_frames, self.spec.frame_rate)
+        times = FrameGrid(self.spec.num_rgb_frames, self.spec.frame_rate).middles_seconds(needed)
         pictures: dict[int, np.ndarray | MediaError] = {}
         todo = deque(numbers)
-        times = grid.middles_seconds(needed)
         for positions, picture in self._read(times):
             pictures |= dict.fromkeys(needed[positions], picture)
             while todo and self.spec.pair(todo[0])[1] in pictures:
@@ -146,18 +146,9 @@ class FlowWriter:
         packed = pack_flow(remove_camera_motion(flow) if self.spec.without_camera else flow)
         for i, component in enumerate(("u", "v")):
             path = self.path / component / _frame_name(number)
-            part = part_path(
-                path
-            )  # not by `write_atomically`: it waits for the medium, longer than flow takes to compute
+            part = part_path(path)  # `write_atomically` waits for the medium, longer than flow takes to compute
             part.write_bytes(encode_grey(packed[..., i]))
             os.replace(part, path)
-
-
-def _flow_home(out: Path, video_id: str) -> Path:
-    """The folder of a recording's flow."""
-    if epic.frame_rate(video_id) is None:
-        return out / video_id
-    return out / video_id.partition("_")[0] / FLOW_FOLDER / video_id
 
 
 def encode_grey(picture: np.ndarray) -> bytes:
