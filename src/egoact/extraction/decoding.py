@@ -33,21 +33,13 @@ Decoder = Literal["auto", "pyav", "torchcodec"]
 
 @dataclass(frozen=True, eq=False)
 class VideoJob:
-    """Moments of one video whose frames are wanted.
-
-    Args:
-        source: The recording, or its optical flow.
-        times: Makes the moments, float64 (M,), ascending, seconds; asked when the job begins.
-        to_end: Whether the moments go on until the recording ends, wherever that is.
-        lag_seconds: Also the frame that was shown about so much earlier is wanted, see `frame_lag`; 0: it is not.
-        stack: How many differences over that lag, or flows, are wanted side by side instead; 1: none.
-    """
+    """Moments of one video whose frames are wanted."""
 
     source: MediaSource | FlowSource
-    times: Callable[[], Floats]
-    to_end: bool = False
-    lag_seconds: float = 0.0
-    stack: int = 1
+    times: Callable[[], Floats]  # makes the moments, float64 (M,), ascending, seconds; asked when the job begins
+    to_end: bool = False  # the moments go on until the recording ends, wherever that is
+    lag_seconds: float = 0.0  # the frame shown about so much earlier is wanted, too, see `frame_lag`; 0: it is not
+    stack: int = 1  # so many differences over that lag, or flows, are wanted side by side instead; 1: none
 
 
 def clip_jobs(root: MediaRoot | FlowRoot, segments: Sequence[Segment], sampling: ClipSampling) -> list[VideoJob]:
@@ -60,26 +52,15 @@ def clip_jobs(root: MediaRoot | FlowRoot, segments: Sequence[Segment], sampling:
 
 @dataclass(frozen=True, eq=False)
 class FrameBatch:
-    """Frames of one video.
-
-    Args:
-        job: The video.
-        frames: uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C), of windows (B, N, H, W, 3). On the device that decoded
-            them where it was one.
-        times: float64 (M,), moments that these frames show; M >= B.
-        frame_of_time: int64 (M,), which frame of the batch is shown at each.
-        earlier: As `frames`, what was shown before each; black where that is lost. None where nobody wants it.
-        has_earlier: bool (B,), where it is not.
-        lag_seconds: How long before.
-    """
+    """Frames of one video, on the device that decoded them where it was one."""
 
     job: VideoJob
-    frames: Pixels
-    times: Floats
-    frame_of_time: np.ndarray
-    earlier: Pixels | None = None
-    has_earlier: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
-    lag_seconds: float = 0.0
+    frames: Pixels  # uint8 (B, H, W, 3), RGB; of stacks (B, H, W, C), of windows (B, N, H, W, 3)
+    times: Floats  # float64 (M,), moments that these frames show; M >= B
+    frame_of_time: np.ndarray  # int64 (M,), which frame of the batch is shown at each
+    earlier: Pixels | None = None  # as `frames`, what was shown before; black where that is lost; None: nobody wants it
+    has_earlier: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (B,), where it is not lost
+    lag_seconds: float = 0.0  # how long before
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +95,9 @@ def decode(
 ) -> Generator[Event, None, None]:
     """Events of all jobs; those of one job in order, and its `JobDone` last. Closing the iterator stops the workers.
 
-    Args:
-        jobs: The videos.
-        size: (height, width) of the frames in pixels.
-        batch_size: Most frames in a batch.
-        num_workers: Videos that are decoded at the same time.
-        read: Makes the events of one job; None: frames one by one.
-        decoders: Of a device, which take part in reading frames one by one.
+    `num_workers` videos are decoded at the same time, into batches of `batch_size` frames at most of `size` (height,
+    width). `read` makes the events of one job; by default of frames one by one, in which `decoders` of a device take
+    part.
     """
     if read is None and decoders is not None:
         read, num_workers = decoders.events, decoders.count + (num_workers if decoders.is_helped else 0)
@@ -130,12 +107,9 @@ def decode(
 
 
 class Decoders:
-    """Decoders of a device: whatever recording comes when one of them is free is read by it.
+    """Decoders of a device: whatever recording comes when one of `count` is free is read by it.
 
-    Args:
-        reader: Of the device.
-        count: Recordings that it decodes at the same time.
-        is_helped: Whether workers of this processor decode others meanwhile.
+    `is_helped`: workers of this processor decode others meanwhile.
     """
 
     def __init__(self, reader: DeviceReader, count: int, *, is_helped: bool) -> None:
@@ -162,11 +136,8 @@ class Decoders:
 def choose_decoders(decoder: Decoder, *, place: str, num_workers: int, is_whole: bool) -> Decoders | None:
     """Decoders beside PyAV, or instead of it; None: PyAV alone.
 
-    Args:
-        decoder: "auto" takes them for whole recordings on a GPU, where they are installed.
-        place: Where the network is: "cpu", "cuda" or "cuda:N".
-        num_workers: Recordings that are decoded at the same time on this processor.
-        is_whole: Whether recordings are read from beginning to end.
+    "auto" takes them for whole recordings on a GPU, where they are installed; `place`, "cpu", "cuda" or "cuda:N", is
+    where the network is, and `num_workers` how many recordings this processor decodes at the same time.
 
     Raises:
         ValueError: They were asked for, and are not there.

@@ -37,20 +37,12 @@ _SECONDS_WORTH_COMPILING_VIDEO = 600  # an encoder of 24 blocks takes one to thr
 
 @dataclass(frozen=True, eq=False)
 class RealFrames:
-    """Frames of the recordings that features are wanted of.
-
-    Args:
-        root: Where they are.
-        segments: Which.
-        size: (height, width) in pixels.
-        stack: Of how many differences, `lag_seconds` apart, or flows; 1: plain frames.
-        lag_seconds: Of a stack.
-    """
+    """Frames of the recordings that features are wanted of."""
 
     root: MediaRoot | FlowRoot
     segments: Sequence[Segment]
-    size: tuple[int, int]
-    stack: int = 1
+    size: tuple[int, int]  # (height, width) in pixels
+    stack: int = 1  # of how many differences, `lag_seconds` apart, or flows; 1: plain frames
     lag_seconds: float = 0.0
 
     def spread(self, count: int) -> np.ndarray | None:
@@ -243,18 +235,9 @@ def choose_video_engine(
 ) -> Engine:
     """Torch, or OpenVINO where it is asked for, in the precision of the store or the one that was asked for.
 
-    Torch is compiled where it has to work for long.
-
-    Prints how many windows there are, how large their features are, and about how long they take.
-
-    Args:
-        backbone: With a window.
-        engine: "auto" (torch), "torch" or "openvino".
-        precision: "auto" is that of the store; of a new one f32 on a CPU, half precision on a GPU.
-        device: As `load_engine`.
-        store: Where the features go.
-        frames: Real ones, to prove it on if it is not torch in f32 as it is.
-        num_rows: Rows that are wanted, about.
+    "auto" is torch; of a new store f32 on a CPU, half precision on a GPU. Torch is compiled where it has to work for
+    long. Whatever is not torch in f32 as it is is proven on real frames. Prints how many windows there are for about
+    `num_rows` rows of features, how large these are, and about how long they take.
 
     Raises:
         ValueError: Another engine, or features that are others than torch's in f32.

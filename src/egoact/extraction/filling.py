@@ -27,10 +27,6 @@ class _Part:
 class Filling:
     """The features of some moments, on their way into one store.
 
-    Args:
-        wanted: The moments.
-        writer: Of the store.
-
     Attributes:
         failures: Stretches that cannot be computed.
         num_before: Moments that were there already.

@@ -1,6 +1,5 @@
 """Optical flow of whole recordings in EPIC-KITCHENS' layout, or between two pictures."""
 
-import io
 import sys
 import time
 from collections.abc import Sequence
@@ -13,13 +12,13 @@ import numpy as np
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, pack_flow
 from egoact.core.errors import MediaError
-from egoact.core.files import locked, make_folder, write_atomically, write_csv
+from egoact.core.files import locked, make_folder, open_atomically, write_atomically, write_csv
 from egoact.core.progress import Progress, format_seconds
 from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec, FlowWriter, encode_grey
 from egoact.media.recording import lay_grid
-from egoact.media.sources import MediaRoot, MediaSource, read_frames
-from egoact.media.stills.pictures import write_picture
+from egoact.media.sources import MediaRoot, MediaSource, read_clip, read_frames
+from egoact.media.stills.pictures import resize_area, write_picture
 
 FAILURES_NAME = "flow_failures.csv"
 PAIR_FRAMES = ("first.png", "second.png")
@@ -29,29 +28,19 @@ LEAST_TO_ESTIMATE, SECONDS_WORTH_A_WORD = 200, 60
 
 @dataclass(frozen=True)
 class FlowPlan:
-    """How flow is computed.
+    """How flow is computed."""
 
-    Args:
-        method: One of `FLOW_METHODS`.
-        stride: RGB frames per flow frame; None: as EPIC-KITCHENS has it for the id, else 1.
-        dilation: RGB frames between the two pictures; None: as many as the stride.
-        size: Of the shorter side, pixels; 0: as recorded.
-        without_camera: The camera's own motion is taken off.
-    """
-
-    method: str
-    stride: int | None
-    dilation: int | None
-    size: int
-    without_camera: bool = False
+    method: str  # one of `FLOW_METHODS`
+    stride: int | None  # RGB frames per flow frame; None: as EPIC-KITCHENS has it for the id, else 1
+    dilation: int | None  # RGB frames between the two pictures; None: as many as the stride
+    size: int  # of the shorter side, pixels; 0: as recorded
+    without_camera: bool = False  # the camera's own motion is taken off
 
     def spec(self, source: MediaSource) -> FlowSpec:
-        """The flow of one recording.
-
-        Raises:
-            MediaError: It cannot be read, or has no flow of this kind.
-        """
+        """The flow of one recording; a `MediaError` where it cannot be read, or has no flow of this kind."""
         grid = lay_grid(source)
+        height, width = read_clip(source, np.zeros(1))[0].shape[:2]
+        scale = self.size / min(height, width) if self.size else 1.0
         stride = self.stride or epic.flow_stride(source.video_id) or 1
         try:
             return FlowSpec(
@@ -59,7 +48,7 @@ class FlowPlan:
                 frame_rate=grid.frame_rate,
                 stride=stride,
                 dilation=self.dilation or stride,
-                size=_scaled_size(source, self.size),
+                size=(round(height * scale), round(width * scale)),
                 num_rgb_frames=grid.num_frames,
                 without_camera=self.without_camera,
             )
@@ -128,15 +117,6 @@ def _estimate(writer: FlowWriter, method: str, total: int, num_workers: int) -> 
     )
 
 
-def _scaled_size(source: MediaSource, shorter: int) -> tuple[int, int]:
-    _, first = next(iter(read_frames(source, np.zeros(1))))
-    if isinstance(first, MediaError):
-        raise first
-    height, width = first.shape[:2]
-    scale = shorter / min(height, width) if shorter else 1.0
-    return round(height * scale), round(width * scale)
-
-
 def compute_pair_flow(paths: tuple[Path, Path], out: Path, *, size: int) -> None:
     """OUT/METHOD/flow.npy, float32 (H, W, 2) in pixels, and u.jpg and v.jpg, in bytes, for every method."""
     first, second = (_read_picture(path, size) for path in paths)
@@ -149,9 +129,8 @@ def compute_pair_flow(paths: tuple[Path, Path], out: Path, *, size: int) -> None
         found = load_flow_method(method)(first, second)
         folder = out / method
         folder.mkdir(exist_ok=True)
-        content = io.BytesIO()
-        np.save(content, found.astype(np.float32), allow_pickle=False)
-        write_atomically(folder / "flow.npy", content.getvalue())
+        with open_atomically(folder / "flow.npy") as file:
+            np.save(file, found.astype(np.float32), allow_pickle=False)
         packed = pack_flow(found)
         for i, component in enumerate(("u", "v")):
             write_atomically(folder / f"{component}.jpg", encode_grey(packed[..., i]))
@@ -171,7 +150,5 @@ def _read_picture(path: Path, shorter: int) -> np.ndarray:
     if picture is None:
         raise MediaError("this is not a picture that can be read", path=path)
     scale = shorter / min(picture.shape[:2]) if shorter else 1.0
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    if size != picture.shape[1::-1]:
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    height, width = (round(side * scale) for side in picture.shape[:2])
+    return cv2.cvtColor(resize_area(picture, (height, width)), cv2.COLOR_BGR2RGB)

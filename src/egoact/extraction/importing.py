@@ -34,21 +34,13 @@ from egoact.store.writer import StoreWriter
 
 @dataclass(frozen=True)
 class ForeignFolder:
-    """The files of such a folder.
-
-    Args:
-        path: The folder.
-        features: video_id -> its `.npy`.
-        labels: video_id -> its file in `groundTruth`; may be empty.
-        names: The classes of `mapping.txt`, or None.
-        bundles: The files of `splits`.
-    """
+    """The files of such a folder."""
 
     path: Path
-    features: dict[str, Path]
-    labels: dict[str, Path]
-    names: tuple[str, ...] | None
-    bundles: tuple[Path, ...]
+    features: dict[str, Path]  # video_id -> its `.npy`
+    labels: dict[str, Path]  # video_id -> its file in `groundTruth`; may be empty
+    names: tuple[str, ...] | None  # the classes of `mapping.txt`
+    bundles: tuple[Path, ...]  # the files of `splits`
 
     @classmethod
     def find(cls, path: Path) -> "ForeignFolder":
@@ -70,29 +62,17 @@ class ForeignFolder:
 
 @dataclass
 class Imported:
-    """What came of it.
+    """What came of it."""
 
-    Attributes:
-        reading: How the files were read.
-        num_added: Recordings that are new in the store.
-        num_known: That were there before, with the same features.
-        num_frames: Of both.
-        trimmed: Recordings of which features and labels differed in length, as "VIDEO (features, labels)".
-        num_unlabelled: Recordings without labels, where others have some.
-        problems: A line for each recording or bundle that is wrong.
-        notes: What else there is to say.
-        files: CSV files that were written.
-    """
-
-    reading: Reading | None = None
-    num_added: int = 0
-    num_known: int = 0
-    num_frames: int = 0
-    trimmed: list[str] = field(default_factory=list)
-    num_unlabelled: int = 0
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    reading: Reading | None = None  # how the files were read
+    num_added: int = 0  # recordings that are new in the store
+    num_known: int = 0  # that were there before, with the same features
+    num_frames: int = 0  # of both
+    trimmed: list[str] = field(default_factory=list)  # "VIDEO (features, labels)", where these differed in length
+    num_unlabelled: int = 0  # recordings without labels, where others have some
+    problems: list[str] = field(default_factory=list)  # a line for each recording or bundle that is wrong
+    notes: list[str] = field(default_factory=list)  # what else there is to say
+    files: list[Path] = field(default_factory=list)  # CSV files that were written
 
 
 def import_folder(

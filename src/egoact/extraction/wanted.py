@@ -12,28 +12,21 @@ from egoact.core.errors import MediaError
 from egoact.core.sampling import ClipSampling, Floats, step_times, to_microseconds
 from egoact.media.recording import MOST_HOURS, estimate_steps
 from egoact.media.sources import MediaRoot, MediaSource
-from egoact.media.stills.flow import FlowRoot, FlowSource
+from egoact.media.stills.flow import FlowRoot
 from egoact.store.layout.index import UNKNOWN, Moments, RecordingRow
 
 _MOST_EXAMPLES = 16
-_FEW_SECONDS = 10
+_FEW_SECONDS = 10  # of a recording that does not say how long it is
 
 
 @dataclass(frozen=True)
 class WantedMoments:
-    """Moments to be computed.
+    """Moments to be computed."""
 
-    Args:
-        segments: Recording -> its labelled segments; with `is_whole` they may be none.
-        rate: Steps a second of the store.
-        is_whole: Every step of the recordings, from their beginnings to their ends.
-        exact: Instead of the steps of the segments, the frames of their clips.
-    """
-
-    segments: dict[str, list[Segment]]
-    rate: int
-    is_whole: bool = False
-    exact: ClipSampling | None = None
+    segments: dict[str, list[Segment]]  # recording -> its labelled segments; with `is_whole` they may be none
+    rate: int  # steps a second of the store
+    is_whole: bool = False  # every step of the recordings, from their beginnings to their ends
+    exact: ClipSampling | None = None  # instead of the steps of the segments, the frames of their clips
 
     @property
     def video_ids(self) -> tuple[str, ...]:
@@ -84,7 +77,9 @@ class WantedMoments:
         found = []
         for video_id in [self.video_ids[i] for i in spread]:
             with suppress(MediaError):
-                found.append(Segment(video_id, video_id, video_id, 0.0, _length_seconds(root.find(video_id))))
+                source = root.find(video_id)
+                stated = estimate_steps(source, rate=1) if isinstance(source, MediaSource) else None
+                found.append(Segment(video_id, video_id, video_id, 0.0, float(stated or _FEW_SECONDS)))
         return found
 
     def estimate(self, examples: Sequence[Segment]) -> int:
@@ -101,12 +96,6 @@ class WantedMoments:
 def _day(rate: int) -> Floats:
     """The steps of the longest recording; made once, as there may be many recordings."""
     return step_times(MOST_HOURS * 3600 * rate, rate=rate)
-
-
-def _length_seconds(source: MediaSource | FlowSource) -> float:
-    """What a recording says of its length; where it does not, the first seconds will do."""
-    stated = estimate_steps(source, rate=1) if isinstance(source, MediaSource) else None
-    return float(stated or _FEW_SECONDS)
 
 
 def _absent(times: Floats, row: RecordingRow) -> Floats:

@@ -19,31 +19,19 @@ from egoact.models.backbones.spec import Window
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """A window of a recording. Times are counted in halves of the time of a picture: picture n is shown at 2 n + 1.
+    """A window of a recording. Times are counted in halves of the time of a picture: picture n is shown at 2 n + 1."""
 
-    Args:
-        pictures: When its pictures are shown, int64 (N,); the first one again for those before the recording.
-        rows: Which of its rows are wanted, counted from its first one, int64 (M,).
-        middles: When these are shown, int64 (M,).
-        times: The same in seconds, as they were wanted, float64 (M,).
-    """
-
-    pictures: np.ndarray
-    rows: np.ndarray
-    middles: np.ndarray
-    times: Floats
+    pictures: np.ndarray  # when its pictures are shown, int64 (N,); the first one again for those before the recording
+    rows: np.ndarray  # which of its rows are wanted, counted from its first one, int64 (M,)
+    middles: np.ndarray  # when these are shown, int64 (M,)
+    times: Floats  # the same in seconds, as they were wanted, float64 (M,)
 
 
 def window_events(job: VideoJob, size: tuple[int, int], batch_size: int, *, window: Window) -> Iterator[Event]:
-    """Batches of windows of one recording, and what fails; a `JobDone` last.
+    """Batches of `batch_size` windows of one recording at most, and what fails; a `JobDone` last.
 
-    Frames of a batch are uint8 (B, N, H, W, 3), and `frame_of_time` counts the rows of all of its windows.
-
-    Args:
-        job: Its times are moments of rows.
-        size: (height, width) in pixels.
-        batch_size: Most windows in a batch.
-        window: How they lie.
+    The times of the job are moments of rows. Frames of a batch are uint8 (B, N, H, W, 3), and `frame_of_time` counts
+    the rows of all of its windows.
     """
     batch: list[tuple[_Place, np.ndarray]] = []
     for place, found in _fill(job, size, window):

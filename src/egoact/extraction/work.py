@@ -35,22 +35,13 @@ Choose = Callable[[WantedMoments, MediaRoot | FlowRoot, Path], StreamEngine]
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """An extraction that may be done here, or in parts elsewhere: it can be pickled.
-
-    Args:
-        wanted: The moments.
-        root: Their recordings, or the optical flow of them.
-        choose: Chooses an engine for them; the one of a features folder, where it has one.
-        dtype: Of features on disk.
-        weights: File that the backbone was loaded from.
-        decoder: See `choose_decoders`.
-    """
+    """An extraction that may be done here, or in parts elsewhere: it can be pickled."""
 
     wanted: WantedMoments
-    root: MediaRoot | FlowRoot
-    choose: Choose
+    root: MediaRoot | FlowRoot  # their recordings, or the optical flow of them
+    choose: Choose  # chooses an engine for them; the one of a features folder, where it has one
     dtype: StoredDtype
-    weights: Path | None
+    weights: Path | None  # file that the backbone was loaded from
     decoder: Decoder = "pyav"
 
     def go(self, features: Path, *, num_workers: int) -> int:
@@ -109,15 +100,10 @@ def is_finished(
     engine: str,
     precision: str,
 ) -> bool:
-    """Whether nothing is missing, and what is there was made as it would be made now.
+    """Whether nothing is missing of some streams, and what is there was made as it would be made now.
 
-    Args:
-        features: The folder.
-        streams: Names of those wanted.
-        wanted: Their moments.
-        facts: Fields of `StoreSpec` that all of them must have; those of networks do not count for motion.
-        engine: That was asked for, or "auto".
-        precision: Likewise.
+    `facts` are fields of `StoreSpec` that all of them must have; those of networks do not count for motion. Engine and
+    precision are those that were asked for, or "auto".
 
     Raises:
         ArtifactError: A store is damaged.
@@ -130,19 +116,14 @@ def is_finished(
         backbone = made.backbone_spec
         differs = {name for name, value in facts.items() if getattr(made, name) != value}
         if backbone.has_network:
-            if differs or engine not in ("auto", made.engine) or precision not in ("auto", made.precision):
-                return False
-            if _read_hash(backbone) != backbone.weights_hash:
+            is_other = engine not in ("auto", made.engine) or precision not in ("auto", made.precision)
+            if differs or is_other or _read_hash(backbone) != backbone.weights_hash:
                 return False
         if backbone.stream != stream or differs & {"rate", "input_size"}:
             return False
-        rows = StoreIndex.read(path).rows
-        if not all(
-            video_id in rows
-            and (path / SHARDS_NAME / rows[video_id].shard).exists()
-            and not len(wanted.missing(rows[video_id]))
-            for video_id in wanted.video_ids
-        ):
+        index = StoreIndex.read(path).rows
+        rows = [index.get(video_id) for video_id in wanted.video_ids]
+        if any(r is None or not (path / SHARDS_NAME / r.shard).exists() or len(wanted.missing(r)) for r in rows):
             return False
     return True
 
@@ -155,9 +136,8 @@ def remember_weights(backbone: BackboneSpec) -> None:
 
 
 def _read_hash(backbone: BackboneSpec) -> str | None:
-    path = _hash_path(backbone)
     with suppress(Exception):
-        return str(read_json(path)["weights_hash"])
+        return str(read_json(_hash_path(backbone))["weights_hash"])
     return None
 
 

@@ -67,9 +67,8 @@ class MediaSource:
 class MediaRoot:
     """One listing of the folders of recordings, made once and asked for many videos.
 
-    Args:
-        folders: One, or several that are searched as if they were one.
-        frame_rate: Of extracted frames whose recording does not say it; overrides the rule for EPIC-KITCHENS ids.
+    Several folders are searched as if they were one. `frame_rate` is that of extracted frames whose recording does not
+    say it; it overrides the rule for EPIC-KITCHENS ids.
 
     Raises:
         MediaError: A folder does not exist or cannot be read.

@@ -11,12 +11,8 @@ from egoact.store.layout.encoding import encode, shard_layout
 class FeatureBuffer:
     """An hour of pooled features is 74 MB, of feature maps more than a gigabyte: memory does not grow with them.
 
-    A context manager that removes the file.
-
-    Args:
-        feature_shape: (D,) or (C, h, w) of one moment.
-        dtype: Of the features in the file, see `store.encoding`.
-        folder: Where the file is; None: the system's place for such files.
+    A context manager that removes the file, which is in `folder`, or the system's place for such files. There lie
+    features of (D,) or (C, h, w) a moment as `store.layout.encoding` says.
     """
 
     def __init__(self, feature_shape: tuple[int, ...], *, dtype: str = "float16", folder: Path | None = None) -> None:

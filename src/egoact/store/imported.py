@@ -66,17 +66,11 @@ def open_array(path: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the files of a folder are to be read.
+    """How the files of a folder are to be read."""
 
-    Args:
-        layout: Which axis is which.
-        num_channels: D, in most files.
-        num_fitting: Files that have it and, where the number of labels is known, about as many frames as labels.
-    """
-
-    layout: Layout
-    num_channels: int
-    num_fitting: int
+    layout: Layout  # which axis is which
+    num_channels: int  # D, in most files
+    num_fitting: int  # files that have it and, where the number of labels is known, about as many frames as labels
 
     def frames(self, array: np.ndarray) -> np.ndarray:
         """A view of a file's numbers as (F, D)."""
@@ -88,11 +82,7 @@ def choose_reading(
 ) -> Reading:
     """Find out which axis is time: the other one is equally long in all files, this one as long as the labels.
 
-    Args:
-        shapes: video_id -> shape of the file.
-        num_labels: video_id -> labels, where there are some.
-        slack: Frames by which the two may differ.
-        layout: Where somebody says so.
+    Shapes of files and numbers of labels, which may differ by `slack` frames, are by video_id.
 
     Raises:
         ValueError: Both readings fit equally many files; or none fits any; or there would be too many numbers a frame.

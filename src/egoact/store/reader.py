@@ -39,10 +39,7 @@ _PATIENCE = 16  # batches out of memory alone before prefetching stops
 class FeatureStore:
     """A store opened for reading; `open` or `create_or_open` makes one.
 
-    Attributes:
-        path: The folder.
-        spec: How its features were made.
-        index: Which moments it holds, and where.
+    `spec` says how its features were made, `index` which moments it holds, and where.
     """
 
     def __init__(self, path: Path, spec: StoreSpec, index: StoreIndex) -> None:
@@ -109,11 +106,7 @@ class FeatureStore:
         return rows
 
     def locate(self, segments: Sequence[Segment], sampling: ClipSampling) -> np.ndarray:
-        """As `find`, of segments that are all here.
-
-        Raises:
-            ArtifactError: Some are not; names their recordings and times.
-        """
+        """As `find`, of segments that are all here; an `ArtifactError` names the recordings and times of others."""
         rows = self.find(segments, sampling)
         missing = np.flatnonzero((rows < 0).any(axis=(1, 2)))
         if len(missing):
@@ -125,11 +118,9 @@ class FeatureStore:
         return rows
 
     def gather(self, rows: np.ndarray, *, views: int | np.ndarray = 0) -> np.ndarray:
-        """Features of some clips, float16 (N, T, *feature); one vectorised read a shard.
+        """Features of some clips, float16 (N, T, *feature), by rows int64 (N, V, T), as from `locate`.
 
-        Args:
-            rows: int64 (N, V, T), as from `locate`.
-            views: One view for all, or int64 (N,): one for each.
+        One vectorised read a shard; `views` is one for all, or int64 (N,): one for each.
 
         Raises:
             ValueError: A row or view that does not exist.

@@ -15,21 +15,13 @@ from egoact.store.reader import FeatureStore
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Consecutive steps of a recording; `stretch[rows]` reads features, float16 (N, D), streams side by side.
-
-    Args:
-        video_id: The recording.
-        first_step: Number of the first of them in the recording.
-        rate: Steps a second.
-        path: Of the store, or the stores.
-        parts: Of each store: the store, the shard, and int64 (F,) rows of it.
-    """
+    """Consecutive steps of a recording; `stretch[rows]` reads features, float16 (N, D), streams side by side."""
 
     video_id: str
-    first_step: int
-    rate: int
-    path: Path
-    parts: tuple[tuple[FeatureStore, int, np.ndarray], ...]
+    first_step: int  # number of the first of them in the recording
+    rate: int  # steps a second
+    path: Path  # of the store, or the stores
+    parts: tuple[tuple[FeatureStore, int, np.ndarray], ...]  # of each store: it, the shard, and int64 (F,) rows of it
 
     def __len__(self) -> int:
         return len(self.parts[0][2])
@@ -63,9 +55,7 @@ class Stretch:
 class Recordings(Mapping[str, np.ndarray]):
     """Recordings that are in all of some stores from beginning to end: video_id -> float16 (F, *feature).
 
-    Attributes:
-        path: Of the store, or the stores.
-        rate: Steps a second, the same in all of them.
+    `path` is that of the store, or the stores, `rate` the steps a second, the same in all of them.
     """
 
     def __init__(self, source: FeatureSource) -> None:

@@ -42,9 +42,7 @@ def find_streams(features: Path) -> dict[str, Path]:
 def choose_streams(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Path]:
     """The stores of some features folders; of those behind URLs, copies on this machine.
 
-    Args:
-        folders: Each gives those of the named streams that it has, in the order of `STREAMS`.
-        names: Streams; none: all that there are.
+    Each folder gives those of the named streams that it has, in the order of `STREAMS`; without names all that it has.
 
     Raises:
         ArtifactError: A folder that has none of them, or a stream that no folder has.

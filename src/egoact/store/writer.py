@@ -25,11 +25,7 @@ from egoact.store.reader import FeatureStore
 
 
 class StoreWriter:
-    """The one writer of a store: a context manager that holds its lock.
-
-    Args:
-        path: The folder; made if it does not exist.
-        spec: How the features are made.
+    """The one writer of a store: a context manager that makes its folder, if need be, and holds its lock.
 
     Raises:
         ArtifactError: On entering: another process writes here, or the folder holds something else.

@@ -10,10 +10,7 @@ _FARNEBACK_WINDOW = 21  # pixels
 
 
 def load_flow_method(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """A function (first, second) -> flow; each thread needs its own.
-
-    Args:
-        name: Key of `FLOW_METHODS`.
+    """A function (first, second) -> flow, by one of `FLOW_METHODS`; each thread needs its own.
 
     Returns:
         Takes two uint8 pictures (H, W, 3) RGB or (H, W) of one size, and gives float32 (H, W, 2), pixels: x motion

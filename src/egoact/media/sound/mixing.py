@@ -22,15 +22,10 @@ _SILENT = 10 ** (-50 / 20)  # of the peak: what is below at the ends of speech i
 
 @dataclass(frozen=True, eq=False)
 class PlacedSpeech:
-    """Speech, and where it begins.
+    """Speech, and where it begins."""
 
-    Args:
-        first: The sample at which it begins.
-        samples: float32 (N,).
-    """
-
-    first: int
-    samples: np.ndarray
+    first: int  # the sample at which it begins
+    samples: np.ndarray  # float32 (N,)
 
     @property
     def last(self) -> int:
@@ -39,12 +34,7 @@ class PlacedSpeech:
 
 
 class Mixer:
-    """Mixes one block after another.
-
-    Args:
-        speech: In order of time, never two at once.
-        rate: Samples a second.
-    """
+    """Mixes one block after another with speech, in order of time, never two at once; `rate` samples a second."""
 
     def __init__(self, speech: Sequence[PlacedSpeech], *, rate: int) -> None:
         self._speech = deque(speech)  # what is not over

@@ -25,15 +25,10 @@ _JITTER_SECONDS = 0.03  # of timestamps; beyond, samples are missing, or are the
 
 @dataclass(frozen=True, slots=True)
 class SoundFormat:
-    """How samples are counted.
+    """How samples are counted."""
 
-    Args:
-        rate: Samples a second, of each channel.
-        num_channels: 1 or 2.
-    """
-
-    rate: int = _OTHER_RATE
-    num_channels: int = 1
+    rate: int = _OTHER_RATE  # samples a second, of each channel
+    num_channels: int = 1  # or 2
 
     @property
     def layout(self) -> str:
@@ -43,23 +38,14 @@ class SoundFormat:
 
 @dataclass(frozen=True, slots=True)
 class SoundTrack:
-    """The sound of a recording, as long as its pictures.
+    """The sound of a recording, as long as its pictures."""
 
-    Args:
-        path: The recording.
-        form: What its sound is converted to.
-        has_sound: Whether it has any that can be decoded; if not, it is silent.
-        start_seconds: When the first picture is shown, by the file's own clock.
-        length_seconds: From there to the end of the last picture.
-        has_times: Whether the packet of every picture says when it is decoded and when shown.
-    """
-
-    path: Path
-    form: SoundFormat
-    has_sound: bool
-    start_seconds: float
-    length_seconds: float
-    has_times: bool
+    path: Path  # the recording
+    form: SoundFormat  # what its sound is converted to
+    has_sound: bool  # that can be decoded; if not, it is silent
+    start_seconds: float  # when the first picture is shown, by the file's own clock
+    length_seconds: float  # from there to the end of the last picture
+    has_times: bool  # the packet of every picture says when it is decoded and when shown
 
     @property
     def num_samples(self) -> int:

@@ -30,19 +30,12 @@ _MARK = "egoact: spoken description"
 
 @dataclass(frozen=True)
 class PictureEncoding:
-    """How pictures get into an MP4 file.
+    """How pictures get into an MP4 file."""
 
-    Args:
-        copied: Codecs that are copied as they are; others are encoded again.
-        options: Of libx264.
-        most_lines: Height at most of pictures that are encoded again.
-        edit: What becomes of pictures that are encoded again.
-    """
-
-    copied: Collection[str] = _COPIED
-    options: Mapping[str, str] = field(default_factory=lambda: _PICTURE_OPTIONS)
-    most_lines: int | None = None
-    edit: Edit | None = None
+    copied: Collection[str] = _COPIED  # codecs that are copied as they are; others are encoded again
+    options: Mapping[str, str] = field(default_factory=lambda: _PICTURE_OPTIONS)  # of libx264
+    most_lines: int | None = None  # height at most of pictures that are encoded again
+    edit: Edit | None = None  # what becomes of pictures that are encoded again
 
 
 def is_ours(path: Path) -> bool:

@@ -117,11 +117,8 @@ class FrameFolder:
 class TarFrames:
     """Frames of one tar, which is not unpacked; a context manager that holds the file open.
 
-    Its index is made once and kept for as long as the file does not change.
-
-    Args:
-        path: The tar.
-        component: Folder inside it that the frames are in: "" for RGB wherever they are, "u" or "v" for flow.
+    Its index is made once and kept for as long as the file does not change. `component` is the folder inside it that
+    the frames are in: "" for RGB wherever they are, "u" or "v" for flow.
 
     Raises:
         MediaError: It cannot be read, is compressed, or is no tar.

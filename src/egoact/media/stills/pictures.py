@@ -21,11 +21,7 @@ def decode_still(
 ) -> np.ndarray:
     """Decode a JPEG or PNG, all of it or nothing: uint8 (H, W, 3) RGB, or (H, W) where grey is wanted.
 
-    Args:
-        content: The file.
-        size: (height, width) in pixels to resize to; None: as it is.
-        expected: (height, width) that it must have before.
-        is_grey: Whether one channel is wanted; else grey pictures get three equal ones.
+    It is resized to `size` (height, width), unless that is None, and must have the `expected` one before.
 
     Raises:
         ValueError: Empty, truncated, neither of them, or of another size.

@@ -30,19 +30,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The pictures of a video.
+    """The pictures of a video."""
 
-    Args:
-        begins: When each is shown, ticks, int64 (N,), ascending.
-        tick_seconds: Of a tick.
-        stream_index: Of the pictures, among all streams of the file.
-        answers: Which picture answers which times, or why none does, in order of time.
-    """
-
-    begins: np.ndarray
+    begins: np.ndarray  # when each is shown, ticks, int64 (N,), ascending
     tick_seconds: float
-    stream_index: int
-    answers: list[tuple[slice, int | MediaError]]
+    stream_index: int  # of the pictures, among all streams of the file
+    answers: list[tuple[slice, int | MediaError]]  # which picture answers which times, or why none does, in order
 
 
 def list_pictures(path: Path, times: np.ndarray) -> Listing:

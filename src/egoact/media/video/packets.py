@@ -61,11 +61,9 @@ class UnplannableError(Exception):
 
 
 class PacketPlan:
-    """Steps for a decoder, from packets and ascending times.
+    """Steps for a decoder, from the packets of a file just opened and ascending times.
 
-    Args:
-        file: Just opened.
-        may_skip: Whether to leave out what need not be decoded before a key frame; else all packets are sent.
+    `may_skip` leaves out what need not be decoded before a key frame; else all packets are sent.
     """
 
     def __init__(self, file: VideoFile, *, may_skip: bool) -> None:

@@ -81,14 +81,9 @@ def encode_again(
 ) -> Iterator[list[Packet]]:
     """A recording's pictures as H.264, upright; what comes after damage is left out.
 
-    Args:
-        source: Pictures of a recording.
-        made: Gets a stream with the first picture.
-        options: Of libx264.
-        most_lines: Height of the pictures at most.
-        start_ticks: The timestamp that becomes 0; None: of the first picture.
-        edit: What becomes of a picture, by its seconds from there.
-        advance: Called with numbers of pictures as they are done.
+    `made` gets a stream with the first picture, of `most_lines` at most and `options` of libx264. The timestamp
+    `start_ticks`, by default of the first picture, becomes 0; `edit` makes another picture of one and its seconds from
+    there. `advance` is called with numbers of pictures as they are done.
 
     Yields:
         The packets that a picture brings, to be written into `made`.
@@ -145,15 +140,10 @@ def new_container(
 
 
 def write_timed_video(path: Path, pictures: Iterable[tuple[float, np.ndarray]]) -> None:
-    """Encode pictures that were taken at irregular times as H.264, atomically.
+    """Encode pictures that were taken at irregular times as H.264, atomically; a `ValueError` for no picture at all.
 
-    Args:
-        path: File to write, `.mp4`.
-        pictures: Seconds and uint8 RGB (H, W, 3), all of them resized to the first; times ascend by at least a
-            millisecond, and the first one becomes 0.
-
-    Raises:
-        ValueError: No picture at all.
+    They are seconds and uint8 RGB (H, W, 3), all of them resized to the first; times ascend by at least a millisecond,
+    and the first one becomes 0.
     """
     stream, begin, last = None, 0.0, -1
     with new_container(path, options={"movflags": "+faststart"}) as container:

@@ -39,21 +39,13 @@ Moments = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class RecordingRow:
-    """What a store holds of one recording.
+    """What a store holds of one recording."""
 
-    Args:
-        video_id: The recording; accents taken apart (NFD), as earlier stores may have them, become one character.
-        shard: File name below `shards/`.
-        shard_sha256: Of its bytes, hex.
-        num_steps: How many steps the grid has up to the end of the recording; `UNKNOWN` where that was not reached.
-        moments: int64 (M,), ascending, microseconds; the rows of the shard.
-    """
-
-    video_id: str
-    shard: str
-    shard_sha256: str
-    num_steps: int
-    moments: Moments = field(repr=False)
+    video_id: str  # accents taken apart (NFD), as earlier stores may have them, become one character
+    shard: str  # file name below `shards/`
+    shard_sha256: str  # of its bytes, hex
+    num_steps: int  # of the grid, up to the end of the recording; `UNKNOWN` where that was not reached
+    moments: Moments = field(repr=False)  # int64 (M,), ascending, microseconds; the rows of the shard
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_id", normalise_video_id(self.video_id))

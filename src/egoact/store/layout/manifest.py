@@ -28,20 +28,9 @@ RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source 
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """How features were made; checks itself. What the backbone's fields mean is said in `BackboneSpec`.
+    """How features were made; checks itself. What the backbone's fields mean is said in `BackboneSpec`."""
 
-    Args:
-        backbone: Its name.
-        rate: Steps a second of recordings or parts of them; moments that were asked for exactly lie between them.
-        engine: What computed them: "torch", "onnxruntime", "openvino", "tensorrt"; of motion "opencv".
-        precision: "f32", "bf16", "f16" or "int8".
-        resize: How frames were brought to `input_size`.
-        quantized: sha256 (hex) of the quantised graph that computed int8 features; "" in other precisions.
-        dtype: Of the features on disk: "float16", or for maps also "int8" with a scale for each channel.
-        format_version: Of the store's layout.
-    """
-
-    backbone: str
+    backbone: str  # its name
     weights_hash: str
     input_size: tuple[int, int]
     mean: tuple[float, ...]
@@ -49,19 +38,19 @@ class StoreSpec:
     kind: Kind
     cut: int | None
     feature_shape: tuple[int, ...]
-    engine: str
-    precision: str
-    rate: int = defaults.RATE
-    resize: str = RESIZE
-    dtype: str = "float16"
-    quantized: str = ""
+    engine: str  # what computed them: "torch", "onnxruntime", "openvino", "tensorrt"; of motion "opencv"
+    precision: str  # "f32", "bf16", "f16" or "int8"
+    rate: int = defaults.RATE  # steps a second; moments that were asked for exactly lie between them
+    resize: str = RESIZE  # how frames were brought to `input_size`
+    dtype: str = "float16"  # of the features on disk; for maps also "int8" with a scale for each channel
+    quantized: str = ""  # sha256 (hex) of the quantised graph that computed int8 features
     modality: Modality = "rgb"
     grid: int = 1
     lag_seconds: float = 0.0
     stack: int = 1
     window: Window | None = None
     without_camera: bool = False
-    format_version: int = FORMAT_VERSION
+    format_version: int = FORMAT_VERSION  # of the store's layout
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
@@ -112,10 +101,13 @@ class StoreSpec:
 
     def differences(self, other: "StoreSpec") -> list[str]:
         """Where two specs differ, each as "cut 12, not 5": own value first."""
+
+        def short(value: object) -> str:
+            text = str(value)
+            return f"{text[:12]}..." if len(text) > 60 else text
+
         mine, theirs = asdict(self), asdict(other)
-        return [
-            f"{name} {_short(mine[name])}, not {_short(theirs[name])}" for name in mine if mine[name] != theirs[name]
-        ]
+        return [f"{name} {short(mine[name])}, not {short(theirs[name])}" for name in mine if mine[name] != theirs[name]]
 
 
 def read_manifest(folder: Path) -> StoreSpec:
@@ -145,8 +137,3 @@ def write_manifest(folder: Path, spec: StoreSpec) -> None:
     """Write the spec and its fingerprint, atomically."""
     text = json.dumps({"fingerprint": spec.fingerprint, "spec": spec.to_dict()}, indent=2) + "\n"
     write_atomically(folder / MANIFEST_NAME, text.encode())
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return f"{text[:12]}..." if len(text) > 60 else text
