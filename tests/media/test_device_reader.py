@@ -15,8 +15,13 @@ from torch import Tensor
 
 from egoact.core.errors import MediaError
 from egoact.media.pairs import difference_pictures
-from egoact.media.video.device_reader import DeviceReader, resize_by_area
-from egoact.media.video.listing import RefusedError, has_other_colours, list_pictures
+from egoact.media.video.device_reader import (
+    DeviceReader,
+    RefusedError,
+    has_other_colours,
+    list_pictures,
+    resize_by_area,
+)
 from egoact.media.video.reader import read_video_frames
 from tests.makers.films.footage import FILMS
 from tests.makers.films.media import number_in, write_video

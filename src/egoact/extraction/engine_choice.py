@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-import time
+import timeit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -272,9 +272,4 @@ def _seconds_a_window(engine: Engine, num_pictures: int, size: tuple[int, int]) 
     """The faster of two batches, since others only ever slow one down."""
     shape = (engine.batch_size, num_pictures, *size, 3)
     pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    seconds = []
-    for _ in range(2):
-        begun = time.perf_counter()
-        engine.run(pictures)
-        seconds.append((time.perf_counter() - begun) / engine.batch_size)
-    return min(seconds)
+    return min(timeit.repeat(partial(engine.run, pictures), number=1, repeat=2)) / engine.batch_size

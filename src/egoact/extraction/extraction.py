@@ -33,17 +33,9 @@ _EVENTS_AHEAD = 3  # that a device may be behind
 class Extraction:
     """The streams of some moments, on their way into their stores.
 
-    Args:
-        wanted: The moments.
-        root: Their recordings, or the optical flow of them.
-        engine: Computes the streams.
-        writers: Of their stores, in the same order.
-        num_workers: Recordings that are decoded at the same time.
-        is_share: Of a larger extraction, which goes on where a recording is not there.
-        decoders: Of a device, which decode some recordings; None: all are decoded by PyAV.
-
-    Attributes:
-        num_frames: Frames that were computed.
+    Writers are of the engine's streams, in the same order; `num_workers` recordings are decoded at the same time, some
+    by the decoders of a device where there are any. Where it is a share of a larger extraction, it goes on where not
+    one recording is there. Afterwards `num_frames` frames were computed.
     """
 
     def __init__(
@@ -66,12 +58,14 @@ class Extraction:
 
     def go(self) -> int:
         """Do what is missing; gives the number of segments, or whole recordings, that failed."""
-        counts = {}
         for video_id in self.wanted.video_ids:
             self._lacking[video_id] = [n for n, f in enumerate(self.fillings) if len(f.missing(video_id))]
-            counts[video_id] = len(self._missing(video_id))
+        counts = {video_id: len(self._missing(video_id)) for video_id in self.wanted.video_ids}
         jobs = self._jobs([video for video, count in counts.items() if count])
-        self._warn_of_errata(jobs)
+        stills = {j.source.video_id for j in jobs if isinstance(j.source, MediaSource) and j.source.is_stills}
+        if wrong := sorted(stills & epic.ERRATUM_VIDEOS):
+            how = "extract them anew from the MP4, or remove them so that the MP4 is read"
+            print(f"extract: warning: the published frames of {', '.join(wrong)} were wrong for years; {how}")
         begun = time.monotonic()
         totals = [self._estimate(job, counts[job.source.video_id]) for job in jobs]
         total = None if None in totals else sum(filter(None, totals))
@@ -122,15 +116,6 @@ class Extraction:
         video_id = job.source.video_id
         known = min(len(self.fillings[n].writer.of(video_id).moments) for n in self._lacking[video_id])
         return None if stated is None else max(stated - known, 0)
-
-    def _warn_of_errata(self, jobs: Sequence[VideoJob]) -> None:
-        stills = {j.source.video_id for j in jobs if isinstance(j.source, MediaSource) and j.source.is_stills}
-        wrong = sorted(stills & epic.ERRATUM_VIDEOS)
-        if wrong:
-            print(
-                f"extract: warning: the published frames of {', '.join(wrong)} were wrong for years; "
-                "extract them anew from the MP4, or remove them so that the MP4 is read"
-            )
 
     def _compute(self, jobs: Sequence[VideoJob], progress: Progress) -> None:
         events = decode(
@@ -188,9 +173,7 @@ class Extraction:
             found = finish()
             self.num_frames += len(batch.frames) * (1 if self._window is None else self._window.num_pictures)
             for number, features in zip(numbers, found, strict=True):
-                with np.errstate(
-                    over="ignore"
-                ):  # what float16 cannot hold becomes infinite, and is found by its filling
+                with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite: its filling finds it
                     halves = features[: len(batch.frames)].astype(np.float16)
                 if self._window is not None:
                     halves = halves.reshape(-1, halves.shape[2])  # the rows of all windows
@@ -202,25 +185,22 @@ class Extraction:
         videos = {failure.video_id for filling in self.fillings for failure in filling.failures}
         if self.wanted.is_whole:
             return len(videos)
-        failed = 0
-        for video_id in videos:
-            rows = [filling.writer.of(video_id) for filling in self.fillings]
-            failed += sum(
-                any(len(self.wanted.missing_of([segment], row)) for row in rows)
-                for segment in self.wanted.segments[video_id]
-            )
-        return failed
+        rows = {video_id: [filling.writer.of(video_id) for filling in self.fillings] for video_id in videos}
+        return sum(
+            any(len(self.wanted.missing_of([segment], row)) for row in rows[video_id])
+            for video_id in videos
+            for segment in self.wanted.segments[video_id]
+        )
 
     def _summarise(self, num_failed: int, num_videos: int, seconds: float) -> None:
         rate = self.num_frames / seconds if seconds > 0 else 0.0
         failed = _count(num_failed, "recording" if self.wanted.is_whole else "segment")
-        first = self.fillings[0]
+        added = _count(max(filling.num_added for filling in self.fillings), "moment")
+        known = f"{self.fillings[0].num_before} were there already, " if len(self.fillings) == 1 else ""
         print(
-            f"extract: {_count(max(filling.num_added for filling in self.fillings), 'moment')} of "
-            f"{_count(num_videos, 'recording')}, {_count(self.num_frames, 'frame')} in "
+            f"extract: {added} of {_count(num_videos, 'recording')}, {_count(self.num_frames, 'frame')} in "
             f"{format_seconds(seconds)} ({rate:.0f} frames/s, {self.engine.name} {self.engine.precision}); "
-            + (f"{first.num_before} were there already, " if len(self.fillings) == 1 else "")
-            + f"{failed} failed"
+            f"{known}{failed} failed"
         )
         for filling in self.fillings if len(self.fillings) > 1 else ():
             print(f"extract: {filling.name}: {filling.num_added} added, {filling.num_before} were there already")

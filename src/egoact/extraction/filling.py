@@ -14,6 +14,8 @@ from egoact.store.layout.failures import Failure, read_failures, write_failures
 from egoact.store.layout.index import UNKNOWN
 from egoact.store.writer import StoreWriter
 
+_DAY_SECONDS = 24 * 3600
+
 
 @dataclass
 class _Part:
@@ -39,14 +41,10 @@ class Filling:
         self.failures: list[Failure] = []
         self.num_before, self.num_added = len(writer.index), 0
         self.sought: dict[str, float] = {}
-        self.needs_earlier = writer.spec.backbone_spec.needs_earlier
+        spec = writer.spec.backbone_spec
+        self.name, self.needs_earlier = spec.stream, spec.needs_earlier
         self._wanted = wanted
         self._parts: dict[str, _Part] = {}
-
-    @property
-    def name(self) -> str:
-        """Of the stream."""
-        return self.writer.spec.backbone_spec.stream
 
     def missing(self, video_id: str) -> Floats:
         """Moments of a recording that are wanted and not there, float64 (M,), ascending, seconds."""
@@ -56,13 +54,12 @@ class Filling:
 
     def other_failures(self) -> list[Failure]:
         """What earlier runs found to be missing, and this one does not want."""
-        return [failure for failure in read_failures(self.writer.path) if not self._is_tried(failure)]
-
-    def _is_tried(self, failure: Failure) -> bool:
-        if failure.video_id not in self._wanted.segments:
-            return False
-        times = self.missing(failure.video_id)
-        return bool(((times > failure.start_seconds - 0.001) & (times < failure.stop_seconds + 0.001)).any())
+        found = []
+        for failure in read_failures(self.writer.path):
+            times = self.missing(failure.video_id) if failure.video_id in self._wanted.segments else np.empty(0)
+            if not ((times > failure.start_seconds - 0.001) & (times < failure.stop_seconds + 0.001)).any():
+                found.append(failure)
+        return found
 
     def write_failures(self, others: list[Failure]) -> None:
         """The list beside the features."""
@@ -112,12 +109,15 @@ class Filling:
         self.num_added += len(times)
         if video_id in self.sought and not was_sought:
             return  # asked again, which tells what failed
-        failed = [
-            (t, error) for t, error in part.failed if not (job.to_end and _is_end(error) and num_steps != UNKNOWN)
-        ]
-        # In what is left of a recording after its last whole step, that one is shown.
-        failed = [(t[t * self._wanted.rate > num_steps + 1] if _is_end(e) else t, e) for t, e in failed]
-        self.failures += self._stretches(video_id, [(t, error) for t, error in failed if len(t)])
+        failed = []
+        for moments, error in part.failed:
+            if isinstance(error, EndOfRecordingError):
+                # In what is left of a recording after its last whole step, that one is shown.
+                is_end = job.to_end and num_steps != UNKNOWN
+                moments = moments[:0] if is_end else moments[moments * self._wanted.rate > num_steps + 1]
+            if len(moments):
+                failed.append((moments, error))
+        self.failures += self._stretches(video_id, failed)
 
     def close(self) -> None:
         """Give up what is not finished."""
@@ -134,7 +134,7 @@ class Filling:
         """How many steps the recording has, where the first one that it lacks comes right after one that it has."""
         if self._wanted.exact is not None:
             return UNKNOWN
-        beyond = [failed[0] for failed, error in part.failed if _is_end(error)]
+        beyond = [failed[0] for failed, error in part.failed if isinstance(error, EndOfRecordingError)]
         if not beyond:
             return UNKNOWN
         first = int(min(beyond) * self._wanted.rate)
@@ -160,10 +160,3 @@ class Filling:
         """A stretch without features; of a recording whose end nobody knows it has no length."""
         stop = times[0] if self._wanted.is_whole and times[-1] - times[0] > _DAY_SECONDS / 2 else times[-1]
         return Failure(video_id, float(times[0]), float(stop), reason)
-
-
-_DAY_SECONDS = 24 * 3600
-
-
-def _is_end(error: MediaError) -> bool:
-    return isinstance(error, EndOfRecordingError)

@@ -1,9 +1,10 @@
 """Optical flow of whole recordings in EPIC-KITCHENS' layout, or between two pictures."""
 
 import sys
-import time
+import timeit
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -103,12 +104,8 @@ def _estimate(writer: FlowWriter, method: str, total: int, num_workers: int) -> 
     pair = [f for _, f in read_frames(writer.source, times, size=writer.spec.size) if isinstance(f, np.ndarray)]
     if len(pair) < 2:
         return None
-    seconds = {}
-    for name in (method, FAST_METHOD):
-        compute = load_flow_method(name)
-        begun = time.monotonic()
-        compute(*pair)
-        seconds[name] = total * (time.monotonic() - begun) / num_workers
+    once = {name: timeit.timeit(partial(load_flow_method(name), *pair), number=1) for name in (method, FAST_METHOD)}
+    seconds = {name: total * each / num_workers for name, each in once.items()}
     if seconds[method] < SECONDS_WORTH_A_WORD:
         return None
     return (

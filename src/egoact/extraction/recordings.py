@@ -34,14 +34,9 @@ def compute_features(
 ) -> MediaError | None:
     """Compute the features of a recording from its first step to its last, or to where it breaks.
 
-    Args:
-        source: The recording.
-        engine: Of the streams.
-        buffer: Empty; gets a row a step, the features of all streams side by side.
-        rate: Steps per second.
-        stride: Of these, every `stride`-th is looked at.
-        advance: Called with the number of steps that were added.
-        watch: Called with the pictures of these steps, uint8 (B, H, W, 3) RGB, and how many each stands for, (B,).
+    The empty buffer gets a row a step, the features of all streams side by side; of `rate` steps a second every
+    `stride`-th is looked at. `advance` is called with the number of steps that were added, `watch` with their pictures,
+    uint8 (B, H, W, 3) RGB, and how many steps each stands for, (B,).
 
     Returns:
         What is wrong with the recording after the last step, or None where it is whole.
@@ -96,12 +91,7 @@ def _batches(
 
 
 class HandPass:
-    """Looks for hands in one batch of pictures after another.
-
-    Args:
-        detector: Finds palms.
-        aspect_ratio: Width through height of the recording, see `aspect_ratio_of`.
-    """
+    """Looks for hands in one batch of pictures after another; `aspect_ratio` is that of the recording."""
 
     def __init__(self, detector: "HandDetector", *, aspect_ratio: float) -> None:
         self._detector, self._aspect_ratio = detector, aspect_ratio

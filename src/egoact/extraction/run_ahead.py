@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -15,11 +16,11 @@ class _StoppedError(Exception):
     """Nobody waits for items any more."""
 
 
+@dataclass(frozen=True)
 class _End:
     """A thread has no more to do, or failed with `error`."""
 
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
+    error: BaseException | None
 
 
 def run_ahead(
@@ -27,12 +28,8 @@ def run_ahead(
 ) -> Generator[Item, None, None]:
     """Items of some iterators; those of one iterator in order, and its exception where it was raised.
 
-    Closing the generator ends the threads, which close their iterators.
-
-    Args:
-        makers: Each makes an iterator, in the thread that runs it.
-        num_threads: Iterators that run at the same time.
-        most: Items that may wait; bounds memory.
+    Closing the generator ends the threads, which close their iterators. Each maker makes an iterator, in the thread
+    that runs it; `num_threads` of them run at the same time. At most `most` items wait, which bounds memory.
     """
     todo: queue.SimpleQueue[Callable[[], Iterator[Item]]] = queue.SimpleQueue()
     for maker in makers:

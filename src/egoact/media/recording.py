@@ -81,12 +81,8 @@ def read_steps(
 ) -> Iterator[tuple[np.ndarray, int]]:
     """The pictures of a recording, decoded once and in order; only those that are shown are converted.
 
-    Args:
-        source: The recording; how long it is need not be known.
-        rate: Steps per second.
-        size: (height, width) in pixels to resize to.
-        stride: Of the steps, every `stride`-th is given, beginning with the first.
-        num_threads: For decoding; 0: as many as there are cores.
+    How long it is need not be known. Of `rate` steps a second every `stride`-th is given, beginning with the first;
+    size and threads are as in `read_frames`.
 
     Yields:
         A picture, uint8 (H, W, 3) RGB, and how many steps it stands for: more than one where the recording has fewer

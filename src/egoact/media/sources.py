@@ -116,11 +116,7 @@ class MediaRoot:
         return sorted(self._found)
 
     def find(self, video_id: str) -> MediaSource:
-        """The recording of this name, by the order at the top of this module.
-
-        Raises:
-            MediaError: There is none, or two are equally good.
-        """
+        """The recording of this name, by the order above; a `MediaError` for none, or two that are equally good."""
         video_id = normalise_video_id(video_id)
         ranked = self._found.get(video_id)
         if not ranked:

@@ -63,11 +63,7 @@ def local_copy(features: Path) -> Path:
 
 
 def fetch_shards(store: Path) -> None:
-    """Complete the copy of a store; nothing is done of one that is no copy.
-
-    Raises:
-        ArtifactError: A shard is missing behind the URL, or is not the one that the index names.
-    """
+    """Complete the copy of a store as `download_shards`; nothing is done of one that is no copy."""
     if not (store.is_relative_to(_copies()) and (store / INDEX_NAME).exists()):
         return
     url, commit, *inside = store.relative_to(_copies()).parts

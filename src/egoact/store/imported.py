@@ -132,11 +132,7 @@ def check_frames(frames: np.ndarray, *, num_channels: int, path: Path) -> None:
 
 
 def add_recording(writer: StoreWriter, video_id: str, frames: np.ndarray) -> bool:
-    """Make a recording of checked features (F, D) part of a store; gives whether it was not there before.
-
-    Raises:
-        ArtifactError: It is there with other features.
-    """
+    """Put checked features (F, D) into a store; False where it has them, an `ArtifactError` where it has others."""
     known = writer.of(video_id)
     if len(known.moments):
         store = FeatureStore(writer.path, writer.spec, writer.index)

@@ -65,11 +65,7 @@ class FeatureStore:
 
     @classmethod
     def create_or_open(cls, path: str | Path, spec: StoreSpec) -> "FeatureStore":
-        """Open a store made with `spec`, or begin one.
-
-        Raises:
-            ArtifactError: The folder holds other files, or a store with another fingerprint.
-        """
+        """Open a store made with `spec`, or begin one; an `ArtifactError` for other files, or another store."""
         path = Path(path)
         if (path / MANIFEST_NAME).exists():
             found = read_manifest(path)

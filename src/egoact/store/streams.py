@@ -59,11 +59,7 @@ def choose_streams(folders: Sequence[Path], names: Sequence[str] = ()) -> list[P
 
 
 def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
-    """Refuse to put a stream into a folder whose streams are of other frames, or that holds something else.
-
-    Raises:
-        ArtifactError: Names the difference.
-    """
+    """Refuse a stream of other frames than the folder's, or a folder of something else: an `ArtifactError`."""
     name = spec.stream
     if not is_store(features):
         check_is_free(features)

@@ -27,8 +27,7 @@ from egoact.store.reader import FeatureStore
 class StoreWriter:
     """The one writer of a store: a context manager that makes its folder, if need be, and holds its lock.
 
-    Raises:
-        ArtifactError: On entering: another process writes here, or the folder holds something else.
+    Entering it is an `ArtifactError` where another process writes, or the folder holds something else.
     """
 
     def __init__(self, path: str | Path, spec: StoreSpec) -> None:

@@ -25,15 +25,8 @@ import filelock
 from egoact.core.errors import ArtifactError, InputError, MediaError
 from egoact.core.machine import num_cores
 from egoact.core.progress import Progress, format_seconds, working
-from egoact.extraction.distributed.sharing import (
-    Heads,
-    Held,
-    SharedFeatures,
-    fetch_recording,
-    lay_out,
-    put_recording,
-    read_heads,
-)
+from egoact.extraction.distributed import sharing
+from egoact.extraction.distributed.sharing import Heads, Held, SharedFeatures
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.work import Work
 from egoact.store.remote import RemoteFolder
@@ -136,26 +129,20 @@ def choose_plan(work: Work, heads: Heads) -> Plan:
     """Choose engines, those of the folder where it has some, and begin its stores; a worker may have a GPU for it."""
     with tempfile.TemporaryDirectory(prefix="egoact-") as folder:
         features = Path(folder)
-        lay_out(heads, features)
+        sharing.lay_out(heads, features)
         engine = work.load(features)
         with work.open_stores(engine, features):
             sizes = tuple(None if s.engine is None else s.engine.batch_size for s in engine.streams)
-        return Plan(read_heads(features), sizes, f"{engine.name} {engine.precision}")
+        return Plan(sharing.read_heads(features), sizes, f"{engine.name} {engine.precision}")
 
 
 class RecordingWorker:
-    """An engine, loaded once, and recordings that are sent to it one after the other.
-
-    Args:
-        work: The whole of the work.
-        plan: How it is done.
-        features: Where the features go, a path or a URL.
-    """
+    """An engine, loaded once, and recordings that are sent to it one after the other."""
 
     def __init__(self, work: Work, plan: Plan, features: Path) -> None:
         self._work, self._plan, self._folder = work, plan, RemoteFolder(features)
         with tempfile.TemporaryDirectory(prefix="egoact-") as folder:
-            lay_out(plan.heads, Path(folder))
+            sharing.lay_out(plan.heads, Path(folder))
             self._engine = work.load(Path(folder))
         self._decoders = work.open_decoders(self._engine, num_workers=1)
         for stream, size in zip(self._engine.streams, plan.batch_sizes, strict=True):
@@ -166,15 +153,14 @@ class RecordingWorker:
         """Compute what the stores lack of a recording, of which they hold so much, and put it where it belongs."""
         with tempfile.TemporaryDirectory(prefix="egoact-") as folder:
             features, wanted = Path(folder), self._work.wanted
-            lay_out(self._plan.heads, features)
-            fetch_recording(self._folder, held, features)
+            sharing.lay_out(self._plan.heads, features)
+            sharing.fetch_recording(self._folder, held, features)
             one = replace(wanted, segments={video_id: wanted.segments[video_id]})
             with self._work.open_stores(self._engine, features) as writers:
-                extraction = Extraction(
-                    one, self._work.root, self._engine, writers, 1, is_share=True, decoders=self._decoders
-                )
+                root, engine, decoders = self._work.root, self._engine, self._decoders
+                extraction = Extraction(one, root, engine, writers, 1, is_share=True, decoders=decoders)
                 num_failed = extraction.go()
-            found = put_recording(self._folder, features, video_id, held)
+            found = sharing.put_recording(self._folder, features, video_id, held)
         num_added = max(filling.num_added for filling in extraction.fillings)
         return Done(video_id, found, num_failed, extraction.num_frames, num_added)
 
@@ -254,15 +240,15 @@ def _connected(address: str, num_workers: int) -> Iterator[None]:
 
 def _check_media(work: Work) -> None:
     """Where not one recording is there the folder is wrong, rather than a few recordings."""
-    first_error: MediaError | None = None
+    errors = []
     for video_id in work.wanted.video_ids:
         try:
             work.root.find(video_id)
             return
         except MediaError as error:
-            first_error = first_error or error
-    if first_error is not None:
-        raise first_error
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _summarise(done: Sequence[Done], plan: Plan, *, num_before: int, seconds: float) -> None:

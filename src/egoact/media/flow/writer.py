@@ -84,12 +84,9 @@ class FlowWriter:
         return [n for n in range(1, self.spec.num_flow_frames + 1) if _frame_name(n) not in present]
 
     def write(self, numbers: list[int], *, num_workers: int, done: Callable[[int], None]) -> list[tuple[int, str]]:
-        """Compute and write flow frames; gives those that failed, and why.
+        """Compute and write flow frames, by ascending numbers, in threads; gives those that failed, and why.
 
-        Args:
-            numbers: Ascending.
-            num_workers: Threads; OpenCV computes outside Python's lock.
-            done: Called with how many more are finished.
+        `done` is called with how many more are finished.
         """
         failures: list[tuple[int, str]] = []
         if not numbers:
@@ -170,11 +167,7 @@ def _claim(path: Path, spec: FlowSpec) -> None:
         return
     try:
         known = load_json(path)
-        changed = [
-            f"{name} was {known.get(name)!r}, now {ours[name]!r}"
-            for name in ours
-            if known.get(name, False) != ours[name]
-        ]
+        changed = [f"{n} was {known.get(n)!r}, now {ours[n]!r}" for n in ours if known.get(n, False) != ours[n]]
     except (OSError, ValueError, AttributeError) as error:
         raise ArtifactError(f"cannot be read ({error}); delete it and its flow", path=path) from None
     if changed:

@@ -54,11 +54,7 @@ class SoundTrack:
 
 
 def find_sound(path: Path) -> SoundTrack:
-    """The sound of a recording; decodes nothing.
-
-    Raises:
-        MediaError: The file cannot be read, or has no pictures.
-    """
+    """The sound of a recording; decodes nothing. A `MediaError` where the file cannot be read, or has no pictures."""
     with open_container(path) as container:
         context = container.streams.audio[0].codec_context if container.streams.audio else None
         form = SoundFormat()

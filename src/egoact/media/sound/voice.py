@@ -1,6 +1,7 @@
 """A program of the system that speaks: text in, samples out."""
 
 import io
+import re
 import shlex
 import shutil
 import subprocess
@@ -47,11 +48,7 @@ class Voice:
         self._said: dict[tuple[str, int], np.ndarray] = {}
 
     def say(self, text: str, *, rate: int) -> np.ndarray:
-        """A text as speech: float32 (N,), N > 0, `rate` samples a second, without silence around it.
-
-        Raises:
-            MediaError: The program fails, or gives no sound.
-        """
+        """A text as speech, float32 (N,), `rate` a second, without silence around it; a `MediaError` for no sound."""
         if (text, rate) not in self._said:
             with tempfile.TemporaryDirectory() as folder:
                 sound = self._run(text, Path(folder) / "speech.wav")
@@ -63,7 +60,8 @@ class Voice:
 
     def _run(self, text: str, path: Path) -> bytes:
         places = {"{text}": text, "{wav}": str(path)}
-        words = [_fill(word, places) for word in self._words]
+        # Each place once: what is filled in is text, and no place of its own.
+        words = [re.sub(r"\{text\}|\{wav\}", lambda place: places[place[0]], word) for word in self._words]
         takes_text, gives_file = (any(place in word for word in self._words) for place in places)
         try:
             done = subprocess.run(
@@ -93,13 +91,3 @@ class Voice:
         except av.error.FFmpegError as error:
             raise MediaError(f"the voice {name} gives no sound that can be read ({error.strerror})") from None
         return np.concatenate([np.empty((0, 1), np.float32), *blocks])[:, 0]
-
-
-def _fill(word: str, places: dict[str, str]) -> str:
-    """Each place once: what is filled in is text, and no place of its own."""
-    for place, value in places.items():
-        before, found, after = word.partition(place)
-        if found:
-            others = {key: v for key, v in places.items() if key != place}
-            return _fill(before, others) + value + _fill(after, places)
-    return word

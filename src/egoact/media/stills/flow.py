@@ -51,11 +51,7 @@ class FlowSource:
 
 
 class FlowRoot:
-    """Folders of optical flow, asked for many videos as a `MediaRoot` is for RGB.
-
-    Raises:
-        MediaError: A folder does not exist.
-    """
+    """Folders of optical flow, which must exist, asked for many videos as a `MediaRoot` is for RGB."""
 
     def __init__(self, folders: Folders) -> None:
         self.folders = list_folders(folders)
@@ -73,11 +69,7 @@ class FlowRoot:
             raise MediaError(str(error), path=self.path) from None
 
     def is_without_camera(self, video_ids: Iterable[str]) -> bool:
-        """Whether the camera's own motion was taken off the flow of these recordings, as far as they have any.
-
-        Raises:
-            MediaError: Of some it was, of others not.
-        """
+        """Whether the flow of recordings is without the camera's motion; a `MediaError` where that differs."""
         examples: dict[bool, str] = {}
         for video_id in video_ids:
             with suppress(MediaError):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 
 import av
@@ -36,17 +37,13 @@ def find_chapters(path: Path) -> tuple[Path, ...]:
     if name is None or path.suffix.lower() != ".mp4":
         return (path,)
     kind, number, begin = (name["kind"], name["number"], 2) if name["old"] is None else ("GP", name["old"], 1)
-    found = [path]
-    for chapter in range(begin, _MOST_CHAPTERS + 1):
-        following = path.with_name(f"{kind}{chapter:02d}{number}{path.suffix}")
-        if not following.is_file():
-            break
-        found.append(following)
-    if len(found) > 1:
+    names = (f"{kind}{chapter:02d}{number}{path.suffix}" for chapter in range(begin, _MOST_CHAPTERS + 1))
+    others = tuple(takewhile(Path.is_file, map(path.with_name, names)))
+    if others:
         with suppress(OSError):
             said = (path.parent / SWITCH_NAME).read_text("utf-8", errors="replace")
-            return (path,) if said.strip().lower() == APART else tuple(found)
-    return tuple(found)
+            return (path,) if said.strip().lower() == APART else (path, *others)
+    return (path, *others)
 
 
 def recording_of(path: Path) -> Path | None:

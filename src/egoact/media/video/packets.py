@@ -133,19 +133,14 @@ class PacketPlan:
             packet = self._read()
             if packet is None:
                 break
-            if self._may_skip and self._can_begin_at(packet, target):
+            may_begin = self._may_skip and len(self._queue) > MIN_PACKETS_TO_SKIP
+            if may_begin and packet.pts is not None and packet.pts <= target and self._file.can_begin_at(packet):
                 self._queue = deque([packet])
                 self._queue_bytes = packet.size
                 self._skipped = True
             while self._queue_bytes > MAX_QUEUE_BYTES and len(self._queue) > 1:
                 floor = self._shown[max(bisect.bisect_right(self._shown, target) - 1, 0)]
                 yield from self._send_next(floor)
-
-    def _can_begin_at(self, packet: Packet, target: int) -> bool:
-        """Whether what is queued before a key frame need not be decoded, and is worth leaving out."""
-        if packet.pts is None or packet.pts > target or len(self._queue) <= MIN_PACKETS_TO_SKIP:
-            return False
-        return self._file.can_begin_at(packet)
 
     def _shown_until(self, pts: int) -> tuple[int, str]:
         """Until when a picture is shown, in ticks, exclusive; and what to say of times after that."""
