@@ -89,16 +89,9 @@ def import_folder(
 ) -> Imported:
     """Write the store, and the CSVs where there are labels.
 
-    Args:
-        found: What is imported.
-        out: Folder of the store.
-        labels_out: Folder of the CSVs.
-        rate: Frames a second, of features and labels.
-        name: What the features are called.
-        layout: Which axis of the files is time; None: what fits.
-        background: Words of which nothing is said in the CSVs: nothing happens.
-        overwrite: Replace other CSVs in `labels_out`.
-        advance: Called with numbers of recordings as they are done.
+    `rate` is that of features and labels, frames a second, `name` what the features are called, and `layout` which axis
+    of the files is time; None: what fits. Of the words in `background` nothing is said in the CSVs. With `overwrite`
+    other CSVs in `labels_out` are replaced; `advance` is called with numbers of recordings as they are done.
 
     Raises:
         ArtifactError: Not one file can be used, or the store is of other features.
@@ -141,11 +134,10 @@ def import_folder(
 
 
 def _read_shapes(found: ForeignFolder, result: Imported) -> dict[str, tuple[int, int]]:
-    shapes = {}
+    shapes: dict[str, tuple[int, int]] = {}
     for video, path in found.features.items():
         try:
-            num_rows, num_columns = open_array(path).shape
-            shapes[video] = (num_rows, num_columns)
+            shapes[video] = open_array(path).shape  # type: ignore[assignment]  # which has two axes
         except ArtifactError as error:
             result.problems.append(str(error))
     return shapes

@@ -91,7 +91,7 @@ def _choose_streams(
 ) -> "StreamEngine":
     from egoact.engines.streams import grids_of, stream_specs
     from egoact.extraction.engine_choice import RealFrames, choose_stream_engine
-    from egoact.extraction.finished import remember_weights
+    from egoact.extraction.work import remember_weights
     from egoact.media.stills.flow import FlowRoot
     from egoact.store.streams import check_fits
 
@@ -128,7 +128,7 @@ def _choose_video(
 ) -> "StreamEngine":
     from egoact.engines.streams import one_stream
     from egoact.extraction.engine_choice import RealFrames
-    from egoact.extraction.video.engine_choice import choose_video_engine
+    from egoact.extraction.engine_choice import choose_video_engine
     from egoact.store.streams import check_fits
 
     check_fits(features, backbone.spec, rate=wanted.rate)
@@ -147,7 +147,7 @@ def _choose_video(
 
 def is_finished(settings: ExtractSettings, work: "Work") -> bool:
     """Whether there is nothing to do, as far as that can be said without loading a network."""
-    from egoact.extraction.finished import is_finished as holds_all
+    from egoact.extraction.work import is_finished as holds_all
     from egoact.media.stills.flow import FlowRoot
 
     if settings.weights is not None or settings.may_be_video:  # the commit of the hub may be a new one

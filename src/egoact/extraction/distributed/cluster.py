@@ -57,12 +57,9 @@ class Done:
 def extract_on_cluster(work: Work, features: Path, *, address: str, num_workers: int, wants_gpu: bool) -> int:
     """Fill a features folder from a cluster; gives the number of segments, or whole recordings, that failed.
 
-    Args:
-        work: What is to be done.
-        features: The folder, a path or a URL that all machines see.
-        address: "ray": a cluster of this machine alone, for as long as this takes; else one that runs, as Ray has it.
-        num_workers: Recordings at the same time; 0: as many as the cluster has cores.
-        wants_gpu: Whether workers compute on GPUs, where the cluster has some.
+    The folder is a path or a URL that all machines see. `address` "ray" is a cluster of this machine alone, for as long
+    as this takes; else one that runs, as Ray has it. `num_workers` 0: as many recordings at the same time as the
+    cluster has cores; with `wants_gpu` they are computed on GPUs, where the cluster has some.
 
     Raises:
         ArtifactError: No cluster, or what a worker says of the folder or the settings.

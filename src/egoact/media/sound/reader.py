@@ -55,20 +55,15 @@ class SoundTrack:
 
 def find_sound(path: Path) -> SoundTrack:
     """The sound of a recording; decodes nothing. A `MediaError` where the file cannot be read, or has no pictures."""
+    form, has_sound = SoundFormat(), False
     with open_container(path) as container:
-        context = container.streams.audio[0].codec_context if container.streams.audio else None
-        form = SoundFormat()
-        if context is not None:
+        if container.streams.audio:
+            context, has_sound = container.streams.audio[0].codec_context, True
             rate = context.sample_rate if context.sample_rate in _RATES else _OTHER_RATE
             form = SoundFormat(rate, min(max(context.channels, 1), 2))
-    start, length, has_times = _picture_times(path)
-    return SoundTrack(path, form, context is not None, start, length, has_times)
-
-
-def _picture_times(path: Path) -> tuple[float, float, bool]:
-    """When the first picture begins, how long all of them last, and whether every packet has its times."""
+    starts, stops = [], []
     with VideoFile(path) as file:
-        starts, stops, has_times = [], [], file.has_picture_times
+        has_times = file.has_picture_times
         for packet in iter(file.read, None):
             has_times &= packet.pts is not None and packet.dts is not None
             if (ticks := shown_ticks(packet)) is not None:
@@ -76,9 +71,8 @@ def _picture_times(path: Path) -> tuple[float, float, bool]:
                 stops.append(ticks + (packet.duration or file.frame_ticks))
         if not starts:
             raise MediaError("this recording has no pictures", path=path)
-        first = min(starts)
-        length = (max(stops) - first) * file.tick_seconds
-        return first * file.tick_seconds, length, has_times and not file.has_jumped
+        start, length = min(starts) * file.tick_seconds, (max(stops) - min(starts)) * file.tick_seconds
+        return SoundTrack(path, form, has_sound, start, length, has_times and not file.has_jumped)
 
 
 def read_sound(track: SoundTrack) -> Iterator[np.ndarray]:

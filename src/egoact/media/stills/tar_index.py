@@ -119,8 +119,7 @@ def _members(path: Path, num_bytes: int) -> Iterator[tuple[str, Place] | None]:
 
 
 def _check(header: bytes, position: int, path: Path) -> None:
-    stated = header[148:156].strip(b" \0")
-    if _is_octal(stated) and int(stated, 8) == sum(header) - sum(header[148:156]) + 8 * 32:
+    if _number(header[148:156]) == sum(header) - sum(header[148:156]) + 8 * 32:
         return
     if position == 0:
         packed = next((name for mark, name in _COMPRESSED.items() if header.startswith(mark)), None)
@@ -130,15 +129,11 @@ def _check(header: bytes, position: int, path: Path) -> None:
     raise MediaError(reason, path=path, place=f"byte {position}")
 
 
-def _is_octal(text: bytes) -> bool:
-    return bool(text) and all(48 <= digit < 56 for digit in text)
-
-
 def _number(text: bytes) -> int:
     if text[0] & 0x80:  # GNU: base 256, for 8 GiB and more
         return int.from_bytes(text[1:])
     digits = text.strip(b" \0")
-    return int(digits, 8) if _is_octal(digits) else 0
+    return int(digits, 8) if re.fullmatch(rb"[0-7]+", digits) else 0
 
 
 def _name(header: bytes) -> bytes:

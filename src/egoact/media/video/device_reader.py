@@ -44,10 +44,7 @@ DeviceAnswer = tuple[slice, "np.ndarray | Tensor | MediaError"]
 
 
 class DeviceReader:
-    """Reads video files on a device; may be used by several threads.
-
-    Args:
-        device: "cpu", "cuda" or "cuda:N".
+    """Reads video files on a device, "cpu", "cuda" or "cuda:N"; may be used by several threads.
 
     Raises:
         ValueError: torchcodec is not there, or not the libraries of FFmpeg that it needs.

@@ -6,6 +6,7 @@ before. A decoder that begins there meets references it never saw; only an IDR p
 Source: ITU-T H.264, 7.4.1.2.4 (IDR), Annex B (start codes); ISO/IEC 14496-15, 5.3.3 (length prefixes).
 """
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
@@ -269,10 +270,11 @@ _SLICE, _IDR = 1, 5
 
 def is_idr(packet: bytes, *, extradata: bytes | None) -> bool:
     """Whether the first slice of a packet belongs to an IDR picture; `extradata` says how units are told apart."""
+    units: Iterator[int]
     if extradata is not None and len(extradata) > 4 and extradata[0] == 1:
         units = _by_length(packet, (extradata[4] & 3) + 1)
     else:
-        units = _by_start_code(packet)
+        units = (code[1][0] & 31 for code in re.finditer(rb"\0\0\1(?=(.))", packet, re.DOTALL))
     kinds = (kind for kind in units if _SLICE <= kind <= _IDR)
     return next(kinds, None) == _IDR
 
@@ -282,10 +284,3 @@ def _by_length(packet: bytes, length_size: int) -> Iterator[int]:
     while position + length_size < len(packet):
         yield packet[position + length_size] & 31
         position += length_size + int.from_bytes(packet[position : position + length_size])
-
-
-def _by_start_code(packet: bytes) -> Iterator[int]:
-    position = packet.find(b"\0\0\1")
-    while 0 <= position < len(packet) - 3:
-        yield packet[position + 3] & 31
-        position = packet.find(b"\0\0\1", position + 3)
