@@ -118,19 +118,18 @@ class Decoders:
 
     def events(self, job: VideoJob, size: tuple[int, int], batch_size: int) -> Iterator[Event]:
         """Of one job, as `decode`."""
+
+        def read(source: MediaSource, times: Floats, *, size: tuple[int, int], num_threads: int) -> Iterator:
+            return self._reader.read(source.path, times, size=size)
+
         is_video = isinstance(job.source, MediaSource) and not job.source.is_stills and job.stack == 1
         if not (is_video and self._free.acquire(blocking=False)):
             yield from job_events(job, size, batch_size)
             return
         try:
-            yield from job_events(job, size, batch_size, read=self._read)
+            yield from job_events(job, size, batch_size, read=read)
         finally:
             self._free.release()
-
-    def _read(
-        self, source: MediaSource, times: Floats, *, size: tuple[int, int], num_threads: int
-    ) -> Iterator[tuple[slice, Picture]]:
-        yield from self._reader.read(source.path, times, size=size)  # type: ignore[misc]
 
 
 def choose_decoders(decoder: Decoder, *, place: str, num_workers: int, is_whole: bool) -> Decoders | None:

@@ -16,6 +16,7 @@ from egoact.media.stills.flow import FlowRoot
 from egoact.store.layout.index import UNKNOWN, Moments, RecordingRow
 
 _MOST_EXAMPLES = 16
+_day = cache(step_times)  # of the longest recording; made once, as there may be many recordings
 _FEW_SECONDS = 10  # of a recording that does not say how long it is
 
 
@@ -37,7 +38,8 @@ class WantedMoments:
         """Moments of a recording that a store with this row lacks, float64 (M,), ascending, seconds."""
         known_end = row.num_steps != UNKNOWN
         if self.is_whole:
-            times = step_times(row.num_steps, rate=self.rate) if known_end else _day(self.rate)
+            most = MOST_HOURS * 3600 * self.rate
+            times = step_times(row.num_steps, rate=self.rate) if known_end else _day(most, rate=self.rate)
             return _absent(times, row) if len(row.moments) else times
         if self.exact is not None:
             return self.missing_of(self.segments[row.video_id], row)
@@ -90,12 +92,6 @@ class WantedMoments:
         if self.is_whole and not any(self.segments.values()):
             seconds *= len(self.segments) / max(len(examples), 1)
         return round(seconds * self.rate)
-
-
-@cache
-def _day(rate: int) -> Floats:
-    """The steps of the longest recording; made once, as there may be many recordings."""
-    return step_times(MOST_HOURS * 3600 * rate, rate=rate)
 
 
 def _absent(times: Floats, row: RecordingRow) -> Floats:

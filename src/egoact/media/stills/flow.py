@@ -141,7 +141,8 @@ def read_flow(
 ) -> Iterator[tuple[slice, np.ndarray | MediaError]]:
     """The motion at some moments, as `media.read_frames` gives RGB frames.
 
-    Resizing leaves the values alone: they stay pixels of the size that flow was computed at.
+    Times are float64 (M,), ascending; size is (height, width) in pixels, None: as recorded. Resizing leaves the values
+    alone: they stay pixels of the size that flow was computed at.
 
     Yields:
         Positions, and uint8 (H, W, 2), x and y motion around 127.5 (`core.epic.flow` makes pixels of it); or a
