@@ -274,7 +274,7 @@ def is_idr(packet: bytes, *, extradata: bytes | None) -> bool:
     if extradata is not None and len(extradata) > 4 and extradata[0] == 1:
         units = _by_length(packet, (extradata[4] & 3) + 1)
     else:
-        units = (code[1][0] & 31 for code in re.finditer(rb"\0\0\1(?=(.))", packet, re.DOTALL))
+        units = (code[1][0] & 31 for code in re.finditer(rb"\x00\x00\x01(?=(.))", packet, re.DOTALL))
     kinds = (kind for kind in units if _SLICE <= kind <= _IDR)
     return next(kinds, None) == _IDR
 
