@@ -127,8 +127,7 @@ def _choose_video(
     features: Path,
 ) -> "StreamEngine":
     from egoact.engines.streams import one_stream
-    from egoact.extraction.engine_choice import RealFrames
-    from egoact.extraction.engine_choice import choose_video_engine
+    from egoact.extraction.engine_choice import RealFrames, choose_video_engine
     from egoact.store.streams import check_fits
 
     check_fits(features, backbone.spec, rate=wanted.rate)
