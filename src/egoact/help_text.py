@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -49,8 +50,8 @@ def help_text(name: str, settings: type, *, default_recipe: Any = None) -> str:
     every = {field.name: field for field in fields(settings)}
     places = [field for field in every.values() if _is_positional(settings, field)]
     required = [field for field in every.values() if _is_required(field) and field not in places]
-    usage = ["egoact", name, *(_metavar(settings, f) for f in places)]
-    usage += [f"{_flag(f)} {_metavar(settings, f)}" for f in required]
+    usage = ["egoact", name, *(_metavar(_kind(settings, f)) for f in places)]
+    usage += [f"{_flag(f)} {_metavar(_kind(settings, f))}" for f in required]
     usage += ["[options]"] if len(every) > len(places) + len(required) else []
     lines = textwrap.wrap("usage: " + " ".join(usage), width, subsequent_indent="  ", break_on_hyphens=False)
     for paragraph in inspect.cleandoc(settings.__doc__ or "").split("\n\n"):
@@ -95,7 +96,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _describe(settings: type, field: Field, width: int, recipe: Any) -> list[str]:
-    metavar = _metavar(settings, field)
+    metavar = _metavar(_kind(settings, field))
     is_switch = isinstance(field.default, bool)
     if _is_positional(settings, field):
         left = metavar
@@ -142,15 +143,12 @@ def _kind(settings: type, field: Field) -> Any:
     return next(option for option in get_args(kind) if option is not type(None))
 
 
-def _metavar(settings: type, field: Field) -> str:
-    return _name_type(_kind(settings, field))
-
-
-def _name_type(kind: Any) -> str:
+def _metavar(kind: Any) -> str:
+    """What is to be given for a type."""
     if get_origin(kind) is Literal:
         return "{" + ",".join(map(str, get_args(kind))) + "}"
     if get_origin(kind) is tuple:
-        first = _name_type(get_args(kind)[0])
+        first = _metavar(get_args(kind)[0])
         return f"{first} ..." if get_args(kind)[-1] is Ellipsis else " ".join([first] * len(get_args(kind)))
     return _TYPES.get(kind, "TEXT")
 
@@ -183,7 +181,7 @@ def _docstrings(settings: type) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(settings))).body
     assert isinstance(definition, ast.ClassDef)
     found = {}
-    for before, after in zip(definition.body, definition.body[1:], strict=False):
+    for before, after in pairwise(definition.body):
         is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
         if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and is_text:
             found[before.target.id] = " ".join(str(after.value.value).split())  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ def extract(settings: ExtractSettings) -> int:
     if settings.cluster is not None:
         settings = settings.for_elsewhere()
     work = work_of(settings)
-    if settings.cluster is None and not settings.may_be_video and is_finished(settings, work):
+    if settings.cluster is None and is_finished(settings, work):
         print("extract: nothing is missing: all that is wanted is there already")
         return 0
     try:
@@ -46,10 +46,8 @@ def extract(settings: ExtractSettings) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise ArtifactError(
-            "the disk is full; what is finished is kept: make room and give the same command again",
-            path=settings.features,
-        ) from None
+        reason = "the disk is full; what is finished is kept: make room and give the same command again"
+        raise ArtifactError(reason, path=settings.features) from None
 
 
 def work_of(settings: ExtractSettings) -> "Work":
@@ -149,7 +147,8 @@ def is_finished(settings: ExtractSettings, work: "Work") -> bool:
     from egoact.extraction.work import is_finished as holds_all
     from egoact.media.stills.flow import FlowRoot
 
-    if settings.weights is not None or settings.may_be_video:  # the commit of the hub may be a new one
+    # The commit of the hub may be a new one; a stack's network is not one of those that are remembered by name.
+    if settings.weights is not None or settings.may_be_video or settings.stack > 1:
         return False
     facts = {
         "backbone": settings.backbone,
@@ -160,8 +159,6 @@ def is_finished(settings: ExtractSettings, work: "Work") -> bool:
         "dtype": settings.dtype,
         "without_camera": isinstance(work.root, FlowRoot) and work.root.is_without_camera(work.wanted.video_ids),
     }
-    if settings.stack > 1:
-        return False  # a stack's network is not one of those that are remembered by name
     names = settings.stream_names() if settings.modality == "rgb" else (settings.modality,)  # streams are of frames
     return holds_all(
         settings.features, names, work.wanted, facts=facts, engine=settings.engine, precision=settings.precision

@@ -5,8 +5,7 @@ OUT/steps/NAME.json                    what each step found, how long it took, t
 OUT/reproduce.json                     what was asked for
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,26 +106,26 @@ def _find_given_data(given: ReproduceSettings) -> "ReproductionData | None":
 
 
 def _film_kitchen(settings: ReproduceSettings, memory: "Memory", effort: "Effort") -> "ReproductionData":
-    from egoact.commands.data.kitchen import KitchenSettings
     from egoact.reproduction.work import ReproductionData
 
     made = settings.out / "kitchen"
-    making: dict[str, Any] = {"out": made, "videos": effort.videos, "seed": settings.seed}
 
     def film() -> dict[str, Any]:
-        run_command("kitchen", **making)
+        words, _ = run_command("kitchen", out=made, videos=effort.videos, seed=settings.seed)
+        memory.note(words)
         return {"videos": effort.videos}
 
-    memory.once("kitchen", film, command=command_line("kitchen", KitchenSettings(**making)))
+    memory.once("kitchen", film)
     return ReproductionData(made / "train.csv", made / "validation.csv", (made / "videos",), made)
 
 
 def _claim(settings: ReproduceSettings) -> None:
     """Write reproduce.json, or check that it says the same."""
     from egoact.core.files import write_json
+    from egoact.training.run_folder import plain
 
     path = settings.out / "reproduce.json"
-    ours = json.loads(json.dumps({k: v for k, v in asdict(settings).items() if k not in ("out", "only")}, default=str))
+    ours = plain(settings, leave_out=("out", "only"))
     if not path.exists():
         if settings.out.is_file():
             raise ArtifactError("this is a file; a folder to write into is expected", path=settings.out)

@@ -76,9 +76,8 @@ def live(settings: LiveSettings) -> int:
             gap = config.anticipation.gap_seconds
             print(f"live: this run names the action that will begin in {gap:g} s", file=sys.stderr)
         torch = sys.modules.get("torch")  # runs need it, exports do not
-        if (
-            torch is not None and run.engine.name != "torch"
-        ):  # its threads would wait for each other, on a busy machine for a second
+        # Its threads would wait for each other, on a busy machine for a second.
+        if torch is not None and run.engine.name != "torch":
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(1)
         stream = open_run_stream(run, mode=settings.mode, rate=settings.rate, window_seconds=settings.window_seconds)
