@@ -152,10 +152,15 @@ class LabelSync:
     def write_soon(self, annotator: str) -> None:
         """Bring the file up to date in a moment, together with edits that follow at once."""
         if annotator not in self._timers:
-            timer = threading.Timer(_WRITE_AFTER_SECONDS, self.write_now, [annotator])
+            timer = threading.Timer(_WRITE_AFTER_SECONDS, self._write_late, [annotator])
             timer.daemon = True
             self._timers[annotator] = timer
             timer.start()
+
+    def _write_late(self, annotator: str) -> None:
+        with self.lock:
+            if annotator in self._timers:  # else somebody wrote it meanwhile, and may have closed the database
+                self._write(annotator)
 
     def write_now(self, annotator: str) -> None:
         """Bring the file up to date, for somebody who is about to read it."""
