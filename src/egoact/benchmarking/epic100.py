@@ -55,6 +55,12 @@ def measure(work: Workload) -> Results:
             seconds = fraction * watch_training(labels, store, Path(folder) / head, head=head).epoch_seconds
             whole = round(NUM_EPOCHS * seconds / 3600, 2)
             hours.append([f"{NUM_EPOCHS} epochs, {head}", f"{seconds:.1f} s an epoch", whole])
+    clip_frames = num_segments * NUM_FRAMES * work.pixels**2 * 3
+    sizes = [
+        ["features, float16", round(num_segments * CLIP_BYTES / 1e9, 2)],
+        ["the same clips as uint8 frames", round(clip_frames / 1e9, 1)],
+        ["the same clips as float32 frames", round(4 * clip_frames / 1e9, 1)],
+    ]
     speeds = [[name, round(rate, 1)] for name, rate in rates.items()]
     return Results(
         title="The whole of EPIC-KITCHENS-100",
@@ -65,23 +71,13 @@ def measure(work: Workload) -> Results:
         tables=[
             Table("hours", "Hours", ("work", "how much", "hours"), hours, bars="hours"),
             Table("speed", "Extraction and its parts, frames a second", ("what", "frames/s"), speeds, bars="frames/s"),
-            Table("sizes", "Gigabytes", ("what", "GB"), _sizes(num_segments, work.pixels), bars="GB"),
+            Table("sizes", "Gigabytes", ("what", "GB"), sizes, bars="GB"),
         ],
         figures=[
             Figure(f"extraction and {NUM_EPOCHS} epochs, {head}", hours[0][2] + row[2], "h", GOAL_HOURS, is_most=True)
             for head, row in zip(HEADS_TO_TRAIN, hours[1:], strict=True)
         ],
     )
-
-
-def _sizes(num_segments: int, size: int) -> list[list[Any]]:
-    """GB of all clips as features, and as frames."""
-    frames = num_segments * NUM_FRAMES * size**2 * 3
-    return [
-        ["features, float16", round(num_segments * CLIP_BYTES / 1e9, 2)],
-        ["the same clips as uint8 frames", round(frames / 1e9, 1)],
-        ["the same clips as float32 frames", round(4 * frames / 1e9, 1)],
-    ]
 
 
 def _distinct_share(annotations: Path | None) -> tuple[float, str]:

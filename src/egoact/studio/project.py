@@ -6,15 +6,12 @@ runs/NAME/           of train-timeline              timelines/NAME/VIDEO/    of 
 studio/              the studio's own: state.sqlite, logs, thumbnails, copies for browsers, ...
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder
-from egoact.studio.refusal import Refusal
 
-_NAME = re.compile(r"[\w][\w .-]{0,63}")
 _FOLDERS = ("recordings", "labels", "studio")
 
 
@@ -75,10 +72,3 @@ class Project:
     def words(self, path: Path) -> str:
         """A path for a command line that is typed in the project's folder."""
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
-
-    def child(self, folder: Path, name: str, *, what: str) -> Path:
-        """Something in a folder of the project, by a name from outside; refuses with 404 what is none, or leads out."""
-        path = folder / name
-        if not _NAME.fullmatch(name) or not path.exists() or not self.owns(path):
-            raise Refusal(404, f"there is no {what} called '{name[:80]}'")
-        return path

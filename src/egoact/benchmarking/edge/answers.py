@@ -24,12 +24,6 @@ from egoact.runs.loading import Run, load_run
 _NUM_CLIPS_TO_TIME = 3
 
 
-def use_one_core() -> None:
-    """Keep to one core, where the system can be told."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-
 def time_steps(run: Run, frames: np.ndarray, *, rounds: int) -> dict[str, Any]:
     """What a stream does for each frame: its features, and what the head says of the last T of them.
 
@@ -64,8 +58,9 @@ def answer(run: Run, clips: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def main(export: str, clips: str, count: str, scores: str, rounds: str) -> None:
-    """Measure, print, and write the scores."""
-    use_one_core()
+    """Measure on one core, where the system can be told, print, and write the scores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     run, shown = load_run(Path(export)), np.load(clips, mmap_mode="r")[: int(count)]
     frames = np.array(shown[:_NUM_CLIPS_TO_TIME]).reshape(-1, *shown.shape[2:])
     found = time_steps(run, frames, rounds=int(rounds))

@@ -12,17 +12,7 @@ from egoact.core.timelines.timeline import Timeline, TimelineSegment, TimelineTa
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.results import (
-    Agreement,
-    AgreementOf,
-    BoundaryDifferences,
-    Clip,
-    Confusion,
-    ConfusionCell,
-    MetricComparison,
-    Mistakes,
-    RunComparison,
-)
+from egoact.studio.schemas import results as said
 from egoact.studio.work.runs import Runs
 
 _STEPS_PER_SECOND = 10.0
@@ -68,30 +58,30 @@ class Results:
                 found.setdefault(s.recording_id, []).append(made)
         return {name: Timeline(name, tuple(sorted(of, key=lambda s: s.start_seconds))) for name, of in found.items()}
 
-    def confusion(self, run: str, annotator: str, target: TimelineTarget) -> Confusion:
+    def confusion(self, run: str, annotator: str, target: TimelineTarget) -> said.Confusion:
         """Labelled segments against what was found there, with the clips of each cell."""
         compared, seen = self.compare_with_labels(run, annotator)
-        cells: dict[tuple[str | None, str | None], list[Clip]] = {}
+        cells: dict[tuple[str | None, str | None], list[said.Clip]] = {}
         for name, pair in _pairs(compared):
             clip = _clip(name, pair, target)
             if clip.truth is not None or clip.found is not None:
                 cells.setdefault((clip.truth, clip.found), []).append(clip)
         names = sorted({name for key in cells for name in key if name is not None})
         ordered = sorted(cells.items(), key=lambda item: (-len(item[1]), str(item[0])))
-        return Confusion(
+        return said.Confusion(
             run=run,
             annotator=annotator,
             target=target,
             names=names,
             cells=[
-                ConfusionCell(truth=truth, found=found, count=len(clips), clips=clips[:_MOST_CLIPS])
+                said.ConfusionCell(truth=truth, found=found, count=len(clips), clips=clips[:_MOST_CLIPS])
                 for (truth, found), clips in ordered
             ],
             recordings=sorted(compared),
             seen_recordings=sorted(seen),
         )
 
-    def mistakes(self, run: str, annotator: str, *, limit: int) -> Mistakes:
+    def mistakes(self, run: str, annotator: str, *, limit: int) -> said.Mistakes:
         """What was found and is not so, the most confident first."""
         targets = self._targets(run)
         wrong = []
@@ -102,9 +92,9 @@ class Results:
             if truth is None or any(truth.label(t) != found.label(t) for t in targets if truth.label(t) is not None):
                 wrong.append(_clip(name, pair, "action"))
         wrong.sort(key=lambda clip: -(clip.confidence or 0.0))
-        return Mistakes(run=run, annotator=annotator, mistakes=wrong[:limit])
+        return said.Mistakes(run=run, annotator=annotator, mistakes=wrong[:limit])
 
-    def compare_runs(self, first: str, second: str) -> RunComparison:
+    def compare_runs(self, first: str, second: str) -> said.RunComparison:
         """Two runs: on the recordings that both answered without having seen them, else by what each says of itself."""
         annotators = self._labels.files.annotators()
         sides = [{a: self.compare_with_labels(run, a)[0] for a in annotators} for run in (first, second)]
@@ -123,12 +113,12 @@ class Results:
         told = {run.name: run.metrics or {} for run in self._runs.find_all()}
         return _comparison(first, second, [told.get(first, {}), told.get(second, {})], is_same=False)
 
-    def agreement(self, first: str, second: str) -> Agreement:
+    def agreement(self, first: str, second: str) -> said.Agreement:
         """Two annotators on the recordings that both labelled."""
         sides = [self.labelled(name) for name in (first, second)]
         shared = sorted(sides[0].keys() & sides[1].keys())
         pairs = {name: (sides[0][name], sides[1][name]) for name in shared}
-        return Agreement(
+        return said.Agreement(
             first=first,
             second=second,
             together=_agreement(None, list(pairs.values())) if pairs else None,
@@ -149,7 +139,7 @@ def _pairs(compared: Compared) -> Iterator[tuple[str, Pair]]:
             yield name, pair
 
 
-def _clip(name: str, pair: Pair, target: TimelineTarget) -> Clip:
+def _clip(name: str, pair: Pair, target: TimelineTarget) -> said.Clip:
     def word(segment: TimelineSegment | None) -> str | None:
         if segment is None:
             return None
@@ -158,7 +148,7 @@ def _clip(name: str, pair: Pair, target: TimelineTarget) -> Clip:
     truth, found = pair
     shown = truth or found
     assert shown is not None
-    return Clip(
+    return said.Clip(
         recording_id=name,
         start_seconds=shown.start_seconds,
         stop_seconds=shown.stop_seconds,
@@ -168,14 +158,14 @@ def _clip(name: str, pair: Pair, target: TimelineTarget) -> Clip:
     )
 
 
-def _comparison(first: str, second: str, measured: list[dict[str, Any]], *, is_same: bool) -> RunComparison:
+def _comparison(first: str, second: str, measured: list[dict[str, Any]], *, is_same: bool) -> said.RunComparison:
     one, other = (dict(_flat(metrics)) for metrics in measured)
-    return RunComparison(
+    return said.RunComparison(
         first=first,
         second=second,
         is_same_recordings=is_same,
         metrics=[
-            MetricComparison(name=name, first=one[name], second=other[name], difference=other[name] - one[name])
+            said.MetricComparison(name=name, first=one[name], second=other[name], difference=other[name] - one[name])
             for name in one
             if name in other
         ],
@@ -194,16 +184,16 @@ def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, float]]:
         yield f"{target}: mAP", float(part["map"]["mean"])
 
 
-def _agreement(name: str | None, pairs: list[tuple[Timeline, Timeline]]) -> AgreementOf:
+def _agreement(name: str | None, pairs: list[tuple[Timeline, Timeline]]) -> said.AgreementOf:
     found = measure_agreement(pairs, rate=_STEPS_PER_SECOND)
     boundaries: dict[str, float | None] = {}
     for end, differences in (("start", found.start_differences), ("stop", found.stop_differences)):
         boundaries[f"{end}_mean_seconds"] = _mean(differences)
         boundaries[f"{end}_mean_absolute_seconds"] = _mean([abs(each) for each in differences])
-    return AgreementOf(
+    return said.AgreementOf(
         recording_id=name,
         kappa={str(target): value for target, value in found.kappa.items()},
-        boundaries=BoundaryDifferences(num_pairs=len(found.start_differences), **boundaries),
+        boundaries=said.BoundaryDifferences(num_pairs=len(found.start_differences), **boundaries),
         only_first=found.only_first,
         only_second=found.only_second,
     )

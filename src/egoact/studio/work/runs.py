@@ -1,5 +1,6 @@
 """Trained runs of a project, and what they found in recordings."""
 
+import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from egoact.studio.schemas.runs import Run
 
 _KEPT_SECONDS = 1.0
 _CAUSAL = ("causal", "causal_tcn")
+_NAME = re.compile(r"[\w][\w .-]{0,63}")
 
 
 class Runs:
@@ -36,7 +38,9 @@ class Runs:
 
     def find(self, name: str) -> Path:
         """The folder of a run; 404 where there is none."""
-        folder = self._project.child(self._project.runs, name, what="run")
+        folder = self._project.runs / name
+        if not _NAME.fullmatch(name) or not folder.exists() or not self._project.owns(folder):
+            raise Refusal(404, f"there is no run called '{name[:80]}'")
         if not (folder / "config.json").is_file():
             raise Refusal(404, f"'{name}' is no run that was trained to its end")
         return folder
