@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
+from egoact.core.progress import Progress, working
+
 if TYPE_CHECKING:
     from egoact.privacy.masks import Mask, Masks
 
@@ -70,7 +72,6 @@ def blur(settings: BlurSettings) -> int:
     """Write masks, and the recording without what they cover."""
     from egoact.core.errors import ArtifactError
     from egoact.core.files import make_folder
-    from egoact.core.progress import Progress
     from egoact.media.sound.reader import find_sound
     from egoact.privacy.blurring import write_masked
     from egoact.privacy.masks import Masks
@@ -99,7 +100,6 @@ def blur(settings: BlurSettings) -> int:
 
 
 def _find(settings: BlurSettings, seconds: float) -> "list[Mask]":
-    from egoact.core.progress import Progress, working
     from egoact.engines.faces import FaceDetector
     from egoact.privacy.faces import find_faces
 

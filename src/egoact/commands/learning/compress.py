@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from egoact.commands.flags import shared_flags
+from egoact.core.progress import format_seconds, working
 
 if TYPE_CHECKING:
     from egoact.runs.loading import Run
@@ -61,7 +62,6 @@ def compress(settings: CompressSettings) -> int:
     from egoact.adaptation.pictures import load_pictures
     from egoact.commands.recordings import open_recordings
     from egoact.core.files import locked, write_json
-    from egoact.core.progress import format_seconds, working
     from egoact.models.backbones.registry import load_trunk
     from egoact.runs.loading import EngineChoice, load_run
     from egoact.runs.streams import check_one_network, load_spec, weights_of
@@ -111,7 +111,6 @@ def compress(settings: CompressSettings) -> int:
 def _tell_speed(run: "Run", out: Path) -> None:
     """How fast both are in the engine that is fastest for the larger one; in turns, since others use the machine."""
     from egoact.adaptation.new_run import network_spec
-    from egoact.core.progress import working
     from egoact.engines import load_engine, rank_engines
     from egoact.engines.loading import find_device, measure, offered_pairs
     from egoact.runs.loading import load_run

@@ -1,15 +1,13 @@
 """`egoact systems`: the systems of the papers, ready to run on anybody's labels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from egoact.reproduction.systems import Flags, System
+from egoact.reproduction.systems import SYSTEMS, Flags, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +33,6 @@ class SystemsSettings:
     """As in egoact train."""
 
     def __post_init__(self) -> None:
-        from egoact.reproduction.systems import SYSTEMS
-
         if self.name and self.name not in SYSTEMS:
             raise ValueError(f"there is no system {self.name!r}; there are {', '.join(SYSTEMS)}")
         missing = [flag for flag in ("segments", "media", "out") if getattr(self, flag) is None]
@@ -52,8 +48,6 @@ class SystemsSettings:
 
 def systems(settings: SystemsSettings) -> int:
     """List the systems, or run one; gives the number of inputs that failed."""
-    from egoact.reproduction.systems import SYSTEMS
-
     if not settings.name:
         _list()
         return 0
@@ -74,7 +68,7 @@ def systems(settings: SystemsSettings) -> int:
         raise
 
 
-def _run(settings: SystemsSettings, made: "Iterable[tuple[str, Flags]]") -> int:
+def _run(settings: SystemsSettings, made: Iterable[tuple[str, Flags]]) -> int:
     """Run the commands in turn; gives the number of inputs that failed."""
     from egoact.commands.command_line import run_command
 
@@ -94,8 +88,6 @@ def _list() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from egoact.reproduction.systems import SYSTEMS
-
     table = Table(Column("system", no_wrap=True), "what it is", "source", "looks at; learns", box=None, pad_edge=False)
     for name, system in SYSTEMS.items():
         kind = "maps of " if system.features.get("kind") == "maps" else ""
@@ -107,7 +99,7 @@ def _list() -> None:
     print("run one: egoact systems NAME --segments LABELS.csv --media VIDEOS --out FOLDER")
 
 
-def _num_parameters(system: "System") -> int:
+def _num_parameters(system: System) -> int:
     from egoact.commands.learning.train import parse_options
     from egoact.core.annotations.labels import Vocabulary
     from egoact.engines.streams import motion_spec

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,7 +114,6 @@ class TuneSettings:
 def tune(settings: TuneSettings) -> int:
     """Make the trials that are missing and write what they gave; see `TuneSettings`."""
     from egoact.commands.labels import read_and_tell
-    from egoact.core.processes import worker_processes
     from egoact.core.sampling import ClipSampling
     from egoact.store.concatenation import open_features
     from egoact.training.sharing import num_processes
@@ -132,22 +131,23 @@ def tune(settings: TuneSettings) -> int:
     plan = _plan(settings, table, store)
     # Several seeds share the cores by themselves.
     num_workers = num_processes(len(plan.folds), device=settings.device) - 1 if settings.seeds == 1 else 0
-    with worker_processes(num_workers) as workers:
-        search = Search(settings.out, plan, partial(_train_fold, settings), command, workers)
-        run_search(settings, store, search, name="tune")
+    search = Search(settings.out, plan, partial(_train_fold, settings), command)
+    run_search(settings, store, search, name="tune", num_workers=num_workers)
     return 0
 
 
-def run_search(settings: Any, store: "FeatureSource", search: "Search", *, name: str) -> None:
+def run_search(settings: Any, store: "FeatureSource", search: "Search", *, name: str, num_workers: int = 0) -> None:
     """Make the trials that are missing, by the settings of a search, and print the command that means the best one."""
     from egoact.core.files import locked
+    from egoact.core.processes import worker_processes
     from egoact.training.run_folder import plain
     from egoact.training.tuning.search import refuse_foreign
 
     refuse_foreign(settings.out)
-    with locked(settings.out, command=name):
+    with locked(settings.out, command=name), worker_processes(num_workers) as workers:
         # A search of one seed is that of an egoact which knew no others.
         left_out = ("out", "trials", *(["seeds"] if getattr(settings, "seeds", 0) == 1 else []))
+        search = replace(search, workers=workers)
         search.claim(plain(settings, leave_out=left_out), settings.segments, store)
         best = search.go(settings.trials)
     print(shlex.join(search.command(best.flags)))

@@ -77,11 +77,9 @@ class SubmitSettings:
                 raise ValueError(
                     "--task detection needs --classes and either --run with --features, or --timeline; no --scores"
                 )
-            check_together(self, "run", "features")
-            return
-        if self.timeline is not None or self.classes is not None:
+        elif self.timeline is not None or self.classes is not None:
             raise ValueError("--timeline and --classes are for --task detection")
-        if (self.run is None) == (self.scores is None):
+        elif (self.run is None) == (self.scores is None):
             raise ValueError("give either --run with --features, or --scores")
         check_together(self, "run", "features")
 

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from egoact.core import defaults
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.progress import Progress, format_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -173,7 +174,6 @@ def _predict_one(
 ) -> dict[str, Any]:
     """Write one timeline, of a file or of what a store has by this name; gives its row of the summary."""
     from egoact.core.files import make_folder
-    from egoact.core.progress import format_seconds
     from egoact.timelines.output import check_not_edited, write_playable, write_prediction
 
     make_folder(out)
@@ -211,7 +211,6 @@ def _find_actions(
     run: "Run", recording: Path | str, out: Path, *, hands: "HandDetector | None", stored: "StoredRecordings | None"
 ) -> "tuple[Prediction, bool]":
     """The timeline of a recording, and whether its features were in the store."""
-    from egoact.core.progress import Progress
     from egoact.media.recording import estimate_steps
     from egoact.media.sources import MediaSource
     from egoact.timelines.segmenter import predict_recording
@@ -230,7 +229,6 @@ def _find_actions(
 
 
 def _speak(timeline: "Timeline", video: Path, path: Path, voice: "Voice") -> None:
-    from egoact.core.progress import Progress
     from egoact.timelines.speaking import report_speech, speak_timeline
 
     with Progress(path.name, total=round(timeline.duration_seconds or 0) or None, unit="s") as progress:

@@ -72,10 +72,10 @@ def read_reproduction(out: Path) -> Reproduction:
     """Read everything."""
     settings = read_json(out / "reproduce.json")
     names = (*STEP_NAMES, *(["kitchen"] if (out / "steps" / "kitchen.json").exists() else []))
-    return Reproduction(out, settings, {name: _read_step(out / "steps" / f"{name}.json") for name in names})
-
-
-def _read_step(path: Path) -> Step:
-    values = read_json(path)
-    with written_by("reproduce", path, advice="delete it"):
-        return Step(values["result"], float(values["seconds"]), [str(command) for command in values["commands"]])
+    steps = {}
+    for name in names:
+        path = out / "steps" / f"{name}.json"
+        values = read_json(path)
+        with written_by("reproduce", path, advice="delete it"):
+            steps[name] = Step(values["result"], float(values["seconds"]), list(map(str, values["commands"])))
+    return Reproduction(out, settings, steps)
