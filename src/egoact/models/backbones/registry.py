@@ -88,24 +88,21 @@ def load_backbone(
 
 def load_trunk(name: str, *, weights: Path | None, size: int, channels: int = 3) -> Trunk:
     """A backbone in parts; arguments and errors as `load_backbone`."""
-    trunk = _load_trunk(name, weights=weights, size=size)
-    if isinstance(projection := getattr(trunk.model, PROJECTION, None), nn.Conv2d):  # that its weights came with
-        trunk = project(trunk, projection)
-    return widen(trunk, channels) if channels != 3 or trunk.is_sequence else trunk
-
-
-def _load_trunk(name: str, *, weights: Path | None, size: int) -> Trunk:
     if size < 32:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
     if weights is not None:
         check_made_for(weights, name)
     if is_of_hub(name):
-        return hub_trunk(name, weights, size)
-    if name.startswith("timm:"):
-        return timm_trunk(name.removeprefix("timm:"), weights, size)
-    if name not in BACKBONES:
+        trunk = hub_trunk(name, weights, size)
+    elif name.startswith("timm:"):
+        trunk = timm_trunk(name.removeprefix("timm:"), weights, size)
+    elif name in BACKBONES:
+        trunk = BACKBONES[name](weights)
+    else:
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}, timm:NAME and hf:OWNER/NAME")
-    return BACKBONES[name](weights)
+    if isinstance(projection := getattr(trunk.model, PROJECTION, None), nn.Conv2d):  # that its weights came with
+        trunk = project(trunk, projection)
+    return widen(trunk, channels) if channels != 3 or trunk.is_sequence else trunk
 
 
 def assemble(

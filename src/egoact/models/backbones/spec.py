@@ -136,9 +136,9 @@ class BackboneSpec:
         self._check_bounds()
         if self.modality not in MODALITIES:
             raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {self.modality!r}")
-        if self.grid < 1 or (self.grid > 1 and (self.kind, self.modality) != ("pooled", "rgb")):
+        if self.grid > 1 and (self.kind, self.modality) != ("pooled", "rgb"):
             raise ValueError(f"{self.kind} features of {self.modality} cannot have a grid of {self.grid}")
-        if (self.lag_seconds > 0) != (self.modality in ("difference", "motion")) or self.lag_seconds < 0:
+        if (self.lag_seconds > 0) != (self.modality in ("difference", "motion")):
             raise ValueError(f"{self.modality} cannot have a lag of {self.lag_seconds} s")
         if self.stack != 1 and self.num_channels != stacked_channels(self.modality, self.stack):
             raise ValueError(f"{self.num_channels} channels cannot be a stack of {self.stack} of {self.modality}")
@@ -250,7 +250,6 @@ def check_same_backbone(features: BackboneSpec, run: BackboneSpec, *, path: Path
     """Refuse features of another backbone, weights or preprocessing: an `ArtifactError` names the first difference."""
     theirs = features.to_dict()
     for field, expected in run.to_dict().items():
-        found = theirs[field]
-        if found != expected and not (isinstance(found, tuple) and list(found) == list(expected)):
+        if theirs[field] != expected:
             what = "backbone" if field == "name" else field
-            raise ArtifactError(f"its features have {what} {found}, the run needs {expected}", path=path)
+            raise ArtifactError(f"its features have {what} {theirs[field]}, the run needs {expected}", path=path)

@@ -11,12 +11,11 @@ from egoact.core.bounds import MOST_FRAMES, MOST_LAYERS, MOST_WIDTH, check_numbe
 from egoact.models import names
 from egoact.models.heads.attention import AttentionHead, TransformerHead
 from egoact.models.heads.consensus import AverageHead, ConsensusHead, MaxHead
-from egoact.models.heads.convlstm import ConvLSTMHead
+from egoact.models.heads.convlstm import ConvLSTMHead, LSTAHead
 from egoact.models.heads.convnet1d import ConvNet1DHead
 from egoact.models.heads.difference import DifferenceHead, StatisticsHead
 from egoact.models.heads.flow_attention import FlowAttentionHead
 from egoact.models.heads.head import Head, SteppingHead
-from egoact.models.heads.lsta import LSTAHead
 from egoact.models.heads.probe import ProbeHead
 from egoact.models.heads.recurrent import GRUHead, LSTMHead
 from egoact.models.heads.relation import RelationHead
