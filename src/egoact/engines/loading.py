@@ -113,13 +113,12 @@ def offered_pairs(engine: str, precision: str, device: str) -> list[tuple[str, s
         has_nncf = find_spec("nncf") is not None
         able = [name for name in engines if name == "onnxruntime" or (name == "openvino" and has_nncf)]
         return [((able or engines)[0], "int8")]
+    if precision == "auto" and device == "cpu":
+        return [(name, each) for name in engines for each in ("f32", "bf16") if each == "f32" or has_bf16(name)]
     if precision == "auto":
-        if device != "cpu":
-            # f16 has three more bits than bf16, which MobileNetV2 needs to be near enough.
-            kinds = dict.fromkeys(("f32", half_of_gpu(device), "f16"))
-            return [(name, each) for name in engines for each in kinds if each in PRECISIONS_OF[name]]
-        pairs = [(name, each) for name in engines for each in ("f32", "bf16") if each in PRECISIONS_OF[name]]
-        return [(name, each) for name, each in pairs if each == "f32" or has_bf16(name)]
+        # f16 has three more bits than bf16, which MobileNetV2 needs to be near enough.
+        kinds = dict.fromkeys(("f32", half_of_gpu(device), "f16"))
+        return [(name, each) for name in engines for each in kinds if each in PRECISIONS_OF[name]]
     able = [name for name in engines if precision in PRECISIONS_OF[name]]
     return [(name, precision) for name in able or engines]
 
