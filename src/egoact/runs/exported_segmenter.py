@@ -22,6 +22,7 @@ from egoact.core.bounds import MOST_FEATURES, load_json, shorten
 from egoact.core.errors import ArtifactError
 from egoact.engines.streams import GRID, ComputedStream, StreamEngine
 from egoact.models.backbones.spec import BackboneSpec
+from egoact.models.linear_scores import chunks
 from egoact.runs.exported import EXPORT_NAME, ExportedFrames, check_answers, read_export
 from egoact.runs.graph_files import NamedGraph, Shape, open_graph, open_named_graph
 
@@ -61,14 +62,11 @@ class ExportedSegmenter:
         """Log-probabilities of a recording, (F, D), may be mapped -> float32 (F, K), in chunks as the run itself."""
         if self._sequence is None:
             return self._score_steps(features)
-        before, after = self.reach or (0, 0)
         chunk_steps = len(features) if self.reach is None else CHUNK_STEPS  # what sees everything has no chunks
         parts = []
-        for start in range(0, len(features), chunk_steps):
-            stop = min(start + chunk_steps, len(features))
-            first, last = max(start - before, 0), min(stop + after, len(features))
-            said = self._sequence(np.array(features[first:last], np.float32)[None])
-            parts.append(self._joined(said)[0, start - first : stop - first])
+        for read, kept in chunks(len(features), chunk_steps, self.reach or (0, 0)):
+            said = self._sequence(np.array(features[read], np.float32)[None])
+            parts.append(self._joined(said)[0, kept])
         return np.concatenate(parts)
 
     def _score_steps(self, features: np.ndarray) -> np.ndarray:

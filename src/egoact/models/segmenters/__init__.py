@@ -15,7 +15,7 @@ from egoact.models.segmenters.gru import GRUSegmenter
 from egoact.models.segmenters.linear import LinearDesign, LinearSegmenter
 from egoact.models.segmenters.model import DenseModel, NarrowInput
 from egoact.models.segmenters.mstcn import MSTCN, CausalTCN
-from egoact.models.segmenters.segmenter import Segmenter, SteppingSegmenter
+from egoact.models.segmenters.segmenter import Segmenter
 
 NETWORKS: dict[str, type[Segmenter]] = {
     "mstcn": MSTCN,
@@ -38,8 +38,6 @@ __all__ = [
     "LinearSegmenter",
     "NarrowInput",
     "RecordingModel",
-    "Segmenter",
-    "SteppingSegmenter",
     "build_model",
 ]
 
