@@ -24,7 +24,7 @@ from egoact.models.backbones.trunks import (
     SpatialGrid,
     SpatialMean,
     Trunk,
-    flat_blocks,
+    efficientnet_trunk,
     project,
     sequential_trunk,
     timm_size,
@@ -201,8 +201,7 @@ def _efficientnet_lite(weights: Path | None, *, number: int) -> Trunk:
     else:
         weight_files.load_named(model, weights)
     half = (0.5, 0.5, 0.5)
-    head = nn.Sequential(model.conv_head, model.bn2)
-    return sequential_trunk(flat_blocks(model), head, mean=half, std=half, model=model)
+    return efficientnet_trunk(model, mean=half, std=half)
 
 
 def _mobilenet_v2(weights: Path | None) -> Trunk:

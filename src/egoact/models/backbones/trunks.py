@@ -74,8 +74,8 @@ def sequential_trunk(
     blocks: list[nn.Module],
     head: nn.Module,
     *,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
     model: nn.Module,
     pool: nn.Module | None = None,
     described: Mapping[str, str] | None = None,
@@ -137,12 +137,8 @@ def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
 
     model = _load(name, weights, size)
     mean, std = tuple(model.pretrained_cfg["mean"]), tuple(model.pretrained_cfg["std"])
-    is_sequence = isinstance(model, EfficientNet | MobileNetV3)
-    if is_sequence:
-        has_head = hasattr(model, "conv_head") and hasattr(model, "bn2")
-        head = nn.Sequential(model.conv_head, model.bn2) if has_head else nn.Identity()
-        pool = SpatialMean() if has_head else _Pool(model)
-        return sequential_trunk(flat_blocks(model), head, pool=pool, mean=mean, std=std, model=model)
+    if isinstance(model, EfficientNet | MobileNetV3):
+        return efficientnet_trunk(model, mean=mean, std=std)
     number = _num_levels(model, size)
 
     def layers(cut: int | None) -> list[nn.Module]:
@@ -159,10 +155,14 @@ def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     return Trunk(number, layers, [_Features(model), _Pool(model)], mean, std, model)
 
 
-def flat_blocks(model: Any) -> list[nn.Module]:
-    """The inverted-residual blocks of a timm EfficientNet one by one; the stem goes with the first."""
-    blocks = [block for stage in model.blocks for block in stage]
-    return [nn.Sequential(model.conv_stem, model.bn1, blocks[0]), *blocks[1:]]
+def efficientnet_trunk(model: Any, *, mean: tuple[float, ...], std: tuple[float, ...]) -> Trunk:
+    """The inverted-residual blocks of a timm EfficientNet or MobileNetV3 one by one; the stem goes with the first."""
+    first, *blocks = (block for stage in model.blocks for block in stage)
+    blocks = [nn.Sequential(model.conv_stem, model.bn1, first), *blocks]
+    has_head = hasattr(model, "conv_head") and hasattr(model, "bn2")
+    head = nn.Sequential(model.conv_head, model.bn2) if has_head else nn.Identity()
+    pool = SpatialMean() if has_head else _Pool(model)
+    return sequential_trunk(blocks, head, pool=pool, mean=mean, std=std, model=model)
 
 
 class _Part(nn.Module):
