@@ -38,28 +38,6 @@ def number_nodes(graph: Any) -> Any:
     return graph
 
 
-def convolutions(graph: Any) -> list[Any]:
-    """All convolutions, from the input on."""
-    return [node for node in graph.get_ordered_ops() if is_convolution(node)]
-
-
-def is_convolution(node: Any) -> bool:
-    """Plain or of groups of channels."""
-    return node.get_type_name() in ("Convolution", "GroupConvolution")
-
-
-def is_depthwise(convolution: Any) -> bool:
-    """Whether each of its filters sees one channel."""
-    shape = convolution.input_value(1).get_partial_shape()
-    return convolution.get_type_name() == "GroupConvolution" and shape[2] == 1
-
-
-def only_user(node: Any) -> Any | None:
-    """The node that takes what another one gives; None: there are several, or none."""
-    users = [use.get_node() for use in node.output(0).get_target_inputs()]
-    return users[0] if len(users) == 1 else None
-
-
 def join(frame: Any, window: Any, frames_shape: tuple[int, ...], clip_shape: tuple[int, ...]) -> Any:
     """Frames to answers in one graph: uint8 "frames" (1, T, H, W, 3) in, the outputs of the window graph out.
 

@@ -15,24 +15,17 @@ from xml.etree import ElementTree
 import numpy as np
 import torch
 
-from egoact.engines.graphs.openvino_graphs import (
-    convolutions,
-    import_openvino,
-    is_convolution,
-    is_depthwise,
-    number_nodes,
-    only_user,
-    to_files,
-)
+from egoact.engines.graphs.openvino_graphs import import_openvino, number_nodes, to_files
 from egoact.engines.interface import num_wide
 
 _NUM_EXACT = 3  # convolutions of a first block: plain, depthwise, projection
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")  # plain, or of groups of channels
 _BEYOND_ALL = 3e38  # in bf16, too
 
 
 def prepare_bf16(graph: Any) -> Any:
     """The graph, changed so that bf16 loses little, as `keep_depthwise`, with the first block left in float32."""
-    exact = convolutions(graph)[:_NUM_EXACT]
+    exact = _convolutions(graph)[:_NUM_EXACT]
     keep_depthwise(graph, but=exact)
     return _in_float32(graph, [node for convolution in exact for node in _with_elementwise(convolution)])
 
@@ -51,8 +44,8 @@ def quantize(graph: Any, frames: np.ndarray) -> Any:
             "int8 with openvino needs NNCF: pip install 'egoact[int8]', or use another --precision"
         ) from None
     nncf.set_log_level(logging.ERROR)
-    every = convolutions(graph)
-    kept = [node for n, node in enumerate(every) if n < num_wide(len(every)) or is_depthwise(node)]
+    every = _convolutions(graph)
+    kept = [node for n, node in enumerate(every) if n < num_wide(len(every)) or _is_depthwise(node)]
     with contextlib.redirect_stdout(io.StringIO()):  # it draws bars
         quantized = nncf.quantize(
             graph,
@@ -73,8 +66,8 @@ def keep_depthwise(graph: Any, *, but: Sequence[Any] = ()) -> None:
     from openvino import opset13 as operations
 
     exact = {node.get_friendly_name() for node in but}
-    for node in convolutions(graph):
-        if is_depthwise(node) and node.get_friendly_name() not in exact:
+    for node in _convolutions(graph):
+        if _is_depthwise(node) and node.get_friendly_name() not in exact:
             weights = _constant(node.input_value(1).get_node())
             if weights is not None:
                 node.input(1).replace_source_output(operations.constant(round_keeping_sums(weights)).output(0))
@@ -85,7 +78,7 @@ def _keep_bias(convolution: Any) -> None:
     """Directly behind a convolution OpenVINO makes of a sum its bias, and rounds it; behind a limit it does not."""
     from openvino import opset13 as operations
 
-    following = only_user(convolution)
+    following = _only_user(convolution)
     if following is not None and following.get_type_name() == "Add":
         limits = operations.clamp(convolution.output(0), -_BEYOND_ALL, _BEYOND_ALL)
         for use in following.inputs():
@@ -122,7 +115,7 @@ def _to_bf16(values: np.ndarray) -> np.ndarray:
 def _with_elementwise(convolution: Any) -> list[Any]:
     """A convolution and what OpenVINO computes together with it: sums with constants, activations."""
     found = [convolution]
-    while (node := only_user(found[-1])) is not None and _is_elementwise(node, found[-1]):
+    while (node := _only_user(found[-1])) is not None and _is_elementwise(node, found[-1]):
         found.append(node)
     return found
 
@@ -131,7 +124,25 @@ def _is_elementwise(node: Any, source: Any) -> bool:
     sources = [value.get_node() for value in node.input_values()]
     others = [each for each in sources if each.get_friendly_name() != source.get_friendly_name()]
     is_same_shape = node.output(0).get_partial_shape() == source.output(0).get_partial_shape()
-    return is_same_shape and not is_convolution(node) and all(_constant(each) is not None for each in others)
+    is_convolution = node.get_type_name() in _CONVOLUTIONS
+    return is_same_shape and not is_convolution and all(_constant(each) is not None for each in others)
+
+
+def _convolutions(graph: Any) -> list[Any]:
+    """All of them, from the input on."""
+    return [node for node in graph.get_ordered_ops() if node.get_type_name() in _CONVOLUTIONS]
+
+
+def _is_depthwise(convolution: Any) -> bool:
+    """Whether each of its filters sees one channel."""
+    shape = convolution.input_value(1).get_partial_shape()
+    return convolution.get_type_name() == "GroupConvolution" and shape[2] == 1
+
+
+def _only_user(node: Any) -> Any | None:
+    """The node that takes what another one gives; None: there are several, or none."""
+    users = [use.get_node() for use in node.output(0).get_target_inputs()]
+    return users[0] if len(users) == 1 else None
 
 
 def _in_float32(graph: Any, nodes: list[Any]) -> Any:
