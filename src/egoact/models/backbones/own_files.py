@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from egoact.core.errors import ArtifactError
 from egoact.core.files import make_folder, write_atomically
 from egoact.models.names import BACKBONE_FILE
 
@@ -30,8 +29,10 @@ class OwnFile:
     made_by: str
 
 
-def describe_own_file(path: Path) -> OwnFile | None:
+def describe_own_file(path: Path | None) -> OwnFile | None:
     """What a file says of itself; None where it was made elsewhere, or is none."""
+    if path is None:
+        return None
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -40,13 +41,6 @@ def describe_own_file(path: Path) -> OwnFile | None:
         return OwnFile(said["backbone"], int(said["size"]), said["made_by"])
     except (SafetensorError, OSError, KeyError, ValueError):
         return None
-
-
-def check_made_for(path: Path, name: str) -> None:
-    """Refuse a file that says that it is of another backbone: an `ArtifactError`."""
-    own = describe_own_file(path)
-    if own is not None and own.backbone != name:
-        raise ArtifactError(f"these weights are of {own.backbone}, not of {name}", path=path)
 
 
 def write_own_file(path: Path, model: "nn.Module", own: OwnFile, *, described: Mapping[str, str]) -> None:

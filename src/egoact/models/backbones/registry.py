@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from egoact.core import defaults
+from egoact.core.errors import ArtifactError
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.images import hub_size, hub_trunk, is_of_hub, pin
-from egoact.models.backbones.own_files import PROJECTION, check_made_for, describe_own_file
+from egoact.models.backbones.own_files import PROJECTION, describe_own_file
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
 from egoact.models.backbones.trunks import (
     SpatialGrid,
@@ -90,8 +91,9 @@ def load_trunk(name: str, *, weights: Path | None, size: int, channels: int = 3)
     """A backbone in parts; arguments and errors as `load_backbone`."""
     if size < 32:
         raise ValueError(f"size must be at least 32 pixels, got {size}")
-    if weights is not None:
-        check_made_for(weights, name)
+    own = describe_own_file(weights)
+    if own is not None and own.backbone != name:
+        raise ArtifactError(f"these weights are of {own.backbone}, not of {name}", path=weights)
     if is_of_hub(name):
         trunk = hub_trunk(name, weights, size)
     elif name.startswith("timm:"):
@@ -147,8 +149,7 @@ def default_size(name: str, weights: Path | None = None) -> int:
 
     A file of weights that was made here says it itself; others' models take what they were trained with.
     """
-    own = None if weights is None else describe_own_file(weights)
-    if own is not None:
+    if (own := describe_own_file(weights)) is not None:
         return own.size
     if is_of_hub(name):
         return hub_size(name, weights)

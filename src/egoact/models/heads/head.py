@@ -91,9 +91,9 @@ class BatchNorm(nn.BatchNorm1d):
         own = input.float()
         count = own.new_tensor(input.numel() // input.shape[1])
         distributed.all_reduce(count)
-        mean = _sum_of_processes(own.sum(over)) / count
+        mean = _SumOfProcesses.apply(own.sum(over)) / count
         centred = own - mean.view(shape)
-        variance = _sum_of_processes((centred**2).sum(over)) / count
+        variance = _SumOfProcesses.apply((centred**2).sum(over)) / count
         with torch.no_grad():
             assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
             assert self.num_batches_tracked is not None
@@ -118,11 +118,6 @@ class _SumOfProcesses(torch.autograd.Function):
         total = gradients[0].clone()
         distributed.all_reduce(total)
         return total
-
-
-def _sum_of_processes(values: Tensor) -> Tensor:
-    total: Tensor = _SumOfProcesses.apply(values)
-    return total
 
 
 def all_frames(features: Tensor, mask: Tensor | None) -> Tensor:

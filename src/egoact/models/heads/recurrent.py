@@ -41,11 +41,11 @@ class LSTMHead(SteppingHead):
     def _states(self, features: Tensor) -> Tensor:
         is_fast = self.training and features.device.type == "cpu" and features.dtype == torch.float32
         if not is_fast or torch.is_autocast_enabled("cpu"):
-            states: Tensor = self.lstm(features)[0]
-            return states
+            return self.lstm(features)[0]
         own, recurrent, bias, zeros = self.lstm.parameters()
         gates = nn.functional.linear(features, own, bias + zeros)
-        return lstm_states(gates.transpose(0, 1).contiguous(), recurrent).transpose(0, 1)
+        states = _Recurrence.apply(gates.transpose(0, 1).contiguous(), recurrent)
+        return states.transpose(0, 1)
 
     def initial_state(self, batch_size: int) -> State:  # noqa: D102
         zeros = self.norm.weight.new_zeros(1, batch_size, self.width)
@@ -78,22 +78,14 @@ class GRUHead(SteppingHead):
         return hidden[:, 0], (after,)
 
 
-def lstm_states(gates: Tensor, weight: Tensor) -> Tensor:
+class _Recurrence(torch.autograd.Function):
     """Every state of an LSTM that begins at zero, (T, B, W): torch's numbers, on a CPU in three quarters of the time.
 
-    torch's own, by oneDNN, also computes the gradient of the features, which nobody asks for; it costs as much as that
-    of the weights. Here features are multiplied by their weights outside, all frames in one product.
-
-    Args:
-        gates: What features and biases add to the gates, (T, B, 4 W): input, forget, cell, output.
-        weight: From a state to the gates of the next frame, (4 W, W).
+    It is given what features and biases add to the gates, (T, B, 4 W), and the weights from a state to the gates of the
+    next frame, (4 W, W); gates are input, forget, cell, output. torch's own, by oneDNN, also computes the gradient of
+    the features, which nobody asks for; it costs as much as that of the weights. Here features are multiplied by their
+    weights outside, all frames in one product. By hand, because autograd would take a dozen nodes a frame.
     """
-    states: Tensor = _Recurrence.apply(gates, weight)
-    return states
-
-
-class _Recurrence(torch.autograd.Function):
-    """Written out by hand, because autograd would take a dozen nodes a frame."""
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, weight: Tensor) -> Tensor:  # noqa: D102
