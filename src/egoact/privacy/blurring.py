@@ -15,18 +15,10 @@ _CELLS = 5
 
 
 def write_masked(recording: Path, path: Path, masks: Masks, *, advance: Callable[[int], None] = lambda _: None) -> None:
-    """Write a recording without what is masked, as H.264 in MP4, atomically.
+    """Write a recording without what is masked, as H.264 in MP4, atomically; or a `MediaError`.
 
-    Hidden stretches stay, black and silent, so that labels of the recording fit.
-
-    Args:
-        recording: Video file.
-        path: File to write, `.mp4`.
-        masks: What nobody shall see; times count from the first picture.
-        advance: Called with seconds as they are done.
-
-    Raises:
-        MediaError: The recording cannot be read, or the file cannot be written.
+    Hidden stretches stay, black and silent, so that labels of the recording fit. Times of masks count from the first
+    picture; `advance` is called with seconds as they are done.
     """
     track = find_sound(recording)
     rate = track.form.rate

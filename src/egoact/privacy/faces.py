@@ -27,7 +27,7 @@ def find_faces(
     sure: float = SURE,
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[Mask]:
-    """Every face of a recording, from its first picture to its last that can be decoded.
+    """Every face of a recording, from its first picture to its last that can be decoded; or a `MediaError`.
 
     Args:
         path: Video file.
@@ -35,15 +35,11 @@ def find_faces(
         rate: Pictures a second to look at.
         sure: How sure it must be once of each face, 0 to 1.
         advance: Called with 1 after each picture that was looked at.
-
-    Raises:
-        MediaError: The file cannot be read.
     """
 
     def looked_at() -> Iterator[tuple[float, list[tuple[Box, float]]]]:
         for seconds, picture in _pictures(path, rate=rate):
-            faces = detector.run(picture)
-            yield seconds, [(widen(face.box, _MARGIN), face.score) for face in faces]
+            yield seconds, [(widen(face.box, _MARGIN), face.score) for face in detector.run(picture)]
             advance(1)
 
     return link(looked_at(), sure=sure, most_gap_seconds=_MOST_GAP_SECONDS)

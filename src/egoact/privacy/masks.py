@@ -129,7 +129,7 @@ class Masks:
             values = load_json(path)
             if values["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"format_version is {values['format_version']}, this egoact reads {FORMAT_VERSION}")
-            masks = [_mask(each) for each in values["masks"]]
+            masks = list(map(_mask, values["masks"]))
             hidden = [(float(start), float(stop)) for start, stop in values.get("hidden", ())]
             return cls(masks, hidden, tuple(map(_mask, values.get("unmarked", ()))))
         except OSError as error:
@@ -188,12 +188,7 @@ def link(
     """Boxes of single pictures as masks.
 
     A box goes on with the mask whose last box is nearest, if that is not farther than the larger of both is wide, and
-    not longer ago than `most_gap_seconds`. Masks of which no box is at least `sure` are left out.
-
-    Args:
-        found: Seconds, and boxes with scores; ascending.
-        sure: What the best box of a mask must have.
-        most_gap_seconds: The longest time that a detector may miss.
+    not longer ago than `most_gap_seconds`. Masks of which no box is at least `sure` are left out. Seconds ascend.
     """
     growing: list[list[tuple[float, Box, float]]] = []
     done: list[list[tuple[float, Box, float]]] = []

@@ -60,9 +60,9 @@ class Vocabulary:
                 check_name(f"a {self.target} class", word)
         if not self.names or len(set(self.names)) != self.size:
             raise ValueError(f"{self.size} names, {len(set(self.names))} of them distinct; each class needs its own")
-        for field in ("categories", "instances"):
-            if getattr(self, field) and len(getattr(self, field)) != self.size:
-                raise ValueError(f"{len(getattr(self, field))} {field} for {self.size} classes")
+        for field, values in (("categories", self.categories), ("instances", self.instances)):
+            if values and len(values) != self.size:
+                raise ValueError(f"{len(values)} {field} for {self.size} classes")
         for class_id in self.tail:
             check_whole("a tail class", class_id, least=0, most=self.size - 1)
         if self.classes is not None and set(self.classes.categories) != set(self.names):
@@ -74,21 +74,14 @@ class Vocabulary:
         return len(self.names)
 
     def encode(self, table: SegmentTable, *, allow_unlabelled: bool = True) -> npt.NDArray[np.int64]:
-        """The class id of every segment, -1 where it has no label of this target.
+        """The class id of every segment, int64, shape (N,); -1 where it has no label of this target.
 
         Goes by the column `verb_class` (`noun_class`) where the row has it, else by the word in `verb` (`noun`):
         a class name, then one of its instances. A vocabulary of categories gives ids of categories.
 
-        Args:
-            table: The segments.
-            allow_unlabelled: False refuses a segment without a label.
-
-        Returns:
-            int64, shape (N,).
-
         Raises:
-            AnnotationError: A class or word outside the vocabulary, a class and a word that contradict each
-                other (a CSV and class names of different editions), or a missing label; with file, row, column.
+            AnnotationError: A class or word outside the vocabulary, a class and a word that contradict each other (a
+                CSV and class names of different editions), or no label where one is needed; with file, row, column.
         """
         if self.classes is not None:
             to_category = np.append(self._category_ids(self.classes), UNLABELLED)
@@ -130,16 +123,14 @@ class Vocabulary:
 
     def known_words(self) -> dict[str, tuple[int, ...]]:
         """Word -> the classes it may mean; the class of that very name comes first."""
-        known: dict[str, tuple[int, ...]] = {name: (class_id,) for class_id, name in enumerate(self.names)}
+        known: dict[str, dict[int, None]] = {name: {class_id: None} for class_id, name in enumerate(self.names)}
         for class_id, words in enumerate(self.instances):
             for word in words:
-                if class_id not in known.get(word, ()):
-                    known[word] = (*known.get(word, ()), class_id)
-        return known
+                known.setdefault(word, {})[class_id] = None
+        return {word: tuple(ids) for word, ids in known.items()}
 
     def _category_ids(self, classes: "Vocabulary") -> npt.NDArray[np.int64]:
-        index = {name: position for position, name in enumerate(self.names)}
-        return np.array([index[category] for category in classes.categories], dtype=np.int64)
+        return np.array([self.names.index(category) for category in classes.categories], dtype=np.int64)
 
     def class_name(self, word: str) -> str:
         """The name of the class that a word stands for; the word itself where it stands for none, or for several."""
@@ -202,12 +193,11 @@ def build_vocabulary(table: SegmentTable, target: Target) -> Vocabulary | None:
     labels = [_label(segment, target) for segment in table]
     words_of: dict[int, Counter[str]] = defaultdict(Counter)
     for position, (word, class_id) in enumerate(labels):
-        if class_id is None:
-            continue
-        if class_id >= MOST_CLASSES:
+        if class_id is not None and class_id >= MOST_CLASSES:
             reason = f"class {class_id} is too large; count classes from 0"
             raise table.error(reason, position, column=f"{target}_class")
-        words_of[class_id].update([] if word is None else [word])
+        if class_id is not None:
+            words_of[class_id].update([] if word is None else [word])
     if not words_of:
         words = sorted({word for word, _ in labels if word is not None})
         return Vocabulary(target, tuple(words)) if words else None

@@ -21,19 +21,13 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.annotations.spreadsheet import Spreadsheet, read_spreadsheet
 
 RATE = 30
+_STANDING = (10095, 10115, 10118, 10119, 10379, 10390, 10395, 10404)
 VIEWS = {
     "e1": ("HMC_84346135_mono10bit", "HMC_21176875_mono10bit"),
     "e2": ("HMC_84347414_mono10bit", "HMC_21176623_mono10bit"),
     "e3": ("HMC_84355350_mono10bit", "HMC_21110305_mono10bit"),
     "e4": ("HMC_84358933_mono10bit", "HMC_21179183_mono10bit"),
-    "v1": ("C10095_rgb",),
-    "v2": ("C10115_rgb",),
-    "v3": ("C10118_rgb",),
-    "v4": ("C10119_rgb",),
-    "v5": ("C10379_rgb",),
-    "v6": ("C10390_rgb",),
-    "v7": ("C10395_rgb",),
-    "v8": ("C10404_rgb",),
+    **{f"v{number}": (f"C{camera}_rgb",) for number, camera in enumerate(_STANDING, 1)},
 }
 """Name of a view -> its camera, or those of two headsets; e are worn, v stand."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from egoact.core.annotations.formats.annotation import Annotation
 from egoact.core.annotations.formats.exchange import count_of
-from egoact.core.annotations.formats.words import split_label
+from egoact.core.annotations.formats.words import one_line
 from egoact.core.annotations.labels import TARGETS, Target, read_class_file
 from egoact.core.annotations.spreadsheet import read_spreadsheet
 
@@ -34,7 +34,7 @@ def read_mapping(path: str | Path) -> dict[str, Meaning]:
     found: dict[str, Meaning] = {}
     meanings = map(Meaning, sheet.columns.get("verb", empty), sheet.columns.get("noun", empty))
     for position, (label, meaning) in enumerate(zip(sheet.columns["label"], meanings, strict=True)):
-        if found.setdefault(_key(label), meaning) != meaning:
+        if found.setdefault(one_line(label.casefold()), meaning) != meaning:
             raise sheet.error(f"'{label}' has two meanings", position=position, column="label")
     return found
 
@@ -48,10 +48,6 @@ def read_class_numbers(folder: str | Path) -> dict[Target, dict[str, int]]:
         known = classes.known_words().items()
         found[target] = {word: ids[0] for word, ids in known if len(ids) == 1 or word == classes.names[ids[0]]}
     return found
-
-
-def _key(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 @dataclass
@@ -80,8 +76,8 @@ class LabelWords:
                 continue
             if not mapped.verb and not mapped.noun and mapped.description:
                 if self.is_split:
-                    verb, noun = split_label(mapped.description, separator=separator)
-                    mapped = replace(mapped, verb=verb, noun=noun, description="")
+                    verb, _, noun = mapped.description.strip().partition(separator)
+                    mapped = replace(mapped, verb=verb.strip(), noun=noun.strip(), description="")
                 else:
                     mapped = replace(mapped, verb=mapped.description, description="")
                     num_whole += " " in mapped.verb
@@ -111,14 +107,14 @@ class LabelWords:
     def _map(self, item: Annotation, unknown: dict[str, None]) -> Annotation | None:
         """The annotation in our words: of its whole label, or else of its verb and its noun; None to leave it out."""
         is_label = not (item.verb or item.noun)
-        if (whole := self.mapping.get(_key(item.label))) is not None:
+        if (whole := self.mapping.get(one_line(item.label.casefold()))) is not None:
             if not whole.verb and not whole.noun:
                 return None
             said = replace(item, description="") if is_label else item
             return replace(said, verb=whole.verb, noun=whole.noun, verb_class=None, noun_class=None)
         if is_label and item.description:
             unknown[item.description] = None
-        verb, noun = (self.mapping.get(_key(word)) if word else None for word in (item.verb, item.noun))
+        verb, noun = (self.mapping.get(one_line(word.casefold())) if word else None for word in (item.verb, item.noun))
         for word, meaning in ((item.verb, verb), (item.noun, noun)):
             if word and meaning is None:
                 unknown[word] = None

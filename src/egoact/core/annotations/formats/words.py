@@ -1,4 +1,4 @@
-"""Words of other tools: hands by their many names, recordings by their files, verb and noun in one label."""
+"""Words of other tools: hands by their many names, recordings by their files."""
 
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -49,12 +49,6 @@ def recording_name(media: str) -> str:
     name = re.split(r"[/\\]", normalise_video_id(text))[-1]
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and stem and _SUFFIX.fullmatch(suffix) else name
-
-
-def split_label(label: str, *, separator: str = " ") -> tuple[str, str]:
-    """Verb and noun of "take cup": what stands before the first separator, and all after it."""
-    verb, _, noun = label.strip().partition(separator)
-    return verb.strip(), noun.strip()
 
 
 def one_line(text: str) -> str:

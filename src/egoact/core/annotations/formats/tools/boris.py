@@ -7,6 +7,7 @@ Source: BORIS, Friard and Gamba, Methods in Ecology and Evolution 7 (2016), proj
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations, Recording
@@ -18,6 +19,7 @@ from egoact.core.annotations.formats.words import hand_name, parse_hand, recordi
 FORMAT_VERSION = "7.0"
 NO_SUBJECT = "No focal subject"
 ANNOTATORS = ("annotator", "observer", "coder")
+_STATE = attrgetter("verb", "noun", "hand")
 _NOTHING = frozenset({"", "None", "NA"})
 
 
@@ -171,7 +173,7 @@ def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> st
     for name, items in annotations.by_recording().items():
         for annotator in dict.fromkeys(item.annotator for item in items) if len(items) else ("",):
             mine = [item for item in items if item.annotator == annotator]
-            for number, layer in enumerate(split_layers(mine, _state) or [[]], 1):
+            for number, layer in enumerate(split_layers(mine, _STATE) or [[]], 1):
                 title = name + (f" ({annotator})" if annotator else "") + (f" #{number}" if number > 1 else "")
                 observations[title] = _observation(annotations.recording(name), layer, annotator, points)
     project = {
@@ -195,7 +197,9 @@ def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> st
         "converters": {},
     }
     tell_of_characters(annotations, losses)
-    _tell_of_categories(annotations, losses)
+    category = {item.verb: item.tier for item in reversed(annotations.items)}
+    changed = sum(category[item.verb] != item.tier for item in annotations)
+    losses.tell("tiers of {} cannot be kept: a behaviour of BORIS has one category", changed)
     return json_text(project)
 
 
@@ -205,16 +209,6 @@ def tell_of_characters(annotations: Annotations, losses: Losses) -> None:
     if unsafe:
         example = unsafe[0].noun
         losses.tell(f"nouns of {{}}, such as '{example}', mean something else in BORIS", len(unsafe))
-
-
-def _tell_of_categories(annotations: Annotations, losses: Losses) -> None:
-    category = {item.verb: item.tier for item in reversed(annotations.items)}
-    changed = sum(category[item.verb] != item.tier for item in annotations)
-    losses.tell("tiers of {} cannot be kept: a behaviour of BORIS has one category", changed)
-
-
-def _state(item: Annotation) -> tuple[str, ...]:
-    return item.verb, item.noun, item.hand
 
 
 def _observation(recording: Recording, items: Sequence[Annotation], annotator: str, points: set[str]) -> dict[str, Any]:

@@ -117,16 +117,8 @@ def _event(row: Row, seconds: str, comment: str) -> Event:
         raise ValueError("the cell of Behavior is empty")
     names = [name for name in row.cells if re.fullmatch(r"modif\w* ?_?#\d+|modifiers?", name)]
     modifiers = "|".join(text for name in names if (text := row.cells[name]) not in ("", "None", "NA"))
-    subject = row.first("subject")
-    return Event(
-        parse_decimal_comma(seconds),
-        "" if subject == NO_SUBJECT else subject,
-        code,
-        modifiers,
-        row.first(comment),
-        row.place,
-        row.first("behavioral_category"),
-    )
+    said, category = row.first(comment), row.first("behavioral_category")
+    return Event(parse_decimal_comma(seconds), row.first("subject"), code, modifiers, said, row.place, category)
 
 
 def _add_aggregated(reading: Reading, row: Row, media: dict[str, MediaFiles]) -> None:
