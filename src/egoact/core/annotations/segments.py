@@ -28,6 +28,19 @@ from egoact.core.bounds import LONGEST_NAME, check_name
 from egoact.core.epic.facts import frame_rate, frame_seconds
 from egoact.core.errors import AnnotationError
 
+_OPTIONAL: dict[str, Callable[[str], Any]] = {
+    "participant_id": str,
+    "start_frame": parse_optional_whole,
+    "stop_frame": parse_optional_whole,
+    "verb": parse_optional_text,
+    "verb_class": parse_optional_whole,
+    "noun": parse_optional_text,
+    "noun_class": parse_optional_whole,
+    "all_noun_classes": parse_wholes,
+    "narration": str,
+}
+"""Columns that may be absent -> what their cells mean."""
+
 
 class SegmentFieldError(ValueError):
     """A value no segment can have; `field` says which."""
@@ -195,10 +208,20 @@ def segments_of(sheet: Spreadsheet) -> SegmentTable:
     times = [_read_times(sheet, column) for column in time_columns]
     columns_of = dict(zip(("start_seconds", "stop_seconds"), time_columns, strict=True))
     id_column = "uid" if "uid" in sheet and "narration_id" not in sheet else "narration_id"
+    video_ids = sheet.columns["video_id"]
+    made_ids = [f"{video_id}_{row}" for video_id, row in zip(video_ids, sheet.rows, strict=True)]
+    columns: dict[str, Iterable[Any]] = {
+        "narration_id": sheet.columns.get(id_column, made_ids),
+        "participant_id": [video_id.partition("_")[0] for video_id in video_ids],
+        "video_id": video_ids,
+        "start_seconds": times[0],
+        "stop_seconds": times[1],
+    }
+    columns |= {column: sheet.convert(column, parse) for column, parse in _OPTIONAL.items() if column in sheet}
     segments = []
-    for position, values in enumerate(zip(*_read_fields(sheet, id_column, *times), strict=True)):
+    for position, values in enumerate(zip(*columns.values(), strict=True)):
         try:
-            segments.append(Segment(*values))
+            segments.append(Segment(**dict(zip(columns, values, strict=True))))
         except SegmentFieldError as error:
             column = columns_of.get(error.field, error.field)
             raise sheet.error(str(error), position=position, column=column) from None
@@ -240,32 +263,6 @@ def _read_times(sheet: Spreadsheet, column: str) -> list[float]:
         except ValueError as error:
             raise sheet.error(str(error), position=position, column=column) from None
     return seconds
-
-
-def _read_fields(sheet: Spreadsheet, id_column: str, starts: list[float], stops: list[float]) -> list[Iterable[Any]]:
-    """The columns of `Segment`'s fields, in its order."""
-    video_ids = sheet.columns["video_id"]
-    made_ids = [f"{video_id}_{row}" for video_id, row in zip(video_ids, sheet.rows, strict=True)]
-    nothing = [None] * len(sheet)
-
-    def optional(column: str, parse: Callable[[str], Any], absent: Iterable[Any] = nothing) -> Iterable[Any]:
-        return sheet.convert(column, parse) if column in sheet else absent
-
-    return [
-        sheet.columns.get(id_column, made_ids),
-        optional("participant_id", str, [video_id.partition("_")[0] for video_id in video_ids]),
-        video_ids,
-        starts,
-        stops,
-        optional("start_frame", parse_optional_whole),
-        optional("stop_frame", parse_optional_whole),
-        optional("verb", parse_optional_text),
-        optional("verb_class", parse_optional_whole),
-        optional("noun", parse_optional_text),
-        optional("noun_class", parse_optional_whole),
-        optional("all_noun_classes", parse_wholes, [()] * len(sheet)),
-        optional("narration", str, [""] * len(sheet)),
-    ]
 
 
 def group_by_recording(segments: Sequence[Segment]) -> dict[str, list[Segment]]:

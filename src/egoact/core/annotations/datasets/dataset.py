@@ -116,14 +116,10 @@ def segments_text(segments: Iterable[Segment]) -> str:
     columns = [name for name in _OPTIONAL if any(getattr(one, name) not in (None, (), "") for one in segments)]
     rows = (
         (one.narration_id, one.participant_id, one.video_id, f"{one.start_seconds:.6f}", f"{one.stop_seconds:.6f}")
-        + tuple(_cell(getattr(one, name)) for name in columns)
+        + tuple(str(list(v)) if isinstance(v := getattr(one, name), tuple) else v for name in columns)
         for one in segments
     )
     return csv_text([("narration_id", "participant_id", "video_id", "start_seconds", "stop_seconds", *columns), *rows])
-
-
-def _cell(value: Any) -> Any:
-    return str(list(value)) if isinstance(value, tuple) else value
 
 
 def classes_text(vocabulary: Vocabulary) -> str:

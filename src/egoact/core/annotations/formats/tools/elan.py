@@ -53,9 +53,13 @@ def read_elan(reading: Reading) -> None:
     for tier, (aligned, references, attributes, _) in document.tiers.items():
         annotator = (attributes.get("ANNOTATOR") or "").strip()
         participant = (attributes.get("PARTICIPANT") or "").strip()
-        for identity, start, stop, text in _stretches(reading, document, tier, aligned, references):
-            times = (start + origin) / 1000, (stop + origin) / 1000
+        for identity, slots, text, reason in _annotations(document, aligned, references):
             place = f"tier '{tier}', annotation {identity}"
+            start, stop = map(document.timeslots.get, slots)
+            if start is None or stop is None:
+                reading.problem(place, reason)
+                continue
+            times = (start + origin) / 1000, (stop + origin) / 1000
             cells.append(Cell(tier, *times, one_line(text), place, name, annotator, parse_hand(participant)))
     add_cells(reading, cells)
 
@@ -77,36 +81,26 @@ def _load(source: Source) -> Any:
             raise source.error(f"not an ELAN document ({type(error).__name__}: {error})") from None
 
 
-def _stretches(
-    reading: Reading, document: Any, tier: str, aligned: dict[str, Any], references: dict[str, Any]
-) -> Iterator[tuple[str, int, int, str]]:
-    """Id, start and stop in milliseconds, and text; those that refer to others have their times."""
+def _annotations(
+    document: Any, aligned: dict[str, Any], references: dict[str, Any]
+) -> Iterator[tuple[str, Sequence[str | None], str, str]]:
+    """Id, time slots and text of those of a tier, and what is wrong if the slots have no times."""
     for identity, (begin, end, text, _) in aligned.items():
-        start, stop = document.timeslots.get(begin), document.timeslots.get(end)
-        if start is None or stop is None:
-            reading.problem(f"tier '{tier}', annotation {identity}", "its times are not aligned with the media")
-        else:
-            yield identity, start, stop, text
+        yield identity, (begin, end), text, "its times are not aligned with the media"
     for identity, (parent, text, *_) in references.items():
-        found = _root(document, parent)
-        start, stop = (None, None) if found is None else map(document.timeslots.get, found)
-        if start is None or stop is None:
-            place = f"tier '{tier}', annotation {identity}"
-            reading.problem(place, f"the annotation {parent} it refers to has no times")
-        else:
-            yield identity, start, stop, text
+        yield identity, _root(document, parent), text, f"the annotation {parent} it refers to has no times"
 
 
-def _root(document: Any, identity: str) -> tuple[str, str] | None:
+def _root(document: Any, identity: str) -> Sequence[str | None]:
     """Time slots of the aligned annotation that a reference leads to."""
     for _ in range(len(document.annotations) + 1):
         tier = document.tiers.get(document.annotations.get(identity))
         if tier is None:
-            return None
+            break
         if identity in tier[0]:
-            return tier[0][identity][0], tier[0][identity][1]
+            return tier[0][identity][:2]  # type: ignore[no-any-return]
         identity = tier[1][identity][0]
-    return None
+    return None, None
 
 
 class _Row(NamedTuple):
