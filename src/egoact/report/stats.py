@@ -20,7 +20,7 @@ from egoact.report.stats_figures import (
 )
 from egoact.report.timelines.timeline import write_statistics_pages
 
-_TEXT = {column: str for column in ("name", "category", "verb", "noun", "participant_id")}
+_TEXT = dict.fromkeys(("name", "category", "verb", "noun", "participant_id"), str)
 _MOST_TABLE_ROWS = 400
 
 

@@ -1,4 +1,1 @@
-"""The page of `egoact demo`.
-
-Imports `report.evaluation`'s pictures.
-"""
+"""The page of `egoact demo`."""

@@ -1,4 +1,1 @@
-"""The pages of `egoact evaluate`: segments, confusions, curves, timelines.
-
-Imports `report.page`.
-"""
+"""The pages of `egoact evaluate`: segments, confusions, curves, timelines."""

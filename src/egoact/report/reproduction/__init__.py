@@ -1,4 +1,1 @@
-"""The page of `egoact reproduce`: one module a group of the report's figures and tables.
-
-Imports the pictures of other pages.
-"""
+"""The page of `egoact reproduce`: one module a group of the report's figures and tables."""
