@@ -155,7 +155,7 @@ def _measure(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     counts = np.bincount(predictions)
     return {f"top{k}": top_k_accuracy(scores, labels, k=min(k, scores.shape[1])) for k in (1, 3, 5)} | {
         "predictions": predictions.tolist(),
-        "num_predicted_classes": np.count_nonzero(counts),
+        "num_predicted_classes": int((counts > 0).sum()),
         "largest_share": float(counts.max() / len(predictions)),
     }
 

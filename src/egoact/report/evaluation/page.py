@@ -114,7 +114,7 @@ def _list_parts(metrics: dict[str, Any]) -> list[list[str]]:
 
 def _show_target(out: Path, target: str, result: TargetResult) -> dict[str, Any]:
     counts, names = result.confusion, list(result.names)
-    num_used = np.count_nonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    num_used = int(np.count_nonzero(counts.sum(axis=0) + counts.sum(axis=1)))
     shown = choose_shown(counts, names, most=MOST_NUMBERED if num_used <= MOST_NUMBERED else _MOST_NAMED)
     table = pd.DataFrame(counts, index=names, columns=names)
     write_table(out / f"confusion_{target}.csv", table, index_label=f"true {target}")
