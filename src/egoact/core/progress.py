@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 LINE_SECONDS = 10.0
@@ -22,12 +22,13 @@ class Progress:
         self._name, self._total, self._unit = name, total, unit
         self._done = 0
         self._note = ""
+        self._alone = ExitStack()
         self._begun = self._last_line = time.monotonic()
         self._bar = _bar(name, total, unit) if sys.stderr.isatty() else None
 
     def __enter__(self) -> "Progress":
         if self._bar is not None:
-            _LINE.pause()
+            self._alone.enter_context(other_display())
             self._bar.start()
         return self
 
@@ -36,7 +37,7 @@ class Progress:
             if self._total is None and not any(error):
                 self._bar.update(self._bar.task_ids[0], total=self._done)
             self._bar.stop()
-            _LINE.resume()
+            self._alone.close()
 
     def advance(self, amount: int, *, note: str = "") -> None:
         """Say that so much more is done, and in a few words how it stands."""
@@ -80,18 +81,16 @@ def working(what: str, *, is_told: bool = True) -> Iterator[None]:
     """Show what is being done while nothing else is shown, on standard error.
 
     On a terminal that is the last line, which moves; what is printed meanwhile goes above it. Elsewhere it is one plain
-    line, where it takes more than a second. May be nested: the innermost is shown.
-
-    Args:
-        what: Such as "extract: loading the network".
-        is_told: Whether to say it where there is no terminal.
+    line, where it takes more than a second, and only if `is_told`. May be nested: the innermost is shown.
     """
     if sys.stderr.isatty() and "LOCAL_RANK" not in os.environ:  # of several processes only the first has the terminal
-        _LINE.push(what)
+        _LINE.texts.append(what)
+        _LINE.show()
         try:
             yield
         finally:
-            _LINE.pop()
+            _LINE.texts.pop()
+            _LINE.show()
         return
     timer = threading.Timer(SILENT_SECONDS, lambda: print(f"{what} ...", file=sys.stderr, flush=True))
     timer.daemon = True
@@ -106,47 +105,33 @@ def working(what: str, *, is_told: bool = True) -> Iterator[None]:
 @contextmanager
 def other_display() -> Iterator[None]:
     """No line of `working` as long as something else draws on the terminal."""
-    _LINE.pause()
+    _LINE.num_pauses += 1
+    _LINE.show()
     try:
         yield
     finally:
-        _LINE.resume()
+        _LINE.num_pauses -= 1
+        _LINE.show()
 
 
 class _MovingLine:
     """The last line of the terminal; there is one."""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._num_pauses = 0
+        self.texts: list[str] = []
+        self.num_pauses = 0
         self._shown: Any = None
 
-    def push(self, text: str) -> None:
-        self._texts.append(text)
-        self._show()
-
-    def pop(self) -> None:
-        self._texts.pop()
-        self._show()
-
-    def pause(self) -> None:
-        self._num_pauses += 1
-        self._show()
-
-    def resume(self) -> None:
-        self._num_pauses -= 1
-        self._show()
-
-    def _show(self) -> None:
-        if not self._texts or self._num_pauses:
+    def show(self) -> None:
+        if not self.texts or self.num_pauses:
             if self._shown is not None:
                 self._shown.stop()
                 self._shown = None
             return
         if self._shown is None:
-            self._shown = _spinner(self._texts[-1])
+            self._shown = _spinner(self.texts[-1])
             self._shown.start()
-        self._shown.update(self._shown.task_ids[0], description=self._texts[-1])
+        self._shown.update(self._shown.task_ids[0], description=self.texts[-1])
 
 
 _LINE = _MovingLine()

@@ -58,8 +58,7 @@ def detections_of(
 ) -> Detections:
     """What timelines, by video_id, found in the recordings that must be answered.
 
-    Raises:
-        ValueError: A recording without a timeline, an action without verb or noun, or a name of no class.
+    A recording without one, an action without verb or noun, or a name of no class is a `ValueError`.
     """
     ids = {str(t): {name: class_id for class_id, name in enumerate(v.names)} for t, v in vocabularies.items()}
     rows: list[tuple[int, float, float, int, int, float]] = []
@@ -80,11 +79,7 @@ def detections_of(
 
 
 def renumber(found: Detections, ours: Mapping[Target, Vocabulary], theirs: Mapping[Target, Vocabulary]) -> Detections:
-    """The same in the class ids of other vocabularies, by the names of the classes.
-
-    Raises:
-        ValueError: Verbs or nouns are not known to whoever found them, or a class of theirs has no such name.
-    """
+    """The same in the class ids of other vocabularies, by the names of classes; a `ValueError` where one is missing."""
     changed = {}
     for target, vocabulary in theirs.items():
         if target not in ours:

@@ -27,7 +27,7 @@ History = tuple[int, ...]
 _BEGINNING = -1  # stands for the actions before the first
 
 
-def histories(table: SegmentTable, verbs: Classes, nouns: Classes, *, gap_seconds: float) -> list[tuple[History, ...]]:
+def histories(table: SegmentTable, verb: Classes, noun: Classes, *, gap_seconds: float) -> list[tuple[History, ...]]:
     """The noun of the last action, that action, and the last two, of each of N segments, in any order.
 
     Known are actions that began at least `gap_seconds` before the segment; classes are (N,).
@@ -45,7 +45,7 @@ def histories(table: SegmentTable, verbs: Classes, nouns: Classes, *, gap_second
     for segments in group_by_recording(table).values():
         ordered = sorted(segments, key=lambda segment: (segment.start_seconds, segment.stop_seconds))
         starts = [segment.start_seconds for segment in ordered]
-        actions = [(int(verbs[row]), int(nouns[row])) for row in (row_of[s.narration_id] for s in ordered)]
+        actions = [(int(verb[row]), int(noun[row])) for row in (row_of[s.narration_id] for s in ordered)]
         for position, segment in enumerate(ordered):
             num_known = min(bisect_right(starts, segment.start_seconds - gap_seconds), position)
             last, before = (

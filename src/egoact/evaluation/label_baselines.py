@@ -56,8 +56,7 @@ class LabelledSets:
     def of(cls, train: SegmentTable, validation: SegmentTable, *, annotations: Path | None) -> "LabelledSets":
         """Labels of both by the class files of a folder; without it, by class ids, or the words of training.
 
-        Raises:
-            AnnotationError: A segment without a verb or noun, or with one that the vocabulary does not have.
+        A segment without a verb or noun, or with one that the vocabulary does not have, is an `AnnotationError`.
         """
         vocabularies: dict[Target, Vocabulary] = {}
         for target in TARGETS:
@@ -84,8 +83,8 @@ def anticipation_baselines(sets: LabelledSets, *, gap_seconds: float, annotation
     Actions are named `gap_seconds` before they begin; `annotations` is the folder with the lists of unseen participants
     and tail classes.
     """
-    wanted = histories(sets.validation, *_both(sets.validation_labels), gap_seconds=gap_seconds)
-    known = histories(sets.train, *_both(sets.train_labels), gap_seconds=gap_seconds)
+    wanted = histories(sets.validation, **sets.validation_labels, gap_seconds=gap_seconds)
+    known = histories(sets.train, **sets.train_labels, gap_seconds=gap_seconds)
     participants = [segment.participant_id for segment in sets.validation]
     unseen = None if annotations is None else read_unseen_participants(annotations, participants=participants)
     tail = {str(target): vocabulary.tail for target, vocabulary in sets.vocabularies.items() if vocabulary.tail}
@@ -134,10 +133,6 @@ def list_by_frequency(sets: LabelledSets) -> Detections:
         pairs[chosen, 1],
         counts[chosen] / len(members),
     )
-
-
-def _both(labels: dict[Target, Classes]) -> tuple[Classes, Classes]:
-    return labels["verb"], labels["noun"]
 
 
 def _answers(

@@ -35,11 +35,8 @@ def find_timelines(path: Path) -> dict[str, FoundTimeline]:
     actions.
 
     Returns:
-        video_id -> timeline, sorted.
-
-    Raises:
-        AnnotationError: No timeline there, one that is damaged, two of the same video, or a `timeline.json` and a
-            `timeline.csv` that differ without a sign of which is right.
+        video_id -> timeline, sorted; an `AnnotationError` for none, one that is damaged, two of the same video, or a
+        `timeline.json` and a `timeline.csv` that differ without a sign of which is right.
     """
     files = [path]
     if path.is_dir():

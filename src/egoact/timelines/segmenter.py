@@ -66,11 +66,7 @@ def predict_recording(
 
 
 def find_actions(segmenter: TrainedSegmenter, features: Any, *, video_id: str) -> tuple[Timeline, Rankings]:
-    """The timeline of a recording with features (F, D), one row a step, and for each action the best classes.
-
-    Raises:
-        ArtifactError: The run does not say how scores become actions.
-    """
+    """The timeline of a recording with features (F, D), one row a step, and for each action the best classes."""
     vocabularies = segmenter.config.vocabularies
     return name_actions(segmenter.score(features), segmenter.rules, vocabularies, video_id=video_id)
 

@@ -60,12 +60,7 @@ class StoredRecordings:
 
     @classmethod
     def of(cls, run: Run, features: Path | Sequence[Path]) -> "StoredRecordings":
-        """Open the streams that a run needs.
-
-        Raises:
-            ArtifactError: Not a run of `egoact train-timeline`; or features that are missing, of another backbone or
-                of another rate.
-        """
+        """Open the streams that a run needs; an `ArtifactError` where features are missing, or do not fit the run."""
         segmenter = run.segmenter
         recordings, rate = Recordings(open_features_for(segmenter.config, features)), segmenter.config.rate
         if recordings.rate != rate:
@@ -180,8 +175,7 @@ def _describe_store(store: FeatureStore, videos: Iterable[str]) -> dict[str, Any
 def true_timelines(table: SegmentTable, vocabularies: Mapping[Target, Vocabulary]) -> dict[str, Timeline]:
     """The labels of recordings by the names of a run's classes; a word that is none of its classes stays as it is.
 
-    Raises:
-        AnnotationError: A class id that the run does not have, or that contradicts the word beside it.
+    A class id that the run does not have, or that contradicts the word beside it, is an `AnnotationError`.
     """
     return timelines_of(table, names={t: _names(table, t, v) for t, v in vocabularies.items()})
 

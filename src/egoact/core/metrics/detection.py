@@ -10,7 +10,7 @@ Shapes: `D` answers, `N` true segments, `T` thresholds.
 Sources: ActivityNet, Caba Heilbron et al. 2015; Rescaling Egocentric Vision, arXiv:2006.13256, section 4.3.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,7 @@ Classes = npt.NDArray[np.int64]
 class Detections:
     """Actions that were found, in the three lists of the challenge at once: one score for verb, noun and both.
 
-    Raises:
-        ValueError: Arrays that do not fit, times that are no interval, numbers that are not finite.
+    Arrays that do not fit, times that are no interval, and numbers that are not finite are a `ValueError`.
     """
 
     video_ids: tuple[str, ...]  # the recordings that were looked at, also those without any action
@@ -79,16 +78,10 @@ def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[
     }
     names = [found.video_ids[video] for video in found.videos]
     rows = list(zip(names, *found.spans.T.tolist(), found.scores.tolist(), strict=True))
+    truth = [(segment.video_id, segment.start_seconds, segment.stop_seconds) for segment in table]
     for target in [*labels, *(["action"] if len(labels) > 1 else [])]:
-        wanted: dict[Hashable, dict[str, list[Span]]] = {}
-        for segment, label in zip(table, _labels(labels.get("verb"), labels.get("noun"), target), strict=True):
-            span = (segment.start_seconds, segment.stop_seconds)
-            wanted.setdefault(label, {}).setdefault(segment.video_id, []).append(span)
-        answers: dict[Hashable, list[Answer]] = {label: [] for label in wanted}
-        for row, label in zip(rows, found.labels(target), strict=True):
-            if label in answers:
-                answers[label].append(row)
-        measured[target] = mean_over_labels(answers, wanted)
+        wanted = zip(_labels(labels.get("verb"), labels.get("noun"), target), truth, strict=True)
+        measured[target] = mean_over_labels(zip(found.labels(target), rows, strict=True), wanted)
     return measured
 
 
@@ -101,13 +94,21 @@ def summarize_detections(measured: Mapping[str, Any]) -> str:
 
 
 def mean_over_labels(
-    answers: Mapping[Any, Sequence[Answer]],
-    wanted: Mapping[Any, Mapping[str, Sequence[Span]]],
-    thresholds: Sequence[float] = THRESHOLDS,
+    answers: Iterable[tuple[Hashable, Answer]], wanted: Iterable[tuple[Hashable, tuple[str, float, float]]]
 ) -> dict[str, float]:
-    """Mean of the average precision of the labels that are wanted: {"0.1": ..., "0.2": ..., "mean": ...}."""
-    of_labels = [average_precisions(answers.get(label, []), wanted[label], thresholds) for label in wanted]
-    means = {f"{least:g}": float(value) for least, value in zip(thresholds, np.mean(of_labels, axis=0), strict=True)}
+    """Mean of the average precision of the labels that are wanted: {"0.1": ..., "0.2": ..., "mean": ...}.
+
+    Wanted are a label with recording, start and stop, one at least; answers have their confidence, too.
+    """
+    truth: dict[Hashable, dict[str, list[Span]]] = {}
+    for label, (video, *span) in wanted:
+        truth.setdefault(label, {}).setdefault(video, []).append((span[0], span[1]))
+    found: dict[Hashable, list[Answer]] = {label: [] for label in truth}
+    for label, answer in answers:
+        if label in found:
+            found[label].append(answer)
+    of_labels = [average_precisions(found[label], truth[label], THRESHOLDS) for label in truth]
+    means = {f"{least:g}": float(value) for least, value in zip(THRESHOLDS, np.mean(of_labels, axis=0), strict=True)}
     return means | {"mean": float(np.mean(list(means.values())))}
 
 

@@ -52,7 +52,7 @@ class Evaluation:
     metrics: dict[str, Any]  # metrics.json
     narration_ids: tuple[str, ...]  # N, in the order of the labels
     targets: dict[str, TargetResult]  # "verb" and/or "noun"
-    video_ids: tuple[str, ...] = ()  # of each segment; empty where the file does not say
+    video_ids: tuple[str, ...]  # of each segment
     run: Path | None = None
 
 
@@ -90,20 +90,19 @@ def read_evaluation(out: Path) -> Evaluation:
         for target, values in scores.by_target().items():
             if target in described["names"]:
                 labels = np.array(described["labels"][target], dtype=np.int64)
-                names = tuple(str(name) for name in described["names"][target])
+                names = tuple(map(str, described["names"][target]))
                 targets[target] = TargetResult(names, labels, predict_classes(values), values)
                 targets[target].confusion  # noqa: B018 - refuses labels outside the classes
         if set(targets) != set(metrics) & {"verb", "noun"}:
             raise ValueError("other targets than metrics.json")
         model, segments = str(described["model"]), str(described["segments"])
-        video_ids = tuple(str(video_id) for video_id in described.get("video_ids", ()))
-        if video_ids and len(video_ids) != len(scores):
+        video_ids = tuple(map(str, described["video_ids"]))
+        if len(video_ids) != len(scores):
             raise ValueError(f"{len(video_ids)} videos for {len(scores)} segments")
         run = None if described.get("run") is None else Path(described["run"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"does not fit the files beside it ({error}); run egoact evaluate again", path=out / EVALUATION_NAME
-        ) from None
+        reason = f"does not fit the files beside it ({error}); run egoact evaluate again"
+        raise ArtifactError(reason, path=out / EVALUATION_NAME) from None
     return Evaluation(out, model, segments, metrics, scores.narration_ids, targets, video_ids, run)
 
 

@@ -38,9 +38,6 @@ def fit_power_law(
 ) -> PowerLaw:
     """The curve through measured points, by weighted least squares; `weights` are 1 unless given.
 
-    Raises:
-        ValueError: Less than two different sizes from 1 on, or weights that are not above 0.
-
     >>> law = fit_power_law([1, 2, 4, 8, 16], [80 - 40 * n**-0.5 for n in (1, 2, 4, 8, 16)])
     >>> round(float(law(64)), 1)
     75.0

@@ -41,8 +41,7 @@ _DAMAGED = (*DAMAGED_ARRAY, KeyError, MemoryError, RuntimeError, zipfile.BadZipF
 class Scores:
     """Logits, or any scores of which higher is better, one row per segment; of verbs, nouns or both.
 
-    Raises:
-        ValueError: Repeated ids, arrays that do not fit, numbers that are not finite.
+    Repeated ids, arrays that do not fit, and numbers that are not finite are a `ValueError`.
     """
 
     narration_ids: tuple[str, ...]
@@ -104,11 +103,7 @@ class Scores:
 
 
 def load_scores(path: str | Path) -> Scores:
-    """Read scores from any of the layouts above.
-
-    Raises:
-        ArtifactError: No such file, an unknown or damaged one, pickled content, or no scores that `Scores` takes.
-    """
+    """Scores from any of the layouts above; an `ArtifactError` for another one, a damaged file or pickled content."""
     path = Path(path)
     if path.is_dir() or not path.exists():
         reason = "this is a folder; a scores file is expected" if path.is_dir() else "no such file"

@@ -35,11 +35,7 @@ class Agreement:
 
 
 def measure_agreement(pairs: Sequence[tuple[Timeline, Timeline]], *, rate: float = FRAMES_PER_SECOND) -> Agreement:
-    """Two annotators on some recordings, taken together: each as the one and as the other labelled it.
-
-    Raises:
-        ValueError: No recording at all, or a rate (steps a second) that is not positive.
-    """
+    """Two annotators on some recordings, each as the one and as the other labelled it, at `rate` steps a second."""
     if not pairs:
         raise ValueError("no recording that both annotators labelled")
     if not rate > 0:
@@ -77,8 +73,7 @@ def cohen_kappa(first: Ints, second: Ints) -> float | None:
 def pair_segments(first: Timeline, second: Timeline) -> list[Pair]:
     """Each segment with the one of the other timeline that it overlaps most, one to one, by a tenth of both at least.
 
-    Returns:
-        Pairs, and segments without a partner beside None, in the order in which they begin.
+    Segments without a partner stand beside None; all are in the order in which they begin.
 
     >>> one = Timeline("v", (TimelineSegment(0, 2, "open"), TimelineSegment(5, 6, "take")))
     >>> other = Timeline("v", (TimelineSegment(1, 2, "close"),))

@@ -27,10 +27,7 @@ def read_timelines(path: str | Path) -> dict[str, Timeline]:
     """The timelines of a file, or of all `timeline.json` of a folder, at any depth (or, without any, `timeline.csv`).
 
     Returns:
-        video_id -> timeline.
-
-    Raises:
-        AnnotationError: No timeline there, one that is damaged, or two of the same video.
+        video_id -> timeline; an `AnnotationError` for none, one that is damaged, or two of the same video.
     """
     path = Path(path)
     files = [path]

@@ -76,11 +76,7 @@ class Palm:
 
 @dataclass(frozen=True, eq=False)
 class HandTracks:
-    """Where each hand was found, and where it was taken to be.
-
-    Raises:
-        ValueError: Other shapes, or a hand that was found and is not there.
-    """
+    """Where each hand was found, and where it was taken to be; a `ValueError` for other shapes."""
 
     rate: float  # steps a second
     seen: Bools  # (N, 2), at which of N steps the left and the right hand were found
@@ -88,7 +84,7 @@ class HandTracks:
     bridge_seconds: float = BRIDGE_SECONDS  # how long such a moment is at most
 
     def __post_init__(self) -> None:
-        if self.seen.shape != self.present.shape or self.seen.ndim != 2 or self.seen.shape[1] != len(SIDES):
+        if not self.seen.shape == self.present.shape == (len(self.seen), len(SIDES)):
             raise ValueError(f"hands seen {self.seen.shape} and present {self.present.shape}; (N, 2) of both is needed")
         if not self.rate > 0 or (self.seen & ~self.present).any():
             raise ValueError("a hand that was seen is present, at a rate above 0")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.metrics.detection import THRESHOLDS, Answer, Span, mean_over_labels
+from egoact.core.metrics.detection import mean_over_labels
 from egoact.core.timelines import viterbi
 from egoact.core.timelines.timeline import TIMELINE_TARGETS, Label, Timeline, TimelineTarget
 from egoact.core.timelines.viterbi import Counts, Run
@@ -77,23 +77,17 @@ def runs(labels: FrameLabels) -> list[Run]:
 
 
 def mean_average_precision(
-    predicted: Mapping[str, Timeline],
-    truth: Mapping[str, Timeline],
-    target: TimelineTarget,
-    thresholds: Sequence[float] = THRESHOLDS,
+    predicted: Mapping[str, Timeline], truth: Mapping[str, Timeline], target: TimelineTarget
 ) -> dict[str, float]:
     """Mean over classes of their average precision: {"0.1": ..., "0.2": ..., "mean": ...}; timelines by video_id."""
-    answers: dict[Label, list[Answer]] = {}
-    for video, timeline in predicted.items():
-        for segment, label in timeline.labelled(target):
-            answers.setdefault(label, []).append((video, *segment.span, segment.confidence))
-    wanted: dict[Label, dict[str, list[Span]]] = {}
-    for video, timeline in truth.items():
-        for segment, label in timeline.labelled(target):
-            wanted.setdefault(label, {}).setdefault(video, []).append(segment.span)
+    found, wanted = (
+        [(label, video, segment) for video, timeline in side.items() for segment, label in timeline.labelled(target)]
+        for side in (predicted, truth)
+    )
     if not wanted:
         raise ValueError(f"none of the true segments has a {target}")
-    return mean_over_labels(answers, wanted, thresholds)
+    answers = [(label, (video, *segment.span, segment.confidence)) for label, video, segment in found]
+    return mean_over_labels(answers, [(label, (video, *segment.span)) for label, video, segment in wanted])
 
 
 def frame_labels(
@@ -124,12 +118,8 @@ def evaluate_timelines(
          "baselines": {"background": {"verb": {"frame_accuracy"}, ...}}}
 
     Accuracy is over all frames, F1 over all segments, the edit score a mean over recordings. A recording is as long as
-    its timeline says, or as its last action.
-
-    Both are video_id -> timeline; `rate` is in frames per second.
-
-    Raises:
-        ValueError: Different videos, none at all, or nothing labelled.
+    its timeline says, or as its last action. Both sides are video_id -> timeline; different videos, none at all, or
+    nothing labelled are a `ValueError`.
     """
     if not truth or predicted.keys() != truth.keys():
         raise ValueError(f"timelines of {sorted(predicted)} against labels of {sorted(truth)}; the same are needed")

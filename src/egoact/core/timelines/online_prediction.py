@@ -15,11 +15,7 @@ BACKGROUND_NAME = "(background)"  # of a run that was trained to know when nothi
 
 @dataclass(frozen=True, eq=False)
 class OnlinePrediction:
-    """Probabilities of all classes at one moment.
-
-    Raises:
-        ValueError: Names that do not fit, or values that are no probabilities.
-    """
+    """Probabilities of all classes at one moment; a `ValueError` where they are none, or names do not fit."""
 
     seconds: float  # time of the newest frame that was looked at
     covered_seconds: float  # how far back it looked

@@ -23,11 +23,7 @@ Ranking = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True)
 class Prediction:
-    """A timeline, and what else is known about it.
-
-    Raises:
-        ValueError: Rankings for another number of actions, or hands of another form.
-    """
+    """A timeline, and what else is known about it; a `ValueError` where that does not fit."""
 
     timeline: Timeline  # its duration is how far the recording was looked at
     targets: tuple[Target, ...]  # what was looked for

@@ -37,9 +37,6 @@ class Decoding:
     scores of hybrid models are corrected for how frequent a class is (Bourlard and Morgan, Connectionist speech
     recognition, 1994). A bonus is added to the logarithm of every transition from an action, or background, to another:
     the word insertion penalty of speech recognition, with the other sign.
-
-    Raises:
-        ValueError: Impossible numbers, or a decoder that there is not.
     """
 
     decoder: Decoder = "viterbi"
@@ -51,8 +48,8 @@ class Decoding:
         if self.decoder not in get_args(Decoder):
             raise ValueError(f"decoder {self.decoder!r}; there are {' and '.join(get_args(Decoder))}")
         check_number("weight", self.weight, least=0, most=1e6)
-        check_number("background_penalty", self.background_penalty, least=-1e6, most=1e6)
-        check_number("change_bonus", self.change_bonus, least=-1e6, most=1e6)
+        for name in ("background_penalty", "change_bonus"):
+            check_number(name, getattr(self, name), least=-1e6, most=1e6)
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,8 @@ class TimelineRules:
     """What a run needs for timelines, beside its weights.
 
     Of what its decodings find, what agrees most with the others counts. Confidence is the slope and intercept of the
-    line from the log-odds of what a model says of a segment to the log-odds that it is right.
-
-    Raises:
-        ValueError: Actions that do not fit the grammar or the targets, or impossible numbers.
+    line from the log-odds of what a model says of a segment to the log-odds that it is right. What does not fit, or is
+    impossible, is a `ValueError`.
     """
 
     rate: int  # steps per second

@@ -34,6 +34,13 @@ OF_BOTH_HANDS = ("hand_use_ratio", "steps_without_hands_share")
 Stretch = tuple[float, float]
 Key = tuple[str | None, str | None]
 
+KEYS: dict[str, Callable[[TimelineSegment], Key | None]] = {
+    "actions": lambda segment: (segment.verb, segment.noun),
+    "verbs": lambda segment: (segment.verb, None) if segment.verb else None,
+    "nouns": lambda segment: (None, segment.noun) if segment.noun else None,
+}
+"""By what occurrences are counted together."""
+
 
 def compute_statistics(timeline: Timeline, *, repetition_gap_seconds: float = REPETITION_GAP_SECONDS) -> dict[str, Any]:
     """Everything that is counted in a timeline, as JSON can say it, rounded to four digits.
@@ -87,9 +94,7 @@ def compute_statistics(timeline: Timeline, *, repetition_gap_seconds: float = RE
             "median_seconds": _median(gap_seconds),
             "stretches": gaps,
         },
-        "actions": entries(lambda segment: (segment.verb, segment.noun)),
-        "verbs": entries(lambda segment: (segment.verb, None) if segment.verb else None),
-        "nouns": entries(lambda segment: (None, segment.noun) if segment.noun else None),
+        **{kind: entries(key_of) for kind, key_of in KEYS.items()},
         "transitions": _count_transitions(timeline),
     }
     rounded: dict[str, Any] = _round(statistics)
@@ -132,11 +137,7 @@ def check_hands(hands: Mapping[str, Any]) -> Mapping[str, Any]:
          "right": {...}, "hand_use_ratio": 0.8, "steps_without_hands_share": 0.06}
 
     Shares are 0 to 1; a number that is not known is None. Each hand may also tell its "interactions", [start, stop] in
-    seconds; other keys are left alone.
-
-    Raises:
-        ValueError: A key that is missing, a value that is neither a number from 0 nor None, or interactions that are
-            no stretches of time.
+    seconds; other keys are left alone. What is missing or impossible is a `ValueError`.
     """
     parts: list[tuple[str, Mapping[str, Any]]] = [(name, hands) for name in OF_BOTH_HANDS]
     for side in SIDES:

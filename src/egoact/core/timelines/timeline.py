@@ -21,11 +21,7 @@ _TOLERANCE_SECONDS = 1e-3  # a CSV writes times in milliseconds
 
 @dataclass(frozen=True, slots=True)
 class TimelineSegment:
-    """One action; of the names of its verb and noun class one at least is known.
-
-    Raises:
-        ValueError: Times that are no interval, no name, a confidence outside 0 to 1.
-    """
+    """One action; of the names of its verb and noun class one at least is known. Impossible ones are a `ValueError`."""
 
     start_seconds: float
     stop_seconds: float  # exclusive
@@ -70,8 +66,7 @@ class TimelineSegment:
 class Timeline(Sequence[TimelineSegment]):
     """The actions of one recording, in the order in which they begin; what is in none of them is background.
 
-    Raises:
-        ValueError: Segments out of order or after the end.
+    Segments out of order or after the end are a `ValueError`.
     """
 
     video_id: str

@@ -5,7 +5,7 @@ the validation recordings or, without any, on groups of training recordings that
 are never looked at. The better half of all ways is kept, since few recordings cannot tell which is the best.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
@@ -19,7 +19,7 @@ from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.metrics.detection import temporal_overlaps
 from egoact.core.timelines.metrics import evaluate_timelines
 from egoact.core.timelines.rules import Consensus, Decoding, TimelineRules
-from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget
+from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget, shift
 from egoact.core.timelines.viterbi import Floats
 from egoact.timelines.learning.segmenter_training import HeldOut, learn_rules
 from egoact.timelines.segmenter import name_actions
@@ -44,15 +44,9 @@ class RuleSelection:
     """
 
     def __init__(
-        self,
-        held_out: Sequence[HeldOut],
-        table: SegmentTable,
-        vocabularies: Mapping[Target, Vocabulary],
-        *,
-        rate: int,
+        self, held_out: Sequence[HeldOut], table: SegmentTable, vocabularies: Mapping[Target, Vocabulary], *, rate: int
     ) -> None:
         self._table, self._vocabularies, self._rate = table, vocabularies, rate
-        self._places = [(held.truth.video_id, held.begin_seconds) for held in held_out]
         self._truth = [replace(held.truth, video_id=str(number)) for number, held in enumerate(held_out)]
         self._held_out = held_out
         seen = {id(held.seen): self._rules_of(held.seen) for held in held_out}
@@ -68,7 +62,7 @@ class RuleSelection:
             return replace(rules, decodings=(Decoding(),))
         everything = range(len(self._truth))
         ways = self._best(everything)
-        sure = self._confidence([self._timeline(number, ways) for number in everything], everything)
+        sure = fit_confidence(*self._judge([self._timeline(number, ways) for number in everything]))
         return replace(rules, decodings=tuple(DECODINGS[way] for way in ways), confidence=sure)
 
     def measure(self) -> dict[str, Any]:
@@ -78,13 +72,12 @@ class RuleSelection:
         """
         if not any(map(len, self._truth)):
             return {}
-        found = self._found
         truth = {timeline.video_id: timeline for timeline in self._truth}
-        confidences = np.array([segment.confidence for timeline in found.values() for segment in timeline])
-        right = np.array([hit for name, timeline in found.items() for hit in hits(timeline, truth[name])], dtype=bool)
         targets = [t for t in TIMELINE_TARGETS if t in self._vocabularies or len(self._vocabularies) > 1]
-        measured = evaluate_timelines(found, truth, targets=targets)
-        return measured | {"calibration_error": 100 * expected_calibration_error(confidences, right)}
+        measured = evaluate_timelines(self._found, truth, targets=targets)
+        said, right = self._judge(self._found.values())
+        error = expected_calibration_error(np.array(said), np.array(right, dtype=bool))
+        return measured | {"calibration_error": 100 * error}
 
     def timelines(self) -> dict[str, tuple[Timeline, Timeline]]:
         """Held-out recording -> what was found in it and what is true, as `measure` compares them.
@@ -92,9 +85,13 @@ class RuleSelection:
         Of a recording that was held out in parts, what is in any of them.
         """
         sides: dict[str, list[tuple[Timeline, Timeline]]] = {}
-        for number, (video_id, begin) in enumerate(self._places):
-            both = (self._found[str(number)], self._truth[number])
-            sides.setdefault(video_id, []).append((_move(both[0], video_id, begin), _move(both[1], video_id, begin)))
+        for number, held in enumerate(self._held_out):
+            video_id, begin = held.truth.video_id, held.begin_seconds
+            found, true = (
+                replace(shift(part, -begin, duration=part.end_seconds + begin), video_id=video_id)
+                for part in (self._found[str(number)], self._truth[number])
+            )
+            sides.setdefault(video_id, []).append((found, true))
         return {v: (_join([p[0] for p in parts]), _join([p[1] for p in parts])) for v, parts in sides.items()}
 
     @cached_property
@@ -106,7 +103,7 @@ class RuleSelection:
             part = numbers[first::_QUARTERS]
             others = [number for number in numbers if number not in part] or numbers
             ways = self._best(others)
-            sure = self._confidence([self._timeline(number, ways) for number in others], others)
+            sure = fit_confidence(*self._judge([self._timeline(number, ways) for number in others]))
             for number in part:
                 answered = self._timeline(number, ways)
                 line = replace(self._rules[number], confidence=sure)
@@ -134,28 +131,17 @@ class RuleSelection:
         measured = evaluate_timelines(found, truth, targets=[target], rate=self._rate)[target]
         return float(measured["frame_accuracy"] + measured["edit"] + sum(measured["f1"].values()))
 
-    def _confidence(self, found: Sequence[Timeline], numbers: Sequence[int]) -> tuple[float, float]:
+    def _judge(self, found: Collection[Timeline]) -> tuple[list[float], list[bool]]:
+        """What was said of every action, and whether it is right."""
         said = [segment.confidence for timeline in found for segment in timeline]
-        right = [
-            hit for number, timeline in zip(numbers, found, strict=True) for hit in hits(timeline, self._truth[number])
-        ]
-        return fit_confidence(said, right)
-
-
-def _move(timeline: Timeline, video_id: str, seconds: float) -> Timeline:
-    """A part of a recording, on the recording's own clock."""
-    moved = (
-        replace(s, start_seconds=s.start_seconds + seconds, stop_seconds=s.stop_seconds + seconds) for s in timeline
-    )
-    end = None if timeline.duration_seconds is None else timeline.duration_seconds + seconds
-    return Timeline(video_id, tuple(moved), end)
+        right = [hit for timeline in found for hit in hits(timeline, self._truth[int(timeline.video_id)])]
+        return said, right
 
 
 def _join(parts: Sequence[Timeline]) -> Timeline:
     """Parts of a recording as one."""
     segments = sorted((s for part in parts for s in part), key=lambda s: s.start_seconds)
-    ends = [part.duration_seconds for part in parts if part.duration_seconds is not None]
-    return Timeline(parts[0].video_id, tuple(segments), max(ends, default=None))
+    return Timeline(parts[0].video_id, tuple(segments), max(part.end_seconds for part in parts))
 
 
 def flat_measures(measured: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,10 +23,9 @@ from egoact.core.timelines.comparing.resampling import (
     permutation_probability,
     rate_probability,
 )
-from egoact.core.timelines.statistics import OF_A_HAND, OF_BOTH_HANDS, SIDES, merge_stretches
+from egoact.core.timelines.statistics import KEYS, OF_A_HAND, OF_BOTH_HANDS, SIDES, Key, merge_stretches
 from egoact.core.timelines.timeline import TimelineSegment
 
-Key = tuple[str | None, str | None]
 Occurrences = dict[int, list[TimelineSegment]]
 """Of one action: number of the recording -> its segments there."""
 
@@ -52,10 +51,7 @@ def compare_timelines(
     called a change: "can_tell_changes" is false. "p_holm" corrects for the tests of the same measure in the same table
     (actions, verbs or nouns); "confirmed" are the changes that have it at most 0.05. "low" and "high" are absent where
     nothing can be resampled: less than two occurrences, or recordings, with the action. Means of nothing are None.
-    "hands" is as `compare_hands` gives it.
-
-    Raises:
-        ValueError: The two share no action, or less than one draw.
+    "hands" is as `compare_hands` gives it. Sides that share no action are a `ValueError`, and so is less than one draw.
     """
     sides = (first, second)
     if not set.intersection(*({(s.verb, s.noun) for t in side.timelines for s in t} for side in sides)):
@@ -85,9 +81,7 @@ def compare_timelines(
             for side in sides
         ],
         "all": everything,
-        "actions": rows(lambda segment: (segment.verb, segment.noun)),
-        "verbs": rows(lambda segment: (segment.verb, None) if segment.verb else None),
-        "nouns": rows(lambda segment: (None, segment.noun) if segment.noun else None),
+        **{kind: rows(key_of) for kind, key_of in KEYS.items()},
         "hands": compare_hands(draws),
     }
 

@@ -82,10 +82,8 @@ def compare_timeline_models(
     Intervals are absent where there is one recording only; "against" for the reference itself, and where it does not
     know the target. The draws are the same for all models. `p` is the share of ways to exchange the answers of the two
     models, recording by recording, that give a difference at least as large; `p_holm` is corrected for the number of
-    other models of the same target and measure. `models` are name -> target -> counts.
-
-    Raises:
-        ValueError: No such reference, no draws, or counts of different recordings.
+    other models of the same target and measure. `models` are name -> target -> counts; those of different recordings
+    are a `ValueError`.
     """
     sizes = {counts.num_recordings for known in models.values() for counts in known.values()}
     if reference not in models or num_draws < 1 or len(sizes) != 1:

@@ -35,11 +35,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Side:
-    """The recordings of one side of a comparison, with at least one action in all.
-
-    Raises:
-        ValueError: No recording, no action, or hands of another number of recordings.
-    """
+    """The recordings of one side of a comparison; a `ValueError` without a single action."""
 
     timelines: Sequence[Timeline]
     hands: Sequence[Mapping[str, Any] | None] = ()  # measures of each hand, see `statistics.check_hands`
