@@ -26,8 +26,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.metrics.calibration import softmax
 from egoact.core.metrics.detection import Detections, evaluate_detections
 from egoact.core.metrics.protocol import MEASURE, evaluate_anticipation
-from egoact.evaluation.grammar import Grammar, histories
-from egoact.evaluation.label_baselines import LabelledSets, list_by_frequency
+from egoact.evaluation.label_baselines import Grammar, LabelledSets, histories, list_by_frequency
 from egoact.runs.loading import load_run
 from egoact.store.concatenation import open_features
 from egoact.store.recordings import Recordings

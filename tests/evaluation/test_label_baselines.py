@@ -10,7 +10,7 @@ from egoact.cli import main
 from egoact.commands.measuring.baselines import BaselinesSettings, baselines
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.metrics.protocol import MEASURE
-from egoact.evaluation.grammar import Grammar, histories
+from egoact.evaluation.label_baselines import Grammar, histories
 from tests.makers.machines.places import SHARED
 
 EPIC = SHARED / "data" / "epic-kitchens-100"

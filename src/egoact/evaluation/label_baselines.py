@@ -3,16 +3,27 @@
 Anticipation:
 
 - `prior`: the most frequent classes of training, whatever happened before.
-- `grammar`: what follows the last two actions in training (`grammar.py`). It is told the true labels of those actions,
-  so a model that sees pictures may also be worse.
+- `grammar`: what follows the last two actions in training. It is told the true labels of those actions, so a model that
+  sees pictures may also be worse.
+
+      time     |--[open fridge)--[take milk)-----x-----?[pour milk)---|
+                                                 the action at ? is asked; what began until x, a gap before it, is known
+
+  How often a class followed a history is smoothed by how often it followed a shorter one: both actions, the last one,
+  its noun, none. The weight of the shorter one is that of Witten and Bell, so nothing has to be tuned: a history seen n
+  times, followed by t different classes, leaves t / (n + t).
 
 Detection:
 
 - `prior`: the most frequent actions of training, each again and again from the beginning of a recording to its end, as
   long as it mostly lasts, with its frequency as the score.
+
+Source: Witten and Bell, The zero-frequency problem, 1991, method C.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,26 +31,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from egoact.core.annotations.labels import (
-    TARGETS,
-    Target,
-    Vocabulary,
-    build_vocabulary,
-    read_unseen_participants,
-    read_vocabulary,
-)
-from egoact.core.annotations.segments import SegmentTable
+from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, known_vocabularies, read_unseen_participants
+from egoact.core.annotations.segments import SegmentTable, group_by_recording
 from egoact.core.errors import AnnotationError
 from egoact.core.metrics.action_ranking import ActionRanking
 from egoact.core.metrics.detection import Detections, evaluate_detections
 from egoact.core.metrics.protocol import evaluate_anticipation
-from egoact.evaluation.grammar import Grammar, History, histories
 
 NUM_PAIRS = 100  # as many as a submission names
 NUM_LISTED = 20  # actions that a list by frequency has everywhere
 
 Classes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+History = tuple[int, ...]
+
+_BEGINNING = -1  # stands for the actions before the first
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,9 @@ class LabelledSets:
 
         A segment without a verb or noun, or with one that the vocabulary does not have, is an `AnnotationError`.
         """
-        vocabularies: dict[Target, Vocabulary] = {}
-        for target in TARGETS:
-            found = build_vocabulary(train, target) if annotations is None else read_vocabulary(annotations, target)
-            if found is None:
-                raise AnnotationError(f"no {target} labels; both verbs and nouns are needed", path=train.path)
-            vocabularies[target] = found
+        vocabularies = known_vocabularies(train, annotations)
+        if missing := [target for target in TARGETS if target not in vocabularies]:
+            raise AnnotationError(f"no {missing[0]} labels; both verbs and nouns are needed", path=train.path)
         encoded = [
             {target: vocabulary.encode(table, allow_unlabelled=False) for target, vocabulary in vocabularies.items()}
             for table in (train, validation)
@@ -157,3 +160,64 @@ def _rank(rows: Iterable[Floats], pairs: Classes) -> ActionRanking:
         scores.append(row[order])
     chosen = pairs[np.stack(best)]
     return ActionRanking(chosen[..., 0], chosen[..., 1], np.stack(scores))
+
+
+def histories(table: SegmentTable, verb: Classes, noun: Classes, *, gap_seconds: float) -> list[tuple[History, ...]]:
+    """The noun of the last action, that action, and the last two, of each of N segments, in any order.
+
+    Known are actions that began at least `gap_seconds` before the segment; classes are (N,).
+
+    >>> from pathlib import Path
+    >>> from egoact.core.annotations.segments import Segment
+    >>> parts = tuple(Segment(str(i), "P01", "P01_01", 2 * i, 2 * i + 1) for i in range(3))
+    >>> histories(SegmentTable(Path("a.csv"), parts), np.array([7, 8, 9]), np.array([0, 1, 2]), gap_seconds=1)[2]
+    ((1,), (8, 1), (7, 0, 8, 1))
+    """
+    if not gap_seconds >= 0:
+        raise ValueError(f"a gap of {gap_seconds} s; it cannot be negative")
+    row_of = {segment.narration_id: row for row, segment in enumerate(table)}
+    found: list[tuple[History, ...]] = [()] * len(table)
+    for segments in group_by_recording(table).values():
+        ordered = sorted(segments, key=lambda segment: (segment.start_seconds, segment.stop_seconds))
+        starts = [segment.start_seconds for segment in ordered]
+        actions = [(int(verb[row]), int(noun[row])) for row in (row_of[s.narration_id] for s in ordered)]
+        for position, segment in enumerate(ordered):
+            num_known = min(bisect_right(starts, segment.start_seconds - gap_seconds), position)
+            last, before = (
+                actions[num_known - back] if num_known >= back else (_BEGINNING, _BEGINNING) for back in (1, 2)
+            )
+            found[row_of[segment.narration_id]] = (last[1:], last, before + last)
+    return found
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """How often each of `C` classes occurs at all, and after each history."""
+
+    prior: Floats  # (C,), how probable each class is without a history; they add up to 1
+    followers: dict[History, tuple[Classes, Floats]]  # history -> classes that followed it, and how often
+
+    @classmethod
+    def learn(cls, known: Sequence[tuple[History, ...]], labels: Classes, *, num_classes: int) -> "Grammar":
+        """Count which of `num_classes` followed the histories of each training segment; `labels` are (N,)."""
+        counts: dict[History, Counter[int]] = defaultdict(Counter)
+        for of_segment, label in zip(known, labels.tolist(), strict=True):
+            for history in of_segment:
+                counts[history][label] += 1
+        followers = {
+            history: (np.array([*counter], dtype=np.int64), np.array([*counter.values()], dtype=np.float64))
+            for history, counter in counts.items()
+        }
+        return cls(np.bincount(labels, minlength=num_classes) / len(labels), followers)
+
+    def probabilities(self, known: Sequence[tuple[History, ...]]) -> Iterator[Floats]:
+        """(C,) for each segment: how probable each class is after its histories, the shortest first."""
+        for of_segment in known:
+            shares = self.prior.copy()
+            for history in of_segment:
+                if history in self.followers:
+                    classes, counts = self.followers[history]
+                    total = counts.sum() + len(classes)
+                    shares *= len(classes) / total
+                    shares[classes] += counts / total
+            yield shares

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from egoact.core.annotations.labels import TARGETS, Target, Vocabulary, build_vocabulary, read_vocabulary
-from egoact.core.annotations.segments import SegmentTable
+from egoact.core.annotations.labels import known_vocabularies
 from egoact.core.annotations.union import Paths, read_labels
 from egoact.core.bounds import some
 from egoact.core.errors import AnnotationError
@@ -29,7 +28,7 @@ def evaluate_timeline_files(path: Path, *, segments: Paths, annotations: Path | 
         AnnotationError: Timelines or labels that are damaged, or of different videos.
     """
     table = read_labels(segments)
-    vocabularies = _vocabularies(table, annotations)
+    vocabularies = known_vocabularies(table, annotations)
     truth = timelines_of(table, names={target: class_names(table, v) for target, v in vocabularies.items()})
     found = {video: with_class_names(made, vocabularies) for video, made in read_timelines(path).items()}
     videos = [video for video in truth if video in found]
@@ -90,15 +89,6 @@ def summarize_timelines(metrics: dict[str, Any]) -> str:
             f"edit {part['edit']:.1f}, F1 at {f1}, mAP {part['map']['mean']:.1f}"
         )
     return "\n".join([*lines, f"{metrics['num_segments']} actions in {metrics['num_videos']} recordings"])
-
-
-def _vocabularies(table: SegmentTable, annotations: Path | None) -> dict[Target, Vocabulary]:
-    found = {target: build_vocabulary(table, target) for target in TARGETS}
-    return {
-        target: vocabulary if annotations is None else read_vocabulary(annotations, target)
-        for target, vocabulary in found.items()
-        if vocabulary is not None
-    }
 
 
 def _notes(found: dict[str, Timeline], truth: dict[str, Timeline]) -> list[str]:

@@ -8,15 +8,10 @@ import json
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from egoact.commands.flags import check_least
 from egoact.core.defaults import REPETITION_GAP_SECONDS
 from egoact.core.errors import ArtifactError
-
-if TYPE_CHECKING:
-    from egoact.core.annotations.labels import Target, Vocabulary
-    from egoact.core.annotations.segments import SegmentTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +55,13 @@ def stats(settings: StatsSettings) -> int:
     if settings.timeline is not None:
         return _stats_of_timelines(settings, settings.timeline)
     from egoact.commands.labels import read_and_tell
+    from egoact.core.annotations.labels import known_vocabularies
     from egoact.core.files import make_folder, write_atomically, write_table
     from egoact.evaluation.label_problems import find_problems
     from egoact.evaluation.label_statistics import count_labels, summarize_labels
 
     table = read_and_tell(settings.segments, merge_case=settings.merge_case)
-    vocabularies = _find_vocabularies(table, settings.classes)
+    vocabularies = known_vocabularies(table, settings.classes)
     labels = {target: vocabulary.encode(table) for target, vocabulary in vocabularies.items()}
     frames = count_labels(table, vocabularies, labels)
     if settings.out.exists() and not settings.out.is_dir():
@@ -107,15 +103,3 @@ def _stats_of_timelines(settings: StatsSettings, path: Path) -> int:
     num_actions = sum(len(one.timeline) for one in found.values())
     print(f"{settings.out}: statistics of {num_actions} actions in {len(found)} recording{'s' * (len(found) != 1)}")
     return num_missing
-
-
-def _find_vocabularies(table: "SegmentTable", classes: Path | None) -> "dict[Target, Vocabulary]":
-    """The vocabularies of those targets that the table has labels of."""
-    from egoact.core.annotations.labels import TARGETS, build_vocabulary, read_vocabulary
-
-    built = {target: build_vocabulary(table, target) for target in TARGETS}
-    return {
-        target: vocabulary if classes is None else read_vocabulary(classes, target)
-        for target, vocabulary in built.items()
-        if vocabulary is not None
-    }

@@ -212,6 +212,16 @@ def build_vocabulary(table: SegmentTable, target: Target) -> Vocabulary | None:
     return Vocabulary(target, tuple(names), instances=tuple(map(tuple, instances)))
 
 
+def known_vocabularies(table: SegmentTable, classes_dir: Path | None) -> dict[Target, Vocabulary]:
+    """Classes of the targets that have labels: those of class files, or without a folder of the labels themselves."""
+    built = {target: build_vocabulary(table, target) for target in TARGETS}
+    return {
+        target: vocabulary if classes_dir is None else read_vocabulary(classes_dir, target)
+        for target, vocabulary in built.items()
+        if vocabulary is not None
+    }
+
+
 def _label(segment: Segment, target: Target) -> tuple[str | None, int | None]:
     return getattr(segment, target), getattr(segment, f"{target}_class")
 
