@@ -90,20 +90,14 @@ def _count_durations(table: SegmentTable) -> pd.DataFrame:
 
 
 def _count_participants(table: SegmentTable, labels: Labels) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "participant_id": [segment.participant_id for segment in table],
-            "video_id": [segment.video_id for segment in table],
-            "seconds": [segment.duration_seconds for segment in table],
-        }
-    )
-    groups = frame.groupby("participant_id")
-    counted = {
-        "num_videos": groups["video_id"].nunique(),
-        "num_segments": groups.size(),
-        "labelled_seconds": groups["seconds"].sum(),
-    }
+    rows = [(segment.participant_id, segment.video_id, segment.duration_seconds) for segment in table]
+    frame = pd.DataFrame(rows, columns=["participant_id", "video_id", "seconds"])
     for target, class_ids in labels.items():
-        known = frame.assign(label=class_ids)[class_ids >= 0]
-        counted[f"num_{target}s"] = known.groupby("participant_id")["label"].nunique()
-    return pd.DataFrame(counted).fillna(0).reset_index()
+        frame[target] = np.where(class_ids >= 0, class_ids, np.nan)
+    counted = frame.groupby("participant_id").agg(
+        num_videos=("video_id", "nunique"),
+        num_segments=("video_id", "size"),
+        labelled_seconds=("seconds", "sum"),
+        **{f"num_{target}s": (target, "nunique") for target in labels},
+    )
+    return counted.reset_index()

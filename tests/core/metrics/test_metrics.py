@@ -281,7 +281,6 @@ def test_keys_and_shapes_have_to_fit() -> None:
         lambda: evaluate_scores(scores, labels, action_scoring="other"),  # type: ignore[arg-type]
         lambda: evaluate_scores(scores, labels, training_labels={t: np.array([-1]) for t in labels}),
         lambda: action_ranking(scores["verb"], scores["noun"][:3]),
-        lambda: action_ranking(scores["verb"], scores["noun"], num_best=0),
         lambda: action_ranking(scores["verb"], scores["noun"]).count_better(labels["verb"][:2], labels["noun"][:2]),
         lambda: top_k_accuracy(scores["verb"], labels["verb"], k=0),
         lambda: confusion_matrix(labels["verb"], labels["verb"][:2], num_classes=5),

@@ -24,6 +24,7 @@ from egoact.core.metrics.accuracy import Labels, ScoreArray, check_labels, check
 
 ActionScoring = Literal["per_segment", "published"]
 
+_NUM_BEST = 100  # verbs, nouns and pairs
 _CHUNK_SEGMENTS = 2048
 
 
@@ -51,27 +52,26 @@ class ActionRanking:
 
 
 def action_ranking(
-    verb_scores: ScoreArray, noun_scores: ScoreArray, *, scoring: ActionScoring = "per_segment", num_best: int = 100
+    verb_scores: ScoreArray, noun_scores: ScoreArray, *, scoring: ActionScoring = "per_segment"
 ) -> ActionRanking:
     """Rank verb-noun pairs; memory stays small, whatever N is.
 
     With the classes sorted, the pair of the i-th best verb and the j-th best noun has i x j - 1 others that are at
     least as good, so only the pairs with i x j <= K can be among the best K: 482 of 10,000 for K = 100.
 
-    Scores are (N, V) and (N, M), of any scale, higher is better; `num_best` is how many verbs, nouns and pairs to keep.
+    Scores are (N, V) and (N, M), of any scale, higher is better.
 
     Returns:
-        The best K = min(num_best, V x M) pairs. Equal scores: the higher class id comes first, verbs before nouns.
+        The best K = min(100, V x M) pairs. Equal scores: the higher class id comes first, verbs before nouns.
     """
     for scores in (verb_scores, noun_scores):
         check_scores(scores)
     if len(verb_scores) != len(noun_scores):
         raise ValueError(f"{len(verb_scores)} rows of verb scores, {len(noun_scores)} of noun scores")
-    if scoring not in get_args(ActionScoring) or num_best < 1:
-        allowed = ", ".join(get_args(ActionScoring))
-        raise ValueError(f"scoring={scoring!r}, num_best={num_best}; allowed: {allowed}; from 1 on")
+    if scoring not in get_args(ActionScoring):
+        raise ValueError(f"scoring is {scoring!r}; allowed: {', '.join(get_args(ActionScoring))}")
     # The best classes first; the higher id first among equals.
-    verbs, nouns = (np.argsort(s, axis=1, kind="stable")[:, ::-1][:, :num_best] for s in (verb_scores, noun_scores))
+    verbs, nouns = (np.argsort(s, axis=1, kind="stable")[:, ::-1][:, :_NUM_BEST] for s in (verb_scores, noun_scores))
     both = ((verb_scores, verbs), (noun_scores, nouns))
     values: list[ScoreArray] = [np.take_along_axis(scores, classes, axis=1) for scores, classes in both]
     is_published = scoring == "published"
@@ -79,7 +79,7 @@ def action_ranking(
     verb_values, noun_values = (_softmax_of_everything(v) if is_published else v.astype(np.float64) for v in values)
     num_pairs = verbs.shape[1] * nouns.shape[1]
     verb_ranks, noun_ranks = np.divmod(np.arange(num_pairs), nouns.shape[1])
-    possible = (verb_ranks + 1) * (noun_ranks + 1) <= num_best
+    possible = (verb_ranks + 1) * (noun_ranks + 1) <= _NUM_BEST
     verb_ranks, noun_ranks = verb_ranks[possible], noun_ranks[possible]
     parts = []
     for start in range(0, len(verbs), _CHUNK_SEGMENTS):
@@ -87,7 +87,7 @@ def action_ranking(
         with np.errstate(under="ignore"):
             products = combine(verb_values[rows][:, verb_ranks], noun_values[rows][:, noun_ranks])
         pair_scores = products.astype(np.float64)
-        order = np.argsort(-pair_scores, axis=1, kind="stable")[:, : min(num_best, num_pairs)]
+        order = np.argsort(-pair_scores, axis=1, kind="stable")[:, :_NUM_BEST]
         best_verbs = np.take_along_axis(verbs[rows], verb_ranks[order], axis=1)
         best_nouns = np.take_along_axis(nouns[rows], noun_ranks[order], axis=1)
         parts.append((best_verbs, best_nouns, np.take_along_axis(pair_scores, order, axis=1)))

@@ -120,15 +120,14 @@ def track_hands(palms: Sequence[Sequence[Palm]], *, rate: float, bridge_seconds:
 def _name(palms: Sequence[Palm], places: Sequence[Point | None]) -> tuple[Palm | None, Palm | None]:
     """Which palm is the left hand, and which the right one; `places` are where they were."""
     values = [[_value(palm, side, place) for side, place in enumerate(places)] for palm in palms]
+
+    def worth(pair: tuple[int | None, int | None]) -> float:
+        return sum(values[number][side] for side, number in enumerate(pair) if number is not None)
+
     numbers = [None, *range(len(palms))]
-    best: tuple[float, int | None, int | None] = (0.0, None, None)
-    for left, right in product(numbers, numbers):
-        if left == right:
-            continue
-        value = sum(values[palm][side] for side, palm in enumerate((left, right)) if palm is not None)
-        if value > best[0]:
-            best = value, left, right
-    return tuple(None if number is None else palms[number] for number in best[1:])  # type: ignore[return-value]
+    pairs = [(left, right) for left, right in product(numbers, numbers) if left is None or left != right]
+    left, right = max(pairs, key=worth)  # of nobody, which is the first, it is 0
+    return (None if left is None else palms[left], None if right is None else palms[right])
 
 
 def _value(palm: Palm, side: int, place: Point | None) -> float:

@@ -1,8 +1,8 @@
 """The zips of EPIC-KITCHENS' recognition and anticipation challenges: writing one, and checking anybody's.
 
 They hold one `test.json`: version, challenge, three supervision levels, and for each test segment 97 + 300 numbers.
-Those of anticipation may also hold the 100 best pairs of each segment, `"action": {"verb,noun": score}`, in all
-segments or in none.
+Those of anticipation that others wrote may also hold the 100 best pairs of each segment,
+`"action": {"verb,noun": score}`, in all segments or in none.
 """
 
 import json
@@ -45,19 +45,15 @@ def write_submission(
     sls_tl: int,
     sls_td: int,
     challenge: ScoredChallenge = "action_recognition",
-    actions: ActionRanking | None = None,
 ) -> None:
     """Write the zip of scores for all test segments; it appears under its name only when it is complete.
 
     The supervision levels are those of pre-training, labels and data, see `epic.SUPERVISION_LEVELS`; one outside 0 to 5
-    is a `ValueError`, and so are other numbers of classes or pairs. `actions` are for anticipation: the 100 best pairs
-    of each segment, where a model ranks them by itself.
+    is a `ValueError`, and so are other numbers of classes.
     """
     _check_classes(scores)
-    if actions is not None:
-        _check_pairs(actions, len(scores), challenge)
     levels = {"sls_pt": sls_pt, "sls_tl": sls_tl, "sls_td": sls_td}
-    write_document(Path(path), _json_pieces(scores, actions), challenge=challenge, levels=levels)
+    write_document(Path(path), _json_pieces(scores), challenge=challenge, levels=levels)
 
 
 def check_submission(
@@ -95,15 +91,6 @@ def _check_classes(scores: Scores) -> None:
         raise ValueError(f"scores for {listed}; the challenge needs {NUM_VERBS} verbs and {NUM_NOUNS} nouns")
 
 
-def _check_pairs(actions: ActionRanking, num_segments: int, challenge: ScoredChallenge) -> None:
-    if challenge != "action_anticipation":
-        raise ValueError("pairs of verb and noun are for the anticipation challenge")
-    if actions.scores.shape != (num_segments, NUM_PAIRS):
-        raise ValueError(f"pairs of shape {actions.scores.shape}; {num_segments} segments need {NUM_PAIRS} each")
-    if not np.isfinite(actions.scores).all():
-        raise ValueError("scores of pairs are not finite")
-
-
 def _read_actions(results: Mapping[str, Mapping[str, Any]], path: Path) -> ActionRanking | None:
     """The pairs of every segment, best first; None where there are none."""
     with_pairs = [narration_id for narration_id, segment in results.items() if "action" in segment]
@@ -139,7 +126,7 @@ def _pairs_of(found: Any) -> tuple[Any, Any]:
     return np.array(pairs, dtype=np.int64)[order], found.values[order]
 
 
-def _json_pieces(scores: Scores, actions: ActionRanking | None) -> Iterator[str]:
+def _json_pieces(scores: Scores) -> Iterator[str]:
     yield "{\n"
     templates = {
         target: "{"
@@ -149,9 +136,5 @@ def _json_pieces(scores: Scores, actions: ActionRanking | None) -> Iterator[str]
     }
     for row, narration_id in enumerate(scores.narration_ids):
         parts = [f'"{t}": {templates[t] % tuple(array[row].tolist())}' for t, array in scores.by_target().items()]
-        if actions is not None:
-            columns = (actions.verbs[row].tolist(), actions.nouns[row].tolist(), actions.scores[row].tolist())
-            pairs = ", ".join(f'"{verb},{noun}": {score!r}' for verb, noun, score in zip(*columns, strict=True))
-            parts.append(f'"action": {{{pairs}}}')
         yield f"{',' if row else ''}{json.dumps(narration_id)}: {{{', '.join(parts)}}}\n"
     yield "}"
