@@ -70,32 +70,21 @@ def align(model: Evaluation, first: Evaluation) -> Evaluation:
     row_of = {narration_id: row for row, narration_id in enumerate(model.narration_ids)}
     known = set(first.narration_ids)
     if odd := [name for name in first.narration_ids if name not in row_of] or sorted(row_of.keys() - known):
-        reason = (
-            f"answers {len(row_of)} segments, {first.path} {len(first.narration_ids)}, and {odd[0]} is only in one of "
-            "them; compare models on the same segments"
-        )
-        raise ArtifactError(reason, path=model.path)
+        reason = f"answers {len(row_of)} segments, {first.path} {len(known)}, and {odd[0]} is only in one of them"
+        raise ArtifactError(f"{reason}; compare models on the same segments", path=model.path)
     rows = np.array([row_of[name] for name in first.narration_ids])
     targets = {
         target: TargetResult(part.names, part.labels[rows], part.predictions[rows], part.scores[rows])
         for target, part in model.targets.items()
     }
-    for target in targets.keys() & first.targets.keys():
-        _check_same_truth(model.path, first, target, targets[target])
+    for target in targets.keys() & first.targets.keys():  # class ids may differ, what they mean may not
+        sides = [[part.names[label] for label in part.labels] for part in (targets[target], first.targets[target])]
+        for name, our, their in zip(first.narration_ids, *sides, strict=True):
+            if our != their:
+                reason = f"{name} is labelled {target} '{our}' here and '{their}' in {first.path}"
+                raise ArtifactError(f"{reason}; compare models on the same labels", path=model.path)
     video_ids = tuple(model.video_ids[row] for row in rows)
     return replace(model, narration_ids=first.narration_ids, video_ids=video_ids, targets=targets)
-
-
-def _check_same_truth(path: Path, first: Evaluation, target: str, part: TargetResult) -> None:
-    """Class ids may differ, what they mean may not."""
-    theirs = first.targets[target]
-    for name, ours, other in zip(first.narration_ids, part.labels, theirs.labels, strict=True):
-        if part.names[ours] != theirs.names[other]:
-            reason = (
-                f"{name} is labelled {target} '{part.names[ours]}' here and '{theirs.names[other]}' in {first.path}; "
-                "compare models on the same labels"
-            )
-            raise ArtifactError(reason, path=path)
 
 
 def name_apart(paths: Sequence[Path]) -> list[str]:

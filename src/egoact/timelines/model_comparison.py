@@ -61,7 +61,11 @@ def compare_finders(
     }
     names = list(models)
     compared = compare_timeline_models(counts, reference=names[0], num_draws=num_draws, seed=seed)
-    reference = names[0] if against == "first" else max(names, key=lambda name: _quality(compared[name][targets[-1]]))
+
+    def quality(name: str) -> float:
+        return sum(compared[name][targets[-1]][measure]["value"] for measure in MEASURES)
+
+    reference = names[0] if against == "first" else max(names, key=quality)
     if reference != names[0]:
         compared = compare_timeline_models(counts, reference=reference, num_draws=num_draws, seed=seed)
     return {
@@ -89,10 +93,6 @@ def table_rows(document: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
                 other = part.get("against", {})
                 values = [*(part.get(key) for key in ("value", "low", "high")), *(other.get(key) for key in _AGAINST)]
                 yield (model["name"], target, measure, *("" if v is None else round(v, 4) for v in values))
-
-
-def _quality(measured: Mapping[str, Mapping[str, float]]) -> float:
-    return sum(measured[measure]["value"] for measure in MEASURES)
 
 
 def _facts(run: Path | None) -> dict[str, Any]:

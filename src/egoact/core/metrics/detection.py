@@ -55,10 +55,6 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def labels(self, target: str) -> list[Hashable]:
-        """The verb or noun class of each, or both as a pair."""
-        return _labels(self.verbs, self.nouns, target)
-
 
 def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[str, Labels]) -> dict[str, Any]:
     """Mean average precision in percent, as the challenge has it.
@@ -79,9 +75,10 @@ def evaluate_detections(found: Detections, table: SegmentTable, labels: Mapping[
     names = [found.video_ids[video] for video in found.videos]
     rows = list(zip(names, *found.spans.T.tolist(), found.scores.tolist(), strict=True))
     truth = [(segment.video_id, segment.start_seconds, segment.stop_seconds) for segment in table]
-    for target in [*labels, *(["action"] if len(labels) > 1 else [])]:
-        wanted = zip(_labels(labels.get("verb"), labels.get("noun"), target), truth, strict=True)
-        measured[target] = mean_over_labels(zip(found.labels(target), rows, strict=True), wanted)
+    answers = _with_pairs({"verb": found.verbs, "noun": found.nouns})
+    for target, wanted in _with_pairs(labels).items():
+        of_target = zip(answers[target], rows, strict=True)
+        measured[target] = mean_over_labels(of_target, zip(wanted, truth, strict=True))
     return measured
 
 
@@ -154,8 +151,7 @@ def temporal_overlaps(start: float, stop: float, spans: Sequence[Span] | npt.NDA
     return result
 
 
-def _labels(verbs: Labels | None, nouns: Labels | None, target: str) -> list[Hashable]:
-    known = [values.tolist() for values in (verbs, nouns) if values is not None]
-    if target == "action":
-        return list(zip(*known, strict=True))
-    return list(known[0 if target == "verb" else -1])
+def _with_pairs(labels: Mapping[str, Labels]) -> dict[str, list[Any]]:
+    """Of each target the labels, and of verbs and nouns the pairs."""
+    known = {target: values.tolist() for target, values in labels.items()}
+    return known | ({"action": list(zip(known["verb"], known["noun"], strict=True))} if len(known) > 1 else {})

@@ -129,14 +129,7 @@ class TimelineRules:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can say it."""
-        return {
-            "rate": self.rate,
-            "targets": list(self.targets),
-            "actions": [list(action) for action in self.actions],
-            "grammar": self.grammar.to_dict(),
-            "decodings": [asdict(decoding) for decoding in self.decodings],
-            "confidence": list(self.confidence),
-        }
+        return asdict(self) | {"grammar": self.grammar.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
