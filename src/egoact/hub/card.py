@@ -54,14 +54,9 @@ def _figures(run: Run) -> Iterator[str]:
             yield f"- {target}, on what was held out in training: {', '.join(said)}"
 
 
-def _use(run: Run, name: str) -> Iterator[str]:
+def _use(run: Run, name: str) -> list[str]:
     folder = name.rpartition("/")[2]
-    yield "```sh"
-    yield f"egoact hub pull --name {name} --out {folder}"
-    if isinstance(run.answers.config, SegmenterConfig):
-        yield f"egoact predict VIDEO --run {folder} --out timeline"
-    else:
-        yield f"egoact live --run {folder} --source VIDEO"
-    yield "```"
-    yield ""
-    yield "It names only the classes above, and is most reliable in places like those it was trained in."
+    finds = isinstance(run.answers.config, SegmenterConfig)
+    use = f"predict VIDEO --run {folder} --out timeline" if finds else f"live --run {folder} --source VIDEO"
+    limits = "It names only the classes above, and is most reliable in places like those it was trained in."
+    return ["```sh", f"egoact hub pull --name {name} --out {folder}", f"egoact {use}", "```", "", limits]

@@ -113,14 +113,9 @@ class Masks:
 
     def write(self, path: Path, *, recording: str) -> None:
         """As JSON, to be looked at and corrected."""
-        values = {
-            "format_version": FORMAT_VERSION,
-            "recording": recording,
-            "hidden": self.hidden,
-            "masks": [_values(mask) for mask in self.masks],
-            "unmarked": [_values(mask) for mask in self.unmarked],
-        }
-        write_json(path, values)
+        masks, unmarked = (list(map(_values, some)) for some in (self.masks, self.unmarked))
+        about = {"format_version": FORMAT_VERSION, "recording": recording, "hidden": self.hidden}
+        write_json(path, about | {"masks": masks, "unmarked": unmarked})
 
     @classmethod
     def read(cls, path: Path) -> "Masks":
@@ -163,11 +158,8 @@ def _values(mask: Mask) -> dict[str, Any]:
 
 
 def _mask(values: Mapping[str, Any]) -> Mask:
-    keyframes = []
-    for keyframe in values["keyframes"]:
-        seconds, left, top, right, bottom = map(float, keyframe)
-        keyframes.append((seconds, (left, top, right, bottom)))
-    return Mask(tuple(keyframes), float(values.get("score", 1.0)), str(values.get("kind", "face")))
+    keyframes = tuple((float(seconds), tuple(map(float, box))) for seconds, *box in values["keyframes"])
+    return Mask(keyframes, float(values.get("score", 1.0)), str(values.get("kind", "face")))  # type: ignore[arg-type]
 
 
 def widen(box: Box, share: float) -> Box:

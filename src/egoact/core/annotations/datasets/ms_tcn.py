@@ -1,11 +1,9 @@
-"""GTEA, 50Salads and Breakfast in the layout of MS-TCN: a label of every frame, and splits of recordings.
+"""GTEA, 50Salads and Breakfast in the layout of MS-TCN, which `frame_labels.py` reads.
 
-    groundTruth/VIDEO.txt    mapping.txt    splits/train.split1.bundle
+Breakfast's own folders of videos:
 
-Source: the data sets that were published with MS-TCN, arXiv:1903.01945. Breakfast's own folders of videos:
-
-    P03/cam01/P03_cereals.avi          is P03_cam01_P03_cereals
-    P03/stereo/P03_cereals_ch0.avi     is P03_stereo01_P03_cereals
+P03/cam01/P03_cereals.avi          is P03_cam01_P03_cereals
+P03/stereo/P03_cereals_ch0.avi     is P03_stereo01_P03_cereals
 """
 
 import re

@@ -1,10 +1,4 @@
-"""Whole files: read in any format, and written in any other, with a sentence about everything that got lost.
-
-reading = read_annotations(["anna.eaf", "ben.boris"])
-encoded = encode_annotations(reading.annotations, "label-studio")      # or write_annotations(..., Path("out.json"))
-for line in (*reading.lines, *encoded.lines):
-    print(line)
-"""
+"""Whole files: read in any format, and written in any other, with a sentence about everything that got lost."""
 
 from collections import Counter
 from collections.abc import Container, Iterable

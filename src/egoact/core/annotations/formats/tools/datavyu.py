@@ -7,7 +7,7 @@ from typing import Any
 
 from egoact.core.annotations.formats.annotation import Annotation, Annotations
 from egoact.core.annotations.formats.exchange import Losses, Reading, Source, WriteOptions
-from egoact.core.annotations.formats.syntax.attributes import fields_of, said_by
+from egoact.core.annotations.formats.syntax.attributes import fields_of
 from egoact.core.annotations.formats.syntax.tables import header_of, split_lines
 from egoact.core.annotations.formats.syntax.tiers import Cell, add_cells
 from egoact.core.annotations.formats.syntax.times import parse_number
@@ -71,13 +71,14 @@ def write(annotations: Annotations, options: WriteOptions, losses: Losses) -> st
     columns: dict[str, list[Annotation]] = {}
     for item in annotations:
         columns.setdefault(item.tier or _PLAIN, []).append(item)
+    columns = columns or {_PLAIN: []}
     used = {
-        column: [c for c in _CODES if any(c in said_by(item) for item in items)] for column, items in columns.items()
+        column: [code for code in _CODES if any(getattr(item, code) for item in items)] or ["verb"]
+        for column, items in columns.items()
     }
-    used = {column: codes or ["verb"] for column, codes in used.items()} or {_PLAIN: ["verb"]}
     header = [f"{column}.{code}" for column, codes in used.items() for code in ("ordinal", "onset", "offset", *codes)]
     rows: list[list[Any]] = [header]
-    for number in range(max(map(len, columns.values()), default=0)):
+    for number in range(max(map(len, columns.values()))):
         row: list[Any] = []
         for column, codes in used.items():
             items = columns[column]

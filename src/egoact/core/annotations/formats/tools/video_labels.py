@@ -110,17 +110,12 @@ def _read_detections(reading: Reading, media: str, rate: float | None, detection
             label = classes[label] if isinstance(label, int) and classes else label
             attributes = {"tier": detection.get("tier")} | dict(detection.get("attributes") or {})
             fields = fields_of(attributes, reading.options, label=str(label))
-            start, stop = _times(reading, detection, name)
+            if detection.get("timestamps") is not None:
+                start, stop = map(float, detection["timestamps"])
+            else:
+                first, last = map(float, detection["support"])
+                start, stop = (first - 1) / reading.rate(name), last / reading.rate(name)
             reading.add(place=place, recording=name, start_seconds=start, stop_seconds=stop, **fields)
-
-
-def _times(reading: Reading, detection: dict[str, Any], name: str) -> tuple[float, float]:
-    if detection.get("timestamps") is not None:
-        start, stop = detection["timestamps"]
-        return float(start), float(stop)
-    first, last = detection["support"]
-    rate = reading.rate(name)
-    return (float(first) - 1) / rate, float(last) / rate
 
 
 def write_fiftyone(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
