@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from egoact.engines.hands.detections import overlap
+from egoact.engines.hands.detections import group_overlapping
 from egoact.engines.hands.network import NetworkFile, SquareDetector, letterbox
 
 FACES = NetworkFile("modules/face_detection/face_detection_full_range_sparse.tflite", "faces", "face", "--face-model")
@@ -85,13 +85,10 @@ def _places(length: int, side: int) -> list[int]:
 
 def _unite(faces: list[Face]) -> tuple[Face, ...]:
     """Each face once: the best box, widened to what the others say of it."""
-    left = sorted(faces, key=lambda face: -face.score)
+    boxes, scores = np.array([face.box for face in faces]).reshape(-1, 4), np.array([face.score for face in faces])
     united = []
-    while left:
-        boxes = np.array([face.box for face in left])
-        is_same = overlap(boxes[0], boxes) > _SAME
-        is_same[0] = True
-        low, high = boxes[is_same, :2].min(axis=0), boxes[is_same, 2:].max(axis=0)
-        united.append(Face((float(low[0]), float(low[1]), float(high[0]), float(high[1])), left[0].score))
-        left = [face for face, same in zip(left, is_same, strict=True) if not same]
+    for same in group_overlapping(boxes, scores, max_overlap=_SAME):
+        left, top = boxes[same, :2].min(axis=0).tolist()
+        right, bottom = boxes[same, 2:].max(axis=0).tolist()
+        united.append(Face((left, top, right, bottom), faces[same[0]].score))
     return tuple(united)

@@ -124,9 +124,9 @@ def _classifier(head: Head, name: str, num_classes: int) -> nn.Module:
 
 
 class QueryClassifier(nn.Module):
-    """Of heads with a query for each target, such as `probe`: reads what the query of a number has seen.
+    """A classifier for heads with a query for each target, such as `probe`: it reads what its own query has seen.
 
-    A linear classifier a replica; the mean of their log-probabilities where there are several. `width` is that of the
+    It is linear, one a replica; the mean of their log-probabilities where there are several. `width` is that of the
     embedding, R * Q * E.
     """
 

@@ -6,7 +6,7 @@ Sources: SSD, arXiv:1512.02325, section 2; BlazePalm in arXiv:2006.10214, sectio
 ("weighted non-maximum suppression") in BlazeFace, arXiv:1907.05047, section 3.3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -65,20 +65,22 @@ def suppress(
     (M,), best first.
     """
     is_box = (coordinates[:, :2] <= coordinates[:, 2:_NUM_BOX]).all(axis=1)
-    kept = np.flatnonzero((scores >= min_score) & is_box)
-    left = kept[np.argsort(-scores[kept], kind="stable")]
-    rows, best = [], []
+    kept = (scores >= min_score) & is_box
+    coordinates, scores = coordinates[kept], scores[kept]
+    palms = list(group_overlapping(coordinates[:, :_NUM_BOX], scores, max_overlap=max_overlap))
+    blended = [np.average(coordinates[same], axis=0, weights=scores[same]) for same in palms]
+    best = [scores[same[0]] for same in palms]
+    return np.array(blended, np.float32).reshape(-1, coordinates.shape[1]), np.array(best, np.float32)
+
+
+def group_overlapping(boxes: np.ndarray, scores: np.ndarray, *, max_overlap: float) -> Iterator[np.ndarray]:
+    """Rows of boxes (N, 4) that are of the same thing: the best of those that are left, and what overlaps it."""
+    left = np.argsort(-scores, kind="stable")
     while len(left):
-        overlaps = overlap(coordinates[left[0], :_NUM_BOX], coordinates[left, :_NUM_BOX])
-        is_same = overlaps > max_overlap
+        is_same = overlap(boxes[left[0]], boxes[left]) > max_overlap
         is_same[0] = True  # also where it has no area
-        same = left[is_same]
-        rows.append(np.average(coordinates[same], axis=0, weights=scores[same]))
-        best.append(scores[left[0]])
+        yield left[is_same]
         left = left[~is_same]
-    if not rows:
-        return np.empty((0, coordinates.shape[1]), dtype=np.float32), np.empty(0, dtype=np.float32)
-    return np.array(rows, dtype=np.float32), np.array(best, dtype=np.float32)
 
 
 def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
