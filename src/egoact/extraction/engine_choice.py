@@ -235,9 +235,9 @@ def choose_video_engine(
 ) -> Engine:
     """Torch, or OpenVINO where it is asked for, in the precision of the store or the one that was asked for.
 
-    "auto" is torch; of a new store f32 on a CPU, half precision on a GPU. Torch is compiled where it has to work for
-    long. Whatever is not torch in f32 as it is is proven on real frames. Prints how many windows there are for about
-    `num_rows` rows of features, how large these are, and about how long they take.
+    "auto" is torch; for a new store f32 on a CPU, half precision on a GPU. Torch is compiled where it has to work for
+    long. All but plain torch in f32 is proven on real frames. Prints how many windows there are for about `num_rows`
+    rows of features, how large these are, and about how long they take.
 
     Raises:
         ValueError: Another engine, or features that are others than torch's in f32.

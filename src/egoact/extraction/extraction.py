@@ -35,7 +35,7 @@ class Extraction:
 
     Writers are of the engine's streams, in the same order; `num_workers` recordings are decoded at the same time, some
     by the decoders of a device where there are any. Where it is a share of a larger extraction, it goes on where not
-    one recording is there. Afterwards `num_frames` frames were computed.
+    one recording is there. `num_frames` counts the frames that were computed.
     """
 
     def __init__(

@@ -28,8 +28,8 @@ from egoact.store.reader import FeatureStore
 class FeatureBuffer:
     """An hour of pooled features is 74 MB, of feature maps more than a gigabyte: memory does not grow with them.
 
-    A context manager that removes the file, which is in `folder`, or the system's place for such files. There lie
-    features of (D,) or (C, h, w) a moment as `store.layout.encoding` says.
+    A context manager, which removes the file. It is in `folder` (None: the system's place for such files), and holds
+    features of shape (D,) or (C, h, w), a row a moment, as `store.layout.encoding` says.
     """
 
     def __init__(self, feature_shape: tuple[int, ...], *, dtype: str = "float16", folder: Path | None = None) -> None:
