@@ -33,11 +33,15 @@ def read_model(path: Path, *, segments: Sequence[Path], features: tuple[Path, ..
     """What `egoact evaluate` wrote, or a run that is measured now.
 
     Raises:
-        ArtifactError: Neither of both, or damaged.
+        ArtifactError: Neither of both, damaged, or of segments whose recordings are not known.
         ValueError: A run without `segments` or `features`.
     """
     if (path / EVALUATION_NAME).is_file():
-        return read_evaluation(path)
+        evaluation = read_evaluation(path)
+        if not evaluation.video_ids:
+            reason = "does not say which video each segment is of; run egoact evaluate again"
+            raise ArtifactError(reason, path=path / EVALUATION_NAME)
+        return evaluation
     if not (path / CONFIG_NAME).is_file():
         raise ArtifactError("neither a folder that egoact evaluate wrote nor a run of egoact train", path=path)
     if not segments or not features:

@@ -52,7 +52,7 @@ class Evaluation:
     metrics: dict[str, Any]  # metrics.json
     narration_ids: tuple[str, ...]  # N, in the order of the labels
     targets: dict[str, TargetResult]  # "verb" and/or "noun"
-    video_ids: tuple[str, ...]  # of each segment
+    video_ids: tuple[str, ...] = ()  # of each segment; empty where the file does not say
     run: Path | None = None
 
 
@@ -96,8 +96,8 @@ def read_evaluation(out: Path) -> Evaluation:
         if set(targets) != set(metrics) & {"verb", "noun"}:
             raise ValueError("other targets than metrics.json")
         model, segments = str(described["model"]), str(described["segments"])
-        video_ids = tuple(map(str, described["video_ids"]))
-        if len(video_ids) != len(scores):
+        video_ids = tuple(map(str, described.get("video_ids", ())))
+        if video_ids and len(video_ids) != len(scores):
             raise ValueError(f"{len(video_ids)} videos for {len(scores)} segments")
         run = None if described.get("run") is None else Path(described["run"])
     except (KeyError, TypeError, ValueError) as error:
