@@ -10,8 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.adaptation.hidden import HiddenChannels, Surgery, count_multiply_adds, find_hidden
-from egoact.adaptation.importance import choose_channels, measure_importance
+from egoact.adaptation.channels import (
+    HiddenChannels,
+    Surgery,
+    choose_channels,
+    count_multiply_adds,
+    find_hidden,
+    measure_importance,
+)
 from egoact.adaptation.refitting import refit_blocks
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.commands.learning.compress import CompressSettings, compress

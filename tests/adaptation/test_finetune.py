@@ -16,8 +16,8 @@ from torch import nn
 from egoact.adaptation import clip_frames, finetuning
 from egoact.adaptation.clip_frames import load_clip_frames
 from egoact.adaptation.clip_inputs import keep_maps
+from egoact.adaptation.finetuned_run import mirror_classes
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart
-from egoact.adaptation.mirroring import mirror_classes
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.commands.learning.finetune import FinetuneSettings, finetune
 from egoact.core.annotations.labels import Vocabulary

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from egoact.adaptation.compression import start_student
 from egoact.adaptation.distillation import normalise
 from egoact.adaptation.refitting import fit_projection
-from egoact.adaptation.students import start_student
 from egoact.models.backbones.own_files import OwnFile, write_own_file
 from egoact.models.backbones.registry import assemble, load_backbone, load_trunk
 from egoact.models.backbones.spec import BackboneSpec

@@ -9,7 +9,7 @@ from egoact.cli import main
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
 from egoact.hub import pull, push
-from egoact.runs.packaged import PACKAGED_RUN
+from egoact.runs.loading import PACKAGED_RUN
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer
 from tests.export.test_export import NUM_FRAMES, make_run

@@ -10,8 +10,7 @@ from egoact.core.annotations.segments import read_segments
 from egoact.core.files import read_json
 from egoact.kitchen.make import make_kitchen
 from egoact.runs.exported import read_export
-from egoact.runs.loading import load_run
-from egoact.runs.packaged import PACKAGED_RUN
+from egoact.runs.loading import PACKAGED_RUN, load_run
 from egoact.runs.provenance import Provenance
 from tests.makers.films.kitchens import FilmKitchen
 from tests.makers.machines.places import ROOT

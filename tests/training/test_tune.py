@@ -23,7 +23,7 @@ from egoact.models.heads import HEADS
 from egoact.report.tuning import write_report
 from egoact.training.loops.steps import NotFiniteError
 from egoact.training.recipes import Recipe, choose_recipe
-from egoact.training.tuning.space import RECIPE_SPACE, SPACE, Range, default_parameters, default_width
+from egoact.training.tuning.space import RECIPE_SPACE, SPACE, ClipSpace, Range, default_width
 from egoact.training.tuning.study import Study
 from tests.makers.checks import check_self_contained
 from tests.makers.data.features import write_csv, write_store
@@ -327,9 +327,12 @@ def test_every_width_that_is_tried_can_be_built(head: str) -> None:
 
 
 def test_the_packaged_recipes_are_points_of_the_space() -> None:
-    names = {"search": SPACE, "heads": ("lstm",), "losses": ("cross_entropy",)}
-    assert set(default_parameters(choose_recipe("default"), **names)) == set(SPACE)  # type: ignore[arg-type]
-    missing = set(SPACE) - set(default_parameters(choose_recipe("report"), **names))  # type: ignore[arg-type]
+    default, report = (
+        ClipSpace(SPACE, ("lstm",), ("cross_entropy",), choose_recipe(name)).default_parameters()
+        for name in ("default", "report")
+    )
+    assert set(default) == set(SPACE)
+    missing = set(SPACE) - set(report)
     assert missing == {"weight_decay"}  # zero is no point of a logarithmic scale
     assert set(RECIPE_SPACE) < set(Recipe.__dataclass_fields__)
 

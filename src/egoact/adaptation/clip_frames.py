@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from egoact.adaptation.disk_arrays import new_array
+from egoact.adaptation.disk_arrays import new_array, read_facts
 from egoact.core.annotations.segments import Segment, group_by_recording
 from egoact.core.errors import MediaError
-from egoact.core.files import make_folder, open_atomically, read_json, write_json
+from egoact.core.files import make_folder, open_atomically, write_json
 from egoact.core.progress import Progress
 from egoact.core.sampling import ClipSampling
 from egoact.extraction.decoding import FrameBatch, VideoJob, decode
@@ -71,7 +71,9 @@ def load_clip_frames(
         v: VideoJob(root.find(v), lambda t=each: t, lag_seconds=spec.lag_seconds, stack=stack)  # type: ignore[misc]
         for v, each in wanted.items()
     }
-    finished, num_frames = _resume(folder, facts)
+    known = read_facts(folder / NAMES[1]) if all((folder / name).is_file() for name in NAMES) else {}
+    is_known = known.get("facts") == facts
+    finished, num_frames = (known["finished"], known["num_frames"]) if is_known else ([], 0)
     todo = {v: job for v, job in jobs.items() if v not in finished}
     if todo:
         shape = (sum(map(len, wanted.values())), *size, spec.num_channels)
@@ -118,13 +120,3 @@ def _write_rows(folder: Path, rows: np.ndarray) -> None:
 
 def _numbers(segments: Sequence[Segment], video_id: str) -> np.ndarray:
     return np.flatnonzero([segment.video_id == video_id for segment in segments])
-
-
-def _resume(folder: Path, facts: Any) -> tuple[list[str], int]:
-    """Which recordings are decoded, and how many frames of them there are."""
-    if not all((folder / name).is_file() for name in NAMES):
-        return [], 0
-    known = read_json(folder / NAMES[1])
-    if known.get("facts") != facts:
-        return [], 0
-    return list(known["finished"]), int(known["num_frames"])

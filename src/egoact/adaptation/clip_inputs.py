@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.adaptation.disk_arrays import new_array
+from egoact.adaptation.disk_arrays import new_array, read_facts
 from egoact.adaptation.distillation import normalise
-from egoact.core.bounds import load_json
 from egoact.core.files import part_path, rename, write_json
 from egoact.core.progress import Progress
 from egoact.engines import load_engine
@@ -101,7 +100,7 @@ def keep_maps(
     digest, num_sides = hash_weights(network), 2 if is_mirrored else 1
     facts: dict[str, Any] = {"weights": digest, "frames": list(frames.shape), "sides": num_sides}
     path = folder / NAMES[0]
-    if path.is_file() and _read(folder / NAMES[1]) == facts:
+    if path.is_file() and read_facts(folder / NAMES[1]) == facts:
         return KeptMaps(np.load(path, mmap_mode="r"))
     (folder / NAMES[1]).unlink(missing_ok=True)
     whole = (num_sides, len(frames), *shape)
@@ -127,10 +126,3 @@ def mirror(pictures: np.ndarray, spec: BackboneSpec) -> np.ndarray:
     if spec.modality == "flow":
         turned[..., ::2] = 255 - turned[..., ::2]
     return turned
-
-
-def _read(path: Path) -> Any:
-    try:
-        return load_json(path)
-    except (OSError, ValueError):
-        return None

@@ -1,19 +1,22 @@
-"""A run's backbone made smaller without labels: pruned, refitted in closed form, then taught by what it was."""
+"""A run's backbone made smaller without labels: pruned, refitted in closed form, then taught by what it was.
 
-from dataclasses import dataclass
+A student that is another backbone begins at the nearest that it can say in closed form.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from egoact.adaptation.distillation import DistillRecipe, Network, distill, maps_spec, normalise
-from egoact.adaptation.hidden import Surgery, count_multiply_adds, find_hidden
-from egoact.adaptation.importance import choose_channels, measure_importance
-from egoact.adaptation.refitting import refit_blocks
-from egoact.adaptation.students import start_student
+from egoact.adaptation.channels import Surgery, choose_channels, count_multiply_adds, find_hidden, measure_importance
+from egoact.adaptation.distillation import DistillRecipe, Network, distill, maps_spec, normalise, spread_out
+from egoact.adaptation.refitting import fit_projection, refit_blocks
 from egoact.core.progress import Progress, working
 from egoact.engines import Engine, load_engine
+from egoact.models.backbones.projection import project
 from egoact.models.backbones.registry import Backbone, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.trunks import Trunk
@@ -76,7 +79,7 @@ def compress(
         ours = Network(nn.Sequential(*trunk.layers(spec.cut)).eval(), spec)
     else:
         with working(f"compress: how {student_name} can say the same"):
-            trunk, ours = start_student(student_name, teacher, spec, _spread(taught, _NUM_TO_REFIT), engine)
+            trunk, ours = start_student(student_name, teacher, spec, spread_out(taught, _NUM_TO_REFIT), engine)
     scores = [_explained(ours, engine, kept)]
     with Progress("distil", total=recipe.epochs * len(taught), unit="pictures") as progress:
         distill(ours, engine, taught, recipe, advance=lambda number, note: progress.advance(number, note=note))
@@ -92,7 +95,7 @@ def _prune(trunk: Trunk, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarra
     full, blocks = teacher.layers(spec.cut), trunk.layers(spec.cut)
     with working("compress: which channels the features need least"):
         hidden = find_hidden(blocks, size=size)
-        some = _spread(pictures, _NUM_TO_JUDGE)
+        some = spread_out(pictures, _NUM_TO_JUDGE)
         batches = [normalise(some[i : i + _BATCH], spec) for i in range(0, len(some), _BATCH)]
         pooled = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         importance = measure_importance(pooled, hidden, batches, seed=seed)
@@ -102,19 +105,70 @@ def _prune(trunk: Trunk, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarra
     for each, channels in zip(hidden, chosen, strict=True):
         surgery.remove(each.last, sorted(set(range(each.num_channels)) - set(channels.tolist())))
     trunk.model.requires_grad_(False)
-    frames = normalise(_spread(pictures, _NUM_TO_REFIT), spec).half()
+    frames = normalise(spread_out(pictures, _NUM_TO_REFIT), spec).half()
     with Progress("refit", total=len(blocks), unit="blocks") as progress:
         refit_blocks(full, blocks, {each.number: each.last for each in hidden}, frames, advance=progress.advance)
+
+
+def start_student(
+    name: str, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarray, engine: Engine
+) -> tuple[Trunk, Network]:
+    """A published backbone whose maps have the teacher's shape, and are as near to the teacher's as its last layer can.
+
+    With as many features as the teacher, the convolution that makes them is refitted; with others, a linear map to the
+    teacher's is put behind them.
+
+    Args:
+        name: Of the student.
+        teacher: All of it.
+        spec: Of the teacher, as a run has it.
+        pictures: uint8 (N, H, W, 3), that teach.
+        engine: Gives the teacher's maps.
+
+    Raises:
+        ArtifactError: There are no weights.
+        ValueError: A teacher that is cut, or a student whose maps have other cells, or whose layers are copies.
+    """
+    if spec.cut is not None:
+        raise ValueError(f"--distill-into {name}: the run's backbone is cut after block {spec.cut}, which has no like")
+    trunk = load_trunk(name, weights=None, size=spec.input_size[0])
+    layers = [layer.eval() for layer in trunk.layers(None)]
+    held = {id(parameter) for parameter in trunk.model.parameters()}
+    if not all(id(parameter) in held for layer in layers for parameter in layer.parameters()):
+        raise ValueError(f"--distill-into {name}: such a network cannot be taught; give a convolutional one")
+    student = Network(nn.Sequential(*layers), replace(spec, name=name, mean=trunk.mean, std=trunk.std))
+    ours, theirs = (
+        maps_spec(each).feature_shape for each in (student, Network(nn.Sequential(*teacher.layers(None)), spec))
+    )
+    if len(ours) != len(theirs) or ours[1:] != theirs[1:]:
+        raise ValueError(f"--distill-into {name}: it gives maps of shape {ours}, the run's backbone {theirs}")
+    if ours != theirs:
+        trunk = project(trunk, fit_projection(_pairs(student, engine, pictures)))
+        return trunk, Network(nn.Sequential(*trunk.layers(None)).eval(), student.spec)
+    if trunk.is_sequence and teacher.is_sequence:
+        frames, own = (normalise(pictures, each).half() for each in (spec, student.spec))
+        trunk.model.requires_grad_(False)
+        refit_blocks(_in_two(teacher), _in_two(trunk), {}, frames, of_student=own)
+    return trunk, student
+
+
+def _pairs(student: Network, engine: Engine, pictures: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(pictures), _BATCH):
+        batch = np.ascontiguousarray(pictures[start : start + _BATCH])
+        with torch.no_grad():
+            yield student.maps(normalise(batch, student.spec)), torch.from_numpy(engine.run(batch))
+
+
+def _in_two(trunk: Trunk) -> list[nn.Module]:
+    """What leads to the maps that the last block, which makes the features, sees; and that block."""
+    *first, last = trunk.layers(None)
+    return [nn.Sequential(*first).eval(), last.eval()]
 
 
 def _split(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Those that teach, which stay on disk, and those that measure: the last ones, of the last recording."""
     count = max(1, len(pictures) // _ONE_IN)
     return pictures[:-count], pictures[-count:]
-
-
-def _spread(pictures: np.ndarray, count: int) -> np.ndarray:
-    return pictures[np.unique(np.linspace(0, len(pictures) - 1, min(count, len(pictures))).astype(int))]
 
 
 def _multiply_adds(network: Network) -> int:

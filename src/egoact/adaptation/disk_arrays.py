@@ -1,10 +1,13 @@
-"""Arrays in files that are larger than memory."""
+"""Arrays in files that are larger than memory, and files beside them that say of what they are."""
 
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from egoact.core.bounds import load_json
 
 
 def new_array(path: Path, *, dtype: type, shape: tuple[int, ...]) -> np.memmap:
@@ -26,3 +29,12 @@ def new_array(path: Path, *, dtype: type, shape: tuple[int, ...]) -> np.memmap:
             path.unlink()
             raise
     return array
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a JSON file says of the array beside it; nothing where it is missing or damaged."""
+    try:
+        found = load_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egoact.adaptation.importance import spread_of
+from egoact.adaptation.channels import spread_of
 from egoact.core.errors import ArtifactError
 from egoact.engines.interface import Engine
 from egoact.models.backbones.spec import BackboneSpec
@@ -41,6 +41,11 @@ def normalise(pictures: np.ndarray, spec: BackboneSpec) -> Tensor:
     images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div_(255)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (spec.mean, spec.std))
     return (images - mean) / std
+
+
+def spread_out(pictures: np.ndarray, count: int) -> np.ndarray:
+    """Some of the pictures, from the first to the last."""
+    return pictures[np.unique(np.linspace(0, len(pictures) - 1, min(count, len(pictures))).astype(int))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +119,7 @@ def distill(
 
 def _spread(teacher: Engine, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
     """Variance of each channel over cells, and over pictures: (C,) each."""
-    some = pictures[np.unique(np.linspace(0, len(pictures) - 1, min(64, len(pictures))).astype(int))]
+    some = spread_out(pictures, 64)
     maps = torch.from_numpy(np.concatenate([teacher.run(some[i : i + 16]) for i in range(0, len(some), 16)]))
     return spread_of(maps), spread_of(maps.mean(dim=(2, 3)))
 

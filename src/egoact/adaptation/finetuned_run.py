@@ -1,5 +1,6 @@
 """From a run and labelled recordings to a run whose backbone has learned, too."""
 
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from torch import nn
 from egoact.adaptation.clip_frames import load_clip_frames
 from egoact.adaptation.clip_inputs import Augment, ClipInputs, FreshFrames, keep_maps
 from egoact.adaptation.finetuning import FinetuneRecipe, LabelledClips, TrainedPart, finetune
-from egoact.adaptation.mirroring import mirror_classes
 from egoact.adaptation.new_run import write_backbone, write_run
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
@@ -37,6 +37,7 @@ from egoact.training.run_folder import is_leader, part_ways
 
 LABEL_SMOOTHING = 0.1
 _USUAL_BLOCKS = 2
+_SIDES = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,14 @@ class Finetuning:
             machine.meet()
         counts = {target: count_classes(clips.labels[target], num_classes=n) for target, n in config.sizes.items()}
         follows = spec.stack > 1 and not frozen
+        plain = Recipe(epochs=1, batch_size=1, learning_rate=1, label_smoothing=LABEL_SMOOTHING)
         model = self.run.recognizer.model
         part = TrainedPart(blocks, pool, model, follows=follows, recomputes=self.recomputes).to(device)
         progress = Progress("finetune", total=self.recipe.epochs * len(table), unit="clips")
         with progress if is_leader() else nullcontext():
             finetune(
                 part,
-                {target: loss.to(device) for target, loss in target_losses(_plain_recipe(), counts).items()},
+                {target: loss.to(device) for target, loss in target_losses(plain, counts).items()},
                 clips,
                 inputs,
                 self.recipe,
@@ -151,10 +153,6 @@ class Finetuning:
         return Provenance(merged, before.chosen_on)
 
 
-def _plain_recipe() -> Recipe:
-    return Recipe(epochs=1, batch_size=1, learning_rate=1, label_smoothing=LABEL_SMOOTHING)
-
-
 def _label(config: RecognizerConfig, table: SegmentTable, rows: np.ndarray) -> LabelledClips:
     if not len(table):
         raise ValueError("there is not one clip to learn from")
@@ -166,16 +164,22 @@ def _label(config: RecognizerConfig, table: SegmentTable, rows: np.ndarray) -> L
     if config.pairs:
         size = config.vocabularies["noun"].size
         labels[ACTION] = encode_pairs(labels["verb"], labels["noun"], config.pairs, num_nouns=size)
-        _refuse_unknown_pairs(labels, config.pairs, size)
+        unknown = ~np.isin(labels["verb"] * size + labels["noun"], config.pairs)
+        if unknown.any():
+            reason = "segments are of verb-noun pairs that the run's joint classifier does not know"
+            raise ValueError(f"{unknown.sum()} {reason}")
         turned = encode_pairs(mirrored["verb"], mirrored["noun"], config.pairs, num_nouns=size)
         same = np.append(config.pairs, -1)[turned] == mirrored["verb"] * size + mirrored["noun"]
         mirrored[ACTION] = np.where(same, turned, -1)
     return LabelledClips(rows, labels, mirrored)
 
 
-def _refuse_unknown_pairs(labels: dict[str, np.ndarray], pairs: Sequence[int], num_nouns: int) -> None:
-    unknown = ~np.isin(labels["verb"] * num_nouns + labels["noun"], pairs)
-    if unknown.any():
-        raise ValueError(
-            f"{unknown.sum()} segments are of verb-noun pairs that the run's joint classifier does not know"
-        )
+def mirror_classes(names: Sequence[str]) -> np.ndarray:
+    """Class -> the class that its mirror image shows, int64; -1 where there is no such class.
+
+    >>> mirror_classes(["cut", "turn left", "turn right", "left hand"]).tolist()
+    [0, 2, 1, -1]
+    """
+    numbers = {name.casefold(): number for number, name in enumerate(names)}
+    mirrored = [re.sub(r"\b(left|right)\b", lambda found: _SIDES[found[0]], name.casefold()) for name in names]
+    return np.array([numbers.get(name, -1) for name in mirrored], dtype=np.int64)

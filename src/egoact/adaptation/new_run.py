@@ -6,13 +6,14 @@ from pathlib import Path
 from egoact.core.errors import ArtifactError
 from egoact.core.files import LOCK_NAME
 from egoact.models.backbones.own_files import FILE_NAME, OwnFile, write_own_file
-from egoact.models.backbones.registry import assemble, load_backbone
+from egoact.models.backbones.registry import assemble
 from egoact.models.backbones.spec import BackboneSpec, seen_as
 from egoact.models.backbones.trunks import Trunk
 from egoact.runs.loading import Run
 from egoact.runs.provenance import Provenance
-from egoact.runs.recognizer import CONFIG_NAME, Recognizer
+from egoact.runs.recognizer import Recognizer
 from egoact.runs.segmenter import TrainedSegmenter
+from egoact.runs.streams import load_as
 
 
 def network_spec(run: Run) -> BackboneSpec:
@@ -49,13 +50,10 @@ def write_backbone(out: Path, trunk: Trunk, spec: BackboneSpec, *, made_by: str)
     Raises:
         ArtifactError: The file gives another backbone.
     """
-    path, size, channels = out / FILE_NAME, spec.input_size[0], spec.num_channels
+    path, size = out / FILE_NAME, spec.input_size[0]
     write_own_file(path, trunk.model, OwnFile(spec.name, size, made_by), described=trunk.described)
     ours = assemble(spec.name, trunk, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid).spec
-    read = load_backbone(
-        spec.name, weights=path, cut=spec.cut, size=size, kind=spec.kind, grid=spec.grid, channels=channels
-    ).spec
-    if read != ours:
+    if load_as(spec, weights=path).spec != ours:
         path.unlink()
         raise ArtifactError(f"{spec.name}: its layers cannot be kept in a file of weights", path=path)
 
@@ -69,7 +67,11 @@ def write_run(run: Run, out: Path, spec: BackboneSpec, *, provenance: Provenance
         spec: Name and size of its backbone.
         provenance: What the new one was trained on; None: the same as the other.
     """
-    specs = tuple(_renew(old, spec.name, out / FILE_NAME) for old in run.backbones)
+    own = out / FILE_NAME
+    specs = tuple(
+        seen_as(load_as(replace(old, name=spec.name), weights=own).spec, old) if old.has_network else old
+        for old in run.backbones
+    )
     if (known := provenance or Provenance.read(run.path)) is not None:
         known.write(out)
     if isinstance(run.answers, TrainedSegmenter):
@@ -77,15 +79,3 @@ def write_run(run: Run, out: Path, spec: BackboneSpec, *, provenance: Provenance
     else:
         config = replace(run.answers.config, backbone=specs[0], stacked=specs[1:])
         Recognizer(config, run.answers.model).save(out)
-    assert (out / CONFIG_NAME).is_file()
-
-
-def _renew(old: BackboneSpec, name: str, weights: Path) -> BackboneSpec:
-    """The same stream on another network."""
-    if not old.has_network:
-        return old
-    size = old.input_size[0]
-    found = load_backbone(
-        name, weights=weights, cut=old.cut, size=size, kind=old.kind, grid=old.grid, channels=old.num_channels
-    ).spec
-    return seen_as(found, old)

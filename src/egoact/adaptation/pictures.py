@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from egoact.adaptation.disk_arrays import new_array
-from egoact.core.bounds import load_json
+from egoact.adaptation.disk_arrays import new_array, read_facts
 from egoact.core.errors import MediaError
 from egoact.core.files import make_folder, part_path, rename, write_json
 from egoact.core.progress import Progress
@@ -44,7 +43,7 @@ def load_pictures(root: MediaRoot, folder: Path, specs: Sequence[BackboneSpec], 
     facts: dict[str, Any] = {"moments": {v: [round(float(t), 6) for t in times] for v, times in moments.items()}}
     facts |= {"size": list(size), "lag_seconds": lag, "folders": [str(f.resolve()) for f in root.folders]}
     path = folder / _NAME
-    known = _read(folder / _FACTS)
+    known = read_facts(folder / _FACTS)
     if path.is_file() and known | facts == known:
         return np.load(path, mmap_mode="r")[: known["num_read"]]
     make_folder(folder)
@@ -99,11 +98,3 @@ def _fill(path: Path, root: MediaRoot, moments: dict[str, Floats], *, shape: tup
     if not done:
         raise MediaError("not one picture of these recordings can be read", path=root.path)
     return done
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = load_json(path)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

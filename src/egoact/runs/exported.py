@@ -15,7 +15,7 @@ Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,7 @@ class ExportManifest:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "format": self.format,
-            "precision": self.precision,
-            "targets": list(self.targets),
-            "files": dict(self.files),
-            "parity": dict(self.parity),
-            "reach": None if self.reach is None else list(self.reach),
-        }
+        return {"format_version": FORMAT_VERSION, **asdict(self)}
 
 
 def is_export(folder: Path) -> bool:

@@ -1,11 +1,14 @@
-"""Where feature stores meet runs: whether the features of one fit the other."""
+"""Where feature stores meet runs: whether the features of one fit the other, and what a run says of stored clips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from egoact.core.annotations.labels import Target
+from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
+from egoact.core.metrics.scores import Scores
 from egoact.models.backbones.spec import BackboneSpec, check_same_backbone
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig
@@ -64,3 +67,18 @@ def score_rows(recognizer: Recognizer, store: FeatureSource, rows: np.ndarray) -
         views = [recognizer.score(store.gather(chosen, views=view)) for view in range(rows.shape[1])]
         parts.append({target: np.mean([view[target] for view in views], axis=0) for target in views[0]})
     return {target: np.concatenate([part[target] for part in parts]) for target in parts[0]}
+
+
+def fill_unobserved(scores: Scores, table: SegmentTable, counts: Mapping[Target, tuple[int, ...]]) -> Scores:
+    """Scores of all segments of a table, in its order, from those of the ones that were observed.
+
+    Others begin with their recording: their scores are the logarithms of `counts`, training segments of each class,
+    with one added to each; without counts all classes are equal.
+    """
+    row_of = {narration_id: row for row, narration_id in enumerate(scores.narration_ids)}
+    rows = np.array([row_of.get(segment.narration_id, len(scores)) for segment in table], dtype=np.int64)
+    filled = {}
+    for target, array in scores.by_target().items():
+        frequent = np.array(counts.get(target, (0,) * array.shape[1]), dtype=np.float64) + 1  # type: ignore[call-overload]
+        filled[target] = np.vstack([array, np.log(frequent / frequent.sum()).astype(np.float32)])[rows]
+    return Scores(tuple(segment.narration_id for segment in table), **filled)

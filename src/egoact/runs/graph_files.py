@@ -53,23 +53,18 @@ def open_graph(folder: Path, name: str, format: str, *, precision: str = "f32", 
     Raises:
         ArtifactError: It cannot be read.
     """
-    run, (given,) = _open(folder, name, format, precision, device)
+    run, (given,) = open_named_graph(folder, name, format, precision=precision, device=device)
     return lambda values: run({given: values})
 
 
-def open_named_graph(folder: Path, name: str, format: str) -> tuple[NamedGraph, dict[str, Shape]]:
-    """The same of a graph with several inputs, in float32: arrays by name in, arrays by name out; and their shapes.
+def open_named_graph(
+    folder: Path, name: str, format: str, *, precision: str = "f32", device: str = "cpu"
+) -> tuple[NamedGraph, dict[str, Shape]]:
+    """The same of a graph with several inputs: arrays by name in and out; and their shapes, None where any length goes.
 
     Raises:
         ArtifactError: It cannot be read.
     """
-    return _open(folder, name, format, "f32")
-
-
-def _open(
-    folder: Path, name: str, format: str, precision: str, device: str = "cpu"
-) -> tuple[NamedGraph, dict[str, Shape]]:
-    """A graph, and its inputs: name -> shape, None where any length goes."""
     path = folder / f"{name}{SUFFIXES[format][0]}"
     for suffix in SUFFIXES[format]:
         check_own(path.with_suffix(suffix), folder)
@@ -79,7 +74,7 @@ def _open(
         elif format == "openvino":
             run, shapes = _open_openvino(path, precision)
         else:
-            run, shapes = _OPENERS[format](path)
+            run, shapes = (_open_litert if format == "litert" else _open_executorch)(path)
     except ModuleNotFoundError as error:
         reason = f"this graph needs {error.name}, which is not installed here; pip install 'egoact[{format}]'"
         raise ArtifactError(reason, path=path) from None
@@ -195,6 +190,3 @@ def _row_by_row(answer: NamedGraph, shapes: Mapping[str, Shape]) -> NamedGraph:
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
     return run
-
-
-_OPENERS = {"litert": _open_litert, "executorch": _open_executorch}

@@ -3,6 +3,7 @@
 The one way for whoever answers with a run: `evaluate`, `predict`, `live`, `export`, `explain`, `egoact.Recognizer`.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,20 +12,23 @@ from typing import TYPE_CHECKING
 
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
+from egoact.core.files import read_json
 from egoact.core.metrics.scores import Scores
 from egoact.engines.streams import StreamEngine, one_stream
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.runs.exported import ExportedFrames, is_export
+from egoact.runs.exported import LABELS_NAME, ExportedFrames, is_export
 from egoact.runs.exported_segmenter import exported_streams
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
 from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
-from egoact.runs.unobserved import fill_unobserved
 
 if TYPE_CHECKING:
     from egoact.models.backbones.registry import Backbone
 
 __all__ = ["EngineChoice", "Run", "load_run"]
+
+PACKAGED_RUN = Path(__file__).parent / "kitchen_run"
+"""Comes with egoact: finds actions in recordings. Its README.md says on what it was trained and how good it is."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class Run:
         Raises:
             ArtifactError: Features that are missing or of another backbone.
         """
-        from egoact.runs.features import open_features_for, score_rows
+        from egoact.runs.features import fill_unobserved, open_features_for, score_rows
 
         store, looked_at = open_features_for(self.config, features), self.config.looks_at(table)
         logits = score_rows(self.recognizer, store, store.locate(looked_at, self.config.sampling))
@@ -148,3 +152,17 @@ def load_run(path: str | Path, choice: EngineChoice | None = None) -> Run:
     path = Path(path)
     answers = TrainedSegmenter.load(path) if is_segmenter(path) else Recognizer.load(path)
     return Run(path, answers, choice or EngineChoice())
+
+
+def run_or_packaged(run: Path | None) -> Path:
+    """The run that was asked for; or else the packaged one, and a line on standard error that says what it knows."""
+    if run is not None:
+        return run
+    labels = read_json(PACKAGED_RUN / LABELS_NAME)
+    known = " and ".join(f"{len(names)} {target}s ({', '.join(names)})" for target, names in labels.items())
+    print(
+        f"without --run, the model that comes with egoact answers, for a first look: it was trained on rendered "
+        f"kitchens and knows {known}; see {PACKAGED_RUN / 'README.md'}",
+        file=sys.stderr,
+    )
+    return PACKAGED_RUN

@@ -26,19 +26,16 @@ from egoact.core.bounds import (
     shorten,
 )
 from egoact.core.errors import ArtifactError
-from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.sampling import ClipSampling
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.names import ACTION, Fusion
 from egoact.runs.exported import ExportedClassifier, is_export
-from egoact.runs.weights import build_without_memory, load_weights
+from egoact.runs.weights import CONFIG_NAME, WEIGHTS_NAME, build_without_memory, load_weights, save_run
 
 if TYPE_CHECKING:
     from egoact.models.classifier import ActionClassifier
     from egoact.models.heads import Head
 
-CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model.safetensors"
 FORMAT_VERSION = 1
 
 
@@ -283,19 +280,11 @@ class Recognizer:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
         if is_export(run):
             return cls(config, ExportedClassifier(run, {t: v.size for t, v in config.vocabularies.items()}))
-        if not weights_path.is_file():
-            raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
         return cls(config, load_weights(config.build, weights_path))
 
     def save(self, run: str | Path) -> None:
-        """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
-        from safetensors.torch import save
-
-        run = Path(run)
-        make_folder(run)
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
-        write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
-        write_json(run / CONFIG_NAME, self.config.to_dict())
+        """Write the run directory."""
+        save_run(run, self.model, self.config.to_dict())
 
     def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
         """Logits of clips.

@@ -22,7 +22,6 @@ from egoact.core.bounds import (
     shorten,
 )
 from egoact.core.errors import ArtifactError
-from egoact.core.files import make_folder, write_atomically, write_json
 from egoact.core.timelines.proposals import Proposals
 from egoact.core.timelines.rules import TimelineRules
 from egoact.core.timelines.viterbi import Floats
@@ -31,14 +30,12 @@ from egoact.models.linear_scores import WINDOWS, LinearScorer
 from egoact.models.names import DETECTOR, LINEAR_SEGMENTERS
 from egoact.runs.exported import is_export
 from egoact.runs.exported_segmenter import ExportedSegmenter
-from egoact.runs.weights import build_without_memory, load_weights, read_arrays
+from egoact.runs.weights import CONFIG_NAME, WEIGHTS_NAME, build_without_memory, load_weights, read_arrays, save_run
 
 if TYPE_CHECKING:
     from egoact.models.detectors import DetectorModel
     from egoact.models.segmenters import RecordingModel
 
-CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model.safetensors"
 TASK = "timeline"
 FORMAT_VERSION = 1
 
@@ -231,19 +228,11 @@ class TrainedSegmenter:
             raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
         if is_export(run):
             return cls(config, ExportedSegmenter(run, sum(config.sizes)))
-        if not weights.is_file():
-            raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=run)
         return cls(config, scorer or load_weights(config.build, weights), weights)
 
     def save(self, run: str | Path) -> None:
-        """Write the run directory; the configuration comes last, so a half-written run is not taken for one."""
-        from safetensors.torch import save
-
-        run = Path(run)
-        make_folder(run)
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
-        write_atomically(run / WEIGHTS_NAME, save(state, metadata={"format": "pt"}))
-        write_json(run / CONFIG_NAME, self.config.to_dict())
+        """Write the run directory."""
+        save_run(run, self.model, self.config.to_dict())
 
     @property
     def rules(self) -> TimelineRules:

@@ -70,19 +70,24 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> "Backbo
     Raises:
         ArtifactError: The weights that are here are others.
     """
+    found = load_as(spec, weights=weights_of(run, choice))
+    check_same_backbone(seen_as(found.spec, spec), spec, path=run)
+    return found
+
+
+def load_as(spec: BackboneSpec, *, weights: Path | None) -> "Backbone":
+    """The network that a spec names, cut and used as it says, with the weights of a file; None: the published ones."""
     from egoact.models.backbones.registry import load_backbone
 
-    found = load_backbone(
+    return load_backbone(
         spec.name,
-        weights=weights_of(run, choice),
+        weights=weights,
         cut=spec.cut,
         size=spec.input_size[0],
         kind=spec.kind,
         grid=spec.grid,
         channels=spec.num_channels,
     )
-    check_same_backbone(seen_as(found.spec, spec), spec, path=run)
-    return found
 
 
 def check_flow(root: FlowRoot, video_ids: Iterable[str], spec: BackboneSpec, *, run: Path) -> None:

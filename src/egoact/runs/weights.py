@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from egoact.core.errors import ArtifactError
+from egoact.core.files import make_folder, write_atomically, write_json
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
 Model = TypeVar("Model", bound="nn.Module")
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
 
 
 def build_without_memory(build: Callable[[], Model]) -> Model:
@@ -21,22 +24,32 @@ def build_without_memory(build: Callable[[], Model]) -> Model:
         return build()
 
 
+def save_run(run: str | Path, model: "nn.Module", config: dict[str, Any]) -> None:
+    """Write a run directory; the configuration comes last, so a half-written run is not taken for one."""
+    from safetensors.torch import save
+
+    make_folder(Path(run))
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(Path(run, WEIGHTS_NAME), save(state, metadata={"format": "pt"}))
+    write_json(Path(run, CONFIG_NAME), config)
+
+
 def load_weights(build: Callable[[], Model], path: Path) -> Model:
     """A network with the weights of a safetensors file.
 
     Its shapes are compared before anything is allocated, so that no configuration can ask for more memory than the
     file has numbers.
 
-    Args:
-        build: Makes the network, untrained.
-        path: The file.
+    `build` makes the network, untrained.
 
     Raises:
-        ArtifactError: Damaged, tensors that are missing, unknown or of other shapes, numbers that are not finite.
+        ArtifactError: No file, a damaged one, other tensors or shapes, numbers that are not finite.
     """
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
+    if not path.is_file():
+        raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=path.parent)
     wanted = {name: tuple(tensor.shape) for name, tensor in build_without_memory(build).state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:

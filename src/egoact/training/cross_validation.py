@@ -1,17 +1,24 @@
 """An estimate that nothing was chosen by: every recording is answered once by a run that never saw it.
 
-Clinical studies leave out whole persons, since who wears the camera matters as much as what is done.
+Clinical studies leave out whole persons, since who wears the camera matters as much as what is done. Runs that differ
+in their seed alone are summed up in the same way.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable, split_into_folds
+from egoact.core.bounds import load_json
+from egoact.core.files import write_json
 from egoact.core.metrics.accuracy import matthews_correlation
+from egoact.training.run_folder import METRICS_NAME
+
+SEEDS_NAME = "seeds.json"
 
 
 @dataclass(frozen=True)
@@ -91,3 +98,24 @@ def describe_target(target: str, measures: Mapping[str, Any]) -> str:
     if "matthews" in measures:
         line += f", Matthews correlation {measures['matthews']['mean']:.2f} +- {measures['matthews']['sd']:.2f}"
     return line
+
+
+def summarize_seeds(out: Path, runs: Sequence[Path], *, seeds: Sequence[int]) -> str:
+    """Write the means and standard deviations of the runs' validation metrics; gives a line a target."""
+    measured = [load_json(run / METRICS_NAME) for run in runs]
+    targets = [target for target in ("verb", "noun", "action") if target in measured[0]]
+    numbers = [
+        {t: {k: v for k, v in metrics[t].items() if isinstance(v, int | float)} for t in targets}
+        for metrics in measured
+    ]
+    summary = summarize(numbers)
+    content = {"seeds": list(seeds), "num_segments": measured[0]["num_segments"], "summary": summary}
+    write_json(out / SEEDS_NAME, content)
+    return "\n".join(f"{describe_target(t, measures)}, over {len(runs)} seeds" for t, measures in summary.items())
+
+
+def mean_of_seeds(out: Path) -> dict[str, Any]:
+    """What the runs reach in the mean, as the metrics.json of one has it."""
+    found = load_json(out / SEEDS_NAME)
+    means = {t: {name: each["mean"] for name, each in m.items()} for t, m in found["summary"].items()}
+    return {"num_segments": found["num_segments"], **means}

@@ -103,17 +103,17 @@ def balanced_odds(labels: dict[Target, np.ndarray]) -> np.ndarray:
 
 def target_losses(recipe: Recipe, counts: dict[str, np.ndarray]) -> dict[str, torch.nn.Module]:
     """The loss of each classifier, from its training segments a class."""
-    losses: dict[str, torch.nn.Module] = {}
-    for target, seen in counts.items():
-        weigh = CLASS_WEIGHTS.get(recipe.class_weights)
-        losses[target] = TargetLoss(
+    weigh = CLASS_WEIGHTS.get(recipe.class_weights)
+    return {
+        target: TargetLoss(
             recipe.loss,
             class_counts=torch.from_numpy(seen),
             class_weights=None if weigh is None else torch.from_numpy(weigh(seen)),
             label_smoothing=recipe.label_smoothing,
             temperature=recipe.temperature,
         )
-    return losses
+        for target, seen in counts.items()
+    }
 
 
 @dataclass(frozen=True)

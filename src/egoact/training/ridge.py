@@ -77,28 +77,21 @@ def fit_ridge(
     streams = _columns_of_streams(embedded.shape[1], num_channels)
     wanted = [torch.from_numpy(labels[target]) for target in model.classifiers]
     sizes = [classifier.out_features for classifier in linear]
-    one_hot = torch.cat([_one_hot(each, size) for each, size in zip(wanted, sizes, strict=True)], 1)
+    labelled = zip(wanted, sizes, strict=True)
+    one_hot = torch.cat([nn.functional.one_hot(each, size).double() for each, size in labelled], 1)
     grams = torch.stack([_gram(embedded[:, columns]) for columns in streams])
     choice = _Selection(grams, one_hot, sizes, recordings).choose()
-    answer = _solve((_of(choice.weights) * grams).sum(0), one_hot, choice.penalty)
+    dual, mean_label = _solve((_of(choice.weights) * grams).sum(0), one_hot, choice.penalty)
     # Back from the dual: every column by what its stream weighs.
     weight = torch.empty(embedded.shape[1], sum(sizes))
     for columns, share in zip(streams, choice.weights, strict=True):
-        weight[columns] = embedded[:, columns].T @ answer.dual.float() * (share / len(columns))
-    bias = answer.bias.float() - embedded.mean(0) @ weight
+        weight[columns] = embedded[:, columns].T @ dual.float() * (share / len(columns))
+    bias = mean_label.float() - embedded.mean(0) @ weight
     scaled = zip(weight.T.split(sizes), bias.split(sizes), strict=True)
     for classifier, (w, b) in zip(linear, scaled, strict=True):
         classifier.weight.copy_(w * choice.sharpness)
         classifier.bias.copy_(b * choice.sharpness)
     return choice
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """Weights of the clips, float64 (N, K), and the mean label, (K,)."""
-
-    dual: Tensor
-    bias: Tensor
 
 
 class _Selection:
@@ -142,9 +135,9 @@ class _Selection:
         for fold in self._fold_of_clip.unique():
             out, seen = (torch.nonzero(mask)[:, 0] for mask in (self._fold_of_clip == fold, self._fold_of_clip != fold))
             inside = gram[seen][:, seen]
-            answer = _solve(inside, self._one_hot[seen], penalty)
+            dual, mean_label = _solve(inside, self._one_hot[seen], penalty)
             # Means of the columns do not appear in products of clips: they are taken off there.
-            said[out] = (gram[out][:, seen] - inside.mean(0)) @ answer.dual + answer.bias
+            said[out] = (gram[out][:, seen] - inside.mean(0)) @ dual + mean_label
         return said
 
     def _error(self, said: Tensor) -> float:
@@ -164,14 +157,16 @@ class _Selection:
         return zip(values.split(self._sizes, 1), self._sizes, strict=True)
 
 
-def _solve(gram: Tensor, one_hot: Tensor, penalty: float) -> _Answer:
-    """Ridge regression in the dual; columns are centred here, by what their products say."""
+def _solve(gram: Tensor, one_hot: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+    """Ridge regression in the dual: weights of the clips, float64 (N, K), and the mean label, (K,).
+
+    Columns are centred here, by what their products say.
+    """
     mean = gram.mean(0)
     centred = gram - mean - mean[:, None] + mean.mean()
     centred.diagonal().add_(penalty)
-    bias = one_hot.mean(0)
-    dual = torch.cholesky_solve(one_hot - bias, torch.linalg.cholesky(centred))
-    return _Answer(dual, bias)
+    mean_label = one_hot.mean(0)
+    return torch.cholesky_solve(one_hot - mean_label, torch.linalg.cholesky(centred)), mean_label
 
 
 def _columns_of_streams(width: int, num_channels: Sequence[int]) -> list[Tensor]:
@@ -193,10 +188,6 @@ def _folds(recordings: Sequence[str]) -> np.ndarray:
 def _gram(columns: Tensor) -> Tensor:
     """Products of clips, float64 (N, N), divided by the number of columns: streams of any width weigh the same."""
     return (columns @ columns.T).double() / columns.shape[1]
-
-
-def _one_hot(labels: Tensor, size: int) -> Tensor:
-    return nn.functional.one_hot(labels, size).double()
 
 
 def _of(weights: Sequence[float]) -> Tensor:

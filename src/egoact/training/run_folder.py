@@ -74,7 +74,9 @@ class RunFolder:
         """Whether the run directory holds exactly this run; refuses to write over another."""
         known = self.path / SETTINGS_NAME
         if not known.exists():
-            if is_leader() and self.path.is_dir() and any(_is_foreign(p.name) for p in self.path.iterdir()):
+            left = {*_BEFORE, SETTINGS_NAME}  # by a training that was killed early
+            there = {p.name.removesuffix(PART_SUFFIX) for p in self.path.iterdir()} if self.path.is_dir() else set()
+            if is_leader() and there - left:
                 raise ArtifactError("this folder holds something that is no run; give another --run", path=self.path)
             return False
         changed = changed_settings(known, self._settings, remedy="use --overwrite to start again")
@@ -98,11 +100,6 @@ class RunFolder:
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """`metrics.json`: of the validation clips."""
         write_json(self.path / METRICS_NAME, metrics)
-
-
-def _is_foreign(name: str) -> bool:
-    """Whether something of this name is not what a training that was killed early may have left."""
-    return name.removesuffix(PART_SUFFIX) not in (*_BEFORE, SETTINGS_NAME)
 
 
 def changed_settings(path: Path, ours: dict[str, Any], *, remedy: str) -> list[str]:

@@ -83,16 +83,11 @@ class Training:
         """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
         validation = () if self.data.validation is None else self.data.validation.table
         own = own_weights(self.data.store)
-        if fitted.best is not None:
-            for name, model in (("best", fitted.best), ("last", fitted.last)):
-                chosen_on = validation if name == "best" else ()
-                Provenance.of(self.data.training.table, chosen_on).write(self.run / name)
-                carry(own, self.run / name)
-                self._calibrated(model).save(self.run / name)
-        chosen_on = validation if self.select == "best" else ()
-        Provenance.of(self.data.training.table, chosen_on).write(self.run)
-        carry(own, self.run)
-        self._calibrated(self.chosen(fitted)).save(self.run)
+        parts = [] if fitted.best is None else [(self.run / name, name, model) for name, model in fitted.models.items()]
+        for folder, name, model in (*parts, (self.run, self.select, self.chosen(fitted))):
+            Provenance.of(self.data.training.table, validation if name == "best" else ()).write(folder)
+            carry(own, folder)
+            self._calibrated(model).save(folder)
 
     def _calibrated(self, model: ActionClassifier) -> Recognizer:
         """A run of the model that is as sure of the validation clips as it is right; without any, as it is."""

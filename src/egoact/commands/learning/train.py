@@ -236,8 +236,8 @@ def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
 def train(settings: TrainSettings) -> int:
     """Train and write the run directory; see `TrainSettings`."""
     from egoact.core.errors import ArtifactError
+    from egoact.training.cross_validation import SEEDS_NAME, summarize_seeds
     from egoact.training.run_folder import METRICS_NAME, RunFolder, is_leader, plain
-    from egoact.training.seeds import SEEDS_NAME, summarize_seeds
     from egoact.training.sharing import share_out
 
     if settings.seeds > 1 and (settings.run / "config.json").exists():

@@ -156,8 +156,8 @@ def run_search(settings: Any, store: "FeatureSource", search: "Search", *, name:
 def _train_fold(settings: TuneSettings, flags: dict[str, Any], videos: tuple[str, ...], run: Path) -> dict[str, Any]:
     """To the last epoch: stopping early, or keeping the best epoch, would be peeking."""
     from egoact.commands.learning.train import train
+    from egoact.training.cross_validation import mean_of_seeds
     from egoact.training.run_folder import METRICS_NAME
-    from egoact.training.seeds import mean_of_seeds
 
     how = {"validation_videos": videos, "select": "last", "patience": 0, "seeds": settings.seeds}
     asked = settings.train_settings(flags, run=run, **how)

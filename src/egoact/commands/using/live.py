@@ -60,8 +60,7 @@ def live(settings: LiveSettings) -> int:
     from egoact.live.streaming import open_run_stream
     from egoact.live.terminal import LiveView
     from egoact.live.window import LiveWindow
-    from egoact.runs.loading import EngineChoice, load_run
-    from egoact.runs.packaged import run_or_packaged
+    from egoact.runs.loading import EngineChoice, load_run, run_or_packaged
     from egoact.runs.recognizer import RecognizerConfig
 
     source = find_source(settings.source, timeout=settings.timeout, give_up=settings.give_up)

@@ -87,8 +87,7 @@ def predict(settings: PredictSettings) -> int:
     """Write timelines; gives how many recordings cannot be read to their end, or have edited timelines."""
     from egoact.core.files import locked
     from egoact.media.video.chapters import describe_chapters
-    from egoact.runs.loading import EngineChoice, load_run
-    from egoact.runs.packaged import run_or_packaged
+    from egoact.runs.loading import EngineChoice, load_run, run_or_packaged
     from egoact.timelines.output import check_writable, find_videos, name_folders
 
     videos = [] if settings.video is None else find_videos(settings.video)

@@ -62,7 +62,7 @@ class SegmenterSpace:
             name
             for name in self.names
             if len(choices.get(name, "ab")) > 1
-            and (name not in OPTION_SPACE or any(self._takes(one, name) for one in self.segmenters))
+            and (name not in OPTION_SPACE or any(option_default(one, name) is not None for one in self.segmenters))
             and (name not in RECIPE_SPACE or any(_learns_by(one, name) for one in self.segmenters))
         )
 
@@ -81,7 +81,7 @@ class SegmenterSpace:
         return {
             name: value
             for name, value in found.items()
-            if (name not in OPTION_SPACE or self._takes(chosen, name))
+            if (name not in OPTION_SPACE or option_default(chosen, name) is not None)
             and (name not in RECIPE_SPACE or _learns_by(chosen, name))
         }
 
@@ -121,10 +121,6 @@ class SegmenterSpace:
     def _usual(self, segmenter: str) -> dict[str, Any]:
         recipe = vars(SegmenterRecipe()) | {"components": _COMPONENTS, "rate": self.usual_rate, "segmenter": segmenter}
         return recipe | {name: default for name in OPTION_SPACE if (default := option_default(segmenter, name))}
-
-    @staticmethod
-    def _takes(segmenter: str, option: str) -> bool:
-        return option_default(segmenter, option) is not None
 
 
 def _learns_by(segmenter: str, name: str) -> bool:

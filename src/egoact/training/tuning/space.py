@@ -5,7 +5,7 @@ small set of videos cannot tell apart.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,10 +93,23 @@ class ClipSpace:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def suggest(self, trial: "Trial") -> dict[str, Any]:  # noqa: D102
-        return suggest_flags(trial, search=self.searched, heads=self.heads, losses=self.losses)
+        head = trial.suggest_categorical("head", list(self.heads)) if "head" in self.searched else self.heads[0]
+        flags: dict[str, Any] = {"head": head}
+        if "width" in self.searched:
+            # Asked for even where a head has no width, so that all trials speak of the same hyperparameters.
+            factor = trial.suggest_categorical("width", list(WIDTH_FACTORS))
+            if (default := default_width(head)) is not None and factor != 1.0:
+                flags["head_options"] = (f"width={int(default * factor)}",)
+        if "loss" in self.searched:
+            flags["loss"] = trial.suggest_categorical("loss", list(self.losses))
+        return flags | {name: found.ask(trial, name) for name, found in RECIPE_SPACE.items() if name in self.searched}
 
     def default_parameters(self) -> dict[str, Any]:  # noqa: D102
-        return default_parameters(self.recipe, search=self.searched, heads=self.heads, losses=self.losses)
+        recipe = vars(self.recipe)
+        usual: dict[str, Any] = {"head": self.heads[0], "width": 1.0}
+        usual |= {"loss": recipe["loss"]} if recipe["loss"] in self.losses else {}
+        usual |= {name: recipe[name] for name, found in RECIPE_SPACE.items() if found.holds(recipe[name])}
+        return {name: value for name, value in usual.items() if name in self.searched}
 
     def is_usual(self, flags: Mapping[str, Any]) -> bool:  # noqa: D102
         usual = {"head": self.heads[0], **vars(self.recipe), **self.fixed}
@@ -104,39 +117,6 @@ class ClipSpace:
 
     def describe(self) -> dict[str, Any]:  # noqa: D102
         return {"heads": list(self.heads)}
-
-
-def suggest_flags(
-    trial: "Trial", *, search: Sequence[str], heads: Sequence[str], losses: Sequence[str]
-) -> dict[str, Any]:
-    """Flags of `egoact train` for one trial.
-
-    Args:
-        trial: Is asked for the numbers.
-        search: Names from `SPACE`; what is not searched is absent, so the recipe decides.
-        heads: To choose from; without "head" in `search` the first one is taken.
-        losses: To choose from.
-    """
-    head = trial.suggest_categorical("head", list(heads)) if "head" in search else heads[0]
-    flags: dict[str, Any] = {"head": head}
-    if "width" in search:
-        # Asked for even where a head has no width, so that all trials speak of the same hyperparameters.
-        factor = trial.suggest_categorical("width", list(WIDTH_FACTORS))
-        if (default := default_width(head)) is not None and factor != 1.0:
-            flags["head_options"] = (f"width={int(default * factor)}",)
-    if "loss" in search:
-        flags["loss"] = trial.suggest_categorical("loss", list(losses))
-    return flags | {name: found.ask(trial, name) for name, found in RECIPE_SPACE.items() if name in search}
-
-
-def default_parameters(
-    recipe: Recipe, *, search: Sequence[str], heads: Sequence[str], losses: Sequence[str]
-) -> dict[str, Any]:
-    """What a trial must answer to be the recipe itself, as far as the space reaches."""
-    usual: dict[str, Any] = {"head": heads[0], "width": 1.0}
-    usual |= {"loss": recipe.loss} if recipe.loss in losses else {}
-    usual |= {name: getattr(recipe, name) for name, found in RECIPE_SPACE.items() if found.holds(getattr(recipe, name))}
-    return {name: value for name, value in usual.items() if name in search}
 
 
 def default_width(head: str) -> int | None:
