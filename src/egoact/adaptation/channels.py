@@ -24,14 +24,7 @@ _LEAST = 0.2  # of the mean variance of a channel
 
 @dataclass(frozen=True, eq=False)
 class HiddenChannels:
-    """Of one block.
-
-    Args:
-        number: Of the block.
-        block: What contains them.
-        last: The convolution that reads them.
-        cost: Multiply-adds of one channel.
-    """
+    """Of one block: the convolution that reads them, and the multiply-adds of one channel."""
 
     number: int
     block: nn.Module
@@ -45,11 +38,7 @@ class HiddenChannels:
 
 
 def find_hidden(blocks: Sequence[nn.Module], *, size: int) -> list[HiddenChannels]:
-    """Blocks that have hidden channels.
-
-    Args:
-        blocks: One after the other, frames (B, 3, H, W) into the first.
-        size: Height and width of frames, pixels.
+    """Blocks, one after the other, that have hidden channels; frames (B, 3, size, size) go into the first.
 
     Raises:
         ArtifactError: torch-pruning is not installed.

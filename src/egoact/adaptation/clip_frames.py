@@ -48,13 +48,6 @@ def load_clip_frames(
 ) -> ClipFrames:
     """Decode the frames of clips, going on after the last recording that is decoded already.
 
-    Args:
-        root: Where the recordings are, or the flow of them.
-        folder: For the files; made if need be.
-        segments: Which.
-        sampling: How they become clips.
-        spec: What looks at them.
-
     Raises:
         MediaError: A recording that is missing, or not one frame can be read.
     """

@@ -55,8 +55,6 @@ class FreshFrames:
         frames: uint8 (M, H, W, C).
         frozen: Blocks; none where all are trained.
         spec: Of the whole backbone; stacks have no colours to change.
-        device: Of the blocks.
-        is_changed: With random crops and colours.
     """
 
     def __init__(
@@ -85,14 +83,9 @@ class FreshFrames:
 def keep_maps(
     frames: np.ndarray, frozen: Sequence[nn.Module], spec: BackboneSpec, folder: Path, *, is_mirrored: bool
 ) -> KeptMaps:
-    """Compute the maps of all frames, or find them computed.
+    """Compute the maps that frozen blocks make of all frames, uint8 (M, H, W, C), or find them computed.
 
-    Args:
-        frames: uint8 (M, H, W, C).
-        frozen: Blocks.
-        spec: Of the whole backbone.
-        folder: For the files.
-        is_mirrored: Also of the mirrored frames.
+    The spec is that of the whole backbone; where `is_mirrored`, mirrored frames get maps, too.
     """
     network = nn.Sequential(*frozen).eval()
     with torch.no_grad():

@@ -16,10 +16,9 @@ from egoact.adaptation.distillation import DistillRecipe, Network, distill, maps
 from egoact.adaptation.refitting import fit_projection, refit_blocks
 from egoact.core.progress import Progress, working
 from egoact.engines import Engine, load_engine
-from egoact.models.backbones.projection import project
 from egoact.models.backbones.registry import Backbone, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
-from egoact.models.backbones.trunks import Trunk
+from egoact.models.backbones.trunks import Trunk, project
 
 _ONE_IN = 16  # pictures is kept to measure with
 _NUM_TO_JUDGE, _NUM_TO_REFIT = 64, 512  # pictures
@@ -28,10 +27,9 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class Compressed:
-    """What came of it.
+    """The student, and what came of it.
 
     Args:
-        trunk: The student.
         spec: Of the teacher, with the student's name and preprocessing.
         multiply_adds: Of the teacher, and of the student, a frame.
         explained: Share of the variance of features that the student explains on pictures that taught it nothing:
@@ -118,12 +116,7 @@ def start_student(
     With as many features as the teacher, the convolution that makes them is refitted; with others, a linear map to the
     teacher's is put behind them.
 
-    Args:
-        name: Of the student.
-        teacher: All of it.
-        spec: Of the teacher, as a run has it.
-        pictures: uint8 (N, H, W, 3), that teach.
-        engine: Gives the teacher's maps.
+    The spec is the teacher's, as a run has it; the engine gives the teacher's maps of pictures, uint8 (N, H, W, 3).
 
     Raises:
         ArtifactError: There are no weights.

@@ -21,14 +21,7 @@ from egoact.models.backbones.spec import BackboneSpec
 
 @dataclass(frozen=True)
 class DistillRecipe:
-    """Hyperparameters.
-
-    Args:
-        epochs: Passes over the pictures.
-        batch_size: Pictures.
-        learning_rate: Of AdamW, at the start; it falls to zero by half a cosine.
-        seed: Of order and flips.
-    """
+    """Hyperparameters; the learning rate is that of AdamW at the start, and falls to zero by half a cosine."""
 
     epochs: int = 2
     batch_size: int = 16
@@ -50,12 +43,7 @@ def spread_out(pictures: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What gives maps before they are pooled.
-
-    Args:
-        maps: Normalised frames (B, 3, H, W) to (B, C, h, w).
-        spec: Its preprocessing.
-    """
+    """What gives maps, (B, C, h, w), of normalised frames, (B, 3, H, W), before they are pooled; its preprocessing."""
 
     maps: nn.Module
     spec: BackboneSpec
@@ -78,12 +66,9 @@ def distill(
 ) -> None:
     """Train the student in place; statistics of batch norm stay.
 
-    Args:
-        student: Its parameters are trained.
-        teacher: Gives maps of as many channels and cells; it is asked anew every time, for pictures are mirrored.
-        pictures: uint8 (N, H, W, 3), of both networks' size; read a batch at a time.
-        recipe: Hyperparameters.
-        advance: Told of pictures that are done, and of the loss.
+    The teacher, which gives maps of as many channels and cells, is asked anew every time, for pictures are mirrored;
+    these, uint8 (N, H, W, 3) of both networks' size, are read a batch at a time. `advance` is told of pictures that are
+    done, and of the loss.
 
     Raises:
         ArtifactError: A loss that is not finite.

@@ -46,13 +46,11 @@ class Finetuning:
 
     Args:
         run: Of clips, on one stream of frames or stacks.
-        table: Labelled segments.
-        root: Their recordings, or the flow of them.
+        root: Recordings of the table, or the flow of them.
         out: Folder of the new run.
         blocks: Of the backbone's blocks, how many of the last are trained; None: two, of a network of stacks all.
         augment: How frames are changed.
         num_views: Clips of a segment, at random times but for the first.
-        recipe: Hyperparameters.
         recomputes: See `TrainedPart`.
         num_processes: Of this machine, that share every step, each with a device.
     """

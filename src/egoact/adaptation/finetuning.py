@@ -32,14 +32,11 @@ class FinetuneRecipe:
     """Hyperparameters.
 
     Args:
-        epochs: Passes over the clips.
         batch_size: Clips of a step, in each of the processes that share it.
         clips_at_once: Of these, in memory; gradients are added up.
         learning_rate: Of head and classifiers, at the start: about which share of a tensor's size a step changes. It
             falls to zero by half a cosine.
         decay: Each block's learning rate is so many times that of what follows it.
-        weight_decay: Decoupled, as in AdamW.
-        seed: Of order, mirroring and dropout.
     """
 
     epochs: int = 8
@@ -55,9 +52,6 @@ class TrainedPart(nn.Module):
     """The last blocks, pooling, and what a run has learned.
 
     Args:
-        blocks: The last ones.
-        pool: What follows them.
-        classifier: Head and classifiers.
         follows: The statistics of the first batch norm are those of the batches.
         recomputes: What is inside of blocks is computed again on the way back instead of being kept: less memory for
             about a third more time (Chen et al. 2016, arXiv:1604.06174).
@@ -127,15 +121,9 @@ def finetune(
 ) -> None:
     """Train in place, going on after the last epoch that was finished where a training was killed.
 
-    Args:
-        part: On the device where it is trained.
-        losses: Classifier -> loss.
-        clips: Labelled.
-        inputs: What the first of the blocks is given.
-        recipe: Hyperparameters.
-        is_mirrored: Half of the clips are mirrored, with left and right exchanged in their labels, where that is known.
-        folder: For the checkpoint of an epoch.
-        advance: Told of clips that are done, and of the loss, in the first of several processes.
+    Where `is_mirrored`, half of the clips are mirrored, with left and right exchanged in their labels, where that is
+    known. The checkpoint of an epoch goes into `folder`. `advance` is told of clips that are done, and of the loss, in
+    the first of several processes.
 
     Raises:
         ArtifactError: A loss that is not finite, or a checkpoint of another training.

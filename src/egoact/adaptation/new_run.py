@@ -39,13 +39,7 @@ def check_is_free(out: Path, *, own: tuple[str, ...]) -> None:
 
 
 def write_backbone(out: Path, trunk: Trunk, spec: BackboneSpec, *, made_by: str) -> None:
-    """The file of a backbone, and proof that it is read back as it was written.
-
-    Args:
-        out: Folder of the run.
-        trunk: The backbone.
-        spec: Its name, size, and what is made of it.
-        made_by: For people.
+    """The file of a backbone in the folder of a run, and proof that it is read back as it was written.
 
     Raises:
         ArtifactError: The file gives another backbone.
@@ -61,11 +55,7 @@ def write_backbone(out: Path, trunk: Trunk, spec: BackboneSpec, *, made_by: str)
 def write_run(run: Run, out: Path, spec: BackboneSpec, *, provenance: Provenance | None = None) -> None:
     """A run that knows what another one knows, on the backbone that is in its folder already.
 
-    Args:
-        run: The other one.
-        out: Folder of the new one; its configuration comes last.
-        spec: Name and size of its backbone.
-        provenance: What the new one was trained on; None: the same as the other.
+    The spec has the name of its backbone. Without provenance the new one was trained on the same as the other.
     """
     own = out / FILE_NAME
     specs = tuple(

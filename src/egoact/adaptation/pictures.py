@@ -27,11 +27,8 @@ def load_pictures(root: MediaRoot, folder: Path, specs: Sequence[BackboneSpec], 
     Where a stream looks at differences, every frame is followed by its difference to the frame before it. Given the
     same recordings again, a finished file is used again.
 
-    Args:
-        root: The recordings, all of them.
-        folder: For the file; made if need be.
-        specs: Of the streams that a network computes.
-        count: How many frames; as many as there are steps, if that is less.
+    Specs are those of the streams that a network computes; there are as many frames as steps, if that is less than
+    `count`.
 
     Raises:
         MediaError: There is no recording, or not one picture can be read.

@@ -31,13 +31,8 @@ def refit_blocks(
     A block that is nothing but a convolution and its batch norm, such as the one that makes the features, has lost no
     channels; it is refitted to give from the student's maps what the teacher's gives before its activation.
 
-    Args:
-        teacher: Blocks.
-        student: The same ones with fewer channels inside.
-        lasts: Block -> its last convolution, in the student, where channels were removed.
-        frames: Normalised, (N, 3, H, W); what blocks give of them is kept in half precision.
-        of_student: The same frames as the student takes them, where that is another way.
-        advance: Told of every block.
+    Frames are normalised, (N, 3, H, W), those of the student in its own way; what blocks give of them is kept in half
+    precision. `lasts` has the last convolution, in the student, of blocks where channels were removed.
     """
     theirs, ours = frames, frames if of_student is None else of_student
     errors = []

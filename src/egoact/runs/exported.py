@@ -135,10 +135,6 @@ def check_answers(found: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[in
 class ExportedClassifier:
     """The window graph of an exported folder, as what `Recognizer` needs: features in, logits out.
 
-    Args:
-        folder: The export.
-        sizes: Target -> classes that config.json names.
-
     Raises:
         ArtifactError: No export, a damaged one, or one of other targets.
     """
@@ -160,10 +156,7 @@ class ExportedClassifier:
 class ExportedFrames:
     """A frame graph of an exported folder, in the shape of an engine: uint8 frames in, float32 features out.
 
-    Args:
-        folder: The export.
-        graph_name: Of the graph.
-        device: Other ones than "cpu" go with ONNX: see `PROVIDERS` of `engines/onnx_session.py`.
+    Other devices than "cpu" go with ONNX: see `PROVIDERS` of `engines/onnx_session.py`.
 
     Raises:
         ArtifactError: No export, or a damaged one.

@@ -33,9 +33,7 @@ CHUNK_STEPS = 1024
 class ExportedSegmenter:
     """The graphs of an exported folder, as what `TrainedSegmenter` needs of a model.
 
-    Args:
-        folder: The export.
-        num_outputs: K, classes of all targets, background included.
+    It has `num_outputs` classes of all targets, background included.
 
     Raises:
         ArtifactError: No export, a damaged one, or one of an earlier version.

@@ -35,10 +35,7 @@ PACKAGED_RUN = Path(__file__).parent / "kitchen_run"
 class Run:
     """A run directory, or a folder that `egoact export` made of one; what is heavy is loaded when it is first used.
 
-    Args:
-        path: The folder.
-        answers: Names clips, or finds actions in recordings.
-        choice: What computes the backbone.
+    It answers by naming clips, or by finding actions in recordings.
     """
 
     path: Path
@@ -140,11 +137,9 @@ class Run:
 
 
 def load_run(path: str | Path, choice: EngineChoice | None = None) -> Run:
-    """Load a run directory, or an exported one.
+    """Load what `egoact train`, `egoact train-timeline` or `egoact export` wrote.
 
-    Args:
-        path: Of `egoact train`, `egoact train-timeline` or `egoact export`.
-        choice: What computes the backbone, for whoever looks at frames; None: whatever is best here.
+    The choice is what computes the backbone, for whoever looks at frames; None: whatever is best here.
 
     Raises:
         ArtifactError: Not a run, no weights, or weights that do not fit its configuration.

@@ -238,11 +238,7 @@ class RecognizerConfig:
 
 
 class Recognizer:
-    """A trained model with its configuration; use `Recognizer.load`.
-
-    Attributes:
-        config: What it was built from.
-    """
+    """A trained model with its configuration; use `Recognizer.load`."""
 
     def __init__(self, config: RecognizerConfig, model: "ActionClassifier | ExportedClassifier") -> None:
         self.config = config
@@ -287,13 +283,7 @@ class Recognizer:
         save_run(run, self.model, self.config.to_dict())
 
     def score(self, features: np.ndarray) -> dict[str, np.ndarray]:
-        """Logits of clips.
-
-        Args:
-            features: float16 or float32, (N, T, D) or (N, T, C, h, w).
-
-        Returns:
-            Target -> float32 (N, classes).
+        """Logits of clips: float16 or float32, (N, T, D) or (N, T, C, h, w), to target -> float32 (N, classes).
 
         Raises:
             ValueError: Features of another shape than the backbone's, or the backbones' side by side.

@@ -176,11 +176,7 @@ class SegmenterConfig:
 
 
 class TrainedSegmenter:
-    """A trained model with its configuration; use `TrainedSegmenter.load`.
-
-    Attributes:
-        config: What it was built from.
-    """
+    """A trained model with its configuration; use `TrainedSegmenter.load`."""
 
     def __init__(
         self,
@@ -252,8 +248,7 @@ class TrainedSegmenter:
     def score(self, features: Any) -> dict[str, Floats]:
         """Log-probabilities of a recording, target -> float64 (F, classes + 1), background last.
 
-        Args:
-            features: (F, D) of every `stride`-th step, an array or what can be sliced like one.
+        Features are (F, D) of every `stride`-th step, an array or what can be sliced like one.
         """
         return self.by_target(self._model.score(features))
 

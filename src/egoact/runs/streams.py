@@ -37,13 +37,9 @@ class EngineChoice:
 def load_stream_engine(
     specs: Sequence[BackboneSpec], choice: EngineChoice, *, precision: str, run: Path
 ) -> StreamEngine:
-    """Put the network of some streams on an engine.
+    """Put the network of some streams, in the order in which their features are wanted, on an engine.
 
-    Args:
-        specs: Of the streams, in the order in which their features are wanted.
-        choice: What computes.
-        precision: Of the features that the run was trained on.
-        run: What to call it in a complaint.
+    The precision is that of the features which the run was trained on.
 
     Raises:
         ArtifactError: Streams of several networks or of optical flow, or weights that are here are others.

@@ -52,10 +52,7 @@ def measure_fold(
 ) -> dict[str, dict[str, float]]:
     """Top-1 accuracy (percent) and Matthews correlation (-1 to 1) of each target; of actions both must be right.
 
-    Args:
-        scores: Target -> (N, C), of a run that was not trained on them.
-        table: The N segments.
-        vocabularies: Target -> its C classes.
+    `scores` are those of the N segments by a run that was not trained on them, (N, C) of each target.
     """
     right = np.ones(len(table), dtype=bool)
     found = {}

@@ -31,14 +31,10 @@ def search_weights(
     num_folds: int,
     seed: int,
 ) -> dict[str, tuple[float, ...]]:
-    """Leave groups of recordings out in turn, and ask about them.
+    """Leave groups of recordings out in turn, and ask about them; at most as many groups as recordings.
 
-    Args:
-        data: All training clips.
-        labels: Classifier -> class of every training clip, int64 (N,).
-        train: Gives a model of late fusion, from some of the clips and the number of the fold.
-        num_folds: As many as there are recordings, if that is less.
-        seed: Of the folds.
+    `labels` are those of all training clips, int64 (N,) of each classifier; `train` gives a model of late fusion from
+    some of the clips and the number of the fold.
 
     Returns:
         Classifier -> the weight of each store, 0 to 1, together 1.

@@ -20,7 +20,6 @@ class Machine:
     """Where a training runs.
 
     Args:
-        device: auto, cpu or cuda.
         precision: f32, or bf16: matrix products in bfloat16, weights in float32.
         devices: Processes a node, each with its own device.
         nodes: Machines that share the work.

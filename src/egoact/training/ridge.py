@@ -32,7 +32,6 @@ class RidgeChoice:
 
     Args:
         weights: Of each stream; their sum is 1.
-        penalty: Of the weights of the classifiers.
         sharpness: What answers, which are about 0 to 1, are multiplied by to become logits.
         error: Squared error of held-out recordings, as a share of what the mean label leaves.
     """

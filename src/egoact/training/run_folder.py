@@ -39,12 +39,7 @@ _RANKS = ("LOCAL_RANK", "RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 
 
 class RunFolder:
-    """What a run directory says about how it was trained.
-
-    Args:
-        path: Run directory.
-        settings: What it is trained with, as JSON has it.
-    """
+    """What a run directory says about how it was trained; `settings` is that as JSON has it."""
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
@@ -53,9 +48,6 @@ class RunFolder:
     @contextmanager
     def claimed(self, *, overwrite: bool) -> Iterator[bool]:
         """Whether the run is still to be made; until then no other command writes it.
-
-        Args:
-            overwrite: Take away what is there.
 
         Raises:
             ArtifactError: Something else is there, or another process is at it.

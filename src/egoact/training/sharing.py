@@ -44,13 +44,7 @@ class Share:
 def share_out(train: Train, runs: Sequence[Any], *, device: str, is_divisible: bool = True) -> None:
     """Train runs in a process a core, this one among them; on a GPU all of them in this one.
 
-    What the others print is printed at the end.
-
-    Args:
-        train: Trains some of them.
-        runs: All of them.
-        device: auto, cpu or cuda.
-        is_divisible: Whether two processes may share a run.
+    What the others print is printed at the end. Where runs are divisible, two processes may share one.
     """
     num_shares = num_processes(len(runs), device=device)
     if num_shares == 1:

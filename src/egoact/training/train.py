@@ -32,14 +32,9 @@ from egoact.training.run_folder import is_leader
 
 @dataclass(frozen=True)
 class Training:
-    """One training.
+    """One training, whose checkpoints, curves and models go into the directory `run`.
 
     Args:
-        config: Of the run.
-        recipe: Hyperparameters.
-        data: Clips and labels.
-        run: Run directory, for checkpoints, curves and models.
-        machine: Where to train.
         select: Which weights are the run's: those of the best epoch on validation data, or the last.
         seed: Of initial weights, shuffling and dropout.
         fusion_folds: Groups of recordings to search the weights of late fusion on; 0: they are learned.
@@ -167,10 +162,7 @@ def fit_together(
 ) -> list[Fitted]:
     """Train side by side what differs in nothing but seed and run directory; see `loop`.
 
-    Args:
-        trainings: Each of them.
-        models: Theirs, untrained.
-        until: Share of the epochs to stop after, with nothing to give; whoever asks again goes on from there.
+    After a share of `until` of the epochs it stops with nothing to give; whoever asks again goes on from there.
 
     Raises:
         ArtifactError: Features, or a loss, that are not finite.

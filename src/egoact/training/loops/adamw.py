@@ -12,13 +12,7 @@ from torch import Tensor
 
 
 class AdamW:
-    """As `torch.optim.AdamW` with its usual betas and eps.
-
-    Args:
-        decayed: What decays, with gradients in `grad`.
-        others: What does not.
-        weight_decay: Decoupled.
-    """
+    """As `torch.optim.AdamW` with its usual betas and eps; gradients are in `grad`."""
 
     def __init__(self, decayed: Sequence[Tensor], others: Sequence[Tensor], *, weight_decay: float) -> None:
         self._groups = [(list(decayed), weight_decay), (list(others), 0.0)]

@@ -49,17 +49,11 @@ _SAVING_SHARE = 20  # a training is saved as often as takes a twentieth of its t
 
 @dataclass
 class Member:
-    """One of the trainings, and how it stands.
-
-    Args:
-        model: What is trained.
-        seed: Of the order of the clips, dropout and mixup.
-        run: Where its curves go.
-    """
+    """One of the trainings, and how it stands; the seed is that of the order of the clips, dropout and mixup."""
 
     model: ActionClassifier
     seed: int
-    run: Path
+    run: Path  # where its curves go
     rows: list[dict[str, float]] = field(default_factory=list)
     best: float = -1.0
     num_waited: int = 0
@@ -72,9 +66,6 @@ class Loop:
     Args:
         members: The trainings, with models of one shape that are on the device already.
         losses: Target -> loss, on the device.
-        recipe: Hyperparameters.
-        training: The clips.
-        validation: What is measured after each epoch, or None.
         odds: Of each clip, for class-balanced sampling, or None.
         checkpoint: A file that a killed training goes on from.
         is_half: Matrix products in bfloat16.
@@ -119,10 +110,8 @@ class Loop:
     def run(self, name: str, *, writers: Sequence[Any] = (), until: float = 1.0) -> list[Fitted]:
         """Train, going on from the checkpoint if there is one.
 
-        Args:
-            name: For the progress that is shown.
-            writers: TensorBoard's, one for each.
-            until: Share of the epochs to stop after; the checkpoint then has how far they are.
+        After a share of `until` of the epochs it stops, and the checkpoint has how far they are. Writers are
+        TensorBoard's, one for each training.
 
         Raises:
             NotFiniteError: A loss that is not finite.

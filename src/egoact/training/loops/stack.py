@@ -55,23 +55,14 @@ class Stack:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over values, as in `tensors`.
-
-        Raises:
-            KeyError: One is missing.
-        """
+        """Take over values, as in `tensors`; a `KeyError` where one is missing."""
         for name, whole in self.tensors.items():
             whole.copy_(tensors[name])
 
 
 @torch.no_grad()
 def clip_norms(trained: Sequence[Tensor], most: float) -> None:
-    """Scale the gradients of each model so that their norm is at most this; as torch's `clip_grad_norm_` does of one.
-
-    Args:
-        trained: (M, ...) with gradients.
-        most: The largest norm.
-    """
+    """Scale gradients (M, ...) so that their norm of each model is at most this; as `clip_grad_norm_` does of one."""
     gradients = [whole.grad for whole in trained if whole.grad is not None]
     norms = torch.stack([torch.linalg.vector_norm(each.reshape(len(each), -1), dim=1) for each in gradients])
     factors = (most / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1)

@@ -27,12 +27,7 @@ class NotFiniteError(ValueError):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training ends with, on the CPU.
-
-    Args:
-        last: The model after the last epoch.
-        best: The model of the epoch with the best validation score; None without validation.
-    """
+    """Models of the last epoch and of that with the best validation score, None without validation; on the CPU."""
 
     last: ActionClassifier
     best: ActionClassifier | None

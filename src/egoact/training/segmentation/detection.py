@@ -27,12 +27,8 @@ def detection_loss(
 ) -> Tensor:
     """Focal loss of the classes and distance IoU loss of the ends, of all targets: a scalar.
 
-    Args:
-        detector: Is asked.
-        features: (B, C, F).
-        labels: (B, targets, F); the last class of each target is background, negative: not known.
-        mask: (B, 1, F).
-        sizes: Classes of each target, background included.
+    Features are (B, C, F), the mask (B, 1, F), and labels (B, targets, F): negative ones are not known, and the last
+    class of each target, of which `sizes` has the number, is background.
     """
     levels = detector(features, mask)
     starts, stops = find_runs(labels)

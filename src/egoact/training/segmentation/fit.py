@@ -50,16 +50,10 @@ def fit_segmenter(
 ) -> Network:
     """Train a segmenter, or a detector; the same seed gives the same weights on the same machine.
 
-    Args:
-        segmenter: Not trained yet.
-        examples: What to learn from.
-        sizes: Classes of each target, background included.
-        recipe: Hyperparameters.
-        seed: Of order, warps, cuts and dropout.
-        advance: Called with the number of updates that are done.
+    `sizes` are the classes of each target, background included; `advance` is told of updates that are done.
 
     Returns:
-        The segmenter in eval mode.
+        The averaged segmenter, in eval mode.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

@@ -49,13 +49,9 @@ def read_recordings(
     *,
     labelled_only: bool,
 ) -> list[LabelledStretch]:
-    """The recordings of a table with their labels.
+    """The recordings of a table with their labels; a segment without a label says that something unknown happens.
 
-    Args:
-        recordings: Their features.
-        table: Labelled segments; one without a label of a target says that something unknown of it happens.
-        vocabularies: Target -> classes.
-        labelled_only: What lies outside the segments is unknown, and not background; parts of recordings will do.
+    Where `labelled_only`, what lies outside the segments is unknown, and not background; parts of recordings will do.
 
     Raises:
         ArtifactError: A recording of which there are no features, or, where gaps count, not all.

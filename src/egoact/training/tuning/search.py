@@ -38,14 +38,7 @@ Train = Callable[[Flags, tuple[str, ...], Path], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched.
-
-    Args:
-        space: Hyperparameters to vary, and what they can be.
-        objective: What is maximised, such as "verb_top1".
-        folds: The videos of each.
-        seed: Of what is tried.
-    """
+    """What is searched, what is maximised, such as "verb_top1", and the videos of each fold."""
 
     space: Space
     objective: str
@@ -58,8 +51,6 @@ class Search:
     """A search in a folder.
 
     Args:
-        out: The folder.
-        plan: What is searched.
         train: Trains with some flags, without some videos, in a run directory; gives the metrics on those videos.
         command: The words of the command that trains on all videos with some flags.
         workers: Processes that train folds beside this one; `train` is pickled for them.

@@ -42,10 +42,8 @@ class SegmenterSpace:
     Args:
         names: Hyperparameters to vary; those that there is no choice of are left out of `searched`.
         segmenters: To choose from, the usual one first.
-        streams: That the store holds.
         rate: Steps a second of the store.
         usual_rate: That are looked at where nothing is said.
-        fixed: What is held at other values than the usual ones.
     """
 
     names: tuple[str, ...]

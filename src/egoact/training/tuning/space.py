@@ -76,15 +76,7 @@ WIDTH_FACTORS = (1.0, 0.25, 0.5, 2.0)
 
 @dataclass(frozen=True)
 class ClipSpace:
-    """Of `egoact train`.
-
-    Args:
-        searched: Hyperparameters to vary.
-        heads: That take these features; the usual one first.
-        losses: To choose from.
-        recipe: What is not varied stays as here.
-        fixed: Hyperparameters of the recipe that are held.
-    """
+    """Of `egoact train`: what is not searched stays as in the recipe; the usual one of the heads comes first."""
 
     searched: tuple[str, ...]
     heads: tuple[str, ...]

@@ -25,14 +25,7 @@ _NUM_BEFORE_PRUNING = 5
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one training gave on the videos that it was kept from.
-
-    Args:
-        value: The objective, in percent.
-        num_segments: Segments of those videos.
-        seconds: How long it took.
-        diverged: The loss became infinite: there is no objective, `value` is 0.
-    """
+    """What one training gave on the videos that it was kept from: the objective, percent; 0 where it diverged."""
 
     value: float
     num_segments: int
@@ -49,8 +42,6 @@ class TrialResult:
         state: "complete", "pruned" (its first folds were worse than those of most others) or "diverged".
         value: The objective over the folds that it has seen, in percent.
         folds: The objective of each of those folds.
-        seconds: How long it trained.
-        flags: Of `egoact train`.
     """
 
     number: int
@@ -64,10 +55,7 @@ class TrialResult:
 class Study:
     """Trials on disk; a context manager, which closes the file.
 
-    Args:
-        folder: Where `study.sqlite3` is or will be.
-        seed: Of what is tried.
-        first: What trial 0 answers when asked; for what is not named here it draws.
+    Trial 0 answers what `first` says; for what is not named there it draws.
 
     Raises:
         ArtifactError: A file that is no study, or one of another Optuna.
@@ -106,11 +94,7 @@ class Study:
             raise ArtifactError(reason, path=self._path) from error
 
     def next_trial(self, suggest: Callable[["Trial"], object]) -> "Trial":
-        """The trial that was cut off, or a new one, kept with all its answers at once: a kill leaves none to draw anew.
-
-        Args:
-            suggest: Asks a trial all that there is to ask.
-        """
+        """The trial that was cut off, or a new one, kept with all its answers at once: a kill leaves none to draw."""
         optuna = import_optuna()
         running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
         if running:
