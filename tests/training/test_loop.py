@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
 from egoact.training.loops import clips as clips_module
-from egoact.training.loops.adamw import AdamW
 from egoact.training.loops.clips import Clips, shuffled
 from egoact.training.loops.loop import Loop, Member
+from egoact.training.loops.stack import AdamW
 from egoact.training.loops.steps import Fitted, NotFiniteError
 from egoact.training.losses import TargetLoss
 from egoact.training.recipes import RECIPES, Recipe, choose_recipe

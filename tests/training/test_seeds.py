@@ -16,10 +16,9 @@ from egoact.core.errors import ArtifactError
 from egoact.core.sampling import ClipSampling
 from egoact.store.reader import FeatureStore
 from egoact.training.loops import clips as clips_module
-from egoact.training.loops.adamw import AdamW
 from egoact.training.loops.clips import Clips
 from egoact.training.loops.loop import Loop
-from egoact.training.loops.stack import Stack, clip_norms
+from egoact.training.loops.stack import AdamW, Stack, clip_norms
 from egoact.training.sharing import divide, share_out
 from tests.makers.checks import assert_same_run
 from tests.makers.data.features import write_csv, write_store

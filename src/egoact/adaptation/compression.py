@@ -68,7 +68,8 @@ def compress(
     size = spec.input_size[0]
     teacher = load_trunk(spec.name, weights=weights, size=size)
     theirs = Network(nn.Sequential(*teacher.layers(spec.cut)).eval().requires_grad_(False), spec)
-    taught, kept = _split(pictures)
+    num_kept = max(1, len(pictures) // _ONE_IN)
+    taught, kept = pictures[:-num_kept], pictures[-num_kept:]  # those of the last recording measure
     before = _multiply_adds(theirs)
     engine = load_engine(Backbone(maps_spec(theirs), theirs.maps), precision="f32", device="cpu")
     if student_name is None:
@@ -156,12 +157,6 @@ def _in_two(trunk: Trunk) -> list[nn.Module]:
     """What leads to the maps that the last block, which makes the features, sees; and that block."""
     *first, last = trunk.layers(None)
     return [nn.Sequential(*first).eval(), last.eval()]
-
-
-def _split(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Those that teach, which stay on disk, and those that measure: the last ones, of the last recording."""
-    count = max(1, len(pictures) // _ONE_IN)
-    return pictures[:-count], pictures[-count:]
 
 
 def _multiply_adds(network: Network) -> int:

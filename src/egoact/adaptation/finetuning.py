@@ -203,18 +203,18 @@ def _groups(part: TrainedPart, recipe: FinetuneRecipe) -> list[dict[str, Any]]:
 
     Source: relative step sizes as in Adafactor, Shazeer and Stern 2018, arXiv:1804.04235.
     """
+
+    def size(parameter: Tensor) -> float:
+        return max(float(parameter.detach().square().mean().sqrt()), _LEAST_SIZE)
+
     modules = [part.classifier, *reversed(part.blocks)]
     part.blocks.requires_grad_(True)
     return [
-        {"params": [parameter], "lr": recipe.learning_rate * recipe.decay**distance * _size(parameter)}
+        {"params": [parameter], "lr": recipe.learning_rate * recipe.decay**distance * size(parameter)}
         for distance, module in enumerate(modules)
         for parameter in module.parameters()
         if parameter.requires_grad
     ]
-
-
-def _size(parameter: Tensor) -> float:
-    return max(float(parameter.detach().square().mean().sqrt()), _LEAST_SIZE)
 
 
 def _save(path: Path, state: Mapping[str, Any], facts: str, epoch: int) -> None:

@@ -14,7 +14,7 @@ Of a run that finds actions in recordings there is no recognizer and no window, 
 Shapes: T frames a clip, H x W pixels, N frames, B clips.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,29 +99,13 @@ def read_export(folder: Path) -> ExportManifest:
         raise ArtifactError("not an exported folder: it has no export.json", path=folder) from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtifactError(f"damaged or of another version ({error})", path=path) from None
-    for name, digest in files.items():
-        check_own(folder / name, folder)
-        check_file(folder / name, digest)
+    for path, digest in ((folder / name, digest) for name, digest in files.items()):
+        check_own(path, folder)
+        if not path.is_file():
+            raise ArtifactError("this file of the export is missing; export again", path=path)
+        if file_sha256(path) != digest:
+            raise ArtifactError("this file of the export is damaged; export again", path=path)
     return manifest
-
-
-def check_file(path: Path, digest: str) -> None:
-    """Whether a file is what it was when it was written.
-
-    Raises:
-        ArtifactError: It is missing or was changed.
-    """
-    if not path.is_file():
-        raise ArtifactError("this file of the export is missing; export again", path=path)
-    if file_sha256(path) != digest:
-        raise ArtifactError("this file of the export is damaged; export again", path=path)
-
-
-def check_targets(manifest: ExportManifest, sizes: Collection[str], folder: Path) -> None:
-    """Refuse an export whose graphs answer about other targets than its config.json: an `ArtifactError`."""
-    if sorted(manifest.targets) != sorted(sizes):
-        reason = f"its graphs answer {', '.join(manifest.targets)}, config.json names {', '.join(sizes)}"
-        raise ArtifactError(reason, path=folder)
 
 
 def check_answers(found: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], folder: Path) -> None:
@@ -142,7 +126,10 @@ class ExportedClassifier:
     def __init__(self, folder: Path, sizes: Mapping[str, int]) -> None:
         self.manifest = read_export(folder)
         self._path, self._sizes = folder, sizes
-        check_targets(self.manifest, sizes, folder)
+        targets = self.manifest.targets
+        if sorted(targets) != sorted(sizes):
+            reason = f"its graphs answer {', '.join(targets)}, config.json names {', '.join(sizes)}"
+            raise ArtifactError(reason, path=folder)
         self._run = open_graph(folder, "window", self.manifest.format)
 
     def __call__(self, features: np.ndarray) -> dict[str, np.ndarray]:

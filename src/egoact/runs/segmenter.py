@@ -162,14 +162,9 @@ class SegmenterConfig:
             raise ValueError(f"format_version is {values.get('format_version')}, this egoact reads {FORMAT_VERSION}")
         timeline = values["timeline"]
         return cls(
-            segmenter=values["segmenter"],
+            **{name: values[name] for name in ("segmenter", "members", "components", "rate", "stride", "precision")},
             options=dict(values["options"]),
-            members=values["members"],
             backbones=tuple(BackboneSpec.from_dict(spec) for spec in values["backbones"]),
-            components=values["components"],
-            rate=values["rate"],
-            stride=values["stride"],
-            precision=values["precision"],
             vocabularies={t: Vocabulary.from_dict(v) for t, v in values["vocabularies"].items()},
             timeline=None if timeline is None else TimelineRules.from_dict(timeline),
         )

@@ -127,16 +127,6 @@ class Training:
         print(f"chosen by leaving out recordings: {', '.join(said)}")
         return Fitted(model, None)
 
-    def losses(self, recipe: Recipe) -> dict[str, torch.nn.Module]:
-        """Of every classifier."""
-        labels = self.data.classifier_labels(self.config.pairs)
-        counts = {target: count_classes(labels[target], num_classes=n) for target, n in self.config.sizes.items()}
-        return target_losses(recipe, counts)
-
-    def odds(self, recipe: Recipe) -> np.ndarray | None:
-        """Of each clip, for class-balanced sampling."""
-        return balanced_odds(self.data.training.labels) if recipe.class_balanced_sampling else None
-
     def prepare_retraining(self, model: ActionClassifier) -> Recipe:
         """Classifier re-training (cRT): new classifiers on the frozen head, every class drawn equally often.
 
@@ -205,14 +195,16 @@ def _fit(
     def hold(split: Split, labels: Mapping[str, np.ndarray]) -> Clips:
         return Clips(data.store, split.rows, labels, device=device, embed=embed)
 
+    labels = data.classifier_labels(first.config.pairs)
+    counts = {target: count_classes(labels[target], num_classes=n) for target, n in first.config.sizes.items()}
     history = f"history{phase and '_'}{phase}.csv"
     loop = Loop(
         [Member(model, t.seed, t.run / history) for model, t in zip(models, trainings, strict=True)],
-        {target: loss.to(device) for target, loss in first.losses(recipe).items()},
+        {target: loss.to(device) for target, loss in target_losses(recipe, counts).items()},
         recipe,
-        hold(data.training, data.classifier_labels(first.config.pairs)),
+        hold(data.training, labels),
         None if data.validation is None else hold(data.validation, data.validation.labels),  # type: ignore[arg-type]
-        odds=first.odds(recipe),
+        odds=balanced_odds(data.training.labels) if recipe.class_balanced_sampling else None,
         checkpoint=first.run / "checkpoints" / phase / "last.ckpt",
         is_half=first.machine.precision == "bf16",
     )

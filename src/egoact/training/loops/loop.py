@@ -29,9 +29,8 @@ from egoact.core.files import write_atomically
 from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
 from egoact.training.history import MONITORED, write_history
-from egoact.training.loops.adamw import AdamW
 from egoact.training.loops.clips import Clips, Part, shuffled
-from egoact.training.loops.stack import Draws, Stack, clip_norms
+from egoact.training.loops.stack import AdamW, Draws, Stack, clip_norms
 from egoact.training.loops.steps import (
     Fitted,
     Losses,
@@ -193,7 +192,7 @@ class Loop:
             self._num_steps += 1
             if self._average is not None:
                 new = self._weights.tensors.values()
-                follow(self._average.tensors.values(), new, recipe=self.recipe, num_steps=self._num_steps)
+                follow(self._average.tensors.values(), new, decay=self.recipe.ema, num_steps=self._num_steps)
         return [self._mean(number, told, parts, active) for number in range(len(self.members))]
 
     def _parts(self) -> tuple[list[list[Part]], list[int]]:

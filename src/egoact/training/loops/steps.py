@@ -77,10 +77,10 @@ def rate_at(recipe: Recipe, epoch: int) -> float:
 
 
 @torch.no_grad()
-def follow(average: Iterable[Tensor], new: Iterable[Tensor], *, recipe: Recipe, num_steps: int) -> None:
-    """Move an average of weights on after so many steps of the optimiser, at least 1."""
+def follow(average: Iterable[Tensor], new: Iterable[Tensor], *, decay: float, num_steps: int) -> None:
+    """Move an average of weights on after so many steps of the optimiser."""
     # An average that starts at random weights would need many steps to forget them.
-    decay = min(recipe.ema, (1 + num_steps) / (10 + num_steps))
+    decay = min(decay, (1 + num_steps) / (10 + num_steps))
     for kept, values in zip(average, new, strict=True):
         if kept.dtype.is_floating_point:
             kept.lerp_(values, 1 - decay)

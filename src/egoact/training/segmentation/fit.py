@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from egoact.models.detectors import Detector
+from egoact.training.loops.steps import follow
 from egoact.training.segmentation.detection import detection_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe
 
@@ -82,11 +83,7 @@ def fit_segmenter(
         nn.utils.clip_grad_norm_(segmenter.parameters(), 5.0)
         optimizer.step()
         schedule.step()
-        # The first updates would weigh as much as all later ones; their average is a short one.
-        decay = min(recipe.ema, (update + 1) / (update + 10))
-        with torch.no_grad():
-            for kept, new in zip(average.parameters(), segmenter.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+        follow(average.parameters(), segmenter.parameters(), decay=recipe.ema, num_steps=update)
         advance(1)
     return average.eval()
 
