@@ -3,7 +3,6 @@
 Shapes: N segments, V views, T frames a clip, M different frames, H x W pixels.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +52,15 @@ def load_clip_frames(
     """
     times = sampling.times(segments)
     size, stack = spec.input_size, spec.stack
-    facts: dict[str, Any] = {"folders": [str(f.resolve()) for f in root.folders], "size": list(size)}
-    facts |= {"modality": spec.modality, "stack": stack}
-    facts |= {"clips": [[s.video_id, s.start_seconds, s.stop_seconds] for s in segments], "views": sampling.num_views}
-    facts |= {"num_frames": sampling.num_frames}
-    facts = json.loads(json.dumps(facts))
+    facts: dict[str, Any] = {
+        "folders": [str(f.resolve()) for f in root.folders],
+        "size": list(size),
+        "modality": spec.modality,
+        "stack": stack,
+        "clips": [[s.video_id, s.start_seconds, s.stop_seconds] for s in segments],
+        "views": sampling.num_views,
+        "num_frames": sampling.num_frames,
+    }
     make_folder(folder)
     wanted = {v: np.unique(times[_numbers(segments, v)]) for v in group_by_recording(segments)}
     jobs = {

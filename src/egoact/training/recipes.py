@@ -55,13 +55,9 @@ class Recipe:
         for name in ("weight_decay", "mixup", "gradient_clip", "temperature"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.solver == "ridge":
-            self._refuse_what_needs_gradients()
-
-    def _refuse_what_needs_gradients(self) -> None:
-        for name in ("loss", "class_weights", "class_balanced_sampling", "retrain_epochs", "mixup", "patience", "ema"):
-            plain = next(field.default for field in fields(self) if field.name == name)
-            if getattr(self, name) != plain:
+        needs = ("loss", "class_weights", "class_balanced_sampling", "retrain_epochs", "mixup", "patience", "ema")
+        for name in needs if self.solver == "ridge" else ():
+            if getattr(self, name) != getattr(type(self), name):
                 raise ValueError(f"{name} needs the solver adamw: ridge has neither epochs nor another loss")
 
 

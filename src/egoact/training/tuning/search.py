@@ -95,7 +95,11 @@ class Search:
             raise ArtifactError(
                 "every trial diverged: nothing to recommend; search smaller learning rates", path=self.out
             )
-        print(self._summarize(results, best))
+        num_folds, usual = len(self.plan.folds), self._recipe_value(results)
+        text = f"best of {len(results)} trials: {self.plan.objective} {best.value:.1f} %"
+        text += f" over {num_folds} folds" if num_folds > 1 else ""
+        text += "" if usual is None else f" (the recipe as it is: {usual:.1f} %)"
+        print(f"{text}; to train on all videos with it:")
         return best
 
     def _search(self, study: Study, num_trials: int) -> None:
@@ -145,15 +149,6 @@ class Search:
         """What the recipe as it is reached in trial 0; None where the search begins elsewhere, or that diverged."""
         first = results[0]
         return first.value if self.plan.space.is_usual(first.flags) and first.state == "complete" else None
-
-    def _summarize(self, results: list[TrialResult], best: TrialResult) -> str:
-        """One line for the end of a search."""
-        objective, num_folds = self.plan.objective, len(self.plan.folds)
-        text = f"best of {len(results)} trials: {objective} {best.value:.1f} %"
-        text += f" over {num_folds} folds" if num_folds > 1 else ""
-        usual = self._recipe_value(results)
-        text += "" if usual is None else f" (the recipe as it is: {usual:.1f} %)"
-        return f"{text}; to train on all videos with it:"
 
     def _write(self, results: list[TrialResult]) -> None:
         """trials.csv and best.json, as of now."""
