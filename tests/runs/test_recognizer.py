@@ -149,7 +149,7 @@ def test_a_run_that_was_killed_while_saving_is_not_taken_for_one(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("egoact.runs.recognizer.write_json", killed)
+    monkeypatch.setattr("egoact.runs.weights.write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         recognizer.save(tmp_path / "run")
     assert "not a run directory" in refused(tmp_path / "run")
