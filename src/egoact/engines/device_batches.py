@@ -21,8 +21,7 @@ from torch import Tensor
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.interface import Options, checked_frames
 
-Finish = Callable[[], np.ndarray]
-"""Waits for features that were begun, and gives them."""
+Finish = Callable[[], np.ndarray]  # waits for features that were begun, and gives them
 NUM_BUFFERS = 2
 
 

@@ -5,12 +5,11 @@ from typing import Any
 
 from egoact.core.machine import cache_folder, num_cores
 
-PROVIDERS = {
+PROVIDERS = {  # what ONNX Runtime is to use for a device, best first, before the processor
     "cpu": (),
     "cuda": ("CUDAExecutionProvider",),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
-"""Device -> what ONNX Runtime is to use, best first, before the processor."""
 _PLANNED = {"min": 1, "opt": 128, "max": 512}  # frames of a batch
 
 

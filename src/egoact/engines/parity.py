@@ -34,8 +34,7 @@ class Agreement:
 def check_parity(engine: Engine, backbone: Backbone, frames: np.ndarray) -> Agreement:
     """How near an engine's features are to torch's in float32, over some real frames, uint8 (B, H, W, 3).
 
-    Raises:
-        ValueError: Features of another shape, not finite, or too far from torch's in direction or length.
+    A `ValueError` for features of another shape, not finite, or too far from torch's in direction or length.
     """
     backbone.module.float()
     expected = torch_features(backbone, frames)

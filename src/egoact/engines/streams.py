@@ -110,12 +110,9 @@ class StreamEngine:
         """Compute all streams: S arrays float32 (B, D_s); maps are (B, C, h, w).
 
         Args:
-            frames: uint8 (B, H, W, 3) RGB, of `input_size`; may be tensors on a device.
+            frames: uint8 (B, H, W, 3) RGB, of `input_size`, or a `ValueError`; may be tensors on a device.
             earlier: What was shown before each, likewise; only where `needs_earlier`.
             lag_seconds: How long before; None: as the streams say.
-
-        Raises:
-            ValueError: Frames of another type or size, or no earlier ones where they are needed.
         """
         return self.start(frames, earlier, lag_seconds=lag_seconds)()
 

@@ -1,7 +1,6 @@
 """Attention blocks as vision transformers have them: pre-norm, one matrix for queries, keys and values.
 
-Parameters are named as in the code of V-JEPA 2 (`norm1`, `attn.qkv`, `attn.proj`, `norm2`, `mlp.fc1`, ...), so that
-its published weights fit.
+Parameters are named as in the code of V-JEPA 2, so that its published weights fit.
 
 Shapes: B clips, N tokens, Q queries, E width, h heads.
 

@@ -27,8 +27,7 @@ from egoact.models.segmenters import SEGMENTERS
 from egoact.models.segmenters.asformer import attend
 from egoact.models.segmenters.model import Ensemble, NarrowInput
 
-TRAINABLE = (*SEGMENTERS, DETECTOR)
-"""Names of all that finds actions in recordings."""
+TRAINABLE = (*SEGMENTERS, DETECTOR)  # all that finds actions in recordings
 MOST_PROPOSALS = 2000  # of a target in a recording
 _LEAST = 1e-3  # score of a proposal, and share of a step
 
@@ -189,8 +188,7 @@ def build_detector(
 ) -> DetectorModel:
     """A detector, untrained; arguments as of `segmenters.build_model`, options as of `Detector`.
 
-    Raises:
-        ValueError: Unknown options, or impossible values.
+    A `ValueError` for unknown options, or impossible values.
     """
     most = {"width": MOST_WIDTH, "levels": MOST_LAYERS, "window": MOST_WIDTH}
     for option, value in options.items():

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-HEADS = (
+HEADS = (  # over time
     "average",
     "max",
     "consensus",
@@ -20,16 +20,9 @@ HEADS = (
     "lsta",
     "flow_attention",
 )
-"""Temporal heads."""
-FIXED_HEADS = ("average", "max", "difference", "statistics")
-"""Those without parameters: classifiers on them can be fitted in closed form."""
-Fusion = Literal["early", "late", "sum", "max", "conv"]
-"""How the features of several stores become one; see `fusion`."""
-ACTION = "action"
-"""A third classifier, of verb-noun pairs; see `classifier.JointActions`."""
-LINEAR_SEGMENTERS = ("linear", "causal")
-"""Segmenters that are fitted in closed form, and answer without torch."""
-DETECTOR = "detector"
-"""Among segmenters."""
-BACKBONE_FILE = "backbone.safetensors"
-"""In a features folder or a run that carries its own; see `backbones.own_files`."""
+FIXED_HEADS = ("average", "max", "difference", "statistics")  # without parameters, so that classifiers can be fitted
+Fusion = Literal["early", "late", "sum", "max", "conv"]  # how features of several stores become one
+ACTION = "action"  # a third classifier, of verb-noun pairs; see `classifier.JointActions`
+LINEAR_SEGMENTERS = ("linear", "causal")  # fitted in closed form, and answer without torch
+DETECTOR = "detector"  # among segmenters
+BACKBONE_FILE = "backbone.safetensors"  # in a folder that carries its own; see `backbones.own_files`

@@ -27,13 +27,11 @@ def load_published_probe(
         states: The entries of "classifiers" of a checkpoint: names -> tensors of an `AttentiveClassifier` with
             `pooler.query_tokens` of three queries, `pooler.blocks.N`, `pooler.cross_attention_block`, and
             `verb_classifier`, `noun_classifier` and `action_classifier`. Rows of the first two are in order of classes.
+            A `ValueError` for tensors that are missing, left over or of other shapes.
         num_frames: T, rows of the features of a clip.
         num_parts: Tokens of a row, part by part.
         num_heads: Of the attention, which no tensor tells.
         actions: Verb and noun of each row of `action_classifier`; none is named twice.
-
-    Raises:
-        ValueError: Tensors that are missing, left over or of other shapes.
     """
     plain = [{n.removeprefix("module.").removeprefix("pooler."): t for n, t in state.items()} for state in states]
     try:

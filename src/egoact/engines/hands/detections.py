@@ -44,9 +44,8 @@ def decode(outputs: np.ndarray, logits: np.ndarray, anchors: np.ndarray) -> tupl
         logits: float32 (A,).
         anchors: (A, 2), see `grid_anchors`.
 
-    Returns:
-        float32 (A, 4 + 2 K): left, top, right, bottom, and x and y of each keypoint, as shares of the network's input;
-        and scores (A,), from 0 to 1.
+    Gives float32 (A, 4 + 2 K): left, top, right, bottom, x and y of each keypoint, as shares of the input; and scores
+    (A,), from 0 to 1.
     """
     values = outputs.astype(np.float32) / SIZE
     centre, half = values[:, :2] + anchors, values[:, 2:_NUM_BOX] / 2

@@ -32,12 +32,9 @@ class HandDetector:
         """The palms of each picture, best first.
 
         Args:
-            frames: uint8 (N, H, W, 3) RGB, of any one size.
+            frames: uint8 (N, H, W, 3) RGB, of any one size, or a `ValueError`.
             aspect_ratio: Width through height of what was recorded, where frames were squeezed into another shape; the
                 detector knows hands in their true shape alone. None: as the frames are.
-
-        Raises:
-            ValueError: Frames of another type or shape, or no such aspect ratio.
         """
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
             raise ValueError(f"frames must be uint8 (N, H, W, 3), got {frames.dtype} of shape {frames.shape}")

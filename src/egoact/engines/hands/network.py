@@ -16,8 +16,7 @@ from egoact.core.errors import ArtifactError
 from egoact.engines.graphs.openvino_graphs import import_openvino
 from egoact.engines.hands.detections import SIZE, decode, grid_anchors, suppress
 
-Place = tuple[float, float, float, float]
-"""Of a picture in a square: left, top, width, height, as shares."""
+Place = tuple[float, float, float, float]  # of a picture in a square: left, top, width, height, as shares
 
 
 @dataclass(frozen=True)

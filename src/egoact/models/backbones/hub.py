@@ -1,7 +1,6 @@
 """Encoders of `transformers`: where they come from, their configuration, weights and preprocessing.
 
-Safetensors alone, and no code but that of `transformers`; a revision is part of the name. Nothing is downloaded where
-a folder is given.
+Safetensors alone, and no code but that of `transformers`. Nothing is downloaded where a folder is given.
 """
 
 from collections.abc import Callable, Mapping

@@ -45,9 +45,8 @@ def hub_size(name: str, weights: Path | None) -> int:
 def hub_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     """An encoder in parts, which does not show its blocks; name and weights as of `Source`.
 
-    Raises:
-        ArtifactError: It is not there, has no safetensors, or needs code of its own.
-        ValueError: No image encoder, or a size of pictures that it cannot take.
+    An `ArtifactError` where it is not there, has no safetensors, or needs code of its own; a `ValueError` for no image
+    encoder, or a size of pictures that it cannot take.
     """
     source = Source(name, weights)
     config, vision, made = _describe(source)

@@ -26,8 +26,7 @@ LAG_SECONDS = 1 / 15
 _LONGEST_LAG_SECONDS = 60
 _MOST_PARTS = 64
 _MOST_NUMBERS = 256  # of a mean, one a channel of what a network looks at
-IMPORTED: Literal["imported"] = "imported"
-"""Modality of features that were made elsewhere: nobody here can compute them."""
+IMPORTED: Literal["imported"] = "imported"  # modality of features that nobody here can compute
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ class BackboneSpec:
         name: Key of `BACKBONES`, or `timm:NAME`; of motion, its method; of what was imported, what it was called.
         weights_hash: sha256 (hex) of the weights that were used, in order of their names; "" without a network.
         input_size: (height, width) in pixels that a frame is resized to.
-        mean: Per channel (red, green, blue, or those of a stack), on the scale 0 to 1.
-        std: Likewise.
+        mean: Per channel (red, green, blue, or those of a stack), on the scale 0 to 1; `std` likewise.
         kind: "pooled" features of shape (D,), or "maps" of shape (C, h, w).
         cut: Number of the last block that runs; None: all of them.
         feature_shape: (D,) or (C, h, w).

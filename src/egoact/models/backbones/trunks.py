@@ -28,8 +28,7 @@ class Trunk:
         layers: Block, or None for all of the backbone -> modules that turn normalised frames (B, 3, H, W) into the
             maps (B, C, h, w) after it, one after the other. They hold nothing of what follows.
         pooled: Modules that turn frames into its features (B, D).
-        mean: Per channel, on the scale 0 to 1.
-        std: Likewise.
+        mean: Per channel, on the scale 0 to 1; `std` likewise.
         model: What all these modules are parts of, in the layout of weight files.
         described: Metadata of its weight file that change how it is built.
         is_sequence: Whether `layers` are its blocks one by one, and what follows them.

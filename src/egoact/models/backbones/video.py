@@ -23,21 +23,13 @@ from egoact.models.backbones.weights import load_named
 
 @dataclass(frozen=True)
 class Family:
-    """What differs between the encoders that `transformers` has.
+    """What differs between the encoders that `transformers` has."""
 
-    Args:
-        pictures: Field of its configuration with the pictures a window.
-        size: With the height and width of pictures.
-        is_any: Whether it takes windows and pictures of other sizes than those it was trained with.
-        is_space_first: Whether time changes fastest in the order of its tokens.
-        arguments: For its forward pass.
-    """
-
-    pictures: str = "num_frames"
-    size: str = "image_size"
-    is_any: bool = False
-    is_space_first: bool = False
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    pictures: str = "num_frames"  # field of its configuration with the pictures a window
+    size: str = "image_size"  # with the height and width of pictures
+    is_any: bool = False  # it takes windows and pictures of other sizes than those it was trained with
+    is_space_first: bool = False  # time changes fastest in the order of its tokens
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # for its forward pass
 
 
 FAMILIES = {

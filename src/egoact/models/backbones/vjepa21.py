@@ -41,13 +41,12 @@ class Shape:
     inner: int
 
 
-SHAPES = {
+SHAPES = {  # by their names for torch hub
     "vjepa2_1_vit_base_384": Shape(768, 12, 3072),
     "vjepa2_1_vit_large_384": Shape(1024, 24, 4096),
     "vjepa2_1_vit_giant_384": Shape(1408, 40, 6144),
     "vjepa2_1_vit_gigantic_384": Shape(1664, 48, 8192),
 }
-"""By their names for torch hub."""
 
 
 class VJepa21(nn.Module):
@@ -115,10 +114,7 @@ def rotation_angles(grid: tuple[int, int, int]) -> Tensor:
 def import_checkpoint(checkpoint: Path, out: Path) -> str:
     """Take an encoder out of a published checkpoint, a `.pt`, as safetensors; gives its name.
 
-    Nothing but tensors and plain values is read from it.
-
-    Raises:
-        ArtifactError: It cannot be read, or is of another encoder.
+    Nothing but tensors and plain values is read from it; an `ArtifactError` where it is none, or of another encoder.
     """
     from safetensors.torch import save
 

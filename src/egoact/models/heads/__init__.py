@@ -49,8 +49,7 @@ __all__ = ["DEFAULT_HEAD", "HEADS", "Head", "SteppingHead", "build_head"]
 def build_head(name: str, *, feature_shape: tuple[int, ...], num_frames: int, **options: Any) -> Head:
     """A head by its name in `HEADS`, on features (D,) or (C, h, w) of `num_frames` frames, with options of its own.
 
-    Raises:
-        ValueError: Unknown head or option, or features of the wrong kind.
+    A `ValueError` for an unknown head or option, or features of the wrong kind.
     """
     if name not in HEADS:
         raise ValueError(f"unknown head {name!r}; there are {', '.join(HEADS)}")
