@@ -22,10 +22,10 @@ from egoact.engines.torch_engine import TorchEngine
 from egoact.extraction import decoding, engine_choice
 from egoact.extraction.extraction import Extraction, fill_up
 from egoact.media.sources import read_frames
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.layout.index import grid_moments
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
-from egoact.store.writer import FeatureBuffer
 from tests.makers.checks import files
 from tests.makers.data.extraction import NUM_FRAMES, SPANS, VIDEOS, features, make_video, settings, write_segments
 from tests.makers.films.media import SIZE, frame_members, picture, write_folder, write_tar, write_video

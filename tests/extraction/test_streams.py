@@ -30,12 +30,13 @@ from egoact.media.video.file import VideoFile
 from egoact.models.backbones.spec import LAG_SECONDS, STREAMS
 from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.recognizer import Recognizer
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.concatenation import ConcatenatedStores, open_features
 from egoact.store.layout.failures import read_failures
 from egoact.store.layout.manifest import read_manifest
 from egoact.store.reader import FeatureStore
 from egoact.store.streams import find_streams, stream_path
-from egoact.store.writer import FeatureBuffer, StoreWriter
+from egoact.store.writer import StoreWriter
 from tests.makers.checks import files
 from tests.makers.data.recordings import write_labels, write_recording
 

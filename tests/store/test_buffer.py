@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.layout.encoding import decode
-from egoact.store.writer import FeatureBuffer
 
 
 @given(st.lists(st.integers(0, 5), max_size=6), st.booleans())

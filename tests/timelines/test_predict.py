@@ -22,9 +22,9 @@ from egoact.media.recording import read_steps
 from egoact.media.sources import MediaSource
 from egoact.report.timelines.timeline import write_report
 from egoact.runs.loading import EngineChoice, load_run
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.reader import FeatureStore
 from egoact.store.recordings import Recordings
-from egoact.store.writer import FeatureBuffer
 from egoact.timelines.output import find_videos, name_folders
 from tests.makers.data.recordings import write_clip_run, write_recording
 from tests.makers.films.footage import copy_packets, shift

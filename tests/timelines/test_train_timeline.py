@@ -65,7 +65,7 @@ def test_predict_computes_the_steps_that_the_run_looks_at(work: Path) -> None:
     """Every second one of the store's, with the same features."""
     from egoact.extraction.recordings import compute_features
     from egoact.media.sources import MediaSource
-    from egoact.store.writer import FeatureBuffer
+    from egoact.store.buffer import FeatureBuffer
 
     run = load_run(work / "run")
     stored = Recordings(open_features(work / "f"))["kitchen_1"]

@@ -9,9 +9,10 @@ from egoact.core.errors import EndOfRecordingError, MediaError
 from egoact.core.sampling import Floats, to_microseconds
 from egoact.extraction.decoding import FrameBatch, FrameFailure, VideoJob
 from egoact.extraction.wanted import WantedMoments
+from egoact.store.buffer import FeatureBuffer
 from egoact.store.layout.failures import Failure, read_failures, write_failures
 from egoact.store.layout.index import UNKNOWN
-from egoact.store.writer import FeatureBuffer, StoreWriter
+from egoact.store.writer import StoreWriter
 
 _DAY_SECONDS = 24 * 3600
 

@@ -14,7 +14,7 @@ from egoact.extraction.run_ahead import run_ahead
 from egoact.media.pairs import frame_lag
 from egoact.media.recording import read_paired_steps
 from egoact.media.sources import MediaSource, read_clip
-from egoact.store.writer import FeatureBuffer
+from egoact.store.buffer import FeatureBuffer
 
 if TYPE_CHECKING:
     from egoact.engines.hands import HandDetector

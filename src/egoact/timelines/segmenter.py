@@ -22,7 +22,7 @@ from egoact.extraction.recordings import HandPass, aspect_ratio_of, compute_feat
 from egoact.media.sources import MediaSource
 from egoact.runs.loading import Run
 from egoact.runs.segmenter import TrainedSegmenter
-from egoact.store.writer import FeatureBuffer
+from egoact.store.buffer import FeatureBuffer
 
 if TYPE_CHECKING:
     from egoact.engines.hands import HandDetector
