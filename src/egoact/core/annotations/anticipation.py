@@ -43,10 +43,7 @@ class Anticipation:
         return segment.start_seconds - self.gap_seconds >= _SHORTEST_SECONDS
 
     def observed(self, table: SegmentTable) -> SegmentTable:
-        """The same segments where they are observed, without those of which nothing is.
-
-        Raises:
-            ValueError: All of them begin before anything can be observed.
+        """The same segments where they are observed, without those of which nothing is; a `ValueError` if all are.
 
         >>> from pathlib import Path
         >>> parts = (Segment("a", "P", "v", 0.5, 2), Segment("b", "P", "v", 2, 3), Segment("c", "P", "v", 9, 9.5))

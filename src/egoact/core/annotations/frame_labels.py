@@ -30,16 +30,9 @@ def read_mapping(path: Path) -> tuple[str, ...]:
 
 
 def read_numbered(path: Path, line: re.Pattern[str], *, what: str, first: int) -> tuple[str, ...]:
-    """The classes of a list, by their numbers.
+    """The classes of a list, by their numbers, which are `first`, `first` + 1, ... once each; or an `AnnotationError`.
 
-    Args:
-        path: A class in each line.
-        line: Has the groups `number` and `name`.
-        what: Says what a line is.
-        first: The least number.
-
-    Raises:
-        AnnotationError: Another line, or numbers other than `first`, `first` + 1, ... once each.
+    A line has the groups `number` and `name`; `what` says what it is.
     """
     lines = read_lines(path)
     numbers = range(first, first + len(lines))

@@ -140,10 +140,8 @@ class Vocabulary:
     def to_categories(self) -> "tuple[Vocabulary, npt.NDArray[np.int64]]":
         """The categories as a vocabulary of their own, and the category id of every class, int64 (size,).
 
-        Verb categories of EPIC-KITCHENS come in their usual order, others in the order of their first class.
-
-        Raises:
-            ValueError: This vocabulary has no categories.
+        Verb categories of EPIC-KITCHENS come in their usual order, others in the order of their first class. A
+        `ValueError` where there are none.
         """
         if not self.categories:
             raise ValueError(f"these {self.target} classes have no categories; use class files with that column")
@@ -184,11 +182,8 @@ class Vocabulary:
 def build_vocabulary(table: SegmentTable, target: Target) -> Vocabulary | None:
     """The classes that occur in a table; None where it has no label of this target.
 
-    By class ids where there are any: a class is called by its most frequent word, and an id that never occurs
-    "verb 17". Otherwise the words, sorted.
-
-    Raises:
-        AnnotationError: A class id above 99,999: ids should be counted from 0.
+    By class ids where there are any, which are an `AnnotationError` above 99,999: a class is called by its most
+    frequent word, and an id that never occurs "verb 17". Otherwise the words, sorted.
     """
     labels = [_label(segment, target) for segment in table]
     words_of: dict[int, Counter[str]] = defaultdict(Counter)
@@ -227,12 +222,9 @@ def _label(segment: Segment, target: Target) -> tuple[str | None, int | None]:
 
 
 def read_vocabulary(classes_dir: str | Path, target: Target) -> Vocabulary:
-    """The classes of a class file, with the tail list beside it where there is one.
+    """The classes of a class file, with the tail list beside it where there is one; or an `AnnotationError`.
 
     Reads `EPIC_100_verb_classes.csv`, `EPIC_verb_classes.csv` or `verb_classes.csv` (nouns alike).
-
-    Raises:
-        AnnotationError: No such file or several, wrong columns or ids, a tail class that does not exist.
     """
     vocabulary = read_class_file(classes_dir, target)
     tail = read_tail_classes(classes_dir, target) or frozenset()

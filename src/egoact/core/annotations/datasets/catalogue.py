@@ -16,12 +16,7 @@ from egoact.core.annotations.datasets.ms_tcn import read_breakfast, read_ms_tcn
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What annotations do not tell.
-
-    Args:
-        views: Cameras of a scene that several filmed.
-        rate_of: Tells the frames a second of a recording's file; None where it is not known.
-    """
+    """What annotations do not tell: which of several cameras filmed a scene, and the frames a second of a recording."""
 
     views: tuple[str, ...] = ("e3",)
     rate_of: Callable[[str], float | None] = lambda _: None
