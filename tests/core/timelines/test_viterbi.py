@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from egoact.core.annotations.segments import Segment, SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error, fit_temperature, log_softmax
 from egoact.core.timelines.rules import Decoding, TimelineRules
-from egoact.core.timelines.viterbi import Grammar, decode, learn_grammar, runs, with_background
+from egoact.core.timelines.viterbi import Grammar, decode, decode_in_ways, learn_grammar, runs, with_background
 
 
 def random_grammar(random: np.random.Generator, groups: list[int], least: list[int]) -> Grammar:
@@ -49,6 +49,21 @@ def test_the_path_is_the_best_of_all_paths(seed: int, num_steps: int, shortest: 
     found = decode(scores, grammar)
     best = max(value(path, scores, grammar) for path in product(range(4), repeat=num_steps))
     assert value(tuple(found.tolist()), scores, grammar) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_several_ways_at_once_are_what_each_is_alone(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    grammar = random_grammar(random, [0, 2, 1, 2, 3, 1], [1, 3, 2, 9])
+    scores = random.normal(size=(40, 6))
+    ways = [*product((0.4, 2.0), (0.0, 1.5), (0.0, 2.0))]
+    monkeypatch.setattr("egoact.core.timelines.viterbi._MOST_SCORES", most)
+    together = decode_in_ways(scores, grammar, ways)
+    assert len({path.tobytes() for path in together}) > 4
+    for path, (weight, penalty, bonus) in zip(together, ways, strict=True):
+        penalised = scores - penalty * (np.arange(6) == 0)
+        alone = decode(penalised, replace(grammar, follow=grammar.follow + bonus), weight=weight)
+        assert (path == alone).all()
 
 
 def test_short_flickers_are_decoded_away() -> None:

@@ -8,14 +8,14 @@ Shapes: `F` steps, `K` classes of a target, `S` states: background, then the act
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from egoact.core.bounds import MOST_CLASSES, MOST_RATE, check_number, check_whole
 from egoact.core.timelines import metrics
-from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar, decode, runs
+from egoact.core.timelines.viterbi import BACKGROUND, Counts, Floats, Grammar, decode_in_ways, runs
 
 MOST_STATES = 256
 MOST_DECODINGS = 100
@@ -92,10 +92,11 @@ class TimelineRules:
         kept = self._plausible(log_probabilities)
         scores = self._state_scores(log_probabilities, kept)
         grammar = self.grammar.of_states(kept)
-        return [
-            [(start, stop, self.actions[kept[state] - 1]) for start, stop, state in runs(_path(scores, grammar, how))]
-            for how in self.decodings
-        ]
+        viterbi = [how for how in self.decodings if how.decoder == "viterbi"]
+        ways = [(how.weight, how.background_penalty, how.change_bonus) for how in viterbi]
+        decoded = iter(decode_in_ways(scores, grammar, ways))
+        paths = [scores.argmax(axis=1) if how.decoder == "argmax" else next(decoded) for how in self.decodings]
+        return [[(start, stop, self.actions[kept[state] - 1]) for start, stop, state in runs(path)] for path in paths]
 
     def true_share(self, said: float) -> float:
         """The probability that a segment is right of which a model says so with probability `said`."""
@@ -142,15 +143,6 @@ class TimelineRules:
             tuple(Decoding(**each) for each in values["decodings"]),
             tuple(values["confidence"]),
         )
-
-
-def _path(scores: Floats, grammar: Grammar, how: Decoding) -> Counts:
-    if how.decoder == "argmax":
-        path: Counts = scores.argmax(axis=1)
-        return path
-    scores = scores.copy()
-    scores[:, BACKGROUND] -= how.background_penalty
-    return decode(scores, replace(grammar, follow=grammar.follow + how.change_bonus), weight=how.weight)
 
 
 def _logit(shares: Floats) -> Floats:

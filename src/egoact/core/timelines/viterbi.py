@@ -6,7 +6,7 @@
 A state is an action (a verb, or a verb with a noun) or background, state 0. States with the same verb form a group:
 who follows whom is learned for groups, so that the cost of thousands of actions stays that of their verbs.
 
-Knows nothing about features or files. Shapes: `F` steps, `S` states, `G` groups.
+Knows nothing about features or files. Shapes: `F` steps, `S` states, `G` groups, `W` ways to weigh scores and grammar.
 
 Sources: Viterbi, 1967; explicit durations as in Rabiner, A tutorial on hidden Markov models, 1989, section IV-D.
 """
@@ -29,6 +29,7 @@ Track = Sequence[Run]
 BACKGROUND = 0
 _IMPOSSIBLE = -1e18
 _BELIEF = 2.0  # transitions that the frequencies alone count as, beside those that were seen
+_MOST_SCORES = 4_000_000  # that are decoded together, of all ways
 _LONG = 1.0001  # steps; a mean duration above it has a logarithm on both sides
 
 
@@ -133,59 +134,85 @@ def decode(scores: Floats, grammar: Grammar, *, weight: float = 1.0) -> Counts:
     `weight` is what scores count against the grammar: below 1, because neighbouring steps look at nearly the same
     pictures, so that their scores say together less than their sum.
     """
+    path: Counts = decode_in_ways(scores, grammar, [(weight, 0.0, 0.0)])[0]
+    return path
+
+
+def decode_in_ways(scores: Floats, grammar: Grammar, ways: Sequence[tuple[float, float, float]]) -> Counts:
+    """As `decode` in several ways (W), (W, F); a step of all of them costs little more than that of one.
+
+    A way is a weight, what is taken off the log probability of background, and what is added to that of every change.
+    """
     if scores.ndim != 2 or scores.shape[1] != len(grammar.group_of_state):
         raise ValueError(f"scores have shape {scores.shape}, the grammar has {len(grammar.group_of_state)} states")
     if np.isnan(scores).any():
         raise ValueError("scores must be numbers, some are nan")
-    if not len(scores):
-        return np.zeros(0, dtype=np.int64)
-    best, begun, before = _forward(np.maximum(weight * scores, _IMPOSSIBLE / 1e6), grammar)
-    path = np.empty(len(scores), dtype=np.int64)
-    step, state = len(scores), int(best.argmax())
-    while step:
-        start = int(begun[step, state])
-        path[start:step] = state
-        step, state = start, int(before[start, grammar.group_of_state[state]])
-    return path
+    if not scores.size or not ways:
+        return np.zeros((len(ways), len(scores)), dtype=np.int64)
+    at_once = max(1, _MOST_SCORES // scores.size)
+    parts = [ways[first : first + at_once] for first in range(0, len(ways), at_once)]
+    return np.concatenate([_decode(scores, grammar, np.array(part)) for part in parts])
 
 
-def _forward(scores: Floats, grammar: Grammar) -> tuple[Floats, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """The best way to every (step, state), and where it came from.
+def _decode(scores: Floats, grammar: Grammar, ways: Floats) -> Counts:
+    weight, penalty, bonus = ways.T[:, :, None]
+    weighted = np.repeat(scores[:, None], len(ways), axis=1)
+    weighted[:, :, BACKGROUND] -= penalty[:, 0]
+    weighted = np.maximum(weight * weighted, _IMPOSSIBLE / 1e6)
+    best, begun, before = _forward(weighted, grammar, grammar.follow + bonus[:, :, None])
+    paths = np.empty((len(ways), len(scores)), dtype=np.int64)
+    for way, path in enumerate(paths):
+        step, state = len(scores), int(best[way].argmax())
+        while step:
+            start = int(begun[step, way, state])
+            path[start:step] = state
+            step, state = start, int(before[start, way, grammar.group_of_state[state]])
+    return paths
 
-    (S,) log probability of being in each state at the end; (F + 1, S) where the segment began that a state is in after
-    so many steps; (F + 1, G) the state that precedes a segment of a group which begins there.
+
+def _forward(
+    scores: Floats, grammar: Grammar, follow: Floats
+) -> tuple[Floats, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The best way to every (step, state), and where it came from, for scores (F, W, S) and transitions (W, G, G).
+
+    (W, S) log probability of being in each state at the end; (F + 1, W, S) where the segment began that a state is in
+    after so many steps; (F + 1, W, G) the state that precedes a segment of a group which begins there.
     """
-    num_steps, num_states = scores.shape
-    group = grammar.group_of_state
-    members = [np.flatnonzero(group == g) for g in range(len(grammar.leave))]
+    num_steps, num_ways, num_states = scores.shape
+    group, num_groups = grammar.group_of_state, len(grammar.leave)
+    by_group = np.argsort(group, kind="stable")
+    present, firsts, sizes = np.unique(group[by_group], return_index=True, return_counts=True)
     least = np.minimum(grammar.least, num_steps)[group]
     stay = np.log1p(-np.exp(np.minimum(grammar.leave, -1e-9)))[group]
     # A segment of n steps stays n - 1 times; its first step only enters.
     emit = scores + stay
-    summed = np.vstack([np.zeros(num_states), np.cumsum(emit, axis=0)])
-    entered = np.full((num_steps + 1, num_states), _IMPOSSIBLE)
-    entered[0] = grammar.enter + grammar.follow[BACKGROUND][group] - stay
-    begun = np.zeros((num_steps + 1, num_states), dtype=np.int32)
-    before = np.zeros((num_steps + 1, len(members)), dtype=np.int32)
-    best = np.full(num_states, _IMPOSSIBLE)
-    exits = np.full(len(members), _IMPOSSIBLE)
-    last = np.zeros(len(members), dtype=np.int32)
+    summed = np.concatenate([np.zeros((1, num_ways, num_states)), np.cumsum(emit, axis=0)])
+    entered = np.full(summed.shape, _IMPOSSIBLE)
+    entered[0] = grammar.enter + follow[:, BACKGROUND][:, group] - stay
+    begun = np.zeros(summed.shape, dtype=np.int32)
+    before = np.zeros((num_steps + 1, num_ways, num_groups), dtype=np.int32)
+    best = np.full((num_ways, num_states), _IMPOSSIBLE)
+    exits = np.full((num_ways, num_groups), _IMPOSSIBLE)
+    last = np.zeros((num_ways, num_groups), dtype=np.int32)
+    every_way, every_state = np.ogrid[:num_ways, :num_states]
+    backwards = np.ascontiguousarray(follow.transpose(0, 2, 1))  # to, from
     for step in range(1, num_steps + 1):
         best = best + emit[step - 1]
-        begun[step] = begun[step - 1]
-        since = step - least
-        could = np.flatnonzero(since >= 0)
-        from_step = since[could]
-        fresh = entered[from_step, could] + summed[step, could] - summed[from_step, could]
-        wins = fresh > best[could]
-        best[could[wins]], begun[step, could[wins]] = fresh[wins], from_step[wins]
-        for g, states in enumerate(members):
-            if len(states):
-                last[g] = states[best[states].argmax()]
-                exits[g] = best[last[g]] + grammar.leave[g]
-        ways = exits[:, None] + grammar.follow
-        before[step] = last[ways.argmax(axis=0)]
-        entered[step] = np.maximum(ways.max(axis=0)[group] + grammar.enter - stay, _IMPOSSIBLE)
+        since = np.maximum(step - least, 0)
+        start = since, every_way, every_state
+        fresh = np.where(step >= least, entered[start] + summed[step] - summed[start], -np.inf)
+        begun[step] = np.where(fresh > best, since, begun[step - 1])
+        best = np.maximum(best, fresh)
+        sorted_best = best[:, by_group]
+        top = np.maximum.reduceat(sorted_best, firsts, axis=1)
+        exits[:, present] = top + grammar.leave[present]
+        first_of_top = np.where(sorted_best == np.repeat(top, sizes, axis=1), by_group, num_states)
+        last[:, present] = np.minimum.reduceat(first_of_top, firsts, axis=1)
+        changes = exits[:, None] + backwards
+        chosen = changes.argmax(axis=2)
+        before[step] = np.take_along_axis(last, chosen, axis=1)
+        highest = np.take_along_axis(changes, chosen[..., None], axis=2)[..., 0]
+        entered[step] = np.maximum(highest[:, group] + grammar.enter - stay, _IMPOSSIBLE)
     return best, begun, before
 
 
