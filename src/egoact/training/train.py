@@ -78,11 +78,13 @@ class Training:
         """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
         validation = () if self.data.validation is None else self.data.validation.table
         own = own_weights(self.data.store)
-        parts = [] if fitted.best is None else [(self.run / name, name, model) for name, model in fitted.models.items()]
-        for folder, name, model in (*parts, (self.run, self.select, self.chosen(fitted))):
+        runs = {name: self._calibrated(model) for name, model in fitted.models.items()}
+        parts = [] if fitted.best is None else [(self.run / name, name, run) for name, run in runs.items()]
+        chosen = runs["only" if fitted.best is None else self.select]
+        for folder, name, run in (*parts, (self.run, self.select, chosen)):
             Provenance.of(self.data.training.table, validation if name == "best" else ()).write(folder)
             carry(own, folder)
-            self._calibrated(model).save(folder)
+            run.save(folder)
 
     def _calibrated(self, model: ActionClassifier) -> Recognizer:
         """A run of the model that is as sure of the validation clips as it is right; without any, as it is."""

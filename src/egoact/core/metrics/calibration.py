@@ -11,6 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _TEMPERATURES = np.geomspace(0.2, 10.0, 241)  # few clips, all of them right, would ask for 0
+_MOST_LOGITS = 16_000  # that are divided by several temperatures at once
 
 
 def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> float:
@@ -23,8 +24,9 @@ def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> float:
     if not len(labels) or logits.shape[0] != len(labels) or labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise ValueError(f"logits of shape {logits.shape} do not fit {len(labels)} labels")
     rows = np.arange(len(labels))
-    losses = [-log_softmax(logits / temperature)[rows, labels].mean() for temperature in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmin(losses))])
+    parts = np.array_split(_TEMPERATURES, -(-_TEMPERATURES.size * logits.size // _MOST_LOGITS))
+    losses = [-log_softmax(logits / part[:, None, None])[:, rows, labels].mean(axis=1) for part in parts]
+    return float(_TEMPERATURES[int(np.argmin(np.concatenate(losses)))])
 
 
 def expected_calibration_error(confidences: Floats, hits: npt.NDArray[np.bool_], *, num_bins: int = 10) -> float:
