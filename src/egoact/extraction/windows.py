@@ -48,14 +48,18 @@ def window_events(job: VideoJob, size: tuple[int, int], batch_size: int, *, wind
 
 
 def _moments(rows: np.ndarray, window: Window) -> np.ndarray:
-    """When any picture of the windows of some rows is shown, or a row's middle, ascending."""
+    """When any picture of the windows of some rows, ascending, is shown, or a row's middle; ascending, too."""
     each = window.pictures_per_row
-    begins = (np.unique(rows // window.stride) * window.stride - window.first) * each
+    windows = rows // window.stride
+    begins = (windows[np.diff(windows, prepend=-1) > 0] * window.stride - window.first) * each
     stops = begins + window.num_pictures
     changes = np.zeros(stops.max(initial=0) + 1, dtype=np.int64)
     np.add.at(changes, np.maximum(begins, 0), 1)
     np.add.at(changes, stops, -1)
-    return np.union1d(2 * np.flatnonzero(np.cumsum(changes)) + 1, (2 * rows + 1) * each)
+    shown = np.zeros(max(2 * len(changes), (2 * rows.max(initial=0) + 1) * each + 1), dtype=bool)
+    shown[1 : 2 * len(changes) : 2] = np.cumsum(changes) > 0
+    shown[(2 * rows + 1) * each] = True
+    return np.flatnonzero(shown)
 
 
 def _places(times: Floats, rows: np.ndarray, window: Window) -> Iterator[_Place]:
