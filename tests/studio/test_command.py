@@ -67,6 +67,17 @@ def test_commits_wait_for_the_medium(tmp_path: Path) -> None:
     database.close()
 
 
+def test_labels_of_an_earlier_version_are_bytes_from_now_on(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.sqlite")
+    database.execute("INSERT INTO label_files VALUES ('ana', 'text', 'before', '[]', '[]', 1)")
+    database.execute("PRAGMA user_version = 1")
+    database.close()
+    database = Database(tmp_path / "state.sqlite")
+    row = database.row("SELECT text, previous_text FROM label_files")
+    assert row is not None and tuple(row) == (b"text", b"before")
+    database.close()
+
+
 def test_a_server_with_a_token_says_where_it_is_and_ends_when_told(tmp_path: Path) -> None:
     """On an address that is no name of loopback, though nobody else can reach it."""
     host = "127.0.0.2"

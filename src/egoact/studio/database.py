@@ -13,6 +13,7 @@ from typing import Any
 from egoact.core.errors import ArtifactError
 
 _VERSION = 2
+_FROM_1 = "UPDATE label_files SET text = CAST(text AS BLOB), previous_text = CAST(previous_text AS BLOB);"
 _TABLES = """
 CREATE TABLE segments (
     annotator TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, is_deleted INTEGER NOT NULL,
@@ -53,8 +54,9 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")  # a commit returns when it is on the medium
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+            if version < _VERSION:
+                steps = _TABLES if version == 0 else _FROM_1
+                self._connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;")
         except sqlite3.Error as error:
             raise ArtifactError(f"the studio's state cannot be read ({error})", path=path) from None
         if version > _VERSION:
