@@ -1,12 +1,11 @@
 """Wall time and peak memory of every stage of the main job, on the built-in kitchen; Linux.
 
-    python benchmarks/stages.py [--out FOLDER] [--parts stages heads]
+    python benchmarks/stages.py [--out FOLDER]
 
-Each stage runs as a user would start it, one after the other, and its process tree is watched. Also: `egoact --help`,
-and 100 epochs over 1,000 clips of 20 x 1280 features with every pooled head.
+Each stage runs as a user would start it, one after the other, and its process tree is watched. Also: `egoact --help`.
+What every head takes is measured by `egoact bench train`.
 """
 
-import csv
 import os
 import statistics
 import subprocess
@@ -16,15 +15,10 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import tyro
 
 from egoact.core.annotations.segments import read_segments
-from egoact.models.heads import HEADS
-from egoact.store.reader import StoreSpec
-from egoact.store.writer import StoreWriter
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EGOACT = [sys.executable, "-m", "egoact"]
@@ -36,8 +30,6 @@ class Settings:
 
     out: Path | None = None
     """Folder for what the stages write; default: a temporary one."""
-    parts: tuple[Literal["stages", "heads"], ...] = ("stages", "heads")
-    """The stages of the main job, the training of every pooled head, or both."""
 
 
 def resident_bytes(root: int) -> int:
@@ -77,26 +69,6 @@ def watch(arguments: list[str]) -> tuple[float, float]:
     return seconds, peak / 2**20
 
 
-def make_thousand(folder: Path) -> None:
-    """1,000 clips of random features with labels of 20 verbs and 50 nouns, in 20 videos."""
-    random = np.random.default_rng(0)
-    path = folder / "thousand.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["narration_id", "video_id", "start_seconds", "stop_seconds", "verb_class", "noun_class"])
-        for i in range(1000):
-            writer.writerow([i, f"V_{i // 50}", 2 * (i % 50), 2 * (i % 50) + 1, i % 20, random.integers(50)])
-    spec = StoreSpec("made", "0", (256, 256), (0.5,) * 3, (0.5,) * 3, 20, 1, 0, "pooled", None, (1280,), "none", "f32")
-    table = read_segments(path)
-    with StoreWriter(folder / "thousand", spec) as store:
-        for video in table.video_ids:
-            segments = store.missing([s for s in table if s.video_id == video])
-            shard = store.begin(segments)
-            slots = np.arange(len(segments) * 20)
-            shard.write(slots, random.normal(size=(len(slots), 1280)).astype(np.float16))
-            store.commit(shard)
-
-
 def show(name: str, seconds: float, peak: float) -> None:
     print(f"| {name} | {seconds:.1f} | {peak:.0f} |", flush=True)
 
@@ -120,21 +92,12 @@ def measure_stages(out: Path) -> None:
     show("demo, whole", *watch([*EGOACT, "demo", "--out", str(out / "demo")]))
 
 
-def measure_heads(out: Path) -> None:
-    make_thousand(out)
-    for head in [name for name, head in HEADS.items() if head.kind == "pooled"]:
-        thousand = ["--segments", str(out / "thousand.csv"), "--features", str(out / "thousand")]
-        arguments = [*EGOACT, "train", *thousand, "--run", str(out / f"thousand-{head}"), "--head", head]
-        show(f"train, 100 epochs x 1,000 clips, {head}", *watch([*arguments, "--epochs", "100"]))
-
-
 def main(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = settings.out or Path(temporary)
         out.mkdir(parents=True, exist_ok=True)
         print("| stage | seconds | peak memory, MB |\n|---|---|---|")
-        for part in settings.parts:
-            {"stages": measure_stages, "heads": measure_heads}[part](out)
+        measure_stages(out)
 
 
 if __name__ == "__main__":
