@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.makers.films.kitchens import film_kitchen
+from tests.makers.machines import forking
 from tests.makers.machines.commands import small_commands
 from tests.makers.machines.processes import forked_workers
 from tests.makers.machines.speeds import measured_engines
@@ -45,8 +46,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     """Workers share the cores, so each computes on one thread; NumPy, which plugins import first, asks as it loads."""
+    python = forking.begin(Path(_cache.name), OMP_NUM_THREADS="1") if sys.platform == "linux" else None
     for spec in specs:
         spec.env["OMP_NUM_THREADS"] = "1"
+        spec.python = python
 
 
 @pytest.hookimpl(trylast=True)  # when what is not to run has been taken out
