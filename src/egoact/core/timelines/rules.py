@@ -8,7 +8,7 @@ Shapes: `F` steps, `K` classes of a target, `S` states: background, then the act
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -135,13 +135,15 @@ class TimelineRules:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Back from JSON; missing or impossible values are a `ValueError`, `KeyError` or `TypeError`."""
+        # Runs of earlier versions have one decoding, beside the other values.
+        one = {field.name: values[field.name] for field in fields(Decoding) if field.name in values}
         return cls(
             values["rate"],
             tuple(values["targets"]),
             tuple(tuple(action) for action in values["actions"]),
             Grammar.from_dict(values["grammar"]),
-            tuple(Decoding(**each) for each in values["decodings"]),
-            tuple(values["confidence"]),
+            tuple(Decoding(**each) for each in values.get("decodings", [one])),
+            tuple(values.get("confidence", (1.0, 0.0))),
         )
 
 
