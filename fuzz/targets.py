@@ -29,6 +29,7 @@ from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter
 from egoact.store.checks import shard_problems
 from egoact.store.layout.failures import read_failures
+from egoact.store.layout.index import grid_moments
 from egoact.store.reader import FeatureStore
 from fuzz.exports import make_export, read_export_folder
 from tests.core.annotations.formats.test_round_trips import FPS, encode, sample
@@ -137,7 +138,7 @@ def _read_store(folder: Path) -> None:
     if len(there):
         store.gather(there)
     for row in store.index.rows.values():
-        row.steps(rate=store.spec.rate)
+        row.find_moments(grid_moments(np.arange(max(row.num_steps, 0)), rate=store.spec.rate))
 
 
 def _make_run(folder: Path, *, kind: str) -> None:
