@@ -150,8 +150,11 @@ function Card({ recording }: { recording: Recording }) {
   const makePlayable = async () => {
     if (await attempt(api.start({ kind: "playable", recording: recording.id }))) void refresh.jobs();
   };
+  const asked = useSignal<boolean | null>(null); // what was ticked, until the server has answered
   const finish = async (isLabelled: boolean) => {
-    if (await attempt(api.changeRecording(recording.id, { is_labelled: isLabelled }))) void refresh.recordings();
+    asked.value = isLabelled;
+    if (await attempt(api.changeRecording(recording.id, { is_labelled: isLabelled }))) await refresh.recordings();
+    asked.value = null;
   };
   const target = link("/label", { recording: recording.id });
   return (
@@ -192,7 +195,7 @@ function Card({ recording }: { recording: Recording }) {
           <label class="line">
             <input
               type="checkbox"
-              checked={recording.state === "labelled"}
+              checked={asked.value ?? recording.state === "labelled"}
               onChange={(event) => void finish(event.currentTarget.checked)}
             />
             <small>everything in it is labelled</small>
