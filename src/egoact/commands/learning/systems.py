@@ -100,7 +100,7 @@ def _list() -> None:
 
 
 def _num_parameters(system: System) -> int:
-    from egoact.commands.learning.train import parse_options
+    from egoact.commands.learning.train_settings import parse_options
     from egoact.core.annotations.labels import Vocabulary
     from egoact.engines.streams import motion_spec
     from egoact.models.backbones.spec import BackboneSpec

@@ -190,7 +190,7 @@ def prepare(
     recordings: "Recordings",
 ) -> "SegmenterTraining":
     """The training that was asked for, on the recordings that `table` labels."""
-    from egoact.commands.learning.train import parse_options
+    from egoact.commands.learning.train_settings import parse_options
     from egoact.runs.segmenter import SegmenterConfig
     from egoact.timelines.learning.segmenter_training import SegmenterTraining
     from egoact.training.segmentation.recordings import read_recordings

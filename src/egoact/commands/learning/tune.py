@@ -91,7 +91,7 @@ class TuneSettings:
 
     def fixed(self) -> dict[str, Any]:
         """--fix as keyword arguments."""
-        from egoact.commands.learning.train import parse_options
+        from egoact.commands.learning.train_settings import parse_options
 
         fixed = parse_options(self.fix)
         choose_recipe(self.recipe, **fixed)
