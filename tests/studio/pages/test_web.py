@@ -320,6 +320,20 @@ def test_pages_are_accessible_and_fit(browser: Any, studio: Client, size: tuple[
         page.locator("dialog").wait_for(state="detached")
 
 
+def test_a_ticked_box_stays_ticked_until_the_server_has_answered(screen: Watched, studio: Client) -> None:
+    assert studio.edit("ana", adding("ana_1", 1.0, 2.0, "open")).status == 200
+    page, held = screen.open("/"), []
+    page.route("**/api/recordings/ana_1", lambda route: held.append(route))
+    box = page.locator(".recording", has_text="ana_1").get_by_label("everything in it is labelled")
+    box.check()
+    assert studio.edit("ana", adding("ana_1", 2.5, 3.0, "close")).status == 200
+    page.locator(".recording", has_text="ana_1").get_by_text("2 labels").wait_for()  # drawn anew, without an answer
+    assert box.is_checked() and len(held) == 1
+    held[0].continue_()
+    page.locator(".recording .state.labelled").wait_for()
+    assert box.is_checked()
+
+
 def test_names_are_escaped_and_files_are_plain(screen: Watched, studio: Client) -> None:
     studio.edit("ana", adding("ana_1", 1.0, 2.0, "<img src=x onerror=alert(1)>", noun='"; drop'))
     page = open_labels(screen)
