@@ -17,6 +17,7 @@ from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.engines import Speed
+from egoact.engines.interface import EngineChoice
 from egoact.engines.loading import LOADERS
 from egoact.engines.torch_engine import TorchEngine
 from egoact.extraction import decoding, engine_choice
@@ -314,7 +315,8 @@ def test_on_a_gpu_f16_is_taken_where_bf16_is_refused(
             raise ValueError("torch in bf16 gives other features: cosine 0.9985")
 
     monkeypatch.setattr(engine_choice, "check_parity", check)
-    chosen = engine_choice._fastest(None, "auto", "auto", "cuda", np.zeros(1), num_frames=1)  # type: ignore[arg-type]
+    cuda = EngineChoice(device="cuda")
+    chosen = engine_choice._fastest(None, cuda, np.zeros(1), num_frames=1)  # type: ignore[arg-type]
     assert (chosen.precision, chosen.batch_size) == ("f16", 128)
     assert "0.9985; going on with the next fastest" in capsys.readouterr().err
 

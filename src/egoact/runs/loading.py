@@ -14,13 +14,14 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.errors import ArtifactError
 from egoact.core.files import read_json
 from egoact.core.metrics.scores import Scores
+from egoact.engines.interface import EngineChoice
 from egoact.engines.streams import StreamEngine, one_stream
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.runs.exported import LABELS_NAME, ExportedFrames, is_export
 from egoact.runs.exported_segmenter import exported_streams
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from egoact.runs.segmenter import SegmenterConfig, TrainedSegmenter, is_segmenter
-from egoact.runs.streams import EngineChoice, load_spec, load_stream_engine
+from egoact.runs.streams import load_spec, load_stream_engine
 
 if TYPE_CHECKING:
     from egoact.models.backbones.registry import Backbone

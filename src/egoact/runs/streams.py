@@ -1,12 +1,12 @@
 """The streams that a run needs, on fast engines: whatever looks at recordings with a run has its features from here."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
+from egoact.engines.interface import EngineChoice
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.media.stills.flow import FlowRoot
 from egoact.models.backbones.spec import BackboneSpec, check_same_backbone, seen_as
@@ -14,24 +14,6 @@ from egoact.models.backbones.spec import BackboneSpec, check_same_backbone, seen
 if TYPE_CHECKING:
     from egoact.engines.interface import Engine
     from egoact.models.backbones.registry import Backbone
-
-
-@dataclass(frozen=True)
-class EngineChoice:
-    """What computes the features of a run.
-
-    Args:
-        weights: File of the backbone's weights, where the run's backbone was given one and the run does not carry it.
-        engine: As `load_engine`.
-        precision: As `load_engine`; "auto" is that of the features which the run was trained on, where this machine has
-            it: they were found to be as good as float32's when they were extracted.
-        device: As `load_engine`.
-    """
-
-    weights: Path | None = None
-    engine: str = "auto"
-    precision: str = "auto"
-    device: str = "auto"
 
 
 def load_stream_engine(

@@ -1,6 +1,6 @@
 """The flags of `egoact extract`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +10,6 @@ from egoact.core import defaults
 if TYPE_CHECKING:
     from egoact.core.annotations.anticipation import Anticipation
     from egoact.core.sampling import ClipSampling
-    from egoact.models.backbones.spec import Stream
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,7 @@ class ExtractSettings:
     """With --gap: for how many seconds; default: 2.5."""
 
     def __post_init__(self) -> None:
+        from egoact.models.backbones.spec import stacked_channels
         from egoact.store.remote import as_url
 
         if not self.segments and (self.recordings or self.exact):
@@ -125,7 +125,7 @@ class ExtractSettings:
         if self.modality == "difference" and self.stack == 1:
             raise ValueError("--modality difference needs --stack; of single ones: --streams difference")
         if self.stack != 1:
-            self.channels()
+            stacked_channels(self.modality, self.stack)  # refuses what is no stack
         if not self.may_be_video:
             self.check_window_flags(is_video=False)
         if self.cluster is None and as_url(self.features) is not None:
@@ -161,12 +161,6 @@ class ExtractSettings:
             self.device == "auto" and self.engine in ("auto", "torch", "tensorrt")
         )
 
-    def channels(self) -> int:
-        """Of the pictures that the backbone looks at."""
-        from egoact.models.backbones.spec import stacked_channels
-
-        return 3 if self.stack == 1 else stacked_channels(self.modality, self.stack)
-
     def _check_streams(self) -> None:
         others = " ".join(name for name in self.streams if name != "rgb")
         if not self.streams:
@@ -179,27 +173,6 @@ class ExtractSettings:
             raise ValueError(f"--streams {others}: --precision int8 is calibrated on frames, for rgb alone")
         if set(self.streams) == {"motion"} and (self.weights is not None or self.cut is not None):
             raise ValueError("--streams motion has no network: leave --weights and --cut away")
-
-    def stream_names(self) -> "tuple[Stream, ...]":
-        """The streams, each once, in their order."""
-        from egoact.models.backbones.spec import STREAMS
-
-        return tuple(name for name in STREAMS if name in self.streams)
-
-    def frame_size(self) -> tuple[int, int]:
-        """(height, width) that frames are resized to."""
-        from egoact.models.backbones.registry import default_size
-
-        size = default_size(self.backbone, self.weights) if self.size is None else self.size
-        return size, size
-
-    def for_elsewhere(self) -> "ExtractSettings":
-        """The same for processes that were not begun in this folder."""
-        from egoact.store.remote import as_url, local_path
-
-        features = self.features if as_url(self.features) else local_path(self.features).absolute()
-        weights = None if self.weights is None else self.weights.absolute()
-        return replace(self, media=tuple(path.absolute() for path in self.media), features=features, weights=weights)
 
     def anticipation(self) -> "Anticipation | None":
         """When to look at what comes before the actions; None: at the actions."""

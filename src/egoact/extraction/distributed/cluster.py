@@ -29,7 +29,7 @@ from egoact.extraction.distributed import sharing
 from egoact.extraction.distributed.sharing import Heads, Held, SharedFeatures
 from egoact.extraction.extraction import Extraction
 from egoact.extraction.work import Work
-from egoact.store.remote import RemoteFolder
+from egoact.store.remote import RemoteFolder, as_url, local_path
 
 _MOST_TRIES = 20  # of one recording whose worker is lost each time
 
@@ -66,6 +66,7 @@ def extract_on_cluster(work: Work, features: Path, *, address: str, num_workers:
         MediaError: Not one recording is there.
     """
     _check_media(work)
+    features = features if as_url(features) else local_path(features).absolute()  # workers begin in other folders
     begun = time.monotonic()
     with _connected(address, num_workers), SharedFeatures(features) as shared:
         import ray
