@@ -23,7 +23,7 @@ Source: Witten and Bell, The zero-frequency problem, 1991, method C.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ NUM_LISTED = 20  # actions that a list by frequency has everywhere
 Classes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 History = tuple[int, ...]
+Histories = tuple[History, ...]  # of one segment, the shortest first
 
 _BEGINNING = -1  # stands for the actions before the first
 
@@ -91,10 +92,17 @@ def anticipation_baselines(sets: LabelledSets, *, gap_seconds: float, annotation
     participants = [segment.participant_id for segment in sets.validation]
     unseen = None if annotations is None else read_unseen_participants(annotations, participants=participants)
     tail = {str(target): vocabulary.tail for target, vocabulary in sets.vocabularies.items() if vocabulary.tail}
-    nothing: list[tuple[History, ...]] = [()] * len(wanted)
+    nothing: list[Histories] = [()] * len(wanted)
+    pairs, members = sets.pairs()
+    grammars = {
+        str(target): Grammar.learn(known, sets.train_labels[target], num_classes=vocabulary.size)
+        for target, vocabulary in sets.vocabularies.items()
+    }
+    of_pairs = Grammar.learn(known, members, num_classes=len(pairs))
     measured = {}
     for name, asked in (("prior", nothing), ("grammar", wanted)):
-        scores, actions = _answers(sets, known, asked)
+        scores = {target: grammar.probabilities(asked) for target, grammar in grammars.items()}
+        actions = _rank(of_pairs, asked, pairs)
         measured[name] = evaluate_anticipation(
             scores,
             {str(target): labels for target, labels in sets.validation_labels.items()},
@@ -138,31 +146,24 @@ def list_by_frequency(sets: LabelledSets) -> Detections:
     )
 
 
-def _answers(
-    sets: LabelledSets, known: list[tuple[History, ...]], asked: list[tuple[History, ...]]
-) -> tuple[dict[str, Floats], ActionRanking]:
-    """Probabilities of verbs and nouns, and the best pairs, after the histories of each validation segment."""
-    scores = {}
-    for target, vocabulary in sets.vocabularies.items():
-        grammar = Grammar.learn(known, sets.train_labels[target], num_classes=vocabulary.size)
-        scores[str(target)] = np.stack(list(grammar.probabilities(asked)))
-    pairs, members = sets.pairs()
-    of_pairs = Grammar.learn(known, members, num_classes=len(pairs))
-    return scores, _rank(of_pairs.probabilities(asked), pairs)
-
-
-def _rank(rows: Iterable[Floats], pairs: Classes) -> ActionRanking:
-    """The best pairs of each segment; row by row, since all segments with all pairs would be large."""
+def _rank(grammar: "Grammar", asked: Sequence[Histories], pairs: Classes) -> ActionRanking:
+    """The best pairs of each segment; history by history, since all segments with all pairs would be large."""
+    rows: dict[Histories, int] = {}
     best, scores = [], []
-    for row in rows:
-        order = np.argsort(-row, kind="stable")[:NUM_PAIRS]
+    for known in dict.fromkeys(asked):
+        rows[known] = len(rows)
+        shares = grammar.shares(known)
+        least = np.partition(shares, -NUM_PAIRS)[-NUM_PAIRS] if len(shares) > NUM_PAIRS else 0.0
+        good = np.flatnonzero(shares >= least)
+        order = good[np.argsort(-shares[good], kind="stable")][:NUM_PAIRS]
         best.append(order)
-        scores.append(row[order])
-    chosen = pairs[np.stack(best)]
-    return ActionRanking(chosen[..., 0], chosen[..., 1], np.stack(scores))
+        scores.append(shares[order])
+    chosen = [rows[known] for known in asked]
+    found = pairs[np.stack(best)[chosen]]
+    return ActionRanking(found[..., 0], found[..., 1], np.stack(scores)[chosen])
 
 
-def histories(table: SegmentTable, verb: Classes, noun: Classes, *, gap_seconds: float) -> list[tuple[History, ...]]:
+def histories(table: SegmentTable, verb: Classes, noun: Classes, *, gap_seconds: float) -> list[Histories]:
     """The noun of the last action, that action, and the last two, of each of N segments, in any order.
 
     Known are actions that began at least `gap_seconds` before the segment; classes are (N,).
@@ -176,7 +177,7 @@ def histories(table: SegmentTable, verb: Classes, noun: Classes, *, gap_seconds:
     if not gap_seconds >= 0:
         raise ValueError(f"a gap of {gap_seconds} s; it cannot be negative")
     row_of = {segment.narration_id: row for row, segment in enumerate(table)}
-    found: list[tuple[History, ...]] = [()] * len(table)
+    found: list[Histories] = [()] * len(table)
     for segments in group_by_recording(table).values():
         ordered = sorted(segments, key=lambda segment: (segment.start_seconds, segment.stop_seconds))
         starts = [segment.start_seconds for segment in ordered]
@@ -198,7 +199,7 @@ class Grammar:
     followers: dict[History, tuple[Classes, Floats]]  # history -> classes that followed it, and how often
 
     @classmethod
-    def learn(cls, known: Sequence[tuple[History, ...]], labels: Classes, *, num_classes: int) -> "Grammar":
+    def learn(cls, known: Sequence[Histories], labels: Classes, *, num_classes: int) -> "Grammar":
         """Count which of `num_classes` followed the histories of each training segment; `labels` are (N,)."""
         counts: dict[History, Counter[int]] = defaultdict(Counter)
         for of_segment, label in zip(known, labels.tolist(), strict=True):
@@ -210,14 +211,18 @@ class Grammar:
         }
         return cls(np.bincount(labels, minlength=num_classes) / len(labels), followers)
 
-    def probabilities(self, known: Sequence[tuple[History, ...]]) -> Iterator[Floats]:
-        """(C,) for each segment: how probable each class is after its histories, the shortest first."""
-        for of_segment in known:
-            shares = self.prior.copy()
-            for history in of_segment:
-                if history in self.followers:
-                    classes, counts = self.followers[history]
-                    total = counts.sum() + len(classes)
-                    shares *= len(classes) / total
-                    shares[classes] += counts / total
-            yield shares
+    def probabilities(self, asked: Sequence[Histories]) -> Floats:
+        """(N, C): how probable each class is in each of N segments, after its histories."""
+        rows = {known: row for row, known in enumerate(dict.fromkeys(asked))}
+        return np.stack([self.shares(known) for known in rows])[[rows[known] for known in asked]]
+
+    def shares(self, known: Histories) -> Floats:
+        """(C,): how probable each class is after the histories of one segment."""
+        shares = self.prior.copy()
+        for history in known:
+            if history in self.followers:
+                classes, counts = self.followers[history]
+                total = counts.sum() + len(classes)
+                shares *= len(classes) / total
+                shares[classes] += counts / total
+        return shares
