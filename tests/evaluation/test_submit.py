@@ -12,9 +12,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.errors import ArtifactError
 from egoact.core.metrics.challenges.submission import check_submission, write_submission
 from egoact.core.metrics.scores import Scores, load_scores
-from tests.makers.machines.places import SHARED
 
-TEST_CSV = SHARED / "data" / "epic-kitchens-100" / "EPIC_100_test_timestamps.csv"
 LEVELS = {"sls_pt": 1, "sls_tl": 3, "sls_td": 4}
 IDS = ("P01_101_0", "P01_101_1", "P02_102_7")
 
@@ -267,20 +265,3 @@ def test_flags_that_do_not_go_together(fields: dict[str, Any], expected: str) ->
 def test_a_run_has_levels_of_its_own() -> None:
     settings = SubmitSettings(segments=Path("t"), out=Path("o"), run=Path("r"), features=Path("f"), sls_td=4)
     assert settings.levels == {"sls_pt": 1, "sls_tl": 3, "sls_td": 4}
-
-
-@pytest.mark.slow
-def test_a_complete_submission_of_the_challenge(tmp_path: Path) -> None:
-    if not TEST_CSV.exists():
-        pytest.skip("needs the EPIC-KITCHENS-100 test segments in ../shared/data")
-    table = read_segments(TEST_CSV)
-    rng = np.random.default_rng(0)
-    # Numbers of few digits keep the file, and this test, small; all 13,092 x 397 of them are written and read.
-    verb, noun = (rng.integers(-40, 40, (len(table), n)).astype(np.float32) / 4 for n in (97, 300))
-    scores = Scores(tuple(segment.narration_id for segment in table), verb, noun)
-    path = tmp_path / "out.zip"
-    write_submission(scores, path, **LEVELS)
-    submission = check_submission(path, table)
-    assert len(submission.scores) == 13092
-    assert np.array_equal(submission.scores.verb, verb)
-    assert np.array_equal(submission.scores.noun, noun)

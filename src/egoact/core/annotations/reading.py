@@ -54,7 +54,7 @@ def read_records(text: str, refuse: Refuse, *, delimiter: str, strict: bool) -> 
     begins = 1
     try:
         for cells in reader:
-            stripped = [unguard(cell.strip()) for cell in cells]
+            stripped = [unguard(cell) if cell[:1] == "'" else cell for cell in map(str.strip, cells)]
             if any(stripped):
                 yield begins, stripped
             begins = reader.line_num + 1

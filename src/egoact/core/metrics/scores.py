@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -165,8 +166,8 @@ def _parse_json(content: bytes, path: Path) -> Any:
     known_keys: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def compact(pairs: list[tuple[str, Any]]) -> Any:
-        keys, values = tuple(key for key, _ in pairs), [value for _, value in pairs]
-        if len(set(keys)) != len(keys):
+        keys, values = zip(*pairs, strict=True) if pairs else ((), ())
+        if keys not in known_keys and len(set(keys)) != len(keys):
             raise ArtifactError(f"key '{_first_repeated(keys)}' occurs twice in one object", path=path)
         if pairs and set(map(type, values)) <= {float, int}:
             return ClassScores(known_keys.setdefault(keys, keys), np.array(values, dtype=np.float64))
@@ -206,7 +207,7 @@ def _class_row(scores: Any, width: int | None, path: Path, place: str) -> npt.ND
     if not isinstance(scores, ClassScores):
         raise ArtifactError("expected an object: class id -> number, all of them numbers", path=path, place=place)
     width = len(scores.keys) if width is None else width
-    expected = tuple(map(str, range(width)))
+    expected = _class_ids(width)
     if scores.keys == expected:
         return scores.values
     if set(scores.keys) != set(expected):
@@ -215,6 +216,11 @@ def _class_row(scores: Any, width: int | None, path: Path, place: str) -> npt.ND
         raise ArtifactError(f"{problem}; expected the ids 0 to {width - 1}", path=path, place=place)
     value_of = dict(zip(scores.keys, scores.values, strict=True))
     return np.array([value_of[key] for key in expected])
+
+
+@lru_cache(maxsize=4)
+def _class_ids(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:

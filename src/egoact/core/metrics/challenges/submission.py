@@ -25,7 +25,7 @@ NUM_PAIRS = 100
 ScoredChallenge = Literal["action_recognition", "action_anticipation"]
 
 _NUM_CLASSES = {"verb": NUM_VERBS, "noun": NUM_NOUNS}
-_PAIRS = {f"{verb},{noun}": (verb, noun) for verb in range(NUM_VERBS) for noun in range(NUM_NOUNS)}
+_PAIRS = {f"{verb},{noun}": verb * NUM_NOUNS + noun for verb in range(NUM_VERBS) for noun in range(NUM_NOUNS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +100,18 @@ def _read_actions(results: Mapping[str, Mapping[str, Any]], path: Path) -> Actio
         without = next(narration_id for narration_id, segment in results.items() if "action" not in segment)
         reason = f"'action' in {len(with_pairs)} of {len(results)} segments; all of them or none must have it"
         raise ArtifactError(reason, path=path, place=f"segment {without}")
-    pairs = np.empty((len(results), NUM_PAIRS, 2), dtype=np.int64)
+    pairs = np.empty((len(results), NUM_PAIRS), dtype=np.int64)
     scores = np.empty((len(results), NUM_PAIRS))
     for row, (narration_id, segment) in enumerate(results.items()):
         try:
             pairs[row], scores[row] = _pairs_of(segment["action"])
         except ValueError as error:
             raise ArtifactError(str(error), path=path, place=f"segment {narration_id}, action") from None
-    return ActionRanking(pairs[..., 0], pairs[..., 1], scores)
+    return ActionRanking(*np.divmod(pairs, NUM_NOUNS), scores)
 
 
 def _pairs_of(found: Any) -> tuple[Any, Any]:
-    """The pairs of one segment, (100, 2), and their scores, (100,), best first."""
+    """The pairs of one segment, as the numbers of `_PAIRS`, and their scores, (100,) each, best first."""
     if not isinstance(found, ClassScores):
         raise ValueError('expected an object: "verb,noun" -> number')
     if len(found.keys) != NUM_PAIRS:
