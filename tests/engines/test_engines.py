@@ -356,3 +356,18 @@ def test_openvino_tells_nobody_and_starts_no_process(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["openvino", "0", "False"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_a_process_that_had_several_openvino_engines() -> None:
+    """Cores of their own that go in the order in which they came would leave no stack for signals: the process dies."""
+    code = (
+        "import signal\n"
+        "from egoact.engines.graphs.openvino_graphs import openvino_core\n"
+        "cores = [openvino_core(), openvino_core()]\n"
+        "for core in cores: core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')\n"
+        "del core, cores[0], cores[0]\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('stopped')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "stopped\n")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.graphs.openvino_graphs import convert, import_openvino
+from egoact.engines.graphs.openvino_graphs import convert, openvino_core
 from egoact.engines.graphs.openvino_precision import prepare_bf16, round_keeping_sums
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.registry import load_backbone
@@ -16,7 +16,7 @@ from egoact.models.backbones.registry import load_backbone
 
 @pytest.fixture(scope="module")
 def core() -> Any:
-    found = import_openvino().Core()
+    found = openvino_core()
     if "BF16" not in found.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no bf16 instructions")
     return found

@@ -16,7 +16,7 @@ import torch
 
 from egoact.core.progress import working
 from egoact.engines.frame_model import FrameModel, frame_model
-from egoact.engines.graphs.openvino_graphs import import_openvino
+from egoact.engines.graphs.openvino_graphs import openvino_core
 from egoact.engines.interface import Engine, Options
 from egoact.engines.onnx_engine import OnnxEngine, TensorRtEngine
 from egoact.engines.onnx_session import what_lacks
@@ -127,7 +127,7 @@ def has_bf16(engine: str) -> bool:
     """Whether an engine offers bf16, and this processor multiplies it directly."""
     if "bf16" not in PRECISIONS_OF[engine] or "openvino" not in available_engines():
         return False
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def available_engines() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from egoact.engines.frame_model import FrameModel
-from egoact.engines.graphs.openvino_graphs import convert, import_openvino, pack, unpack
+from egoact.engines.graphs.openvino_graphs import convert, openvino_core, pack, unpack
 from egoact.engines.graphs.openvino_precision import prepare_bf16, quantize
 from egoact.engines.interface import Options, checked_frames
 
@@ -25,8 +25,7 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, model: FrameModel, options: Options) -> None:
-        self._core = import_openvino().Core()
-        offered = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        offered = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._shape = (*model.window, *options.input_size, model.num_channels)
         self.precision = _choose(options.precision, offered)
         self.batch_size = 1 if model.window else 32  # a window is a batch of pictures by itself
@@ -34,7 +33,7 @@ class OpenVinoEngine:
         self._hint = self.precision
         if self.precision == "int8":
             self.graph = options.int8_graph(lambda frames: pack(quantize(convert(model, options.input_size), frames)))
-            self._graph = unpack(self._core, self.graph)
+            self._graph = unpack(self.graph)
             self._hint = "bf16" if "BF16" in offered else "f32"  # of what stays
         else:
             self._graph = convert(model, options.input_size)
@@ -46,15 +45,16 @@ class OpenVinoEngine:
         """uint8 (B, H, W, 3) -> float32 features."""
         hint = "LATENCY" if len(frames) == 1 else "THROUGHPUT"
         if hint not in self._streams:
-            self._streams[hint] = _Streams(self._core, self._graph, self._hint, hint)
+            self._streams[hint] = _Streams(self._graph, self._hint, hint)
         return self._streams[hint].run(checked_frames(frames, self._shape))
 
 
 class _Streams:
     """A graph of frames in one stream ("LATENCY"), or in several that work at the same time ("THROUGHPUT")."""
 
-    def __init__(self, core: Any, graph: Any, precision: str, hint: str) -> None:
-        compiled = core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision})
+    def __init__(self, graph: Any, precision: str, hint: str) -> None:
+        hints = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision}
+        compiled = openvino_core().compile_model(graph, "CPU", hints)
         self._count = 1 if hint == "LATENCY" else compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._free: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self._count):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.graphs import executorch_graphs, litert_graphs, onnx_graphs, openvino_graphs
-from egoact.engines.graphs.openvino_graphs import import_openvino
+from egoact.engines.graphs.openvino_graphs import openvino_core
 from egoact.engines.graphs.openvino_precision import quantize
 from egoact.engines.graphs.tensorrt_rules import complaints
 from egoact.models.classifier import ActionClassifier
@@ -72,11 +72,11 @@ def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     frame: Callable[[], Any] = convert
     if parts.calibration is not None:
         quantized = openvino_graphs.pack(quantize(convert(), parts.calibration))
-        frame = partial(openvino_graphs.unpack, import_openvino().Core(), quantized)
+        frame = partial(openvino_graphs.unpack, quantized)
 
     def window() -> Any:
         """By way of ONNX: straight from torch, OpenVINO cannot trace a transformer."""
-        graph = import_openvino().Core().read_model(_onnx_window(parts.window, parts.targets, parts.clip_shape))
+        graph = openvino_core().read_model(_onnx_window(parts.window, parts.targets, parts.clip_shape))
         return _named(graph, "clip", parts.targets)
 
     whole = openvino_graphs.join(frame(), window(), parts.frames_shape, parts.clip_shape)  # uses them up
@@ -148,8 +148,7 @@ def build_segmenter(
         made["step"] = onnx_graphs.trace_named(StepModel(model).eval(), given, names, free=free)
     if format == "onnx":
         return {f"{stem}.onnx": content for stem, content in made.items()}
-    core = import_openvino().Core()
-    return _all_files({stem: core.read_model(content) for stem, content in made.items()})
+    return _all_files({stem: openvino_core().read_model(content) for stem, content in made.items()})
 
 
 def _onnx_window(window: nn.Module, targets: tuple[str, ...], clip_shape: tuple[int, ...]) -> bytes:

@@ -13,7 +13,7 @@ from egoact.core.bounds import check_inside
 from egoact.core.errors import ArtifactError
 from egoact.core.machine import num_cores
 from egoact.engines.graphs.converters import silenced
-from egoact.engines.graphs.openvino_graphs import import_openvino
+from egoact.engines.graphs.openvino_graphs import openvino_core
 from egoact.engines.onnx_session import open_session
 
 SUFFIXES = {
@@ -128,7 +128,7 @@ def _parts(message: Any) -> Iterator[Any]:
 
 
 def _open_openvino(path: Path, precision: str) -> tuple[NamedGraph, dict[str, Shape]]:
-    core = import_openvino().Core()
+    core = openvino_core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     hint = "bf16" if precision == "int8" and has_bf16 else "f32"
     compiled = core.compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint})

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -82,11 +83,11 @@ def pack(graph: Any) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(core: Any, content: bytes) -> Any:
+def unpack(content: bytes) -> Any:
     """Back from `pack`; a `ValueError` where it is something else, or damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return core.read_model(archive.read("graph.xml"), archive.read("graph.bin"))
+            return openvino_core().read_model(archive.read("graph.xml"), archive.read("graph.bin"))
     except (zipfile.BadZipFile, KeyError, RuntimeError) as error:
         raise ValueError(f"this is no quantised OpenVINO graph ({type(error).__name__})") from None
 
@@ -103,3 +104,13 @@ def import_openvino() -> ModuleType:
     import openvino
 
     return openvino
+
+
+@cache
+def openvino_core() -> Any:
+    """The only `openvino.Core` of the process, which stays until its end.
+
+    Each one gives its thread another stack for signals, and puts the one before it back when it goes. Were there two
+    of which the first goes first, that stack would be gone already, and the next Ctrl-C a segmentation fault.
+    """
+    return import_openvino().Core()

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import torch
 
-from egoact.engines.graphs.openvino_graphs import import_openvino, number_nodes, to_files
+from egoact.engines.graphs.openvino_graphs import import_openvino, number_nodes, openvino_core, to_files
 from egoact.engines.interface import num_wide
 
 _NUM_EXACT = 3  # convolutions of a first block: plain, depthwise, projection
@@ -159,4 +159,4 @@ def _in_float32(graph: Any, nodes: list[Any]) -> Any:
                 layer.insert(sum(child.tag == "data" for child in layer), information)
             described = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}
             ElementTree.SubElement(information, "attribute", described)
-    return import_openvino().Core().read_model(ElementTree.tostring(root), weights)
+    return openvino_core().read_model(ElementTree.tostring(root), weights)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from egoact.core.errors import ArtifactError
-from egoact.engines.graphs.openvino_graphs import import_openvino
+from egoact.engines.graphs.openvino_graphs import import_openvino, openvino_core
 from egoact.engines.hands.detections import SIZE, decode, grid_anchors, suppress
 
 Place = tuple[float, float, float, float]  # of a picture in a square: left, top, width, height, as shares
@@ -90,13 +90,12 @@ class SquareDetector:
     ) -> None:
         self._anchors, self._min_score = grid_anchors(grids), min_score
         openvino = import_openvino()
-        core = openvino.Core()
-        core.set_property({"ENABLE_MMAP": False})  # so that the file can go
+        core = openvino_core()
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "detector.tflite"
             copy.write_bytes(file.read(path))
             try:
-                network = core.read_model(copy)
+                network = core.read_model(copy, config={"ENABLE_MMAP": False})  # so that the file can go
             except RuntimeError:
                 raise ArtifactError(f"a damaged network; {file.how_to_get_it}", path=path) from None
             given, shapes = (
