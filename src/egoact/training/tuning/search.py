@@ -103,15 +103,16 @@ class Search:
         return best
 
     def _search(self, study: Study, num_trials: int) -> None:
-        missing, num_folds = num_trials - len(study.results()), len(self.plan.folds)
-        self._write(study.results())
-        with Progress("tune", total=max(missing, 0) * num_folds, unit="folds") as progress:
-            while len(results := study.results()) < num_trials:
+        results, num_folds = study.results(), len(self.plan.folds)
+        self._write(results)
+        with Progress("tune", total=max(num_trials - len(results), 0) * num_folds, unit="folds") as progress:
+            while len(results) < num_trials:
                 best = best_of(results)
                 note = "" if best is None else f"best {self.plan.objective} {best.value:.1f} %"
                 for num_done in self._make_trial(study):
                     progress.advance(num_done, note=note)
-                self._write(study.results())
+                results = study.results()
+                self._write(results)
 
     def _make_trial(self, study: Study) -> Iterator[int]:
         """One trial, new or cut off; yields how many folds are done or given up."""
@@ -119,7 +120,7 @@ class Search:
         flags = plan.space.suggest(trial)
         trial.set_user_attr("flags", flags)
         value = 0.0
-        known = [study.known_fold(trial, fold) for fold in range(len(plan.folds))]
+        known = study.known_folds(trial, len(plan.folds))
         trainings = self._trainings(flags, [fold for fold, result in enumerate(known) if result is None])
         for fold, before in enumerate(known):
             result = before or next(trainings)()

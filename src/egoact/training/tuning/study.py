@@ -69,6 +69,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path = folder / STUDY_NAME
         self._path, self._seed, self._first = path, seed, first
+        self._before: list[FrozenTrial] = []  # those that there were when the present one began
         try:
             url = URL.create("sqlite", database=str(path.resolve())).render_as_string()
             self._storage = optuna.storages.RDBStorage(url)
@@ -96,17 +97,17 @@ class Study:
     def next_trial(self, suggest: Callable[["Trial"], object]) -> "Trial":
         """The trial that was cut off, or a new one, kept with all its answers at once: a kill leaves none to draw."""
         optuna = import_optuna()
-        running = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
-        if running:
-            return optuna.trial.Trial(self._study, running[0]._trial_id)
-        if not self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
-            self._study.enqueue_trial(self._draw(suggest))
-        return self._study.ask()
+        is_running = optuna.trial.TrialState.RUNNING
+        self._before = self._study.get_trials(deepcopy=False)
+        running = [trial for trial in self._before if trial.state == is_running]
+        if not running:
+            self._study.add_trial(self._draw(suggest, self._before))
+            running = self._study.get_trials(deepcopy=False, states=(is_running,))
+        return optuna.trial.Trial(self._study, running[0]._trial_id)
 
-    def _draw(self, suggest: Callable[["Trial"], object]) -> dict[str, Any]:
-        """The answers of the next trial, drawn in memory."""
+    def _draw(self, suggest: Callable[["Trial"], object], before: list["FrozenTrial"]) -> "FrozenTrial":
+        """The next trial, drawn in memory."""
         optuna = import_optuna()
-        before = self._study.get_trials(deepcopy=False)
         seed = (self._seed * 1_000_003 + len(before)) % 2**32
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=NUM_RANDOM)
         drawn = optuna.create_study(direction="maximize", sampler=sampler)
@@ -115,17 +116,19 @@ class Study:
             drawn.enqueue_trial(self._first)
         trial = drawn.ask()
         suggest(trial)
-        return trial.params
+        state = optuna.trial.TrialState.RUNNING
+        return optuna.trial.create_trial(state=state, params=trial.params, distributions=trial.distributions)
 
-    def known_fold(self, trial: "Trial", fold: int) -> FoldResult | None:
-        """What a fold gave before the trial was cut off."""
-        known = trial.user_attrs.get(f"fold_{fold}")
-        return None if known is None else FoldResult(**known)
+    def known_folds(self, trial: "Trial", num_folds: int) -> list[FoldResult | None]:
+        """What each fold gave before the trial was cut off."""
+        known = [trial.user_attrs.get(f"fold_{fold}") for fold in range(num_folds)]
+        return [None if result is None else FoldResult(**result) for result in known]
 
     def report_fold(self, trial: "Trial", fold: int, result: FoldResult) -> float:
         """Keep what a fold gave; the objective so far, each fold weighted by its segments, or 0 if it diverged."""
         trial.set_user_attr(f"fold_{fold}", asdict(result))
-        parts = [trial.user_attrs[f"fold_{known}"] for known in range(fold + 1)]
+        known = trial.user_attrs
+        parts = [known[f"fold_{number}"] for number in range(fold + 1)]
         total = sum(part["num_segments"] for part in parts)
         so_far = 0.0 if result.diverged else sum(p["value"] * p["num_segments"] for p in parts) / total
         with warnings.catch_warnings():
@@ -139,7 +142,7 @@ class Study:
         Optuna's own median rule takes the best value of a trial so far; with folds of unequal difficulty an easy first
         one would then save every trial.
         """
-        before = self._study.get_trials(deepcopy=False)[: trial.number]
+        before = self._before[: trial.number]
         others = [t.intermediate_values[fold] for t in before if fold in t.intermediate_values]
         return len(others) >= _NUM_BEFORE_PRUNING and value < statistics.median(others)
 
