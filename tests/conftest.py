@@ -54,16 +54,25 @@ def pytest_xdist_setupnodes(specs: list[Any]) -> None:
 
 @pytest.hookimpl(trylast=True)  # when what is not to run has been taken out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Those that take longest begin first: each worker gets a stretch of the list, with some of them in front."""
+    """Those that take longest begin first, then files with slow ones: quick ones are left to fill the end.
+
+    Each worker gets a stretch of the list, with some of each kind, and takes from others when it has done its own.
+    """
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     longest = [item for item in items if item.get_closest_marker("long")]
     others = [item for item in items if not item.get_closest_marker("long")]
-    stretches = [longest[worker::workers] for worker in range(workers)]
-    for worker, stretch in enumerate(stretches):
-        size = max(len(items) * (worker + 1) // workers - len(items) * worker // workers - len(stretch), 0)
-        stretch += others[:size]
-        del others[:size]
-    items[:] = [item for stretch in stretches for item in stretch] + others
+    slow = {item.path for item in others if item.get_closest_marker("slow")}
+    heavy = [item for item in others if item.path in slow]
+    light = [item for item in others if item.path not in slow]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        size = (len(items) - len(ordered)) // (workers - worker)  # as pytest-xdist deals them out
+        stretch = longest[worker::workers]
+        stretch += heavy[len(heavy) * worker // workers : len(heavy) * (worker + 1) // workers]
+        num_light = max(size - len(stretch), 0)
+        ordered += stretch + light[:num_light]
+        del light[:num_light]
+    items[:] = ordered + light
 
 
 def pytest_collection_finish() -> None:
