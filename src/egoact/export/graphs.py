@@ -5,7 +5,6 @@ frames (1, T, H, W, 3) ─► (T, H, W, 3) ─► frame graph ─► (1, T, ...)
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,19 +67,15 @@ def check_tensorrt(files: Mapping[str, bytes]) -> None:
 
 def build_openvino(parts: ExportParts) -> dict[str, bytes]:
     """Three pairs of OpenVINO files: name -> content."""
-    convert = partial(openvino_graphs.convert, parts.frame, parts.input_size)
-    frame: Callable[[], Any] = convert
+    frame = openvino_graphs.convert(parts.frame, parts.input_size)
     if parts.calibration is not None:
-        quantized = openvino_graphs.pack(quantize(convert(), parts.calibration))
-        frame = partial(openvino_graphs.unpack, quantized)
-
-    def window() -> Any:
-        """By way of ONNX: straight from torch, OpenVINO cannot trace a transformer."""
-        graph = openvino_core().read_model(_onnx_window(parts.window, parts.targets, parts.clip_shape))
-        return _named(graph, "clip", parts.targets)
-
-    whole = openvino_graphs.join(frame(), window(), parts.frames_shape, parts.clip_shape)  # uses them up
-    graphs = {"frame": _named(frame(), "frames", ("features",)), "window": window(), "recognizer": whole}
+        quantized = openvino_graphs.pack(quantize(frame, parts.calibration))
+        frame = openvino_graphs.unpack(quantized)
+    # By way of ONNX: straight from torch, OpenVINO cannot trace a transformer.
+    window = openvino_core().read_model(_onnx_window(parts.window, parts.targets, parts.clip_shape))
+    _named(window, "clip", parts.targets)
+    whole = openvino_graphs.join(frame.clone(), window.clone(), parts.frames_shape, parts.clip_shape)
+    graphs = {"frame": _named(frame, "frames", ("features",)), "window": window, "recognizer": whole}
     return _all_files(graphs)
 
 
