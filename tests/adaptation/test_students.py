@@ -58,7 +58,7 @@ def test_a_linear_map_between_features_is_found() -> None:
 def test_a_student_with_other_features_says_most_of_what_its_teacher_does() -> None:
     teacher, spec = make_teacher(stride=32)
     engine = Asked(nn.Sequential(*teacher.layers(None)), spec)
-    trunk, student = start_student("efficientnet_lite0", teacher, spec, pictures(), engine)  # type: ignore[arg-type]
+    trunk, student = start_student("efficientnet_lite0", teacher, spec, pictures(), lambda: engine)  # type: ignore[arg-type]
     wanted = engine.run(pictures())
     with torch.no_grad():
         found = student.maps(normalise(pictures(), student.spec)).numpy()
@@ -70,14 +70,14 @@ def test_a_student_with_other_features_says_most_of_what_its_teacher_does() -> N
 def test_a_student_with_other_cells_is_refused() -> None:
     teacher, spec = make_teacher(stride=16)
     with pytest.raises(ValueError, match=r"maps of shape \(1280, 2, 2\), the run's backbone \(12, 4, 4\)"):
-        start_student("efficientnet_lite0", teacher, spec, pictures(), Asked(nn.Identity(), spec))  # type: ignore[arg-type]
+        start_student("efficientnet_lite0", teacher, spec, pictures(), lambda: Asked(nn.Identity(), spec))  # type: ignore[arg-type]
 
 
 def test_the_convolution_of_a_student_with_as_many_features_is_refitted() -> None:
     teacher = load_trunk("efficientnet_lite0", weights=None, size=SIZE)
     spec = load_backbone("efficientnet_lite0", size=SIZE).spec
     engine = Asked(nn.Sequential(*teacher.layers(None)).eval(), spec)
-    _, student = start_student("mobilenet_v2", teacher, spec, pictures(), engine)  # type: ignore[arg-type]
+    _, student = start_student("mobilenet_v2", teacher, spec, pictures(), lambda: engine)  # type: ignore[arg-type]
     untaught = nn.Sequential(*load_trunk("mobilenet_v2", weights=None, size=SIZE).layers(None)).eval()
     wanted = torch.from_numpy(engine.run(pictures()))
     with torch.no_grad():

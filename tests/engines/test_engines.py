@@ -138,13 +138,17 @@ def test_one_wrong_frame_among_many_is_refused(small: Backbone, small_frames: np
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and g++ is not here")
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_compiled_torch_gives_the_same_features(precision: str, small: Backbone, small_frames: np.ndarray) -> None:
-    model = frame_model(small)
+def test_compiled_torch_gives_the_same_features(precision: str, small_frames: np.ndarray) -> None:
+    """Of one block, since each layer is a program that is compiled; and without trying instructions one by one."""
+    import torch._inductor.config as inductor
+
+    model = frame_model(load_backbone("tiny-random", size=64, cut=0))
     compiled = TorchEngine(model, Options((64, 64), precision, is_compiled=True))
     compiled.batch_size = 4
     frames = small_frames[:6]  # a whole batch and a half
     expected = TorchEngine(model, Options((64, 64), precision)).run(frames)
-    found = compiled.run(frames)
+    with inductor.patch({"cpp.vec_isa_ok": True}):
+        found = compiled.run(frames)
     assert found.shape == expected.shape and found.dtype == np.float32 and len(frames) == 6
     assert cosines(found, expected).min() > {"f32": 0.99999, "bf16": 0.999}[precision]
     assert compiled._compiled is not None, "it was not compiled at all"

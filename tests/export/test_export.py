@@ -29,7 +29,14 @@ every_format = pytest.mark.parametrize("format", FORMATS)
 NUM_FRAMES = 20
 
 
-def make_run(path: Path, *, head: str = "difference", nouns: bool = True, pairs: tuple[int, ...] = ()) -> Path:
+def make_run(
+    path: Path,
+    *,
+    head: str = "difference",
+    nouns: bool = True,
+    pairs: tuple[int, ...] = (),
+    num_frames: int = NUM_FRAMES,
+) -> Path:
     """A run with a tiny backbone and weights that make it say something."""
     torch.manual_seed(0)
     backbone = load_backbone("tiny-random", size=32, kind=HEADS[head].kind)
@@ -40,12 +47,12 @@ def make_run(path: Path, *, head: str = "difference", nouns: bool = True, pairs:
         head=head,
         vocabularies=vocabularies,
         backbone=backbone.spec,
-        num_frames=NUM_FRAMES,
+        num_frames=num_frames,
         dropout=0.5,
         pairs=pairs,
     )
     model = config.build()
-    model.observe([torch.rand(8, NUM_FRAMES, *backbone.spec.feature_shape)])
+    model.observe([torch.rand(8, num_frames, *backbone.spec.feature_shape)])
     for parameter in model.classifiers.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     Recognizer(config, model).save(path)
@@ -287,7 +294,8 @@ def test_the_bounds_of_parity(precision: str) -> None:
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.slow
 def test_every_head_can_be_exported(format: str, head: str, media: Path, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", head=head, nouns=head != "average")
+    num_frames = 17 if head == "convnet1d" else 5  # heads that walk over frames are traced frame by frame
+    run = make_run(tmp_path / "run", head=head, nouns=head != "average", num_frames=num_frames)
     assert export(settings(media, run, tmp_path / "out", format=format)) == 0
     parity = read_export(tmp_path / "out").parity
     assert parity["recognizer"]["verb"]["max_difference"] < 1e-4

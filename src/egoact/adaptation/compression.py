@@ -3,8 +3,9 @@
 A student that is another backbone begins at the nearest that it can say in closed form.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -71,14 +72,20 @@ def compress(
     num_kept = max(1, len(pictures) // _ONE_IN)
     taught, kept = pictures[:-num_kept], pictures[-num_kept:]  # those of the last recording measure
     before = _multiply_adds(theirs)
-    engine = load_engine(Backbone(maps_spec(theirs), theirs.maps), precision="f32", device="cpu")
+
+    @cache
+    def load() -> Engine:
+        """When it is known that there will be a student: to make it takes seconds."""
+        return load_engine(Backbone(maps_spec(theirs), theirs.maps), precision="f32", device="cpu")
+
     if student_name is None:
         trunk = load_trunk(spec.name, weights=weights, size=size)
         _prune(trunk, teacher, spec, taught, keep=keep, seed=recipe.seed)
         ours = Network(nn.Sequential(*trunk.layers(spec.cut)).eval(), spec)
     else:
         with working(f"compress: how {student_name} can say the same"):
-            trunk, ours = start_student(student_name, teacher, spec, spread_out(taught, _NUM_TO_REFIT), engine)
+            trunk, ours = start_student(student_name, teacher, spec, spread_out(taught, _NUM_TO_REFIT), load)
+    engine = load()
     scores = [_explained(ours, engine, kept)]
     with Progress("distil", total=recipe.epochs * len(taught), unit="pictures") as progress:
         distill(ours, engine, taught, recipe, advance=lambda number, note: progress.advance(number, note=note))
@@ -110,14 +117,15 @@ def _prune(trunk: Trunk, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarra
 
 
 def start_student(
-    name: str, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarray, engine: Engine
+    name: str, teacher: Trunk, spec: BackboneSpec, pictures: np.ndarray, load: Callable[[], Engine]
 ) -> tuple[Trunk, Network]:
     """A published backbone whose maps have the teacher's shape, and are as near to the teacher's as its last layer can.
 
     With as many features as the teacher, the convolution that makes them is refitted; with others, a linear map to the
     teacher's is put behind them.
 
-    The spec is the teacher's, as a run has it; the engine gives the teacher's maps of pictures, uint8 (N, H, W, 3).
+    The spec is the teacher's, as a run has it; `load` brings an engine that gives the teacher's maps of pictures, uint8
+    (N, H, W, 3).
 
     Raises:
         ArtifactError: There are no weights.
@@ -137,7 +145,7 @@ def start_student(
     if len(ours) != len(theirs) or ours[1:] != theirs[1:]:
         raise ValueError(f"--distill-into {name}: it gives maps of shape {ours}, the run's backbone {theirs}")
     if ours != theirs:
-        trunk = project(trunk, fit_projection(_pairs(student, engine, pictures)))
+        trunk = project(trunk, fit_projection(_pairs(student, load(), pictures)))
         return trunk, Network(nn.Sequential(*trunk.layers(None)).eval(), student.spec)
     if trunk.is_sequence and teacher.is_sequence:
         frames, own = (normalise(pictures, each).half() for each in (spec, student.spec))

@@ -6,6 +6,7 @@ A file for each machine, set of versions and network; one that cannot be read or
 import contextlib
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,8 +33,8 @@ class SpeedCache:
 
     def __init__(self, backbone: Backbone, *, device: str) -> None:
         named = backbone.module.named_parameters()
-        # However features are pooled, the network before it is what takes the time.
-        layers = repr(backbone.module).replace("SpatialGrid()", "SpatialMean()")
+        # However features are pooled, or not at all, the network before it is what takes the time.
+        layers = re.sub(r"\n  \(\d+\): Spatial(Grid|Mean)\(\)", "", repr(backbone.module))
         structure = f"{layers} {[(name, tuple(parameter.shape)) for name, parameter in named]}"
         self._facts = machine_facts(device) | {
             "input_size": list(backbone.spec.input_size),
