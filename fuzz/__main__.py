@@ -7,9 +7,11 @@ import os
 import sys
 import tempfile
 import time
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkContext
 from pathlib import Path
 from typing import Any
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # which libraries read as they are imported
 
 from fuzz.targets import TARGETS
 from fuzz.worker import LONGEST_SECONDS, work
@@ -19,7 +21,7 @@ _MEMORY = Path("/dev/shm")  # files of which none has to survive
 
 
 def try_target(
-    processes: ForkServerContext, name: str, *, seconds: float, tries: int, seed: int, folder: Path
+    processes: ForkContext, name: str, *, seconds: float, tries: int, seed: int, folder: Path
 ) -> dict[str, Any]:
     """Fuzz one target: what the worker sent, or what ended it."""
     told, teller = processes.Pipe(duplex=False)
@@ -39,14 +41,6 @@ def try_target(
     finally:
         process.kill()
         process.join()
-
-
-def _begin() -> ForkServerContext:
-    """Processes that begin at once, since what they import is imported once; each computes on one thread."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["fuzz.worker"])
-    return processes
 
 
 def _ended(kind: str, reason: str, folder: Path) -> dict[str, Any]:
@@ -69,7 +63,7 @@ def main() -> int:
     seed = given.seed if given.seed is not None else time.time_ns() % 2**32
     folder = given.keep or Path(tempfile.mkdtemp(prefix="egoact-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
     print(f"seed {seed}; inputs of findings: {folder}", flush=True)
-    processes = _begin()
+    processes = multiprocessing.get_context("fork")  # which begin at once: all that they need is imported
     total, problems, longest = 0, 0, 0
     for name in names:
         seconds = 60 * given.minutes / len(names)

@@ -23,12 +23,13 @@ _CLASSES = {"verb": Vocabulary("verb", ("open", "close")), "noun": Vocabulary("n
 
 
 def make_export(folder: Path, *, format: str, is_segmenter: bool) -> None:
-    """Write an exported folder of an untrained run; its graphs are not compared with torch."""
+    """Write an exported folder of an untrained run, as small as may be; its graphs are not compared with torch."""
     torch.manual_seed(0)
-    backbone = load_backbone("tiny-random", size=_SIZE)
+    backbone = load_backbone("tiny-random", size=_SIZE, cut=1)
     answers: Recognizer | TrainedSegmenter
     if is_segmenter:
-        config = SegmenterConfig("causal", _CLASSES, (backbone.spec,), rate=4, components=2)
+        small = {"width": 4, "layers": 1}
+        config = SegmenterConfig("causal_tcn", _CLASSES, (backbone.spec,), rate=4, components=2, options=small)
         answers = TrainedSegmenter(config, config.build())
         graphs = build_segmenter(format, answers.model, tuple(_CLASSES), num_channels=config.num_channels)
         graphs |= build_frame(format, frame_model(backbone), backbone.spec.input_size, "frame")

@@ -270,13 +270,12 @@ class Recognizer:
             check_inside(config_path, run)
             check_inside(weights_path, run)
             config = RecognizerConfig.from_dict(load_json(config_path))
-            if not is_export(run):
-                build_without_memory(config.build)
+            outline = None if is_export(run) else build_without_memory(config.build)
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=config_path) from error
-        if is_export(run):
+        if outline is None:
             return cls(config, ExportedClassifier(run, {t: v.size for t, v in config.vocabularies.items()}))
-        return cls(config, load_weights(config.build, weights_path))
+        return cls(config, load_weights(config.build, weights_path, outline=outline))
 
     def save(self, run: str | Path) -> None:
         """Write the run directory."""

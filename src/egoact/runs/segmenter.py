@@ -211,15 +211,14 @@ class TrainedSegmenter:
             check_inside(weights, run)
             config = SegmenterConfig.from_dict(load_json(path))
             scorer = None if is_export(run) else _linear_scorer(config, weights)
-            if not is_export(run) and scorer is None:
-                build_without_memory(config.build)
+            outline = None if is_export(run) or scorer is not None else build_without_memory(config.build)
         except FileNotFoundError:
             raise ArtifactError("not a run directory: it has no config.json", path=run) from None
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
             raise ArtifactError(f"damaged or of another version ({error})", path=path) from error
         if is_export(run):
             return cls(config, ExportedSegmenter(run, sum(config.sizes)))
-        return cls(config, scorer or load_weights(config.build, weights), weights)
+        return cls(config, scorer or load_weights(config.build, weights, outline=outline), weights)
 
     def save(self, run: str | Path) -> None:
         """Write the run directory."""

@@ -34,13 +34,13 @@ def save_run(run: str | Path, model: "nn.Module", config: dict[str, Any]) -> Non
     write_json(Path(run, CONFIG_NAME), config)
 
 
-def load_weights(build: Callable[[], Model], path: Path) -> Model:
+def load_weights(build: Callable[[], Model], path: Path, *, outline: "nn.Module | None" = None) -> Model:
     """A network with the weights of a safetensors file.
 
     Its shapes are compared before anything is allocated, so that no configuration can ask for more memory than the
     file has numbers.
 
-    `build` makes the network, untrained.
+    `build` makes the network, untrained; `outline` is what `build_without_memory` made of it, where that is there.
 
     Raises:
         ArtifactError: No file, a damaged one, other tensors or shapes, numbers that are not finite.
@@ -50,7 +50,8 @@ def load_weights(build: Callable[[], Model], path: Path) -> Model:
 
     if not path.is_file():
         raise ArtifactError("this run has no weights (model.safetensors); was its training finished?", path=path.parent)
-    wanted = {name: tuple(tensor.shape) for name, tensor in build_without_memory(build).state_dict().items()}
+    outline = build_without_memory(build) if outline is None else outline
+    wanted = {name: tuple(tensor.shape) for name, tensor in outline.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
