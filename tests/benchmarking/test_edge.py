@@ -1,6 +1,8 @@
 """Exports measured on one core, the Pareto front, and the best within a budget."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +104,13 @@ def test_runs_are_exported_measured_and_drawn(
     assert bench(settings) == 0
     assert folder.with_name("run-onnx-f32.json").stat().st_mtime_ns == noted, "it was measured again"
     assert "1/2 run-onnx-f32: " in capsys.readouterr().out
+
+
+def test_what_is_measured_loads_no_more_than_an_export_needs() -> None:
+    code = "import sys, egoact.benchmarking.edge.answers\n"
+    code += "print({'torch', 'pandas', 'onnxruntime', 'openvino'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_the_best_within_a_budget_is_exported(world: Path, tmp_path: Path) -> None:
