@@ -108,7 +108,7 @@ def no_waiting_for_the_disk() -> Iterator[None]:
 def pictures_drawn_at_once() -> Iterator[None]:
     """Making room for each other takes a fifth of the time of a picture; tests of the report draw as users do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("egoact.report.figures._LAYOUT", None)
+        patch.setattr("egoact.report.figures._HAS_LAYOUT", False)
         yield
 
 

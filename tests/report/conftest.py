@@ -9,5 +9,5 @@ import pytest
 def pictures_whose_parts_make_room() -> Iterator[None]:
     """In place of `pictures_drawn_at_once`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("egoact.report.figures._LAYOUT", "constrained")
+        patch.setattr("egoact.report.figures._HAS_LAYOUT", True)
         yield

@@ -11,7 +11,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ _KNOWN = {  # the verbs of most kitchens
 _LIGHTNESS = (0.38, 0.55, 0.72)
 
 _DOTS_PER_INCH = 120
-_LAYOUT: Literal["constrained"] | None = "constrained"
+_HAS_LAYOUT = True  # whether the parts of a figure make room for each other
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -69,10 +69,10 @@ def colour_of(name: str) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, whose parts make room for each other."""
+    """An empty figure, in inches, for `render_png`."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout=_LAYOUT)
+    return Figure(figsize=(width, height), dpi=_DOTS_PER_INCH)
 
 
 def set_title(axis: Any, title: str) -> None:
@@ -82,11 +82,15 @@ def set_title(axis: Any, title: str) -> None:
 
 def separate_cells(axis: Any, shape: tuple[int, ...], **line: Any) -> None:
     """Lines between the cells of a matrix that is shown as an image, instead of ticks and grid."""
-    axis.set_xticks(np.arange(shape[1] + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(shape[0] + 1) - 0.5, minor=True)
+    from matplotlib.collections import LineCollection
+
     axis.grid(visible=False)
-    axis.grid(which="minor", **line)
-    axis.tick_params(which="both", length=0)
+    axis.tick_params(length=0)
+    columns, rows = (np.arange(number + 1) - 0.5 for number in (shape[1], shape[0]))
+    upright, level = [[(x, 0), (x, 1)] for x in columns], [[(0, y), (1, y)] for y in rows]
+    for lines, transform in ((upright, axis.get_xaxis_transform()), (level, axis.get_yaxis_transform())):
+        drawn = LineCollection(lines, transform=transform, zorder=0.5, capstyle="projecting", **line)
+        axis.add_collection(drawn, autolim=False)
 
 
 def draw_images(
@@ -118,12 +122,20 @@ def shorten(name: Any, *, most: int = 22) -> str:
 def render_png(draw: Callable[[], Figure]) -> bytes:
     """Draw in our style; the bytes of a PNG file."""
     import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     buffer = io.BytesIO()
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         # A class name in a script that the font lacks is shown as boxes here, and properly in the page's tables.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        draw().savefig(buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight")
+        figure = draw()
+        if _HAS_LAYOUT:
+            ConstrainedLayoutEngine().execute(figure)
+        # A figure that has such an engine of its own, or whose edges `savefig` looks for, is drawn twice.
+        edges = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+        edges = edges.padded(matplotlib.rcParams["savefig.pad_inches"])
+        figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches=edges)
     return buffer.getvalue()
 
 

@@ -107,7 +107,7 @@ def draw_pairs(pairs: pd.DataFrame) -> Figure:
     axis.set_xticks(range(len(nouns)), list(map(shorten, nouns)), rotation=90)
     axis.set_yticks(range(len(verbs)), list(map(shorten, verbs)))
     separate_cells(axis, counts.shape, color="#e4e4e4", linewidth=0.5)
-    figure.colorbar(image, ax=axis, label="segments", shrink=0.7, format="{x:g}", pad=0.02)
+    figure.colorbar(image, ax=axis, label="segments", shrink=0.7, format="{x:g}", pad=0.02, use_gridspec=False)
     set_title(axis, f"The {len(verbs)} most frequent verbs with the {len(nouns)} most frequent nouns")
     return figure
 

@@ -41,7 +41,7 @@ def draw_confusion(matrix: ShownMatrix, *, target: str) -> Figure:
     if is_numbered:
         _write_numbers(axis, percent)
     else:
-        figure.colorbar(image, ax=axis, label="% of the true class", shrink=0.5, pad=0.02)
+        figure.colorbar(image, ax=axis, label="% of the true class", shrink=0.5, pad=0.02, use_gridspec=False)
     return figure
 
 
@@ -84,8 +84,10 @@ def finish_epochs(axis: Any, num_epochs: int) -> None:
 
 
 def _write_numbers(axis: Any, percent: "np.ndarray") -> None:
+    style = {"ha": "center", "va": "center", "fontsize": 8}
     for (row, column), value in np.ndenumerate(percent):
         if value >= 0.5:
             bold = "bold" if row == column else "normal"
             colour = "white" if value > 55 else "#1b1b1b"
-            axis.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8, weight=bold)
+            text = axis.text(column, row, f"{value:.0f}", color=colour, weight=bold, **style)
+            text.set_in_layout(False)  # it lies within its cell
