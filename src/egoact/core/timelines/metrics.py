@@ -9,6 +9,7 @@ Sources: MS-TCN, arXiv:1903.01945, with the definitions of its published evaluat
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from egoact.core.timelines.viterbi import Counts, Run
 
 BACKGROUND = -1
 OVERLAPS = (10, 25, 50)  # percent of intersection over union
+SHARES = tuple(overlap / 100 for overlap in OVERLAPS)
 FRAMES_PER_SECOND = 30.0
 
 FrameLabels = npt.NDArray[np.int64]
@@ -33,7 +35,7 @@ def frame_accuracy(predicted: FrameLabels, truth: FrameLabels) -> float:
     75.0
     """
     _check_frames(predicted, truth)
-    return float(100 * np.mean(predicted == truth))
+    return 100 * (_count_right(predicted, truth) / len(truth))
 
 
 def edit_score(predicted: FrameLabels, truth: FrameLabels) -> float:
@@ -45,10 +47,15 @@ def edit_score(predicted: FrameLabels, truth: FrameLabels) -> float:
     66.66666666666667
     """
     _check_frames(predicted, truth)
-    found, wanted = ([label for _, _, label in runs(labels)] for labels in (predicted, truth))
+    return compare_order(runs(predicted), runs(truth))
+
+
+def compare_order(found: Sequence[Run], wanted: Sequence[Run]) -> float:
+    """The edit score of segments as `runs` gives them."""
     if not found and not wanted:
         return 100.0
-    return float(100 * (1 - _levenshtein(found, wanted) / max(len(found), len(wanted))))
+    distance = _levenshtein(*([label for _, _, label in side] for side in (found, wanted)))
+    return float(100 * (1 - distance / max(len(found), len(wanted))))
 
 
 def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: float) -> float:
@@ -67,8 +74,7 @@ def segmental_f1(pairs: Sequence[tuple[FrameLabels, FrameLabels]], *, overlap: f
         found, wanted = runs(predicted), runs(truth)
         hits += int(count_hits(found, wanted, [overlap / 100])[0])
         num_found, num_wanted = num_found + len(found), num_wanted + len(wanted)
-    # 2 P R / (P + R) with P = hits / found and R = hits / wanted.
-    return 200 * hits / (num_found + num_wanted) if num_found + num_wanted else 100.0
+    return _f1(hits, num_found + num_wanted)
 
 
 def runs(labels: FrameLabels) -> list[Run]:
@@ -98,10 +104,43 @@ def frame_labels(
     Where segments overlap, the one that began last counts.
     """
     labels = np.full(num_frames, BACKGROUND, dtype=np.int64)
-    for segment, label in timeline.labelled(target):
-        start, stop = (np.ceil(np.round(seconds * rate - 0.5, 6)) for seconds in segment.span)
-        labels[int(max(start, 0)) : int(stop)] = ids[label]
+    known = list(timeline.labelled(target))
+    spans = np.array([segment.span for segment, _ in known]).reshape(-1, 2)
+    frames = np.ceil(np.round(spans * rate - 0.5, 6)).astype(np.int64)
+    for (start, stop), (_, label) in zip(frames.tolist(), known, strict=True):
+        labels[max(start, 0) : stop] = ids[label]
     return labels
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCounts:
+    """What frame accuracy, edit score and F1 of several recordings are made of, counted in one of them."""
+
+    num_right: int
+    num_frames: int
+    num_segments: int  # of both sides
+    hits: Counts  # at each of `OVERLAPS`
+    edit: float
+
+    @classmethod
+    def of(cls, predicted: FrameLabels, truth: FrameLabels) -> "FrameCounts":
+        """Count in labels of frames, (F,) each."""
+        _check_frames(predicted, truth)
+        found, wanted = runs(predicted), runs(truth)
+        hits = count_hits(found, wanted, SHARES)
+        edit = compare_order(found, wanted)
+        return cls(_count_right(predicted, truth), len(truth), len(found) + len(wanted), hits, edit)
+
+
+def measure_frames(counts: Sequence[FrameCounts]) -> dict[str, Any]:
+    """frame_accuracy, edit and f1 of recordings, one at least, as `evaluate_timelines` has them."""
+    num_segments = sum(each.num_segments for each in counts)
+    hits = np.sum([each.hits for each in counts], axis=0).tolist()
+    return {
+        "frame_accuracy": 100 * (sum(each.num_right for each in counts) / sum(each.num_frames for each in counts)),
+        "edit": float(np.mean([each.edit for each in counts])),
+        "f1": {str(o): _f1(count, num_segments) for o, count in zip(OVERLAPS, hits, strict=True)},
+    }
 
 
 def evaluate_timelines(
@@ -131,13 +170,9 @@ def evaluate_timelines(
     background: dict[str, Any] = {}
     for target in targets:
         pairs = [frame_pair(predicted[video], truth[video], target, rate) for video in truth]
-        found, wanted = (np.concatenate(side) for side in zip(*pairs, strict=True))
-        metrics[target] = {
-            "frame_accuracy": frame_accuracy(found, wanted),
-            "edit": float(np.mean([edit_score(*pair) for pair in pairs])),
-            "f1": {str(overlap): segmental_f1(pairs, overlap=overlap) for overlap in OVERLAPS},
-            "map": mean_average_precision(predicted, truth, target),
-        }
+        measured = measure_frames([FrameCounts.of(*pair) for pair in pairs])
+        metrics[target] = measured | {"map": mean_average_precision(predicted, truth, target)}
+        wanted = np.concatenate([true for _, true in pairs])
         background[target] = {"frame_accuracy": frame_accuracy(np.full_like(wanted, BACKGROUND), wanted)}
     return metrics | {"baselines": {"background": background}}
 
@@ -187,6 +222,15 @@ def count_hits(found: Sequence[Run], wanted: Sequence[Run], least: Sequence[floa
     order = np.lexsort((-overlaps, one))  # which leaves equals in order of time
     best = order[np.unique(one[order], return_index=True)[1]]
     return np.array([len(np.unique(other[best][overlaps[best] >= share])) for share in least])
+
+
+def _count_right(predicted: FrameLabels, truth: FrameLabels) -> int:
+    return int(np.count_nonzero(predicted == truth))
+
+
+def _f1(hits: int, num_segments: int) -> float:
+    """2 P R / (P + R) with P = hits / found, R = hits / wanted, of so many segments of both sides."""
+    return 200 * hits / num_segments if num_segments else 100.0
 
 
 def _levenshtein(a: Sequence[int], b: Sequence[int]) -> int:

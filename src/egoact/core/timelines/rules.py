@@ -161,6 +161,7 @@ class Consensus:
         self._kind_of_answer = [kinds.setdefault(tuple(answer), len(kinds)) for answer in answers]
         self._answers = list(kinds)
         self._paths = _paths(self._answers)
+        self._runs = [metrics.runs(path) for path in self._paths]
         self._known: dict[tuple[int, int], float] = {}
 
     def of(self, numbers: Sequence[int]) -> list[Span]:
@@ -175,8 +176,15 @@ class Consensus:
     def _agreement(self, one: int, other: int) -> float:
         pair = (min(one, other), max(one, other))
         if pair not in self._known:
-            self._known[pair] = _agreement(self._paths[pair[0]], self._paths[pair[1]]) if one != other else _SAME
+            self._known[pair] = self._compare(*pair) if one != other else _SAME
         return self._known[pair]
+
+    def _compare(self, one: int, other: int) -> float:
+        found, wanted = self._runs[one], self._runs[other]
+        hits = metrics.count_hits(found, wanted, metrics.SHARES)
+        f1 = 200 * hits.sum() / (len(found) + len(wanted))  # two that differ are not both empty
+        accuracy = metrics.frame_accuracy(self._paths[one], self._paths[other])
+        return float(accuracy + metrics.compare_order(found, wanted) + f1)
 
 
 def _paths(answers: Sequence[Sequence[Span]]) -> list[Counts]:
@@ -188,10 +196,3 @@ def _paths(answers: Sequence[Sequence[Span]]) -> list[Counts]:
         for start, stop, action in answer:
             path[start:stop] = numbers.setdefault(action, len(numbers))
     return paths
-
-
-def _agreement(one: Counts, other: Counts) -> float:
-    found, wanted = metrics.runs(one), metrics.runs(other)
-    hits = metrics.count_hits(found, wanted, [overlap / 100 for overlap in metrics.OVERLAPS])
-    f1 = 200 * hits.sum() / (len(found) + len(wanted))  # two that differ are not both empty
-    return float(metrics.frame_accuracy(one, other) + metrics.edit_score(one, other) + f1)

@@ -17,7 +17,7 @@ from egoact.core.annotations.labels import Target, Vocabulary
 from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.metrics.detection import temporal_overlaps
-from egoact.core.timelines.metrics import evaluate_timelines
+from egoact.core.timelines.metrics import FrameCounts, evaluate_timelines, frame_pair, measure_frames
 from egoact.core.timelines.rules import Consensus, Decoding, TimelineRules
 from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget, shift
 from egoact.core.timelines.viterbi import Floats
@@ -53,7 +53,7 @@ class RuleSelection:
         self._rules = [seen[id(held.seen)] for held in held_out]
         self._answers = [Consensus(r.answers(held.scores)) for r, held in zip(self._rules, held_out, strict=True)]
         alone = range(len(DECODINGS) if held_out else 0)
-        self._alone = [[self._timeline(number, [way]) for number in range(len(held_out))] for way in alone]
+        self._alone = [[self._count(number, way) for number in range(len(held_out))] for way in alone]
 
     def rules(self) -> TimelineRules:
         """How scores become actions: what does best on the held-out recordings, and how sure to be of each action."""
@@ -125,11 +125,13 @@ class RuleSelection:
 
     def _quality(self, way: int, numbers: Sequence[int]) -> float:
         """Sum of frame accuracy, edit score and F1 at the three overlaps."""
-        target: TimelineTarget = "action" if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
-        found = {str(number): self._alone[way][number] for number in numbers}
-        truth = {name: self._truth[int(name)] for name in found}
-        measured = evaluate_timelines(found, truth, targets=[target], rate=self._rate)[target]
+        measured = measure_frames([self._alone[way][number] for number in numbers])
         return float(measured["frame_accuracy"] + measured["edit"] + sum(measured["f1"].values()))
+
+    def _count(self, number: int, way: int) -> FrameCounts:
+        """What is right in a held-out recording by one of the decodings."""
+        target: TimelineTarget = "action" if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
+        return FrameCounts.of(*frame_pair(self._timeline(number, [way]), self._truth[number], target, self._rate))
 
     def _judge(self, found: Collection[Timeline]) -> tuple[list[float], list[bool]]:
         """What was said of every action, and whether it is right."""

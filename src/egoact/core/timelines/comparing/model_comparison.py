@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from egoact.core.metrics.comparison import adjust_holm, draw_counts, interval
-from egoact.core.timelines.metrics import OVERLAPS, count_hits, edit_score, frame_pair, runs
+from egoact.core.timelines.metrics import OVERLAPS, FrameCounts, frame_pair
 from egoact.core.timelines.timeline import Timeline, TimelineTarget
 
 Floats = npt.NDArray[np.float64]
@@ -42,13 +42,10 @@ class RecordingCounts:
         """Count in timelines, in the order of the true ones."""
         rows: list[dict[str, float]] = []
         for video, wanted in truth.items():
-            found, true = frame_pair(predicted[video], wanted, target, rate)
-            row = {"right": float((found == true).sum()), "frames": float(len(true)), "edit": edit_score(found, true)}
-            found_runs, true_runs = runs(found), runs(true)
-            row["segments"] = float(len(found_runs) + len(true_runs))
-            hits = count_hits(found_runs, true_runs, [overlap / 100 for overlap in OVERLAPS])
-            row |= {f"hits_{o}": float(count) for o, count in zip(OVERLAPS, hits, strict=True)}
-            rows.append(row)
+            counts = FrameCounts.of(*frame_pair(predicted[video], wanted, target, rate))
+            row = {"right": counts.num_right, "frames": counts.num_frames, "segments": counts.num_segments}
+            row |= {f"hits_{o}": int(count) for o, count in zip(OVERLAPS, counts.hits, strict=True)}
+            rows.append({"edit": counts.edit} | {name: float(count) for name, count in row.items()})
         return cls({name: np.array([row[name] for row in rows]) for name in rows[0]})
 
     @property
