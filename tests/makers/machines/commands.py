@@ -6,6 +6,7 @@ import pytest
 
 SMALL: dict[str, dict[str, Any]] = {
     "extract": {"backbone": "tiny-random", "size": 64, "engine": "torch", "precision": "f32"},
+    "flow": {"size": 64},
     "train": {"epochs": 1},
 }
 
