@@ -27,8 +27,7 @@ from egoact.commands.learning.compress import CompressSettings, compress
 from egoact.commands.learning.train import TrainSettings
 from egoact.commands.using.evaluate import EvaluateSettings, evaluate
 from egoact.core.annotations.segments import read_segments
-from egoact.engines import load_engine
-from egoact.engines.loading import measure, offered_pairs
+from egoact.engines.loading import load_engine, measure, offered_pairs
 from egoact.models.backbones.own_files import FILE_NAME, carry
 from egoact.models.heads import DEFAULT_HEAD
 from egoact.runs.loading import load_run

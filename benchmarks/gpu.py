@@ -35,8 +35,8 @@ from egoact.core.defaults import RATE
 from egoact.core.errors import MediaError
 from egoact.core.machine import num_cores
 from egoact.core.sampling import step_times
-from egoact.engines import check_parity, load_engine, tune_batch
-from egoact.engines.parity import compare_features
+from egoact.engines.loading import load_engine, tune_batch
+from egoact.engines.parity import check_parity, compare_features
 from egoact.extraction.decoding import Decoders, VideoJob, choose_decoders
 from egoact.media.video.device_reader import DeviceReader
 from egoact.media.video.reader import read_video_frames

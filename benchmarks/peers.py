@@ -36,7 +36,7 @@ from egoact.commands.learning.train import TrainSettings, train
 from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic import facts as epic
 from egoact.core.machine import describe_machine
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.engines.parity import compare_features, torch_features
 from egoact.kitchen import make_kitchen
 from egoact.media.sources import MediaRoot

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from egoact.engines import Speed, load_engine, loading
+from egoact.engines import loading
 from egoact.engines.device_batches import DeviceBatches
 from egoact.engines.frame_model import frame_model
 from egoact.engines.interface import Options
+from egoact.engines.loading import load_engine
+from egoact.engines.speed_cache import Speed
 from egoact.engines.streams import one_stream
 from egoact.engines.torch_engine import TorchEngine
 from egoact.models.backbones.registry import Backbone, load_backbone

@@ -12,12 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.engines import available_engines, check_parity, load_engine
 from egoact.engines.frame_model import frame_model
 from egoact.engines.interface import Engine, Options
-from egoact.engines.loading import LOADERS
+from egoact.engines.loading import LOADERS, available_engines, load_engine
 from egoact.engines.onnx_engine import OnnxEngine
-from egoact.engines.parity import Agreement
+from egoact.engines.parity import Agreement, check_parity
 from egoact.engines.torch_engine import TorchEngine
 from egoact.models.backbones.registry import Backbone, load_backbone
 

@@ -8,8 +8,9 @@ import pytest
 
 from egoact.commands.data.extract import extract
 from egoact.core.errors import ArtifactError
-from egoact.engines import Engine, check_parity, load_engine
-from egoact.engines.parity import compare_features
+from egoact.engines.interface import Engine
+from egoact.engines.loading import load_engine
+from egoact.engines.parity import check_parity, compare_features
 from egoact.extraction.engine_choice import GRAPH_NAME
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.store.reader import FeatureStore

@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 import torch
 
-from egoact.engines import load_engine, loading
+from egoact.engines import loading
 from egoact.engines.frame_model import frame_model
 from egoact.engines.interface import Options
-from egoact.engines.loading import find_device, offered_pairs
+from egoact.engines.loading import find_device, load_engine, offered_pairs
 from egoact.engines.onnx_engine import OnnxEngine, TensorRtEngine
 from egoact.models.backbones.registry import Backbone, load_backbone
 from tests.makers.machines.devices import Fake, Late

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from egoact.core.machine import cache_folder
-from egoact.engines import Speed, load_engine, rank_engines, tune_batch
 from egoact.engines import loading as speed
-from egoact.engines.loading import offered_pairs
-from egoact.engines.speed_cache import SpeedCache
+from egoact.engines.loading import load_engine, offered_pairs, rank_engines, tune_batch
+from egoact.engines.speed_cache import Speed, SpeedCache
 from egoact.models.backbones.registry import Backbone, load_backbone
 from egoact.runs.streams import trusted_precision
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from egoact.engines import load_engine
 from egoact.engines.interface import Engine
+from egoact.engines.loading import load_engine
 from egoact.engines.speed_cache import Speed, SpeedCache
 from egoact.engines.streams import (
     GRID,

@@ -15,7 +15,7 @@ from egoact.cli import main
 from egoact.commands.data.flow import FlowSettings, flow
 from egoact.core.annotations.labels import Vocabulary
 from egoact.core.sampling import sample_uniform
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.engines.streams import StreamEngine, build_streams, stream_specs
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.explain.images import FourierPictures, view_anew

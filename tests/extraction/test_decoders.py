@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from egoact.commands.data.extract import ExtractSettings, extract
-from egoact.engines import Speed
 from egoact.engines.loading import LOADERS
 from egoact.engines.parity import compare_features
+from egoact.engines.speed_cache import Speed
 from egoact.engines.torch_engine import TorchEngine
 from egoact.extraction import decoding, engine_choice
 from egoact.extraction.decoding import Decoders, FrameBatch, JobDone, VideoJob, choose_decoders, decode

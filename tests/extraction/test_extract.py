@@ -16,9 +16,9 @@ import pytest
 from egoact.commands.data.extract import ExtractSettings, extract
 from egoact.core.annotations.union import read_labels
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.engines import Speed
 from egoact.engines.interface import EngineChoice
 from egoact.engines.loading import LOADERS
+from egoact.engines.speed_cache import Speed
 from egoact.engines.torch_engine import TorchEngine
 from egoact.extraction import decoding, engine_choice
 from egoact.extraction.extraction import Extraction, fill_up

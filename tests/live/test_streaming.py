@@ -14,7 +14,8 @@ from egoact.core.annotations.labels import Vocabulary
 from egoact.core.metrics.calibration import softmax
 from egoact.core.sampling import resample_indices, sample_uniform
 from egoact.core.timelines.online_prediction import BACKGROUND_NAME, OnlinePrediction
-from egoact.engines import Engine, load_engine
+from egoact.engines.interface import Engine
+from egoact.engines.loading import load_engine
 from egoact.engines.streams import StreamEngine, one_stream
 from egoact.live.memories import FeatureRing
 from egoact.live.streaming import Stream, open_run_stream, open_stream

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from egoact.core.errors import ArtifactError
-from egoact.engines import check_parity, load_engine
 from egoact.engines.frame_model import FrameModel
+from egoact.engines.loading import load_engine
+from egoact.engines.parity import check_parity
 from egoact.models.backbones.registry import (
     BACKBONES,
     Backbone,

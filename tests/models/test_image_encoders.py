@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from egoact.core.errors import ArtifactError
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.images import IMAGE_FAMILIES
 from egoact.models.backbones.registry import default_size, load_backbone

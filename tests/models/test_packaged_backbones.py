@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from egoact.core.errors import ArtifactError
-from egoact.engines import check_parity, load_engine
 from egoact.engines.frame_model import frame_model
-from egoact.engines.loading import LOADERS
+from egoact.engines.loading import LOADERS, load_engine
+from egoact.engines.parity import check_parity
 from egoact.models.backbones.registry import (
     MOBILENET_SHA256,
     Backbone,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from egoact.core.errors import ArtifactError
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.engines.parity import check_parity
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.video import WindowOptions, load_video_backbone

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from egoact.core.errors import ArtifactError
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.models.backbones.video import WindowOptions, load_video_backbone
 from egoact.models.backbones.vjepa21 import SHAPES, Shape, VJepa21, import_checkpoint
 from egoact.models.published_probe import load_published_probe

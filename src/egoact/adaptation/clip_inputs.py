@@ -20,7 +20,7 @@ from egoact.adaptation.disk_arrays import new_array, read_facts
 from egoact.adaptation.distillation import normalise
 from egoact.core.files import part_path, rename, write_json
 from egoact.core.progress import Progress
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.models.backbones.registry import Backbone, hash_weights
 from egoact.models.backbones.spec import BackboneSpec
 

@@ -16,7 +16,8 @@ from egoact.adaptation.channels import Surgery, choose_channels, count_multiply_
 from egoact.adaptation.distillation import DistillRecipe, Network, distill, maps_spec, normalise, spread_out
 from egoact.adaptation.refitting import fit_projection, refit_blocks
 from egoact.core.progress import Progress, working
-from egoact.engines import Engine, load_engine
+from egoact.engines.interface import Engine
+from egoact.engines.loading import load_engine
 from egoact.models.backbones.registry import Backbone, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.trunks import Trunk, project

@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from egoact.benchmarking.measuring import Task, take_turns
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload, read_sample
-from egoact.engines import Engine, available_engines
 from egoact.engines.frame_model import frame_model
-from egoact.engines.loading import find_device, has_bf16
+from egoact.engines.interface import Engine
+from egoact.engines.loading import available_engines, find_device, has_bf16
 from egoact.engines.parity import compare_features
 from egoact.models.backbones.registry import Backbone
 

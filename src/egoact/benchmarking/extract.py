@@ -19,9 +19,8 @@ from egoact.core import defaults
 from egoact.core.annotations.segments import SegmentTable, group_by_recording
 from egoact.core.machine import num_cores
 from egoact.core.sampling import ClipSampling, step_times
-from egoact.engines import Engine, load_engine
-from egoact.engines.interface import start
-from egoact.engines.loading import find_device
+from egoact.engines.interface import Engine, start
+from egoact.engines.loading import find_device, load_engine
 from egoact.engines.streams import one_stream
 from egoact.extraction.decoding import Decoders, VideoJob, choose_decoders, clip_jobs
 from egoact.extraction.extraction import Extraction

@@ -13,7 +13,7 @@ from egoact.benchmarking.measuring import times_of
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import NUM_FRAMES, Workload, read_sample
 from egoact.core.epic import facts as epic
-from egoact.engines import Engine
+from egoact.engines.interface import Engine
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import DEFAULT_HEAD, build_head
 from egoact.training.machine import few_threads

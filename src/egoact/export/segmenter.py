@@ -9,9 +9,10 @@ import numpy as np
 
 from egoact.core.errors import ArtifactError
 from egoact.core.progress import working
-from egoact.engines import Engine, load_engine
 from egoact.engines.frame_model import frame_model
 from egoact.engines.graphs.onnx_graphs import halve
+from egoact.engines.interface import Engine
+from egoact.engines.loading import load_engine
 from egoact.engines.parity import compare_features
 from egoact.engines.streams import StreamEngine, build_streams
 from egoact.export.export import write_export

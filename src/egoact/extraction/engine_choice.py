@@ -16,9 +16,9 @@ from egoact.core.annotations.segments import Segment
 from egoact.core.errors import ArtifactError, MediaError
 from egoact.core.files import write_atomically
 from egoact.core.sampling import sample_uniform
-from egoact.engines import Engine, check_parity, load_engine, rank_engines, tune_batch
-from egoact.engines.interface import EngineChoice
-from egoact.engines.loading import find_device, offered_pairs, set_pace
+from egoact.engines.interface import Engine, EngineChoice
+from egoact.engines.loading import find_device, load_engine, offered_pairs, rank_engines, set_pace, tune_batch
+from egoact.engines.parity import check_parity
 from egoact.engines.streams import ComputedStream, StreamEngine, build_streams
 from egoact.media.pairs import Picture, read_stacks
 from egoact.media.sources import MediaRoot, read_clip, read_frames

@@ -14,7 +14,7 @@ from egoact.core.bounds import load_json
 from egoact.core.machine import num_cores
 from egoact.core.metrics.accuracy import predict_classes, top_k_accuracy
 from egoact.core.sampling import ClipSampling
-from egoact.engines import load_engine
+from egoact.engines.loading import load_engine
 from egoact.extraction.decoding import FrameBatch, FrameFailure, clip_jobs, decode
 from egoact.media.sources import MediaRoot
 from egoact.models.backbones.registry import Backbone, load_backbone

@@ -111,8 +111,7 @@ def compress(settings: CompressSettings) -> int:
 def _tell_speed(run: "Run", out: Path) -> None:
     """How fast both are in the engine that is fastest for the larger one; in turns, since others use the machine."""
     from egoact.adaptation.new_run import network_spec
-    from egoact.engines import load_engine, rank_engines
-    from egoact.engines.loading import find_device, measure, offered_pairs
+    from egoact.engines.loading import find_device, load_engine, measure, offered_pairs, rank_engines
     from egoact.runs.loading import load_run
     from egoact.runs.streams import load_spec
 
