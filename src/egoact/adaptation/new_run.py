@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from egoact.core.errors import ArtifactError
-from egoact.core.files import LOCK_NAME
+from egoact.core.files import LOCK_NAME, check_folder
 from egoact.models.backbones.own_files import FILE_NAME, OwnFile, write_own_file
 from egoact.models.backbones.registry import assemble
 from egoact.models.backbones.spec import BackboneSpec, seen_as
@@ -30,8 +30,7 @@ def network_spec(run: Run) -> BackboneSpec:
 
 def check_is_free(out: Path, *, own: tuple[str, ...]) -> None:
     """Refuse to write over what is there, but for files that an earlier, killed command left: an `ArtifactError`."""
-    if out.is_file():
-        raise ArtifactError("a folder is needed, this is a file", path=out)
+    check_folder(out)
     known = (*own, LOCK_NAME)
     others = [p.name for p in out.iterdir() if p.name.removesuffix(".part") not in known] if out.is_dir() else []
     if others:

@@ -162,8 +162,15 @@ def rename(part: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file where a folder is needed: an `ArtifactError`."""
+    if path.exists() and not path.is_dir():
+        raise ArtifactError("a folder is needed, this is a file", path=path)
+
+
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it where they are missing; whatever is durable in them will be found."""
+    """Make a folder, unless it is a file, and those above it; whatever is durable in them will be found."""
+    check_folder(folder)
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for each in missing:
@@ -193,8 +200,6 @@ def lock_folder(folder: Path, *, command: str) -> filelock.BaseFileLock:
         make_folder(folder)
         lock = filelock.FileLock(folder / LOCK_NAME, blocking=False, thread_local=False)
         lock.acquire()
-    except FileExistsError:
-        raise ArtifactError("a folder is needed, this is a file", path=folder) from None
     except filelock.Timeout:
         raise ArtifactError(f"another egoact {command} is writing here; wait for it to end", path=folder) from None
     except OSError as error:

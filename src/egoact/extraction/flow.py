@@ -13,7 +13,7 @@ import numpy as np
 from egoact.core.epic import facts as epic
 from egoact.core.epic.flow import BOUND_PIXELS, flow_magnitude, pack_flow
 from egoact.core.errors import MediaError
-from egoact.core.files import locked, make_folder, open_atomically, write_atomically, write_csv
+from egoact.core.files import check_folder, locked, make_folder, open_atomically, write_atomically, write_csv
 from egoact.core.progress import Progress, format_seconds
 from egoact.media.flow.methods import FLOW_METHODS, load_flow_method
 from egoact.media.flow.writer import FlowSpec, FlowWriter, encode_grey
@@ -65,7 +65,9 @@ def compute_flow(root: MediaRoot, video_ids: Sequence[str], out: Path, plan: Flo
 
     Raises:
         MediaError: The only recording cannot be read.
+        ArtifactError: `out` is a file.
     """
+    check_folder(out)
     failures: list[tuple[str, int, str]] = []
     todo: list[tuple[FlowWriter, list[int]]] = []
     for video_id in video_ids:

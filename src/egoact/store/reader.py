@@ -19,7 +19,7 @@ import numpy as np
 from egoact.core.annotations.segments import Segment
 from egoact.core.bounds import DAMAGED_ARRAY, check_inside
 from egoact.core.errors import ArtifactError
-from egoact.core.files import make_folder
+from egoact.core.files import check_folder, make_folder
 from egoact.core.sampling import ClipSampling
 from egoact.store.copies import fetch_shards
 from egoact.store.layout.encoding import decode
@@ -187,8 +187,7 @@ class FeatureStore:
 
 def check_is_free(path: Path) -> None:
     """A new store may begin in an empty folder, or where one was killed before its manifest was there."""
-    if path.is_file():
-        raise ArtifactError("the feature store must be a folder, this is a file", path=path)
+    check_folder(path)
     others = sorted(p.name for p in path.iterdir() if p.name not in _LEFT_OVERS) if path.exists() else []
     if others:
         reason = f"this folder is no feature store but holds other files, such as {others[0]}"

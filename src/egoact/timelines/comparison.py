@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from egoact.core.bounds import some
-from egoact.core.errors import AnnotationError, ArtifactError
-from egoact.core.files import make_folder, write_csv, write_json
+from egoact.core.errors import AnnotationError
+from egoact.core.files import check_folder, make_folder, write_csv, write_json
 from egoact.core.timelines.comparing.comparison import compare_timelines
 from egoact.core.timelines.comparing.resampling import Side
 from egoact.timelines.corrections import FoundTimeline, find_timelines
@@ -33,8 +33,7 @@ def compare_timeline_files(
             both sides.
         ArtifactError: `out` is a file.
     """
-    if out.exists() and not out.is_dir():
-        raise ArtifactError("this is a file; a folder to write into is expected", path=out)
+    check_folder(out)
     found = [list(find_timelines(path).values()) for path in (first, second)]
     theirs = {one.path.resolve() for one in found[0]}
     for one in found[1]:

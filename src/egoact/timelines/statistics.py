@@ -11,7 +11,7 @@ from typing import Any
 
 from egoact.core.annotations.labels import TARGETS
 from egoact.core.errors import ArtifactError, MediaError
-from egoact.core.files import csv_text, make_folder, write_json
+from egoact.core.files import check_folder, csv_text, make_folder, write_json
 from egoact.core.timelines.statistics import COLUMNS, compute_statistics, statistics_rows
 from egoact.media.recording import estimate_steps
 from egoact.media.sources import MediaRoot
@@ -41,8 +41,7 @@ def write_statistics(
         ArtifactError: A folder that a timeline was read from, a file that was edited, or `out` is a file.
         ValueError: A gap below 0.
     """
-    if out.exists() and not out.is_dir():
-        raise ArtifactError("this is a file; a folder to write into is expected", path=out)
+    check_folder(out)
     places = {"": out} if len(found) == 1 else {name: out / name for name in _name_folders(found)}
     sources = {one.path.resolve().parent for one in found.values()}
     for folder in (out, *places.values()):

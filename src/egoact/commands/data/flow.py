@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from egoact.core.errors import ArtifactError, MediaError
+from egoact.core.errors import MediaError
 
 MAX_WORKERS = 8
 
@@ -58,8 +58,6 @@ def flow(settings: FlowSettings) -> int:
     from egoact.extraction.flow import FlowPlan, compute_flow, compute_pair_flow
 
     cv2.setNumThreads(1)  # pairs run side by side: more threads for each would only get into each other's way
-    if settings.out.exists() and not settings.out.is_dir():
-        raise ArtifactError("this is a file; a folder to write into is expected", path=settings.out)
     if settings.pair is not None:
         compute_pair_flow(settings.pair, settings.out, size=settings.size)
         return 0

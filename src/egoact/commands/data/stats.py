@@ -11,7 +11,6 @@ from pathlib import Path
 
 from egoact.commands.flags import check_least
 from egoact.core.defaults import REPETITION_GAP_SECONDS
-from egoact.core.errors import ArtifactError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +63,6 @@ def stats(settings: StatsSettings) -> int:
     vocabularies = known_vocabularies(table, settings.classes)
     labels = {target: vocabulary.encode(table) for target, vocabulary in vocabularies.items()}
     frames = count_labels(table, vocabularies, labels)
-    if settings.out.exists() and not settings.out.is_dir():
-        raise ArtifactError("this is a file; a folder to write into is expected", path=settings.out)
     make_folder(settings.out)
     for name, frame in frames.items():
         write_table(settings.out / f"{name}.csv", frame, index=False, float_format="%.6g")

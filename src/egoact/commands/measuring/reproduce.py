@@ -127,8 +127,6 @@ def _claim(settings: ReproduceSettings) -> None:
     path = settings.out / "reproduce.json"
     ours = plain(settings, leave_out=("out", "only"))
     if not path.exists():
-        if settings.out.is_file():
-            raise ArtifactError("this is a file; a folder to write into is expected", path=settings.out)
         write_json(path, ours)
         return
     try:
