@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from egoact.training.recipes import LOSSES
 
+GAMMA = 2.0  # exponent of the focal loss, as its paper found best
+
 
 class TargetLoss(nn.Module):
     """Mean loss over a batch.
@@ -19,7 +21,6 @@ class TargetLoss(nn.Module):
         class_weights: (K,) factor of each class, or None.
         label_smoothing: Share of the target that is spread over all classes.
         temperature: tau of logit adjustment; balanced softmax is the case tau = 1.
-        gamma: Focusing exponent of the focal loss.
 
     Sources: Lin et al. 2017, arXiv:1708.02002 (focal); Ren et al. 2020, arXiv:2007.10740 (balanced softmax);
     Menon et al. 2021, arXiv:2007.07314 (logit adjustment).
@@ -36,22 +37,17 @@ class TargetLoss(nn.Module):
         class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
         temperature: float = 1.0,
-        gamma: float = 2.0,
     ) -> None:
         super().__init__()
         if name not in LOSSES:
             raise ValueError(f"unknown loss {name!r}; there are {', '.join(LOSSES)}")
-        for option, value, most in (
-            ("label_smoothing", label_smoothing, 1.0),
-            ("temperature", temperature, torch.inf),
-            ("gamma", gamma, torch.inf),
-        ):
+        for option, value, most in (("label_smoothing", label_smoothing, 1.0), ("temperature", temperature, torch.inf)):
             if not 0 <= value <= most or value == torch.inf:
                 raise ValueError(f"{option} must be a number from 0 to {most}, got {value}")
         if class_weights is not None and class_weights.shape != class_counts.shape:
             shapes = f"class_weights have shape {tuple(class_weights.shape)}, class_counts {tuple(class_counts.shape)}"
             raise ValueError(shapes)
-        self.name, self.label_smoothing, self.gamma = name, label_smoothing, gamma
+        self.name, self.label_smoothing = name, label_smoothing
         tau = {"balanced_softmax": 1.0, "logit_adjustment": temperature}.get(name, 0.0)
         # A class that never occurs in training counts as one half, so that its logarithm exists.
         share = class_counts.double().clamp_min(0.5)
@@ -69,7 +65,7 @@ class TargetLoss(nn.Module):
         )
         if self.name == "focal":
             certainty = logits.softmax(1).gather(1, labels[:, None])[:, 0]
-            each = each * (1 - certainty) ** self.gamma
+            each = each * (1 - certainty) ** GAMMA
         if self.weights is None:
             return each.mean()
         # The mean of weights is taken over the batch, as in torch's own weighted mean.
