@@ -53,12 +53,15 @@ def test_a_training_loads_no_loop_for_several_processes_and_no_compiler(data: Pa
     assert found == [set(), {"tensorboard"}], "its curves"
 
 
-def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop() -> None:
+def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop_and_its_network_no_compiler() -> None:
     code = "import sys, egoact.commands.using.predict, egoact.runs.loading, egoact.timelines.segmenter\n"
     code += "import egoact.report.timelines.timeline, egoact.timelines.stored, egoact.timelines.output\n"
-    code += f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    code += f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
+    code += "import torch, egoact.models.backbones.registry as backbones; disable = torch.compiler.disable\n"
+    code += "backbones.load_backbone('efficientnet_lite0')\n"
+    code += f"print(sorted({HEAVY!r} & set(sys.modules)), torch.compiler.disable is disable)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n['timm', 'torchvision'] True\n"
 
 
 def test_no_process_is_forked() -> None:

@@ -46,7 +46,7 @@ def no_network(chosen: ExtractSettings, monkeypatch: pytest.MonkeyPatch) -> None
     def load(*_: object, **__: object) -> None:
         raise LoadedError
 
-    monkeypatch.setattr(networks, "load_backbone", load)
+    monkeypatch.setattr(networks, "load_grids", load)
 
 
 def test_nothing_is_loaded_where_nothing_is_missing(

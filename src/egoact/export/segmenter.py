@@ -24,7 +24,7 @@ from egoact.models.detectors import DetectorModel
 from egoact.runs.exported_segmenter import FRAME_NAMES, exported_streams
 from egoact.runs.loading import Run
 from egoact.runs.segmenter import TrainedSegmenter
-from egoact.runs.streams import check_one_network, load_spec
+from egoact.runs.streams import check_one_network, load_specs
 
 FRAMES_A_CLIP = 20
 
@@ -52,7 +52,7 @@ def export_segmenter(
 
     check_one_network(run.backbones, run.path)
     with working("export: computing clips with torch"):
-        backbones = {spec.grid: load_spec(spec, run.choice, run=run.path) for spec in run.backbones if spec.has_network}
+        backbones = load_specs([spec for spec in run.backbones if spec.has_network], run.choice, run=run.path)
         streams = StreamEngine(build_streams(run.backbones, backbones, load))
         clips = frames.clips(num_clips, num_frames=FRAMES_A_CLIP)
         features = _features(streams, clips)

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from egoact.core import defaults
@@ -16,7 +18,7 @@ from egoact.extraction.engine_choice import RealFrames, choose_stream_engine, ch
 from egoact.extraction.wanted import WantedMoments
 from egoact.media.sources import MediaRoot
 from egoact.media.stills.flow import FlowRoot
-from egoact.models.backbones.registry import Backbone, default_size, load_backbone
+from egoact.models.backbones.registry import Backbone, default_size, load_grids
 from egoact.models.backbones.spec import LAG_SECONDS, BackboneSpec, Kind, Modality, Stream, stacked_channels
 from egoact.store.layout.manifest import StoreSpec
 from egoact.store.streams import check_fits
@@ -56,7 +58,7 @@ class ImageNetwork:
         """
         size = self._frame_size()
         with working("extract: loading the network"):
-            backbones = {grid: self._load(grid) for grid in grids_of(self.streams)}
+            backbones = self._load(grids_of(self.streams))
         for backbone in backbones.values() if self.choice.weights is None and self.stack == 1 else ():
             _remember_weights(backbone.spec)
         specs = stream_specs(self.streams, backbones, input_size=size)
@@ -99,21 +101,22 @@ class ImageNetwork:
         size = default_size(self.backbone, self.choice.weights) if self.size is None else self.size
         return size, size
 
-    def _load(self, grid: int) -> Backbone:
-        found = load_backbone(
+    def _load(self, grids: Collection[int]) -> dict[int, Backbone]:
+        found = load_grids(
             self.backbone,
+            grids,
             weights=self.choice.weights,
             cut=self.cut,
             size=self.size,
             kind=self.kind,
             modality="flow" if self.modality == "flow" else "rgb",
-            grid=grid,
             channels=3 if self.stack == 1 else stacked_channels(self.modality, self.stack),
         )
         if self.stack == 1:
             return found
         lag = LAG_SECONDS if self.modality == "difference" else 0.0
-        return Backbone(replace(found.spec, modality=self.modality, lag_seconds=lag, stack=self.stack), found.module)
+        stacked = partial(replace, modality=self.modality, lag_seconds=lag, stack=self.stack)
+        return {grid: Backbone(stacked(each.spec), each.module) for grid, each in found.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,7 @@ def load_stream_engine(
         return load_engine(backbone, engine=choice.engine, precision=wanted, device=choice.device)
 
     with working("loading the network"):
-        backbones = {spec.grid: load_spec(spec, choice, run=run) for spec in networks}
+        backbones = load_specs(networks, choice, run=run)
         return StreamEngine(build_streams(specs, backbones, load))
 
 
@@ -48,23 +48,36 @@ def load_spec(spec: BackboneSpec, choice: EngineChoice, *, run: Path) -> "Backbo
     Raises:
         ArtifactError: The weights that are here are others.
     """
-    found = load_as(spec, weights=weights_of(run, choice))
-    check_same_backbone(seen_as(found.spec, spec), spec, path=run)
-    return found
+    return load_specs([spec], choice, run=run)[spec.grid]
 
 
 def load_as(spec: BackboneSpec, *, weights: Path | None) -> "Backbone":
     """The network that a spec names, cut and used as it says, with the weights of a file; None: the published ones."""
-    from egoact.models.backbones.registry import load_backbone
+    return _load_grids([spec], weights=weights)[spec.grid]
 
-    return load_backbone(
-        spec.name,
+
+def load_specs(specs: Sequence[BackboneSpec], choice: EngineChoice, *, run: Path) -> "dict[int, Backbone]":
+    """Grid -> the network of some streams, which is one but for how it pools; errors as `load_spec`."""
+    found = _load_grids(specs, weights=weights_of(run, choice))
+    for spec in specs:
+        check_same_backbone(seen_as(found[spec.grid].spec, spec), spec, path=run)
+    return found
+
+
+def _load_grids(specs: Sequence[BackboneSpec], *, weights: Path | None) -> "dict[int, Backbone]":
+    from egoact.models.backbones.registry import load_grids
+
+    if not specs:
+        return {}
+    first = specs[0]
+    return load_grids(
+        first.name,
+        {spec.grid for spec in specs},
         weights=weights,
-        cut=spec.cut,
-        size=spec.input_size[0],
-        kind=spec.kind,
-        grid=spec.grid,
-        channels=spec.num_channels,
+        cut=first.cut,
+        size=first.input_size[0],
+        kind=first.kind,
+        channels=first.num_channels,
     )
 
 

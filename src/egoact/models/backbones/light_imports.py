@@ -1,0 +1,54 @@
+"""Importing timm and torchvision without torch's compiler, which takes three times as long to import as both of them.
+
+They ask for it as they are imported, to mark what it should leave alone: region pooling and packed vision transformers.
+"""
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+
+_ASKED = "torch._dynamo.utils"
+
+
+def import_light(name: str) -> ModuleType:
+    """The module `timm`, `torchvision`, or one of theirs."""
+    if name in sys.modules or "torch._dynamo" in sys.modules:
+        return importlib.import_module(name)
+    with _compiler_left_out():
+        return importlib.import_module(name)
+
+
+@contextmanager
+def _compiler_left_out() -> Iterator[None]:
+    """What asks for the compiler while it is imported gets it when it is called."""
+    disable = torch.compiler.disable
+    stand_in = ModuleType(_ASKED)
+    stand_in.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+    sys.modules[_ASKED] = stand_in
+    torch.compiler.disable = _disable_later  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.compiler.disable = disable
+        del sys.modules[_ASKED]
+
+
+def _is_compile_supported(device_type: str) -> bool:
+    utils: Any = importlib.import_module(_ASKED)
+    return utils.is_compile_supported(device_type)
+
+
+def _disable_later(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `torch.compiler.disable`, of a function."""
+
+    @functools.wraps(function)
+    def call(*given: Any, **named: Any) -> Any:
+        return torch.compiler.disable(function)(*given, **named)
+
+    return call
