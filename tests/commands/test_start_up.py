@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import egoact
-from tests.makers.data.features import write_csv, write_store
+from egoact.store.layout.index import grid_moments
+from egoact.store.writer import StoreWriter
+from tests.makers.data.features import SPEC, WIDTH, write_csv, write_store
+from tests.makers.data.recordings import write_labels
 
 # The training loop with what it brings, tables, pictures of curves, and the engines: neither needs them.
 HEAVY = {
@@ -51,6 +55,19 @@ def test_a_training_loads_no_loop_for_several_processes_and_no_compiler(data: Pa
         (*words, "--head", "difference"), (*words[:-1], data / "other", "--head", "difference", "--epochs", 1)
     )
     assert found == [set(), {"tensorboard"}], "its curves"
+
+
+def test_a_training_for_timelines_loads_no_compiler(tmp_path: Path) -> None:
+    spans = [(0.0, 1.0, "open"), (1.5, 2.5, "close"), (3.0, 4.0, "open")]
+    labels = write_labels(tmp_path / "labels.csv", dict.fromkeys("ABC", spans))
+    features = np.random.default_rng(0).normal(size=(40, WIDTH)).astype(np.float16)
+    with StoreWriter(tmp_path / "features", SPEC) as writer:
+        for video in "ABC":
+            with writer.begin() as buffer:
+                buffer.append(features)
+                writer.commit(video, buffer, grid_moments(np.arange(40), rate=SPEC.rate), num_steps=40)
+    words = ("train-timeline", "--segments", labels, "--features", tmp_path / "features", "--run", tmp_path / "run")
+    assert loaded((*words, "--segmenter", "gru", "--updates", 2, "--members", 1)) == [set()]
 
 
 def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop_and_its_network_no_compiler() -> None:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from egoact.models.classifier import ActionClassifier
 from egoact.models.heads import build_head
+from egoact.training.adamw import AdamW
 from egoact.training.loops import clips as clips_module
 from egoact.training.loops.clips import Clips, shuffled
 from egoact.training.loops.loop import Loop, Member
-from egoact.training.loops.stack import AdamW
 from egoact.training.loops.steps import Fitted, NotFiniteError
 from egoact.training.losses import TargetLoss
 from egoact.training.recipes import RECIPES, Recipe, choose_recipe
@@ -196,7 +196,7 @@ def test_only_weights_decay(tmp_path: Path) -> None:
     loop = loop_for(tmp_path, Recipe(epochs=1, batch_size=8, learning_rate=0.1, weight_decay=0.5))
     (weights, decay), (others, none) = loop._optimizer._groups  # of all models in one tensor, this one the only
     assert (decay, none) == (0.5, 0.0)
-    assert all(p[0].ndim > 1 for p in weights) and all(p[0].ndim <= 1 for p in others)
+    assert all(p[0].ndim > 1 for p, *_ in weights) and all(p[0].ndim <= 1 for p, *_ in others)
     assert len(weights) + len(others) == len([p for p in loop.members[0].model.parameters() if p.requires_grad])
 
 
@@ -338,7 +338,7 @@ def test_without_weight_decay_the_optimizer_is_the_adam_of_the_report() -> None:
     assert RECIPES["report"].weight_decay == 0
     parameters = [values for values in model_for().parameters()]
     copies = [p.detach().clone().requires_grad_() for p in parameters]
-    optimizer, adam = AdamW(parameters, [], weight_decay=0.0), torch.optim.Adam(copies, lr=1e-3)
+    optimizer, adam = AdamW(parameters, [], weight_decay=0.0, is_fused=True), torch.optim.Adam(copies, lr=1e-3)
     for step in range(3):
         generator = torch.Generator().manual_seed(step)
         for one, other in zip(parameters, copies, strict=True):

@@ -28,9 +28,10 @@ from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
 from egoact.core.progress import Progress
 from egoact.models.classifier import ActionClassifier
+from egoact.training.adamw import AdamW
 from egoact.training.history import MONITORED, write_history
 from egoact.training.loops.clips import Clips, Part, shuffled
-from egoact.training.loops.stack import AdamW, Draws, Stack, clip_norms
+from egoact.training.loops.stack import Draws, Stack, clip_norms
 from egoact.training.loops.steps import (
     Fitted,
     Losses,
@@ -94,7 +95,7 @@ class Loop:
         self._weights.begin_gradients()
         trained = self._weights.trained
         decayed, others = [each for each in trained if each.ndim > 2], [each for each in trained if each.ndim <= 2]
-        self._optimizer = AdamW(decayed, others, weight_decay=recipe.weight_decay)
+        self._optimizer = AdamW(decayed, others, weight_decay=recipe.weight_decay, is_fused=True)
         self._epoch = self._num_steps = 0
         self._rank, self._size = rank_and_size()
         for clips in (training, validation):

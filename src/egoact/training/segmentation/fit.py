@@ -5,9 +5,10 @@ features, K outputs of all targets.
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from egoact.models.detectors import Detector
+from egoact.training.adamw import AdamW
 from egoact.training.loops.steps import follow
 from egoact.training.segmentation.detection import detection_loss
 from egoact.training.segmentation.recipe import SegmenterRecipe
@@ -60,12 +62,7 @@ def fit_segmenter(
     rng = np.random.default_rng(seed)
     decayed = [p for p in segmenter.parameters() if p.ndim > 1]
     others = [p for p in segmenter.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.updates)
+    optimizer = AdamW(decayed, others, weight_decay=recipe.weight_decay, is_fused=False)
     average = copy.deepcopy(segmenter)
     segmenter.train()
     waiting: list[int] = []
@@ -78,11 +75,10 @@ def fit_segmenter(
             loss = detection_loss(segmenter, features, labels, mask, sizes=sizes)
         else:
             loss = torch.stack([stage_loss(stage, labels, sizes, recipe) for stage in segmenter(features, mask)]).sum()
-        optimizer.zero_grad()
+        segmenter.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(segmenter.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
+        optimizer.step(0.5 * recipe.learning_rate * (1 + math.cos(math.pi * update / recipe.updates)))
         follow(average.parameters(), segmenter.parameters(), decay=recipe.ema, num_steps=update)
         advance(1)
     return average.eval()
