@@ -15,10 +15,11 @@ from hypothesis import settings
 from tests.makers.films.kitchens import film_kitchen
 from tests.makers.machines import forking
 from tests.makers.machines.commands import small_commands
+from tests.makers.machines.jobs import forked_jobs
 from tests.makers.machines.processes import forked_workers
 from tests.makers.machines.speeds import measured_engines
 
-__all__ = ["film_kitchen", "forked_workers", "measured_engines", "small_commands"]
+__all__ = ["film_kitchen", "forked_jobs", "forked_workers", "measured_engines", "small_commands"]
 
 settings.register_profile("egoact", deadline=None)
 settings.load_profile("egoact")

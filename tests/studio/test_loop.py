@@ -24,7 +24,7 @@ def finish(client: Client, request: dict[str, Any]) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.usefixtures("measured_engines")
+@pytest.mark.usefixtures("measured_engines", "forked_jobs")
 def test_from_recordings_to_corrected_proposals(tmp_path: Path) -> None:
     labels = {f"ana_{n}": write_recording(tmp_path / "made" / f"ana_{n}.mp4", seed=n) for n in (1, 2, 3, 4)}
     with running(tmp_path / "project") as client:

@@ -15,7 +15,7 @@ from tests.makers.machines.browser import DESKTOP, PHONE, Watched, faults_of_acc
 from tests.makers.machines.studio import Client, running
 from tests.privacy.test_blur import pictures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_jobs")]
 NUM_FRAMES = 30
 
 

@@ -67,7 +67,7 @@ def material(tmp_path: Path) -> Iterator[Material]:
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("measured_engines")
+@pytest.mark.usefixtures("measured_engines", "forked_jobs")
 def test_the_whole_loop(browser: Any, material: Material, tmp_path: Path) -> None:
     with running(material.project, max_upload_bytes=500_000_000) as studio:
         with watched(browser, studio.port, size=(1280, 800) if PICTURES else DESKTOP, accept_downloads=True) as screen:

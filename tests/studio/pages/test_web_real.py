@@ -95,7 +95,7 @@ class Walk:
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("measured_engines")
+@pytest.mark.usefixtures("measured_engines", "forked_jobs")
 def test_the_whole_loop_on_real_recordings(browser: Any, tmp_path: Path) -> None:
     pictures = Path(os.environ.get("EGOACT_SCREENSHOTS", tmp_path / "pictures"))
     pictures.mkdir(parents=True, exist_ok=True)
