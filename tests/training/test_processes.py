@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from tests.makers.checks import assert_same_run
 from tests.makers.data.features import write_csv, write_store
 from tests.makers.machines.processes import TRAINING, begin
 
+IN_SEVERAL = (*TRAINING, "lightning.fabric")
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -28,11 +29,7 @@ def data(tmp_path: Path) -> Path:
 
 def command(data: Path, *flags: object) -> list[str]:
     given = ("--segments", data / "train.csv", "--features", data / "features", "--validation-videos", "B_1", *flags)
-    return [sys.executable, "-m", "egoact", "train", "--device", "cpu", *map(str, given)]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
+    return ["train", "--device", "cpu", *map(str, given)]
 
 
 def history(run: Path) -> list[dict[str, float]]:
@@ -55,7 +52,7 @@ def run_on_two_nodes(words: list[str], place: Path) -> str:
         logs, nodes = [place / "node_0.txt", place / "node_1.txt"], []
         for rank, printed in enumerate(logs):
             patch.setenv("NODE_RANK", str(rank))
-            nodes.append(begin(words, printed=printed, importing=TRAINING))
+            nodes.append(begin(words, printed=printed, importing=IN_SEVERAL))
     for node in nodes:
         node.join(timeout=300)
     said = [log.read_text() for log in logs]
@@ -63,10 +60,16 @@ def run_on_two_nodes(words: list[str], place: Path) -> str:
     return "".join(said)
 
 
-def run_on_two_devices(words: list[str]) -> str:
-    done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def run_on_two_devices(words: list[str], place: Path) -> tuple[int | None, str]:
+    """The exit code of a training that begins the other process itself, and what both printed until both ended."""
+    printed = place / "printed"
+    os.mkfifo(printed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        first = begin(words, printed=printed, importing=IN_SEVERAL)
+    said = subprocess.run(["cat", printed], capture_output=True, text=True, timeout=300, check=True).stdout
+    first.join(timeout=300)
+    return first.exitcode, said
 
 
 @pytest.mark.slow
@@ -79,7 +82,8 @@ def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, n
     flags = [part for name, value in same.items() for part in (f"--{name.replace('_', '-')}", value)]
     where = ("--nodes", 2) if nodes > 1 else ("--devices", 2)
     words = command(data, "--run", data / "two", "--head", head, *where, "--batch-size", 4, *flags)
-    printed = run_on_two_nodes(words[3:], data) if nodes > 1 else run_on_two_devices(words)
+    exit_code, printed = (0, run_on_two_nodes(words, data)) if nodes > 1 else run_on_two_devices(words, data)
+    assert exit_code == 0, printed
     assert printed.count("trained") == 1, "only one process speaks"
     train(
         TrainSettings(
@@ -107,7 +111,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, n
 def finish(command: list[str]) -> None:
     """The same in this process, which has imported everything already."""
     with pytest.raises(SystemExit) as stop:
-        main(command[3:])
+        main(command)
     assert not stop.value.code
 
 
@@ -115,11 +119,11 @@ def finish(command: list[str]) -> None:
 def test_a_lost_loss_ends_all_processes_with_one_reason(tmp_path: Path) -> None:
     write_store(tmp_path / "features", write_csv(tmp_path / "train.csv", num_each=24))
     flags = ("--run", tmp_path / "run", "--devices", 2, "--head", "lstm", "--learning-rate", 1e30, "--gradient-clip", 0)
-    done = subprocess.run(command(tmp_path, *flags), env=environment(), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2
-    lines = {line for line in done.stderr.splitlines() if line.startswith("egoact: ")}
+    exit_code, printed = run_on_two_devices(command(tmp_path, *flags), tmp_path)
+    assert exit_code == 2
+    lines = {line for line in printed.splitlines() if line.startswith("egoact: ")}
     assert len(lines) == 1 and "the loss became nan in epoch" in lines.pop()
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in printed
 
 
 @pytest.mark.slow
@@ -129,7 +133,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(data: Path) -> None:
     finish(command(data, "--run", data / "whole", *flags))
     kills = 0
     for lines in (5, 30):
-        words = command(data, "--run", data / "killed", *flags)[3:]
+        words = command(data, "--run", data / "killed", *flags)
         running = begin(words, printed=data / "printed.txt", importing=TRAINING)
         written = data / "killed" / "history.csv"
         while running.is_alive() and not (written.exists() and written.read_text().count("\n") > lines):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import ForkServerContext
@@ -15,7 +16,7 @@ TRAINING = ("egoact.training.train", "egoact.models.heads", "pandas")
 
 
 def begin(words: Sequence[str], *, printed: Path, importing: Sequence[str]) -> BaseProcess:
-    """Run `egoact` in a process of its own; what it prints goes into a file.
+    """Run `python -m egoact` in a process of its own; what it prints goes into a file.
 
     It is forked from a server; the first who begins one says what is imported there.
     """
@@ -40,10 +41,9 @@ def _forking(importing: Sequence[str]) -> ForkServerContext:
 
 
 def _run(words: Sequence[str], printed: Path, environment: dict[str, str]) -> None:
-    from egoact.cli import main
-
     os.environ |= environment
     with printed.open("w") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
-    main(list(words))
+    sys.argv = ["egoact", *words]
+    runpy.run_module("egoact", run_name="__main__", alter_sys=True)
