@@ -42,9 +42,10 @@ def compare(a: FeatureStore, b: FeatureStore, table: SegmentTable) -> str:
     lines = []
     lowest, total = 1.0, []
     rows = [store.locate(table, ClipSampling()) for store in (a, b)]
+    width = np.prod(a.spec.backbone.feature_shape)
     for start in range(0, len(table), 32):
         x, y = (
-            store.gather(row[start : start + 32]).astype(np.float32).reshape(-1, np.prod(store.spec.feature_shape))
+            store.gather(row[start : start + 32]).astype(np.float32).reshape(-1, width)
             for store, row in zip((a, b), rows, strict=True)
         )
         cosine = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)

@@ -57,7 +57,9 @@ def cosine(reference: Path, other: Path, segments: Path) -> float:
     """Lowest cosine between the frames of two stores."""
     table = read_segments(segments)
     a, b = (
-        store.gather(store.locate(table, ClipSampling())).reshape(-1, store.spec.feature_shape[0]).astype(np.float64)
+        store.gather(store.locate(table, ClipSampling()))
+        .reshape(-1, store.spec.backbone.feature_shape[0])
+        .astype(np.float64)
         for store in map(FeatureStore.open, (reference, other))
     )
     return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())

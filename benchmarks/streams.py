@@ -72,7 +72,8 @@ def main(settings: Settings) -> None:
             print(f"{' '.join(streams)}: {wall:.1f} s, {cores:.1f} s of cores, {60 * minutes / wall:.1f} x real time")
         for name, store in stores.items():
             size = sum(file.stat().st_size for file in (store.path / "shards").iterdir())
-            print(f"{name}: {store.spec.feature_shape[0]} numbers, {size / minutes / 1e6:.2f} MB a recorded minute")
+            width = store.spec.backbone.feature_shape[0]
+            print(f"{name}: {width} numbers, {size / minutes / 1e6:.2f} MB a recorded minute")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--heads", nargs="+", default=["difference"])
     settings = parser.parse_args()
     first, second = both = tuple(settings.features)
-    one, other = (FeatureStore.open(path).spec.backbone for path in both)
+    one, other = (FeatureStore.open(path).spec.backbone.name for path in both)
     print("| head | features | joint | verb | noun | action |\n|---|---|---|---|---|---|")
     for head in settings.heads:
         for name, features, options in (

@@ -220,7 +220,7 @@ def test_the_file_of_the_backbone_makes_the_features_that_the_run_asks_for(
         media=(media,), features=features, weights=weights, streams=("rgb", "difference"), engine="torch", rate=2
     )
     assert extract(asked) == 0
-    assert FeatureStore.open(features).spec.backbone_spec == load_run(made[1]).backbones[0]
+    assert FeatureStore.open(features).spec.backbone == load_run(made[1]).backbones[0]
 
 
 @pytest.mark.slow

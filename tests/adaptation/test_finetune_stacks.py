@@ -66,7 +66,7 @@ def test_a_run_on_stacks_is_trained_fine_tuned_and_used(
     features, run, out = tmp_path / "features", tmp_path / "run", tmp_path / "tuned"
     assert extract(extracting(world, features, modality)) == 0
     table = read_segments(world / "labels.csv")
-    spec = FeatureStore.open(features).spec.backbone_spec
+    spec = FeatureStore.open(features).spec.backbone
     assert (spec.stack, spec.num_channels) == (5, 10 if modality == "flow" else 15)
     root = FlowRoot(world / "flow") if modality == "flow" else MediaRoot(world / "videos")
     times = ClipSampling(NUM_FRAMES).times([table[3]])[0, 0]

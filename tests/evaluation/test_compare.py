@@ -1,7 +1,6 @@
 """`egoact compare`: numbers against a plain recount, the page, and what cannot be compared."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from egoact.core.metrics.evaluation_files import read_run
 from egoact.core.metrics.protocol import Ranked
 from egoact.core.metrics.scores import load_scores
 from tests.makers.checks import check_self_contained
-from tests.makers.data.features import SPEC, write_csv, write_store
+from tests.makers.data.features import other_spec, write_csv, write_store
 
 VIDEOS = ("A_1", "B_1", "C_1")
 
@@ -76,7 +75,7 @@ def test_evaluations_and_runs_give_the_same_table(data: Path, capsys: pytest.Cap
 
 def test_runs_on_one_store_and_on_two(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv, first = data / "all.csv", data / "features"
-    second = write_store(tmp_path / "other", csv, spec=replace(SPEC, weights_hash="1" * 64), seed=1)
+    second = write_store(tmp_path / "other", csv, spec=other_spec(weights_hash="1" * 64), seed=1)
     for name, stores in (("second", (second,)), ("both", (first, second))):
         values = {"segments": (csv,), "features": stores, "run": tmp_path / name, "device": "cpu"}
         train(TrainSettings(**values, head="average", epochs=2))  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ def test_views_and_maps(tmp_path: Path, recordings: Path) -> None:
     assert extract(chosen) == 0
     store = FeatureStore.open(chosen.features)
     assert len(store) == 2 * len(SPANS) * 3 * 8
-    assert len(store.spec.feature_shape) == 3
+    assert len(store.spec.backbone.feature_shape) == 3
     middle, jittered = features(chosen, views=0), features(chosen, views=1)
     assert not np.array_equal(middle, jittered)
     one_view = replace(chosen, views=1, features=tmp_path / "one")

@@ -69,7 +69,7 @@ def run(*arguments: str) -> int:
 def test_features_are_of_what_flow_wrote(home: Path, tmp_path: Path) -> None:
     """Against the files read one by one, and run through the backbone."""
     assert extract(settings(home, tmp_path)) == 0
-    assert read_manifest(tmp_path).modality == "flow"
+    assert read_manifest(tmp_path).backbone.modality == "flow"
     assert json.loads((tmp_path / "manifest.json").read_text())["spec"]["modality"] == "flow"
     table, store = read_segments(home / "labels.csv"), FeatureStore.open(tmp_path)
     stored = store.gather(store.locate(table, ClipSampling(NUM_FRAMES)))
@@ -103,7 +103,7 @@ def test_flow_with_and_without_the_cameras_motion_do_not_mix(
         extract(settings(home, store, media=mixed))
     assert flow(whole) == 0
     assert extract(settings(home, store, media=(steady,))) == 0
-    assert read_manifest(store).backbone_spec.without_camera
+    assert read_manifest(store).backbone.without_camera
     assert extract(settings(home, store, media=(steady,))) == 0 and "nothing is missing" in capsys.readouterr().out
     with pytest.raises(ArtifactError, match="without_camera True, not False"):
         extract(settings(home, store))
@@ -114,9 +114,9 @@ def test_flow_with_and_without_the_cameras_motion_do_not_mix(
     assert run("evaluate", *asked, "--features", tmp_path / "other", "--out", tmp_path / "no") == 2
     assert "its features have without_camera False, the run needs True" in capsys.readouterr().err
     with pytest.raises(ArtifactError, match="this run looks at flow without the camera's motion"):
-        check_flow(FlowRoot(mixed[0]), ["kitchen_1"], read_manifest(store).backbone_spec, run=tmp_path / "run")
+        check_flow(FlowRoot(mixed[0]), ["kitchen_1"], read_manifest(store).backbone, run=tmp_path / "run")
     with pytest.raises(ArtifactError, match=r"looks at flow with the camera's motion \(egoact flow\), the flow in"):
-        check_flow(FlowRoot(steady), ["kitchen_1"], read_manifest(tmp_path / "other").backbone_spec, run=tmp_path)
+        check_flow(FlowRoot(steady), ["kitchen_1"], read_manifest(tmp_path / "other").backbone, run=tmp_path)
 
 
 @pytest.mark.parametrize("fusion", ["early", "late"])

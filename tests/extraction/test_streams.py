@@ -85,7 +85,7 @@ def test_streams_lie_side_by_side_and_are_whole(home: Path) -> None:
     assert list(found) == list(STREAMS) and found["rgb"] == home / "features"
     assert found["motion"] == home / "features/streams/motion"
     stores = [FeatureStore.open(path) for path in found.values()]
-    assert {store.spec.backbone_spec.stream: store.spec.feature_shape[0] for store in stores} == WIDTHS
+    assert {store.spec.backbone.stream: store.spec.backbone.feature_shape[0] for store in stores} == WIDTHS
     assert {store.spec.engine for store in stores} == {"torch", "opencv"}
     for store in stores:
         for video, row in store.index.rows.items():
@@ -204,9 +204,9 @@ def test_features_are_read_side_by_side_by_name(home: Path) -> None:
     features, sampling, table = home / "features", ClipSampling(5), read_labels((home / "labels.csv",))
     every = open_features(features)
     assert isinstance(every, ConcatenatedStores)
-    assert [spec.backbone_spec.stream for spec in every.specs] == list(STREAMS)
+    assert [spec.backbone.stream for spec in every.specs] == list(STREAMS)
     two = open_features(features, ("motion", "rgb"))
-    assert [spec.backbone_spec.stream for spec in two.specs] == ["rgb", "motion"]
+    assert [spec.backbone.stream for spec in two.specs] == ["rgb", "motion"]
     clips = two.gather(two.locate(table, sampling))
     alone = open_features(features, ("motion",))
     np.testing.assert_array_equal(clips[..., 32:], alone.gather(alone.locate(table, sampling)))
@@ -347,7 +347,7 @@ def test_a_run_trained_before_there_were_streams_is_loaded(home: Path, tmp_path:
         del config["backbone"][field]
     path.write_text(json.dumps(config))
     old = load_run(tmp_path / "run")
-    assert old.config.backbone == read_manifest(home / "features").backbone_spec
+    assert old.config.backbone == read_manifest(home / "features").backbone
     old.score(read_labels((home / "labels.csv",)), home / "features")
 
 

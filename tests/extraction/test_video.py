@@ -131,7 +131,7 @@ def test_an_image_encoder_goes_the_way_of_images(settings: ExtractSettings, tmp_
     image = replace(settings, weights=tmp_path / "dino", streams=("rgb", "grid"))
     assert extract(image) == 0
     store = FeatureStore.open(settings.features)
-    assert store.spec.backbone_spec.stream == "rgb" and store.spec.backbone_spec.feature_shape == (24,)
+    assert store.spec.backbone.stream == "rgb" and store.spec.backbone.feature_shape == (24,)
     table = write_segments(tmp_path / "segments.csv", VIDEOS)
     table.write_text(table.read_text().replace("take", "put", 3))
     run = tmp_path / "run"

@@ -28,7 +28,7 @@ from egoact.training import data as clips_module
 from tests.makers.data.features import SAMPLING, SPEC, other_spec, write_csv, write_store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-OTHER = other_spec(backbone="other", weights_hash="1" * 64, feature_shape=(4,))
+OTHER = other_spec(name="other", weights_hash="1" * 64, feature_shape=(4,))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_features_stand_side_by_side_frame_by_frame(data: Path) -> None:
 
 def test_stores_filled_in_another_order_still_meet_by_segment(data: Path) -> None:
     more = write_csv(data / "more.csv", videos=("A_0", "A_1", "B_1"), num_each=48)
-    write_store(data / "c", more, spec=other_spec(backbone="third"))
+    write_store(data / "c", more, spec=other_spec(name="third"))
     stack = open_features([data / "a", data / "c"])
     rows = stack.locate(read_segments(data / "train.csv"), SAMPLING)
     assert (rows[..., 0] != rows[..., 1]).any()
@@ -93,7 +93,7 @@ def test_maps_stand_side_by_side_in_their_channels(tmp_path: Path) -> None:
 
 
 def test_pooled_features_and_maps_are_not_used_together(data: Path) -> None:
-    write_store(data / "c", data / "train.csv", spec=replace(OTHER, kind="maps", feature_shape=(4, 2, 2)))
+    write_store(data / "c", data / "train.csv", spec=other_spec(OTHER, kind="maps", feature_shape=(4, 2, 2)))
     with pytest.raises(ArtifactError, match=r"c: its kind is maps"):
         open_features([data / "a", data / "c"])
 
@@ -157,7 +157,7 @@ def test_two_stores_tell_what_each_alone_cannot(data: Path, fusion: str) -> None
 
 def test_a_run_finds_its_stores_among_those_given_in_any_order(data: Path) -> None:
     train(settings_for(data, epochs=1))
-    write_store(data / "c", data / "train.csv", spec=other_spec(backbone="third"))
+    write_store(data / "c", data / "train.csv", spec=other_spec(name="third"))
     run, table = load_run(data / "run"), read_segments(data / "train.csv")
     first, *others = (
         run.score(table, [data / name for name in given]).by_target()["verb"]
@@ -359,4 +359,4 @@ def test_pairs_that_only_validation_has_do_not_disturb(data: Path) -> None:
     (data / "train.csv").write_text("\n".join(kept) + "\n")
     train(settings_for(data, joint=True, epochs=3))
     assert len(Recognizer.load(data / "run").config.pairs) == 5
-    assert SPEC.backbone == Recognizer.load(data / "run").config.backbone.name
+    assert SPEC.backbone.name == Recognizer.load(data / "run").config.backbone.name

@@ -130,7 +130,7 @@ class MadeEngine:
             self._left -= 1
             if self._left < 0:
                 raise KilledError
-        out = np.zeros((len(frames), *SPEC.feature_shape), dtype=np.float32)
+        out = np.zeros((len(frames), *SPEC.backbone.feature_shape), dtype=np.float32)
         for row, frame in zip(out, frames, strict=True):
             content = frame.tobytes()
             if content[0]:  # black frames only fill up a batch
@@ -156,7 +156,7 @@ def extract(path: Path, table: SegmentTable, way: str, killed_after: int | None)
     try:
         with StoreWriter(path, SPEC) as writer:
             failed = Extraction(
-                wanted, MadeRecordings(), one_stream(SPEC.backbone_spec, engine), [writer], num_workers=2
+                wanted, MadeRecordings(), one_stream(SPEC.backbone, engine), [writer], num_workers=2
             ).go()
     except KilledError:
         (path / "shards/A.npy.part").write_bytes(b"half")

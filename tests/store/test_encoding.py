@@ -18,9 +18,9 @@ from egoact.store.layout.encoding import decode, encode
 from egoact.store.reader import FeatureStore
 from egoact.store.writer import StoreWriter
 from tests.makers.data.clips import lacking, write_clips
-from tests.makers.data.features import SPEC
+from tests.makers.data.features import SPEC, other_spec
 
-MAPS = replace(SPEC, kind="maps", feature_shape=(3, 4, 4), dtype="int8")
+MAPS = other_spec(kind="maps", feature_shape=(3, 4, 4), dtype="int8")
 SAMPLING = ClipSampling(5, 2)
 SEGMENTS = [Segment(f"A_{i}", "A", "A", float(i), i + 1.0) for i in range(4)]
 

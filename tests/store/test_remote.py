@@ -1,7 +1,6 @@
 """Features behind URLs, with the file system of fsspec that lies in memory: no server is needed."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -14,6 +13,7 @@ from egoact.store.concatenation import open_features
 from egoact.store.layout.index import StoreIndex
 from egoact.store.reader import FeatureStore
 from egoact.store.remote import RemoteFolder, as_url, local_path
+from tests.makers.data.features import other_spec
 from tests.makers.data.stores import SAMPLING, SEGMENTS, SPEC, fill, segment
 
 URL = Path("memory://bucket/features")
@@ -53,7 +53,7 @@ def test_what_is_here_is_not_fetched_again(features: Path) -> None:
 
 
 def test_only_the_streams_that_are_read_are_fetched(features: Path) -> None:
-    motion = replace(SPEC, backbone="dis", weights_hash="", modality="motion", lag_seconds=1 / 15)
+    motion = other_spec(SPEC, name="dis", weights_hash="", modality="motion", lag_seconds=1 / 15)
     fill(features / "streams/motion", SEGMENTS, spec=motion)
     upload(features)
     store = open_features(URL, ["motion"])

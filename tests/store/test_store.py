@@ -24,6 +24,7 @@ from egoact.store.recordings import Recordings
 from egoact.store.writer import StoreWriter
 from tests.makers.checks import files
 from tests.makers.data.clips import write_clips
+from tests.makers.data.features import other_spec
 from tests.makers.data.stores import MOMENTS_EACH, SAMPLING, SEGMENTS, SPEC, features_of, fill, segment, table
 
 
@@ -59,7 +60,7 @@ def test_features_are_memory_mapped(tmp_path: Path) -> None:
 
 
 def test_maps_have_three_feature_axes(tmp_path: Path) -> None:
-    spec = replace(SPEC, kind="maps", feature_shape=(3, 2, 2))
+    spec = other_spec(SPEC, kind="maps", feature_shape=(3, 2, 2))
     fill(tmp_path / "s", SEGMENTS, spec=spec)
     store = FeatureStore.open(tmp_path / "s")
     got = store.gather(store.locate(table(SEGMENTS), SAMPLING), views=1)
@@ -294,7 +295,15 @@ def test_two_writers_do_not_meet_and_a_killed_one_does_not_block(tmp_path: Path)
 )
 def test_impossible_specs_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError):
-        replace(SPEC, **wrong)
+        other_spec(SPEC, **wrong)
+
+
+def test_a_manifest_has_the_fields_of_the_backbone_beside_its_own() -> None:
+    """In the order in which stores have them that were made earlier, whose fingerprints stay what they are."""
+    spec = other_spec(modality="difference", lag_seconds=0.1)
+    names = "backbone weights_hash input_size mean std kind cut feature_shape engine precision rate resize dtype"
+    assert " ".join(spec.to_dict()) == f"{names} modality lag_seconds format_version"
+    assert spec.fingerprint == "e8361c9e425643015f362bbb9129912bf30a7f936a2a4b4382bd83fbe9768a6f"
 
 
 def test_a_store_of_clips_is_refused_with_the_command_that_makes_it_anew(tmp_path: Path) -> None:
@@ -327,7 +336,7 @@ def test_whatever_comes_first_every_moment_keeps_its_features(
     tmp_path_factory: pytest.TempPathFactory, dtype: str, parts: list[set[int]], order: random.Random
 ) -> None:
     """Also where a shard is merged piece by piece, as large ones are."""
-    spec = replace(SPEC, kind="maps", feature_shape=(2, 1, 1), dtype=dtype)
+    spec = other_spec(SPEC, kind="maps", feature_shape=(2, 1, 1), dtype=dtype)
     path, have = tmp_path_factory.mktemp("store") / "s", set()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_writer, "CHUNK_BYTES", 16)

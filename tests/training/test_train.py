@@ -356,7 +356,7 @@ def test_evaluate_writes_what_the_report_needs(data: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"backbone": "efficientnet_lite0"}, "backbone efficientnet_lite0, the run needs tiny-random"),
+        ({"name": "efficientnet_lite0"}, "backbone efficientnet_lite0, the run needs tiny-random"),
         ({"weights_hash": "1" * 64}, "weights_hash"),
         ({"mean": (0.4, 0.5, 0.5)}, "mean"),
     ],
@@ -492,7 +492,7 @@ def test_a_disk_that_vanishes_under_the_curves_is_told_once(tmp_path: Path, caps
 def test_a_gpu_gets_larger_batches_where_there_are_clips_enough(
     num_clips: int, batch_size: int, rate: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = SimpleNamespace(specs=[SimpleNamespace(backbone_spec=SimpleNamespace(feature_shape=(1280,)))])
+    store = SimpleNamespace(specs=[SimpleNamespace(backbone=SimpleNamespace(feature_shape=(1280,)))])
     data: Any = SimpleNamespace(store=store, training=SimpleNamespace(table=range(num_clips)))
     settings = TrainSettings(segments=(), features=(), run=Path("run"))
     recipe = choose_recipe("default")

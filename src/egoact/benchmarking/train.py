@@ -21,6 +21,7 @@ from egoact.core.defaults import HEAD, ORDER_BLIND_HEAD
 from egoact.core.epic import facts as epic
 from egoact.core.metrics.evaluation_files import read_run
 from egoact.core.sampling import ClipSampling, to_microseconds
+from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.heads import HEADS
 from egoact.store.reader import StoreSpec
 from egoact.store.writer import StoreWriter
@@ -32,14 +33,16 @@ CLIP_BYTES = NUM_FRAMES * WIDTH * 2
 _CLIPS_PER_VIDEO = 1000
 _BLOCK_CLIPS = 200
 SPEC = StoreSpec(
-    backbone="made",
-    weights_hash="0",
-    input_size=(256, 256),
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    kind="pooled",
-    cut=None,
-    feature_shape=(WIDTH,),
+    BackboneSpec(
+        name="made",
+        weights_hash="0",
+        input_size=(256, 256),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        kind="pooled",
+        cut=None,
+        feature_shape=(WIDTH,),
+    ),
     engine="none",
     precision="f32",
 )

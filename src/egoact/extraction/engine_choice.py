@@ -209,7 +209,7 @@ def _known_choice(features: Path, spec: BackboneSpec, choice: EngineChoice) -> E
     own = stream_path(features, spec.stream)
     for path in (own, *list_streams(features).values()) if spec.has_network else ():
         made = read_manifest(path) if is_store(path) else None
-        if made is not None and made.backbone_spec.has_network and (path == own or made.precision != "int8"):
+        if made is not None and made.backbone.has_network and (path == own or made.precision != "int8"):
             return choice.filled_in(made.engine, made.precision)
     return choice
 

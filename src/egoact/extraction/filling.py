@@ -41,7 +41,7 @@ class Filling:
         self.failures: list[Failure] = []
         self.num_before, self.num_added = len(writer.index), 0
         self.sought: dict[str, float] = {}
-        spec = writer.spec.backbone_spec
+        spec = writer.spec.backbone
         self.name, self.needs_earlier = spec.stream, spec.needs_earlier
         self._wanted = wanted
         self._parts: dict[str, _Part] = {}

@@ -87,7 +87,7 @@ class ImageNetwork:
         # The commit of the hub may be a new one; a stack's network is not one of those that are remembered by name.
         if self.choice.weights is not None or self.backbone.startswith(defaults.ENCODERS) or self.stack > 1:
             return False
-        spec, choice = features.backbone_spec, self.choice
+        spec, choice = features.backbone, self.choice
         if spec.stream != stream or spec.input_size != self._frame_size():
             return False
         return not spec.has_network or (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from egoact.core import defaults
@@ -57,7 +57,8 @@ class Work:
             if not (is_store(path) and (path / INDEX_NAME).exists()):
                 return False
             made = read_manifest(path)
-            if (made.rate, made.dtype, made.without_camera) != facts or not self.network.has_made(made, stream):
+            same = (made.rate, made.dtype, made.backbone.without_camera) == facts
+            if not (same and self.network.has_made(made, stream)):
                 return False
             index = StoreIndex.read(path).rows
             rows = [index.get(video_id) for video_id in wanted.video_ids]
@@ -93,13 +94,11 @@ def plan_store(
     backbone: BackboneSpec, engine: Engine | None, *, rate: int = defaults.RATE, dtype: StoredDtype = "float16"
 ) -> StoreSpec:
     """What the manifest of a store says of its features, see `StoreSpec`; motion has no engine."""
-    shared = {field.name: getattr(backbone, field.name) for field in fields(BackboneSpec) if field.name != "name"}
     return StoreSpec(
-        backbone=backbone.name,
+        backbone,
         engine="opencv" if engine is None else engine.name,
         precision="f32" if engine is None else engine.precision,
         rate=rate,
         quantized="" if engine is None else graph_hash(engine),
         dtype=dtype,
-        **shared,
     )

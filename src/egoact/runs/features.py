@@ -36,7 +36,7 @@ def open_features_for(
     found = _choose(needed, there)
     source = open_stores(found)
     if len(source.specs) != len(needed):
-        held = [spec.stream for spec in (read_manifest(path).backbone_spec for path in there)]
+        held = [spec.stream for spec in (read_manifest(path).backbone for path in there)]
         lost = [spec.stream for spec in needed if spec.stream not in held]
         if lost and len(folders) == 1:
             raise ArtifactError(missing_streams(lost, held, folders[0]), path=folders[0])
@@ -45,16 +45,16 @@ def open_features_for(
         raise ArtifactError(f"feature stores: {reason}", path=source.path)
     stores = source.stores if isinstance(source, ConcatenatedStores) else (source,)
     for store, backbone in zip(stores, needed, strict=True):
-        check_same_backbone(store.spec.backbone_spec, backbone, path=store.path)
+        check_same_backbone(store.spec.backbone, backbone, path=store.path)
     return source
 
 
 def _choose(needed: Sequence[BackboneSpec], paths: Sequence[Path]) -> list[Path]:
-    of_spec = {read_manifest(path).backbone_spec: path for path in paths}
+    of_spec = {read_manifest(path).backbone: path for path in paths}
     if all(spec in of_spec for spec in needed):
         return [of_spec[spec] for spec in needed]
     names = {spec.stream for spec in needed}
-    same = [path for path in paths if read_manifest(path).backbone_spec.stream in names]
+    same = [path for path in paths if read_manifest(path).backbone.stream in names]
     return same if len(same) == len(needed) else list(paths)
 
 

@@ -25,7 +25,8 @@ def shard_problems(store: FeatureStore, number: int) -> Iterator[str]:
         return
     if file_sha256(path) != row.shard_sha256:
         yield f"{path}: its bytes have changed since it was written; {REPAIR}"
-    may_be_zero = store.spec.modality in ("motion", IMPORTED)  # nothing moves in a still picture; others may pad
+    # Nothing moves in a still picture; others may pad.
+    may_be_zero = store.spec.backbone.modality in ("motion", IMPORTED)
     step = max(1, CHUNK_BYTES // max(features[:1].nbytes, 1))
     for start in range(0, len(features), step):
         flat = decode(features[start : start + step], store.spec.dtype)

@@ -38,7 +38,7 @@ class ConcatenatedStores:
             if store.path.resolve() in seen:
                 raise ArtifactError("this feature store is given twice", path=store.path)
             seen.add(store.path.resolve())
-            ours, theirs = store.spec, first.spec
+            ours, theirs = store.spec.backbone, first.spec.backbone
             if ours.kind != theirs.kind:
                 reason = f"its kind is {ours.kind}, that of {first.path} is {theirs.kind}"
                 raise ArtifactError(f"{reason}; stores that are used together must agree", path=store.path)
@@ -99,5 +99,5 @@ def open_stores(paths: Sequence[Path]) -> FeatureSource:
 
 def clips_at_once(store: FeatureSource, num_frames: int) -> int:
     """Clips of T frames to read at once: 256, or as many maps as fit into `_BATCH_BYTES` as float16."""
-    clip_bytes = sum(2 * num_frames * math.prod(spec.feature_shape) for spec in store.specs)
+    clip_bytes = sum(2 * num_frames * math.prod(spec.backbone.feature_shape) for spec in store.specs)
     return max(1, min(256, _BATCH_BYTES // clip_bytes))

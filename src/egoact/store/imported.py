@@ -15,7 +15,7 @@ import numpy as np
 
 from egoact.core.bounds import DAMAGED_ARRAY
 from egoact.core.errors import ArtifactError
-from egoact.models.backbones.spec import IMPORTED
+from egoact.models.backbones.spec import IMPORTED, BackboneSpec
 from egoact.store.layout.index import CHUNK_BYTES, grid_moments
 from egoact.store.layout.manifest import StoreSpec
 from egoact.store.reader import FeatureStore
@@ -30,8 +30,8 @@ _DTYPES = ("float16", "float32", "float64")
 
 def imported_spec(name: str, *, num_channels: int, rate: int) -> StoreSpec:
     """What a store says of features that cannot be computed here; a run takes only those of its training's name."""
-    return StoreSpec(
-        backbone=name,
+    backbone = BackboneSpec(
+        name=name,
         weights_hash="",
         input_size=(1, 1),
         mean=(0.0, 0.0, 0.0),
@@ -39,12 +39,9 @@ def imported_spec(name: str, *, num_channels: int, rate: int) -> StoreSpec:
         kind="pooled",
         cut=None,
         feature_shape=(num_channels,),
-        engine=IMPORTED,
-        precision="f32",
-        rate=rate,
-        resize="",
         modality=IMPORTED,
     )
+    return StoreSpec(backbone, engine=IMPORTED, precision="f32", rate=rate, resize="")
 
 
 def open_array(path: Path) -> np.ndarray:

@@ -127,7 +127,7 @@ class FeatureStore:
             raise ValueError(f"rows must be in 0 to {len(self) - 1}, got {frames.min()} to {frames.max()}")
         shards = np.searchsorted(self.index.ends, frames[:, 0], side="right")
         offsets = frames - np.append(0, self.index.ends)[shards][:, None]
-        out = np.empty((*frames.shape, *self.spec.feature_shape), dtype=np.float16)
+        out = np.empty((*frames.shape, *self.spec.backbone.feature_shape), dtype=np.float16)
         num_read = _count_reads()
         if _WILL_NEED is not None and self._patience > 0:
             self._prefetch(shards, offsets)

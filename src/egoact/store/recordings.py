@@ -45,7 +45,7 @@ class Stretch:
     @staticmethod
     def _read(store: FeatureStore, shard: int, places: np.ndarray) -> np.ndarray:
         if not len(places):
-            return np.empty((0, *store.spec.feature_shape), dtype=np.float16)
+            return np.empty((0, *store.spec.backbone.feature_shape), dtype=np.float16)
         stored = store.shard(shard)
         # Where nothing lies between the steps they are mapped and not read.
         is_dense = places[-1] - places[0] == len(places) - 1

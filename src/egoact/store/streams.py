@@ -67,7 +67,7 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
         if path == stream_path(features, name) and other != IMPORTED:
             continue  # the store itself says what is wrong
         manifest = read_manifest(path)
-        known = manifest.backbone_spec
+        known = manifest.backbone
         if not (_may_stand_beside_others(known) and _may_stand_beside_others(spec)):
             reason = "maps, and features of flow, video or stacks, or made by others, are not beside other streams"
             what = "imported features are" if other == IMPORTED else f"there is {other}"
@@ -81,7 +81,7 @@ def check_fits(features: Path, spec: BackboneSpec, *, rate: int) -> None:
 
 def list_streams(features: Path) -> dict[str, Path]:
     """As `find_streams`; nothing where there is none."""
-    own = {read_manifest(features).backbone_spec.stream: features} if is_store(features) else {}
+    own = {read_manifest(features).backbone.stream: features} if is_store(features) else {}
     paths = {name: stream_path(features, name) for name in STREAMS if name != "rgb"}
     return own | {name: path for name, path in paths.items() if is_store(path)}
 

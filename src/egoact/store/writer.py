@@ -62,7 +62,7 @@ class StoreWriter:
 
     def begin(self) -> FeatureBuffer:
         """Where the features of a recording are kept while they are computed."""
-        return FeatureBuffer(self.spec.feature_shape, dtype=self.spec.dtype, folder=self.path / SHARDS_NAME)
+        return FeatureBuffer(self.spec.backbone.feature_shape, dtype=self.spec.dtype, folder=self.path / SHARDS_NAME)
 
     def commit(self, video_id: str, buffer: FeatureBuffer, moments: Moments, *, num_steps: int = UNKNOWN) -> None:
         """Make new moments of a recording part of the store.

@@ -26,7 +26,7 @@ def write_clips(
     for video_id in dict.fromkeys(segment.video_id for segment in segments):
         chosen = [i for i, segment in enumerate(segments) if segment.video_id == video_id]
         moments = to_microseconds(sampling.times([segments[i] for i in chosen])).ravel()
-        values = np.concatenate([clips[i].reshape(-1, *writer.spec.feature_shape) for i in chosen])
+        values = np.concatenate([clips[i].reshape(-1, *writer.spec.backbone.feature_shape) for i in chosen])
         moments, firsts = np.unique(moments, return_index=True)
         new = ~np.isin(moments, writer.of(video_id).moments)
         with writer.begin() as buffer:

@@ -7,6 +7,7 @@ import numpy as np
 
 from egoact.core.annotations.segments import read_segments
 from egoact.core.sampling import ClipSampling
+from egoact.models.backbones.spec import BackboneSpec
 from egoact.store.reader import StoreSpec
 from egoact.store.writer import StoreWriter
 from tests.makers.data.clips import lacking, write_clips
@@ -14,14 +15,16 @@ from tests.makers.data.clips import lacking, write_clips
 WIDTH = 16
 SAMPLING = ClipSampling(20)
 SPEC = StoreSpec(
-    backbone="tiny-random",
-    weights_hash="0" * 64,
-    input_size=(32, 32),
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    kind="pooled",
-    cut=None,
-    feature_shape=(WIDTH,),
+    BackboneSpec(
+        name="tiny-random",
+        weights_hash="0" * 64,
+        input_size=(32, 32),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        kind="pooled",
+        cut=None,
+        feature_shape=(WIDTH,),
+    ),
     engine="torch",
     precision="f32",
 )
@@ -64,7 +67,7 @@ def write_store(
         todo = lacking(writer, list(table), sampling)
         clips = []
         for segment in todo:
-            clip = random.normal(0, 0.3, (sampling.num_views, sampling.num_frames, *spec.feature_shape))
+            clip = random.normal(0, 0.3, (sampling.num_views, sampling.num_frames, *spec.backbone.feature_shape))
             signals = (
                 {"open": 1, "close": -1}.get(segment.verb or "", 0) * rising[:, 0],
                 2 * (segment.verb == "cut"),
@@ -72,7 +75,7 @@ def write_store(
             )
             for channel, signal in enumerate(signals):
                 if channel not in hide:
-                    clip[:, :, channel] += np.reshape(signal, (-1, *(1 for _ in spec.feature_shape[1:])))
+                    clip[:, :, channel] += np.reshape(signal, (-1, *(1 for _ in spec.backbone.feature_shape[1:])))
             if segment.narration_id == poison:
                 clip[:] = np.nan
             clips.append(clip)
@@ -80,6 +83,7 @@ def write_store(
     return path
 
 
-def other_spec(**changes: object) -> StoreSpec:
-    """`SPEC` with some fields changed."""
-    return replace(SPEC, **changes)  # type: ignore[arg-type]
+def other_spec(spec: StoreSpec = SPEC, /, **changes: object) -> StoreSpec:
+    """A spec with some fields changed, its own or the backbone's."""
+    own = {name: changes.pop(name) for name in ("rate", "dtype") if name in changes}
+    return replace(spec, backbone=replace(spec.backbone, **changes), **own)  # type: ignore[arg-type]

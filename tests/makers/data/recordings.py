@@ -66,7 +66,7 @@ def write_clip_run(run: Path) -> Path:
     config = RecognizerConfig(
         head="average",
         vocabularies={"verb": Vocabulary("verb", ("open", "close"))},
-        backbone=SPEC.backbone_spec,
+        backbone=SPEC.backbone,
         num_frames=6,
         dropout=0.0,
     )

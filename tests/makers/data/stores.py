@@ -1,7 +1,6 @@
 """Stores of made features that tell by themselves which segment and view they are of."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ from egoact.core.sampling import ClipSampling
 from egoact.store.reader import StoreSpec
 from egoact.store.writer import StoreWriter
 from tests.makers.data.clips import lacking, write_clips
-from tests.makers.data.features import SPEC as CLIPS
+from tests.makers.data.features import other_spec
 
-SPEC = replace(CLIPS, input_size=(64, 64), feature_shape=(8,))
+SPEC = other_spec(input_size=(64, 64), feature_shape=(8,))
 SAMPLING = ClipSampling(num_frames=4, num_views=2)
 MOMENTS_EACH = 8
 
@@ -27,7 +26,7 @@ def segment(number: int, *, video: str = "P01_01", start: float | None = None) -
 def features_of(item: Segment, spec: StoreSpec = SPEC) -> np.ndarray:
     """float16 (V, T, D)."""
     seed = int.from_bytes(hashlib.sha256(repr(item).encode()).digest()[:4])
-    shape = (SAMPLING.num_views, SAMPLING.num_frames, *spec.feature_shape)
+    shape = (SAMPLING.num_views, SAMPLING.num_frames, *spec.backbone.feature_shape)
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float16)
 
 

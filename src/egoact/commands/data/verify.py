@@ -46,11 +46,12 @@ def verify(settings: VerifySettings) -> int:
             if table is not None:
                 found += table_problems(store, table, ClipSampling(settings.num_frames, settings.views))
     for store, found in zip(stores, problems, strict=True):
-        stream = f"{store.spec.backbone_spec.stream}: " if len(stores) > 1 else ""
+        made = store.spec.backbone
+        stream = f"{made.stream}: " if len(stores) > 1 else ""
         for problem in found:
             print(f"verify: {stream}{problem}")
         print(
             f"verify: {stream}{len(store)} moments of {len(store.index.rows)} recordings, "
-            f"{store.spec.backbone}, {store.spec.kind} {store.spec.feature_shape}: {len(found)} problems"
+            f"{made.name}, {made.kind} {made.feature_shape}: {len(found)} problems"
         )
     return sum(len(found) for found in problems)

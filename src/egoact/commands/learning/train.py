@@ -53,7 +53,7 @@ def _train(
     began = time.monotonic()
     data = _load_data(settings)
     recipe = _fit_to_device(settings, settings.chosen_recipe(len(data.training.table)), data)
-    head = settings.chosen_head(recipe, (s.backbone_spec.stream for s in data.store.specs))
+    head = settings.chosen_head(recipe, (s.backbone.stream for s in data.store.specs))
     config, machine = _configure(replace(settings, head=head), recipe, data), settings.machine()
     trainings = [
         Training(config, recipe, data, each.run, machine, each.select, each.seed, each.fusion_folds) for each in todo
@@ -78,7 +78,7 @@ def _train(
 def _fit_to_device(settings: TrainSettings, recipe: Recipe, data: "TrainingData") -> Recipe:
     """Larger batches where they cost nothing, unless flags say how large they are."""
     is_given = settings.batch_size is not None or settings.learning_rate is not None
-    is_pooled = len(data.store.specs[0].backbone_spec.feature_shape) == 1
+    is_pooled = len(data.store.specs[0].backbone.feature_shape) == 1
     machine = settings.machine()
     if recipe.solver == "ridge" or is_given or not is_pooled or not machine.is_alone:
         return recipe
@@ -111,7 +111,7 @@ def _load_data(settings: TrainSettings) -> "TrainingData":
     if settings.joint and set(vocabularies) != {"verb", "noun"}:
         raise ValueError(f"--joint needs verbs and nouns to learn, there are only {', '.join(vocabularies)}s")
     store = open_features(settings.features, settings.streams)
-    if anticipation is not None and any(spec.window and spec.window.sees_ahead for spec in store.specs):
+    if anticipation is not None and any(w and w.sees_ahead for w in (spec.backbone.window for spec in store.specs)):
         raise ValueError("--gap: rows of this video encoder know what comes after them; extract with --past --stride 1")
     splits = [
         None if part is None else load_split(part, store, vocabularies, settings.clips())
@@ -125,7 +125,7 @@ def _configure(settings: TrainSettings, recipe: Recipe, data: "TrainingData") ->
     from egoact.runs.recognizer import RecognizerConfig
 
     first = data.store.specs[0]
-    backbone, *stacked = (spec.backbone_spec for spec in data.store.specs)
+    backbone, *stacked = (spec.backbone for spec in data.store.specs)
     return RecognizerConfig(
         head=settings.head,
         head_options=parse_options(settings.head_options),

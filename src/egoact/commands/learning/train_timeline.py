@@ -204,7 +204,7 @@ def prepare(
         segmenter=settings.segmenter,
         options=parse_options(settings.segmenter_options),
         vocabularies=vocabularies,
-        backbones=tuple(spec.backbone_spec for spec in specs),
+        backbones=tuple(spec.backbone for spec in specs),
         components=settings.components,
         rate=recordings.rate,
         stride=recordings.rate // rate,

@@ -194,8 +194,8 @@ def _possible_heads(settings: TuneSettings, store: "FeatureSource") -> tuple[str
     """The default head first, where it is among them."""
     from egoact.models.heads import DEFAULT_HEAD, HEADS, build_head
 
-    first, num_frames = store.specs[0].feature_shape, settings.num_frames
-    shape = (sum(spec.feature_shape[0] for spec in store.specs), *first[1:])
+    first, num_frames = store.specs[0].backbone.feature_shape, settings.num_frames
+    shape = (sum(spec.backbone.feature_shape[0] for spec in store.specs), *first[1:])
     if settings.heads:
         for head in settings.heads:
             build_head(head, feature_shape=shape, num_frames=num_frames)

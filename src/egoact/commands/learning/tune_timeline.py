@@ -116,7 +116,7 @@ def _plan(
     space = SegmenterSpace(
         names=settings.search,
         segmenters=tuple(dict.fromkeys(settings.segmenters)),
-        streams=tuple(dict.fromkeys(store.spec.backbone_spec.stream for store in recordings.stores)),
+        streams=tuple(dict.fromkeys(store.spec.backbone.stream for store in recordings.stores)),
         rate=recordings.rate,
         usual_rate=usual_rate(recordings.rate),
     )

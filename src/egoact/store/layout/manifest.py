@@ -15,7 +15,7 @@ from egoact.core import defaults
 from egoact.core.bounds import MOST_RATE, check_inside, check_name, check_whole, load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_atomically
-from egoact.models.backbones.spec import BackboneSpec, Kind, Modality, Window
+from egoact.models.backbones.spec import BackboneSpec
 from egoact.store.layout.encoding import DTYPES, shard_layout
 
 FORMAT_VERSION = 2
@@ -28,51 +28,31 @@ RESIZE = "squash-area"  # to input_size whatever the aspect ratio, every source 
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """How features were made; checks itself. What the backbone's fields mean is said in `BackboneSpec`."""
+    """How features were made; checks itself. In files the backbone's fields lie beside these, its name as backbone."""
 
-    backbone: str  # its name
-    weights_hash: str
-    input_size: tuple[int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    kind: Kind
-    cut: int | None
-    feature_shape: tuple[int, ...]
+    backbone: BackboneSpec
     engine: str  # what computed them: "torch", "onnxruntime", "openvino", "tensorrt"; of motion "opencv"
     precision: str  # "f32", "bf16", "f16" or "int8"
     rate: int = defaults.RATE  # steps a second; moments that were asked for exactly lie between them
     resize: str = RESIZE  # how frames were brought to `input_size`
     dtype: str = "float16"  # of the features on disk; for maps also "int8" with a scale for each channel
     quantized: str = ""  # sha256 (hex) of the quantised graph that computed int8 features
-    modality: Modality = "rgb"
-    grid: int = 1
-    lag_seconds: float = 0.0
-    stack: int = 1
-    window: Window | None = None
-    without_camera: bool = False
     format_version: int = FORMAT_VERSION  # of the store's layout
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
             raise ValueError(f"format_version {self.format_version} is not {FORMAT_VERSION}, the one understood here")
-        _ = self.backbone_spec  # which checks what is its own
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if self.dtype == "int8" and self.kind != "maps":
+        if self.dtype == "int8" and self.backbone.kind != "maps":
             raise ValueError("dtype int8 is for maps: pooled features have one number a channel, and nothing to scale")
         check_whole("rate, in steps a second,", self.rate, most=MOST_RATE)
         for name in ("engine", "precision", "resize", "quantized"):
             check_name(name, getattr(self, name))
 
-    @property
-    def backbone_spec(self) -> BackboneSpec:
-        """The backbone that made the features."""
-        shared = {field.name: getattr(self, field.name) for field in fields(BackboneSpec) if field.name != "name"}
-        return BackboneSpec(name=self.backbone, **shared)
-
     def layout(self, num_moments: int) -> tuple[np.dtype, tuple[int, ...]]:
         """Element type and shape of a shard on disk."""
-        return shard_layout(self.dtype, (num_moments,), self.feature_shape)
+        return shard_layout(self.dtype, (num_moments,), self.backbone.feature_shape)
 
     @property
     def fingerprint(self) -> str:
@@ -81,21 +61,27 @@ class StoreSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; what only int8, flow, or a stream beside plain frames has is left out elsewhere."""
-        values = json.loads(json.dumps(asdict(self)))
+        values = json.loads(json.dumps(self._all_fields()))
         return {name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
+
+    def _all_fields(self) -> dict[str, Any]:
+        """Those of the backbone beside its own, in the order in which files have them."""
+        own = asdict(self)
+        made, version = own.pop("backbone"), own.pop("format_version")
+        always = {"backbone": made.pop("name")} | {name: made.pop(name) for name in [*made] if name not in _LEFT_OUT}
+        return {**always, **own, **made, "format_version": version}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StoreSpec":
         """Back from JSON; a `ValueError` for missing, unknown or impossible values."""
-        names = {field.name for field in fields(cls)}
+        names = {field.name for each in (cls, BackboneSpec) for field in fields(each)} - {"name"}
         if names != values.keys() | _LEFT_OUT.keys():
             missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
             raise ValueError(f"fields missing: {missing or 'none'}, unknown: {unknown or 'none'}")
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        own = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        made = {name: value for name, value in values.items() if name not in own}
         try:
-            if plain.get("window") is not None:
-                plain["window"] = Window.from_dict(plain["window"])
-            return cls(**plain)
+            return cls(**own | {"backbone": BackboneSpec.from_dict(made | {"name": own["backbone"]})})
         except (TypeError, KeyError) as error:
             raise ValueError(f"a field has a value of the wrong type ({error})") from None
 
@@ -106,7 +92,7 @@ class StoreSpec:
             text = str(value)
             return f"{text[:12]}..." if len(text) > 60 else text
 
-        mine, theirs = asdict(self), asdict(other)
+        mine, theirs = self._all_fields(), other._all_fields()
         return [f"{name} {short(mine[name])}, not {short(theirs[name])}" for name in mine if mine[name] != theirs[name]]
 
 
