@@ -21,6 +21,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.epic.facts import NUM_NOUNS, NUM_VERBS
 from egoact.core.timelines.files import timelines_of
 from egoact.kitchen import make_kitchen
+from egoact.kitchen.film import FRAMES_PER_SECOND
 from tests.makers.data.datasets import SESSIONS, WRITERS
 from tests.makers.data.foreign import write_data_set
 from tests.makers.films.kitchens import FilmKitchen
@@ -83,6 +84,8 @@ NOT_EXECUTED = {
 """Commands of the documents (or how they begin) that no test executes, and why."""
 RUNS = {"run": "difference", "run_lstm": "lstm", "run_difference": "difference"}
 """Folder -> head of a run that sections take for granted."""
+SECONDS = 8
+"""Of each of four recordings: three or four actions."""
 OTHER_PROGRAMS = ("tensorboard", "pip", "npm", "docker", "trtexec")
 BY_CI = re.compile(r"^python3 -m venv ")  # .ci/run executes the README's two lines for setting up
 
@@ -119,9 +122,14 @@ WALKS = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(film_kitchen: FilmKitchen, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the documents speak of: `labels.csv`, `videos`, `EPIC-KITCHENS`, ..."""
-    return made_once(tmp_path_factory, "documents", _make_world)
+
+    def make(folder: Path) -> None:
+        film_kitchen(folder / "made", 4)
+        _make_world(folder)
+
+    return made_once(tmp_path_factory, "documents", make)
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +152,14 @@ def results(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _make_world(folder: Path) -> None:
     made = folder / "made"
-    make_kitchen(made, num_videos=4, segments_per_video=6)
-    shutil.copytree(made / "videos", folder / "EPIC-KITCHENS")
+    make_kitchen(made, num_videos=4)
+    for video in made.glob("videos/**/*.MP4"):
+        place = folder / "EPIC-KITCHENS" / video.relative_to(made / "videos")
+        shorten(video, place, num_frames=SECONDS * FRAMES_PER_SECOND, rate=FRAMES_PER_SECOND)
     train, validation = (pd.read_csv(made / f"{part}.csv") for part in ("train", "validation"))
+    train, validation = (
+        part[pd.to_timedelta(part["stop_timestamp"]).dt.total_seconds() < SECONDS] for part in (train, validation)
+    )
     train.to_csv(folder / "EPIC_100_train.csv", index=False)
     validation.to_csv(folder / "EPIC_100_validation.csv", index=False)
     validation.iloc[:, :8].to_csv(folder / "EPIC_100_test_timestamps.csv", index=False)
@@ -162,7 +175,7 @@ def _make_world(folder: Path) -> None:
     names = {video: f"kitchen_{number}" for number, video in enumerate(sorted(both["video_id"].unique()), 1)}
     (folder / "videos").mkdir()
     for video, name in names.items():
-        shutil.copy(next(made.glob(f"videos/**/{video}.MP4")), folder / f"videos/{name}.mp4")
+        shutil.copy(next(folder.glob(f"EPIC-KITCHENS/**/{video}.MP4")), folder / f"videos/{name}.mp4")
     own = both.assign(video_id=both["video_id"].map(names))
     columns = ["video_id", "start_timestamp", "stop_timestamp", "verb", "noun"]
     own[columns].to_csv(folder / "labels.csv", index=False)
@@ -179,13 +192,14 @@ def _make_world(folder: Path) -> None:
     (folder / "recordings/breakfast/P03/cam01").mkdir(parents=True)
     shutil.copy(films[0], folder / "recordings/breakfast/P03/cam01/P03_tea.avi")
     _make_answers(folder, read_segments(folder / "EPIC_100_validation.csv"))
+    shutil.rmtree(made)
 
 
-def shorten(video: Path, copy: Path, *, num_frames: int = 50) -> None:
+def shorten(video: Path, copy: Path, *, num_frames: int = 50, rate: int = 25) -> None:
     """The first frames of a recording, as a recording of its own."""
     with av.open(str(video)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), num_frames)]
-    write_video(copy, images=frames, rate=25, size=frames[0].shape[:2])
+    write_video(copy, images=frames, rate=rate, size=frames[0].shape[:2])
 
 
 def _make_answers(folder: Path, table: SegmentTable) -> None:
@@ -196,10 +210,11 @@ def _make_answers(folder: Path, table: SegmentTable) -> None:
     np.savez(folder / "scores.npz", narration_id=ids, verb_output=verbs, noun_output=nouns)
     timelines = timelines_of(read_segments(folder / "labels.csv"))
     (folder / "timeline.json").write_text(json.dumps(timelines["kitchen_1"].to_dict()), encoding="utf-8")
-    for number, (video_id, timeline) in enumerate(timelines.items()):
-        place = folder / f"week_{number % 2 + 1}" / video_id
-        place.mkdir(parents=True)
-        (place / "timeline.json").write_text(json.dumps(timeline.to_dict()), encoding="utf-8")
+    for week, video_ids in (("week_1", sorted(timelines)[:-1]), ("week_2", sorted(timelines)[1:])):
+        for video_id in video_ids:
+            place = folder / week / video_id
+            place.mkdir(parents=True)
+            (place / "timeline.json").write_text(json.dumps(timelines[video_id].to_dict()), encoding="utf-8")
 
 
 @pytest.mark.parametrize("commands", WALKS)
