@@ -1,5 +1,6 @@
 """One extraction that many share, without a cluster: workers, and who names what they made, are called by hand."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,6 +107,13 @@ def test_a_folder_of_other_features_is_refused(place: Path) -> None:
     other = replace(chosen(place, place / "some"), size=32)
     with SharedFeatures(place / "some") as shared, pytest.raises(ArtifactError, match="size"):
         choose_plan(work_of(other), shared.heads)
+
+
+def test_what_goes_to_workers_knows_no_command(place: Path, tmp_path: Path) -> None:
+    work = work_of(chosen(place, tmp_path / "features"))
+    content = pickle.dumps(work)
+    assert b"egoact.extraction" in content and b"egoact.commands" not in content
+    assert pickle.loads(content).network == work.network
 
 
 def test_a_url_is_written_by_a_cluster_alone(tmp_path: Path) -> None:
