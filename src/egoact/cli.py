@@ -6,15 +6,11 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from types import FrameType
 from typing import Any
 
 from egoact.commands import GROUPS, command_module
@@ -22,6 +18,7 @@ from egoact.core.bounds import clear_line
 from egoact.core.collecting import collect_rarely
 from egoact.core.errors import InputError
 from egoact.core.progress import working
+from egoact.core.stopping import STOPPED_CODE, say_stopped, take_stops
 from egoact.help_text import complaint, did_you_mean, help_text, subcommands
 
 
@@ -139,8 +136,11 @@ def main(arguments: list[str] | None = None) -> None:
     if given[0] not in COMMANDS:
         hint = did_you_mean(given[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         _fail(f"there is no command {given[0]!r}{hint}")
-    with _polite():
+    leave_stops = take_stops()
+    try:
         code = _run(COMMANDS[given[0]], given[0], given[1:], debug=debug)
+    finally:
+        leave_stops()
     sys.exit(code)
 
 
@@ -225,24 +225,6 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@contextlib.contextmanager
-def _polite() -> Iterator[None]:
-    """Take SIGTERM for Ctrl-C: whatever would be done then is done, by whoever answers Ctrl-C at that moment."""
-
-    def stop(_: int, frame: FrameType | None) -> None:
-        answer = signal.getsignal(signal.SIGINT)  # ignored by what a shell runs in the background
-        (answer if callable(answer) else signal.default_int_handler)(signal.SIGINT, frame)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
     try:
         settings = _parse(resolve_name(command.settings), name, arguments)
@@ -257,8 +239,8 @@ def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> i
     except KeyboardInterrupt:
         if debug:
             traceback.print_exc()
-        print("egoact: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        say_stopped()
+        return STOPPED_CODE
     except (InputError, ValueError, OSError) as error:
         if debug:
             traceback.print_exc()

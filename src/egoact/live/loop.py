@@ -70,11 +70,13 @@ class LiveLoop:
             yield
             return
 
+        before = signal.getsignal(signal.SIGINT)
+
         def stop(number: int, frame: FrameType | None) -> None:
             self._is_interrupted = True
-            signal.default_int_handler(number, frame)
+            (before if callable(before) else signal.default_int_handler)(number, frame)
 
-        before = signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGINT, stop)
         try:
             yield
         finally:
