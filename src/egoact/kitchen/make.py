@@ -124,7 +124,7 @@ def make_kitchen(
 
 def _record_all(recordings: Sequence[Recording], out: Path, workers: int) -> Iterator[tuple[Recording, Rows]]:
     """Rows of each recording as it is done. Neighbours share a process, which keeps their kitchen's sprites."""
-    if workers == 1:
+    if workers == 1 or all(recording.path(out).is_file() for recording in recordings):  # nothing is left to render
         for recording in recordings:
             yield recording, record(recording, out)
         return

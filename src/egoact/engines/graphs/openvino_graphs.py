@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from egoact.engines.frame_model import FrameModel
 
 
@@ -21,12 +23,18 @@ def convert(model: "FrameModel", input_size: tuple[int, int]) -> Any:
     import torch
 
     example = torch.zeros(1, *model.window, *input_size, model.num_channels, dtype=torch.uint8)
+    model.requires_grad_(False)  # weights become constants
+
+    def forward(frames: "Tensor") -> "Tensor":
+        """Not the module itself: that would make a script of every module in it, which takes a third of the time."""
+        return model(frames)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # tracing is deprecated, and attributes of models that it reads
         # Vision transformers compute with the size of the image, which is fixed here; only the batch is free.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         # Its own tracing would run the module four times, to be sure of what a proof on real frames shows anyway.
-        traced = torch.jit.trace(model, example, strict=False, check_trace=False)
+        traced = torch.jit.trace(forward, example, strict=False, check_trace=False)
         graph = import_openvino().convert_model(traced, input=[(-1, *example.shape[1:])])
     return number_nodes(graph)
 
