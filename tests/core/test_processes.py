@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,28 @@ def test_what_they_raise_is_raised_here() -> None:
         assert process.submit(os.getpid).result() != os.getpid()
         with pytest.raises(ZeroDivisionError):
             process.submit(divmod, 1, 0).result()
+
+
+INTERRUPTS_ITSELF = """
+import os, signal, sys
+if "--multiprocessing-fork" in sys.argv:
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+WAITS_FOR_ONE = """
+import signal
+from egoact.core.processes import worker_processes
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with worker_processes(1) as (process,):
+    print(process.submit(divmod, 7, 2).result())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not send Ctrl-C to what is not there yet")
+def test_ctrl_c_does_not_disturb_one_that_starts(tmp_path: Path) -> None:
+    """A terminal sends it to all processes; the one that started them ends them."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTS_ITSELF)
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = os.environ | {"PYTHONPATH": path}
+    words = [sys.executable, "-c", WAITS_FOR_ONE]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(3, 1)\n", "")

@@ -29,7 +29,7 @@ def worker_processes(count: int) -> Iterator[Sequence[Executor]]:
             open_ends.callback(ours.close)
             pools.append(ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent, initargs=(theirs,)))
         try:
-            with _main_left_alone():
+            with _main_left_alone(), _interrupts_blocked():
                 for pool in pools:
                     pool.submit(os.getpid)  # which starts it
             yield pools
@@ -52,6 +52,19 @@ def _end_with_parent(connection: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """What is started inherits this: Ctrl-C, which all processes of a terminal get, does not find it half started."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
