@@ -1,5 +1,6 @@
 import pickle
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from egoact.core.errors import ArtifactError
 from egoact.engines.frame_model import FrameModel
 from egoact.engines.loading import load_engine
 from egoact.engines.parity import check_parity
+from egoact.models.backbones import light_imports
 from egoact.models.backbones.registry import (
     BACKBONES,
     Backbone,
@@ -470,3 +472,14 @@ def test_mobilenet_v2_without_normalisation_tells_photos_apart_worse(
     right = cosines(run(mobilenet, frames))[different].mean()
     wrong = cosines(run(mobilenet, frames, mean=(0, 0, 0), std=(1 / 255,) * 3))[different].mean()
     assert wrong > right + 0.1, f"mean cosine between photos {right:.2f}, without normalisation {wrong:.2f}"
+
+
+def test_what_asks_more_of_the_compiler_than_can_wait_gets_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, bool]] = []
+    monkeypatch.setattr(torch.compiler, "disable", lambda function=None, **options: asked.append(options))
+    monkeypatch.delitem(sys.modules, "torch._dynamo.utils", raising=False)
+    with light_imports._compiler_left_out():
+        torch.compiler.disable(abs)
+        assert asked == [] and "torch._dynamo.utils" in sys.modules
+        torch.compiler.disable(recursive=False)
+        assert asked == [{"recursive": False}] and "torch._dynamo.utils" not in sys.modules

@@ -6,7 +6,7 @@ They ask for it as they are imported, to mark what it should leave alone: region
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -26,29 +26,36 @@ def import_light(name: str) -> ModuleType:
 
 @contextmanager
 def _compiler_left_out() -> Iterator[None]:
-    """What asks for the compiler while it is imported gets it when it is called."""
+    """What asks for the compiler while it is imported gets it when it is called, or at once if it asks for more."""
     disable = torch.compiler.disable
     stand_in = ModuleType(_ASKED)
     stand_in.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+
+    def bring_back() -> None:
+        torch.compiler.disable = disable
+        if sys.modules.get(_ASKED) is stand_in:
+            del sys.modules[_ASKED]
+
+    def disable_later(function: Any = None, **options: Any) -> Any:
+        """As `torch.compiler.disable`, of a function."""
+        if options or isinstance(function, type) or not callable(function):
+            bring_back()
+            return disable(function, **options)
+
+        @functools.wraps(function)
+        def call(*given: Any, **named: Any) -> Any:
+            return disable(function)(*given, **named)
+
+        return call
+
     sys.modules[_ASKED] = stand_in
-    torch.compiler.disable = _disable_later  # type: ignore[assignment]
+    torch.compiler.disable = disable_later  # type: ignore[assignment]
     try:
         yield
     finally:
-        torch.compiler.disable = disable
-        del sys.modules[_ASKED]
+        bring_back()
 
 
 def _is_compile_supported(device_type: str) -> bool:
     utils: Any = importlib.import_module(_ASKED)
     return utils.is_compile_supported(device_type)
-
-
-def _disable_later(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `torch.compiler.disable`, of a function."""
-
-    @functools.wraps(function)
-    def call(*given: Any, **named: Any) -> Any:
-        return torch.compiler.disable(function)(*given, **named)
-
-    return call
