@@ -149,7 +149,7 @@ def test_grids_are_square() -> None:
 @pytest.mark.skipif(not (GTEA.is_dir() and MOBILENET.is_file()), reason="needs ../shared/data")
 @pytest.mark.parametrize("block", [1, 12])
 def test_painted_pictures_move_mobilenet_more_than_any_real_frame(block: int, tmp_path: Path) -> None:
-    few = ["--num-kernels", "4", "--steps", "96", "--size", "96", "--num-frames", "60", "--blocks", str(block)]
+    few = ["--num-kernels", "4", "--steps", "24", "--size", "96", "--num-frames", "60", "--blocks", str(block)]
     source = ["--backbone", "mobilenet_v2", "--weights", str(MOBILENET), "--media", str(GTEA / "videos")]
     assert call("filters", *source, *few, "--out", str(tmp_path)) == 0
     for kernel in json.loads((tmp_path / "filters.json").read_text())["kernels"]:

@@ -169,6 +169,6 @@ def test_a_search_tries_detectors(work: Path, tmp_path: Path, monkeypatch: pytes
     usual = TuneTimelineSettings.train_settings
     quick = lambda self, flags, *, run: replace(usual(self, flags, run=run), updates=4)  # noqa: E731
     monkeypatch.setattr(TuneTimelineSettings, "train_settings", quick)
-    assert tune_timeline(settings(work, tmp_path / "out", segmenters=("linear", "detector"), trials=4)) == 0
+    assert tune_timeline(settings(work, tmp_path / "out", segmenters=("linear", "detector"), trials=2)) == 0
     tried = [row["segmenter"] for row in rows(tmp_path / "out")]
     assert "detector" in tried and all(row["state"] == "complete" for row in rows(tmp_path / "out"))
