@@ -19,8 +19,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +84,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "predict": ("predict", "videos", "--run", "timeline_run", "--out", "timelines"),
 }
 """What is called, from the folder in which everything lies; later ones take what earlier ones made."""
+_IMPORTED = {"extract": ("egoact.extraction.networks",), "train": ("egoact.training.train",)}
+_LIBRARIES = ("cv2", "lightning", "optuna", "sklearn.linear_model", "timm")  # of all others
 LOG = "log.txt"
 STOPPED = "egoact: stopped; the same command goes on from here\n"
 LONGEST_STOP = 60.0  # seconds
@@ -132,11 +135,11 @@ def main(settings: Settings) -> int:
     return 1 if wrong else 0
 
 
-def film(place: Path) -> None:
-    """Six recordings in which one of two colours is shown now and then, and their labels."""
+def film(place: Path, *, count: int = 6) -> None:
+    """Some recordings in which one of two colours is shown now and then, and their labels."""
     (place / "videos").mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, ...]] = [("video_id", "start_seconds", "stop_seconds", "verb")]
-    for number in range(6):
+    for number in range(count):
         noise = np.random.default_rng(number)
         with av.open(str(place / f"videos/kitchen_{number}.mp4"), "w") as container:
             stream = container.add_stream("mpeg4", rate=10)
@@ -221,16 +224,13 @@ def _main(words: tuple[str, ...]) -> int:
     return 0
 
 
-def import_everything() -> None:
-    """Once, so that kills hit the work of commands, and not their imports."""
-    import cv2  # noqa: F401
-    import lightning  # noqa: F401
-    import optuna  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
-    import timm  # noqa: F401
+def import_everything(names: Iterable[str] = COMMANDS) -> None:
+    """What commands need, once, so that kills hit their work, and not their imports."""
     import torch
 
     torch.set_num_threads(1)
+    for module in {module for name in names for module in _IMPORTED.get(name, _LIBRARIES)}:
+        import_module(module)
 
 
 def out_of(name: str) -> str:
