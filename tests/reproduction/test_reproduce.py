@@ -216,6 +216,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.slow
+@pytest.mark.usefixtures("measured_engines")
 def test_without_normalisation_the_same_run_answers_fewer_classes(
     film_kitchen: FilmKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,10 +30,8 @@ _CHUNK = 32
 
 def extract_features(work: Reproduction) -> dict[str, Any]:
     """Pooled features and maps of all segments."""
-    failed = 0
-    for kind in _STORES:
-        for segments in (work.data.train, work.data.validation):
-            failed += work.command("extract", **_extract_flags(work, segments, kind))
+    every = dict.fromkeys((work.data.train, work.data.validation))
+    failed = sum(work.command("extract", **_extract_flags(work, kind), segments=tuple(every)) for kind in _STORES)
     num_segments = len(read_segments(work.data.train)) + len(work.data.validation_table())
     return {"num_failed": failed, "num_segments": num_segments}
 
@@ -43,7 +41,7 @@ def extract_unnormalised(work: Reproduction) -> dict[str, Any]:
     table, root = work.data.validation_table(), work.data.root()
     alike = {}
     for kind, store_name in _STORES.items():
-        asked = _extract_flags(work, work.data.validation, kind)
+        asked = _extract_flags(work, kind)
         chosen = {name: asked[name] for name in ("weights", "cut", "size", "kind")}
         backbone = load_backbone(work.backbone, **chosen)
         wrong = unnormalised_features(table, root, backbone, num_frames=NUM_FRAMES, num_workers=num_cores())
@@ -108,10 +106,9 @@ def compare_on_classes(work: Reproduction) -> dict[str, Any]:
     return {"heads": {"convnet1d": work.memory.result("figure_13"), "difference": difference}}
 
 
-def _extract_flags(work: Reproduction, segments: Path, kind: str) -> dict[str, Any]:
+def _extract_flags(work: Reproduction, kind: str) -> dict[str, Any]:
     is_maps = kind == "maps"
     return dict(
-        segments=segments,
         media=work.data.media,
         features=work.out / _STORES[kind],
         exact=True,
