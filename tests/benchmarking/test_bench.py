@@ -1,7 +1,10 @@
 import csv
+import io
 import json
 import os
 import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from torch import nn
 
 from egoact.benchmarking.engines import _possible, _share_figure, count_flops
 from egoact.benchmarking.epic100 import distinct_share
-from egoact.benchmarking.measuring import own_bytes, take_turns, times_of, watch
+from egoact.benchmarking.measuring import Task, own_bytes, take_turns, times_of, watch
 from egoact.benchmarking.results import Figure, Results, Table, write_results
 from egoact.benchmarking.train import make_store
 from egoact.cli import main
@@ -174,16 +177,23 @@ def test_media_without_segments_is_refused(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small trainings, in this process, which has loaded their libraries; `watch` has tests of its own."""
+    """Little work for a moment, in this process, which has loaded the libraries; `watch` has tests of its own."""
 
-    def run(command: list[str]) -> int | None:
+    def run(command: list[str]) -> tuple[str, int | None]:
         assert command[:3] == [sys.executable, "-m", "egoact"]
-        with pytest.raises(SystemExit) as stop:
+        with redirect_stdout(io.StringIO()) as told, pytest.raises(SystemExit) as stop:
             main(command[3:])
         assert not stop.value.code
-        return own_bytes(os.getpid())
+        return told.getvalue(), own_bytes(os.getpid())
 
-    monkeypatch.setattr("egoact.benchmarking.train.watch", run)
+    def take_few_turns(tasks: Mapping[str, Task], **_: object) -> dict[str, float]:
+        return take_turns(tasks, seconds=0, min_rounds=2)
+
+    for room in ("engines", "extract"):
+        monkeypatch.setattr(f"egoact.benchmarking.{room}.take_turns", take_few_turns)
+    monkeypatch.setattr("egoact.benchmarking.engines._MATRIX", {"cpu": 1024, "cuda": 8192})
+    monkeypatch.setattr("egoact.benchmarking.train.watch", lambda command: run(command)[1])
+    monkeypatch.setattr("egoact.benchmarking.predict.watch_output", run)
     monkeypatch.setattr("egoact.benchmarking.scale.NUM_CLIPS", 64 * 64)
     monkeypatch.setattr("egoact.benchmarking.epic100.NUM_TRAIN", 64 * 256)
     monkeypatch.setattr("egoact.benchmarking.epic100._STILL_SECONDS", 2)
@@ -211,15 +221,15 @@ def test_every_room_measures_something(tmp_path: Path, recordings: Path, what: s
 @pytest.mark.slow
 @linux_only
 def test_extraction_needs_no_more_memory_for_many_videos(tmp_path: Path) -> None:
-    first = write_video(tmp_path / "media" / "V_00.mp4", num_frames=120, rate=30, size=(240, 320))
+    first = write_video(tmp_path / "media" / "V_00.mp4", num_frames=60, rate=30, size=(240, 320))
     lines = ["narration_id,video_id,start_seconds,stop_seconds,verb"]
     peaks = []
-    for number in range(50):
+    for number in range(30):
         path = first.with_name(f"V_{number:02d}.mp4")
         if number:
             path.write_bytes(first.read_bytes())
-        lines += [f"{number}_{i},{path.stem},{i},{i + 1},take" for i in range(3)]
-        if number + 1 not in (5, 50):
+        lines += [f"{number}_{i},{path.stem},{i},{i + 1},take" for i in range(2)]
+        if number + 1 not in (3, 30):
             continue
         table = tmp_path / f"{number}.csv"
         table.write_text("\n".join(lines) + "\n")
