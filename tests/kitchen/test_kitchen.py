@@ -39,7 +39,7 @@ NUM_STORIES = 40
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("kitchen")
-    make_kitchen(out, num_videos=2, seed=3, workers=2, segments_per_video=2)
+    make_kitchen(out, num_videos=2, seed=3, workers=1, segments_per_video=2)
     return out
 
 
@@ -116,27 +116,26 @@ def test_videos_have_the_promised_size_and_rate(made: Path) -> None:
 
 
 def test_completes_what_was_left_with_the_bytes_of_other_processes(made: Path, tmp_path: Path) -> None:
+    """In workers, which may be used by a script without a main guard."""
     first, second = _videos(made)
-    copy = tmp_path / first.relative_to(made)
+    script, out = tmp_path / "script.py", tmp_path / "out"
+    copy = out / first.relative_to(made)
     copy.parent.mkdir(parents=True)
     copy.write_bytes(b"not rendered again")
     (copy.parent / "P01_01.MP4.4711.part").write_bytes(b"left by a killed run")
-    (tmp_path / "kitchen.json").write_bytes((made / "kitchen.json").read_bytes())
-    calls: list[tuple[int, int]] = []
-    make_kitchen(
-        tmp_path,
-        num_videos=2,
-        seed=3,
-        workers=1,
-        segments_per_video=2,
-        progress=lambda done, total: calls.append((done, total)),
+    (out / "kitchen.json").write_bytes((made / "kitchen.json").read_bytes())
+    script.write_text(
+        "from egoact.kitchen import make_kitchen\n"
+        f"make_kitchen({str(out)!r}, num_videos=2, seed=3, segments_per_video=2, progress=print)\n"
+        "print(__file__)\n"
     )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["1 2", "2 2", str(script)]), done.stderr
     assert copy.read_bytes() == b"not rendered again"
-    assert (tmp_path / second.relative_to(made)).read_bytes() == second.read_bytes()
-    assert (tmp_path / "train.csv").read_bytes() == (made / "train.csv").read_bytes()
-    assert calls == [(1, 2), (2, 2)]
-    assert (tmp_path / "validation.csv").read_bytes() == (made / "validation.csv").read_bytes()
-    assert not list(tmp_path.rglob("*.part"))
+    assert (out / second.relative_to(made)).read_bytes() == second.read_bytes()
+    assert (out / "train.csv").read_bytes() == (made / "train.csv").read_bytes()
+    assert (out / "validation.csv").read_bytes() == (made / "validation.csv").read_bytes()
+    assert not list(out.rglob("*.part"))
 
 
 def test_refuses_a_folder_of_another_kitchen(made: Path) -> None:
@@ -167,20 +166,14 @@ def test_refuses_bad_arguments(tmp_path: Path, bad: dict[str, int]) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_script_without_a_main_guard_may_use_workers(made: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    (tmp_path / "out").mkdir()
-    for source in [*_videos(made), made / "kitchen.json"]:
-        target = tmp_path / "out" / source.relative_to(made)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
-    script.write_text(
-        "from egoact.kitchen import make_kitchen\n"
-        f"make_kitchen({str(tmp_path / 'out')!r}, num_videos=2, seed=3, segments_per_video=2)\n"
-        "print(__file__)\n"
-    )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, str(script)), done.stderr
+def test_labels_of_recordings_that_are_there_need_no_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"num_videos": 2, "seed": 3, "segments_per_video": 1}
+    for recording in plan_recordings(**asked):
+        recording.path(tmp_path).parent.mkdir(parents=True)
+        recording.path(tmp_path).touch()
+    monkeypatch.setattr("egoact.kitchen.make.worker_processes", None)
+    made = make_kitchen(tmp_path, workers=2, **asked)
+    assert made.num_train_segments == len(read_segments(tmp_path / "train.csv")) > 0
 
 
 @pytest.mark.parametrize("num_videos", [2, 3, 7, 36])

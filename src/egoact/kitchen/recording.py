@@ -57,7 +57,6 @@ class Recording:
 
 def record(recording: Recording, out: Path) -> list[dict[str, object]]:
     """Render a recording unless its file is there; its rows of the segments CSV in order."""
-    cv2.setNumThreads(1)
     identity = [recording.seed, recording.participant, recording.number]
     scene = _scene(recording.participant)
     turn = recording.participant + recording.number * (len(STYLES) - 1)
@@ -65,6 +64,7 @@ def record(recording: Recording, out: Path) -> list[dict[str, object]]:
     film = Film(scene, acts, np.random.default_rng([*identity, 2]))
     path = recording.path(out)
     if not path.is_file():
+        cv2.setNumThreads(1)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, film.frames(), rate=FRAMES_PER_SECOND, width=WIDTH, height=HEIGHT)
     return [
