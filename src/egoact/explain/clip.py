@@ -5,6 +5,7 @@ OUT/clip.json     the answers, the moments, and a check with shuffled weights
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,19 @@ class Clip:
     truth: dict[str, str | None]
 
 
-def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | None = None) -> None:
+def explain_clip(
+    run: Run,
+    clip: Clip,
+    out: Path,
+    *,
+    seed: int,
+    flow: Path | None = None,
+    networks: Sequence[Backbone | None] | None = None,
+) -> None:
     """Explain one clip, and write it down.
 
     `seed` is that of the shuffled weights; those of the run are not changed. A run that looks at optical flow, too,
-    needs the folder with that of the recording.
+    needs the folder with that of the recording. `networks` are those of `load_networks`; None: they are loaded.
 
     Raises:
         ArtifactError: A backbone with other weights than the run's, streams that cannot be shown, or no flow.
@@ -44,7 +53,7 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | Non
     """
     recognizer = run.recognizer
     times = sample_uniform(clip.start_seconds, clip.stop_seconds, num_frames=recognizer.config.num_frames)
-    streams = read_stream_inputs(run, clip.source, times, flow=flow)
+    streams = read_stream_inputs(run, clip.source, times, flow=flow, networks=networks)
     model = recognizer.model.requires_grad_(False)
     found, shuffled = _explain(model, streams), shuffle_weights(model, seed=seed)
     check = {
@@ -78,7 +87,8 @@ def explain_clip(run: Run, clip: Clip, out: Path, *, seed: int, flow: Path | Non
 def _explain(model: Any, streams: list[StreamInput]) -> ClipSaliency:
     first, *others = streams
     assert first.backbone is not None
-    return explain_clip_frames(first.backbone, model, first.seen, [other.features for other in others])
+    features = [other.features for other in others]
+    return explain_clip_frames(first.backbone, model, first.seen, features, maps=first.maps)
 
 
 def _shuffle(stream: StreamInput, seed: int) -> StreamInput:

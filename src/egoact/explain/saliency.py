@@ -45,7 +45,12 @@ class ClipSaliency:
 
 
 def explain_clip_frames(
-    backbone: Backbone, model: ActionClassifier, frames: np.ndarray, others: Sequence[Tensor] = ()
+    backbone: Backbone,
+    model: ActionClassifier,
+    frames: np.ndarray,
+    others: Sequence[Tensor] = (),
+    *,
+    maps: Tensor | None = None,
 ) -> ClipSaliency:
     """Explain the answers to one clip.
 
@@ -54,18 +59,15 @@ def explain_clip_frames(
         model: In eval mode.
         frames: uint8 (T, H, W, 3), RGB, of the backbone's input size.
         others: Features of the model's other streams, (T, D) or (T, C, h, w) each; where they look is not shown.
+        maps: What `maps_of` gives of the frames; None: they are computed.
 
     Raises:
         ValueError: A backbone without spatial maps.
 
     Source: Selvaraju et al. 2017, arXiv:1610.02391 (Grad-CAM); Zeiler and Fergus 2014, arXiv:1311.2901 (occlusion).
     """
-    trunk, pool = _split(backbone)
-    with torch.no_grad():
-        maps = trunk(backbone.images(frames))
-    if maps.ndim != 4:
-        raise ValueError(f"backbone {backbone.spec.name} has no spatial maps to look into")
-    maps.requires_grad_()
+    _, pool = _split(backbone)
+    maps = (maps_of(backbone, frames) if maps is None else maps).detach().requires_grad_()
     features = torch.cat([pool(maps), *others], dim=1)[None]
     logits = model(features)
     answers = {target: int(values[0].argmax()) for target, values in logits.items()}
@@ -79,6 +81,16 @@ def explain_clip_frames(
         lost = sure - occluded[target].log_softmax(1)[:, class_id]
         targets[target] = TargetSaliency(class_id, float(sure.exp()), found.numpy(), lost.numpy())
     return ClipSaliency(targets, _attention(model.head, features.detach()))
+
+
+def maps_of(backbone: Backbone, frames: np.ndarray) -> Tensor:
+    """What is pooled to features, (T, C, h, w); a `ValueError` for a backbone without spatial maps."""
+    trunk, _ = _split(backbone)
+    with torch.no_grad():
+        maps: Tensor = trunk(backbone.images(frames))
+    if maps.ndim != 4:
+        raise ValueError(f"backbone {backbone.spec.name} has no spatial maps to look into")
+    return maps
 
 
 def shuffle_weights(module: nn.Module, *, seed: int) -> nn.Module:

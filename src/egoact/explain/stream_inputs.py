@@ -1,6 +1,6 @@
 """What each stream of a run sees of one clip: frames, and beside them differences, motion or flow."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from egoact.core.errors import ArtifactError, MediaError
+from egoact.explain.saliency import maps_of
 from egoact.media.flow.descriptors import MotionDescriptor
 from egoact.media.pairs import Picture, difference_pictures, frame_lag, read_pairs
 from egoact.media.sources import MediaSource, read_clip, read_frames
@@ -35,6 +36,12 @@ class StreamInput:
         with torch.no_grad():
             return self.backbone.module(self.backbone.images(self.seen))
 
+    @cached_property
+    def maps(self) -> Tensor:
+        """As `saliency.maps_of`, of a stream with a network."""
+        assert self.backbone is not None
+        return maps_of(self.backbone, self.seen)
+
 
 def load_networks(run: Run) -> list[Backbone | None]:
     """The network of each stream of a run; None of motion, which has none.
@@ -51,7 +58,14 @@ def load_networks(run: Run) -> list[Backbone | None]:
     return [load_spec(spec, run.choice, run=run.path) if spec.has_network else None for spec in run.backbones]
 
 
-def read_stream_inputs(run: Run, source: MediaSource, times: np.ndarray, *, flow: Path | None) -> list[StreamInput]:
+def read_stream_inputs(
+    run: Run,
+    source: MediaSource,
+    times: np.ndarray,
+    *,
+    flow: Path | None,
+    networks: Sequence[Backbone | None] | None = None,
+) -> list[StreamInput]:
     """What the streams of a run see at some moments, in their order.
 
     Args:
@@ -59,6 +73,7 @@ def read_stream_inputs(run: Run, source: MediaSource, times: np.ndarray, *, flow
         source: The recording.
         times: float64 (T,), ascending.
         flow: Folder of its optical flow, for a run that looks at that.
+        networks: Of `load_networks`; None: they are loaded.
 
     Raises:
         ArtifactError: As `load_networks`, or flow is needed and not given.
@@ -68,7 +83,7 @@ def read_stream_inputs(run: Run, source: MediaSource, times: np.ndarray, *, flow
         raise ArtifactError(
             "this run looks at optical flow, too: give --flow FOLDER, as egoact flow wrote it", path=run.path
         )
-    networks = load_networks(run)
+    networks = load_networks(run) if networks is None else networks
     for spec in run.backbones:
         if flow is not None and spec.modality == "flow":
             check_flow(FlowRoot((flow,)), [source.video_id], spec, run=run.path)

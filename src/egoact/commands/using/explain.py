@@ -99,10 +99,11 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
     else:
         run = load_run(settings.run, EngineChoice(weights=settings.weights))
         try:
-            load_networks(run)  # before any recording is read
+            networks = load_networks(run)  # before any recording is read
         except ValueError as error:
             raise ArtifactError(f"its backbone cannot be loaded: {error}", path=settings.run) from None
-        explain_clip(run, _find_clip(settings, run), settings.out, seed=settings.seed, flow=settings.flow)
+        clip = _find_clip(settings, run)
+        explain_clip(run, clip, settings.out, seed=settings.seed, flow=settings.flow, networks=networks)
     return 0
 
 
