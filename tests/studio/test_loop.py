@@ -26,10 +26,11 @@ def finish(client: Client, request: dict[str, Any]) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("measured_engines", "forked_jobs")
 def test_from_recordings_to_corrected_proposals(tmp_path: Path) -> None:
-    labels = {f"ana_{n}": write_recording(tmp_path / "made" / f"ana_{n}.mp4", seed=n) for n in (1, 2, 3, 4)}
+    made, short = tmp_path / "made", (5, 8)
+    labels = {f"ana_{n}": write_recording(made / f"ana_{n}.mp4", seed=n, lengths=short) for n in (1, 2, 3, 4)}
     with running(tmp_path / "project") as client:
         for name in labels:
-            content = (tmp_path / "made" / f"{name}.mp4").read_bytes()
+            content = (made / f"{name}.mp4").read_bytes()
             assert client.post(f"/api/recordings?file_name={name}.mp4", raw=content).status == 201
         client.post("/api/annotators", {"name": "ana"})
         for name in ("ana_1", "ana_2", "ana_3"):

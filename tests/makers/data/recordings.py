@@ -17,13 +17,18 @@ RATE = 10
 ACTIONS = ("open", "", "close", "", "open", "", "close", "")
 
 
-def write_recording(path: Path, *, seed: int = 0, **options: object) -> list[tuple[float, float, str]]:
-    """Eight stretches of a colour each, grey where nothing happens; gives (start, stop, verb) in seconds."""
+def write_recording(
+    path: Path, *, seed: int = 0, lengths: tuple[int, int] = (9, 15), **options: object
+) -> list[tuple[float, float, str]]:
+    """Eight stretches of a colour each, grey where nothing happens; gives (start, stop, verb) in seconds.
+
+    `lengths` are the fewest and most pictures of a stretch.
+    """
     random = np.random.default_rng(seed)
     images: list[np.ndarray] = []
     labels = []
     for verb in ACTIONS:
-        num_frames = int(random.integers(9, 16))
+        num_frames = int(random.integers(lengths[0], lengths[1] + 1))
         if verb:
             labels.append((len(images) / RATE, (len(images) + num_frames) / RATE, verb))
         for _ in range(num_frames):

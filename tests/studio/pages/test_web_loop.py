@@ -35,8 +35,9 @@ class Material:
 def coloured(folder: Path) -> Material:
     names = ("k_1", "k_2")
     recordings = folder / "project" / "recordings"
-    videos = {name: write_recording(recordings / f"{name}.mp4", seed=n) for n, name in enumerate(names)}
-    write_recording(folder / "new" / "k_3.mp4", seed=9)
+    short = (5, 8)
+    videos = {name: write_recording(recordings / f"{name}.mp4", seed=n, lengths=short) for n, name in enumerate(names)}
+    write_recording(folder / "new" / "k_3.mp4", seed=9, lengths=short)
     labels = write_labels(folder / "labels.csv", videos)
     return Material(folder / "project", labels, list(names), folder / "new" / "k_3.mp4")
 

@@ -35,7 +35,7 @@ pytestmark = [
 ]
 LABELLED, NEW, SEEN_LIVE = ("S2_Cheese_C1", "S2_Pealate_C1"), "S2_Tea_C1", "S2_Coffee_C1"
 ACTIONS = (("take", "cup", 20), ("open", "tea", 12), ("pour", "water", 30))
-SECONDS = 24  # of each recording
+SECONDS = 15  # of each recording
 MINUTES = 60_000  # milliseconds
 SHOWS = "(number) => document.querySelector('video')?.dataset.shown === String(number)"
 
