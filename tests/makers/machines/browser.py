@@ -24,6 +24,8 @@ AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP, PHONE = (1440, 900), (390, 844)
 PICTURES = os.environ.get("EGOACT_PICTURES")
 """Where pictures of documents are made anew, from the repository's root."""
+SCREENSHOTS = Path(os.environ["EGOACT_SCREENSHOTS"]) if "EGOACT_SCREENSHOTS" in os.environ else None
+"""Where somebody wants to see what pages looked like in tests."""
 
 
 @contextmanager
