@@ -66,6 +66,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def browser(pages: Path) -> Iterator[Any]:
+    """With a camera that shows the film."""
+    with av.open(str(pages / "A_1.mp4")) as container:
+        film = write_camera(pages / "film.y4m", container.decode(video=0), rate=15)
+    with chromium(*fake_camera(film)) as found:
+        yield found
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[int]:
     with open_server(folder, 0) as server:
@@ -86,13 +95,13 @@ def python_answers(folder: Path, pictures: np.ndarray, seconds: np.ndarray) -> l
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["clips", "steps"])
-def test_the_page_answers_like_python(name: str, pages: Path) -> None:
+def test_the_page_answers_like_python(name: str, pages: Path, browser: Any) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (NUM_PICTURES, 32, 32, 3), np.uint8)
     seconds = np.arange(NUM_PICTURES) / 15
     seconds[NUM_PICTURES // 2 :] += 0.7  # some pictures never came
     expected = python_answers(pages / name, pictures, seconds)
     given = [(base64.b64encode(each.tobytes()).decode(), at) for each, at in zip(pictures, seconds, strict=True)]
-    with served(pages / name) as port, chromium() as browser, watched(browser, port) as seen:
+    with served(pages / name) as port, watched(browser, port) as seen:
         page = seen.open("/?pictures&backend=wasm")
         page.locator("html[data-backend]").wait_for(state="attached")
         assert page.evaluate("crossOriginIsolated"), "threads need it"
@@ -107,13 +116,10 @@ def test_the_page_answers_like_python(name: str, pages: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_camera_is_recognised_offline_too(pages: Path, tmp_path: Path) -> None:
-    with av.open(str(pages / "A_1.mp4")) as container:
-        film = write_camera(tmp_path / "film.y4m", container.decode(video=0), rate=15)
+def test_a_camera_is_recognised_offline_too(pages: Path, browser: Any) -> None:
     names = json.loads((pages / "clips" / "labels.json").read_text(encoding="utf-8"))
     with (
         served(pages / "clips") as port,
-        chromium(*fake_camera(film)) as browser,
         watched(browser, port, size=PHONE, permissions=["camera"]) as seen,
     ):
         seen.expected.append("No available adapters")  # so it takes WebAssembly
