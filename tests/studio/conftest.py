@@ -30,9 +30,9 @@ def client(project: Path) -> Iterator[Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """Debian's chromium, driven by Playwright."""
+    """Debian's chromium, driven by Playwright; one for all pages."""
     with chromium() as found:
         yield found
 

@@ -26,6 +26,7 @@ PICTURES = os.environ.get("EGOACT_PICTURES")
 """Where pictures of documents are made anew, from the repository's root."""
 SCREENSHOTS = Path(os.environ["EGOACT_SCREENSHOTS"]) if "EGOACT_SCREENSHOTS" in os.environ else None
 """Where somebody wants to see what pages looked like in tests."""
+_running: Any = None
 
 
 @contextmanager
@@ -35,10 +36,24 @@ def chromium(*flags: str) -> Iterator[Any]:
     path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("needs the program chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
+    with _driver(sync_api) as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield browser
         browser.close()
+
+
+@contextmanager
+def _driver(sync_api: Any) -> Iterator[Any]:
+    """Playwright, of which there may be one a process: what asks for it while it runs has the same."""
+    global _running
+    if _running is not None:
+        yield _running
+        return
+    with sync_api.sync_playwright() as _running:
+        try:
+            yield _running
+        finally:
+            _running = None
 
 
 def write_camera(path: Path, pictures: Iterable[av.VideoFrame], *, rate: int) -> Path:
