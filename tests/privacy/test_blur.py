@@ -36,10 +36,14 @@ def lbp_faces(picture: np.ndarray) -> list[dict[str, int]]:
     return found
 
 
-def is_at(face: dict[str, int], x: float, y: float) -> bool:
-    """Whether the middle of a face is where it should be, within half its width."""
-    off = (face["c"] + face["width"] / 2 - x * SIZE[1], face["r"] + face["height"] / 2 - y * SIZE[0])
-    return max(map(abs, off)) < 0.5 * face["width"]
+def shows_a_face(picture: np.ndarray, x: float, y: float) -> bool:
+    """Whether the cascade finds one whose middle is here, within half its width, which is 120 pixels at most."""
+    left = max(round(x * SIZE[1]) - 140, 0)
+    for face in lbp_faces(np.ascontiguousarray(picture[:, left : left + 280])):
+        off = (left + face["c"] + face["width"] / 2 - x * SIZE[1], face["r"] + face["height"] / 2 - y * SIZE[0])
+        if max(map(abs, off)) < 0.5 * face["width"]:
+            return True
+    return False
 
 
 def test_faces_are_where_another_detector_finds_them() -> None:
@@ -65,14 +69,14 @@ def test_a_face_is_blurred_wherever_it_goes(tmp_path: Path) -> None:
     masks = Masks.read(out.with_suffix(".json"))
     before, after = pictures(made), pictures(out)
     assert [t for t, _ in after] == pytest.approx([t for t, _ in before], abs=1e-4) and is_playable(out)
-    assert any(is_at(face, *face_place(6, NUM_FRAMES)) for face in lbp_faces(before[6][1]))
+    assert shows_a_face(before[6][1], *face_place(6, NUM_FRAMES))
     for number, ((seconds, picture), (_, original)) in enumerate(zip(after, before, strict=True)):
         x, y = face_place(number, NUM_FRAMES)
         covering = [b for b in masks.boxes(seconds) if b[0] < x < b[2] and b[1] < y < b[3]]
         assert covering, f"picture {number}"
         if number % 6 == 0:
             near = [f for f in detector.run(picture) if f.box[0] < x < f.box[2] and f.score > 0.5]
-            assert not near and not any(is_at(f, x, y) for f in lbp_faces(picture)), f"picture {number}"
+            assert not near and not shows_a_face(picture, x, y), f"picture {number}"
         far = slice(None), slice(400, 640) if x < 0.4 else slice(0, 200)
         assert np.abs(picture[far].astype(int) - original[far].astype(int)).mean() < 6
 

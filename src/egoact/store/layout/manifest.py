@@ -6,6 +6,7 @@ Two stores with the same fingerprint hold interchangeable features; a store is o
 import hashlib
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class StoreSpec:
         """Element type and shape of a shard on disk."""
         return shard_layout(self.dtype, (num_moments,), self.backbone.feature_shape)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) of all fields."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
