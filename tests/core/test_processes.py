@@ -35,6 +35,34 @@ def wait_for_end(pid: int) -> None:
     raise AssertionError(f"{pid} goes on")
 
 
+RUNS_A_PROGRAM = """
+import signal, sys
+from egoact.core.processes import run_process
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    run_process([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"])
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
+def test_ctrl_c_is_answered_once_where_a_program_runs() -> None:
+    """A terminal sends it to both."""
+    words = [sys.executable, "-c", RUNS_A_PROGRAM]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        program = int(process.stdout.readline())
+        try:
+            os.killpg(process.pid, signal.SIGINT)
+            wait_for_end(program)
+            assert (process.wait(20), process.stderr.read()) == (130, "")
+        finally:
+            process.kill()
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_they_end_with_the_one_that_started_them(how: signal.Signals) -> None:

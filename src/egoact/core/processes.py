@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,18 @@ def worker_processes(count: int) -> Iterator[Sequence[Executor]]:
                 pool.shutdown(wait=False, cancel_futures=True)
             for pool in pools:
                 pool.shutdown()
+
+
+def run_process(words: Sequence[str]) -> int:
+    """Run a program to its end; gives its exit code. Ctrl-C does not reach it: this process ends it."""
+    with _interrupts_blocked():
+        process = subprocess.Popen(words)
+    try:
+        return process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _end_with_parent(connection: Connection) -> None:

@@ -3,7 +3,6 @@
 OUT/steps/NAME.json holds what a step found, its seconds, and its commands.
 """
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from egoact.core.annotations.segments import SegmentTable, read_segments
 from egoact.core.bounds import load_json
 from egoact.core.errors import ArtifactError
 from egoact.core.files import write_json
+from egoact.core.processes import run_process
 from egoact.media.sources import MediaRoot
 from egoact.media.stills.frames import list_folders
 
@@ -117,11 +117,9 @@ class Memory:
     def run(self, *arguments: str) -> None:
         """Run `egoact` in a process of its own; an `ArtifactError` where it fails, which says why on standard error."""
         self.note(" ".join(["egoact", *arguments]))
-        done = subprocess.run([sys.executable, "-m", "egoact", *arguments], check=False)
-        if done.returncode != 0:
-            raise ArtifactError(
-                f"'egoact {' '.join(arguments)}' failed with exit code {done.returncode}", path=self.out
-            )
+        code = run_process([sys.executable, "-m", "egoact", *arguments])
+        if code != 0:
+            raise ArtifactError(f"'egoact {' '.join(arguments)}' failed with exit code {code}", path=self.out)
 
     def _path(self, name: str) -> Path:
         return self.out / "steps" / f"{name}.json"
