@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -200,3 +201,28 @@ def test_a_batch_has_the_palms_of_its_frames(detector: HandDetector) -> None:
     together = detector.run(frames)
     assert together == [detector.run(frame[None])[0] for frame in frames]
     assert len({len(palms) for palms in together}) > 1
+
+
+IS_STOPPED = """
+import sys
+import numpy as np
+from egoact.engines.hands import HandDetector, detector
+letterbox = detector.letterbox
+def is_stopped_at_the_second(frame, **options):
+    if frame.any():
+        raise KeyboardInterrupt
+    return letterbox(frame, **options)
+detector.letterbox = is_stopped_at_the_second
+frames = np.zeros((2, 64, 64, 3), dtype=np.uint8)
+frames[1] = 1
+try:
+    HandDetector().run(frames)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.usefixtures("detector")  # which says how to get it
+def test_ctrl_c_between_two_pictures_does_not_abort_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", IS_STOPPED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

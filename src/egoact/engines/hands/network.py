@@ -124,10 +124,12 @@ class SquareDetector:
             answers[number] = boxes, scores[:, 0]
 
         self._queue.set_callback(keep)
-        for number, (square, place) in enumerate(squares):
-            places.append(place)
-            self._queue.start_async([square[None]], number)
-        self._queue.wait_all()
+        try:
+            for number, (square, place) in enumerate(squares):
+                places.append(place)
+                self._queue.start_async([square[None]], number)
+        finally:  # its threads call `keep`: the process would abort where Python ended meanwhile, as after Ctrl-C
+            self._queue.wait_all()
         found = []
         for number, (left, top, width, height) in enumerate(places):
             coordinates, scores = suppress(*decode(*answers[number], self._anchors), min_score=self._min_score)
