@@ -14,7 +14,14 @@ import pytest
 
 from tests.makers.machines.places import ROOT
 
+# The address bar's list is a page of its own, in a process of its own for each window, which nobody sees here.
+UNWANTED = "WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup"
+# Chromium takes the last such list alone, so that of Playwright comes again.
+UNWANTED += ",AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,LensOverlay,MediaRouter"
+UNWANTED += ",HttpsFirstBalancedModeAutoEnable,PaintHolding,ThirdPartyStoragePartitioning,OptimizationHints,AimEnabled"
+UNWANTED += ",AvoidCorsURLLoaderRestartOnRedirect,NetworkTimeServiceQuerying,PreconnectToSearch"
 FLAGS = [
+    f"--disable-features={UNWANTED}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
