@@ -1,7 +1,6 @@
-"""The page of a timeline, in a real browser and from disk: Debian's chromium, driven by Playwright."""
+"""The page of a timeline, in a real browser and from disk."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from egoact.report.timelines.timeline import write_report, write_timeline_page
 from egoact.timelines.comparison import compare_timeline_files
 from egoact.timelines.output import relative_path
 from tests.makers.films.media import write_video
+from tests.makers.machines.browser import chromium
 
 SEGMENTS = (
     TimelineSegment(1.0, 2.5, "open", "fridge", 0.95),
@@ -33,7 +33,6 @@ HANDS = {
     "hand_use_ratio": None,
     "steps_without_hands_share": 0.1,
 }
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def write_timeline(
@@ -58,22 +57,16 @@ def test_the_page_needs_no_other_file_and_escapes_names(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'egoact[test]'")
-    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("needs the program chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture
-def page(chromium: Any, tmp_path: Path) -> Iterator[Any]:
+def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """The page, opened from disk; nothing may go wrong in it, and nothing but files may be asked for."""
     video = write_video(tmp_path / "my videos" / "kitchen 1.mp4", num_frames=100, rate=10, size=(96, 144))
-    page = chromium.new_page(viewport={"width": 1100, "height": 900})
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
@@ -218,7 +211,7 @@ def test_a_click_plays_just_that_stretch(page: Any) -> None:
 
 
 @pytest.mark.slow
-def test_clips_of_two_timelines_play_beside_their_numbers(chromium: Any, tmp_path: Path) -> None:
+def test_clips_of_two_timelines_play_beside_their_numbers(browser: Any, tmp_path: Path) -> None:
     for name, frames in (("a", 100), ("b", 120)):
         video = write_video(tmp_path / "videos" / f"{name} #1.mp4", num_frames=frames, rate=10, size=(96, 144))
         write_timeline(tmp_path / name, video)
@@ -226,7 +219,7 @@ def test_clips_of_two_timelines_play_beside_their_numbers(chromium: Any, tmp_pat
     files = {"json_name": "comparison.json", "table_name": "comparison.csv", "num_draws": 50, "seed": 0}
     compare_timeline_files(tmp_path / "a", tmp_path / "b", out=settings.out, **files)  # type: ignore[arg-type]
     write_comparison(settings)
-    page = chromium.new_page(viewport={"width": 1100, "height": 900})
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: problems.append(request.url) if not request.url.startswith("file:") else None)
@@ -284,8 +277,8 @@ def test_it_fits_a_phone_and_zooms(page: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_video_that_is_gone_is_said(chromium: Any, tmp_path: Path) -> None:
-    page = chromium.new_page()
+def test_a_video_that_is_gone_is_said(browser: Any, tmp_path: Path) -> None:
+    page = browser.new_page()
     page.goto(write_timeline(tmp_path, tmp_path / "gone.mp4").as_uri())
     page.locator("#unplayable").wait_for(state="visible", timeout=5000)
     assert "gone.mp4" in page.locator("#unplayable").inner_text()
@@ -293,9 +286,9 @@ def test_a_video_that_is_gone_is_said(chromium: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_recording_without_actions_has_a_video_its_hands_and_one_sentence(chromium: Any, tmp_path: Path) -> None:
+def test_a_recording_without_actions_has_a_video_its_hands_and_one_sentence(browser: Any, tmp_path: Path) -> None:
     video = write_video(tmp_path / "kitchen 1.mp4", num_frames=20, rate=10, size=(96, 144))
-    page = chromium.new_page()
+    page = browser.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(write_timeline(tmp_path / "out", video, segments=()).as_uri())
