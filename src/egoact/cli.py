@@ -18,7 +18,7 @@ from egoact.core.bounds import clear_line
 from egoact.core.collecting import collect_rarely
 from egoact.core.errors import InputError
 from egoact.core.progress import working
-from egoact.core.stopping import STOPPED_CODE, say_stopped, take_stops
+from egoact.core.stopping import STOPPED_CODE, say_stopped, stops_kept, take_stops
 from egoact.help_text import complaint, did_you_mean, help_text, subcommands
 
 
@@ -228,7 +228,7 @@ def _show(text: str) -> None:
 def _run(command: Command, name: str, arguments: list[str], *, debug: bool) -> int:
     try:
         settings = _parse(resolve_name(command.settings), name, arguments)
-        with working(f"{name}: working", is_told=False):
+        with working(f"{name}: working", is_told=False), stops_kept():
             failed = resolve_name(command.stage)(settings)
             if command.report is not None:
                 resolve_name(command.report)(settings)

@@ -27,6 +27,15 @@ def work(settings):
         print("in order", flush=True)
 verify.verify = work
 """
+TRANSLATES = """
+from egoact.commands.data import verify
+def work(settings):
+    try:
+        stop()
+    except KeyboardInterrupt:
+        raise RuntimeError("as OpenVINO does, while it converts a network")
+verify.verify = work
+"""
 IMPORTS = """
 class Finder:
     def find_spec(name, path, target=None):
@@ -43,8 +52,8 @@ stopping.PATIENCE_SECONDS = -1
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize(
     ("does", "printed"),
-    [(WORKS, "in order\n"), (IMPORTS, ""), (WORKS + LOSES_PATIENCE, "")],
-    ids=["work", "begin", "end"],
+    [(WORKS, "in order\n"), (TRANSLATES, ""), (IMPORTS, ""), (WORKS + LOSES_PATIENCE, "")],
+    ids=["work", "library", "begin", "end"],
 )
 def test_a_stopped_process_says_so_once(does: str, printed: str, name: str) -> None:
     code = BEGINS.format(name=name) + does + RUNS

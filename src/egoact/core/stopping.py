@@ -5,7 +5,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 STOPPED_CODE = 130
@@ -25,16 +26,16 @@ class _Answer:
     """What is done about both signals: the first is raised, others let what it caused come to its end."""
 
     def __init__(self) -> None:
-        self._stopped_at: float | None = None
+        self.stopped_at: float | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         interrupt = signal.getsignal(signal.SIGINT)
         if number == signal.SIGTERM and callable(interrupt) and interrupt is not self:
             interrupt(signal.SIGINT, frame)  # somebody answers Ctrl-C in another way at this moment
-        elif self._stopped_at is None:
-            self._stopped_at = time.monotonic()
+        elif self.stopped_at is None:
+            self.stopped_at = time.monotonic()
             raise StoppedError
-        elif time.monotonic() - self._stopped_at > PATIENCE_SECONDS:
+        elif time.monotonic() - self.stopped_at > PATIENCE_SECONDS:
             say_stopped()
             os._exit(STOPPED_CODE)
 
@@ -58,6 +59,18 @@ def take_stops() -> Callable[[], None]:
         signal.signal(signal.SIGINT, answer)
     signal.signal(signal.SIGTERM, answer)
     return undo
+
+
+@contextmanager
+def stops_kept() -> Iterator[None]:
+    """Whatever is raised after a stop is a `StoppedError`: libraries raise their own in its place."""
+    try:
+        yield
+    except Exception as error:
+        answer = signal.getsignal(signal.SIGTERM)
+        if isinstance(answer, _Answer) and answer.stopped_at is not None:
+            raise StoppedError from error
+        raise
 
 
 def ignore_stops() -> None:
