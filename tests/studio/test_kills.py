@@ -23,14 +23,11 @@ NUM_KILLS = 10
 GONE = (ConnectionError, http.client.HTTPException, TimeoutError)
 
 
-IMPORTS = ("egoact.commands.start.studio", "egoact.studio.application")
-
-
 @contextmanager
 def studio(folder: Path) -> Iterator[tuple[Client, BaseProcess]]:
     printed = folder.parent / "printed.txt"
     printed.unlink(missing_ok=True)
-    process = begin(["studio", str(folder), "--port", "0", "--no-browser"], printed=printed, importing=IMPORTS)
+    process = begin(["studio", str(folder), "--port", "0", "--no-browser"], printed=printed)
     try:
         while not (found := printed.is_file() and re.search(r":(\d+)/", printed.read_text())):
             assert process.is_alive()

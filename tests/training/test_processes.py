@@ -16,9 +16,7 @@ from egoact.commands.learning.train import TrainSettings, train
 from egoact.training.run_folder import is_leader
 from tests.makers.checks import assert_same_run
 from tests.makers.data.features import write_csv, write_store
-from tests.makers.machines.processes import TRAINING, begin
-
-IN_SEVERAL = (*TRAINING, "lightning.fabric")
+from tests.makers.machines.processes import begin
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ def run_on_two_nodes(words: list[str], place: Path) -> str:
         logs, nodes = [place / "node_0.txt", place / "node_1.txt"], []
         for rank, printed in enumerate(logs):
             patch.setenv("NODE_RANK", str(rank))
-            nodes.append(begin(words, printed=printed, importing=IN_SEVERAL))
+            nodes.append(begin(words, printed=printed))
     for node in nodes:
         node.join(timeout=300)
     said = [log.read_text() for log in logs]
@@ -66,7 +64,7 @@ def run_on_two_devices(words: list[str], place: Path) -> tuple[int | None, str]:
     os.mkfifo(printed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        first = begin(words, printed=printed, importing=IN_SEVERAL)
+        first = begin(words, printed=printed)
     said = subprocess.run(["cat", printed], capture_output=True, text=True, timeout=300, check=True).stdout
     first.join(timeout=300)
     return first.exitcode, said
@@ -134,7 +132,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(data: Path) -> None:
     kills = 0
     for lines in (5, 30):
         words = command(data, "--run", data / "killed", *flags)
-        running = begin(words, printed=data / "printed.txt", importing=TRAINING)
+        running = begin(words, printed=data / "printed.txt")
         written = data / "killed" / "history.csv"
         while running.is_alive() and not (written.exists() and written.read_text().count("\n") > lines):
             time.sleep(0.01)

@@ -27,7 +27,7 @@ from egoact.training.tuning.space import RECIPE_SPACE, SPACE, ClipSpace, Range, 
 from egoact.training.tuning.study import Study
 from tests.makers.checks import check_self_contained
 from tests.makers.data.features import write_csv, write_store
-from tests.makers.machines.processes import TRAINING, begin
+from tests.makers.machines.processes import begin
 
 pytest.importorskip("optuna")
 VIDEOS = ("A_1", "B_1", "C_1", "D_1")
@@ -364,7 +364,7 @@ def test_a_killed_search_goes_on(data: Path, tmp_path: Path) -> None:
 
     finish(tmp_path / "whole")
     for _ in range(2):
-        process = begin(command(tmp_path / "killed"), printed=tmp_path / "printed.txt", importing=TRAINING)
+        process = begin(command(tmp_path / "killed"), printed=tmp_path / "printed.txt")
         before = count_measured(tmp_path / "killed")
         while process.is_alive() and count_measured(tmp_path / "killed") <= before:
             time.sleep(0.01)

@@ -12,15 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-TRAINING = ("egoact.training.train", "egoact.models.heads", "pandas")
+_TRAINING = ("egoact.training.train", "egoact.models.heads", "pandas", "lightning.fabric")
+_STUDIO = ("egoact.commands.start.studio", "egoact.studio.application")
 
 
-def begin(words: Sequence[str], *, printed: Path, importing: Sequence[str]) -> BaseProcess:
-    """Run `python -m egoact` in a process of its own; what it prints goes into a file.
-
-    It is forked from a server; the first who begins one says what is imported there.
-    """
-    process = _forking(importing).Process(target=_run, args=(words, printed, dict(os.environ)))
+def begin(words: Sequence[str], *, printed: Path) -> BaseProcess:
+    """Run `python -m egoact` in a process of its own, forked from a server; what it prints goes into a file."""
+    process = _forking().Process(target=_run, args=(words, printed, dict(os.environ)))
     process.start()
     return process
 
@@ -29,14 +27,15 @@ def begin(words: Sequence[str], *, printed: Path, importing: Sequence[str]) -> B
 def forked_workers() -> Iterator[None]:
     """Workers of trainings are forked, too; how they begin without it is seen in `tests/core/test_processes.py`."""
     with pytest.MonkeyPatch.context() as patch:
-        forking = SimpleNamespace(get_context=lambda method: _forking(TRAINING))
+        forking = SimpleNamespace(get_context=lambda method: _forking())
         patch.setattr("egoact.core.processes.multiprocessing", forking)
         yield
 
 
-def _forking(importing: Sequence[str]) -> ForkServerContext:
+def _forking() -> ForkServerContext:
+    """One server for all tests of a worker, so it imports what any of them needs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *importing])
+    context.set_forkserver_preload([__name__, *_TRAINING, *_STUDIO])
     return context
 
 
