@@ -43,6 +43,20 @@ class Finder:
             stop()
 sys.meta_path.insert(0, Finder)
 """
+WAITS_FOR_A_THREAD = """
+import threading, time
+from egoact.commands.data import verify
+def insist():
+    while signal.getsignal(signal.SIGTERM).stopped_at is None:  # until it has done its work
+        time.sleep(0.01)
+    for _ in range(20):
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.01)
+def work(settings):
+    threading.Thread(target=insist).start()
+    return 0
+verify.verify = work
+"""
 LOSES_PATIENCE = """
 from egoact.core import stopping
 stopping.PATIENCE_SECONDS = -1
@@ -60,6 +74,13 @@ def test_a_stopped_process_says_so_once(does: str, printed: str, name: str) -> N
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.stderr == "egoact: stopped; the same command goes on from here\n"
     assert (done.returncode, done.stdout) == (130, printed)
+
+
+@pytest.mark.parametrize(("patience", "code"), [("", 0), (LOSES_PATIENCE, 130)])
+def test_a_process_that_has_done_its_work_is_not_disturbed_but_can_be_ended(patience: str, code: int) -> None:
+    ends = BEGINS.format(name="SIGTERM") + WAITS_FOR_A_THREAD + patience + RUNS
+    done = subprocess.run([sys.executable, "-c", ends], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("egoact: stopped")) == (code, int(code == 130))
 
 
 def test_signals_are_answered_as_before_when_a_command_has_ended() -> None:

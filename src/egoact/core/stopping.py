@@ -73,8 +73,18 @@ def stops_kept() -> Iterator[None]:
         raise
 
 
+def let_end() -> None:
+    """A process that has done its work ends with its exit code, whoever asks it to stop meanwhile.
+
+    It waits for its threads: should that take longer than `PATIENCE_SECONDS`, it can be ended all the same.
+    """
+    answer = signal.getsignal(signal.SIGTERM)
+    if isinstance(answer, _Answer) and answer.stopped_at is None:
+        answer.stopped_at = time.monotonic()
+
+
 def ignore_stops() -> None:
-    """A process that has done its work ends with its exit code, whoever asks it to stop meanwhile."""
+    """For the very end, where Python no longer answers signals, and they would end the process with another code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
