@@ -41,7 +41,6 @@ PRECISIONS_OF = {
 MIN_SECONDS = 0.3  # of one measurement
 BATCHES = {"cpu": (8, 16, 32), "cuda": (32, 128, 512)}
 WORTH_MEMORY = 1.03  # a larger batch must be this much faster
-HOPELESS = 0.6  # of the fastest engine; on a processor no larger batch makes good for that
 BATCHES_AT_ONCE = 4  # of a GPU, which copies one while it computes another
 
 
@@ -156,8 +155,7 @@ def rank_engines(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, device
             if speed is None:
                 with working(f"measuring {name} in {precision}, once on this machine"):
                     engine = load_engine(backbone, engine=name, precision=precision, device=device)
-                    to_beat = max((known.frames_per_second for known in speeds), default=0.0)
-                    speed = _measure_once(engine, backbone, device, cache, to_beat=to_beat)
+                    speed = _measure_once(engine, backbone, device, cache)
             speeds.append(speed)
         except ValueError as error:
             refusal = error
@@ -173,10 +171,9 @@ def tune_batch(engine: Engine, backbone: Backbone, *, device: str) -> None:
     set_pace(engine, known or _measure_once(engine, backbone, device, cache))
 
 
-def _measure_once(engine: Engine, backbone: Backbone, device: str, cache: SpeedCache, *, to_beat: float = 0.0) -> Speed:
+def _measure_once(engine: Engine, backbone: Backbone, device: str, cache: SpeedCache) -> Speed:
     spec, kind = backbone.spec, device.partition(":")[0]
-    size, channels = spec.input_size, spec.num_channels
-    return cache.put(measure(engine, input_size=size, kind=kind, num_channels=channels, to_beat=to_beat))
+    return cache.put(measure(engine, input_size=spec.input_size, kind=kind, num_channels=spec.num_channels))
 
 
 def set_pace(engine: Engine, speed: Speed) -> None:
@@ -186,12 +183,8 @@ def set_pace(engine: Engine, speed: Speed) -> None:
         engine.replays = speed.replays
 
 
-def measure(
-    engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", num_channels: int = 3, to_beat: float = 0.0
-) -> Speed:
+def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", num_channels: int = 3) -> Speed:
     """Try some batch sizes, none under the engine's own; the smallest that is as good as any.
-
-    On a processor an engine that is far from the frames a second of another one, `to_beat`, is not looked at further.
 
     On a GPU also whether it pays to replay them; what does not fit into its memory is passed over, and a `ValueError`
     says so where nothing does.
@@ -210,8 +203,6 @@ def measure(
                 continue
             if rate > WORTH_MEMORY * best.frames_per_second:
                 best = replace(paced, frames_per_second=rate, replays=getattr(engine, "replays", False))
-        if not on_gpu and best.frames_per_second < HOPELESS * to_beat:
-            break
     if not best.batch_size:
         what = f"not {BATCHES[kind][0]} frames fit into the GPU's memory"
         raise ValueError(f"{engine.name} in {engine.precision}: {what}")
