@@ -20,7 +20,7 @@ from egoact.engines.streams import StreamEngine, build_streams, stream_specs
 from egoact.explain.activation import maximise, respond_to_frames
 from egoact.explain.images import FourierPictures, view_anew
 from egoact.explain.saliency import explain_clip_frames, map_correlation, shuffle_weights
-from egoact.explain.stream_inputs import read_stream_inputs
+from egoact.explain.stream_inputs import load_networks, read_stream_inputs
 from egoact.media.pairs import read_pairs
 from egoact.media.sources import MediaSource, read_frames
 from egoact.media.stills.flow import FlowRoot
@@ -272,7 +272,8 @@ def test_streams_beside_frames_have_their_say(tmp_path: Path, video: Path) -> No
     out = tmp_path / "out"
     assert call("clip", "--run", str(tmp_path / "run"), "--media", str(video), "--out", str(out)) == 0
     source, times = MediaSource.of_file(video), sample_uniform(0, 2, num_frames=NUM_FRAMES)
-    looks = read_stream_inputs(load_run(tmp_path / "run"), source, times, flow=None)
+    run = load_run(tmp_path / "run")
+    looks = read_stream_inputs(run, source, times, networks=load_networks(run), flow=None)
     engine = StreamEngine(build_streams(specs, backbones, lambda b: load_engine(b, engine="torch", precision="f32")))
     pairs = list(read_pairs(source, times, lag_seconds=1 / 20, size=(64, 64)))
     features = engine.run(np.stack([p[1] for p in pairs]), np.stack([p[2] for p in pairs]), lag_seconds=1 / 20)  # type: ignore[arg-type]

@@ -38,14 +38,14 @@ def explain_clip(
     clip: Clip,
     out: Path,
     *,
+    networks: Sequence[Backbone | None],
     seed: int,
     flow: Path | None = None,
-    networks: Sequence[Backbone | None] | None = None,
 ) -> None:
     """Explain one clip, and write it down.
 
     `seed` is that of the shuffled weights; those of the run are not changed. A run that looks at optical flow, too,
-    needs the folder with that of the recording. `networks` are those of `load_networks`; None: they are loaded.
+    needs the folder with that of the recording. `networks` are those of `load_networks`.
 
     Raises:
         ArtifactError: A backbone with other weights than the run's, streams that cannot be shown, or no flow.

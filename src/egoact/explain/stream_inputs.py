@@ -63,8 +63,8 @@ def read_stream_inputs(
     source: MediaSource,
     times: np.ndarray,
     *,
+    networks: Sequence[Backbone | None],
     flow: Path | None,
-    networks: Sequence[Backbone | None] | None = None,
 ) -> list[StreamInput]:
     """What the streams of a run see at some moments, in their order.
 
@@ -72,18 +72,17 @@ def read_stream_inputs(
         run: See `load_networks`.
         source: The recording.
         times: float64 (T,), ascending.
+        networks: Of `load_networks`.
         flow: Folder of its optical flow, for a run that looks at that.
-        networks: Of `load_networks`; None: they are loaded.
 
     Raises:
-        ArtifactError: As `load_networks`, or flow is needed and not given.
+        ArtifactError: Flow is needed and not given.
         MediaError: Frames or flow that cannot be read.
     """
     if flow is None and any(spec.modality == "flow" for spec in run.backbones):
         raise ArtifactError(
             "this run looks at optical flow, too: give --flow FOLDER, as egoact flow wrote it", path=run.path
         )
-    networks = load_networks(run) if networks is None else networks
     for spec in run.backbones:
         if flow is not None and spec.modality == "flow":
             check_flow(FlowRoot((flow,)), [source.video_id], spec, run=run.path)

@@ -103,7 +103,7 @@ def explain(settings: FilterSettings | ClipSettings) -> int:
         except ValueError as error:
             raise ArtifactError(f"its backbone cannot be loaded: {error}", path=settings.run) from None
         clip = _find_clip(settings, run)
-        explain_clip(run, clip, settings.out, seed=settings.seed, flow=settings.flow, networks=networks)
+        explain_clip(run, clip, settings.out, networks=networks, seed=settings.seed, flow=settings.flow)
     return 0
 
 
