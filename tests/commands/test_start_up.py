@@ -31,12 +31,28 @@ HEAVY = {
 }
 
 
-def loaded(*commands: tuple[object, ...]) -> list[set[str]]:
-    """The heavy modules that are loaded after each of some command lines in one process."""
+ASKS_FOR_A_PREDICTION = """
+import egoact.commands.using.predict, egoact.runs.loading, egoact.timelines.segmenter
+import egoact.report.timelines.timeline, egoact.timelines.stored, egoact.timelines.output
+"""
+LOADS_A_NETWORK = """
+import torch, egoact.models.backbones.registry as backbones
+disable = torch.compiler.disable
+backbones.load_backbone("efficientnet_lite0")
+assert torch.compiler.disable is disable
+"""
+
+
+def call(*words: object) -> str:
+    """A command line as code."""
+    return f"try: main({[str(word) for word in words]!r})\nexcept SystemExit as s: assert not s.code, s.code\n"
+
+
+def loaded(*steps: str) -> list[set[str]]:
+    """The heavy modules that are loaded after each of some pieces of code in one process."""
     code = "import sys; from egoact.cli import main\n"
-    for words in commands:
-        code += f"try: main({[str(word) for word in words]!r})\nexcept SystemExit as s: assert not s.code, s.code\n"
-        code += f"print('loaded:', sorted({HEAVY!r} & set(sys.modules)))\n"
+    for step in steps:
+        code += f"{step}print('loaded:', sorted({HEAVY!r} & set(sys.modules)))\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = [line.removeprefix("loaded:") for line in done.stdout.splitlines() if line.startswith("loaded:")]
@@ -49,36 +65,32 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_training_loads_no_loop_for_several_processes_and_no_compiler(data: Path) -> None:
-    words = ("train", "--segments", data / "train.csv", "--features", data / "features", "--run", data / "run")
-    found = loaded(
-        (*words, "--head", "difference"), (*words[:-1], data / "other", "--head", "difference", "--epochs", 1)
-    )
-    assert found == [set(), {"tensorboard"}], "its curves"
-
-
-def test_a_training_for_timelines_loads_no_compiler(tmp_path: Path) -> None:
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Features and labels of whole recordings."""
     spans = [(0.0, 1.0, "open"), (1.5, 2.5, "close"), (3.0, 4.0, "open")]
-    labels = write_labels(tmp_path / "labels.csv", dict.fromkeys("ABC", spans))
+    write_labels(tmp_path / "labels.csv", dict.fromkeys("ABC", spans))
     features = np.random.default_rng(0).normal(size=(40, WIDTH)).astype(np.float16)
-    with StoreWriter(tmp_path / "features", SPEC) as writer:
+    with StoreWriter(tmp_path / "whole", SPEC) as writer:
         for video in "ABC":
             with writer.begin() as buffer:
                 buffer.append(features)
                 writer.commit(video, buffer, grid_moments(np.arange(40), rate=SPEC.rate), num_steps=40)
-    words = ("train-timeline", "--segments", labels, "--features", tmp_path / "features", "--run", tmp_path / "run")
-    assert loaded((*words, "--segmenter", "gru", "--updates", 2, "--members", 1)) == [set()]
+    return tmp_path
 
 
-def test_asking_for_a_prediction_loads_no_engine_and_no_training_loop_and_its_network_no_compiler() -> None:
-    code = "import sys, egoact.commands.using.predict, egoact.runs.loading, egoact.timelines.segmenter\n"
-    code += "import egoact.report.timelines.timeline, egoact.timelines.stored, egoact.timelines.output\n"
-    code += f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
-    code += "import torch, egoact.models.backbones.registry as backbones; disable = torch.compiler.disable\n"
-    code += "backbones.load_backbone('efficientnet_lite0')\n"
-    code += f"print(sorted({HEAVY!r} & set(sys.modules)), torch.compiler.disable is disable)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n['timm', 'torchvision'] True\n"
+def test_no_loop_for_several_processes_no_engine_and_no_compiler_is_loaded(data: Path, recordings: Path) -> None:
+    clips = ("train", "--segments", data / "train.csv", "--features", data / "features", "--head", "difference")
+    whole = ("train-timeline", "--segments", recordings / "labels.csv", "--features", recordings / "whole")
+    found = loaded(
+        ASKS_FOR_A_PREDICTION,
+        call(*clips, "--run", data / "run"),
+        call(*whole, "--run", data / "timeline", "--segmenter", "gru", "--updates", 2, "--members", 1),
+        LOADS_A_NETWORK,
+        call(*clips, "--run", data / "other", "--epochs", 1),
+    )
+    network = {"timm", "torchvision"}
+    assert found == [set(), set(), set(), network, network | {"tensorboard"}], "the last one draws its curves"
 
 
 def test_no_process_is_forked() -> None:
