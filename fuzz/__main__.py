@@ -4,6 +4,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -73,6 +74,8 @@ def main() -> int:
         if said["found"]:
             problems += 1
             print(json.dumps(said["found"], indent=2), flush=True)
+    if not (problems or given.keep):
+        shutil.rmtree(folder)
     print(f"{total:,} executions, {problems} findings, longest input {longest:,} bytes")
     return int(problems > 0)
 
