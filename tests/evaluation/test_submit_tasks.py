@@ -301,7 +301,9 @@ def test_complete_submissions_of_the_test_set(tmp_path: Path) -> None:
     scores = random_scores(tuple(segment.narration_id for segment in table))
     actions = ranked(scores)
     write_submission(scores, tmp_path / "a.zip", **LEVELS)
-    assert np.array_equal(check_submission(tmp_path / "a.zip", table).scores.noun, scores.noun)  # type: ignore[arg-type]
+    recognition = check_submission(tmp_path / "a.zip", table).scores
+    assert len(recognition) == 13092 and np.array_equal(recognition.noun, scores.noun)  # type: ignore[arg-type]
+    assert np.array_equal(recognition.verb, scores.verb)  # type: ignore[arg-type]
     add_pairs(tmp_path / "a.zip", actions)
     found = check_submission(tmp_path / "a.zip", table, challenge="action_anticipation")
     assert len(found.scores) == 13092 and found.actions is not None
