@@ -17,13 +17,12 @@ from egoact.benchmarking.measuring import Task, take_turns, watch
 from egoact.benchmarking.results import Figure, Results, Table
 from egoact.benchmarking.workload import Workload
 from egoact.core.annotations.segments import read_segments
-from egoact.core.defaults import HEAD, ORDER_BLIND_HEAD
+from egoact.core.defaults import HEAD, ORDER_BLIND_HEAD, RATE
 from egoact.core.epic import facts as epic
 from egoact.core.metrics.evaluation_files import read_run
 from egoact.core.sampling import ClipSampling, to_microseconds
-from egoact.models.backbones.spec import BackboneSpec
 from egoact.models.heads import HEADS
-from egoact.store.reader import StoreSpec
+from egoact.store.imported import imported_spec
 from egoact.store.writer import StoreWriter
 from egoact.training.recipes import RECIPES
 
@@ -32,20 +31,7 @@ WIDTH = 1280
 CLIP_BYTES = NUM_FRAMES * WIDTH * 2
 _CLIPS_PER_VIDEO = 1000
 _BLOCK_CLIPS = 200
-SPEC = StoreSpec(
-    BackboneSpec(
-        name="made",
-        weights_hash="0",
-        input_size=(256, 256),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        kind="pooled",
-        cut=None,
-        feature_shape=(WIDTH,),
-    ),
-    engine="none",
-    precision="f32",
-)
+SPEC = imported_spec("made", num_channels=WIDTH, rate=RATE)
 
 
 def measure(work: Workload) -> Results:
