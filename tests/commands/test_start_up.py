@@ -1,4 +1,4 @@
-"""What a small training and a small prediction load: most of the time that they take."""
+"""What a small training and a small prediction load, and what keeps an index: most of the time that they take."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from egoact.store.writer import StoreWriter
 from tests.makers.data.features import SPEC, WIDTH, write_csv, write_store
 from tests.makers.data.recordings import write_labels
 
-# The training loop with what it brings, tables, pictures of curves, and the engines: neither needs them.
+# The training loop with what it brings, tables, pictures of curves, and the engines: none of them is needed.
 HEAVY = {
     "lightning",
     "torchmetrics",
@@ -24,6 +24,7 @@ HEAVY = {
     "scipy.signal",
     "tensorboard",
     "pandas",
+    "pyarrow.compute",
     "matplotlib",
     "onnx",
     "onnxruntime",
@@ -34,6 +35,11 @@ HEAVY = {
 ASKS_FOR_A_PREDICTION = """
 import egoact.commands.using.predict, egoact.runs.loading, egoact.timelines.segmenter
 import egoact.report.timelines.timeline, egoact.timelines.stored, egoact.timelines.output
+"""
+KEEPS_AN_INDEX = """
+from pathlib import Path
+from egoact.store.layout.index import StoreIndex
+StoreIndex.read(Path({0!r})).write(Path({0!r}))
 """
 LOADS_A_NETWORK = """
 import torch, egoact.models.backbones.registry as backbones
@@ -84,13 +90,14 @@ def test_no_loop_for_several_processes_no_engine_and_no_compiler_is_loaded(data:
     whole = ("train-timeline", "--segments", recordings / "labels.csv", "--features", recordings / "whole")
     found = loaded(
         ASKS_FOR_A_PREDICTION,
+        KEEPS_AN_INDEX.format(str(data / "features")),
         call(*clips, "--run", data / "run"),
         call(*whole, "--run", data / "timeline", "--segmenter", "gru", "--updates", 2, "--members", 1),
         LOADS_A_NETWORK,
         call(*clips, "--run", data / "other", "--epochs", 1),
     )
     network = {"timm", "torchvision"}
-    assert found == [set(), set(), set(), network, network | {"tensorboard"}], "the last one draws its curves"
+    assert found == [set(), set(), set(), set(), network, network | {"tensorboard"}], "the last one draws its curves"
 
 
 def test_no_process_is_forked() -> None:

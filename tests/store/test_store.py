@@ -386,6 +386,18 @@ def test_the_index_comes_back_as_it_was_written(
         )
 
 
+def test_an_index_of_other_types_is_read(tmp_path: Path) -> None:
+    row = RecordingRow("A", "a.npy", "0" * 64, 3, grid_moments(np.arange(2), rate=8))
+    StoreIndex([row]).write(tmp_path)
+    kinds = (pa.large_list(pa.int32()), pa.int16(), *[pa.large_string()] * 3)
+    names = list(reversed(SCHEMA.names))
+    others = pq.read_table(tmp_path / INDEX_NAME).select(names).cast(pa.schema(zip(names, kinds, strict=True)))
+    pq.write_table(others, tmp_path / INDEX_NAME)
+    found = StoreIndex.read(tmp_path).rows["A"]
+    assert (found.shard, found.num_steps, found.moments.tolist()) == ("a.npy", 3, [62_500, 187_500])
+    assert found.moments.dtype == np.int64
+
+
 def test_an_hour_takes_less_than_a_kilobyte_of_the_index(tmp_path: Path) -> None:
     sizes = []
     for seconds in (60, 3600):

@@ -7,7 +7,7 @@ or renamed, features stay.
     exact moments      between the steps, as `egoact extract --exact` was asked for them
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +94,20 @@ def _numbers(values: pa.Array) -> Moments:
     return np.frombuffer(values.buffers()[1], dtype=np.int64)[values.offset : values.offset + len(values)]
 
 
+def _strings(values: list[str]) -> pa.Array:
+    """Made of buffers, as all below: `pa.array` imports pandas, too."""
+    encoded = [value.encode() for value in values]
+    return pa.Array.from_buffers(pa.string(), len(values), [None, _offsets(encoded), pa.py_buffer(b"".join(encoded))])
+
+
+def _integers(values: Moments) -> pa.Array:
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
+def _offsets(values: Sequence[Sized]) -> pa.Buffer:
+    return pa.py_buffer(np.cumsum([0, *map(len, values)], dtype=np.int32))
+
+
 class StoreIndex:
     """Recordings by name, in the order of names; of two rows with one name the one with more moments. Immutable."""
 
@@ -112,7 +126,9 @@ class StoreIndex:
                 numbers = sum(claimed.row_group(i).total_byte_size for i in range(claimed.num_row_groups))
                 if claimed.num_rows > _MOST_RECORDINGS or numbers > _MOST_BYTES:
                     raise ValueError(f"{claimed.num_rows:,} recordings in {numbers:,} bytes")
-                table = file.read().select(SCHEMA.names).cast(SCHEMA)
+                table = file.read().select(SCHEMA.names)
+            if not table.schema.equals(SCHEMA):  # others wrote it; `cast` imports as much as pandas
+                table = table.cast(SCHEMA)
             *columns, moments = (column.combine_chunks() for column in table.columns)
             values = zip(*(column.to_pylist() for column in columns), strict=True)
             rows = [
@@ -131,8 +147,15 @@ class StoreIndex:
 
     def write(self, folder: Path) -> None:
         """Replace the index of the store in `folder`, atomically."""
-        columns = {name: [getattr(row, name) for row in self.rows.values()] for name in SCHEMA.names}
-        table = pa.Table.from_pydict(columns, schema=SCHEMA)
+        rows = self.rows.values()
+        columns = [_strings([getattr(row, name) for row in rows]) for name in SCHEMA.names[:3]]
+        moments = np.concatenate([np.empty(0, dtype=np.int64), *(row.moments for row in rows)])
+        lists = [None, _offsets([row.moments for row in rows])]
+        columns += [
+            _integers(np.array([row.num_steps for row in rows], dtype=np.int64)),
+            pa.Array.from_buffers(_COLUMNS["moments"], len(rows), lists, children=[_integers(moments)]),
+        ]
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
         with open_atomically(folder / INDEX_NAME) as file:
             # Steps of a grid are evenly spaced: as differences an hour of them takes a few hundred bytes.
             encodings = {"moments.list.element": "DELTA_BINARY_PACKED"}
