@@ -28,6 +28,7 @@ GROUPS = {
 
 _TYPES = {Path: "PATH", str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "True|False"}
 _INDENT = 26
+_hints = cache(get_type_hints)  # field -> its type
 
 
 def subcommands(settings: Any) -> dict[str, type]:
@@ -137,7 +138,7 @@ def _wrong_value(settings: type, field: Field, value: str) -> str | None:
 
 def _kind(settings: type, field: Field) -> Any:
     """Its type; what may also be None counts as what else it may be."""
-    kind = get_type_hints(settings)[field.name]
+    kind = _hints(settings)[field.name]
     if get_origin(kind) not in (Union, types.UnionType):
         return kind
     return next(option for option in get_args(kind) if option is not type(None))
@@ -171,7 +172,7 @@ def _is_required(field: Field) -> bool:
 def _is_positional(settings: type, field: Field) -> bool:
     from tyro.conf import Positional  # not for the list of commands
 
-    kind = get_type_hints(settings, include_extras=True)[field.name]
+    kind = _hints(settings, include_extras=True)[field.name]
     return get_origin(kind) is Annotated and Positional in kind.__metadata__
 
 
