@@ -1,6 +1,6 @@
 """Let commands write into folders that are too small, or may not be written: do they say so in a line, and go on later?
 
-    python benchmarks/full_disk.py [--sizes 6] [--recordings 6] [--only train predict]
+    python benchmarks/full_disk.py [--sizes 6] [--recordings 6] [--seconds 12] [--only train predict]
 
 The commands of `kills.py`, each into a file system in memory that has less and less place than it needs, and one that
 may only be read; then once more with temporary files where there is no place. It must end with 1 or 2 and a line, and
@@ -32,6 +32,8 @@ class Settings:
     """How many sizes, from nothing to nearly what it needs."""
     recordings: int = 6
     """That the commands work on, at least 2."""
+    seconds: int = 12
+    """Length of each, at least 4."""
     only: tuple[str, ...] = ()
     """Some of the commands; the others are only run, where these need them."""
 
@@ -42,7 +44,7 @@ def main(settings: Settings) -> int:
     names = list(COMMANDS)[: list(COMMANDS).index(last) + 1]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        film(folder, count=settings.recordings)
+        film(folder, count=settings.recordings, seconds=settings.seconds)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         import_everything(chosen)
         print("| command | kB | tries | clear lines | ended well all the same | wrong |\n|---|---|---|---|---|---|")

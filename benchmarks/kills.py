@@ -135,8 +135,8 @@ def main(settings: Settings) -> int:
     return 1 if wrong else 0
 
 
-def film(place: Path, *, count: int = 6) -> None:
-    """Some recordings in which one of two colours is shown now and then, and their labels."""
+def film(place: Path, *, count: int = 6, seconds: int = 12) -> None:
+    """Some recordings in which one of two colours is shown now and then, and their labels; 4 seconds show both."""
     (place / "videos").mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, ...]] = [("video_id", "start_seconds", "stop_seconds", "verb")]
     for number in range(count):
@@ -144,7 +144,7 @@ def film(place: Path, *, count: int = 6) -> None:
         with av.open(str(place / f"videos/kitchen_{number}.mp4"), "w") as container:
             stream = container.add_stream("mpeg4", rate=10)
             stream.width, stream.height = 96, 64
-            for step in range(120):
+            for step in range(10 * seconds):
                 verb = (None, "open", None, "close")[step // 10 % 4]
                 colour = {None: (120, 120, 120), "open": (220, 40, 40), "close": (40, 60, 220)}[verb]
                 image = np.clip(noise.normal(colour, 12, (64, 96, 3)), 0, 255).astype(np.uint8)
