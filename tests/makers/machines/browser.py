@@ -1,6 +1,5 @@
 """A real browser on the studio's pages, in which nothing may go wrong."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -33,6 +32,14 @@ PICTURES = os.environ.get("EGOACT_PICTURES")
 """Where pictures of documents are made anew, from the repository's root."""
 SCREENSHOTS = Path(os.environ["EGOACT_SCREENSHOTS"]) if "EGOACT_SCREENSHOTS" in os.environ else None
 """Where somebody wants to see what pages looked like in tests."""
+_SERIOUS = """() => axe.run(document, {
+  runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] },
+  resultTypes: ["violations"],
+}).then(({ violations }) =>
+  violations
+    .filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`)
+)"""
 _running: Any = None
 
 
@@ -125,11 +132,9 @@ def faults_of_accessibility(page: Any) -> list[str]:
     """Serious and critical findings of axe-core, WCAG 2 A and AA; skips where it is not installed."""
     if not AXE.is_file():
         pytest.skip("needs axe-core: cd web && npm ci")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    tags = json.dumps(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"])
-    found = page.evaluate(f"axe.run(document, {{runOnly: {{type: 'tag', values: {tags}}}}})")
-    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in serious]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    return list(page.evaluate(_SERIOUS))
 
 
 def keep_picture(page: Any, name: str, folder: Path) -> None:
