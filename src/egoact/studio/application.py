@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -23,7 +23,6 @@ from egoact.studio.routes.project import project_routes
 from egoact.studio.routes.recordings import recording_routes
 from egoact.studio.routes.runs import job_routes, result_routes, run_routes
 from egoact.studio.safety import Gate
-from egoact.studio.schemas.messages import ErrorAnswer
 from egoact.studio.workspace import Workspace
 
 WEB = Path(__file__).parent / "web"
@@ -62,15 +61,15 @@ def build_application(
     )
     application.add_middleware(Gate, host=host, token=token)
     _answer_errors(application)
-    api = APIRouter(prefix="/api", responses={"4XX": {"model": ErrorAnswer}})
     for routes in _ROUTES:
-        api.include_router(routes(workspace))
+        application.router.routes += routes(workspace).routes  # `include_router` makes each of them anew
 
-    @api.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    @application.api_route(
+        "/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
+    )
     def nothing(path: str) -> None:
         raise Refusal(404, f"there is no /api/{path[:80]}")
 
-    application.include_router(api)
     _serve_pages(application, web.resolve())
     return application
 

@@ -23,6 +23,7 @@ from egoact.studio.schemas.labels import (
     LabelChanges,
     Labels,
 )
+from egoact.studio.schemas.messages import FAULTS
 from egoact.studio.workspace import Workspace
 
 _MOST_BYTES = 100_000_000
@@ -31,7 +32,7 @@ Rate = Annotated[float | None, Query(gt=0, lt=10_000)]
 
 def label_routes(workspace: Workspace) -> APIRouter:
     """Routes below `/api/labels`."""
-    router = APIRouter(prefix="/labels")
+    router = APIRouter(prefix="/api/labels", responses=FAULTS)
 
     @router.get("/{annotator}")
     def labels(annotator: str, recording: str | None = None) -> Labels:
@@ -53,7 +54,7 @@ def label_routes(workspace: Workspace) -> APIRouter:
 
 def annotation_file_routes(workspace: Workspace) -> APIRouter:
     """Import and export of annotation files, below `/api`."""
-    router = APIRouter()
+    router = APIRouter(prefix="/api", responses=FAULTS)
     files = workspace.annotation_files
 
     @router.get("/formats")

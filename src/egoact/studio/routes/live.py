@@ -12,6 +12,7 @@ from egoact.studio.live.watching import ServerCamera, find_source
 from egoact.studio.refusal import Refusal
 from egoact.studio.routes.recordings import describe_recordings
 from egoact.studio.schemas.live import LiveAnswer, LiveFault, LiveReady, SaveLive
+from egoact.studio.schemas.messages import FAULTS
 from egoact.studio.schemas.recordings import Recording
 from egoact.studio.workspace import Workspace
 
@@ -21,7 +22,7 @@ _REFUSED = 4400
 
 def live_routes(workspace: Workspace) -> APIRouter:
     """Routes below `/api/live`."""
-    router = APIRouter(prefix="/live")
+    router = APIRouter(prefix="/api/live", responses=FAULTS)
     sessions = workspace.live
 
     @router.websocket("")

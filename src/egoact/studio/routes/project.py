@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.messages import Target
+from egoact.studio.schemas.messages import FAULTS, Target
 from egoact.studio.schemas.project import Annotator, ClassSets, NewAnnotator, NewClass, Project
 from egoact.studio.workspace import Workspace
 
@@ -17,7 +17,7 @@ _MOST_CLASS_FILE_BYTES = 5_000_000
 
 def project_routes(workspace: Workspace) -> APIRouter:
     """Routes below `/api`."""
-    router = APIRouter()
+    router = APIRouter(prefix="/api", responses=FAULTS)
 
     @router.get("/project")
     def project() -> Project:

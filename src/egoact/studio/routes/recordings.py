@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, Response
 from egoact.media.sources import MediaSource
 from egoact.studio.media.recordings import too_large
 from egoact.studio.refusal import Refusal
+from egoact.studio.schemas.messages import FAULTS
 from egoact.studio.schemas.recordings import (
     Frames,
     Recording,
@@ -30,7 +31,7 @@ OptionalSeconds = Annotated[float | None, Query(ge=0, le=1e7)]
 
 def recording_routes(workspace: Workspace) -> APIRouter:
     """Routes below `/api/recordings`."""
-    router = APIRouter(prefix="/recordings")
+    router = APIRouter(prefix="/api/recordings", responses=FAULTS)
     recordings, measures = workspace.recordings, workspace.measures
 
     @router.get("")

@@ -12,6 +12,7 @@ from egoact.studio.plans import make_plans
 from egoact.studio.refusal import Refusal
 from egoact.studio.schemas.jobs import Job, JobLog, JobRequest
 from egoact.studio.schemas.labels import ConflictAnswer
+from egoact.studio.schemas.messages import FAULTS
 from egoact.studio.schemas.results import Agreement, Confusion, Dashboard, LearningCurve, Mistakes, RunComparison
 from egoact.studio.schemas.runs import Decisions, DecisionsDone, Proposals, ProposedRecording, Run
 from egoact.studio.work.dashboard import DatedTimeline, dashboard_csv, make_dashboard
@@ -24,7 +25,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 def job_routes(workspace: Workspace) -> APIRouter:
     """Routes below `/api/jobs`."""
-    router = APIRouter(prefix="/jobs")
+    router = APIRouter(prefix="/api/jobs", responses=FAULTS)
     jobs = workspace.jobs
 
     @router.get("")
@@ -52,7 +53,7 @@ def job_routes(workspace: Workspace) -> APIRouter:
 
 def run_routes(workspace: Workspace) -> APIRouter:
     """Routes below `/api/runs`."""
-    router = APIRouter(prefix="/runs")
+    router = APIRouter(prefix="/api/runs", responses=FAULTS)
     proposals, results = workspace.proposals, workspace.results
 
     @router.get("")
@@ -89,7 +90,7 @@ def run_routes(workspace: Workspace) -> APIRouter:
 
 def result_routes(workspace: Workspace) -> APIRouter:
     """Dashboards, learning curves and agreement, below `/api`."""
-    router = APIRouter()
+    router = APIRouter(prefix="/api", responses=FAULTS)
 
     @router.get("/learning-curves")
     def curves() -> list[LearningCurve]:

@@ -1,6 +1,6 @@
 """What all messages between server and front end are made of."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -25,3 +25,7 @@ class ErrorAnswer(Answer):
     """What went wrong, in one line."""
 
     reason: str
+
+
+FAULTS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}}
+"""What any route may answer, too."""
