@@ -47,6 +47,13 @@ disable = torch.compiler.disable
 backbones.load_backbone("efficientnet_lite0")
 assert torch.compiler.disable is disable
 """
+OUTLINES_HEADS = """
+from egoact.models.heads import HEADS, build_head
+from egoact.runs.weights import build_without_memory
+for name, head in HEADS.items():
+    shape = (4,) if head.kind == "pooled" else (4, 3, 3)
+    build_without_memory(lambda: build_head(name, feature_shape=shape, num_frames=17))
+"""
 
 
 def call(*words: object) -> str:
@@ -93,7 +100,7 @@ def test_no_loop_for_several_processes_no_engine_and_no_compiler_is_loaded(data:
         KEEPS_AN_INDEX.format(str(data / "features")),
         call(*clips, "--run", data / "run"),
         call(*whole, "--run", data / "timeline", "--segmenter", "gru", "--updates", 2, "--members", 1),
-        LOADS_A_NETWORK,
+        OUTLINES_HEADS + LOADS_A_NETWORK,
         call(*clips, "--run", data / "other", "--epochs", 1),
     )
     network = {"timm", "torchvision"}

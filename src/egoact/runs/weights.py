@@ -20,7 +20,9 @@ def build_without_memory(build: Callable[[], Model]) -> Model:
     """A network of shapes alone: whatever its size, no numbers are allocated."""
     import torch
 
-    with torch.device("meta"):
+    from egoact.models.backbones.weights import Undrawn
+
+    with torch.device("meta"), Undrawn():
         return build()
 
 

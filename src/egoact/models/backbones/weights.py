@@ -9,11 +9,22 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from egoact.core.errors import ArtifactError
 from egoact.models.backbones.own_files import PROJECTION, narrow
 
 T = TypeVar("T")
+_DRAWS = {nn.init.kaiming_uniform_, nn.init.normal_, nn.init.uniform_, torch.Tensor.normal_, torch.Tensor.uniform_}
+
+
+class Undrawn(TorchFunctionMode):
+    """Networks made within draw no weights, which takes as long as all else and, on "meta", a compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: D105
+        if func in _DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def find_packaged(distribution: str, ending: str, *, install: str) -> Path:

@@ -14,7 +14,7 @@ class _TokenHead(Head):
         self.standardize = Standardize(feature_shape[0])
         self.project = nn.Linear(feature_shape[0], inner)
         self.positions = Positions(num_frames, inner)
-        self.token = nn.Parameter(torch.randn(1, 1, inner) * 0.02)
+        self.token = nn.Parameter(nn.init.normal_(torch.empty(1, 1, inner), std=0.02))
 
     def _embed(self, features: Tensor) -> Tensor:
         """(B, T, D) -> (B, 1 + T, E)."""

@@ -155,7 +155,7 @@ class Positions(nn.Module):
 
     def __init__(self, num_frames: int, width: int) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.randn(num_frames, width) * 0.02)
+        self.table = nn.Parameter(nn.init.normal_(torch.empty(num_frames, width), std=0.02))
 
     def forward(self, num_frames: int) -> Tensor:  # noqa: D102
         if num_frames == self.table.shape[0]:

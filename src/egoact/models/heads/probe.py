@@ -75,11 +75,12 @@ class _Probe(nn.Module):
         self.streams = streams
         self.project = nn.ModuleList(nn.Linear(size // parts, width) for size, parts in streams)
         self.positions = Positions(num_frames, width)
-        self.places = nn.Parameter(torch.randn(sum(parts for _, parts in streams), width) * 0.02)
+        places = torch.empty(sum(parts for _, parts in streams), width)
+        self.places = nn.Parameter(nn.init.normal_(places, std=0.02))
         self.blocks = nn.ModuleList(
             SelfAttentionBlock(width, SelfAttention(width, num_heads)) for _ in range(depth - 1)
         )
-        self.query_tokens = nn.Parameter(torch.randn(1, len(QUERIES), width) * 0.02)
+        self.query_tokens = nn.Parameter(nn.init.normal_(torch.empty(1, len(QUERIES), width), std=0.02))
         self.cross_attention_block = CrossAttentionBlock(width, num_heads)
 
     def forward(self, features: Tensor, bias: Tensor | None) -> Tensor:
