@@ -187,9 +187,12 @@ def made(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     )
     Recognizer(config, config.build()).save(folder / "run")
     asked = CompressSettings(run=folder / "run", media=(media,), out=folder / "small", pictures=32, epochs=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("egoact.engines.loading.MIN_SECONDS", 0.02)  # how fast they are is printed, and no more
-        assert compress(asked) == 0
+    with pytest.MonkeyPatch.context() as patch:  # how fast they are is printed, and no more
+        patch.setattr("egoact.engines.loading.MIN_SECONDS", 0.02)
+        patch.setattr("egoact.engines.loading.BATCHES", {"cpu": (32,)})
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr("egoact.engines.loading.available_engines", lambda: ["openvino"])
+            assert compress(asked) == 0
         yield folder / "run", folder / "small"
 
 
@@ -243,8 +246,10 @@ def test_what_cannot_be_is_refused(made: tuple[Path, Path], media: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_another_backbone_can_be_taught(made: tuple[Path, Path], media: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
+def test_another_backbone_can_be_taught(
+    made: tuple[Path, Path], media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egoact.engines.loading.available_engines", lambda: ["torch"])  # which begins at once
     asked = CompressSettings(
         run=made[0], media=(media,), out=tmp_path / "out", pictures=32, epochs=1, distill_into="efficientnet_lite1"
     )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from egoact.core.errors import ArtifactError
+from egoact.models.backbones.light_imports import import_light
 
 _MULTIPLE = 8  # what processors compute at once; fewer channels save nothing
 _NUM_PROJECTIONS = 2
@@ -61,6 +62,7 @@ class Surgery:
     """Removes hidden channels of a network, in place; an `ArtifactError` where torch-pruning is not installed."""
 
     def __init__(self, network: nn.Module, *, size: int) -> None:
+        import_light("timm")  # which it imports
         try:
             import torch_pruning
         except ImportError:
