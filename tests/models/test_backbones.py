@@ -46,10 +46,10 @@ def mobilenet() -> Backbone:
     return load_backbone("mobilenet_v2", weights=MOBILENET)
 
 
-@pytest.fixture
-def random_mobilenet(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def random_mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    path = tmp_path / "random.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     save_file(torchvision.models.mobilenet_v2().state_dict(), path)
     return path
 

@@ -1,7 +1,10 @@
+import copy
 import io
 import re
 import warnings
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -41,9 +44,16 @@ def features_for(name: str, *, batch: int = 4, num_frames: int = T, seed: int = 
 
 
 def classifier_for(name: str, *, num_frames: int = T, **options: object) -> ActionClassifier:
-    """A head with classifiers that are not zero, statistics taken, in eval mode."""
+    """A head with classifiers that are not zero, statistics taken, in eval mode; the caller's own."""
+    made = copy.deepcopy(_classifier(name, num_frames, tuple(options.items())))
     torch.manual_seed(1)
-    head = build_head(name, feature_shape=SHAPES[HEADS[name].kind], num_frames=num_frames, **options)
+    return made
+
+
+@cache
+def _classifier(name: str, num_frames: int, options: tuple[tuple[str, Any], ...]) -> ActionClassifier:
+    torch.manual_seed(1)
+    head = build_head(name, feature_shape=SHAPES[HEADS[name].kind], num_frames=num_frames, **dict(options))
     model = ActionClassifier(head, num_classes=CLASSES)
     for classifier in model.classifiers.values():
         nn.init.normal_(classifier.weight)
@@ -54,7 +64,8 @@ def classifier_for(name: str, *, num_frames: int = T, **options: object) -> Acti
         if isinstance(module, nn.BatchNorm1d):
             module.reset_running_stats()
             module.momentum = None  # from now on the mean over all batches, here of one
-    model.train()(seen)
+    with torch.no_grad():
+        model.train()(seen)
     return model.eval()
 
 

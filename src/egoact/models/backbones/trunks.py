@@ -226,7 +226,8 @@ def _load(name: str, weights: Path | None, size: int) -> Any:
 
     if weights is None:
         return weight_files.download(lambda: create(True), f"timm:{name}").eval()
-    model = create(False)
+    with weight_files.Undrawn():
+        model = create(False)
     weight_files.load_named(model, weights, ignore=("classifier.", "head.fc.", "fc.", "head."))
     return model.eval()
 
