@@ -12,7 +12,7 @@ from egoact.kitchen.cook.head import HEIGHT, WIDTH, Head
 from egoact.kitchen.cook.motion import ease
 from egoact.kitchen.drawing.camera import Camera
 from egoact.kitchen.drawing.lens import Lens
-from egoact.kitchen.drawing.paint import draw_polygon
+from egoact.kitchen.drawing.paint import draw_polygon, warp
 from egoact.kitchen.rooms.scene import FIXTURES, Scene, State
 from egoact.kitchen.script.actions import ScriptedAction
 from egoact.kitchen.script.keyframes import PoseFrame, between, pose_at
@@ -29,17 +29,17 @@ class Backdrop:
 
     key: tuple[object, ...]
     camera: Camera
-    picture: np.ndarray
+    four_channels: np.ndarray
 
     def seen_by(self, camera: Camera) -> np.ndarray | None:
         """The camera's view, or None if it looks beyond the edge."""
-        warp = self.camera.homography_to(camera)
+        seen = self.camera.homography_to(camera)
         width, height = camera.width, camera.height
-        corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]]) @ np.linalg.inv(warp).T
+        corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]]) @ np.linalg.inv(seen).T
         corners = corners[:, :2] / corners[:, 2:]
         if (corners < 0).any() or (corners > (self.camera.width - 1, self.camera.height - 1)).any():
             return None
-        return cv2.warpPerspective(self.picture, warp, (width, height), flags=cv2.INTER_LINEAR)
+        return warp(self.four_channels, seen, (width, height))
 
 
 @dataclass
@@ -141,7 +141,8 @@ class Film:
             seen = self._backdrop.seen_by(camera)
         if seen is None:
             wide = camera.widened(BACKDROP_FACTOR)
-            self._backdrop = Backdrop(key, wide, self.scene.draw(wide, before, skip=active))
+            picture = self.scene.draw(wide, before, skip=active)
+            self._backdrop = Backdrop(key, wide, cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA))
             seen = self._backdrop.seen_by(camera)
             assert seen is not None
         return seen

@@ -1,9 +1,10 @@
 """Puts textured planes and sprites on a picture, with anti-aliased edges; knows nothing about kitchens.
 
-Pictures are uint8 RGB, (H, W, 3), changed in place.
+Pictures are uint8 RGB, (H, W, 3), changed in place. What is warped has four channels, for which OpenCV is twice as fast.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,9 +52,14 @@ class Panel:
     @cached_property
     def _normal(self) -> tuple[float, float, float, float]:
         """The plane's normal and its distance along it."""
-        normal = np.cross(np.asarray(self.across, float), np.asarray(self.along, float))
-        x, y, z = (float(v) for v in normal)
-        return x, y, z, float(normal @ np.asarray(self.corner, float))
+        (a, b, c), (d, e, f) = self.across, self.along
+        x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
+        return x, y, z, x * self.corner[0] + y * self.corner[1] + z * self.corner[2]
+
+    @cached_property
+    def four_channels(self) -> np.ndarray:
+        """The texture, with a channel that nobody looks at."""
+        return cv2.cvtColor(self.texture, cv2.COLOR_RGB2RGBA)
 
     @cached_property
     def pixel_edges(self) -> np.ndarray:
@@ -94,13 +100,21 @@ def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: floa
     matrix[0] -= (left + 0.5) * matrix[2]
     matrix[1] -= (top + 0.5) * matrix[2]
     size = (right - left, bottom - top)
-    warped = cv2.warpPerspective(panel.texture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = warp(panel.four_channels, matrix, size, border=cv2.BORDER_REPLICATE)
     if shade < 1.0:
         warped = cv2.convertScaleAbs(warped, alpha=shade)
     mask = np.zeros((size[1], size[0]), np.uint8)
     fixed = np.round((outline - (left, top)) * 2**SUBPIXEL_BITS).astype(np.int32)
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, SUBPIXEL_BITS)
     blend(picture[top:bottom, left:right], warped, mask)
+
+
+def warp(
+    picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int], *, border: int = cv2.BORDER_CONSTANT
+) -> np.ndarray:
+    """The first three of four channels, seen through a homography; `size` is width and height."""
+    warped = cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+    return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
 
 
 def blend(region: np.ndarray, colours: np.ndarray, mask: np.ndarray) -> None:
@@ -130,6 +144,11 @@ class Sprite:
     def __post_init__(self) -> None:
         if self.colours.shape != (*self.holes.shape, 3) or self.colours.dtype != np.uint8:
             raise ValueError(f"colours (H, W, 3) and holes (H, W) differ: {self.colours.shape}, {self.holes.shape}")
+
+    @cached_property
+    def four_channels(self) -> np.ndarray:
+        """Colours and holes, uint8, (H, W, 4)."""
+        return np.dstack([self.colours, self.holes])
 
 
 def make_sprite(
@@ -163,18 +182,28 @@ def draw_sprite(
         mirrored: Flip left and right.
     """
     scale = pixels_per_metre / sprite.pixels_per_metre
-    sin, cos = np.sin(angle) * scale, np.cos(angle) * scale
-    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag([squeeze[0] * (-1 if mirrored else 1), squeeze[1]])
-    matrix = np.concatenate([turn, (np.asarray(at) - turn @ np.asarray(sprite.anchor))[:, None]], axis=1)
-    rows, columns = sprite.colours.shape[:2]
-    box = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]]) @ turn.T + matrix[:, 2]
-    left, top, right, bottom = _bounds(box, picture)
+    sin, cos = math.sin(angle) * scale, math.cos(angle) * scale
+    wide, tall = -squeeze[0] if mirrored else squeeze[0], squeeze[1]
+    a, b, c, d = cos * wide, -sin * tall, sin * wide, cos * tall
+    (x, y), (anchor_x, anchor_y) = at.tolist(), sprite.anchor
+    x, y = x - (a * anchor_x + b * anchor_y), y - (c * anchor_x + d * anchor_y)
+    rows, columns = sprite.holes.shape
+    xs, ys = (
+        (x, x + columns * a, x + columns * a + rows * b, x + rows * b),
+        (y, y + columns * c, y + columns * c + rows * d, y + rows * d),
+    )
+    left, top, right, bottom = _inside(xs, ys, picture)
     if right <= left or bottom <= top:
         return
-    matrix[:, 2] -= (left, top)
-    size = (right - left, bottom - top)
-    colours = cv2.warpAffine(sprite.colours, matrix, size, flags=cv2.INTER_LINEAR)
-    holes = cv2.warpAffine(sprite.holes, matrix, size, flags=cv2.INTER_LINEAR, borderValue=255)
+    matrix = np.array([[a, b, x - left], [c, d, y - top]])
+    warped = cv2.warpAffine(
+        sprite.four_channels,
+        matrix,
+        (right - left, bottom - top),
+        flags=cv2.INTER_LINEAR,
+        borderValue=(0, 0, 0, 255),
+    )
+    colours, holes = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), cv2.extractChannel(warped, 3)
     holes = cv2.merge([holes, holes, holes])
     region = picture[top:bottom, left:right]
     cv2.add(colours, cv2.multiply(region, holes, scale=1 / 255), dst=colours)
@@ -211,7 +240,11 @@ def _clip_near(points: np.ndarray) -> np.ndarray:
 
 
 def _bounds(outline: np.ndarray, picture: np.ndarray) -> tuple[int, int, int, int]:
+    return _inside(outline[:, 0].tolist(), outline[:, 1].tolist(), picture)
+
+
+def _inside(xs: Sequence[float], ys: Sequence[float], picture: np.ndarray) -> tuple[int, int, int, int]:
+    """The pixels that an outline can touch: left, top, right and bottom."""
     height, width = picture.shape[:2]
-    xs, ys = outline[:, 0].tolist(), outline[:, 1].tolist()
     left, top = max(math.floor(min(xs)) - 1, 0), max(math.floor(min(ys)) - 1, 0)
     return left, top, min(math.ceil(max(xs)) + 2, width), min(math.ceil(max(ys)) + 2, height)

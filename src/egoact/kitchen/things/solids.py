@@ -52,8 +52,10 @@ def rod(start: Vector, stop: Vector, radius: float) -> Distance:
     a, ab = np.asarray(start, float), np.subtract(stop, start)
 
     def distance(p: np.ndarray) -> np.ndarray:
-        t = np.clip((p - a) @ ab / (ab @ ab), 0, 1)
-        return _length(p - a - t[:, None] * ab) - radius
+        away = p - a
+        t = np.clip(away @ ab / (ab @ ab), 0, 1)
+        away -= (ab[:, None] * t).T
+        return _length(away) - radius
 
     return distance
 
@@ -64,7 +66,8 @@ def ring(centre: Vector, major: float, minor: float, *, axis: int = 1) -> Distan
 
     def distance(p: np.ndarray) -> np.ndarray:
         q = p - centre
-        return np.hypot(np.hypot(q[:, flat[0]], q[:, flat[1]]) - major, q[:, axis]) - minor
+        around = np.sqrt(q[:, flat[0]] ** 2 + q[:, flat[1]] ** 2) - major
+        return np.sqrt(around**2 + q[:, axis] ** 2) - minor
 
     return distance
 
@@ -74,7 +77,7 @@ def lathe(profile: Sequence[tuple[float, float]], *, rounding: float = 0.0) -> D
     corners = np.asarray(profile, float)
 
     def distance(p: np.ndarray) -> np.ndarray:
-        radius, height = np.hypot(p[:, 0], p[:, 2]), p[:, 1]
+        radius, height = np.sqrt(p[:, 0] ** 2 + p[:, 2] ** 2), p[:, 1]
         nearest = np.full(len(p), np.inf)
         inside = np.zeros(len(p), bool)
         for (r0, y0), (r1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -182,10 +185,10 @@ def trace(
     ys = top - (np.arange(height) + 0.5) / pixels_per_metre
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     start = (corners @ forward).min() - 0.01
-    origins = grid[:, :1] * right + grid[:, 1:] * up + start * forward
+    origins = np.asfortranarray(grid[:, :1] * right + grid[:, 1:] * up + start * forward)
     reach = (corners @ forward).max() + 0.01 - start
     travelled, hit = _march(solids, origins, forward, reach)
-    points = origins[hit] + travelled[hit, None] * forward
+    points = _rows(origins, hit) + (forward[:, None] * travelled[hit]).T
     values = np.stack([s(points) for s in solids])
     normals = _normals(lambda p: _nearest(solids, p), points)
     facing = normals @ np.stack([right, up, -forward], axis=1)
@@ -198,18 +201,23 @@ def trace(
     )
 
 
+def _rows(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Points where `chosen`, column by column in memory, which is how distances are computed fastest."""
+    return points.T[:, chosen].T
+
+
 def _march(
     solids: Sequence[Distance], origins: np.ndarray, forward: np.ndarray, reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
     travelled, hit = np.zeros(len(origins)), np.zeros(len(origins), bool)
     active = np.arange(len(origins))
     for _ in range(MAX_STEPS):
-        points = origins[active] + travelled[active, None] * forward
-        step = _nearest(solids, points)
+        step = _nearest(solids, origins + (forward[:, None] * travelled[active]).T)
         travelled[active] += step
         done = step < HIT_METRES
         hit[active[done]] = True
-        active = active[~done & (travelled[active] < reach)]
+        going = ~done & (travelled[active] < reach)
+        active, origins = active[going], _rows(origins, going)
         if not len(active):
             break
     return travelled, hit
