@@ -20,7 +20,7 @@ def _nearest(solids: Sequence["Distance"], points: np.ndarray) -> np.ndarray:
     """Distance to the union of solids."""
     nearest = solids[0](points)
     for solid in solids[1:]:
-        nearest = np.minimum(nearest, solid(points))
+        np.minimum(nearest, solid(points), out=nearest)
     return nearest
 
 
@@ -28,6 +28,7 @@ Distance = Callable[[np.ndarray], np.ndarray]
 Vector = tuple[float, float, float]
 MAX_STEPS = 48
 HIT_METRES = 6e-4
+BLOCK = 6  # pixels each way, whose rays are tried as a thick one first
 
 
 def ball(centre: Vector, radius: float, *, stretch: Vector = (1, 1, 1)) -> Distance:
@@ -53,7 +54,8 @@ def rod(start: Vector, stop: Vector, radius: float) -> Distance:
 
     def distance(p: np.ndarray) -> np.ndarray:
         away = p - a
-        t = np.clip(away @ ab / (ab @ ab), 0, 1)
+        t = away @ ab / (ab @ ab)
+        np.minimum(np.maximum(t, 0, out=t), 1, out=t)
         away -= (ab[:, None] * t).T
         return _length(away) - radius
 
@@ -74,20 +76,34 @@ def ring(centre: Vector, major: float, minor: float, *, axis: int = 1) -> Distan
 
 def lathe(profile: Sequence[tuple[float, float]], *, rounding: float = 0.0) -> Distance:
     """A solid of revolution around y; `profile` is a closed outline of (radius, height) points."""
-    corners = np.asarray(profile, float)
+    corners = np.asarray(profile, float).tolist()
+    edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
 
     def distance(p: np.ndarray) -> np.ndarray:
         radius, height = np.sqrt(p[:, 0] ** 2 + p[:, 2] ** 2), p[:, 1]
         nearest = np.full(len(p), np.inf)
         inside = np.zeros(len(p), bool)
-        for (r0, y0), (r1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        for (r0, y0), (r1, y1) in edges:
             dr, dy = r1 - r0, y1 - y0
-            t = np.clip(((radius - r0) * dr + (height - y0) * dy) / (dr * dr + dy * dy + 1e-12), 0, 1)
-            nearest = np.minimum(nearest, (radius - r0 - t * dr) ** 2 + (height - y0 - t * dy) ** 2)
+            out, up = radius - r0, height - y0
             if y0 != y1:
-                crosses = ((y0 > height) != (y1 > height)) & (radius < r0 + dr * (height - y0) / dy)
-                inside ^= crosses
-        return np.where(inside, -np.sqrt(nearest), np.sqrt(nearest)) - rounding
+                crosses = (up < 0) != (height < y1)
+                if r0 or r1:  # else it is the axis, on whose other side nothing is
+                    inside ^= crosses & (radius < r0 + dr * up / dy)
+            t = out * dr
+            t += up * dy
+            t /= dr * dr + dy * dy + 1e-12
+            np.minimum(np.maximum(t, 0, out=t), 1, out=t)
+            out -= t * dr
+            up -= t * dy
+            out *= out
+            up *= up
+            out += up
+            np.minimum(nearest, out, out=nearest)
+        np.sqrt(nearest, out=nearest)
+        np.negative(nearest, out=nearest, where=inside)
+        nearest -= rounding
+        return nearest
 
     return distance
 
@@ -181,14 +197,22 @@ def trace(
     left, top = sides.min() - margin, heights.max() + margin
     width = int(np.ceil((sides.max() + margin - left) * pixels_per_metre))
     height = int(np.ceil((top - heights.min() + margin) * pixels_per_metre))
-    xs = left + (np.arange(width) + 0.5) / pixels_per_metre
-    ys = top - (np.arange(height) + 0.5) / pixels_per_metre
-    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     start = (corners @ forward).min() - 0.01
-    origins = np.asfortranarray(grid[:, :1] * right + grid[:, 1:] * up + start * forward)
     reach = (corners @ forward).max() + 0.01 - start
-    travelled, hit = _march(solids, origins, forward, reach)
-    points = _rows(origins, hit) + (forward[:, None] * travelled[hit]).T
+
+    def rays(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        xs, ys = left + (columns + 0.5) / pixels_per_metre, top - (rows + 0.5) / pixels_per_metre
+        grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+        return np.asfortranarray(grid[:, :1] * right + grid[:, 1:] * up + start * forward)
+
+    columns, rows = (np.arange(BLOCK / 2 - 0.5, size + BLOCK, BLOCK) for size in (width, height))
+    _, near = _march(solids, rays(columns, rows), forward, reach, thickness=BLOCK / pixels_per_metre * 0.71)
+    near = near.reshape(len(rows), -1).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width].ravel()
+    origins = _rows(rays(np.arange(width), np.arange(height)), near)
+    travelled, met = _march(solids, origins, forward, reach)
+    points = _rows(origins, met) + (forward[:, None] * travelled[met]).T
+    hit = np.zeros(len(near), bool)
+    hit[near] = met
     values = np.stack([s(points) for s in solids])
     normals = _normals(lambda p: _nearest(solids, p), points)
     facing = normals @ np.stack([right, up, -forward], axis=1)
@@ -207,12 +231,13 @@ def _rows(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _march(
-    solids: Sequence[Distance], origins: np.ndarray, forward: np.ndarray, reach: float
+    solids: Sequence[Distance], origins: np.ndarray, forward: np.ndarray, reach: float, *, thickness: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
+    """How far rays go, and whether they hit. A thick one hits unless no thin one inside it does."""
     travelled, hit = np.zeros(len(origins)), np.zeros(len(origins), bool)
     active = np.arange(len(origins))
     for _ in range(MAX_STEPS):
-        step = _nearest(solids, origins + (forward[:, None] * travelled[active]).T)
+        step = _nearest(solids, origins + (forward[:, None] * travelled[active]).T) - thickness
         travelled[active] += step
         done = step < HIT_METRES
         hit[active[done]] = True
@@ -220,6 +245,7 @@ def _march(
         active, origins = active[going], _rows(origins, going)
         if not len(active):
             break
+    hit[active] = thickness > 0
     return travelled, hit
 
 
