@@ -1,5 +1,6 @@
 """Turns the acts of a story into pictures, frame by frame: background, fixtures, things, hands, lens."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -73,11 +74,10 @@ class Film:
     def frames(self) -> Iterator[np.ndarray]:
         """All pictures, uint8 RGB, shape (HEIGHT, WIDTH, 3)."""
         before: Camera | None = None
+        stops = [stop for _, stop in self.spans]
         for number in range(self.num_frames):
             seconds = (number + 0.5) / FRAMES_PER_SECOND
-            index = min(
-                int(np.searchsorted([stop for _, stop in self.spans], seconds, side="right")), len(self.acts) - 1
-            )
+            index = min(bisect_right(stops, seconds), len(self.acts) - 1)
             camera = self._head.camera(index, seconds)
             moment = self._moment(index, seconds, camera)
             picture = self._compose(index, moment, camera, seconds)

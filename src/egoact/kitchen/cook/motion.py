@@ -1,5 +1,6 @@
 """Movement over an action: values that pass through keys, places that are fixed to the room or to the head."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,7 +66,7 @@ def spot_at(keys: Sequence[tuple[float, Spot]], u: float, camera: Camera, handle
 
 
 def _around(times: Sequence[float], u: float) -> tuple[int, int, float]:
-    after = int(np.searchsorted(times, u, side="right"))
+    after = bisect_right(times, u)
     if after == 0:
         return 0, 0, 0.0
     if after == len(times):

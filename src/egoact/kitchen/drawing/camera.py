@@ -57,19 +57,27 @@ class Camera:
         """Offsets from the eye to homogeneous pixels, float64, shape (3, 3)."""
         return self.intrinsics @ self.rotation
 
+    @cached_property
+    def _eye(self) -> np.ndarray:
+        return np.array(self.eye, float)
+
+    @cached_property
+    def _middle(self) -> np.ndarray:
+        return np.array([self.width / 2, self.height / 2])
+
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) in camera axes, same shape."""
-        return (np.asarray(points) - self.eye) @ self.rotation.T
+        return (np.asarray(points) - self._eye) @ self.rotation.T
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
         """Camera points (..., 3) in world axes, same shape."""
-        return np.asarray(points) @ self.rotation + self.eye
+        return np.asarray(points) @ self.rotation + self._eye
 
     def pixels(self, camera_points: np.ndarray) -> np.ndarray:
         """Camera points (..., 3) in front of the eye, as pixels (..., 2)."""
         points = np.asarray(camera_points)
         scale = self.focal / np.maximum(points[..., 2:], NEAR_METRES)
-        return points[..., :2] * scale + (self.width / 2, self.height / 2)
+        return points[..., :2] * scale + self._middle
 
     def misses(self, camera_points: np.ndarray) -> bool:
         """Whether a convex shape with these corners (N, 3) lies wholly beyond one edge of the view."""

@@ -1,6 +1,6 @@
 """Puts textured planes and sprites on a picture, with anti-aliased edges; knows nothing about kitchens.
 
-Pictures are uint8 RGB, (H, W, 3), changed in place. What is warped has four channels, for which OpenCV is twice as fast.
+Pictures are uint8 RGB, (H, W, 3), changed in place. What is warped has four channels, which is twice as fast.
 """
 
 import math
@@ -50,7 +50,7 @@ class Panel:
         return np.stack([corner, corner + across, corner + across + along, corner + along])
 
     @cached_property
-    def _normal(self) -> tuple[float, float, float, float]:
+    def normal(self) -> tuple[float, float, float, float]:
         """The plane's normal and its distance along it."""
         (a, b, c), (d, e, f) = self.across, self.along
         x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
@@ -72,7 +72,7 @@ class Panel:
         """Whether the eye is on the painted side."""
         if self.two_sided:
             return True
-        x, y, z, distance = self._normal
+        x, y, z, distance = self.normal
         return x * eye[0] + y * eye[1] + z * eye[2] > distance
 
 
@@ -107,6 +107,24 @@ def draw_panel(picture: np.ndarray, panel: Panel, camera: Camera, *, shade: floa
     fixed = np.round((outline - (left, top)) * 2**SUBPIXEL_BITS).astype(np.int32)
     cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, SUBPIXEL_BITS)
     blend(picture[top:bottom, left:right], warped, mask)
+
+
+class Panels:
+    """Panels that never move, most of which are out of sight most of the time: what is told of all of them at once."""
+
+    def __init__(self, panels: Sequence[Panel]) -> None:
+        self._panels = panels
+        self._corners = np.stack([panel.corners for panel in panels])
+        self._normals = np.array([panel.normal for panel in panels])
+
+    def draw(self, picture: np.ndarray, camera: Camera) -> None:
+        """Draw them in their order."""
+        faces = self._normals[:, :3] @ camera.eye > self._normals[:, 3]
+        x, y, z = np.moveaxis(camera.to_camera(self._corners), 2, 0)
+        right, down = camera.width / 2 / camera.focal * z, camera.height / 2 / camera.focal * z
+        beyond = np.stack([z <= NEAR_METRES, x > right, x < -right, y > down, y < -down]).all(axis=2).any(axis=0)
+        for index in np.flatnonzero(faces & ~beyond).tolist():
+            draw_panel(picture, self._panels[index], camera)
 
 
 def warp(

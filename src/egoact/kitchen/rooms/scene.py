@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from egoact.kitchen.drawing.camera import Camera
-from egoact.kitchen.drawing.paint import draw_panel
+from egoact.kitchen.drawing.paint import Panels
 from egoact.kitchen.rooms.cabinets import make_cupboard, make_fridge
 from egoact.kitchen.rooms.drawer import DRAWER_TRAVEL, make_drawer
 from egoact.kitchen.rooms.effects import (
@@ -59,7 +59,9 @@ class Scene:
     def __post_init__(self) -> None:
         self.room = Room(self.style)
         self.things = ThingPainter(self.style.palette, self.style.light)
-        self.fridge, self._fridge_body = make_fridge(self.room)
+        self.fridge, fridge_body = make_fridge(self.room)
+        self._behind, self._ahead = Panels(self.room.behind), Panels(self.room.ahead)
+        self._fridge_body = Panels(fridge_body)
         self.cupboard, self.drawer, self.basin = make_cupboard(self.room), make_drawer(self.room), Basin(self.room)
 
     @property
@@ -88,12 +90,10 @@ class Scene:
         """The whole kitchen, uint8 RGB, without the fixtures and things named in `skip`."""
         picture = np.empty((camera.height, camera.width, 3), np.uint8)
         picture[:] = 90
-        for panel in self.room.behind:
-            draw_panel(picture, panel, camera)
+        self._behind.draw(picture, camera)
         if "cupboard" not in skip:
             self.draw_fixture(picture, camera, "cupboard", state, skip=skip)
-        for panel in self.room.ahead:
-            draw_panel(picture, panel, camera)
+        self._ahead.draw(picture, camera)
         self.basin.draw(picture, camera)
         if "drawer" not in skip:
             self.draw_fixture(picture, camera, "drawer", state, skip=skip)
@@ -111,8 +111,7 @@ class Scene:
         return picture
 
     def _draw_fridge(self, picture: np.ndarray, camera: Camera, state: State, skip: Collection[str]) -> None:
-        for panel in self._fridge_body:
-            draw_panel(picture, panel, camera)
+        self._fridge_body.draw(picture, camera)
         if "fridge" not in skip:
             self.draw_fixture(picture, camera, "fridge", state, skip=skip)
 
