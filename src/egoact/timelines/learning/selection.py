@@ -18,7 +18,7 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.metrics.detection import temporal_overlaps
 from egoact.core.timelines.metrics import FrameCounts, evaluate_timelines, frame_pair, measure_frames
-from egoact.core.timelines.rules import Consensus, Decoding, TimelineRules
+from egoact.core.timelines.rules import Consensus, Decoding, Span, TimelineRules
 from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget, shift
 from egoact.core.timelines.viterbi import Floats
 from egoact.timelines.learning.segmenter_training import HeldOut, learn_rules
@@ -52,8 +52,7 @@ class RuleSelection:
         seen = {id(held.seen): self._rules_of(held.seen) for held in held_out}
         self._rules = [seen[id(held.seen)] for held in held_out]
         self._answers = [Consensus(r.answers(held.scores)) for r, held in zip(self._rules, held_out, strict=True)]
-        alone = range(len(DECODINGS) if held_out else 0)
-        self._alone = [[self._count(number, way) for number in range(len(held_out))] for way in alone]
+        self._alone = [self._count(number) for number in range(len(held_out))]
 
     def rules(self) -> TimelineRules:
         """How scores become actions: what does best on the held-out recordings, and how sure to be of each action."""
@@ -113,8 +112,11 @@ class RuleSelection:
 
     def _timeline(self, number: int, ways: Sequence[int]) -> Timeline:
         """What some of the decodings agree on in a held-out recording."""
-        scores, spans = self._held_out[number].scores, self._answers[number].of(ways)
-        return name_actions(scores, self._rules[number], self._vocabularies, video_id=str(number), spans=spans)[0]
+        return self._name(number, self._answers[number].of(ways))
+
+    def _name(self, number: int, spans: Sequence[Span]) -> Timeline:
+        scores, rules = self._held_out[number].scores, self._rules[number]
+        return name_actions(scores, rules, self._vocabularies, video_id=str(number), spans=spans)[0]
 
     def _rules_of(self, table: SegmentTable) -> TimelineRules:
         return replace(learn_rules(table, self._vocabularies, rate=self._rate), decodings=DECODINGS)
@@ -125,13 +127,16 @@ class RuleSelection:
 
     def _quality(self, way: int, numbers: Sequence[int]) -> float:
         """Sum of frame accuracy, edit score and F1 at the three overlaps."""
-        measured = measure_frames([self._alone[way][number] for number in numbers])
+        measured = measure_frames([self._alone[number][way] for number in numbers])
         return float(measured["frame_accuracy"] + measured["edit"] + sum(measured["f1"].values()))
 
-    def _count(self, number: int, way: int) -> FrameCounts:
-        """What is right in a held-out recording by one of the decodings."""
+    def _count(self, number: int) -> list[FrameCounts]:
+        """What is right in a held-out recording by each of the decodings alone, many of which find the same."""
         target: TimelineTarget = "action" if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
-        return FrameCounts.of(*frame_pair(self._timeline(number, [way]), self._truth[number], target, self._rate))
+        answers = [tuple(self._answers[number].of([way])) for way in range(len(DECODINGS))]
+        pairs = {s: frame_pair(self._name(number, s), self._truth[number], target, self._rate) for s in set(answers)}
+        counts = {spans: FrameCounts.of(*pair) for spans, pair in pairs.items()}
+        return [counts[spans] for spans in answers]
 
     def _judge(self, found: Collection[Timeline]) -> tuple[list[float], list[bool]]:
         """What was said of every action, and whether it is right."""
