@@ -1,8 +1,5 @@
 """Fine-tuning begins where a run is, learns what frozen features cannot say, and ends as a run like any other."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +30,7 @@ from egoact.runs.loading import EngineChoice, load_run
 from egoact.runs.provenance import Provenance
 from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.data.recordings import write_labels, write_recording
+from tests.training.test_processes import run_in_two
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE, NUM_FRAMES = 32, 4
@@ -281,15 +279,8 @@ def test_two_processes_equal_one_with_the_doubled_batch(world: Path, tmp_path: P
     flags = {"run": world / "run", "segments": odd, "media": world / "videos", "out": tmp_path / "two"}
     small = {"blocks": 2, "epochs": 2, "learning-rate": 0.1, "augment": "flip", "devices": 2, "batch-size": 1}
     words = [word for name, value in (flags | small).items() for word in (f"--{name}", str(value))]
-    done = subprocess.run(
-        [sys.executable, "-m", "egoact", "finetune", *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("finetune:") == 1 and done.stdout.count("frames,") == 1, "only one process speaks"
+    printed = run_in_two(["finetune", *words], tmp_path, rank="LOCAL_RANK")
+    assert printed.count("finetune:") == 1 and printed.count("frames,") == 1, "only one process speaks"
     alone = settings(world, tmp_path / "one", epochs=2, augment="flip", batch_size=2)
     assert finetune(replace(alone, segments=(odd,))) == 0
     for name in (FILE_NAME, "model.safetensors"):

@@ -41,20 +41,20 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def run_on_two_nodes(words: list[str], place: Path) -> str:
-    """What the processes of one training print together; each node is told where the first one waits."""
+def run_in_two(words: list[str], place: Path, *, rank: str) -> str:
+    """What the processes of one training print together; each is told its rank, and where the first one waits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("MASTER_ADDR", "127.0.0.1")
         patch.setenv("MASTER_PORT", str(free_port()))
-        logs, nodes = [place / "node_0.txt", place / "node_1.txt"], []
-        for rank, printed in enumerate(logs):
-            patch.setenv("NODE_RANK", str(rank))
-            nodes.append(begin(words, printed=printed))
-    for node in nodes:
-        node.join(timeout=300)
+        logs, both = [place / "rank_0.txt", place / "rank_1.txt"], []
+        for number, printed in enumerate(logs):
+            patch.setenv(rank, str(number))
+            both.append(begin(words, printed=printed))
+    for each in both:
+        each.join(timeout=300)
     said = [log.read_text() for log in logs]
-    assert [node.exitcode for node in nodes] == [0, 0], said
+    assert [each.exitcode for each in both] == [0, 0], said
     return "".join(said)
 
 
@@ -80,7 +80,9 @@ def test_two_processes_equal_one_with_the_doubled_batch(data: Path, head: str, n
     flags = [part for name, value in same.items() for part in (f"--{name.replace('_', '-')}", value)]
     where = ("--nodes", 2) if nodes > 1 else ("--devices", 2)
     words = command(data, "--run", data / "two", "--head", head, *where, "--batch-size", 4, *flags)
-    exit_code, printed = (0, run_on_two_nodes(words, data)) if nodes > 1 else run_on_two_devices(words, data)
+    exit_code, printed = (
+        (0, run_in_two(words, data, rank="NODE_RANK")) if nodes > 1 else run_on_two_devices(words, data)
+    )
     assert exit_code == 0, printed
     assert printed.count("trained") == 1, "only one process speaks"
     train(
