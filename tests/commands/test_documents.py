@@ -86,7 +86,7 @@ NOT_EXECUTED = {
 RUNS = {"run": "difference", "run_lstm": "lstm", "run_difference": "difference"}
 """Folder -> head of a run that sections take for granted."""
 SECONDS = 8
-"""Of each of four recordings: three or four actions."""
+"""Of each recording of the kitchen: three or four actions."""
 OTHER_PROGRAMS = ("tensorboard", "pip", "npm", "docker", "trtexec")
 BY_CI = re.compile(r"^python3 -m venv ")  # .ci/run executes the README's two lines for setting up
 
@@ -253,8 +253,9 @@ def test_commands_of_the_documents_work(
 ) -> None:
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    if any("egoact demo --out demo" in command for command in commands):
-        film_kitchen(tmp_path / "demo/kitchen", 2)
+    for maker, place in (("egoact kitchen", "kitchen"), ("egoact demo", "demo/kitchen")):
+        if any(maker in command for command in commands):
+            film_kitchen(tmp_path / place, 2)
     _prepare(commands, results)
     for command in commands:
         if not command.startswith(tuple(NOT_EXECUTED)) and not command.endswith("pytest"):
@@ -282,7 +283,7 @@ def test_the_tutorial_works_as_it_is_printed(
             main(shlex.split(command)[1:])
         assert not stop.value.code, command
         if command.startswith("egoact kitchen"):
-            cut(tmp_path / "kitchen", seconds=16)
+            cut(tmp_path / "kitchen", seconds=SECONDS)
     assert "were trained on" not in Path("results/report.html").read_text()
     assert len(read_segments("timeline/timeline.csv")) > 1
     assert len(json.loads(Path("run_2/trained_on.json").read_text())["training"]["P06_01"]) > 1, "the timeline's"
