@@ -135,6 +135,13 @@ def test_the_smallest_batch_that_is_as_fast_as_any_is_found(
     assert speed.measure(engine, input_size=SIZE) == Speed("paced", "f32", batch, rate)
 
 
+def test_an_engine_that_takes_larger_batches_is_measured_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Paced({64: 0.5})
+    engine.batch_size = 64
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: engine.now)
+    assert speed.measure(engine, input_size=SIZE) == Speed("paced", "f32", 64, 128.0)
+
+
 def test_a_batch_size_is_found_for_an_engine_that_was_asked_for(small: Backbone, cache: Path) -> None:
     engine = load_engine(small, engine="onnxruntime", device="cpu", precision="f32")
     engine.batch_size = 5

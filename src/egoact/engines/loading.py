@@ -191,7 +191,7 @@ def measure(engine: Engine, *, input_size: tuple[int, int], kind: str = "cpu", n
     """
     best = Speed(engine.name, engine.precision, 0, 0.0)
     on_gpu = kind == "cuda"
-    for batch in [size for size in BATCHES[kind] if on_gpu or size >= engine.batch_size]:
+    for batch in sorted({size if on_gpu else max(size, engine.batch_size) for size in BATCHES[kind]}):
         for replays in (False, True) if on_gpu and isinstance(engine, TorchEngine) else (False,):
             paced = replace(best, batch_size=batch, replays=replays)
             if on_gpu:

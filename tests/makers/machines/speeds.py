@@ -17,7 +17,8 @@ def measured_engines(tmp_path_factory: pytest.TempPathFactory) -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("egoact.engines.loading.MIN_SECONDS", 0.05)  # which is enough to tell them apart
-            patch.setattr("egoact.engines.loading.BATCHES", {"cpu": (16,)})
-            rank_engines(load_backbone("efficientnet_lite0"), offered_pairs("auto", "auto", "cpu"), device="cpu")
+            patch.setattr("egoact.engines.loading.BATCHES", {"cpu": (1,)})  # the least that each engine takes
+            pairs = offered_pairs("auto", "auto", "cpu")
+            assert len(rank_engines(load_backbone("efficientnet_lite0"), pairs, device="cpu")) == len(pairs)
 
     made_once(tmp_path_factory, "speeds", measure)
