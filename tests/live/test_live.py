@@ -8,13 +8,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TextIO
 
 import av
 import cv2
@@ -42,6 +43,7 @@ from egoact.runs.recognizer import Recognizer, RecognizerConfig
 from tests.makers.films.media import jpeg, number_in, picture, write_sound_only, write_video
 from tests.makers.films.rtsp_server import RtspServer
 from tests.makers.machines.places import ROOT
+from tests.makers.machines.processes import begin
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = (96, 144)
@@ -148,29 +150,36 @@ def test_lines_on_standard_output_are_alone_there(
     assert out and all("verb" in json.loads(line) for line in out.splitlines())
 
 
-def start(run: Path, source: object, *more: str) -> subprocess.Popen:
-    words = ["live", "--run", str(run), "--source", str(source), "--engine", "torch", "--window-seconds", "1", *more]
-    return subprocess.Popen(
-        [sys.executable, "-m", "egoact", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@contextmanager
+def started(run: Path, source: Path, folder: Path) -> Iterator[tuple[TextIO, BaseProcess, Path]]:
+    """`egoact live` in a process: its standard output, which somebody reads, and a file with what else it says."""
+    lines, errors = folder / "lines", folder / "errors.txt"
+    os.mkfifo(lines)
+    words = ["live", "--run", str(run), "--source", str(source), "--engine", "torch", "--window-seconds", "1"]
+    process = begin([*words, "--jsonl", "-"], printed=lines, errors=errors)
+    with lines.open() as reader:
+        assert "verb" in json.loads(reader.readline())
+        yield reader, process, errors
+    lines.unlink()
+    errors.unlink()
 
 
 @pytest.mark.slow
 def test_ctrl_c_and_a_reader_that_leaves_are_clean_ends(run: Path, tmp_path: Path) -> None:
     film = write_video(tmp_path / "long.mp4", num_frames=1800, rate=30, size=(32, 48))
-    process = start(run, film, "--jsonl", "-")
-    assert process.stdout is not None and process.stderr is not None
-    assert "verb" in json.loads(process.stdout.readline())
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0 and "Traceback" not in err and "predictions from" in err
-    process = start(run, film, "--jsonl", "-")
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    err = process.stderr.read()
-    assert process.wait(timeout=30) == 0 and "Traceback" not in err and "Exception" not in err
-    process.stderr.close()
+    with started(run, film, tmp_path) as (reader, process, errors):
+        os.kill(process.pid or 0, signal.SIGINT)
+        assert all("verb" in json.loads(line) for line in reader)
+        process.join(timeout=30)
+        assert process.exitcode == 0
+        err = errors.read_text()
+        assert "Traceback" not in err and "predictions from" in err
+    with started(run, film, tmp_path) as (reader, process, errors):
+        reader.close()
+        process.join(timeout=30)
+        assert process.exitcode == 0
+        err = errors.read_text()
+        assert "Traceback" not in err and "Exception" not in err
 
 
 def test_the_stream_of_the_documents_runs(

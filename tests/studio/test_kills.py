@@ -2,13 +2,9 @@
 
 import http.client
 import random
-import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +12,10 @@ import pytest
 
 from egoact.core.annotations.segments import read_segments
 from tests.makers.films.media import write_video
-from tests.makers.machines.processes import begin
-from tests.makers.machines.studio import Client, adding
+from tests.makers.machines.studio import Client, adding, in_a_process
 
 NUM_KILLS = 10
 GONE = (ConnectionError, http.client.HTTPException, TimeoutError)
-
-
-@contextmanager
-def studio(folder: Path) -> Iterator[tuple[Client, BaseProcess]]:
-    printed = folder.parent / "printed.txt"
-    printed.unlink(missing_ok=True)
-    process = begin(["studio", str(folder), "--port", "0", "--no-browser"], printed=printed)
-    try:
-        while not (found := printed.is_file() and re.search(r":(\d+)/", printed.read_text())):
-            assert process.is_alive()
-            time.sleep(0.01)
-        yield Client(int(found[1])), process
-    finally:
-        process.kill()
-        process.join()
 
 
 class Annotator:
@@ -94,7 +74,7 @@ def test_kills_lose_nothing_that_was_answered(tmp_path: Path) -> None:
     write_video(tmp_path / "recordings" / "ana_1.mp4", num_frames=5)
     annotator = Annotator()
     for kill in range(NUM_KILLS + 1):
-        with studio(tmp_path) as (client, process):
+        with in_a_process(tmp_path) as (client, process):
             if kill == 0:
                 assert client.post("/api/annotators", {"name": "ana"}).status == 201
             there = labels(client)
@@ -118,7 +98,7 @@ def test_kills_lose_nothing_that_was_answered(tmp_path: Path) -> None:
             process.join()
         if (tmp_path / "labels" / "ana.csv").stat().st_size > 100:
             read_segments(tmp_path / "labels" / "ana.csv")  # whole, whenever it is looked at
-    with studio(tmp_path) as (client, process):
+    with in_a_process(tmp_path) as (client, process):
         assert labels(client) == annotator.known and len(annotator.known) > 3
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:

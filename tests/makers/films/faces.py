@@ -1,5 +1,6 @@
 """A face that moves through a recording, and the network that finds faces, which may be absent."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ def needs_face_model() -> FaceDetector:
         pytest.skip(str(error))
 
 
+@lru_cache
 def portrait() -> np.ndarray:
     """uint8 (180, 180, 3) RGB: the astronaut Eileen Collins; her face is in the middle of the upper half."""
     data = pytest.importorskip("skimage.data", reason="the picture is in scikit-image: pip install 'egoact[test]'")

@@ -5,6 +5,7 @@ import os
 import runpy
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,9 +17,9 @@ _TRAINING = ("egoact.training.train", "egoact.models.heads", "pandas", "lightnin
 _STUDIO = ("egoact.commands.start.studio", "egoact.studio.application")
 
 
-def begin(words: Sequence[str], *, printed: Path) -> BaseProcess:
-    """Run `python -m egoact` in a process of its own, forked from a server; what it prints goes into a file."""
-    process = _forking().Process(target=_run, args=(words, printed, dict(os.environ)))
+def begin(words: Sequence[str], *, printed: Path, errors: Path | None = None) -> BaseProcess:
+    """Run `python -m egoact` in a process of its own, forked from a server; what it prints goes into a file, or two."""
+    process = _forking().Process(target=_run, args=(words, printed, errors, dict(os.environ)))
     process.start()
     return process
 
@@ -39,10 +40,10 @@ def _forking() -> ForkServerContext:
     return context
 
 
-def _run(words: Sequence[str], printed: Path, environment: dict[str, str]) -> None:
+def _run(words: Sequence[str], printed: Path, errors: Path | None, environment: dict[str, str]) -> None:
     os.environ |= environment
-    with printed.open("w") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
+    with printed.open("w") as file, nullcontext(file) if errors is None else errors.open("w") as other:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(other.fileno(), sys.stderr.fileno())
     sys.argv = ["egoact", *words]
     runpy.run_module("egoact", run_name="__main__", alter_sys=True)

@@ -2,18 +2,21 @@
 
 import http.client
 import json
+import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from egoact.studio.application import StudioServer, build_application
 from egoact.studio.project import Project
 from egoact.studio.workspace import Workspace
+from tests.makers.machines.processes import begin
 
 
 @dataclass
@@ -97,3 +100,19 @@ def running(folder: Path, *, max_upload_bytes: int = 10_000_000, **options: Any)
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def in_a_process(folder: Path, *, port: int = 0) -> Iterator[tuple[Client, BaseProcess]]:
+    """A server in a process of its own, which is killed at the end if it lives."""
+    printed = Path(f"{folder}.printed")
+    printed.unlink(missing_ok=True)
+    process = begin(["studio", str(folder), "--port", str(port), "--no-browser"], printed=printed)
+    try:
+        while not (found := printed.is_file() and re.search(r":(\d+)/", printed.read_text())):
+            assert process.is_alive()
+            time.sleep(0.01)
+        yield Client(int(found[1])), process
+    finally:
+        process.kill()
+        process.join()

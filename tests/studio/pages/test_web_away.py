@@ -2,10 +2,6 @@
 
 import re
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +9,7 @@ import pytest
 
 from tests.makers.films.media import write_video
 from tests.makers.machines.browser import watched
-from tests.makers.machines.studio import Client
+from tests.makers.machines.studio import Client, in_a_process
 
 pytestmark = pytest.mark.slow
 
@@ -22,21 +18,6 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-@contextmanager
-def server(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """In a process of its own, which is killed at the end if it lives."""
-    words = [sys.executable, "-m", "egoact", "studio", str(folder), "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None and "at http://127.0.0.1" in process.stdout.readline()
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def press(page: Any, *keys: str) -> None:
@@ -55,30 +36,30 @@ def test_what_is_done_while_the_server_is_away_is_saved_when_it_is_back(browser:
     with watched(browser, port) as screen:
         screen.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE"]
         screen.expected += ["ERR_CONNECTION_RESET", "503 (Service Unavailable)"]
-        with server(tmp_path, port) as process:
+        with in_a_process(tmp_path, port=port) as (_, process):
             assert client.post("/api/annotators", {"name": "ana"}).status == 201
             page = screen.open("/label?recording=ana_1")
             page.wait_for_function("() => document.querySelector('video')?.dataset.shown === '0'")
             press(page, "i", *["ArrowRight"] * 5, "o")
             page.get_by_text("saved", exact=True).wait_for()
             process.kill()
-            process.wait()
+            process.join()
             page.get_by_text("server does not answer").wait_for()
             press(page, "i", *["ArrowRight"] * 5, "o")
             press(page, "i", *["ArrowRight"] * 5, "o", "Control+z")
             page.get_by_text(re.compile(r"\d changes? not saved yet")).wait_for()
-        with server(tmp_path, port) as process:
+        with in_a_process(tmp_path, port=port) as (_, process):
             page.get_by_text("saved", exact=True).wait_for()
             page.get_by_text("server does not answer").wait_for(state="detached")
             assert starts(client) == [0.0, 0.2], "the third one was undone"
             process.kill()
-            process.wait()
+            process.join()
             press(page, "i", *["ArrowRight"] * 5, "o")
             page.get_by_text("1 change not saved yet").wait_for()
             page.wait_for_function("() => Object.keys(localStorage).some((name) => name.includes('unsaved'))")
             again = page.context.new_page()
             page.close()  # the tab is closed meanwhile, without a question
-        with server(tmp_path, port):
+        with in_a_process(tmp_path, port=port):
             again.goto(f"http://127.0.0.1:{port}/label?recording=ana_1")
             again.get_by_text("3 segments").wait_for()
             again.get_by_text("saved", exact=True).wait_for()
