@@ -119,16 +119,15 @@ def test_what_is_no_palm_detector_is_refused_and_it_is_said_how_to_get_one(
         HandDetector()
 
 
-def test_mediapipe_is_never_imported() -> None:
-    needs_hand_model()
-    HandDetector()
-    assert "mediapipe" not in sys.modules
-
-
 @pytest.fixture(scope="module")
 def detector() -> HandDetector:
     needs_hand_model()
     return HandDetector()
+
+
+@pytest.mark.usefixtures("detector")
+def test_mediapipe_is_never_imported() -> None:
+    assert "mediapipe" not in sys.modules
 
 
 def test_frames_of_another_kind_are_refused(detector: HandDetector) -> None:
@@ -172,11 +171,16 @@ MEDIAPIPE = {
 }
 
 
-@pytest.mark.parametrize(("video", "second"), MEDIAPIPE)
-def test_palms_are_those_that_mediapipe_finds(video: str, second: float) -> None:
+@pytest.fixture(scope="module")
+def as_mediapipe() -> HandDetector:
     needs_hand_model()
+    return HandDetector(min_score=0.5)
+
+
+@pytest.mark.parametrize(("video", "second"), MEDIAPIPE)
+def test_palms_are_those_that_mediapipe_finds(as_mediapipe: HandDetector, video: str, second: float) -> None:
     small = cv2.resize(gtea_frame(video, second), (192, 108), interpolation=cv2.INTER_AREA)
-    (palms,) = HandDetector(min_score=0.5).run(small[None])
+    (palms,) = as_mediapipe.run(small[None])
     from_right = sorted(palms, key=lambda p: -p.box[0])
     expected = sorted(MEDIAPIPE[video, second], key=lambda row: -row[1])
     assert len(palms) == len(expected)

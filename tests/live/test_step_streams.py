@@ -48,7 +48,9 @@ def save_run(
         stride=2,
         members=members,
         components=8,
-        options={} if segmenter in ("linear", "causal") else {"width": 8, "layers": 3},
+        options={}
+        if segmenter in ("linear", "causal")
+        else {"width": 8, "layers": 2 if segmenter == "asformer" else 3},
     )
     torch.manual_seed(0)
     model = config.build()
