@@ -15,7 +15,7 @@ and MacGibbon, Creating non-parametric bootstrap samples using Poisson frequenci
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 from math import comb
 from typing import Any
@@ -126,13 +126,8 @@ def permutation_probability(above: Floats, below: Floats, *, num_first: int) -> 
     least = observed - _TOLERANCE * max(1.0, observed)
     if comb(num, num_first) <= MOST_DEALS:
         return float(np.mean(differences(_every_deal(num, num_first)) >= least))
-    random, hits, done = np.random.default_rng(0), 1, 1  # what was observed is one of the deals
-    while done <= MOST_DEALS:
-        order = random.random((min(_CHUNK_DRAWS, MOST_DEALS + 1 - done), num))
-        limits = np.partition(order, num_first - 1, axis=1)[:, num_first - 1, None]
-        hits += int((differences(order <= limits) >= least).sum())
-        done += len(order)
-    return hits / done
+    hits = sum(int((differences(deals) >= least).sum()) for deals in _some_deals(num, num_first))
+    return (1 + hits) / (1 + MOST_DEALS)  # what was observed is one of the deals
 
 
 def rate_probability(num_first: int, num_second: int, *, share_first: float) -> float:
@@ -161,4 +156,14 @@ def _every_deal(num: int, num_first: int) -> npt.NDArray[np.bool_]:
     deals = np.zeros((comb(num, num_first), num), dtype=bool)
     for row, members in zip(deals, combinations(range(num), num_first), strict=True):
         row[list(members)] = True
+    return deals
+
+
+@lru_cache(maxsize=4)
+def _some_deals(num: int, num_first: int) -> list[npt.NDArray[np.bool_]]:
+    """Who is in the first group, in `MOST_DEALS` ways by chance: a few of (ways, N)."""
+    random, deals = np.random.default_rng(0), []
+    for first in range(0, MOST_DEALS, _CHUNK_DRAWS):
+        order = random.random((min(_CHUNK_DRAWS, MOST_DEALS - first), num))
+        deals.append(order <= np.partition(order, num_first - 1, axis=1)[:, num_first - 1, None])
     return deals
