@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 ClassScores = Mapping[int, float]
 Pair = tuple[int, int]
@@ -57,7 +58,7 @@ def published_anticipation(
 
 def best(scores: Mapping, count: int) -> list:
     """The keys with the highest scores, best first."""
-    return sorted(scores, key=lambda key: scores[key], reverse=True)[:count]
+    return nlargest(count, scores, key=scores.__getitem__)
 
 
 def best_actions(verb_scores: ClassScores, noun_scores: ClassScores) -> dict[Pair, float]:
