@@ -69,10 +69,10 @@ class Film:
         self._head = Head([act.move.stance for act in self.acts], self.spans, self.rng)
         self._rest = {side: resting_place(side, self.rng) for side in ("left", "right")}
         self._backdrop: Backdrop | None = None
-        self._lens = Lens(WIDTH, HEIGHT, tint=self.scene.style.tint, rng=self.rng)
 
     def frames(self) -> Iterator[np.ndarray]:
         """All pictures, uint8 RGB, shape (HEIGHT, WIDTH, 3)."""
+        lens = Lens(WIDTH, HEIGHT, tint=self.scene.style.tint, rng=self.rng)
         before: Camera | None = None
         stops = [stop for _, stop in self.spans]
         for number in range(self.num_frames):
@@ -84,7 +84,7 @@ class Film:
             drift = 0.0 if before is None else _drift(before, camera)
             before = camera
             lamp = moment.running.get("light", self.acts[index].before.running["light"])
-            yield self._lens.expose(picture, seconds=seconds, light=lamp, drift=drift)
+            yield lens.expose(picture, seconds=seconds, light=lamp, drift=drift)
 
     def _moment(self, index: int, seconds: float, camera: Camera) -> PoseFrame:
         act, (start, stop) = self.acts[index], self.spans[index]

@@ -16,22 +16,20 @@ Point = tuple[float, float, float]
 DOOR_ANGLE = {"fridge": 1.75, "cupboard": 1.8}
 FRIDGE_SHELF = 1.08
 CUPBOARD_SHELF = 1.7
+NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
 
 
 @dataclass(frozen=True)
-class Cabinet:
-    """A box with an opening towards the cook and a door on a hinge."""
+class Door:
+    """A door on a hinge; its panel has no picture where only its place matters."""
 
-    opening: Panel
-    inside: tuple[Panel, ...]
-    door: Panel
-    lining: np.ndarray
+    panel: Panel
     hinge_x: float
     angle: float
 
     def leaf(self, opened: float) -> Panel:
         """The door when it is `opened` (0..1)."""
-        return turned(self.door, self.hinge_x, opened * self.angle)
+        return turned(self.panel, self.hinge_x, opened * self.angle)
 
     def handle(self, opened: float) -> Point:
         """Where a hand holds the door."""
@@ -41,7 +39,17 @@ class Cabinet:
         return tuple(corner + across * side + along * 0.52)
 
     def _hinge_is_left(self) -> bool:
-        return abs(self.door.corner[0] - self.hinge_x) < 1e-6
+        return abs(self.panel.corner[0] - self.hinge_x) < 1e-6
+
+
+@dataclass(frozen=True)
+class Cabinet:
+    """A box with an opening towards the cook and a door."""
+
+    opening: Panel
+    inside: tuple[Panel, ...]
+    door: Door
+    lining: np.ndarray
 
     def draw_inside(self, picture: np.ndarray, camera: Camera) -> None:
         """Draw what lies behind the opening."""
@@ -51,9 +59,26 @@ class Cabinet:
 
     def draw_door(self, picture: np.ndarray, camera: Camera, opened: float) -> None:
         """Draw both sides of the door."""
-        leaf = self.leaf(opened)
+        leaf = self.door.leaf(opened)
         draw_panel(picture, reverse(leaf, self.lining), camera)
-        draw_panel(picture, leaf, camera, shade=1 - 0.25 * np.sin(opened * self.angle))
+        draw_panel(picture, leaf, camera, shade=1 - 0.25 * np.sin(opened * self.door.angle))
+
+
+def fridge_door(room: Room, texture: np.ndarray = NO_PICTURE) -> Door:
+    """The door of the fridge's upper part."""
+    x0, x1 = room.span("fridge")
+    x = (x0 + 0.02, x1 - 0.02)
+    return _hung(room, facing(x, FRIDGE_DOOR_Y, FRIDGE_Z - 0.004, texture), x, DOOR_ANGLE["fridge"])
+
+
+def cupboard_door(room: Room, texture: np.ndarray = NO_PICTURE) -> Door:
+    """The door of the wall cupboard."""
+    panel = facing(CUPBOARD_X, (SHELF_Y, SHELF_TOP), SHELF_Z - 0.004, texture)
+    return _hung(room, panel, CUPBOARD_X, DOOR_ANGLE["cupboard"])
+
+
+def _hung(room: Room, panel: Panel, x: tuple[float, float], angle: float) -> Door:
+    return Door(panel, x[0] if room.style.hinge < 0 else x[1], angle)
 
 
 def _cabinet_inside(
@@ -118,10 +143,8 @@ def make_fridge(room: Room) -> tuple[Cabinet, list[Panel]]:
     fridge = Cabinet(
         facing(inner_x, inner_y, FRIDGE_Z, white),
         _cabinet_inside(inner_x, inner_y, inner_z, (FRIDGE_SHELF, FRIDGE_SHELF + 0.36), white),
-        facing(x, FRIDGE_DOOR_Y, FRIDGE_Z - 0.004, magnets),
+        fridge_door(room, magnets),
         lining,
-        x[0] if room.style.hinge < 0 else x[1],
-        DOOR_ANGLE["fridge"],
     )
     return fridge, body
 
@@ -136,8 +159,6 @@ def make_cupboard(room: Room) -> Cabinet:
     return Cabinet(
         facing(inner_x, inner_y, SHELF_Z, wood),
         _cabinet_inside(inner_x, inner_y, (SHELF_Z, BACK - 0.02), (CUPBOARD_SHELF,), wood),
-        facing(x, y, SHELF_Z - 0.004, room.front((x[1] - x[0], y[1] - y[0]), side)),
+        cupboard_door(room, room.front((x[1] - x[0], y[1] - y[0]), side)),
         textures.shaded(room.front((x[1] - x[0], y[1] - y[0]), "none"), top=0.85, bottom=0.75),
-        x[0] if room.style.hinge < 0 else x[1],
-        DOOR_ANGLE["cupboard"],
     )

@@ -39,9 +39,10 @@ class Drawer:
             draw_panel(picture, rim, camera)
         draw_panel(picture, facing(DRAWER_X, DRAWER_Y, z, self.front), camera)
 
-    def handle(self, opened: float) -> Point:
-        """Where a hand holds the drawer."""
-        return 0.0, DRAWER_Y[1] - 0.06, FRONT - 0.03 - opened * DRAWER_TRAVEL
+
+def drawer_handle(opened: float) -> Point:
+    """Where a hand holds the drawer."""
+    return 0.0, DRAWER_Y[1] - 0.06, FRONT - 0.03 - opened * DRAWER_TRAVEL
 
 
 def make_drawer(room: Room) -> Drawer:

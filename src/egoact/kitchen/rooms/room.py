@@ -8,6 +8,7 @@
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ CUPBOARD_X = (-0.26, 0.26)
 
 @dataclass
 class Room:
-    """Panels of one kitchen, in the order in which they are painted.
+    """Where the parts of one kitchen are, and their panels, which are made when they are first asked for.
 
     Args:
         style: What it looks like.
@@ -39,16 +40,17 @@ class Room:
 
     style: KitchenStyle
     centres: dict[str, float] = field(init=False)
-    behind: list[Panel] = field(init=False)
-    ahead: list[Panel] = field(init=False)
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.style.seed)
         self.centres = _centres(self.style.order)
         self.left = min(self.centres[m] - WIDTHS[m] / 2 for m in self.centres)
         self.right = max(self.centres[m] + WIDTHS[m] / 2 for m in self.centres)
-        self.behind = [*self._shell(), *self._wall(), *self._wall_cupboards()]
-        self.ahead = [*self._base(), *self._hob()]
+
+    @cached_property
+    def panels(self) -> tuple[list[Panel], list[Panel]]:
+        """Those behind the wall cupboard's door, and those before it, in the order in which they are painted."""
+        return [*self._shell(), *self._wall(), *self._wall_cupboards()], [*self._base(), *self._hob()]
 
     def front(self, size: tuple[float, float], handle: str) -> np.ndarray:
         """The texture of a door or drawer in this kitchen's style; `handle` is a side or "none"."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from egoact.kitchen.drawing.camera import Camera
 from egoact.kitchen.drawing.paint import Panels
-from egoact.kitchen.rooms.cabinets import make_cupboard, make_fridge
-from egoact.kitchen.rooms.drawer import DRAWER_TRAVEL, make_drawer
+from egoact.kitchen.rooms.cabinets import Cabinet, cupboard_door, fridge_door, make_cupboard, make_fridge
+from egoact.kitchen.rooms.drawer import DRAWER_TRAVEL, Drawer, drawer_handle, make_drawer
 from egoact.kitchen.rooms.effects import (
     BLUE_GLOW,
     LAMP_GLOW,
@@ -44,9 +45,22 @@ class State:
     things: Mapping[str, Thing]
 
 
+@dataclass(frozen=True)
+class Fittings:
+    """All that a kitchen is drawn of, but the things in it."""
+
+    behind: Panels
+    ahead: Panels
+    fridge: Cabinet
+    fridge_body: Panels
+    cupboard: Cabinet
+    drawer: Drawer
+    basin: Basin
+
+
 @dataclass
 class Scene:
-    """Draws a kitchen.
+    """Draws a kitchen; its fittings are made when it is first drawn, since its stories do without them.
 
     Args:
         style: Whose kitchen it is.
@@ -59,10 +73,14 @@ class Scene:
     def __post_init__(self) -> None:
         self.room = Room(self.style)
         self.things = ThingPainter(self.style.palette, self.style.light)
-        self.fridge, fridge_body = make_fridge(self.room)
-        self._behind, self._ahead = Panels(self.room.behind), Panels(self.room.ahead)
-        self._fridge_body = Panels(fridge_body)
-        self.cupboard, self.drawer, self.basin = make_cupboard(self.room), make_drawer(self.room), Basin(self.room)
+        self._doors = {"fridge": fridge_door(self.room), "cupboard": cupboard_door(self.room)}
+
+    @cached_property
+    def _fittings(self) -> Fittings:
+        behind, ahead = (Panels(panels) for panels in self.room.panels)
+        fridge, body = make_fridge(self.room)
+        cupboard, drawer = make_cupboard(self.room), make_drawer(self.room)
+        return Fittings(behind, ahead, fridge, Panels(body), cupboard, drawer, Basin(self.room))
 
     @property
     def spout(self) -> Point:
@@ -82,19 +100,17 @@ class Scene:
 
     def handle(self, fixture: str, opened: float) -> Point:
         """Where a hand holds a fixture that is `opened` (0..1)."""
-        if fixture == "drawer":
-            return self.drawer.handle(opened)
-        return (self.fridge if fixture == "fridge" else self.cupboard).handle(opened)
+        return drawer_handle(opened) if fixture == "drawer" else self._doors[fixture].handle(opened)
 
     def draw(self, camera: Camera, state: State, *, skip: Collection[str] = ()) -> np.ndarray:
         """The whole kitchen, uint8 RGB, without the fixtures and things named in `skip`."""
         picture = np.empty((camera.height, camera.width, 3), np.uint8)
         picture[:] = 90
-        self._behind.draw(picture, camera)
+        self._fittings.behind.draw(picture, camera)
         if "cupboard" not in skip:
             self.draw_fixture(picture, camera, "cupboard", state, skip=skip)
-        self._ahead.draw(picture, camera)
-        self.basin.draw(picture, camera)
+        self._fittings.ahead.draw(picture, camera)
+        self._fittings.basin.draw(picture, camera)
         if "drawer" not in skip:
             self.draw_fixture(picture, camera, "drawer", state, skip=skip)
         x0, x1 = self.room.span("fridge")
@@ -111,7 +127,7 @@ class Scene:
         return picture
 
     def _draw_fridge(self, picture: np.ndarray, camera: Camera, state: State, skip: Collection[str]) -> None:
-        self._fridge_body.draw(picture, camera)
+        self._fittings.fridge_body.draw(picture, camera)
         if "fridge" not in skip:
             self.draw_fixture(picture, camera, "fridge", state, skip=skip)
 
@@ -129,9 +145,9 @@ class Scene:
         """Draw one of `FIXTURES` with what stands in it."""
         opened = state.openings[name]
         if name == "drawer":
-            self.drawer.draw(picture, camera, opened)
+            self._fittings.drawer.draw(picture, camera, opened)
         else:
-            cabinet = self.fridge if name == "fridge" else self.cupboard
+            cabinet = self._fittings.fridge if name == "fridge" else self._fittings.cupboard
             if opened > 0.01:
                 cabinet.draw_inside(picture, camera)
         if opened > 0.05:
