@@ -20,7 +20,7 @@ def film_kitchen(tmp_path_factory: pytest.TempPathFactory) -> FilmKitchen:
         from egoact.cli import main
 
         with pytest.raises(SystemExit) as stop:
-            main(["kitchen", "--out", str(place), "--videos", str(MOST_VIDEOS)])
+            main(["kitchen", "--out", str(place), "--videos", str(MOST_VIDEOS), "--workers", "1"])
         assert not stop.value.code
 
     def copy(out: Path, num_videos: int) -> None:
