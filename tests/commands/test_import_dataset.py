@@ -308,6 +308,11 @@ def test_moments_of_sensors_are_frames_of_the_video(tmp_path: Path, capsys: pyte
         file["eye-tracking-video-world"] = h5py.ExternalLink("other.hdf5", "/")
     assert run("import-dataset", *given, "--overwrite") == 2
     assert "there is no eye-tracking-video-world" in capsys.readouterr().err
+    with h5py.File(path, "a") as file:
+        del file["experiment-activities/activities/time_s"]
+        file["experiment-activities/activities/time_s"] = h5py.Empty("f8")
+    assert run("import-dataset", *given, "--overwrite") == 2
+    assert "time_s is not an array" in capsys.readouterr().err
 
 
 def test_pickles_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

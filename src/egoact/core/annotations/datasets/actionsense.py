@@ -126,6 +126,7 @@ def _child(group: Any, name: str) -> Any:
 def _array(found: Any) -> Any:
     import h5py
 
-    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external or found.size > MOST_STEPS:
+    is_here = isinstance(found, h5py.Dataset) and not (found.is_virtual or found.external)
+    if not is_here or found.size is None or found.size > MOST_STEPS:
         raise ValueError(f"{found.name} is not an array of at most {MOST_STEPS:,} values")
     return found
