@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, NoReturn
 
 from egoact.commands import GROUPS, command_module
 from egoact.core.bounds import clear_line
@@ -207,12 +207,12 @@ def _completion(words: list[str]) -> str:
     if len(words) != 1 or words[0] not in ("bash", "zsh", "fish"):
         _fail("--completion needs the name of a shell: bash, zsh or fish")
     parts = [
-        Annotated[resolve_name(command.settings), tyro.conf.subcommand(name, description=command.summary)]
+        Annotated[resolve_name(command.settings), tyro.conf.subcommand(name, description=command.summary)]  # pyrefly: ignore[invalid-annotation]
         for name, command in COMMANDS.items()
     ]
     script = io.StringIO()
     with contextlib.redirect_stdout(script), contextlib.suppress(SystemExit):
-        every: Any = Union[tuple(parts)]  # noqa: UP007
+        every: Any = Union[tuple(parts)]  # pyrefly: ignore[invalid-annotation]  # noqa: UP007
         tyro.cli(every, prog="egoact", args=["--tyro-print-completion", words[0]])
     return script.getvalue()
 
@@ -267,7 +267,7 @@ def _fill(text: str, settings: Any) -> str:
     return re.sub(r"\{(\w+)\}", words, text)
 
 
-def _fail(reason: str) -> None:
+def _fail(reason: str) -> NoReturn:
     print(_wrapped(["egoact:", *reason.split(" ")], "\n"), file=sys.stderr)
     sys.exit(2)
 

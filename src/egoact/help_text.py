@@ -183,7 +183,7 @@ def _docstrings(settings: type) -> dict[str, str]:
     assert isinstance(definition, ast.ClassDef)
     found = {}
     for before, after in pairwise(definition.body):
-        is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and is_text:
-            found[before.target.id] = " ".join(str(after.value.value).split())  # type: ignore[attr-defined]
+        match before, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
+                found[name] = " ".join(str(text).split())
     return found

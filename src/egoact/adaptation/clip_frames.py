@@ -64,7 +64,7 @@ def load_clip_frames(
     make_folder(folder)
     wanted = {v: np.unique(times[_numbers(segments, v)]) for v in group_by_recording(segments)}
     jobs = {
-        v: VideoJob(root.find(v), lambda t=each: t, lag_seconds=spec.lag_seconds, stack=stack)  # type: ignore[misc]
+        v: VideoJob(root.find(v), lambda t=each: t, lag_seconds=spec.lag_seconds, stack=stack)
         for v, each in wanted.items()
     }
     known = read_facts(folder / NAMES[1]) if all((folder / name).is_file() for name in NAMES) else {}

@@ -75,7 +75,7 @@ def distill(
     """
     if not recipe.epochs:
         return
-    network = student.maps.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = student.maps.to(memory_format=torch.channels_last)
     parameters = [p.requires_grad_(True) for p in network.parameters()]
     optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=0.0)
     steps = recipe.epochs * -(-len(pictures) // recipe.batch_size)

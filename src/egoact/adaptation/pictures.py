@@ -78,10 +78,10 @@ def _num_steps(source: MediaSource) -> int:
 def _fill(path: Path, root: MediaRoot, moments: dict[str, Floats], *, shape: tuple[int, ...], lag: float) -> int:
     """Decode into a file; gives how many pictures there are, the rest of it stays black."""
     pictures = new_array(path, dtype=np.uint8, shape=shape)
-    jobs = [VideoJob(root.find(v), lambda t=times: t, lag_seconds=lag) for v, times in moments.items()]  # type: ignore[misc]
+    jobs = [VideoJob(root.find(v), lambda t=times: t, lag_seconds=lag) for v, times in moments.items()]
     done = 0
     with Progress("decode", total=len(pictures), unit="pictures") as progress:
-        for event in decode(jobs, size=shape[1:3], batch_size=16, num_workers=1):  # type: ignore[arg-type]
+        for event in decode(jobs, size=shape[1:3], batch_size=16, num_workers=1):  # pyrefly: ignore[bad-argument-type]
             if not isinstance(event, FrameBatch):
                 continue
             found = event.frames

@@ -63,8 +63,8 @@ def fit_projection(pairs: Iterable[tuple[Tensor, Tensor]]) -> nn.Conv2d:
     assert equations is not None, "there are pictures"
     found = equations.weights().float()
     with torch.no_grad():
-        conv.weight.copy_(found[:-1].T[:, :, None, None])
-        conv.bias.copy_(found[-1])  # type: ignore[union-attr]
+        conv.weight.copy_(found[:-1].T[:, :, None, None])  # pyrefly: ignore[unbound-name]
+        conv.bias.copy_(found[-1])  # pyrefly: ignore[missing-attribute]
     return conv
 
 

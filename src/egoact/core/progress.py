@@ -151,7 +151,7 @@ def format_seconds(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
 
 
-def _bar(name: str, total: int | None, unit: str):  # type: ignore[no-untyped-def]
+def _bar(name: str, total: int | None, unit: str) -> Any:
     from rich import progress
     from rich.console import Console
 
@@ -169,7 +169,7 @@ def _bar(name: str, total: int | None, unit: str):  # type: ignore[no-untyped-de
     return bar
 
 
-def _spinner(text: str):  # type: ignore[no-untyped-def]
+def _spinner(text: str) -> Any:
     from rich import progress
     from rich.console import Console
 

@@ -32,7 +32,7 @@ class Engine(Protocol):
 def start(engine: Engine, frames: Any) -> Callable[[], np.ndarray]:
     """Begin with frames, as `run`; gives what waits for their features. Only an engine that is ahead takes tensors."""
     if is_ahead(engine):
-        return engine.start(frames)  # type: ignore[attr-defined, no-any-return]
+        return engine.start(frames)  # pyrefly: ignore[missing-attribute]
     found = engine.run(frames)
     return lambda: found
 

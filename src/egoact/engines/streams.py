@@ -89,7 +89,7 @@ class StreamEngine:
     @property
     def place(self) -> str:
         """Where networks lie: "cpu", "cuda" or "cuda:N"."""
-        return next((str(engine.device) for engine in self._engines if is_ahead(engine)), "cpu")  # type: ignore[attr-defined]
+        return next((str(engine.device) for engine in self._engines if is_ahead(engine)), "cpu")  # pyrefly: ignore[missing-attribute]
 
     @property
     def _engines(self) -> list[Engine]:
@@ -130,7 +130,7 @@ class StreamEngine:
         for stream in self.streams:
             if stream.engine is None:
                 motion = self._describe_motion(_of_host(frames), _of_host(before), lag_seconds=lag)
-                each.append(lambda motion=motion: motion)  # type: ignore[misc]
+                each.append(lambda motion=motion: motion)
                 continue
             key = (id(stream.engine), stream.spec.modality)
             if key not in begun:

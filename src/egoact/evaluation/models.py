@@ -133,7 +133,7 @@ def rank(model: Evaluation, scoring: ActionScoring) -> dict[str, Ranked]:
     """Where the truth stands among the answers of a model, for each target."""
     scores = {target: part.scores for target, part in model.targets.items()}
     labels = {target: part.labels for target, part in model.targets.items()}
-    return rank_answers(scores, labels, action_scoring=scoring)  # type: ignore[arg-type]
+    return rank_answers(scores, labels, action_scoring=scoring)
 
 
 def best_of(ranks: dict[str, dict[str, Ranked]]) -> str:

@@ -104,7 +104,7 @@ def _write(out: Path, described: dict[str, Any], frames: np.ndarray, found: Clip
     if found.attention is not None:
         arrays["attention"] = found.attention
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(content, **arrays)  # pyrefly: ignore[bad-argument-type]
     make_folder(out)
     write_atomically(out / "clip.npz", content.getvalue())
     write_json(out / "clip.json", described)

@@ -136,4 +136,4 @@ def _attention(head: Head, features: Tensor) -> np.ndarray | None:
     with torch.no_grad():
         if isinstance(head, EarlyFusion | MixedFusion):
             features, head = head.fuse(features), head.head
-        return head.attend(features)[0].numpy() if isinstance(head, Attending) else None
+        return head.attend(features)[0].numpy() if isinstance(head, Attending) else None  # pyrefly: ignore[unsafe-overlap]

@@ -137,7 +137,7 @@ def _read_shapes(found: ForeignFolder, result: Imported) -> dict[str, tuple[int,
     shapes: dict[str, tuple[int, int]] = {}
     for video, path in found.features.items():
         try:
-            shapes[video] = open_array(path).shape  # type: ignore[assignment]  # which has two axes
+            shapes[video] = open_array(path).shape  # which has two axes
         except ArtifactError as error:
             result.problems.append(str(error))
     return shapes

@@ -47,7 +47,7 @@ def run_ahead(
         end = _End(None)
         try:
             while True:
-                with closing(todo.get_nowait()()) as iterator:  # type: ignore[type-var]
+                with closing(todo.get_nowait()()) as iterator:  # pyrefly: ignore[bad-specialization]
                     for item in iterator:
                         put(item)
         except (queue.Empty, _StoppedError):

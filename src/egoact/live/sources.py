@@ -150,7 +150,7 @@ class CameraSource:
 
         found = sorted(int(path.name.removeprefix("video")) for path in Path("/dev").glob("video[0-9]*"))
         device = Path(f"/dev/video{self._number}")
-        log = getattr(getattr(cv2, "utils", None), "logging", cv2)
+        log: Any = getattr(getattr(cv2, "utils", None), "logging", cv2)
         level = log.setLogLevel(0)  # silent: OpenCV has lines of its own for a camera that is not there
         camera = cv2.VideoCapture(self._number)
         log.setLogLevel(level)
@@ -161,7 +161,7 @@ class CameraSource:
         return camera
 
 
-def _reconnecting(connect, stop: threading.Event, say: Say, *, name: str, give_up: float) -> Iterator[CapturedFrame]:  # type: ignore[no-untyped-def]
+def _reconnecting(connect, stop: threading.Event, say: Say, *, name: str, give_up: float) -> Iterator[CapturedFrame]:
     """Shots of one connection after the other; the first one must succeed.
 
     Raises:

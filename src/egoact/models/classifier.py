@@ -56,7 +56,7 @@ class ActionClassifier(nn.Module):
         self.head.requires_grad_(False).eval()
         self.classifiers.requires_grad_(True)
         for classifier in self.classifiers.values():
-            classifier.reset_parameters()  # type: ignore[operator]
+            classifier.reset_parameters()  # pyrefly: ignore[not-callable]
         self._zero_if_linear()
 
     def train(self, mode: bool = True) -> "ActionClassifier":  # noqa: D102

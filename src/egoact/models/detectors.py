@@ -76,7 +76,7 @@ class Detector(nn.Module):
         self.regress = nn.ModuleList(_Convolutions(width, width, width, 2) for _ in sizes)
         self.scales = nn.Parameter(torch.ones(len(sizes), levels))
         for branch in self.classify:  # nothing is likely before something is learned (RetinaNet, arXiv:1708.02002)
-            nn.init.constant_(branch.layers[-1].bias, -4.0)  # type: ignore[union-attr, index, arg-type]
+            nn.init.constant_(branch.layers[-1].bias, -4.0)  # pyrefly: ignore[bad-index, missing-attribute]
 
     def forward(self, features: Tensor, mask: Tensor) -> list[Level]:
         """All levels, the finest first: features (B, C, F), mask float (B, 1, F), 1 where a step is there."""

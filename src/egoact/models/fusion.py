@@ -111,7 +111,7 @@ class LateClassifier(nn.Module):
     def reset_parameters(self) -> None:
         """A new start, as of `torch.nn.Linear`."""
         for part in self.parts:
-            part.reset_parameters()  # type: ignore[operator]
+            part.reset_parameters()  # pyrefly: ignore[not-callable]
         nn.init.zeros_(self.weights)
 
     @torch.no_grad()

@@ -73,7 +73,7 @@ class LinearScorer:
             channels = slice(start, start + _CHUNK_CHANNELS)
             x = features[:, channels].astype(np.float32) - self.center[channels]
             shares += x @ np.concatenate([self.weight[number, channels] for number in linear], axis=1)
-            squares = x * x
+            squares = np.square(x)
             for weight, (kind, half) in zip(self.weight, windows, strict=True):
                 if kind == "spread":
                     mean = self._mean(x, half)
@@ -143,5 +143,5 @@ def _sums(x: Floats, length: int) -> Floats:
             start += size
         if 2 * size > length:
             return total
-        x = x[:-size] + x[size:]
+        x = np.add(x[:-size], x[size:])
         size *= 2

@@ -57,9 +57,9 @@ def load_published_probe(
     model = ActionClassifier(head, num_classes=classes, dropout=0.0, pairs=tuple(sorted(pairs)))
     with torch.no_grad():
         for number, (state, probe) in enumerate(zip(plain, head.probes, strict=True)):
-            nn.init.eye_(probe.project[0].weight)  # type: ignore[index, union-attr]
-            for added in (probe.project[0].bias, probe.positions.table, probe.places):  # type: ignore[index, union-attr]
-                nn.init.zeros_(added)  # type: ignore[arg-type]
+            nn.init.eye_(probe.project[0].weight)  # pyrefly: ignore[bad-index, missing-attribute]
+            for added in (probe.project[0].bias, probe.positions.table, probe.places):  # pyrefly: ignore[bad-index, missing-attribute]
+                nn.init.zeros_(added)  # pyrefly: ignore[bad-argument-type]
             _fill(model, probe, state, number, order)
     return model.eval()
 

@@ -54,7 +54,7 @@ def _pictures(path: Path, *, rate: float) -> Iterator[tuple[float, np.ndarray]]:
         try:
             for picture, ticks in decode_in_time(stream):
                 begin = ticks if begin is None else begin
-                seconds = float((ticks - begin) * stream.time_base)  # type: ignore[operator]  # picture_stream has one
+                seconds = float((ticks - begin) * stream.time_base)  # pyrefly: ignore[unsupported-operation]  # picture_stream has one
                 if seconds + 1e-6 < due:
                     continue
                 due = seconds + 1 / rate

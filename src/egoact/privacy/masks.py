@@ -159,7 +159,7 @@ def _values(mask: Mask) -> dict[str, Any]:
 
 def _mask(values: Mapping[str, Any]) -> Mask:
     keyframes = tuple((float(seconds), tuple(map(float, box))) for seconds, *box in values["keyframes"])
-    return Mask(keyframes, float(values.get("score", 1.0)), str(values.get("kind", "face")))  # type: ignore[arg-type]
+    return Mask(keyframes, float(values.get("score", 1.0)), str(values.get("kind", "face")))  # pyrefly: ignore[bad-argument-type]
 
 
 def widen(box: Box, share: float) -> Box:
@@ -171,7 +171,7 @@ def widen(box: Box, share: float) -> Box:
     left, top, right, bottom = box
     across, down = share * (right - left), share * (bottom - top)
     sides = (max(left - across, 0.0), max(top - down, 0.0), min(right + across, 1.0), min(bottom + down, 1.0))
-    return tuple(round(side, 6) for side in sides)  # type: ignore[return-value]
+    return tuple(round(side, 6) for side in sides)  # pyrefly: ignore[bad-return]
 
 
 def link(

@@ -54,7 +54,7 @@ def _measure_outputs(outputs: int) -> list[dict[str, Any]]:
     options = {"kernels": outputs, "kernel_size": 4, "stride": 4, "padding": "valid", "width": None}
     convlstm = build_head("convlstm", feature_shape=maps, num_frames=longest, **options).eval()
     layers: dict[str, tuple[nn.Module, nn.Module, bool]] = {
-        "LSTM": (lstm, lstm.lstm, True),  # type: ignore[dict-item]
+        "LSTM": (lstm, lstm.lstm, True),  # pyrefly: ignore[bad-assignment]
         "ConvLSTM": (convlstm, convlstm, False),
     }
     rows = []
@@ -102,7 +102,7 @@ def measure_reach(num_frames: int = 20) -> dict[str, Any]:
     """Figure 9: which frames each output of a temporal convolution sees, by its gradient, level by level."""
     flat = nn.Conv1d(4, 4, num_frames)
     head = build_head("convnet1d", feature_shape=(4,), num_frames=num_frames).eval()
-    deep = [layer for layer in head.layers if isinstance(layer, nn.Conv1d)]  # type: ignore[union-attr]
+    deep = [layer for layer in head.layers if isinstance(layer, nn.Conv1d)]  # pyrefly: ignore[not-iterable]
     levels = []
     frames = torch.randn(1, num_frames, 4, requires_grad=True)
     x: Tensor = frames

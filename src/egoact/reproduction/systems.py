@@ -58,9 +58,9 @@ class System:
         asked: Flags = {} if validation is None else {"validation": validation}
         yield "train", training | asked
         if self.finetuning:
-            yield "finetune", {"run": first, "segments": (segments,), "media": (shown,), "out": run, **self.finetuning}
+            yield "finetune", {"run": first, "segments": (segments,), "media": (shown,), "out": run, **self.finetuning}  # pyrefly: ignore[unbound-name]
             own = run.with_name(f"{run.name}-features")
-            yield "extract", extracting | {"features": own, "weights": run / "backbone.safetensors"}
+            yield "extract", extracting | {"features": own, "weights": run / "backbone.safetensors"}  # pyrefly: ignore[unbound-name]
             if validation is not None:
                 yield "evaluate", {"run": run, "features": (own,), "segments": (validation,), "out": run}
 

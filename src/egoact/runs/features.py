@@ -79,6 +79,6 @@ def fill_unobserved(scores: Scores, table: SegmentTable, counts: Mapping[Target,
     rows = np.array([row_of.get(segment.narration_id, len(scores)) for segment in table], dtype=np.int64)
     filled = {}
     for target, array in scores.by_target().items():
-        frequent = np.array(counts.get(target, (0,) * array.shape[1]), dtype=np.float64) + 1  # type: ignore[call-overload]
+        frequent = np.array(counts.get(target, (0,) * array.shape[1]), dtype=np.float64) + 1  # pyrefly: ignore[no-matching-overload]
         filled[target] = np.vstack([array, np.log(frequent / frequent.sum()).astype(np.float32)])[rows]
     return Scores(tuple(segment.narration_id for segment in table), **filled)

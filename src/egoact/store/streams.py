@@ -115,4 +115,4 @@ def missing_streams(lost: Sequence[str], found: Iterable[str], features: Path) -
 
 
 def _order(name: str) -> int:
-    return STREAMS.index(name) if name in STREAMS else -1  # type: ignore[arg-type]
+    return STREAMS.index(name) if name in STREAMS else -1

@@ -45,7 +45,7 @@ class AdamW:
             if not rows:
                 continue
             tensors, gradients, means, squares, steps = map(list, zip(*rows, strict=True))
-            options = {"lr": rate, "weight_decay": weight_decay, **_OPTIONS}
+            options: dict[str, Any] = {"lr": rate, "weight_decay": weight_decay, **_OPTIONS}
             if self._is_fused:  # directly: torch's function finds out for each step which tensors lie where
                 torch._foreach_add_(steps, 1)
                 torch._fused_adamw_(tensors, gradients, means, squares, [], steps, **options)

@@ -186,7 +186,7 @@ class TrainingData:
 
     def classifier_labels(self, pairs: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Training labels of every classifier: of the targets, and of the joint one where there are pairs."""
-        labels: dict[str, np.ndarray] = dict(self.training.labels)  # type: ignore[arg-type]
+        labels: dict[str, np.ndarray] = {**self.training.labels}
         if pairs:
             size = self.vocabularies["noun"].size
             labels[ACTION] = encode_pairs(labels["verb"], labels["noun"], pairs, num_nouns=size)

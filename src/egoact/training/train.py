@@ -72,7 +72,7 @@ class Training:
             return {}
         tail, head = split_by_frequency(self.config.vocabularies, self.config.training_counts)
         scores = score_rows(Recognizer(self.config, model), self.data.store, self.data.validation.rows)
-        return evaluate_scores(scores, self.data.validation.labels, tail=tail, head=head)  # type: ignore[arg-type]
+        return evaluate_scores(scores, self.data.validation.labels, tail=tail, head=head)  # pyrefly: ignore[bad-argument-type]
 
     def save(self, fitted: Fitted) -> None:
         """Write the models; the chosen one's configuration comes last, and says that the run is finished."""
@@ -110,7 +110,7 @@ class Training:
             said = ", ".join(f"{name} {share:.1f}" for name, share in zip(names, shares, strict=True))
             print(f"{target}, weights chosen by leaving out recordings: {said}")
             for model in fitted.models.values():
-                model.classifiers[target].set_weights(shares)  # type: ignore[operator]
+                model.classifiers[target].set_weights(shares)  # pyrefly: ignore[not-callable]
 
     def fit_in_closed_form(self, model: ActionClassifier) -> Fitted:
         """By `ridge`."""
@@ -205,7 +205,7 @@ def _fit(
         {target: loss.to(device) for target, loss in target_losses(recipe, counts).items()},
         recipe,
         hold(data.training, labels),
-        None if data.validation is None else hold(data.validation, data.validation.labels),  # type: ignore[arg-type]
+        None if data.validation is None else hold(data.validation, data.validation.labels),  # pyrefly: ignore[bad-argument-type]
         odds=balanced_odds(data.training.labels) if recipe.class_balanced_sampling else None,
         checkpoint=first.run / "checkpoints" / phase / "last.ckpt",
         is_half=first.machine.precision == "bf16",

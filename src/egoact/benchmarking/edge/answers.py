@@ -64,7 +64,7 @@ def main(export: str, clips: str, count: str, scores: str, rounds: str) -> None:
     run, shown = load_run(Path(export)), np.load(clips, mmap_mode="r")[: int(count)]
     frames = np.array(shown[:_NUM_CLIPS_TO_TIME]).reshape(-1, *shown.shape[2:])
     found = time_steps(run, frames, rounds=int(rounds))
-    np.savez(scores, **answer(run, shown))  # type: ignore[arg-type]
+    np.savez(scores, **answer(run, shown))  # pyrefly: ignore[bad-argument-type]
     print(json.dumps(found))
 
 

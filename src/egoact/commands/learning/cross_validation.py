@@ -28,7 +28,7 @@ def cross_validate(settings: TrainSettings, train: Callable[[TrainSettings], int
         _train_folds(train, every, until=1.0)
     measured = []
     for fold, videos in zip(every, folds.videos, strict=True):
-        run, held_out = load_run(fold.run), table.select(lambda segment, videos=videos: segment.video_id in videos)  # type: ignore[misc]
+        run, held_out = load_run(fold.run), table.select(lambda segment, videos=videos: segment.video_id in videos)
         scores = run.score(held_out, settings.features).by_target()
         measured.append(measure_fold(scores, held_out, run.config.vocabularies))
     summary = summarize(measured)

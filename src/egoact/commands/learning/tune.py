@@ -55,11 +55,11 @@ class TuneSettings:
     """Parts of the videos for cross-validation; no video is divided."""
     objective: Objective | None = None
     """What to maximise; default: action_top1, or verb_top1 (noun_top1) where there is one target."""
-    search: tuple[Literal[SPACE], ...] = SPACE  # type: ignore[valid-type]
+    search: tuple[Literal[SPACE], ...] = SPACE  # pyrefly: ignore[not-a-type]
     """What to vary."""
     heads: tuple[str, ...] = ()
     """Heads to choose from; default: all that take these features."""
-    losses: tuple[Literal[LOSSES], ...] = LOSSES  # type: ignore[valid-type]
+    losses: tuple[Literal[LOSSES], ...] = LOSSES  # pyrefly: ignore[not-a-type]
     """Losses to choose from."""
     fix: tuple[str, ...] = ()
     """Hyperparameters of the recipe to hold, as NAME=VALUE: epochs=30 class_weights=inverse."""
@@ -107,7 +107,9 @@ class TuneSettings:
         from egoact.commands.learning.train import TrainSettings
 
         shared = shared_flags(self, TrainSettings, but=("folds", "seeds"))
-        options = {name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in flags.items()}
+        options: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in flags.items()
+        }
         return TrainSettings(run=run, **(shared | self.fixed() | options | changes))
 
 

@@ -45,7 +45,7 @@ class TuneTimelineSettings:
     objective: Measure = "mean"
     """What to maximise, of actions where verbs and nouns are learned: frame accuracy, edit score, F1 at an overlap, or
     the mean of these five."""
-    search: tuple[Literal[SPACE], ...] = SPACE  # type: ignore[valid-type]
+    search: tuple[Literal[SPACE], ...] = SPACE  # pyrefly: ignore[not-a-type]
     """What to vary, as far as these segmenters have it."""
     labelled_only: bool = False
     """As in egoact train-timeline."""
@@ -72,7 +72,9 @@ class TuneTimelineSettings:
         from egoact.commands.learning.train_timeline import TrainTimelineSettings
 
         options = tuple(f"{name}={flags[name]}" for name in OPTION_SPACE if name in flags)
-        chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in flags.items() if n not in OPTION_SPACE}
+        chosen: dict[str, Any] = {
+            n: tuple(v) if isinstance(v, list) else v for n, v in flags.items() if n not in OPTION_SPACE
+        }
         return TrainTimelineSettings(
             run=run, segmenter_options=options, **(shared_flags(self, TrainTimelineSettings) | chosen)
         )

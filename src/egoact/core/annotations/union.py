@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from egoact.core.annotations.segments import Segment, SegmentTable, group_by_recording, read_segments
 
@@ -109,7 +110,7 @@ def find_overlaps(table: SegmentTable) -> Iterator[str]:
 
 def merge_spellings(table: SegmentTable) -> SegmentTable:
     """Words that differ in case and spaces alone, all spelt as most are."""
-    chosen = {
+    chosen: dict[str, dict[str, Any]] = {
         target: {word: next(iter(group)) for group in find_spellings(table, target) for word in group}
         for target in ("verb", "noun")
     }

@@ -84,8 +84,7 @@ def _normalise(counts: Counts, weigh: Callable[[Weights], Weights]) -> Weights:
         raise ValueError(f"counts of shape {counts.shape}; (classes,) from 0 on with a class that occurs is needed")
     weights = np.zeros(len(counts))
     weights[seen] = weigh(counts[seen].astype(np.float64))
-    weights /= weights[seen].mean()
-    return weights
+    return weights / float(weights[seen].mean())
 
 
 def split_by_frequency(

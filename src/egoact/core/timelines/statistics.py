@@ -145,7 +145,7 @@ def check_hands(hands: Mapping[str, Any]) -> Mapping[str, Any]:
             raise ValueError(f"hands say nothing of the {side} one")
         parts += [(name, part) for name in OF_A_HAND]
         stretches = part.get("interactions", [])
-        if not isinstance(stretches, list | tuple) or not all(map(_is_stretch, stretches)):
+        if not isinstance(stretches, (list, tuple)) or not all(map(_is_stretch, stretches)):
             raise ValueError(f"interactions of the {side} hand are no list of [start, stop] in seconds")
     for name, part in parts:
         if name not in part:
@@ -156,7 +156,7 @@ def check_hands(hands: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_stretch(one: Any) -> bool:
-    return isinstance(one, list | tuple) and len(one) == 2 and all(map(_is_number, one)) and one[0] < one[1]
+    return isinstance(one, (list, tuple)) and len(one) == 2 and all(map(_is_number, one)) and one[0] < one[1]
 
 
 def _is_number(value: Any) -> bool:
@@ -260,4 +260,4 @@ def _round(value: Any) -> Any:
         return round(value, _DIGITS)
     if isinstance(value, dict):
         return {key: _round(part) for key, part in value.items()}
-    return [_round(part) for part in value] if isinstance(value, list | tuple) else value
+    return [_round(part) for part in value] if isinstance(value, (list, tuple)) else value

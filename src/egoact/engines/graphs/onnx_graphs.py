@@ -49,7 +49,7 @@ def trace_named(
             torch.onnx.export(
                 model,
                 tuple(examples.values()),
-                buffer,  # type: ignore[arg-type]
+                buffer,  # pyrefly: ignore[bad-argument-type]
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(examples),
@@ -99,7 +99,7 @@ def quantize(graph: bytes, frames: np.ndarray, *, is_symmetric: bool = False) ->
             quantize_static(
                 prepared,
                 small,
-                _Frames(frames),  # type: ignore[arg-type]
+                _Frames(frames),  # pyrefly: ignore[bad-argument-type]
                 quant_format=QuantFormat.QDQ,
                 nodes_to_exclude=kept,
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],

@@ -108,7 +108,7 @@ def import_openvino() -> ModuleType:
     libraries then take the stub that they bring for this case. A program that imported OpenVINO before us has decided
     for itself.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # `import` raises ModuleNotFoundError
+    sys.modules.setdefault("openvino_telemetry", None)  # pyrefly: ignore[no-matching-overload]  # `import` raises ModuleNotFoundError
     import openvino
 
     return openvino

@@ -19,7 +19,7 @@ def pixel_grid() -> tuple[np.ndarray, np.ndarray]:
     height = round((ABOVE_HANDS + BELOW_HANDS) * PIXELS_PER_HAND)
     x = (np.arange(width) + 0.5) / PIXELS_PER_HAND - WIDTH_HANDS / 2
     y = ABOVE_HANDS - (np.arange(height) + 0.5) / PIXELS_PER_HAND
-    return tuple(np.meshgrid(x.astype(np.float32), y.astype(np.float32)))  # type: ignore[return-value]
+    return tuple(np.meshgrid(x.astype(np.float32), y.astype(np.float32)))
 
 
 def _window(bone: Bone, x: np.ndarray, y: np.ndarray, *, swell: float) -> tuple[slice, slice]:

@@ -15,7 +15,8 @@ Reflectance = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def rgb(code: str) -> Colour:
     """'d04020' as reflectances in 0..1."""
-    return tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))  # type: ignore[return-value]
+    red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return red, green, blue
 
 
 WHITE, BLACK, STEEL, WOOD = rgb("f2efe8"), rgb("26262a"), rgb("a9adb3"), rgb("b98a58")

@@ -144,12 +144,12 @@ class Scene:
     ) -> None:
         """Draw one of `FIXTURES` with what stands in it."""
         opened = state.openings[name]
-        if name == "drawer":
-            self._fittings.drawer.draw(picture, camera, opened)
-        else:
-            cabinet = self._fittings.fridge if name == "fridge" else self._fittings.cupboard
-            if opened > 0.01:
-                cabinet.draw_inside(picture, camera)
+        fittings = self._fittings
+        cabinet = None if name == "drawer" else fittings.fridge if name == "fridge" else fittings.cupboard
+        if cabinet is None:
+            fittings.drawer.draw(picture, camera, opened)
+        elif opened > 0.01:
+            cabinet.draw_inside(picture, camera)
         if opened > 0.05:
             inside = [t for k, t in state.things.items() if k not in skip and self.container(t) == name]
             for thing in sorted(inside, key=lambda t: -t.at[2]):
@@ -157,7 +157,7 @@ class Scene:
                     x, y, z = thing.at
                     thing = replace(thing, at=(x, y, z + DRAWER_TRAVEL * (1 - opened)))
                 self.things.draw(picture, camera, thing)
-        if name != "drawer":
+        if cabinet is not None:
             cabinet.draw_door(picture, camera, opened)
 
     def draw_lamp(self, picture: np.ndarray, camera: Camera, amount: float) -> None:

@@ -252,5 +252,5 @@ def _march(
 def _normals(distance: Distance, points: np.ndarray) -> np.ndarray:
     """Central differences on a tetrahedron."""
     signs = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], float)
-    gradient = sum(distance(points + 4e-4 * s)[:, None] * s for s in signs)
+    gradient = sum((distance(points + 4e-4 * s)[:, None] * s for s in signs), np.zeros(3))
     return gradient / np.maximum(_length(gradient)[:, None], 1e-9)

@@ -108,7 +108,7 @@ def split_camera_motion(points: Floats, *, height: int, width: int) -> tuple[Flo
         normal = weighted.swapaxes(1, 2) @ terms + 1e-6 * np.eye(3)
         field = np.linalg.solve(normal, weighted.swapaxes(1, 2) @ points)  # (B, 3, 2)
         left = points - terms @ field
-    return field.swapaxes(1, 2).reshape(-1, 6).astype(np.float32), left.astype(np.float32)
+    return field.swapaxes(1, 2).reshape(-1, 6).astype(np.float32), left.astype(np.float32)  # pyrefly: ignore[unbound-name]
 
 
 def _terms(height: int, width: int) -> npt.NDArray[np.float64]:

@@ -41,7 +41,7 @@ def _tvl1() -> Callable[..., Any]:
     Halving the size from scale to scale reaches 20 pixels where OpenCV's default, 0.8, loses them at 15; two outer
     rounds instead of ten change the result by less than 0.01 pixels, and take a third of the time.
     """
-    return cv2.optflow.DualTVL1OpticalFlow_create(scaleStep=0.5, outerIterations=2).calc  # type: ignore[attr-defined]
+    return cv2.optflow.DualTVL1OpticalFlow_create(scaleStep=0.5, outerIterations=2).calc  # pyrefly: ignore[missing-attribute]
 
 
 def _farneback() -> Callable[..., Any]:

@@ -89,12 +89,12 @@ def _write_mp4(
         made.metadata[_COMMENT] = comment
         stream = picture_stream(container, track.path)
         is_copied = track.has_times and stream.codec_context.codec.canonical_name in encoding.copied
-        start = round(track.start_seconds / float(stream.time_base))  # type: ignore[arg-type]  # picture_stream has one
+        start = round(track.start_seconds / float(stream.time_base))  # pyrefly: ignore[bad-argument-type]  # picture_stream has one
         if is_copied:
             pictures = _copied(container, stream, made, start)
         else:
             how = {"options": encoding.options, "most_lines": encoding.most_lines, "edit": encoding.edit}
-            pictures = encode_again(stream, made, start_ticks=start, **how)  # type: ignore[arg-type]
+            pictures = encode_again(stream, made, start_ticks=start, **how)
         first = next(pictures, None)
         if first is None:
             raise MediaError("no picture of this recording can be decoded", path=track.path)

@@ -120,9 +120,9 @@ def _orientation(picture: VideoFrame) -> tuple[bool, bool, bool]:
     """Whether rows and columns change places, and whether then the order of rows and of columns is reversed."""
     # Not by picture.side_data: picture and container would keep each other alive, pixels and all, until Python looks
     # for such circles, which in a large process is as good as never.
-    matrix = SideDataContainer(picture).get("DISPLAYMATRIX")  # type: ignore[call-arg]
+    matrix = SideDataContainer(picture).get("DISPLAYMATRIX")  # pyrefly: ignore[bad-argument-count]
     if matrix is None:
         return False, False, False
     # x' = a x + c y, y' = b x + d y
-    a, b, _, c, d, *_ = np.frombuffer(matrix, dtype=np.int32)  # type: ignore[call-overload]
+    a, b, _, c, d, *_ = np.frombuffer(matrix, dtype=np.int32)
     return (True, b < 0, c < 0) if abs(b) > abs(a) else (False, d < 0, a < 0)

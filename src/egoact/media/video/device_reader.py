@@ -78,7 +78,7 @@ class DeviceReader:
             import torch
 
             for positions, answer in read_video_frames(path, times[done:], size=size, num_threads=1):
-                is_laid = done and isinstance(answer, np.ndarray)
+                is_laid = done > 0 and isinstance(answer, np.ndarray)
                 found = torch.from_numpy(answer).to(self.device) if is_laid else answer
                 yield slice(positions.start + done, positions.stop + done), found
 

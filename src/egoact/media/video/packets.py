@@ -144,7 +144,7 @@ class PacketPlan:
 
     def _shown_until(self, pts: int) -> tuple[int, str]:
         """Until when a picture is shown, in ticks, exclusive; and what to say of times after that."""
-        while not self._ended and not (len(self._shown) > 1 and self._latest >= self._shown[1]):  # type: ignore[operator]
+        while not self._ended and not (len(self._shown) > 1 and self._latest >= self._shown[1]):  # pyrefly: ignore[unsupported-operation]
             self._read()
         lasts = max(self._durations.get(pts, 0), self._frame_ticks)
         if len(self._shown) == 1:

@@ -184,7 +184,7 @@ class OutputPass(_Pass):
                 continue
             if packet.dts is None and packet.pts is None:
                 raise MediaError("the packets of this video have no timestamps", path=self._file.path)
-            times.append(packet.pts if packet.dts is None else packet.dts)  # type: ignore[arg-type]
+            times.append(packet.pts if packet.dts is None else packet.dts)  # pyrefly: ignore[bad-argument-type]
             counts |= packet.pts is None
             if not counts and packet.pts is not None and not packet.is_discard:
                 # A picture, whether or not it can be decoded.

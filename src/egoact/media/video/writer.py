@@ -92,7 +92,7 @@ def encode_again(
     source.thread_type = "AUTO"
     assert source.time_base is not None
     time_base = source.time_base
-    stream, last = None, None
+    stream, last, size = None, None, None
     try:
         for picture, ticks in decode_in_time(source):
             if last is not None and ticks <= last:
@@ -103,7 +103,8 @@ def encode_again(
             if stream is None:
                 sides = to_rgb(picture, reformatter, size=None).shape[:2]
                 scale = 1.0 if most_lines is None else min(1.0, most_lines / sides[0])
-                size = tuple(max(2, round(side * scale / 2) * 2) for side in sides)
+                height, width = (max(2, round(side * scale / 2) * 2) for side in sides)
+                size = height, width
                 stream = made.add_stream("libx264", rate=source.average_rate or 30)
                 stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
                 stream.time_base = stream.codec_context.time_base = time_base
@@ -153,7 +154,8 @@ def write_timed_video(path: Path, pictures: Iterable[tuple[float, np.ndarray]]) 
                 begin = seconds
                 stream = container.add_stream("libx264", rate=30)
                 stream.height, stream.width = (max(side // 2 * 2, 2) for side in picture.shape[:2])
-                stream.pix_fmt, stream.options = "yuv420p", {"preset": "veryfast", "crf": "23", "g": "30"}
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"preset": "veryfast", "crf": "23", "g": "30"}
                 stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
             ticks = round((seconds - begin) * _TICKS_PER_SECOND)
             if ticks <= last:

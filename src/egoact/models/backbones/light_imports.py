@@ -28,8 +28,8 @@ def import_light(name: str) -> ModuleType:
 def _compiler_left_out() -> Iterator[None]:
     """What asks for the compiler while it is imported gets it when it is called, or at once if it asks for more."""
     disable = torch.compiler.disable
-    stand_in = ModuleType(_ASKED)
-    stand_in.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+    stand_in: Any = ModuleType(_ASKED)
+    stand_in.is_compile_supported = _is_compile_supported
 
     def bring_back() -> None:
         torch.compiler.disable = disable
@@ -49,7 +49,7 @@ def _compiler_left_out() -> Iterator[None]:
         return call
 
     sys.modules[_ASKED] = stand_in
-    torch.compiler.disable = disable_later  # type: ignore[assignment]
+    torch.compiler.disable = disable_later  # pyrefly: ignore[bad-assignment]
     try:
         yield
     finally:

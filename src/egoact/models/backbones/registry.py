@@ -183,9 +183,9 @@ def default_size(name: str, weights: Path | None = None) -> int:
 def is_mean_of_parts(pooled: Backbone, grid: Backbone) -> bool:
     """Whether pooled features are the mean of a grid's parts, so that one run of the network gives both."""
     with torch.no_grad():
-        maps = grid.module[:-1](torch.zeros(1, 3, *grid.spec.input_size))  # type: ignore[index]
+        maps = grid.module[:-1](torch.zeros(1, 3, *grid.spec.input_size))  # pyrefly: ignore[bad-index]
     return (
-        isinstance(pooled.module[-1], SpatialMean)  # type: ignore[index]
+        isinstance(pooled.module[-1], SpatialMean)  # pyrefly: ignore[bad-index]
         and pooled.spec.weights_hash == grid.spec.weights_hash
         and pooled.spec.input_size == grid.spec.input_size
         and all(size % grid.spec.grid == 0 for size in maps.shape[2:])

@@ -90,7 +90,8 @@ class Window:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Window":
         """Back from JSON, where tuples have become lists."""
-        return cls(**{**values, "parts": tuple(values["parts"])})
+        given: dict[str, Any] = {**values, "parts": tuple(values["parts"])}
+        return cls(**given)
 
 
 @dataclass(frozen=True)

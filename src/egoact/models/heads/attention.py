@@ -99,6 +99,6 @@ class TransformerHead(_TokenHead):
         *before, last = self.encoder.layers
         for layer in before:
             x = layer(x)
-        normal = last.norm1(x)
-        _, weights = last.self_attn(normal, normal, normal, need_weights=True)
+        normal = last.norm1(x)  # pyrefly: ignore[not-callable]
+        _, weights = last.self_attn(normal, normal, normal, need_weights=True)  # pyrefly: ignore[not-callable]
         return weights[:, 0, 1:]

@@ -82,5 +82,5 @@ class ConsensusHead(Head):
 
     def _weigh(self, x: Tensor, present: Tensor) -> Tensor:
         """(B, T, D), (B, T, 1) -> (B, T, 1)."""
-        scores = self.look(x) if self.look is not None else self.places(x.shape[1]).expand(x.shape[0], -1, -1)  # type: ignore[misc]
+        scores = self.look(x) if self.look is not None else self.places(x.shape[1]).expand(x.shape[0], -1, -1)  # pyrefly: ignore[not-callable]
         return torch.softmax(scores.masked_fill(present == 0, -1e4), 1) * present

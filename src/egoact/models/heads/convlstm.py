@@ -30,8 +30,8 @@ class ConvLSTM(nn.Module):
         self.recurrent = nn.Conv2d(kernels, 4 * kernels, kernel_size, bias=False)
         nn.init.xavier_uniform_(self.input.weight)
         nn.init.orthogonal_(self.recurrent.weight)
-        nn.init.zeros_(self.input.bias)  # type: ignore[arg-type]
-        self.input.bias.data[kernels : 2 * kernels] = 1.0  # type: ignore[union-attr]
+        nn.init.zeros_(self.input.bias)  # pyrefly: ignore[bad-argument-type]
+        self.input.bias.data[kernels : 2 * kernels] = 1.0  # pyrefly: ignore[missing-attribute]
 
     def forward(self, maps: Tensor) -> Tensor:  # noqa: D102
         batch, num_frames = maps.shape[:2]
@@ -153,7 +153,7 @@ class LSTAHead(SteppingHead):
         for convolution in (self.memory, self.recurrent, self.reveal):
             nn.init.xavier_normal_(convolution.weight)
         for bias in (self.memory.bias, self.reveal.bias):
-            nn.init.zeros_(bias)  # type: ignore[arg-type]
+            nn.init.zeros_(bias)  # pyrefly: ignore[bad-argument-type]
         self.map_size = (feature_shape[1], feature_shape[2])
         self.width = kernels
 

@@ -54,8 +54,8 @@ class FlowAttentionHead(Head):
         self.num_picture = channels - flow
         self.standardize = Standardize(channels)
         self.gate = nn.Sequential(nn.Conv2d(channels, gate, 1), nn.ReLU(), nn.Conv2d(gate, 1, 1))
-        nn.init.normal_(self.gate[2].weight, std=1e-3)  # type: ignore[arg-type]
-        nn.init.zeros_(self.gate[2].bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.gate[2].weight, std=1e-3)  # pyrefly: ignore[bad-argument-type]
+        nn.init.zeros_(self.gate[2].bias)  # pyrefly: ignore[bad-argument-type]
         self.temporal = TEMPORAL[temporal](feature_shape=(self.num_picture,), num_frames=num_frames)
         self.width = self.temporal.width
 

@@ -104,7 +104,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # noqa: D102
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # pyrefly: ignore[bad-override]  # noqa: D102
         open_, bent, cells, states, weight = ctx.saved_tensors
         i, f, g, o = open_.unbind(2)
         # How the cell moves with what enters the first three gates, and the state with the last one and the cell.

@@ -68,7 +68,7 @@ def build_model(
     make: Any = SEGMENTERS[name]
     _check_options(name, make, options)
     if name not in NETWORKS:
-        return make(num_channels, sizes, rate=rate, **options)  # type: ignore[no-any-return]
+        return make(num_channels, sizes, rate=rate, **options)
     narrow = NarrowInput(num_channels, [components] * len(num_channels))
     return DenseModel(narrow, [make(narrow.num_features, sizes, **options) for _ in range(members)], sizes)
 

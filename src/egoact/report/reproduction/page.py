@@ -83,7 +83,7 @@ def write_report(settings: Any) -> None:
 
 def _system_command(result: Reproduction) -> str:
     """What runs a system on the same recordings."""
-    given = {name: result.settings[name] for name in ("segments", "validation", "media")}
+    given: dict[str, Any] = {name: result.settings[name] for name in ("segments", "validation", "media")}
     if result.is_kitchen:
         made = result.out / "kitchen"
         given = {"segments": made / "train.csv", "validation": made / "validation.csv", "media": [made / "videos"]}

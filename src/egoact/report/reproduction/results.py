@@ -65,7 +65,7 @@ def _has_collapsed(found: dict[str, Any]) -> bool:
 
 def _list_names(names: list[str]) -> str:
     """As a sentence lists them: "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def show_confusions(result: Reproduction, measured: dict[str, Any]) -> Found:

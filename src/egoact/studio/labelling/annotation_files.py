@@ -16,7 +16,7 @@ from egoact.studio.labelling.label_rows import label_word
 from egoact.studio.labelling.labels import LabelBook
 from egoact.studio.media.recordings import Recordings
 from egoact.studio.refusal import Refusal
-from egoact.studio.schemas.labels import AddEdit, Edits, ExportNotes, Imported, LabelSegment, SegmentValues
+from egoact.studio.schemas.labels import AddEdit, Edit, Edits, ExportNotes, Imported, LabelSegment, SegmentValues
 
 POINT_SECONDS = 0.1
 _MOST_NAMED = 3
@@ -71,7 +71,7 @@ class AnnotationFiles:
         labels = self._labels.read(annotator)
         present = Counter(map(_content, labels.segments))
         ids = {segment.id for segment in labels.segments}
-        edits: list[AddEdit] = []
+        edits: list[Edit] = []
         num_known = 0
         for item in items:
             try:

@@ -132,7 +132,7 @@ class LabelBook:
         conflicts: list[Conflict] = []
         touched: list[str] = []
         for edit in edits.edits:
-            segment_id = edit.id or f"{edit.segment.recording_id}_{secrets.token_hex(4)}"  # type: ignore[union-attr]
+            segment_id = edit.id or f"{edit.segment.recording_id}_{secrets.token_hex(4)}"  # pyrefly: ignore[missing-attribute]
             row = find_segment(self._database, annotator, segment_id)
             current = None if row is None or row["is_deleted"] else label_segment(row)
             if row is None and not isinstance(edit, AddEdit):

@@ -76,4 +76,4 @@ def _told(mask: Mask, *, is_blurred: bool) -> ReviewedMask:
 
 
 def _mask(told: ReviewedMask) -> Mask:
-    return Mask(tuple((seconds, tuple(box)) for seconds, *box in told.keyframes), told.score, told.kind)  # type: ignore[misc, arg-type]
+    return Mask(tuple((seconds, tuple(box)) for seconds, *box in told.keyframes), told.score, told.kind)  # pyrefly: ignore[bad-argument-type]

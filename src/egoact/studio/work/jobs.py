@@ -184,7 +184,7 @@ class Jobs:
             with self._wake:
                 while not self._is_closing and (row := self._next(is_light)) is None:
                     self._wake.wait(1.0)
-                if self._is_closing:
+                if self._is_closing or row is None:
                     return
             self._running[is_light] = row["id"]  # before anybody reads that it runs, and cancels it
             try:

@@ -101,7 +101,7 @@ class Results:
         shared = {a: sides[0][a].keys() & sides[1][a].keys() for a in annotators}
         best = max(shared, key=lambda a: len(shared[a]), default=None)
         targets = [t for t in self._targets(first) if t in self._targets(second)]
-        both: list[TimelineTarget] = [*targets, *(["action"] if len(targets) > 1 else [])]  # type: ignore[list-item]
+        both: list[TimelineTarget] = [*targets, *(["action"] if len(targets) > 1 else [])]
         if best is not None and shared[best] and both:
             measured = []
             for side in sides:

@@ -93,7 +93,7 @@ def run_trials(
     found: dict[int, dict[str, list[float]]] = {}
     for trial in trials:
         fitted = work.fit(without=names.difference(trial.learned), members=1)
-        seen = table.select(lambda segment, learned=trial.learned: segment.video_id in learned)  # type: ignore[misc]
+        seen = table.select(lambda segment, learned=trial.learned: segment.video_id in learned)
         of_them = [each for each in work.stretches if each.video_id in trial.asked]
         rules = learn_rules(seen, vocabularies, rate=fitted.config.steps_per_second)
         for held in answer_held_out(fitted, of_them, table, seen):

@@ -72,7 +72,7 @@ class SegmenterTraining:
         for first in range(self.num_folds):
             fold = videos[first :: self.num_folds]
             fitted = self.fit(without=fold, members=1)
-            seen = table.select(lambda segment, fold=fold: segment.video_id not in fold)  # type: ignore[misc]
+            seen = table.select(lambda segment, fold=fold: segment.video_id not in fold)
             yield from answer_held_out(fitted, [each for each in self.stretches if each.video_id in fold], table, seen)
 
     def count_updates(self, num_folds: int) -> int:
@@ -112,7 +112,7 @@ def answer_held_out(
         begin = each.stretch.first_step / config.rate
         end = begin + len(steps) / rate
         inside = table.select(
-            lambda s, v=each.video_id, a=begin, b=end: s.video_id == v and s.stop_seconds > a and s.start_seconds < b  # type: ignore[misc]
+            lambda s, v=each.video_id, a=begin, b=end: s.video_id == v and s.stop_seconds > a and s.start_seconds < b
         )
         if not len(inside):
             continue

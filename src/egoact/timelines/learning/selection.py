@@ -183,7 +183,7 @@ def fit_confidence(said: Sequence[float], right: Sequence[bool]) -> tuple[float,
         said = design @ line
         return float(np.logaddexp(0, said).sum() - wanted @ said + np.square(line - [1.0, 0.0]).sum() / 2)
 
-    line = np.array([1.0, 0.0])
+    line: Floats = np.array([1.0, 0.0])
     for _ in range(50):  # Newton's method; where nearly all are right, a whole step of it may lead astray
         share = 1 / (1 + np.exp(-design @ line))
         slope = design.T @ (share - wanted) + (line - [1.0, 0.0])

@@ -102,7 +102,7 @@ def augment(example: Example, recipe: SegmenterRecipe, rng: np.random.Generator)
     if recipe.input_dropout:
         is_kept = np.asarray(rng.random(features.shape[1]) >= recipe.input_dropout, dtype=np.float32)
         stretched = stretched * is_kept / np.float32(1 - recipe.input_dropout)
-    return Example(stretched, labels[:, np.rint(places).astype(np.int64)])
+    return Example(stretched, labels[:, np.rint(places).astype(np.int64)])  # pyrefly: ignore[bad-argument-type]
 
 
 def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:

@@ -64,7 +64,7 @@ class Dataset:
                 reason = f"{one.narration_id} stops at {one.stop_seconds:.2f} s, and {one.video_id} lasts "
                 self.problems.append(AnnotationError(f"{reason}{length:.2f} s", path=self.path))
                 for members in (self.segments, *self.splits.values()):
-                    members.pop(one.narration_id, None)  # type: ignore[attr-defined]
+                    members.pop(one.narration_id, None)
 
     def row(self, path: Path, place: str) -> AbstractContextManager[None]:
         """Read a row: a `ValueError`, or a value of another kind than expected, is a problem of this row alone."""

@@ -98,7 +98,7 @@ def _root(document: Any, identity: str) -> Sequence[str | None]:
         if tier is None:
             break
         if identity in tier[0]:
-            return tier[0][identity][:2]  # type: ignore[no-any-return]
+            return tuple(tier[0][identity][:2])
         identity = tier[1][identity][0]
     return None, None
 
@@ -272,7 +272,7 @@ def _cell(tier: str, start: float, stop: float, text: str, line: int, name: str,
 
 def write_elan_text(annotations: Annotations, options: WriteOptions, losses: Losses) -> str:
     """Lines of one recording below a header; ELAN imports them with File > Import > CSV / Tab-delimited text."""
-    lines = ["\t".join(_HEADER)]
+    lines: list[str] = ["\t".join(_HEADER)]
     for name, items in annotations.by_recording().items():
         lines.insert(0, f'"#file:///{annotations.recording(name).media_name} -- offset: 0"')
         for row in _tier_rows(items, losses):
