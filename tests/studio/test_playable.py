@@ -80,7 +80,7 @@ def test_pictures_at_irregular_times_keep_them(tmp_path: Path) -> None:
 def test_a_quick_copy_is_small_has_many_key_frames_and_the_same_times(tmp_path: Path) -> None:
     pts = [0, 4, 9, 13, 20, 21, 30, 34, 38, 47, 51, 60]
     made = write_video(
-        tmp_path / "large.mp4", num_frames=12, size=(1080, 1920), pts=pts, time_base=Fraction(1, 100), b_frames=2
+        tmp_path / "large.mp4", num_frames=12, size=(720, 1280), pts=pts, time_base=Fraction(1, 100), b_frames=2
     )
     write_playable_copy(made, tmp_path / "copy.mp4", is_quick=True)
     there, here = pictures(made), pictures(tmp_path / "copy.mp4")
