@@ -331,6 +331,10 @@ def test_any_block_of_any_family_gives_the_maps_that_timm_itself_has_there(
     assert maps.spec.feature_shape == tuple(expected.shape[1:])
     if cut < FAMILIES[name] - 1:
         assert sum(p.numel() for p in maps.module.parameters()) < sum(p.numel() for p in model.parameters())
+
+
+def test_there_is_no_block_after_the_last(of_timm: tuple[str, Path, Any]) -> None:
+    name, path, _ = of_timm
     with pytest.raises(ValueError, match=f"blocks 0 to {FAMILIES[name] - 1}, cut after block {FAMILIES[name]} is not"):
         load_backbone(f"timm:{name}", weights=path, cut=FAMILIES[name], size=64)
 

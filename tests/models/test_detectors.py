@@ -95,7 +95,7 @@ def test_a_detector_learns_where_actions_begin_and_end() -> None:
     model = build_detector(
         num_channels=[3], sizes=[3], components=3, members=1, options={"width": 24, "levels": 4, "dropout": 0.0}
     )
-    recipe = SegmenterRecipe(updates=90, batch_size=4, learning_rate=1e-2)
+    recipe = SegmenterRecipe(updates=65, batch_size=4, learning_rate=1e-2)
     fitted = fit_segmenter(model.segmenters[0], [recording(n) for n in range(6)], sizes=[3], recipe=recipe, seed=0)
     assert isinstance(fitted, Detector)
     model.members[0] = fitted
