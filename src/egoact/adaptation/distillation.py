@@ -6,6 +6,7 @@ projection stands between them, so that whatever was trained on the teacher's fe
 Source: Romero et al. 2015, FitNets, arXiv:1412.6550, on the last layer.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from egoact.adaptation.channels import spread_of
 from egoact.core.errors import ArtifactError
 from egoact.engines.interface import Engine
 from egoact.models.backbones.spec import BackboneSpec
+from egoact.training.adamw import AdamW
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ def distill(
         return
     network = student.maps.to(memory_format=torch.channels_last)
     parameters = [p.requires_grad_(True) for p in network.parameters()]
-    optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=0.0)
+    optimizer = AdamW([], parameters, weight_decay=0.0, is_fused=False)
     steps = recipe.epochs * -(-len(pictures) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    done, rate = 0, recipe.learning_rate
     random = np.random.default_rng(recipe.seed)
     spread = _spread(teacher, pictures)
     for _ in range(recipe.epochs):
@@ -92,11 +94,12 @@ def distill(
             loss = _difference(network(images), wanted, spread)
             if not torch.isfinite(loss):
                 raise ArtifactError("the student's features are not finite; use a smaller --learning-rate")
-            optimizer.zero_grad()
+            network.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            schedule.step()
+            optimizer.step(rate)
+            done += 1
+            rate *= (1 + math.cos(math.pi * done / steps)) / (1 + math.cos(math.pi * (done - 1) / steps))
             advance(len(batch), f"loss {loss.item():.3f}")
     for parameter in parameters:
         parameter.requires_grad_(False)
