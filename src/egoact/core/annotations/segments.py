@@ -203,7 +203,7 @@ def segments_of(sheet: Spreadsheet) -> SegmentTable:
     """The segments of a spreadsheet that was read, see `read_segments`; its video ids are normalised on the way."""
     if "video_id" not in sheet:
         raise sheet.missing("column video_id")
-    sheet.columns["video_id"] = tuple(map(parse_video_id, sheet.columns["video_id"]))
+    sheet.columns["video_id"] = tuple(sheet.convert("video_id", parse_video_id))
     time_columns = _find_time_columns(sheet)
     times = [_read_times(sheet, column) for column in time_columns]
     columns_of = dict(zip(("start_seconds", "stop_seconds"), time_columns, strict=True))
