@@ -7,10 +7,11 @@ or renamed, features stay.
     exact moments      between the steps, as `egoact extract --exact` was asked for them
 """
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,18 +95,16 @@ def _numbers(values: pa.Array) -> Moments:
     return np.frombuffer(values.buffers()[1], dtype=np.int64)[values.offset : values.offset + len(values)]
 
 
-def _strings(values: list[str]) -> pa.Array:
-    """Made of buffers, as all below: `pa.array` imports pandas, too."""
-    encoded = [value.encode() for value in values]
-    return pa.Array.from_buffers(pa.string(), len(values), [None, _offsets(encoded), pa.py_buffer(b"".join(encoded))])
-
-
-def _integers(values: Moments) -> pa.Array:
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
-
-
-def _offsets(values: Sequence[Sized]) -> pa.Buffer:
-    return pa.py_buffer(np.cumsum([0, *map(len, values)], dtype=np.int32))
+def _array(kind: pa.DataType, values: Sequence[Any] | Moments) -> pa.Array:
+    """Whole numbers, texts, or lists of numbers, made of buffers: `pa.array` imports pandas, too."""
+    if kind == pa.int64():
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.asarray(values, dtype=np.int64))])
+    parts = [value.encode() for value in values] if kind == pa.string() else values
+    buffers = [None, pa.py_buffer(np.cumsum([0, *map(len, parts)], dtype=np.int32))]
+    if kind == pa.string():
+        return pa.Array.from_buffers(kind, len(parts), [*buffers, pa.py_buffer(b"".join(parts))])
+    numbers = _array(kind.value_type, np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+    return pa.Array.from_buffers(kind, len(parts), buffers, children=[numbers])
 
 
 class StoreIndex:
@@ -127,8 +126,7 @@ class StoreIndex:
                 if claimed.num_rows > _MOST_RECORDINGS or numbers > _MOST_BYTES:
                     raise ValueError(f"{claimed.num_rows:,} recordings in {numbers:,} bytes")
                 table = file.read().select(SCHEMA.names)
-            if not table.schema.equals(SCHEMA):  # others wrote it; `cast` imports as much as pandas
-                table = table.cast(SCHEMA)
+            table = table if table.schema.equals(SCHEMA) else table.cast(SCHEMA)  # which imports as much as pandas
             *columns, moments = (column.combine_chunks() for column in table.columns)
             values = zip(*(column.to_pylist() for column in columns), strict=True)
             rows = [
@@ -147,14 +145,7 @@ class StoreIndex:
 
     def write(self, folder: Path) -> None:
         """Replace the index of the store in `folder`, atomically."""
-        rows = self.rows.values()
-        columns = [_strings([getattr(row, name) for row in rows]) for name in SCHEMA.names[:3]]
-        moments = np.concatenate([np.empty(0, dtype=np.int64), *(row.moments for row in rows)])
-        lists = [None, _offsets([row.moments for row in rows])]
-        columns += [
-            _integers(np.array([row.num_steps for row in rows], dtype=np.int64)),
-            pa.Array.from_buffers(_COLUMNS["moments"], len(rows), lists, children=[_integers(moments)]),
-        ]
+        columns = [_array(kind, [getattr(row, name) for row in self.rows.values()]) for name, kind in _COLUMNS.items()]
         table = pa.Table.from_arrays(columns, schema=SCHEMA)
         with open_atomically(folder / INDEX_NAME) as file:
             # Steps of a grid are evenly spaced: as differences an hour of them takes a few hundred bytes.

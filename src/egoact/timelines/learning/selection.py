@@ -18,7 +18,7 @@ from egoact.core.annotations.segments import SegmentTable
 from egoact.core.metrics.calibration import expected_calibration_error
 from egoact.core.metrics.detection import temporal_overlaps
 from egoact.core.timelines.metrics import FrameCounts, evaluate_timelines, frame_pair, measure_frames
-from egoact.core.timelines.rules import Consensus, Decoding, Span, TimelineRules
+from egoact.core.timelines.rules import Consensus, Decoding, TimelineRules
 from egoact.core.timelines.timeline import TIMELINE_TARGETS, Timeline, TimelineTarget, shift
 from egoact.core.timelines.viterbi import Floats
 from egoact.timelines.learning.segmenter_training import HeldOut, learn_rules
@@ -112,11 +112,8 @@ class RuleSelection:
 
     def _timeline(self, number: int, ways: Sequence[int]) -> Timeline:
         """What some of the decodings agree on in a held-out recording."""
-        return self._name(number, self._answers[number].of(ways))
-
-    def _name(self, number: int, spans: Sequence[Span]) -> Timeline:
-        scores, rules = self._held_out[number].scores, self._rules[number]
-        return name_actions(scores, rules, self._vocabularies, video_id=str(number), spans=spans)[0]
+        scores, spans = self._held_out[number].scores, self._answers[number].of(ways)
+        return name_actions(scores, self._rules[number], self._vocabularies, video_id=str(number), spans=spans)[0]
 
     def _rules_of(self, table: SegmentTable) -> TimelineRules:
         return replace(learn_rules(table, self._vocabularies, rate=self._rate), decodings=DECODINGS)
@@ -134,8 +131,10 @@ class RuleSelection:
         """What is right in a held-out recording by each of the decodings alone, many of which find the same."""
         target: TimelineTarget = "action" if len(self._vocabularies) > 1 else next(iter(self._vocabularies))
         answers = [tuple(self._answers[number].of([way])) for way in range(len(DECODINGS))]
-        pairs = {s: frame_pair(self._name(number, s), self._truth[number], target, self._rate) for s in set(answers)}
-        counts = {spans: FrameCounts.of(*pair) for spans, pair in pairs.items()}
+        counts = {
+            spans: FrameCounts.of(*frame_pair(self._timeline(number, [way]), self._truth[number], target, self._rate))
+            for spans, way in {spans: way for way, spans in enumerate(answers)}.items()
+        }
         return [counts[spans] for spans in answers]
 
     def _judge(self, found: Collection[Timeline]) -> tuple[list[float], list[bool]]:

@@ -162,8 +162,6 @@ def _every_deal(num: int, num_first: int) -> npt.NDArray[np.bool_]:
 @lru_cache(maxsize=4)
 def _some_deals(num: int, num_first: int) -> list[npt.NDArray[np.bool_]]:
     """Who is in the first group, in `MOST_DEALS` ways by chance: a few of (ways, N)."""
-    random, deals = np.random.default_rng(0), []
-    for first in range(0, MOST_DEALS, _CHUNK_DRAWS):
-        order = random.random((min(_CHUNK_DRAWS, MOST_DEALS - first), num))
-        deals.append(order <= np.partition(order, num_first - 1, axis=1)[:, num_first - 1, None])
-    return deals
+    random, sizes = np.random.default_rng(0), np.diff([*range(0, MOST_DEALS, _CHUNK_DRAWS), MOST_DEALS])
+    orders = (random.random((size, num)) for size in sizes)
+    return [order <= np.partition(order, num_first - 1, axis=1)[:, num_first - 1, None] for order in orders]
