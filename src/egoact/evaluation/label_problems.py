@@ -30,10 +30,7 @@ class Problem:
 
 
 def find_problems(
-    table: SegmentTable,
-    vocabularies: dict[Target, Vocabulary],
-    *,
-    video_ids: Collection[str] | None = None,
+    table: SegmentTable, vocabularies: dict[Target, Vocabulary], *, video_ids: Collection[str] | None = None
 ) -> list[Problem]:
     """Everything suspicious; a person decides what of it is wrong. `video_ids` are the recordings that there are."""
     return [

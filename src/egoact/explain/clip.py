@@ -34,13 +34,7 @@ class Clip:
 
 
 def explain_clip(
-    run: Run,
-    clip: Clip,
-    out: Path,
-    *,
-    networks: Sequence[Backbone | None],
-    seed: int,
-    flow: Path | None = None,
+    run: Run, clip: Clip, out: Path, *, networks: Sequence[Backbone | None], seed: int, flow: Path | None = None
 ) -> None:
     """Explain one clip, and write it down.
 

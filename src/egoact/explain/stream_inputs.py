@@ -59,12 +59,7 @@ def load_networks(run: Run) -> list[Backbone | None]:
 
 
 def read_stream_inputs(
-    run: Run,
-    source: MediaSource,
-    times: np.ndarray,
-    *,
-    networks: Sequence[Backbone | None],
-    flow: Path | None,
+    run: Run, source: MediaSource, times: np.ndarray, *, networks: Sequence[Backbone | None], flow: Path | None
 ) -> list[StreamInput]:
     """What the streams of a run see at some moments, in their order.
 

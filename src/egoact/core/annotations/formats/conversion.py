@@ -155,11 +155,7 @@ def _list_files(path: Path, suffixes: Container[str]) -> list[Path]:
 
 
 def encode_annotations(
-    annotations: Annotations,
-    format_name: str,
-    *,
-    options: WriteOptions | None = None,
-    point_seconds: float = 0.0,
+    annotations: Annotations, format_name: str, *, options: WriteOptions | None = None, point_seconds: float = 0.0
 ) -> Encoded:
     """The files of a format, and what it cannot hold.
 
