@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 
 from egoact.core.annotations.formats.exchange import Reading, Source
@@ -22,6 +23,7 @@ class Row:
         return next((text for column in columns if (text := self.cells.get(column, ""))), "")
 
 
+@lru_cache(1000)  # each format asks for those of the first line
 def column_name(text: str) -> str:
     """A column's name without the accidents of writing: "Start (s)" is "start_s"."""
     return re.sub(r"[^\w#]+", "_", text.strip().casefold()).strip("_")

@@ -115,7 +115,7 @@ def _event(row: Row, seconds: str, comment: str) -> Event:
     code = row.first("behavior")
     if not code:
         raise ValueError("the cell of Behavior is empty")
-    names = [name for name in row.cells if re.fullmatch(r"modif\w* ?_?#\d+|modifiers?", name)]
+    names = [name for name in row.cells if name[:5] == "modif" and re.fullmatch(r"modif\w* ?_?#\d+|modifiers?", name)]
     modifiers = "|".join(text for name in names if (text := row.cells[name]) not in ("", "None", "NA"))
     said, category = row.first(comment), row.first("behavioral_category")
     return Event(parse_decimal_comma(seconds), row.first("subject"), code, modifiers, said, row.place, category)
