@@ -88,8 +88,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Some libraries complain at the end of what is still there."""
-    gc.unfreeze()
+    """Some libraries complain at the very end of what is still there."""
+    atexit.register(gc.unfreeze)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""Workers of a test session, forked from one process that has imported the libraries all of them need.
+"""Workers of a test session, forked from one process that has imported the package and the libraries all of them need.
 
 As a program, this is what pytest-xdist takes for a Python of its own: it hands its input and output to a child of that
 process, and ends when the child does.
@@ -9,16 +9,19 @@ import contextlib
 import gc
 import importlib
 import os
+import pkgutil
 import select
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
 LIBRARIES = ("pandas", "torch", "torchvision", "sklearn.metrics", "scipy.stats", "matplotlib", "cv2", "lightning")
+LIBRARIES += ("timm", "huggingface_hub.hf_api", "onnx", "optuna", "hypothesis", "playwright.sync_api")
 
 
 def begin(folder: Path, **environment: str) -> str:
@@ -39,9 +42,7 @@ def begin(folder: Path, **environment: str) -> str:
 
 
 def _serve(listener: socket.socket) -> None:
-    for name in LIBRARIES:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    _import_all()
     gc.freeze()
     while 0 not in select.select([listener, 0], [], [])[0]:
         connection, _ = listener.accept()
@@ -58,6 +59,19 @@ def _serve(listener: socket.socket) -> None:
         while os.waitpid(-1, os.WNOHANG)[0]:  # what they took counts as taken by this session
             pass
     os._exit(0)
+
+
+def _import_all() -> None:
+    for name in LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    import egoact
+
+    with warnings.catch_warnings(action="error"):
+        for module in pkgutil.walk_packages(egoact.__path__, "egoact.", onerror=lambda name: None):
+            if not module.name.endswith("__main__"):
+                with contextlib.suppress(Exception):  # a test imports it again, and says what is wrong
+                    importlib.import_module(module.name)
 
 
 def _become_worker() -> None:
