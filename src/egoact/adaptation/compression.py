@@ -174,11 +174,9 @@ def _multiply_adds(network: Network) -> int:
 
 def _explained(student: Network, teacher: Engine, pictures: np.ndarray) -> float:
     """Share of the variance of pooled features, mean over those that vary."""
-    found, wanted = [], []
-    for start in range(0, len(pictures), _BATCH):
-        batch = np.ascontiguousarray(pictures[start : start + _BATCH])
-        wanted.append(teacher.run(batch).mean(axis=(2, 3)))
-        with torch.no_grad():
-            found.append(student.maps(normalise(batch, student.spec)).mean(dim=(2, 3)).numpy())
-    expected, said = np.concatenate(wanted), np.concatenate(found)
+    pairs = [
+        (said.mean(dim=(2, 3)).numpy(), maps.numpy().mean(axis=(2, 3)))
+        for said, maps in _pairs(student, teacher, pictures)
+    ]
+    said, expected = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return float(1 - np.square(said - expected).sum() / np.square(expected - expected.mean(0)).sum())
