@@ -67,6 +67,13 @@ def test_the_last_epoch_was_chosen_by_nothing(data: Path, tmp_path: Path, run: s
     assert (metrics["seen"]["chosen_on"] if "seen" in metrics else None) == num_chosen
 
 
+def test_a_run_without_epochs_was_chosen_by_nothing(data: Path, tmp_path: Path) -> None:
+    run, features = tmp_path / "ridge", (data / "features",)
+    train(TrainSettings((data / "train.csv",), features, run, validation_videos=("C_1",), head="difference"))
+    assert not (run / "best").exists() and set(Provenance.read(run).training) == {"A_1", "B_1"}
+    assert "seen" not in measured(data, tmp_path, segments="C", run=str(run))
+
+
 def test_the_page_says_it_beside_the_headline(data: Path, tmp_path: Path) -> None:
     flags = ["--segments", data / "A.csv", "--features", data / "features", "--run", data / "run", "--out", tmp_path]
     with pytest.raises(SystemExit) as stop:

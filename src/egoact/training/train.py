@@ -80,8 +80,8 @@ class Training:
         own = own_weights(self.data.store)
         runs = {name: self._calibrated(model) for name, model in fitted.models.items()}
         parts = [] if fitted.best is None else [(self.run / name, name, run) for name, run in runs.items()]
-        chosen = runs["only" if fitted.best is None else self.select]
-        for folder, name, run in (*parts, (self.run, self.select, chosen)):
+        chosen = "only" if fitted.best is None else self.select
+        for folder, name, run in (*parts, (self.run, chosen, runs[chosen])):
             Provenance.of(self.data.training.table, validation if name == "best" else ()).write(folder)
             carry(own, folder)
             run.save(folder)
