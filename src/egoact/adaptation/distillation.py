@@ -81,7 +81,7 @@ def distill(
     parameters = [p.requires_grad_(True) for p in network.parameters()]
     optimizer = AdamW([], parameters, weight_decay=0.0, is_fused=False)
     steps = recipe.epochs * -(-len(pictures) // recipe.batch_size)
-    done, rate = 0, recipe.learning_rate
+    done = 0
     random = np.random.default_rng(recipe.seed)
     spread = _spread(teacher, pictures)
     for _ in range(recipe.epochs):
@@ -97,9 +97,8 @@ def distill(
             network.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step(rate)
+            optimizer.step(0.5 * recipe.learning_rate * (1 + math.cos(math.pi * done / steps)))
             done += 1
-            rate *= (1 + math.cos(math.pi * done / steps)) / (1 + math.cos(math.pi * (done - 1) / steps))
             advance(len(batch), f"loss {loss.item():.3f}")
     for parameter in parameters:
         parameter.requires_grad_(False)

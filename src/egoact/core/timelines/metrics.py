@@ -10,7 +10,6 @@ Sources: MS-TCN, arXiv:1903.01945, with the definitions of its published evaluat
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -237,7 +236,7 @@ def _f1(hits: int, num_segments: int) -> float:
 def _levenshtein(a: list[int], b: list[int]) -> int:
     """Fewest insertions, deletions and replacements that make `b` of `a`."""
     for _ in range(2):  # what both begin or end with costs nothing
-        same = len(commonprefix([a, b]))
+        same = next((number for number, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
         a, b = a[same:][::-1], b[same:][::-1]
     columns, other = np.arange(len(b) + 1), np.array(b, dtype=np.int64)
     row = columns
