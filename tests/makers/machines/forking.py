@@ -20,8 +20,10 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
-LIBRARIES = ("pandas", "torch", "torchvision", "sklearn.metrics", "scipy.stats", "matplotlib", "cv2", "lightning")
-LIBRARIES += ("timm", "huggingface_hub.hf_api", "onnx", "optuna", "hypothesis", "playwright.sync_api")
+LIBRARIES = (
+    *("pandas", "torch", "torchvision", "sklearn.metrics", "scipy.stats", "matplotlib", "cv2", "lightning"),
+    *("timm", "huggingface_hub.hf_api", "onnx", "optuna", "hypothesis", "playwright.sync_api"),
+)
 
 
 def begin(folder: Path, **environment: str) -> str:
